@@ -1,0 +1,2 @@
+//! Capabilities.
+#![forbid(unsafe_code)]

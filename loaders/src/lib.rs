@@ -1,0 +1,2 @@
+//! Loaders.
+#![forbid(unsafe_code)]

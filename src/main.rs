@@ -1,0 +1,2 @@
+//! secure-runtime: command line.
+fn main() {}
