@@ -1,0 +1,66 @@
+//! `env`: environment variables, by name.
+
+use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
+
+/// Environment variables. A scope is a name, names with a common start (`APP_*`), or all (`*`).
+#[derive(Debug, Clone, Copy)]
+pub struct Env;
+
+/// The name of an environment variable: not empty, without `=` and NUL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// The name that this text is.
+    ///
+    /// # Errors
+    /// [`Problem::Variable`].
+    pub fn parse(text: &str) -> Result<VariableName, Problem> {
+        if text.is_empty() || text.contains(['=', '\0']) {
+            return Err(Problem::Variable);
+        }
+        Ok(VariableName(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Family for Env {
+    fn name(&self) -> FamilyName {
+        FamilyName::ENV
+    }
+
+    fn actions(&self) -> &[Action] {
+        &[Action { name: ActionName::READ, summary: "read environment variables" }]
+    }
+
+    fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
+        let prefix = text.strip_suffix('*');
+        let name = prefix.unwrap_or(text);
+        if name.contains('*') {
+            return Err(Problem::Wildcard { hint: "`*` stands only at the end of a name: `APP_*`" });
+        }
+        match prefix {
+            Some("") => Ok(vec![Pattern::prefix("")]),
+            Some(prefix) => Ok(vec![Pattern::prefix(VariableName::parse(prefix)?.0)]),
+            None => Ok(vec![Pattern::exact(VariableName::parse(name)?.0)]),
+        }
+    }
+
+    fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
+        Ok(VariableName::parse(text)?.0)
+    }
+
+    fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
+        patterns
+            .iter()
+            .map(|pattern| match pattern {
+                Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),
+                pattern => crate::describe_pattern(pattern),
+            })
+            .collect()
+    }
+}

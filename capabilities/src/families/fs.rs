@@ -1,0 +1,65 @@
+//! `fs`: files and folders, by absolute path.
+
+use crate::{Action, ActionName, Base, Family, FamilyName, FsPath, Pattern, Problem, describe_pattern};
+
+/// Files and folders. A scope is an exact path, or a folder with all that is below it (`./data/**`).
+#[derive(Debug, Clone, Copy)]
+pub struct Fs;
+
+const WILDCARD: Problem =
+    Problem::Wildcard { hint: "`*` stands only at the end, as a folder with all below it: `./data/**`" };
+
+impl Family for Fs {
+    fn name(&self) -> FamilyName {
+        FamilyName::FS
+    }
+
+    fn actions(&self) -> &[Action] {
+        &[
+            Action { name: ActionName::READ, summary: "read files, list folders, see sizes and dates" },
+            Action { name: ActionName::WRITE, summary: "create, change, rename and remove files and folders" },
+        ]
+    }
+
+    fn parse_scope(&self, _: ActionName, text: &str, base: &Base) -> Result<Vec<Pattern>, Problem> {
+        let folder = match text {
+            "**" => Some("."),
+            "/**" => Some("/"),
+            _ => text.strip_suffix("/**"),
+        };
+        let path = folder.unwrap_or(text);
+        if path.contains('*') {
+            return Err(WILDCARD);
+        }
+        let path = FsPath::parse(path, base)?;
+        Ok(match folder {
+            // The folder itself belongs to it: to list it is to read it.
+            Some(_) => vec![Pattern::exact(path.as_str()), Pattern::prefix(path.below())],
+            None => vec![Pattern::exact(path.as_str())],
+        })
+    }
+
+    fn parse_resource(&self, _: ActionName, text: &str, base: &Base) -> Result<String, Problem> {
+        Ok(FsPath::parse(text, base)?.as_str().to_owned())
+    }
+
+    fn describe(&self, _: ActionName, patterns: &[Pattern], base: &Base) -> Vec<String> {
+        let below = |path: &str| Pattern::prefix(if path == "/" { "/".to_owned() } else { format!("{path}/") });
+        patterns
+            .iter()
+            .filter_map(|pattern| match pattern {
+                // The folder is named together with what is below it.
+                Pattern::Exact(path) if patterns.contains(&below(path)) => None,
+                Pattern::Exact(path) => Some(base.relative(path)),
+                Pattern::Affix { prefix, suffix } if suffix.is_empty() && prefix.ends_with('/') => {
+                    let folder = prefix.strip_suffix('/').unwrap_or(prefix);
+                    Some(match base.relative(folder).as_str() {
+                        "" => "/**".to_owned(),
+                        folder => format!("{folder}/**"),
+                    })
+                }
+                Pattern::Affix { .. } => Some(describe_pattern(pattern)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! Names of families and actions: short, validated, `Copy`, and compared without following a pointer.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+use crate::text::quoted;
+
+/// Longest family or action name, in bytes.
+pub const MAX_NAME: usize = 24;
+
+/// Why a text is not a family or action name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+#[error(
+    "{} is not a name: use 1 to {MAX_NAME} characters, a lower-case letter first, then lower-case letters, digits and `_`",
+    quoted(text)
+)]
+pub struct NameError {
+    /// The text that was refused.
+    pub text: String,
+}
+
+/// Zero-padded so that derived equality and ordering are those of the text:
+/// the padding byte is smaller than every allowed character.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Name([u8; MAX_NAME]);
+
+impl Name {
+    fn parse(text: &str) -> Result<Name, NameError> {
+        let refused = || NameError { text: text.to_owned() };
+        let mut characters = text.bytes();
+        if !matches!(characters.next(), Some(b'a'..=b'z'))
+            || !characters.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        {
+            return Err(refused());
+        }
+        let mut name = [0; MAX_NAME];
+        name.get_mut(..text.len()).ok_or_else(refused)?.copy_from_slice(text.as_bytes());
+        Ok(Name(name))
+    }
+
+    /// For names that are written in this crate's source.
+    const fn constant(text: &'static str) -> Name {
+        let mut name = [0; MAX_NAME];
+        let mut rest = text.as_bytes();
+        let mut slots: &mut [u8] = &mut name;
+        while let (Some((byte, bytes)), Some((slot, others))) = (rest.split_first(), slots.split_first_mut())
+        {
+            *slot = *byte;
+            rest = bytes;
+            slots = others;
+        }
+        Name(name)
+    }
+
+    fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_NAME);
+        // Only ASCII gets in, so neither fallback is ever taken.
+        self.0.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+macro_rules! name {
+    ($(#[$documentation:meta])* $type:ident { $($(#[$constant_documentation:meta])* $constant:ident = $text:literal;)* }) => {
+        $(#[$documentation])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(Name);
+
+        impl $type {
+            $($(#[$constant_documentation])* pub const $constant: $type = $type(Name::constant($text));)*
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Name::parse(text).map($type)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a family of resources, such as `fs`.
+    FamilyName {
+        /// Files and folders.
+        FS = "fs";
+        /// Network connections.
+        NET = "net";
+        /// Environment variables.
+        ENV = "env";
+        /// The wall clock.
+        CLOCK = "clock";
+        /// Random bytes from the operating system.
+        RANDOM = "random";
+    }
+}
+
+name! {
+    /// The name of an action on a resource of some family, such as `read`.
+    ActionName {
+        /// Reading.
+        READ = "read";
+        /// Writing.
+        WRITE = "write";
+        /// Opening a connection.
+        CONNECT = "connect";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_text_and_order() {
+        for text in ["a", "fs", "key_value2", "abcdefghijklmnopqrstuvwx"] {
+            assert_eq!(text.parse::<FamilyName>().unwrap().as_str(), text);
+        }
+        assert_eq!("fs".parse::<FamilyName>().unwrap(), FamilyName::FS);
+        assert!("fs".parse::<FamilyName>().unwrap() < "fs_2".parse().unwrap());
+    }
+
+    #[test]
+    fn other_texts_are_not_names() {
+        for text in ["", "Fs", "1a", "_a", "a-b", "a.b", "é", "a b", "abcdefghijklmnopqrstuvwxy", "a\0"] {
+            assert_eq!(text.parse::<ActionName>(), Err(NameError { text: text.to_owned() }));
+        }
+    }
+}

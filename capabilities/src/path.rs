@@ -1,0 +1,211 @@
+//! File paths as decisions see them: absolute and normalised, without looking at any disk.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::text::quoted;
+
+/// Longest path, in bytes, as Linux has it.
+pub const MAX_PATH: usize = 4096;
+/// Longest component of a path, in bytes, as Linux has it.
+pub const MAX_COMPONENT: usize = 255;
+
+/// Why a text is not a path.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// No text at all.
+    #[error("a path is never empty; the folder itself is `.`")]
+    Empty,
+    /// A NUL byte, at which the operating system would end the path early.
+    #[error("a path holds no NUL character")]
+    Nul,
+    /// Longer than [`MAX_PATH`], as given or once made absolute.
+    #[error("the path is {length} bytes long; the limit is {MAX_PATH}")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A component longer than [`MAX_COMPONENT`].
+    #[error("a component of the path is {length} bytes long; the limit is {MAX_COMPONENT}")]
+    ComponentTooLong {
+        /// The component's length in bytes.
+        length: usize,
+    },
+    /// A base folder that is not absolute.
+    #[error("{} is not absolute; the folder that relative paths start from begins with `/`", quoted(path))]
+    Relative {
+        /// The path as given.
+        path: String,
+    },
+}
+
+/// An absolute, normalised path: `/`, or components without `.`, `..` and empty ones.
+///
+/// Normalisation is lexical: `a/../b` is `b` even where `a` is a symbolic link. What is decided on is
+/// also what is opened, so a link cannot make the two differ.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FsPath(String);
+
+impl FsPath {
+    /// The path that `text` means, relative to `base` unless it starts with `/`.
+    ///
+    /// `..` above the root stays at the root, as it does in the operating system.
+    ///
+    /// # Errors
+    /// [`PathError`] for an empty text, a NUL character, or a path or component that is too long.
+    pub fn parse(text: &str, base: &Base) -> Result<FsPath, PathError> {
+        if text.starts_with('/') { FsPath::normalised(&[text]) } else { FsPath::normalised(&[base.as_str(), text]) }
+    }
+
+    fn normalised(parts: &[&str]) -> Result<FsPath, PathError> {
+        let mut components: Vec<&str> = Vec::new();
+        for part in parts {
+            if part.is_empty() {
+                return Err(PathError::Empty);
+            }
+            if part.contains('\0') {
+                return Err(PathError::Nul);
+            }
+            if part.len() > MAX_PATH {
+                return Err(PathError::TooLong { length: part.len() });
+            }
+            for component in part.split('/') {
+                match component {
+                    "" | "." => {}
+                    ".." => drop(components.pop()),
+                    _ if component.len() > MAX_COMPONENT => {
+                        return Err(PathError::ComponentTooLong { length: component.len() });
+                    }
+                    _ => components.push(component),
+                }
+            }
+        }
+        let path = format!("/{}", components.join("/"));
+        if path.len() > MAX_PATH {
+            return Err(PathError::TooLong { length: path.len() });
+        }
+        Ok(FsPath(path))
+    }
+
+    /// The path as text: the canonical resource.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What every path below this folder starts with: the path and one `/`.
+    pub fn below(&self) -> String {
+        if self.0 == "/" { self.0.clone() } else { format!("{}/", self.0) }
+    }
+
+    /// The folder that holds this path, or `None` for the root.
+    pub fn parent(&self) -> Option<FsPath> {
+        let (parent, name) = self.0.rsplit_once('/')?;
+        if name.is_empty() {
+            return None;
+        }
+        Some(FsPath(if parent.is_empty() { "/".to_owned() } else { parent.to_owned() }))
+    }
+}
+
+impl fmt::Display for FsPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The folder that relative paths start from: an absolute path, normally the manifest's folder.
+///
+/// The caller resolves symbolic links in it first; this crate looks at no disk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Base(FsPath);
+
+impl Base {
+    /// The base folder at this absolute path.
+    ///
+    /// # Errors
+    /// [`PathError`], and among them [`PathError::Relative`].
+    pub fn new(path: &str) -> Result<Base, PathError> {
+        if path.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if !path.starts_with('/') {
+            return Err(PathError::Relative { path: path.to_owned() });
+        }
+        FsPath::normalised(&[path]).map(Base)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &FsPath {
+        &self.0
+    }
+
+    /// The folder as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The path as a person would write it: `./…` beneath the base, absolute elsewhere.
+    pub fn relative(&self, path: &str) -> String {
+        if path == self.as_str() {
+            return ".".to_owned();
+        }
+        match path.strip_prefix(&self.0.below()) {
+            Some(rest) => format!("./{rest}"),
+            None => path.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, PathError> {
+        FsPath::parse(text, &Base::new("/srv/app").unwrap()).map(|path| path.0)
+    }
+
+    #[test]
+    fn paths_are_absolute_and_normalised() {
+        for (text, expected) in [
+            ("data/a.csv", "/srv/app/data/a.csv"),
+            ("./data//a.csv", "/srv/app/data/a.csv"),
+            ("data/./x/../a.csv/", "/srv/app/data/a.csv"),
+            (".", "/srv/app"),
+            ("..", "/srv"),
+            ("../../../../..", "/"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/..", "/"),
+            ("//etc//passwd", "/etc/passwd"),
+            ("/etc/passwd/.", "/etc/passwd"),
+            ("...", "/srv/app/..."),
+            ("a\\..\\b", "/srv/app/a\\..\\b"),
+            ("%2e%2e/b", "/srv/app/%2e%2e/b"),
+        ] {
+            assert_eq!(parse(text), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_operating_system_would_cut_or_refuse_is_an_error() {
+        assert_eq!(parse(""), Err(PathError::Empty));
+        assert_eq!(parse("f\0.txt"), Err(PathError::Nul));
+        assert_eq!(parse(&"a".repeat(256)), Err(PathError::ComponentTooLong { length: 256 }));
+        assert!(parse(&"a".repeat(255)).is_ok());
+        assert_eq!(parse(&"/".repeat(4097)), Err(PathError::TooLong { length: 4097 }));
+        // Short as given, too long once it is absolute.
+        let nearly = "a/".repeat(2046);
+        assert_eq!(parse(&nearly), Err(PathError::TooLong { length: 9 + 2 * 2046 - 1 }));
+        assert_eq!(Base::new("srv"), Err(PathError::Relative { path: "srv".into() }));
+    }
+
+    #[test]
+    fn parents_end_at_the_root() {
+        let path = FsPath::normalised(&["/a/b"]).unwrap();
+        let parent = path.parent().unwrap();
+        assert_eq!((parent.as_str(), parent.parent().unwrap().as_str()), ("/a", "/"));
+        assert_eq!(parent.parent().unwrap().parent(), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! String patterns over canonical resources: the one language that all scopes compile to.
+
+/// A set of canonical resource strings.
+///
+/// The kinds are few and closed so that deciding, meeting, and the Datalog of a token are the same
+/// code for every family. They mean exactly what Biscuit's `==`, `starts_with` and `ends_with` mean.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pattern {
+    /// One string.
+    Exact(String),
+    /// Every string that starts with `prefix` and ends with `suffix`. Either may be empty, and they
+    /// may overlap in the string.
+    Affix {
+        /// What the string starts with.
+        prefix: String,
+        /// What the string ends with.
+        suffix: String,
+    },
+}
+
+impl Pattern {
+    /// The pattern of one string.
+    pub fn exact(text: impl Into<String>) -> Pattern {
+        Pattern::Exact(text.into())
+    }
+
+    /// The pattern of all strings that start with `prefix`.
+    pub fn prefix(prefix: impl Into<String>) -> Pattern {
+        Pattern::affix(prefix, "")
+    }
+
+    /// The pattern of all strings that start with `prefix` and end with `suffix`.
+    pub fn affix(prefix: impl Into<String>, suffix: impl Into<String>) -> Pattern {
+        Pattern::Affix { prefix: prefix.into(), suffix: suffix.into() }
+    }
+
+    /// Whether `resource` is in the set.
+    pub fn matches(&self, resource: &str) -> bool {
+        match self {
+            Pattern::Exact(text) => text == resource,
+            Pattern::Affix { prefix, suffix } => {
+                resource.starts_with(prefix.as_str()) && resource.ends_with(suffix.as_str())
+            }
+        }
+    }
+
+    /// The strings that are in both sets, or `None` when there are none.
+    pub fn meet(&self, other: &Pattern) -> Option<Pattern> {
+        match (self, other) {
+            (Pattern::Exact(text), pattern) | (pattern, Pattern::Exact(text)) => {
+                pattern.matches(text).then(|| Pattern::Exact(text.clone()))
+            }
+            (
+                Pattern::Affix { prefix, suffix },
+                Pattern::Affix { prefix: other_prefix, suffix: other_suffix },
+            ) => Some(Pattern::Affix {
+                prefix: longer(prefix, other_prefix, |long, short| long.starts_with(short))?,
+                suffix: longer(suffix, other_suffix, |long, short| long.ends_with(short))?,
+            }),
+        }
+    }
+
+    /// Whether every string of `other` is in this set.
+    ///
+    /// Comparing the affixes is complete, not only sound: a set with an affix contains strings whose
+    /// middle is any text, so no other affix can hold all of them by luck.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        match (self, other) {
+            (_, Pattern::Exact(text)) => self.matches(text),
+            (Pattern::Exact(_), Pattern::Affix { .. }) => false,
+            (
+                Pattern::Affix { prefix, suffix },
+                Pattern::Affix { prefix: other_prefix, suffix: other_suffix },
+            ) => other_prefix.starts_with(prefix.as_str()) && other_suffix.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+/// The longer of two affixes when it extends the shorter one.
+fn longer(left: &str, right: &str, extends: impl Fn(&str, &str) -> bool) -> Option<String> {
+    let (long, short) = if left.len() >= right.len() { (left, right) } else { (right, left) };
+    extends(long, short).then(|| long.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_string_prefix_so_families_end_it_at_a_boundary() {
+        let folder = Pattern::prefix("/data/");
+        assert!(folder.matches("/data/a") && !folder.matches("/data") && !folder.matches("/data-secret/x"));
+    }
+
+    #[test]
+    fn meets_are_the_longer_affixes() {
+        let host = Pattern::affix("https://", ".example.com:443");
+        assert_eq!(
+            host.meet(&Pattern::affix("https://", ".api.example.com:443")),
+            Some(Pattern::affix("https://", ".api.example.com:443"))
+        );
+        assert_eq!(host.meet(&Pattern::affix("tcp://", "")), None);
+        assert_eq!(
+            host.meet(&Pattern::exact("https://a.example.com:443")),
+            Some(Pattern::exact("https://a.example.com:443"))
+        );
+        assert_eq!(host.meet(&Pattern::exact("https://example.com:443")), None);
+    }
+
+    #[test]
+    fn affixes_may_overlap_as_they_do_in_datalog() {
+        assert!(Pattern::affix("ab", "bc").matches("abc"));
+        assert!(Pattern::affix("ab", "bc").covers(&Pattern::exact("abc")));
+    }
+}
