@@ -110,7 +110,11 @@ pub enum ScopeError {
         suggestion: Option<String>,
     },
     /// The family has no action of that name.
-    #[error("`{family}` has no action {}; {}", quoted(name), known(known_names, suggestion))]
+    #[error(
+        "`{family}` has no action {}; {}",
+        quoted(name),
+        known(known_names, suggestion)
+    )]
     UnknownAction {
         /// The family.
         family: FamilyName,
@@ -130,7 +134,10 @@ pub enum ScopeError {
         known_names: Vec<String>,
     },
     /// The text does not have the form `family.action=scope`.
-    #[error("{} is not a grant: write `family.action=scope`, as in `fs.read=./data/**`", quoted(text))]
+    #[error(
+        "{} is not a grant: write `family.action=scope`, as in `fs.read=./data/**`",
+        quoted(text)
+    )]
     NotAGrant {
         /// The text as given.
         text: String,
@@ -196,7 +203,9 @@ impl Families {
     /// [`ScopeError::Duplicate`] when its name is taken.
     pub fn with(mut self, family: Arc<dyn Family>) -> Result<Families, ScopeError> {
         if self.iter().any(|known| known.name() == family.name()) {
-            return Err(ScopeError::Duplicate { family: family.name() });
+            return Err(ScopeError::Duplicate {
+                family: family.name(),
+            });
         }
         self.0.push(family);
         Ok(self)
@@ -217,14 +226,17 @@ impl Families {
     /// # Errors
     /// [`ScopeError::UnknownFamily`].
     pub fn family(&self, name: &str) -> Result<&dyn Family, ScopeError> {
-        name.parse().ok().and_then(|parsed| self.get(parsed)).ok_or_else(|| {
-            let known_names: Vec<String> = self.iter().map(|family| family.name().to_string()).collect();
-            ScopeError::UnknownFamily {
-                name: name.to_owned(),
-                suggestion: nearest(name, &known_names),
-                known_names,
-            }
-        })
+        name.parse()
+            .ok()
+            .and_then(|parsed| self.get(parsed))
+            .ok_or_else(|| {
+                let known_names: Vec<String> = self.iter().map(|family| family.name().to_string()).collect();
+                ScopeError::UnknownFamily {
+                    name: name.to_owned(),
+                    suggestion: nearest(name, &known_names),
+                    known_names,
+                }
+            })
     }
 
     /// The rights that one scope of a manifest grants. Without an action, the family's default one.
@@ -241,14 +253,19 @@ impl Families {
         let family = self.family(family)?;
         let action = match action {
             Some(action) => parse_action(family, action)?,
-            None => family
-                .default_action()
-                .ok_or_else(|| ScopeError::NoAction { family: family.name(), known_names: action_names(family) })?,
+            None => family.default_action().ok_or_else(|| ScopeError::NoAction {
+                family: family.name(),
+                known_names: action_names(family),
+            })?,
         };
         let patterns = family
             .parse_scope(action, scope, base)
             .map_err(|problem| invalid(family, action, scope, problem))?;
-        let right = |pattern| Right { family: family.name(), action, pattern };
+        let right = |pattern| Right {
+            family: family.name(),
+            action,
+            pattern,
+        };
         Ok(patterns.into_iter().map(right).collect())
     }
 
@@ -257,8 +274,9 @@ impl Families {
     /// # Errors
     /// A text of another form, and those of [`Families::parse_scope`].
     pub fn parse_grant(&self, text: &str, base: &Base) -> Result<Vec<Right>, ScopeError> {
-        let (name, scope) =
-            text.split_once('=').ok_or_else(|| ScopeError::NotAGrant { text: text.to_owned() })?;
+        let (name, scope) = text.split_once('=').ok_or_else(|| ScopeError::NotAGrant {
+            text: text.to_owned(),
+        })?;
         match name.split_once('.') {
             Some((family, action)) => self.parse_scope(family, Some(action), scope, base),
             None => self.parse_scope(name, None, scope, base),
@@ -271,7 +289,9 @@ impl Families {
     /// # Errors
     /// A text of another form, an unknown family or action, or a resource that the family refuses.
     pub fn parse_operation(&self, text: &str, base: &Base) -> Result<Operation<'static>, ScopeError> {
-        let not_an_operation = || ScopeError::NotAnOperation { text: text.to_owned() };
+        let not_an_operation = || ScopeError::NotAnOperation {
+            text: text.to_owned(),
+        };
         let (family, rest) = text.split_once(' ').unwrap_or((text, ""));
         let family = self.family(family)?;
         let (action, resource) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -298,14 +318,21 @@ impl Families {
         let mut rest: Vec<&Right> = rights.iter().collect();
         while let Some(first) = rest.first() {
             let (family, action) = (first.family, first.action);
-            let patterns: Vec<Pattern> =
-                rights.for_action(family, action).iter().map(|right| right.pattern.clone()).collect();
+            let patterns: Vec<Pattern> = rights
+                .for_action(family, action)
+                .iter()
+                .map(|right| right.pattern.clone())
+                .collect();
             rest = rest.split_off(patterns.len().max(1).min(rest.len()));
             let scopes = match self.get(family) {
                 Some(family) => family.describe(action, &patterns, base),
                 None => patterns.iter().map(describe_pattern).collect(),
             };
-            described.push(Described { family, action, scopes });
+            described.push(Described {
+                family,
+                action,
+                scopes,
+            });
         }
         described
     }
@@ -313,7 +340,10 @@ impl Families {
 
 impl fmt::Debug for Families {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.iter().map(Family::name)).finish()
+        formatter
+            .debug_list()
+            .entries(self.iter().map(Family::name))
+            .finish()
     }
 }
 
@@ -329,25 +359,37 @@ pub struct Described {
 }
 
 fn action_names(family: &dyn Family) -> Vec<String> {
-    family.actions().iter().map(|action| action.name.to_string()).collect()
+    family
+        .actions()
+        .iter()
+        .map(|action| action.name.to_string())
+        .collect()
 }
 
 /// The action of a family that this text names.
 pub(crate) fn parse_action(family: &dyn Family, name: &str) -> Result<ActionName, ScopeError> {
     let parsed: Result<ActionName, NameError> = name.parse();
-    parsed.ok().filter(|parsed| family.actions().iter().any(|action| action.name == *parsed)).ok_or_else(|| {
-        let known_names = action_names(family);
-        ScopeError::UnknownAction {
-            family: family.name(),
-            name: name.to_owned(),
-            suggestion: nearest(name, &known_names),
-            known_names,
-        }
-    })
+    parsed
+        .ok()
+        .filter(|parsed| family.actions().iter().any(|action| action.name == *parsed))
+        .ok_or_else(|| {
+            let known_names = action_names(family);
+            ScopeError::UnknownAction {
+                family: family.name(),
+                name: name.to_owned(),
+                suggestion: nearest(name, &known_names),
+                known_names,
+            }
+        })
 }
 
 pub(crate) fn invalid(family: &dyn Family, action: ActionName, text: &str, problem: Problem) -> ScopeError {
-    ScopeError::Invalid { family: family.name(), action, text: text.to_owned(), problem }
+    ScopeError::Invalid {
+        family: family.name(),
+        action,
+        text: text.to_owned(),
+        problem,
+    }
 }
 
 /// The known name that a person most likely meant: at most two edits away, and not all of it.

@@ -1,2 +1,65 @@
-//! Capabilities.
+//! Capability tokens for secure-runtime: families of resources, rights, chains of signed blocks, and the
+//! decision whether an operation may happen.
+//!
+//! ```
+//! use secure_runtime_capabilities::*;
+//!
+//! let families = Families::builtin();
+//! let base = Base::new("/srv/app")?;
+//! let rights = Rights::new(families.parse_grant("fs.read=./data/**", &base)?)?;
+//!
+//! let root = KeyPair::generate()?;
+//! let token = Token::mint(&root, &Block::of(rights))?;
+//! let narrower = Rights::new(families.parse_grant("fs.read=./data/public/**", &base)?)?;
+//! let token = token.attenuate(&Block { expires: Some(2_000_000_000), ..Block::of(narrower) })?;
+//!
+//! let accepted = Token::verify(token.as_bytes(), &root.public())?;
+//! let operation = families.parse_operation("fs read data/secret.txt", &base)?;
+//! let context = Context { now: 1_900_000_000, holder: None };
+//! assert_eq!(
+//!     accepted.authority().decide(&operation, &context),
+//!     Decision::Denied(Denial { block: 1, reason: Reason::NoGrant })
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Invariants.** This crate does no I/O, knows no engine, and reads no clock: time and holder come in as
+//! arguments; only key generation asks the operating system, for randomness. Every scope is a set of
+//! string [`Pattern`]s over canonical resources, so one piece of code decides for all families. What
+//! [`Authority::decide`] says is what the complete Biscuit authorizer says ([`oracle`]). The profile of
+//! tokens is `spec/tokens.md`.
 #![forbid(unsafe_code)]
+
+mod authority;
+mod block;
+mod datalog;
+mod families;
+mod family;
+mod hexadecimal;
+mod holder;
+mod key;
+mod name;
+mod operation;
+mod oracle;
+mod origin;
+mod path;
+mod pattern;
+mod right;
+mod text;
+mod token;
+
+pub use authority::{Authority, Context, Decision, Denial, Reason};
+pub use block::{Block, BlockError, MAX_BLOCKS, MAX_TIME};
+pub use datalog::ProfileError;
+pub use families::{Clock, Env, Fs, Net, RANDOM_SOURCE, Random, Resolution, VariableName};
+pub use family::{Action, Described, Families, Family, Problem, ScopeError, describe_pattern};
+pub use holder::{Holder, HolderError};
+pub use key::{KeyError, KeyPair, PublicKey};
+pub use name::{ActionName, FamilyName, MAX_NAME, NameError};
+pub use operation::Operation;
+pub use oracle::{Oracle, OracleError, oracle};
+pub use origin::{Origin, OriginError};
+pub use path::{Base, FsPath, MAX_COMPONENT, MAX_PATH, PathError};
+pub use pattern::Pattern;
+pub use right::{MAX_RIGHTS, Right, Rights, TooManyRights};
+pub use token::{MAX_TOKEN, Token, TokenError};

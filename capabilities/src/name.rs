@@ -28,7 +28,9 @@ struct Name([u8; MAX_NAME]);
 
 impl Name {
     fn parse(text: &str) -> Result<Name, NameError> {
-        let refused = || NameError { text: text.to_owned() };
+        let refused = || NameError {
+            text: text.to_owned(),
+        };
         let mut characters = text.bytes();
         if !matches!(characters.next(), Some(b'a'..=b'z'))
             || !characters.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
@@ -36,7 +38,9 @@ impl Name {
             return Err(refused());
         }
         let mut name = [0; MAX_NAME];
-        name.get_mut(..text.len()).ok_or_else(refused)?.copy_from_slice(text.as_bytes());
+        name.get_mut(..text.len())
+            .ok_or_else(refused)?
+            .copy_from_slice(text.as_bytes());
         Ok(Name(name))
     }
 
@@ -57,7 +61,10 @@ impl Name {
     fn as_str(&self) -> &str {
         let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_NAME);
         // Only ASCII gets in, so neither fallback is ever taken.
-        self.0.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.0
+            .get(..length)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -141,8 +148,24 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_names() {
-        for text in ["", "Fs", "1a", "_a", "a-b", "a.b", "é", "a b", "abcdefghijklmnopqrstuvwxy", "a\0"] {
-            assert_eq!(text.parse::<ActionName>(), Err(NameError { text: text.to_owned() }));
+        for text in [
+            "",
+            "Fs",
+            "1a",
+            "_a",
+            "a-b",
+            "a.b",
+            "é",
+            "a b",
+            "abcdefghijklmnopqrstuvwxy",
+            "a\0",
+        ] {
+            assert_eq!(
+                text.parse::<ActionName>(),
+                Err(NameError {
+                    text: text.to_owned()
+                })
+            );
         }
     }
 }

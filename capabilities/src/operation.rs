@@ -3,7 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    ActionName, Base, Family, FamilyName, FsPath, Origin, RANDOM_SOURCE, Resolution, ScopeError, VariableName,
+    ActionName, Base, Family, FamilyName, FsPath, Origin, RANDOM_SOURCE, Resolution, ScopeError,
+    VariableName,
     family::{invalid, parse_action},
 };
 
@@ -29,11 +30,19 @@ impl<'a> Operation<'a> {
         let canonical = family
             .parse_resource(action, resource, base)
             .map_err(|problem| invalid(family, action, resource, problem))?;
-        Ok(Operation { family: family.name(), action, resource: Cow::Owned(canonical) })
+        Ok(Operation {
+            family: family.name(),
+            action,
+            resource: Cow::Owned(canonical),
+        })
     }
 
     fn borrowed(family: FamilyName, action: ActionName, resource: &'a str) -> Self {
-        Operation { family, action, resource: Cow::Borrowed(resource) }
+        Operation {
+            family,
+            action,
+            resource: Cow::Borrowed(resource),
+        }
     }
 
     /// Reading a file or folder.

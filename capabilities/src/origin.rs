@@ -18,7 +18,10 @@ const SCHEMES: [(&str, Option<u16>); 3] = [("http", Some(80)), ("https", Some(44
 #[non_exhaustive]
 pub enum OriginError {
     /// No `://`.
-    #[error("{} has no scheme; write `https://host`, `http://host` or `tcp://host:port`", quoted(text))]
+    #[error(
+        "{} has no scheme; write `https://host`, `http://host` or `tcp://host:port`",
+        quoted(text)
+    )]
     NoScheme {
         /// The text as given.
         text: String,
@@ -87,7 +90,12 @@ impl Origin {
     /// A scheme, host or port that an origin does not have.
     pub fn of_url(url: &Url) -> Result<Origin, OriginError> {
         let (scheme, default_port) = known_scheme(url.scheme())?;
-        Origin::checked(scheme, default_port, url.host_str().unwrap_or_default(), url.port())
+        Origin::checked(
+            scheme,
+            default_port,
+            url.host_str().unwrap_or_default(),
+            url.port(),
+        )
     }
 
     /// The same scheme and port at this address: what a grant must name for connections to addresses
@@ -115,7 +123,12 @@ impl Origin {
     }
 
     fn assembled(scheme: &'static str, host: Host, port: u16) -> Origin {
-        Origin { text: format!("{scheme}://{host}:{port}"), scheme, host, port }
+        Origin {
+            text: format!("{scheme}://{host}:{port}"),
+            scheme,
+            host,
+            port,
+        }
     }
 
     /// The canonical resource: `scheme://host:port`.
@@ -154,13 +167,16 @@ fn known_scheme(scheme: &str) -> Result<(&'static str, Option<u16>), OriginError
     SCHEMES
         .into_iter()
         .find(|(known, _)| scheme.eq_ignore_ascii_case(known))
-        .ok_or_else(|| OriginError::Scheme { scheme: scheme.to_owned() })
+        .ok_or_else(|| OriginError::Scheme {
+            scheme: scheme.to_owned(),
+        })
 }
 
 /// Takes the scheme off, and refuses what would follow a host in a URL.
 fn split_scheme(text: &str) -> Result<(&'static str, Option<u16>, &str), OriginError> {
-    let (scheme, rest) =
-        text.split_once("://").ok_or_else(|| OriginError::NoScheme { text: text.to_owned() })?;
+    let (scheme, rest) = text.split_once("://").ok_or_else(|| OriginError::NoScheme {
+        text: text.to_owned(),
+    })?;
     let (scheme, default_port) = known_scheme(scheme)?;
     for (sign, part) in [
         ('/', "path"),
@@ -180,13 +196,17 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
     // An IPv6 address holds colons of its own, inside its brackets.
     let split = match authority.rsplit_once(']') {
         Some((host, "")) if host.starts_with('[') => None,
-        Some((_, after)) if authority.starts_with('[') && after.starts_with(':') => authority.rsplit_once(':'),
+        Some((_, after)) if authority.starts_with('[') && after.starts_with(':') => {
+            authority.rsplit_once(':')
+        }
         _ => authority.split_once(':'),
     };
     let Some((host, port)) = split else {
         return Ok((authority, None));
     };
-    let refused = || OriginError::Port { port: port.to_owned() };
+    let refused = || OriginError::Port {
+        port: port.to_owned(),
+    };
     if port.is_empty() || port.starts_with('0') || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(refused());
     }
@@ -196,7 +216,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
 /// A host by the rules of the URL standard for `https`, whatever the scheme: the standard leaves the
 /// hosts of other schemes as they are written, where `127.1` and `EXAMPLE.com` would pass a check on text.
 fn parse_host(text: &str) -> Result<Host, OriginError> {
-    let refused = |reason| OriginError::Host { host: text.to_owned(), reason };
+    let refused = |reason| OriginError::Host {
+        host: text.to_owned(),
+        reason,
+    };
     if text.is_empty() {
         return Err(refused("it is empty"));
     }
@@ -214,7 +237,10 @@ fn parse_host(text: &str) -> Result<Host, OriginError> {
             return Err(refused("each label between dots has 1 to 63 characters"));
         }
     }
-    if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')) {
+    if !name
+        .bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+    {
         return Err(refused("a domain name holds letters, digits, `-`, `_` and dots"));
     }
     Ok(Host::Domain(name.to_owned()))
@@ -226,15 +252,22 @@ fn parse_host(text: &str) -> Result<Host, OriginError> {
 /// As [`Origin::parse`], and for a wildcard anywhere else or on an address.
 pub(crate) fn wildcard(text: &str) -> Result<(String, String), OriginError> {
     let (scheme, default_port, rest) = split_scheme(text)?;
-    let refused = |reason| OriginError::Host { host: rest.to_owned(), reason };
+    let refused = |reason| OriginError::Host {
+        host: rest.to_owned(),
+        reason,
+    };
     let below = rest
         .strip_prefix("*.")
         .filter(|below| !below.contains('*'))
-        .ok_or_else(|| refused("`*` stands only for whole labels at the front, as in `https://*.example.com`"))?;
+        .ok_or_else(|| {
+            refused("`*` stands only for whole labels at the front, as in `https://*.example.com`")
+        })?;
     let (host, port) = split_port(below)?;
     let origin = Origin::checked(scheme, default_port, host, port)?;
     let Host::Domain(name) = origin.host else {
-        return Err(refused("there is nothing below an address: write the address without `*.`"));
+        return Err(refused(
+            "there is nothing below an address: write the address without `*.`",
+        ));
     };
     Ok((format!("{scheme}://"), format!(".{name}:{}", origin.port)))
 }
@@ -257,14 +290,21 @@ mod tests {
             ("tcp://127.0.0.1.:22", "tcp://127.0.0.1:22"),
             ("https://[::1]", "https://[::1]:443"),
             ("tcp://[0:0:0:0:0:ffff:7f00:1]:80", "tcp://[::ffff:7f00:1]:80"),
-            ("https://\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}", "https://127.0.0.1:443"),
+            (
+                "https://\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}",
+                "https://127.0.0.1:443",
+            ),
             ("https://api%2eexample.com", "https://api.example.com:443"),
         ] {
             let origin = Origin::parse(text).unwrap();
             assert_eq!(origin.as_str(), expected, "{text}");
             assert_eq!(Origin::parse(expected), Ok(origin), "{text}");
             // A URL and a scope of one spelling are one origin.
-            assert_eq!(Origin::of_url(&Url::parse(text).unwrap()).unwrap().as_str(), expected, "{text}");
+            assert_eq!(
+                Origin::of_url(&Url::parse(text).unwrap()).unwrap().as_str(),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -277,9 +317,21 @@ mod tests {
             ("https:evil.com", "https://evil.com:443"),
             ("http://h\tost:0443/x?y", "http://host:443"),
         ] {
-            assert_eq!(Origin::of_url(&Url::parse(url).unwrap()).unwrap().as_str(), expected, "{url}");
+            assert_eq!(
+                Origin::of_url(&Url::parse(url).unwrap()).unwrap().as_str(),
+                expected,
+                "{url}"
+            );
         }
-        for url in ["file:///etc/passwd", "data:,x", "ftp://a", "tcp://a", "https://a:0", "unix:/x", "https://a..b"] {
+        for url in [
+            "file:///etc/passwd",
+            "data:,x",
+            "ftp://a",
+            "tcp://a",
+            "https://a:0",
+            "unix:/x",
+            "https://a..b",
+        ] {
             assert!(Origin::of_url(&Url::parse(url).unwrap()).is_err(), "{url}");
         }
     }
@@ -287,8 +339,14 @@ mod tests {
     #[test]
     fn addresses_keep_scheme_and_port() {
         let origin = Origin::parse("https://api.example.com:8443").unwrap();
-        assert_eq!(origin.with_host("10.0.0.1".parse().unwrap()).as_str(), "https://10.0.0.1:8443");
-        assert_eq!(origin.with_host("::1".parse().unwrap()).as_str(), "https://[::1]:8443");
+        assert_eq!(
+            origin.with_host("10.0.0.1".parse().unwrap()).as_str(),
+            "https://10.0.0.1:8443"
+        );
+        assert_eq!(
+            origin.with_host("::1".parse().unwrap()).as_str(),
+            "https://[::1]:8443"
+        );
     }
 
     #[test]
@@ -297,8 +355,14 @@ mod tests {
             wildcard("https://*.Example.com"),
             Ok(("https://".to_owned(), ".example.com:443".to_owned()))
         );
-        for text in ["https://*", "https://a.*.b", "https://*a.b", "https://*.*.b", "https://*.127.0.0.1", "https://*.[::1]"]
-        {
+        for text in [
+            "https://*",
+            "https://a.*.b",
+            "https://*a.b",
+            "https://*.*.b",
+            "https://*.127.0.0.1",
+            "https://*.[::1]",
+        ] {
             assert!(matches!(wildcard(text), Err(OriginError::Host { .. })), "{text}");
         }
     }

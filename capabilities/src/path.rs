@@ -34,7 +34,10 @@ pub enum PathError {
         length: usize,
     },
     /// A base folder that is not absolute.
-    #[error("{} is not absolute; the folder that relative paths start from begins with `/`", quoted(path))]
+    #[error(
+        "{} is not absolute; the folder that relative paths start from begins with `/`",
+        quoted(path)
+    )]
     Relative {
         /// The path as given.
         path: String,
@@ -56,7 +59,11 @@ impl FsPath {
     /// # Errors
     /// [`PathError`] for an empty text, a NUL character, or a path or component that is too long.
     pub fn parse(text: &str, base: &Base) -> Result<FsPath, PathError> {
-        if text.starts_with('/') { FsPath::normalised(&[text]) } else { FsPath::normalised(&[base.as_str(), text]) }
+        if text.starts_with('/') {
+            FsPath::normalised(&[text])
+        } else {
+            FsPath::normalised(&[base.as_str(), text])
+        }
     }
 
     fn normalised(parts: &[&str]) -> Result<FsPath, PathError> {
@@ -76,7 +83,9 @@ impl FsPath {
                     "" | "." => {}
                     ".." => drop(components.pop()),
                     _ if component.len() > MAX_COMPONENT => {
-                        return Err(PathError::ComponentTooLong { length: component.len() });
+                        return Err(PathError::ComponentTooLong {
+                            length: component.len(),
+                        });
                     }
                     _ => components.push(component),
                 }
@@ -96,7 +105,11 @@ impl FsPath {
 
     /// What every path below this folder starts with: the path and one `/`.
     pub fn below(&self) -> String {
-        if self.0 == "/" { self.0.clone() } else { format!("{}/", self.0) }
+        if self.0 == "/" {
+            self.0.clone()
+        } else {
+            format!("{}/", self.0)
+        }
     }
 
     /// The folder that holds this path, or `None` for the root.
@@ -105,7 +118,11 @@ impl FsPath {
         if name.is_empty() {
             return None;
         }
-        Some(FsPath(if parent.is_empty() { "/".to_owned() } else { parent.to_owned() }))
+        Some(FsPath(if parent.is_empty() {
+            "/".to_owned()
+        } else {
+            parent.to_owned()
+        }))
     }
 }
 
@@ -131,7 +148,9 @@ impl Base {
             return Err(PathError::Empty);
         }
         if !path.starts_with('/') {
-            return Err(PathError::Relative { path: path.to_owned() });
+            return Err(PathError::Relative {
+                path: path.to_owned(),
+            });
         }
         FsPath::normalised(&[path]).map(Base)
     }
@@ -192,12 +211,20 @@ mod tests {
     fn what_the_operating_system_would_cut_or_refuse_is_an_error() {
         assert_eq!(parse(""), Err(PathError::Empty));
         assert_eq!(parse("f\0.txt"), Err(PathError::Nul));
-        assert_eq!(parse(&"a".repeat(256)), Err(PathError::ComponentTooLong { length: 256 }));
+        assert_eq!(
+            parse(&"a".repeat(256)),
+            Err(PathError::ComponentTooLong { length: 256 })
+        );
         assert!(parse(&"a".repeat(255)).is_ok());
         assert_eq!(parse(&"/".repeat(4097)), Err(PathError::TooLong { length: 4097 }));
         // Short as given, too long once it is absolute.
         let nearly = "a/".repeat(2046);
-        assert_eq!(parse(&nearly), Err(PathError::TooLong { length: 9 + 2 * 2046 - 1 }));
+        assert_eq!(
+            parse(&nearly),
+            Err(PathError::TooLong {
+                length: 9 + 2 * 2046 - 1
+            })
+        );
         assert_eq!(Base::new("srv"), Err(PathError::Relative { path: "srv".into() }));
     }
 

@@ -31,7 +31,10 @@ impl Pattern {
 
     /// The pattern of all strings that start with `prefix` and end with `suffix`.
     pub fn affix(prefix: impl Into<String>, suffix: impl Into<String>) -> Pattern {
-        Pattern::Affix { prefix: prefix.into(), suffix: suffix.into() }
+        Pattern::Affix {
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+        }
     }
 
     /// Whether `resource` is in the set.
@@ -52,7 +55,10 @@ impl Pattern {
             }
             (
                 Pattern::Affix { prefix, suffix },
-                Pattern::Affix { prefix: other_prefix, suffix: other_suffix },
+                Pattern::Affix {
+                    prefix: other_prefix,
+                    suffix: other_suffix,
+                },
             ) => Some(Pattern::Affix {
                 prefix: longer(prefix, other_prefix, |long, short| long.starts_with(short))?,
                 suffix: longer(suffix, other_suffix, |long, short| long.ends_with(short))?,
@@ -70,7 +76,10 @@ impl Pattern {
             (Pattern::Exact(_), Pattern::Affix { .. }) => false,
             (
                 Pattern::Affix { prefix, suffix },
-                Pattern::Affix { prefix: other_prefix, suffix: other_suffix },
+                Pattern::Affix {
+                    prefix: other_prefix,
+                    suffix: other_suffix,
+                },
             ) => other_prefix.starts_with(prefix.as_str()) && other_suffix.ends_with(suffix.as_str()),
         }
     }
@@ -78,7 +87,11 @@ impl Pattern {
 
 /// The longer of two affixes when it extends the shorter one.
 fn longer(left: &str, right: &str, extends: impl Fn(&str, &str) -> bool) -> Option<String> {
-    let (long, short) = if left.len() >= right.len() { (left, right) } else { (right, left) };
+    let (long, short) = if left.len() >= right.len() {
+        (left, right)
+    } else {
+        (right, left)
+    };
     extends(long, short).then(|| long.to_owned())
 }
 

@@ -96,7 +96,9 @@ impl Rights {
 
     /// Whether the operation on this canonical resource is allowed.
     pub fn allows(&self, family: FamilyName, action: ActionName, resource: &str) -> bool {
-        self.for_action(family, action).iter().any(|right| right.pattern.matches(resource))
+        self.for_action(family, action)
+            .iter()
+            .any(|right| right.pattern.matches(resource))
     }
 
     /// The rights that both sets allow.
@@ -108,7 +110,11 @@ impl Rights {
         for right in self.iter() {
             for other in other.for_action(right.family, right.action) {
                 if let Some(pattern) = right.pattern.meet(&other.pattern) {
-                    both.push(Right { family: right.family, action: right.action, pattern });
+                    both.push(Right {
+                        family: right.family,
+                        action: right.action,
+                        pattern,
+                    });
                 }
             }
             // Equal meets are common, so only what is left without them counts; the factor bounds memory.
@@ -125,18 +131,24 @@ impl Rights {
 
     /// Whether everything that `other` allows is allowed here.
     pub fn covers(&self, other: &Rights) -> bool {
-        other.iter().all(|right| self.covers_pattern(right.family, right.action, &right.pattern))
+        other
+            .iter()
+            .all(|right| self.covers_pattern(right.family, right.action, &right.pattern))
     }
 
     /// Whether every resource of the pattern is allowed.
     pub fn covers_pattern(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
         // One member must cover it alone: see `Pattern::covers`.
-        self.for_action(family, action).iter().any(|right| right.pattern.covers(pattern))
+        self.for_action(family, action)
+            .iter()
+            .any(|right| right.pattern.covers(pattern))
     }
 
     /// Whether some resource of the pattern is allowed.
     pub fn intersects(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
-        self.for_action(family, action).iter().any(|right| right.pattern.meet(pattern).is_some())
+        self.for_action(family, action)
+            .iter()
+            .any(|right| right.pattern.meet(pattern).is_some())
     }
 }
 
@@ -154,7 +166,11 @@ mod tests {
     use super::*;
 
     fn right(pattern: Pattern) -> Right {
-        Right { family: FamilyName::FS, action: ActionName::READ, pattern }
+        Right {
+            family: FamilyName::FS,
+            action: ActionName::READ,
+            pattern,
+        }
     }
 
     #[test]

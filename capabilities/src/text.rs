@@ -20,7 +20,11 @@ pub(crate) fn quoted(text: &str) -> impl fmt::Display + '_ {
                     write!(formatter, "{}", character.escape_debug())?;
                 }
             }
-            formatter.write_str(if self.0.chars().nth(SHOWN).is_some() { "…`" } else { "`" })
+            formatter.write_str(if self.0.chars().nth(SHOWN).is_some() {
+                "…`"
+            } else {
+                "`"
+            })
         }
     }
     Quoted(text)
@@ -32,7 +36,10 @@ mod tests {
 
     #[test]
     fn control_characters_never_reach_a_message() {
-        assert_eq!(quoted("a\x1b[2J\n\u{202e}b").to_string(), "`a\\u{1b}[2J\\n\\u{202e}b`");
+        assert_eq!(
+            quoted("a\x1b[2J\n\u{202e}b").to_string(),
+            "`a\\u{1b}[2J\\n\\u{202e}b`"
+        );
         assert_eq!(quoted("it's \"c:\\d\"").to_string(), "`it's \"c:\\d\"`");
         assert_eq!(quoted(&"x".repeat(500)).to_string().chars().count(), SHOWN + 3);
     }

@@ -76,7 +76,10 @@ impl FromStr for Resolution {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Resolution, Problem> {
-        Resolution::ALL.into_iter().find(|resolution| resolution.as_str() == text).ok_or(Problem::Resolution)
+        Resolution::ALL
+            .into_iter()
+            .find(|resolution| resolution.as_str() == text)
+            .ok_or(Problem::Resolution)
     }
 }
 
@@ -86,7 +89,10 @@ impl Family for Clock {
     }
 
     fn actions(&self) -> &[Action] {
-        &[Action { name: ActionName::READ, summary: "read the time of day" }]
+        &[Action {
+            name: ActionName::READ,
+            summary: "read the time of day",
+        }]
     }
 
     fn default_action(&self) -> Option<ActionName> {
@@ -95,8 +101,12 @@ impl Family for Clock {
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
         let finest: Resolution = text.parse()?;
-        let included = Resolution::ALL.into_iter().filter(|resolution| *resolution >= finest);
-        Ok(included.map(|resolution| Pattern::exact(resolution.as_str())).collect())
+        let included = Resolution::ALL
+            .into_iter()
+            .filter(|resolution| *resolution >= finest);
+        Ok(included
+            .map(|resolution| Pattern::exact(resolution.as_str()))
+            .collect())
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
@@ -112,7 +122,11 @@ impl Family for Clock {
         texts.extend(
             patterns
                 .iter()
-                .filter(|pattern| !scope.iter().any(|resolution| pattern.matches(resolution.as_str())))
+                .filter(|pattern| {
+                    !scope
+                        .iter()
+                        .any(|resolution| pattern.matches(resolution.as_str()))
+                })
                 .map(crate::describe_pattern),
         );
         texts

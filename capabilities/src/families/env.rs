@@ -34,14 +34,19 @@ impl Family for Env {
     }
 
     fn actions(&self) -> &[Action] {
-        &[Action { name: ActionName::READ, summary: "read environment variables" }]
+        &[Action {
+            name: ActionName::READ,
+            summary: "read environment variables",
+        }]
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
         let prefix = text.strip_suffix('*');
         let name = prefix.unwrap_or(text);
         if name.contains('*') {
-            return Err(Problem::Wildcard { hint: "`*` stands only at the end of a name: `APP_*`" });
+            return Err(Problem::Wildcard {
+                hint: "`*` stands only at the end of a name: `APP_*`",
+            });
         }
         match prefix {
             Some("") => Ok(vec![Pattern::prefix("")]),

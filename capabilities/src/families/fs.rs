@@ -6,8 +6,9 @@ use crate::{Action, ActionName, Base, Family, FamilyName, FsPath, Pattern, Probl
 #[derive(Debug, Clone, Copy)]
 pub struct Fs;
 
-const WILDCARD: Problem =
-    Problem::Wildcard { hint: "`*` stands only at the end, as a folder with all below it: `./data/**`" };
+const WILDCARD: Problem = Problem::Wildcard {
+    hint: "`*` stands only at the end, as a folder with all below it: `./data/**`",
+};
 
 impl Family for Fs {
     fn name(&self) -> FamilyName {
@@ -16,8 +17,14 @@ impl Family for Fs {
 
     fn actions(&self) -> &[Action] {
         &[
-            Action { name: ActionName::READ, summary: "read files, list folders, see sizes and dates" },
-            Action { name: ActionName::WRITE, summary: "create, change, rename and remove files and folders" },
+            Action {
+                name: ActionName::READ,
+                summary: "read files, list folders, see sizes and dates",
+            },
+            Action {
+                name: ActionName::WRITE,
+                summary: "create, change, rename and remove files and folders",
+            },
         ]
     }
 
@@ -44,7 +51,13 @@ impl Family for Fs {
     }
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], base: &Base) -> Vec<String> {
-        let below = |path: &str| Pattern::prefix(if path == "/" { "/".to_owned() } else { format!("{path}/") });
+        let below = |path: &str| {
+            Pattern::prefix(if path == "/" {
+                "/".to_owned()
+            } else {
+                format!("{path}/")
+            })
+        };
         patterns
             .iter()
             .filter_map(|pattern| match pattern {

@@ -1,6 +1,8 @@
 //! `net`: connections, by origin.
 
-use crate::{Action, ActionName, Base, Family, FamilyName, Origin, Pattern, Problem, describe_pattern, origin};
+use crate::{
+    Action, ActionName, Base, Family, FamilyName, Origin, Pattern, Problem, describe_pattern, origin,
+};
 
 /// Network connections. A scope is an origin (`https://host`, `tcp://host:port`) or all hosts below a
 /// name (`https://*.example.com`).
@@ -13,7 +15,10 @@ impl Family for Net {
     }
 
     fn actions(&self) -> &[Action] {
-        &[Action { name: ActionName::CONNECT, summary: "open connections and send requests" }]
+        &[Action {
+            name: ActionName::CONNECT,
+            summary: "open connections and send requests",
+        }]
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
@@ -43,12 +48,24 @@ fn describe_origin(pattern: &Pattern) -> String {
             .and_then(|host| Origin::parse(&format!("{prefix}{host}")).ok())
             .filter(|origin| origin.as_str() == format!("{prefix}{}", suffix.trim_start_matches('.'))),
     };
-    let (Some(origin), wildcard) = (origin, if matches!(pattern, Pattern::Affix { .. }) { "*." } else { "" }) else {
+    let (Some(origin), wildcard) = (
+        origin,
+        if matches!(pattern, Pattern::Affix { .. }) {
+            "*."
+        } else {
+            ""
+        },
+    ) else {
         return describe_pattern(pattern);
     };
     if origin.has_default_port() {
         format!("{}://{wildcard}{}", origin.scheme(), origin.host())
     } else {
-        format!("{}://{wildcard}{}:{}", origin.scheme(), origin.host(), origin.port())
+        format!(
+            "{}://{wildcard}{}:{}",
+            origin.scheme(),
+            origin.host(),
+            origin.port()
+        )
     }
 }

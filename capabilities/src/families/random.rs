@@ -10,7 +10,11 @@ pub struct Random;
 pub const RANDOM_SOURCE: &str = "os";
 
 fn source(text: &str) -> Result<&'static str, Problem> {
-    if matches!(text, "true" | "*" | RANDOM_SOURCE) { Ok(RANDOM_SOURCE) } else { Err(Problem::Source) }
+    if matches!(text, "true" | "*" | RANDOM_SOURCE) {
+        Ok(RANDOM_SOURCE)
+    } else {
+        Err(Problem::Source)
+    }
 }
 
 impl Family for Random {
@@ -19,7 +23,10 @@ impl Family for Random {
     }
 
     fn actions(&self) -> &[Action] {
-        &[Action { name: ActionName::READ, summary: "get random bytes" }]
+        &[Action {
+            name: ActionName::READ,
+            summary: "get random bytes",
+        }]
     }
 
     fn default_action(&self) -> Option<ActionName> {

@@ -1,0 +1,217 @@
+//! Scopes and resources of the built-in families, and their way back to text.
+
+use std::sync::Arc;
+
+use secure_runtime_capabilities::*;
+
+use crate::base;
+
+fn grant(text: &str) -> Result<Rights, ScopeError> {
+    Rights::new(Families::builtin().parse_grant(text, &base())?).map_err(ScopeError::from)
+}
+
+/// What a grant's scope is described as, given the same family and action.
+fn described(text: &str) -> String {
+    let described = Families::builtin().describe(&grant(text).unwrap(), &base());
+    let [one] = described.as_slice() else {
+        panic!("{described:?}")
+    };
+    one.scopes.join(" ")
+}
+
+#[test]
+fn scopes_come_back_as_people_write_them() {
+    for (text, expected) in [
+        ("fs.read=./data/**", "./data/**"),
+        ("fs.read=data/**", "./data/**"),
+        ("fs.read=/srv/app/data/**", "./data/**"),
+        ("fs.read=./data/a.csv", "./data/a.csv"),
+        ("fs.read=**", "./**"),
+        ("fs.read=./**", "./**"),
+        ("fs.read=.", "."),
+        ("fs.write=/**", "/**"),
+        ("fs.write=/", "/"),
+        ("fs.read=../other/**", "/srv/other/**"),
+        ("fs.read=/srv/application/**", "/srv/application/**"),
+        ("net.connect=https://api.example.com", "https://api.example.com"),
+        (
+            "net.connect=https://api.example.com:443",
+            "https://api.example.com",
+        ),
+        (
+            "net.connect=http://*.Example.com.:8080",
+            "http://*.example.com:8080",
+        ),
+        ("net.connect=https://*.example.com", "https://*.example.com"),
+        ("net.connect=tcp://DB:5432", "tcp://db:5432"),
+        ("net.connect=https://[::1]:8443", "https://[::1]:8443"),
+        ("net.connect=http://127.1", "http://127.0.0.1"),
+        ("env.read=HOME", "HOME"),
+        ("env.read=APP_*", "APP_*"),
+        ("env.read=*", "*"),
+        ("clock=1ms", "1ms"),
+        ("clock.read=1s", "1s"),
+        ("random=true", "true"),
+        ("random.read=*", "true"),
+    ] {
+        assert_eq!(described(text), expected, "{text}");
+        let (name, _) = text.split_once('=').unwrap();
+        assert_eq!(grant(&format!("{name}={expected}")), grant(text), "{text}");
+    }
+}
+
+#[test]
+fn patterns_that_no_scope_means_are_still_shown() {
+    let patterns = [Pattern::affix("/a", ".csv"), Pattern::prefix("/data")];
+    assert_eq!(
+        Fs.describe(ActionName::READ, &patterns, &base()),
+        ["/a….csv", "/data…"]
+    );
+    let patterns = [
+        Pattern::exact("https://EXAMPLE.com:443"),
+        Pattern::prefix("https://"),
+    ];
+    assert_eq!(
+        Net.describe(ActionName::CONNECT, &patterns, &base()),
+        ["https://EXAMPLE.com:443", "https://…"]
+    );
+    let patterns = [Pattern::exact("1us"), Pattern::exact("1s")];
+    assert_eq!(
+        Clock.describe(ActionName::READ, &patterns, &base()),
+        ["1s", "1us"]
+    );
+}
+
+#[test]
+fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
+    let rights = grant("fs.read=./data/**").unwrap();
+    let read = |path: &str| rights.allows(FamilyName::FS, ActionName::READ, path);
+    assert!(read("/srv/app/data") && read("/srv/app/data/a/b"));
+    assert!(!read("/srv/app/data2") && !read("/srv/app/data-secret/x") && !read("/srv/app"));
+    let everything = grant("fs.read=/**").unwrap();
+    assert!(everything.covers(&rights) && everything.allows(FamilyName::FS, ActionName::READ, "/"));
+}
+
+#[test]
+fn errors_say_what_is_known() {
+    for (text, expected) in [
+        (
+            "fz.read=.",
+            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random",
+        ),
+        (
+            "widgets.read=.",
+            "unknown family `widgets`; known: fs, net, env, clock, random",
+        ),
+        (
+            "fs.reed=.",
+            "`fs` has no action `reed`; did you mean `read`? Known: read, write",
+        ),
+        ("fs=.", "a grant of `fs` says which action: `fs.read`, `fs.write`"),
+        (
+            "fs.read=./*.csv",
+            "`./*.csv` is nothing that `fs.read` can mean: `*` stands only at the end, as a folder with all below it: `./data/**`",
+        ),
+        (
+            "clock=2ms",
+            "`2ms` is nothing that `clock.read` can mean: use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s",
+        ),
+        (
+            "fs.read",
+            "`fs.read` is not a grant: write `family.action=scope`, as in `fs.read=./data/**`",
+        ),
+        (
+            "net.connect=https://a.com/x",
+            "`https://a.com/x` is nothing that `net.connect` can mean: an origin is only scheme, host and port: remove the path",
+        ),
+    ] {
+        assert_eq!(grant(text).unwrap_err().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn operations_are_read_from_text() {
+    let families = Families::builtin();
+    for (text, expected) in [
+        ("fs read data/a b.csv", "fs read /srv/app/data/a b.csv"),
+        ("net connect https://A.com", "net connect https://a.com:443"),
+        ("clock 1ms", "clock read 1ms"),
+        ("clock read 1ms", "clock read 1ms"),
+        ("random", "random read os"),
+        ("random read", "random read os"),
+        ("random read os", "random read os"),
+        ("env read HOME", "env read HOME"),
+    ] {
+        assert_eq!(
+            families.parse_operation(text, &base()).unwrap().to_string(),
+            expected,
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "fs",
+        "fs read",
+        "fs reed x",
+        "nothing read x",
+        "clock",
+        "env read A=B",
+        "fs  read x",
+    ] {
+        assert!(families.parse_operation(text, &base()).is_err(), "{text:?}");
+    }
+}
+
+struct KeyValue;
+
+impl Family for KeyValue {
+    fn name(&self) -> FamilyName {
+        "kv".parse().unwrap()
+    }
+
+    fn actions(&self) -> &[Action] {
+        &[Action {
+            name: ActionName::READ,
+            summary: "read values",
+        }]
+    }
+
+    fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
+        match text.strip_suffix(":*") {
+            Some(table) => Ok(vec![Pattern::prefix(format!("{table}:"))]),
+            None => Err(Problem::Other("write `table:*`".to_owned())),
+        }
+    }
+
+    fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
+        Ok(text.to_owned())
+    }
+
+    fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
+        patterns.iter().map(describe_pattern).collect()
+    }
+}
+
+#[test]
+fn extensions_add_families_that_decide_and_travel_in_tokens_like_the_built_in_ones() {
+    let families = Families::builtin().with(Arc::new(KeyValue)).unwrap();
+    assert_eq!(
+        families.clone().with(Arc::new(KeyValue)).unwrap_err(),
+        ScopeError::Duplicate {
+            family: KeyValue.name()
+        }
+    );
+    let rights = Rights::new(families.parse_grant("kv.read=users:*", &base()).unwrap()).unwrap();
+    let root = KeyPair::generate().unwrap();
+    let token = Token::mint(&root, &Block::of(rights)).unwrap();
+    let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
+    let context = Context { now: 0, holder: None };
+    for (text, expected) in [("kv read users:7", true), ("kv read orders:7", false)] {
+        let operation = families.parse_operation(text, &base()).unwrap();
+        assert_eq!(
+            token.authority().decide(&operation, &context).is_allowed(),
+            expected
+        );
+        assert_eq!(oracle(&token, &operation, &context), Ok(expected));
+    }
+}

@@ -1,0 +1,28 @@
+//! The crate's tests through its public interface: one binary, because each would link anew.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod families;
+mod tokens;
+
+use secure_runtime_capabilities::*;
+
+/// The folder that relative paths in tests mean.
+fn base() -> Base {
+    Base::new("/srv/app").unwrap()
+}
+
+/// The rights of these grants, as on the command line.
+fn rights(grants: &[&str]) -> Rights {
+    let families = Families::builtin();
+    Rights::new(
+        grants
+            .iter()
+            .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
+    )
+    .unwrap()
+}
+
+/// The operation of a text such as `fs read data/a.csv`.
+fn operation(text: &str) -> Operation<'static> {
+    Families::builtin().parse_operation(text, &base()).unwrap()
+}
