@@ -1,2 +1,23 @@
-//! Loaders.
+//! Content addresses, stores and module graphs: which bytes run, and the proof of it.
+//!
+//! Three ideas, each a module: a [`ContentHash`] names bytes; a [`store`] answers "the bytes with
+//! this hash" and nothing else; a [`graph`] says which modules a program has and what each of
+//! their imports means. [`lock()`](resolve::lock) makes a graph from a project's files without
+//! running any of them, [`lockfile`] keeps it, and [`verify`] brings its modules back, each byte
+//! verified.
+//!
+//! Nothing here knows a JavaScript engine, a token, or what a grant means.
 #![forbid(unsafe_code)]
+
+mod files;
+pub mod graph;
+mod hash;
+pub mod lockfile;
+pub mod resolve;
+pub mod store;
+mod text;
+pub mod verify;
+
+pub use files::FileError;
+pub use graph::{Graph, GraphError, Module, ModuleKind, Package};
+pub use hash::{ContentHash, HashParseError};

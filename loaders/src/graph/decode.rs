@@ -1,0 +1,268 @@
+//! Reading a graph's CBOR. Accepts only what [`encode`](super::encode) writes.
+
+use std::collections::BTreeMap;
+
+use super::encode::{key, kind_number, major};
+use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Package, limits};
+use crate::ContentHash;
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
+    within("the graph", bytes.len() as u64, limits::ENCODED)?;
+    let mut reader = Reader { bytes, offset: 0 };
+    reader.map("the graph", 5..=5)?;
+    reader.key("the version", key::graph::VERSION)?;
+    let version = reader.unsigned("the version")?;
+    if version != GRAPH_VERSION {
+        return Err(GraphError::Version { found: version });
+    }
+    reader.key("the entry", key::graph::ENTRY)?;
+    let entry = reader.index("the entry")?;
+    reader.key("the packages", key::graph::PACKAGES)?;
+    let packages = reader.list("the packages", limits::PACKAGES, package)?;
+    reader.key("the modules", key::graph::MODULES)?;
+    let modules = reader.list("the modules", limits::MODULES, module)?;
+    reader.key("the seal", key::graph::SEAL)?;
+    seal(&mut reader)?;
+    Ok(Graph {
+        entry,
+        packages,
+        modules,
+    })
+}
+
+/// The last 32 bytes are the hash of all bytes before them. This notices damage anywhere, also
+/// where another valid graph would result; whoever forges a graph can of course forge its seal.
+fn seal(reader: &mut Reader<'_>) -> Result<(), GraphError> {
+    let end = reader.offset + 2;
+    let seal = reader.hash("the seal")?;
+    if reader.offset != reader.bytes.len() {
+        return Err(reader.malformed(reader.offset, "the end", "there are more bytes"));
+    }
+    match reader.bytes.get(..end) {
+        Some(sealed) if ContentHash::of(sealed) == seal => Ok(()),
+        _ => Err(GraphError::Seal),
+    }
+}
+
+fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
+    let fields = reader.map("a package", 2..=3)?;
+    reader.key("a package's name", key::package::NAME)?;
+    let name = reader.text("a package's name")?;
+    let version = if fields == 3 {
+        reader.key("a package's version", key::package::VERSION)?;
+        Some(reader.text("a package's version")?)
+    } else {
+        None
+    };
+    reader.key("a package's grants", key::package::GRANTS)?;
+    let grants = reader.list("a package's grants", limits::GRANTS, grant)?;
+    Ok(Package {
+        name,
+        version,
+        grants,
+    })
+}
+
+fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
+    let fields = reader.map("a module", 6..=7)?;
+    reader.key("a module's name", key::module::NAME)?;
+    let name = reader.text("a module's name")?;
+    reader.key("a module's package", key::module::PACKAGE)?;
+    let package = reader.index("a module's package")?;
+    reader.key("a module's hash", key::module::HASH)?;
+    let hash = reader.hash("a module's hash")?;
+    reader.key("a module's size", key::module::SIZE)?;
+    let size = reader.unsigned("a module's size")?;
+    reader.key("a module's kind", key::module::KIND)?;
+    let kind = kind(reader)?;
+    reader.key("a module's imports", key::module::IMPORTS)?;
+    let imports = imports(reader)?;
+    let grants = if fields == 7 {
+        reader.key("a module's grants", key::module::GRANTS)?;
+        Some(reader.list("a module's grants", limits::GRANTS, grant)?)
+    } else {
+        None
+    };
+    Ok(Module {
+        name,
+        package,
+        hash,
+        size,
+        kind,
+        imports,
+        grants,
+    })
+}
+
+fn grant(reader: &mut Reader<'_>) -> Result<String, GraphError> {
+    reader.text("a grant")
+}
+
+fn kind(reader: &mut Reader<'_>) -> Result<ModuleKind, GraphError> {
+    let offset = reader.offset;
+    let number = reader.unsigned("a module's kind")?;
+    [ModuleKind::JavaScript, ModuleKind::Json]
+        .into_iter()
+        .find(|kind| kind_number(*kind) == number)
+        .ok_or_else(|| {
+            reader.malformed(
+                offset,
+                "0 (JavaScript) or 1 (JSON)",
+                format!("{number} stands there"),
+            )
+        })
+}
+
+fn imports(reader: &mut Reader<'_>) -> Result<BTreeMap<String, u32>, GraphError> {
+    let length = reader.length("a module's imports", major::MAP)?;
+    within("a module's imports", length, limits::IMPORTS as u64)?;
+    let mut imports = BTreeMap::new();
+    for _ in 0..length {
+        let offset = reader.offset;
+        let specifier = reader.text("a specifier")?;
+        let target = reader.index("a specifier's module")?;
+        if imports.insert(specifier, target).is_some() {
+            return Err(reader.malformed(offset, "another specifier", "the same one stands twice"));
+        }
+    }
+    Ok(imports)
+}
+
+fn within(what: &str, found: u64, limit: u64) -> Result<(), GraphError> {
+    if found > limit {
+        Err(GraphError::Limit {
+            what: what.to_owned(),
+            found,
+            limit,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl Reader<'_> {
+    fn malformed(&self, offset: usize, expected: impl Into<String>, found: impl Into<String>) -> GraphError {
+        GraphError::Malformed {
+            offset,
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    fn take(&mut self, what: &str, count: usize) -> Result<&[u8], GraphError> {
+        let taken = self
+            .offset
+            .checked_add(count)
+            .and_then(|end| self.bytes.get(self.offset..end));
+        let Some(taken) = taken else {
+            return Err(self.malformed(self.bytes.len(), what, "the bytes end"));
+        };
+        self.offset += count;
+        Ok(taken)
+    }
+
+    /// The value or length in the start of an item of kind `major`, which is in the fewest bytes.
+    fn length(&mut self, what: &str, major: u8) -> Result<u64, GraphError> {
+        let offset = self.offset;
+        let first = self.take(what, 1)?.first().copied().unwrap_or_default();
+        if first >> 5 != major {
+            return Err(self.malformed(offset, what, format!("an item begins with {first:#04x}")));
+        }
+        let (width, least) = match first & 0x1f {
+            marker @ 0..=23 => return Ok(marker.into()),
+            24 => (1, 24),
+            25 => (2, 0x100),
+            26 => (4, 0x1_0000),
+            27 => (8, 0x1_0000_0000),
+            31 => return Err(self.malformed(offset, what, "an item has no length")),
+            _ => return Err(self.malformed(offset, what, format!("an item begins with {first:#04x}"))),
+        };
+        let value = self
+            .take(what, width)?
+            .iter()
+            .fold(0, |value: u64, byte| value << 8 | u64::from(*byte));
+        if value < least {
+            return Err(self.malformed(offset, what, "a number has more bytes than it needs"));
+        }
+        Ok(value)
+    }
+
+    fn unsigned(&mut self, what: &str) -> Result<u64, GraphError> {
+        self.length(what, major::UNSIGNED)
+    }
+
+    fn key(&mut self, what: &str, key: u64) -> Result<(), GraphError> {
+        let offset = self.offset;
+        let found = self.unsigned(what)?;
+        if found == key {
+            Ok(())
+        } else {
+            Err(self.malformed(
+                offset,
+                format!("the key {key} of {what}"),
+                format!("the key {found} stands"),
+            ))
+        }
+    }
+
+    fn index(&mut self, what: &str) -> Result<u32, GraphError> {
+        let offset = self.offset;
+        let value = self.unsigned(what)?;
+        u32::try_from(value).map_err(|_| self.malformed(offset, what, format!("{value} stands there")))
+    }
+
+    fn map(&mut self, what: &str, lengths: std::ops::RangeInclusive<u64>) -> Result<u64, GraphError> {
+        let offset = self.offset;
+        let length = self.length(what, major::MAP)?;
+        if lengths.contains(&length) {
+            Ok(length)
+        } else {
+            Err(self.malformed(offset, what, format!("a map with {length} entries stands there")))
+        }
+    }
+
+    fn list<T>(
+        &mut self,
+        what: &str,
+        limit: usize,
+        item: fn(&mut Self) -> Result<T, GraphError>,
+    ) -> Result<Vec<T>, GraphError> {
+        let length = self.length(what, major::ARRAY)?;
+        within(what, length, limit as u64)?;
+        // Nothing is reserved for a length that the bytes only claim.
+        let mut items = Vec::new();
+        for _ in 0..length {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    fn text(&mut self, what: &str) -> Result<String, GraphError> {
+        let offset = self.offset;
+        let length = self.length(what, major::TEXT)?;
+        within(what, length, limits::TEXT as u64)?;
+        let bytes = self.take(what, length as usize)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err(self.malformed(offset, what, "text that is not UTF-8 stands")),
+        }
+    }
+
+    fn hash(&mut self, what: &str) -> Result<ContentHash, GraphError> {
+        let offset = self.offset;
+        let length = self.length(what, major::BYTES)?;
+        if length != ContentHash::LENGTH as u64 {
+            return Err(self.malformed(offset, what, format!("{length} bytes stand there, not 32")));
+        }
+        let bytes = self.take(what, ContentHash::LENGTH)?;
+        match bytes.try_into() {
+            Ok(bytes) => Ok(ContentHash::from_bytes(bytes)),
+            Err(_) => Err(self.malformed(offset, what, "a hash has another length")),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The `exports` and `imports` fields of package.json, by the rules of Node's documentation
+//! ("Modules: Packages", resolution algorithm).
+
+use serde_json::{Map, Value};
+
+use super::error::ImportProblem;
+
+/// The conditions under which a target is taken, besides `default`. The order of a package.json
+/// decides between them, not this order.
+///
+/// `module` is what bundlers take for ECMAScript modules. `node` and `browser` are left out: such
+/// files expect modules or globals that do not exist here, and are better refused when locking than
+/// failing in the middle of a run.
+const CONDITIONS: [&str; 3] = ["secure-runtime", "import", "module"];
+
+/// What a subpath of a package means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// `./path` below the folder of the package.json.
+    File(String),
+    /// Another package's specifier; only for `imports`.
+    Package(String),
+}
+
+/// The target of `subpath` (`.` or `./…`) in `exports`.
+pub(super) fn exported(exports: &Value, subpath: &str) -> Result<Target, ImportProblem> {
+    let refused = || ImportProblem::NotExported {
+        subpath: subpath.to_owned(),
+    };
+    let subpaths = match exports {
+        Value::Object(entries) => {
+            let dotted = entries.keys().filter(|key| key.starts_with('.')).count();
+            if dotted != 0 && dotted != entries.len() {
+                return Err(ImportProblem::Exports {
+                    reason: "keys with and without `.` are mixed",
+                });
+            }
+            (dotted != 0).then_some(entries)
+        }
+        _ => None,
+    };
+    let resolved = match subpaths {
+        Some(entries) => matching(entries, subpath, false)?,
+        None if subpath == "." => target(exports, None, false)?,
+        None => None,
+    };
+    resolved.ok_or_else(refused)
+}
+
+/// The target of `specifier` (`#…`) in `imports`.
+pub(super) fn internal(imports: &Value, specifier: &str) -> Result<Target, ImportProblem> {
+    let refused = || ImportProblem::NotInternal {
+        specifier: specifier.to_owned(),
+    };
+    if specifier == "#" || specifier.starts_with("#/") {
+        return Err(refused());
+    }
+    let entries = imports.as_object().ok_or_else(refused)?;
+    matching(entries, specifier, true)?.ok_or_else(refused)
+}
+
+/// The value for `key` among `entries`: an exact one, else that of the pattern with the longest
+/// part before its `*`.
+fn matching(
+    entries: &Map<String, Value>,
+    key: &str,
+    internal: bool,
+) -> Result<Option<Target>, ImportProblem> {
+    if !key.contains('*')
+        && !key.ends_with('/')
+        && let Some(value) = entries.get(key)
+    {
+        return target(value, None, internal);
+    }
+    let candidates = entries.iter().filter_map(|(pattern, value)| {
+        let (before, after) = pattern
+            .split_once('*')
+            .filter(|(_, after)| !after.contains('*'))?;
+        let matched = key
+            .strip_prefix(before)?
+            .strip_suffix(after)
+            .filter(|matched| !matched.is_empty())?;
+        Some(((before.len(), pattern.len()), matched, value))
+    });
+    match candidates.max_by_key(|(length, ..)| *length) {
+        Some((_, matched, value)) => target(value, Some(matched), internal),
+        None => Ok(None),
+    }
+}
+
+/// The target that `value` names under our conditions. `None` where a condition or `null` says that
+/// there is none.
+fn target(value: &Value, matched: Option<&str>, internal: bool) -> Result<Option<Target>, ImportProblem> {
+    Ok(match choose(value, matched, internal)? {
+        Choice::Target(target) => Some(target),
+        Choice::Nothing | Choice::Undecided => None,
+    })
+}
+
+/// What a value of `exports` amounts to.
+enum Choice {
+    Target(Target),
+    /// `null`: explicitly nothing, which ends the search among conditions.
+    Nothing,
+    /// No condition applied: the search goes on.
+    Undecided,
+}
+
+fn choose(value: &Value, matched: Option<&str>, internal: bool) -> Result<Choice, ImportProblem> {
+    match value {
+        Value::String(path) => file_or_package(path, matched, internal).map(Choice::Target),
+        Value::Object(conditions) => {
+            if conditions.keys().any(|key| key.parse::<u32>().is_ok()) {
+                return Err(ImportProblem::Exports {
+                    reason: "a condition is a number",
+                });
+            }
+            for (condition, value) in conditions {
+                if condition == "default" || CONDITIONS.contains(&condition.as_str()) {
+                    match choose(value, matched, internal)? {
+                        Choice::Undecided => {}
+                        choice => return Ok(choice),
+                    }
+                }
+            }
+            Ok(Choice::Undecided)
+        }
+        Value::Array(fallbacks) => {
+            let mut last = Ok(Choice::Nothing);
+            for fallback in fallbacks {
+                match choose(fallback, matched, internal) {
+                    Ok(Choice::Undecided) => {}
+                    Ok(Choice::Nothing) => last = Ok(Choice::Nothing),
+                    Err(error @ ImportProblem::ExportTarget { .. }) => last = Err(error),
+                    decided => return decided,
+                }
+            }
+            last
+        }
+        Value::Null => Ok(Choice::Nothing),
+        other => Err(ImportProblem::ExportTarget {
+            target: other.to_string(),
+        }),
+    }
+}
+
+fn file_or_package(path: &str, matched: Option<&str>, internal: bool) -> Result<Target, ImportProblem> {
+    let refused = || ImportProblem::ExportTarget {
+        target: path.to_owned(),
+    };
+    let filled = |path: &str| matched.map_or_else(|| path.to_owned(), |matched| path.replace('*', matched));
+    let Some(below) = path.strip_prefix("./") else {
+        let is_package = internal
+            && !path.starts_with("../")
+            && !path.starts_with('/')
+            && !path.starts_with('#')
+            && !path.contains(':');
+        return if is_package {
+            Ok(Target::Package(filled(path)))
+        } else {
+            Err(refused())
+        };
+    };
+    if !segments_stay_inside(below) || !matched.is_none_or(segments_stay_inside) {
+        return Err(refused());
+    }
+    Ok(Target::File(filled(path)))
+}
+
+/// Whether no part of `path` is empty, `.`, `..` or `node_modules`, in any spelling.
+fn segments_stay_inside(path: &str) -> bool {
+    path.split(['/', '\\']).all(|segment| {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        !matches!(plain.as_str(), "" | "." | ".." | "node_modules") && !is_encoded_node_modules(&plain)
+    })
+}
+
+/// Whether a lower-case segment is `node_modules` with some characters percent-encoded.
+fn is_encoded_node_modules(segment: &str) -> bool {
+    segment.contains('%')
+        && super::specifier::decode_path(segment)
+            .is_ok_and(|text| text.to_ascii_lowercase() == "node_modules")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(exports: Value, subpath: &str, expected: &str) {
+        let found = match exported(&exports, subpath) {
+            Ok(Target::File(path)) => path,
+            Ok(Target::Package(name)) => format!("package {name}"),
+            Err(ImportProblem::NotExported { .. }) => "not exported".to_owned(),
+            Err(ImportProblem::ExportTarget { .. }) => "bad target".to_owned(),
+            Err(ImportProblem::Exports { .. }) => "bad exports".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected, "{exports} {subpath}");
+    }
+
+    /// GRAPH-34: the table of Node's documentation and of its own fixtures, transcribed.
+    #[test]
+    fn subpaths_and_conditions() {
+        check(json!("./a.js"), ".", "./a.js");
+        check(json!("./a.js"), "./a.js", "not exported");
+        check(json!({".": "./a.js"}), ".", "./a.js");
+        check(json!({"./b": "./a.js"}), ".", "not exported");
+        check(json!({"./b": "./a.js"}), "./b", "./a.js");
+        check(json!({"import": "./a.mjs", "require": "./a.cjs"}), ".", "./a.mjs");
+        check(
+            json!({"require": "./a.cjs", "default": "./a.mjs"}),
+            ".",
+            "./a.mjs",
+        );
+        check(json!({"default": "./a.mjs", "import": "./b.mjs"}), ".", "./a.mjs");
+        check(
+            json!({"node": "./a.cjs", "browser": "./b.js"}),
+            ".",
+            "not exported",
+        );
+        check(
+            json!({"secure-runtime": "./s.js", "import": "./a.mjs"}),
+            ".",
+            "./s.js",
+        );
+        check(json!({"module": "./m.js", "default": "./a.js"}), ".", "./m.js");
+        check(
+            json!({"import": {"node": "./n.js", "default": "./d.js"}}),
+            ".",
+            "./d.js",
+        );
+        check(
+            json!({"import": {"node": "./n.js"}, "default": "./d.js"}),
+            ".",
+            "./d.js",
+        );
+        check(json!({"import": null, "default": "./d.js"}), ".", "not exported");
+        check(
+            json!({".": {"import": {"types": "./t.d.ts", "default": "./d.js"}}}),
+            ".",
+            "./d.js",
+        );
+    }
+
+    #[test]
+    fn patterns() {
+        check(json!({"./*": "./lib/*.js"}), "./a", "./lib/a.js");
+        check(json!({"./*": "./lib/*.js"}), "./a/b", "./lib/a/b.js");
+        check(json!({"./*.js": "./lib/*.js"}), "./a", "not exported");
+        check(json!({"./*.js": "./lib/*.js"}), "./a.js", "./lib/a.js");
+        check(json!({"./f/*": "./lib/*", "./*": "./x/*"}), "./f/a", "./lib/a");
+        check(json!({"./f/*": null, "./*": "./x/*"}), "./f/a", "not exported");
+        check(
+            json!({"./f/*": "./lib/*", "./f/in/*": null}),
+            "./f/in/a",
+            "not exported",
+        );
+        check(
+            json!({"./f/*.js": "./j/*.js", "./f/*": "./x/*"}),
+            "./f/a.js",
+            "./j/a.js",
+        );
+        check(json!({"./*": "./*/*.js"}), "./a", "./a/a.js");
+        check(json!({"./*": "./lib/*.js"}), ".", "not exported");
+        check(json!({"./a": "./a.js", "./*": "./b/*.js"}), "./a", "./a.js");
+    }
+
+    #[test]
+    fn fallbacks() {
+        check(json!(["./a.js", "./b.js"]), ".", "./a.js");
+        check(json!(["a.js", "./b.js"]), ".", "./b.js");
+        check(json!([null, "./b.js"]), ".", "./b.js");
+        check(json!([{"node": "./n.js"}, "./b.js"]), ".", "./b.js");
+        check(json!([]), ".", "not exported");
+        check(json!(["a.js"]), ".", "bad target");
+    }
+
+    #[test]
+    fn refused() {
+        for target in [
+            "a.js",
+            "/etc/passwd",
+            "../a.js",
+            "./../a.js",
+            "./a/../../b.js",
+            "./node_modules/x/a.js",
+            "./a//b.js",
+            "./",
+            "./.",
+            "file:///etc/passwd",
+            "./%2e%2e/a.js",
+            "./%6eode_modules/x.js",
+            "./NODE_MODULES/x.js",
+            "./a\\..\\b.js",
+            "https://example.com/a.js",
+            "other-package",
+        ] {
+            check(json!(target), ".", "bad target");
+        }
+        for value in [json!(1), json!(true), json!({"import": 1.5})] {
+            check(value, ".", "bad target");
+        }
+        check(json!({"./*": "./lib/*"}), "./../a", "bad target");
+        check(json!({"./*": "./lib/*"}), "./node_modules/a", "bad target");
+        check(json!({"./*": "./lib/*"}), "./a/%2e%2e/b", "bad target");
+        check(json!({".": "./a.js", "import": "./b.js"}), ".", "bad exports");
+        check(json!({"0": "./a.js"}), ".", "bad exports");
+    }
+
+    #[test]
+    fn internal_imports() {
+        let imports = json!({
+            "#a": "./a.js", "#dep": "dep/sub", "#p/*": "./p/*.js", "#c": {"node": "./n.js", "default": "./d.js"},
+            "#up": "../x.js", "#url": "https://example.com/x.js", "#": "./a.js", "#/x": "./a.js"
+        });
+        let found = |specifier| internal(&imports, specifier);
+        assert_eq!(found("#a"), Ok(Target::File("./a.js".into())));
+        assert_eq!(found("#dep"), Ok(Target::Package("dep/sub".into())));
+        assert_eq!(found("#p/x"), Ok(Target::File("./p/x.js".into())));
+        assert_eq!(found("#c"), Ok(Target::File("./d.js".into())));
+        assert!(matches!(found("#up"), Err(ImportProblem::ExportTarget { .. })));
+        assert!(matches!(found("#url"), Err(ImportProblem::ExportTarget { .. })));
+        assert!(matches!(found("#none"), Err(ImportProblem::NotInternal { .. })));
+        assert!(matches!(found("#"), Err(ImportProblem::NotInternal { .. })));
+        assert!(matches!(found("#/x"), Err(ImportProblem::NotInternal { .. })));
+    }
+}

@@ -1,0 +1,251 @@
+//! The `[imports]` table of a manifest.
+
+use std::collections::BTreeMap;
+
+use super::error::{ImportProblem, LockError};
+use super::specifier::{self, Specifier};
+use crate::graph::package_name_is_good;
+
+/// What the manifest's `[imports]` say, checked for form but not looked up.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ImportMap {
+    /// Bare names: packages, each with an authority of its own.
+    pub(super) packages: BTreeMap<String, PackageSource>,
+    /// `#` names: first-party files (`#name`) and folders (`#name/`), relative to the project.
+    internal: BTreeMap<String, String>,
+}
+
+/// Where the files of a package in `[imports]` are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PackageSource {
+    /// `npm:name@version`: in the project's node_modules.
+    Npm {
+        /// The name of the folder in node_modules.
+        name: String,
+        /// The exact version that must be installed. Without one, any is accepted: the lock pins
+        /// its bytes.
+        version: Option<String>,
+    },
+    /// `./vendor/name/` or `./vendor/name.js`: relative to the project, without the `./`.
+    Path(String),
+}
+
+impl ImportMap {
+    pub(super) fn parse(entries: &BTreeMap<String, String>) -> Result<Self, LockError> {
+        let mut map = Self::default();
+        for (key, value) in entries {
+            map.add(key, value).map_err(|problem| LockError::ImportMap {
+                key: key.clone(),
+                problem,
+            })?;
+        }
+        Ok(map)
+    }
+
+    fn add(&mut self, key: &str, value: &str) -> Result<(), ImportProblem> {
+        if key.starts_with('#') {
+            let path = relative(value.trim_end_matches('/'))?;
+            if key.ends_with('/') != value.ends_with('/') || key == "#" || key == "#/" {
+                return Err(ImportProblem::Value);
+            }
+            self.internal.insert(key.to_owned(), path);
+        } else if package_name_is_good(key) {
+            let source = match value.strip_prefix("npm:") {
+                Some(package) => npm(package)?,
+                None => PackageSource::Path(relative(value.trim_end_matches('/'))?),
+            };
+            self.packages.insert(key.to_owned(), source);
+        } else {
+            return Err(ImportProblem::PackageName);
+        }
+        Ok(())
+    }
+
+    /// The file, relative to the project, that a first-party `#…` specifier means. The longest key
+    /// wins, as in the web's import maps.
+    pub(super) fn internal(&self, specifier: &str) -> Result<String, ImportProblem> {
+        if let Some(path) = self.internal.get(specifier) {
+            return Ok(path.clone());
+        }
+        let folders = self.internal.iter().filter(|(key, _)| key.ends_with('/'));
+        let found = folders
+            .filter_map(|(key, folder)| Some((key.len(), folder, specifier.strip_prefix(key.as_str())?)))
+            .max_by_key(|(length, ..)| *length);
+        match found {
+            Some((_, folder, rest)) => {
+                let rest = specifier::decode_path(rest)?;
+                // What follows the key may not climb out of the folder that the key stands for.
+                specifier::join("", &rest).and_then(|rest| specifier::join(folder, &rest))
+            }
+            None => Err(ImportProblem::NotInternal {
+                specifier: specifier.to_owned(),
+            }),
+        }
+    }
+}
+
+fn npm(package: &str) -> Result<PackageSource, ImportProblem> {
+    let at = package
+        .char_indices()
+        .skip(1)
+        .find(|(_, character)| *character == '@');
+    let (name, version) = match at.and_then(|(at, _)| package.split_at_checked(at)) {
+        Some((name, version)) => (name, Some(version.trim_start_matches('@'))),
+        None => (package, None),
+    };
+    match specifier::bare(name) {
+        Ok(Specifier::Bare { subpath, .. }) if subpath == "." => {}
+        _ => return Err(ImportProblem::Value),
+    }
+    if let Some(version) = version
+        && !is_exact(version)
+    {
+        return Err(ImportProblem::VersionRange {
+            range: version.to_owned(),
+            installed: None,
+        });
+    }
+    Ok(PackageSource::Npm {
+        name: name.to_owned(),
+        version: version.map(str::to_owned),
+    })
+}
+
+/// Whether `version` is `1.2.3`, with an optional `-pre.release` and `+build`.
+fn is_exact(version: &str) -> bool {
+    let (core, suffix) = match version
+        .find(['-', '+'])
+        .and_then(|at| version.split_at_checked(at))
+    {
+        Some((core, suffix)) => (core, suffix),
+        None => (version, ""),
+    };
+    let numbers: Vec<&str> = core.split('.').collect();
+    numbers.len() == 3
+        && numbers
+            .iter()
+            .all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        && suffix
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-+.".contains(&byte))
+}
+
+/// `./a/b` as `a/b`.
+fn relative(value: &str) -> Result<String, ImportProblem> {
+    match specifier::classify(value) {
+        Ok(Specifier::Relative(path)) => specifier::join("", &specifier::decode_path(path)?),
+        Ok(_) => Err(ImportProblem::Value),
+        Err(ImportProblem::Absolute) if value == "." => Err(ImportProblem::WholeProject),
+        Err(error @ (ImportProblem::Absolute | ImportProblem::Character)) => Err(error),
+        Err(_) => Err(ImportProblem::Value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(key: &str, value: &str) -> Result<ImportMap, LockError> {
+        ImportMap::parse(&BTreeMap::from([(key.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn packages() {
+        let npm = |name: &str, version: Option<&str>| {
+            Some(PackageSource::Npm {
+                name: name.to_owned(),
+                version: version.map(str::to_owned),
+            })
+        };
+        let table = [
+            ("marked", "npm:marked@15.0.0", npm("marked", Some("15.0.0"))),
+            (
+                "md",
+                "npm:marked@15.0.0-rc.1+x",
+                npm("marked", Some("15.0.0-rc.1+x")),
+            ),
+            ("marked", "npm:marked", npm("marked", None)),
+            ("@a/b", "npm:@a/b@1.2.3", npm("@a/b", Some("1.2.3"))),
+            ("@a/b", "npm:@a/b", npm("@a/b", None)),
+            ("x", "./vendor/x/", Some(PackageSource::Path("vendor/x".into()))),
+            (
+                "x",
+                "./vendor/x.js",
+                Some(PackageSource::Path("vendor/x.js".into())),
+            ),
+            ("marked", "npm:marked@^15", None),
+            ("marked", "npm:marked@15", None),
+            ("marked", "npm:marked@latest", None),
+            ("marked", "npm:marked@", None),
+            ("marked", "npm:", None),
+            ("marked", "npm:@a", None),
+            ("marked", "npm:../x", None),
+            ("marked", "npm:marked/lib@1.2.3", None),
+            ("marked", "https://example.com/", None),
+            ("marked", "marked", None),
+            ("marked", "/etc/", None),
+            ("marked", "../outside/", None),
+            ("marked", "./", None),
+            ("marked", "", None),
+            ("marked/lib", "npm:marked@15.0.0", None),
+            ("marked/", "npm:marked@15.0.0", None),
+            ("./a", "./b", None),
+            ("", "./b", None),
+            ("cap:self", "./b", None),
+            ("https://example.com/a.js", "./b", None),
+        ];
+        for (key, value, expected) in table {
+            match (parse(key, value), expected) {
+                (Ok(map), Some(expected)) => assert_eq!(map.packages[key], expected, "{key} = {value}"),
+                (Err(_), None) => {}
+                (found, _) => panic!("{key} = {value}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn internal_names() {
+        let entries = [
+            ("#fmt/", "./lib/fmt/"),
+            ("#fmt/deep/", "./deep/"),
+            ("#one", "./lib/one.js"),
+        ];
+        let map = ImportMap::parse(
+            &entries
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+        .unwrap();
+        assert_eq!(map.internal("#fmt/a.js"), Ok("lib/fmt/a.js".into()));
+        assert_eq!(map.internal("#fmt/x/../a.js"), Ok("lib/fmt/a.js".into()));
+        assert_eq!(map.internal("#fmt/deep/a.js"), Ok("deep/a.js".into()));
+        assert_eq!(map.internal("#one"), Ok("lib/one.js".into()));
+        assert!(matches!(
+            map.internal("#two"),
+            Err(ImportProblem::NotInternal { .. })
+        ));
+        assert!(matches!(
+            map.internal("#one/x"),
+            Err(ImportProblem::NotInternal { .. })
+        ));
+        assert_eq!(
+            map.internal("#fmt/../secret.js"),
+            Err(ImportProblem::LeavesPackage)
+        );
+        assert_eq!(
+            map.internal("#fmt/%2e%2e/secret.js"),
+            Err(ImportProblem::LeavesPackage)
+        );
+        for (key, value) in [
+            ("#a/", "./a"),
+            ("#a", "./a/"),
+            ("#", "./a"),
+            ("#/", "./a/"),
+            ("#a", "npm:a@1.2.3"),
+            ("#a", "../a"),
+        ] {
+            assert!(parse(key, value).is_err(), "{key} = {value}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A project's folder, and where its packages are.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{ImportProblem, LockError};
+use super::import_map::{ImportMap, PackageSource};
+use super::package_json::PackageJson;
+
+/// A project: the folder of its manifest, and what the manifest's `[imports]` say.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+    pub(super) map: ImportMap,
+}
+
+/// Where the files of one package are. Two packages are the same exactly when their homes are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Home {
+    /// The folder, or the one file; without symbolic links.
+    path: PathBuf,
+    /// Whether the package is one file.
+    single_file: bool,
+}
+
+impl Home {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_single_file(&self) -> bool {
+        self.single_file
+    }
+
+    /// The folder that the paths of the package's modules are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        if self.single_file {
+            self.path.parent().unwrap_or(&self.path)
+        } else {
+            &self.path
+        }
+    }
+
+    /// The file of the module with `path` in this package.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.folder().join(path)
+    }
+
+    /// The path in this package of `file`, which is below its folder.
+    pub(super) fn path_of<'a>(&self, file: &'a Path) -> Option<&'a str> {
+        file.strip_prefix(self.folder()).ok()?.to_str()
+    }
+}
+
+impl Project {
+    /// The project in the folder `root` with the entries `imports` of its manifest.
+    ///
+    /// # Errors
+    /// When the folder does not exist, or an entry has none of the forms that spec/graph.md lists.
+    /// Whether packages are installed is not looked at here.
+    pub fn new(root: &Path, imports: &BTreeMap<String, String>) -> Result<Self, LockError> {
+        let root = root.canonicalize().map_err(|error| LockError::Root {
+            path: root.to_owned(),
+            error: error.into(),
+        })?;
+        Ok(Self {
+            root,
+            map: ImportMap::parse(imports)?,
+        })
+    }
+
+    /// The project's folder, without symbolic links.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `path` as shown to people: relative to the project where it is inside.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
+    /// The home of the program itself.
+    pub(super) fn app(&self) -> Home {
+        Home {
+            path: self.root.clone(),
+            single_file: false,
+        }
+    }
+
+    /// The home of the package that a graph calls `name`.
+    ///
+    /// A graph has no folders, since installers lay out node_modules differently; but the name of a
+    /// package says how it was found, and it is found again in the same way.
+    pub(crate) fn home(&self, name: &str) -> Result<Home, ImportProblem> {
+        if name.is_empty() {
+            return Ok(self.app());
+        }
+        let mut names = name.split('>');
+        let mut home = self.direct(names.next().unwrap_or_default())?;
+        for name in names {
+            home = self.dependency(&home, name)?;
+        }
+        Ok(home)
+    }
+
+    /// The home of the package that the manifest imports as `alias`.
+    pub(super) fn direct(&self, alias: &str) -> Result<Home, ImportProblem> {
+        match self.map.packages.get(alias) {
+            None => Err(ImportProblem::NotListed {
+                suggestion: self.suggestion(alias),
+            }),
+            Some(PackageSource::Npm { name, .. }) => {
+                let folder = self.root.join("node_modules").join(name);
+                if !folder.is_dir() {
+                    return Err(ImportProblem::NotInstalled { name: name.clone() });
+                }
+                self.installed(&folder)
+            }
+            Some(PackageSource::Path(path)) => {
+                let path = self.real(&self.root.join(path))?;
+                if path == self.root {
+                    return Err(ImportProblem::WholeProject);
+                }
+                Ok(Home {
+                    single_file: !path.is_dir(),
+                    path,
+                })
+            }
+        }
+    }
+
+    /// Whether the version of the package `alias` is the one that the manifest wants.
+    pub(super) fn check_version(&self, alias: &str, home: &Home) -> Result<(), ImportProblem> {
+        let Some(PackageSource::Npm {
+            version: Some(wanted),
+            ..
+        }) = self.map.packages.get(alias)
+        else {
+            return Ok(());
+        };
+        let package_json = PackageJson::read(home.path())?.unwrap_or_default();
+        if package_json.version() == Some(wanted) {
+            return Ok(());
+        }
+        Err(ImportProblem::Version {
+            wanted: wanted.clone(),
+            installed: package_json.version().map(str::to_owned),
+            path: self.shown(home.path()),
+        })
+    }
+
+    /// The home of the package that the package in `from` imports as `name`: in the node_modules of
+    /// its folder or of the nearest folder above that has it, but never above the project.
+    pub(super) fn dependency(&self, from: &Home, name: &str) -> Result<Home, ImportProblem> {
+        for folder in from
+            .folder()
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&self.root))
+        {
+            if folder.file_name().is_some_and(|last| last == "node_modules") {
+                continue;
+            }
+            let candidate = folder.join("node_modules").join(name);
+            if candidate.is_dir() {
+                return self.installed(&candidate);
+            }
+        }
+        Err(ImportProblem::NotInstalled {
+            name: name.to_owned(),
+        })
+    }
+
+    /// The home of the package in `folder`, which is in a node_modules folder: itself or where its
+    /// symbolic link leads, but in the project's node_modules.
+    fn installed(&self, folder: &Path) -> Result<Home, ImportProblem> {
+        let path = self.real(folder)?;
+        let is_inside = path
+            .strip_prefix(&self.root)
+            .is_ok_and(|below| below.iter().any(|part| part == "node_modules"));
+        if is_inside {
+            Ok(Home {
+                path,
+                single_file: false,
+            })
+        } else {
+            Err(ImportProblem::SymbolicLink {
+                path: self.shown(folder),
+                target: self.shown(&path),
+            })
+        }
+    }
+
+    /// `path` without symbolic links, which is inside the project.
+    pub(super) fn real(&self, path: &Path) -> Result<PathBuf, ImportProblem> {
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ImportProblem::NotFound {
+                path: self.shown(path),
+                suggestion: self.neighbour(path),
+            },
+            _ => ImportProblem::File {
+                path: self.shown(path),
+                error: error.into(),
+            },
+        })?;
+        if real.starts_with(&self.root) {
+            Ok(real)
+        } else {
+            Err(ImportProblem::SymbolicLink {
+                path: self.shown(path),
+                target: real,
+            })
+        }
+    }
+
+    /// A file that exists and that an import of `path` may have meant.
+    fn neighbour(&self, path: &Path) -> Option<String> {
+        let name = path.file_name()?.to_str()?;
+        let candidates = [
+            format!("{name}.js"),
+            format!("{name}.mjs"),
+            format!("{name}/index.js"),
+            format!("{name}.json"),
+        ];
+        candidates
+            .into_iter()
+            .find(|candidate| path.with_file_name(candidate).is_file())
+    }
+
+    /// A line for `[imports]` that would make the bare name `name` a package.
+    fn suggestion(&self, name: &str) -> String {
+        let installed = PackageJson::read(&self.root.join("node_modules").join(name))
+            .ok()
+            .flatten();
+        let key = if name.contains(['/', '@', '.', '~']) {
+            format!("\"{name}\"")
+        } else {
+            name.to_owned()
+        };
+        match installed.as_ref().and_then(PackageJson::version) {
+            Some(version) => format!("{key} = \"npm:{name}@{version}\""),
+            None => format!("{key} = \"npm:{name}@VERSION\""),
+        }
+    }
+}

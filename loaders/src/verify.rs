@@ -1,0 +1,349 @@
+//! Bringing back the modules of a graph, each byte verified.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::ContentHash;
+use crate::files::{self, FileError};
+use crate::graph::{Graph, Module, limits};
+use crate::resolve::{ImportProblem, Project};
+use crate::store::{LocalStore, Store, StoreError};
+use crate::text::printable;
+
+/// How many modules are asked of a store at the same time.
+const CONCURRENT_REQUESTS: usize = 16;
+
+/// The bytes of each module of `graph`, in its order, ready to run: each was hashed in the buffer
+/// that is returned, and has the hash that the graph says.
+///
+/// Modules come from `store`, and where it has not got them from the files of `project`. Besides,
+/// every file of the project that exists is compared with the graph, also where the store has the
+/// module: a file that was changed after locking must not be run in its old form unnoticed.
+/// `progress` is told how many modules are ready, of which there are `graph.modules().len()`.
+///
+/// The project's files are read before the first await, on threads of their own, and the calling
+/// thread waits for them.
+///
+/// # Errors
+/// The first difference, in the order of the modules; or what is missing.
+pub async fn load_modules(
+    graph: &Graph,
+    store: &dyn Store,
+    project: Option<&Project>,
+    progress: &(dyn Fn(usize) + Send + Sync),
+) -> Result<Vec<Bytes>, LoadError> {
+    let files = match project {
+        Some(project) => verify_files(graph, project)?,
+        None => vec![None; graph.modules().len()],
+    };
+    let requests = graph
+        .modules()
+        .iter()
+        .zip(files)
+        .map(|(module, file)| async move {
+            match store.get(&module.hash, module.size).await {
+                Ok(bytes) => sized(module, bytes),
+                Err(error) if error.is_absence() => match file {
+                    Some(bytes) => Ok(bytes),
+                    None => Err(missing(module, Some(error))),
+                },
+                Err(error) => Err(LoadError::Store {
+                    module: module.name.clone(),
+                    error,
+                }),
+            }
+        });
+    let ready = AtomicUsize::new(0);
+    stream::iter(requests)
+        .buffered(CONCURRENT_REQUESTS)
+        .inspect_ok(|_| progress(ready.fetch_add(1, Ordering::Relaxed) + 1))
+        .try_collect()
+        .await
+}
+
+/// Compares the files of `project` with `graph`: for each module the verified bytes of its file, or
+/// `None` where there is no such file.
+///
+/// # Errors
+/// The first file, in the order of the modules, that differs or cannot be read.
+pub fn verify_files(graph: &Graph, project: &Project) -> Result<Vec<Option<Bytes>>, LoadError> {
+    let files = Files::of(graph, project)?;
+    in_parallel(graph, |index, module| files.read(index, module))
+}
+
+/// What [`verify`] has verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    /// The modules of the graph, all of which were found and are right.
+    pub modules: usize,
+    /// Their bytes, each module counted once.
+    pub bytes: u64,
+    /// How many of them the store has.
+    pub in_store: usize,
+    /// How many of them are files of the project.
+    pub in_project: usize,
+}
+
+/// Compares every byte of every module of `graph` with what `store` and `project` have, without
+/// running or fetching anything, on all processors.
+///
+/// # Errors
+/// The first difference in the order of the modules, or the first module that neither has.
+pub fn verify(
+    graph: &Graph,
+    store: Option<&LocalStore>,
+    project: Option<&Project>,
+) -> Result<Report, LoadError> {
+    let files = project.map(|project| Files::of(graph, project)).transpose()?;
+    let found = in_parallel(graph, |index, module| {
+        let stored = match store.map(|store| store.read(&module.hash, module.size)) {
+            Some(Ok(bytes)) => sized(module, bytes).map(|_| true)?,
+            Some(Err(error)) if !error.is_absence() => {
+                return Err(LoadError::Store {
+                    module: module.name.clone(),
+                    error,
+                });
+            }
+            _ => false,
+        };
+        let is_file = match &files {
+            Some(files) => files.read(index, module)?.is_some(),
+            None => false,
+        };
+        if stored || is_file {
+            Ok((stored, is_file))
+        } else {
+            Err(missing(module, None))
+        }
+    })?;
+    Ok(Report {
+        modules: graph.modules().len(),
+        bytes: graph.modules().iter().map(|module| module.size).sum(),
+        in_store: found.iter().filter(|(stored, _)| *stored).count(),
+        in_project: found.iter().filter(|(_, is_file)| *is_file).count(),
+    })
+}
+
+/// Where the files of a graph's modules are in a project.
+struct Files<'a> {
+    project: &'a Project,
+    /// `None` for modules of packages that are not installed.
+    paths: Vec<Option<PathBuf>>,
+}
+
+impl<'a> Files<'a> {
+    fn of(graph: &Graph, project: &'a Project) -> Result<Self, LoadError> {
+        let mut homes = Vec::new();
+        for package in graph.packages() {
+            homes.push(match project.home(&package.name) {
+                Ok(home) => Some(home),
+                Err(ImportProblem::NotInstalled { .. } | ImportProblem::NotFound { .. }) => None,
+                Err(problem) => {
+                    return Err(LoadError::Package {
+                        package: package.name.clone(),
+                        problem,
+                    });
+                }
+            });
+        }
+        let path = |module: &Module| {
+            let home = homes.get(usize::try_from(module.package).ok()?)?.as_ref()?;
+            Some(home.file(module.path_in(graph.package_of(module)?)?))
+        };
+        Ok(Self {
+            project,
+            paths: graph.modules().iter().map(path).collect(),
+        })
+    }
+
+    /// The bytes of the file of `module`, verified; `None` if there is no file.
+    fn read(&self, index: usize, module: &Module) -> Result<Option<Bytes>, LoadError> {
+        let Some(Some(path)) = self.paths.get(index) else {
+            return Ok(None);
+        };
+        let shown = || self.project.shown(path);
+        let bytes = match files::read_regular(path, limits::MODULE_SIZE) {
+            Ok(bytes) => bytes,
+            Err(FileError::NotFound) => return Ok(None),
+            Err(error) => {
+                return Err(LoadError::Unreadable {
+                    module: module.name.clone(),
+                    path: shown(),
+                    error,
+                });
+            }
+        };
+        let actual = ContentHash::of(&bytes);
+        if actual != module.hash {
+            return Err(LoadError::Changed {
+                module: module.name.clone(),
+                path: shown(),
+                expected: module.hash,
+                actual,
+            });
+        }
+        sized(module, bytes).map(Some)
+    }
+}
+
+/// `bytes`, which have the hash of `module`, if the graph also says their number.
+fn sized(module: &Module, bytes: Bytes) -> Result<Bytes, LoadError> {
+    let actual = bytes.len() as u64;
+    if actual == module.size {
+        Ok(bytes)
+    } else {
+        Err(LoadError::Size {
+            module: module.name.clone(),
+            expected: module.size,
+            actual,
+        })
+    }
+}
+
+fn missing(module: &Module, reason: Option<StoreError>) -> LoadError {
+    LoadError::Missing {
+        module: module.name.clone(),
+        hash: module.hash,
+        reason,
+    }
+}
+
+/// Does `work` for each module, on all processors; results in the order of the modules.
+fn in_parallel<T: Send>(
+    graph: &Graph,
+    work: impl Fn(usize, &Module) -> Result<T, LoadError> + Sync,
+) -> Result<Vec<T>, LoadError> {
+    let modules = graph.modules();
+    let threads = std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(modules.len() / 8);
+    if threads <= 1 {
+        return modules
+            .iter()
+            .enumerate()
+            .map(|(index, module)| work(index, module))
+            .collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(module) = modules.get(index) else {
+                return done;
+            };
+            done.push((index, work(index, module)));
+        }
+    };
+    let parts = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let results = workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| LoadError::Thread));
+        results.collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut done: Vec<_> = parts.into_iter().flatten().collect();
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Why the modules of a graph cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A store failed or gave wrong bytes.
+    #[error("module \"{}\": {error}", printable(module))]
+    Store {
+        /// The module's name.
+        module: String,
+        /// What went wrong.
+        error: StoreError,
+    },
+    /// A file of the project is not the one that was locked.
+    #[error(
+        "{} differs from the lock: module \"{}\" should have the hash {expected} but has {actual}; \
+         run `secure-runtime lock` if you changed it",
+        path.display(), printable(module)
+    )]
+    Changed {
+        /// The module's name.
+        module: String,
+        /// The file, relative to the project.
+        path: PathBuf,
+        /// The hash in the lock.
+        expected: ContentHash,
+        /// The hash of the file.
+        actual: ContentHash,
+    },
+    /// A file of the project cannot be read as a regular file.
+    #[error("{}, the file of module \"{}\": {error}", path.display(), printable(module))]
+    Unreadable {
+        /// The module's name.
+        module: String,
+        /// The file, relative to the project.
+        path: PathBuf,
+        /// What went wrong.
+        error: FileError,
+    },
+    /// The lock contradicts itself: bytes with the module's hash have another size.
+    #[error(
+        "the lock is wrong: module \"{}\" has {actual} bytes, the lock says {expected}",
+        printable(module)
+    )]
+    Size {
+        /// The module's name.
+        module: String,
+        /// The size in the lock.
+        expected: u64,
+        /// The size of the bytes with the hash in the lock.
+        actual: u64,
+    },
+    /// Neither a store nor the project has a module.
+    #[error(
+        "module \"{}\" ({hash}) is neither in the project nor in a store{}; install the packages, or name a \
+         store with --store",
+        printable(module),
+        reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+    )]
+    Missing {
+        /// The module's name.
+        module: String,
+        /// The hash of its bytes.
+        hash: ContentHash,
+        /// What the stores said.
+        reason: Option<StoreError>,
+    },
+    /// A package of the lock is not where the manifest says, or not in the manifest.
+    #[error(
+        "package \"{}\" of the lock: {problem}; run `secure-runtime lock` if you changed the manifest",
+        printable(package)
+    )]
+    Package {
+        /// The package's name.
+        package: String,
+        /// What is wrong.
+        problem: ImportProblem,
+    },
+    /// A thread ended early.
+    #[error("a thread that verifies modules ended early; this is a bug in secure-runtime")]
+    Thread,
+}
+
+impl LoadError {
+    /// Whether bytes differ from what was promised (as opposed to absent or out of reach).
+    #[must_use]
+    pub fn is_integrity(&self) -> bool {
+        match self {
+            Self::Store { error, .. } => error.is_integrity(),
+            Self::Changed { .. } | Self::Size { .. } => true,
+            Self::Unreadable { error, .. } => {
+                matches!(error, FileError::NotRegular { .. } | FileError::TooLarge { .. })
+            }
+            Self::Missing { .. } | Self::Package { .. } | Self::Thread => false,
+        }
+    }
+}
