@@ -1,0 +1,200 @@
+//! The web's globals that need no rights: `URL`, `URLSearchParams`, `TextEncoder`, `TextDecoder`, `AbortController`,
+//! `AbortSignal`, and the makings of `console`.
+//!
+//! The JavaScript beside this file runs before lockdown and leaves its classes on `globalThis.__web`; lockdown takes
+//! them from there, installs those that guests may see and deletes the rest. The ops here compute and do no more: they
+//! read no file, clock or state, so they need no authority.
+
+use deno_core::op2;
+use serde::Serialize;
+use url::{Url, form_urlencoded, quirks};
+
+deno_core::extension!(
+    sr_web,
+    ops = [
+        op_sr_url_parse,
+        op_sr_url_join,
+        op_sr_url_set,
+        op_sr_url_query_parse,
+        op_sr_url_query_serialize,
+        op_sr_text_encode,
+        op_sr_text_encode_into,
+        op_sr_text_decode,
+    ],
+    js = [
+        dir "src/realm/web",
+        "idl.js",
+        "url.js",
+        "encoding.js",
+        "abort.js",
+        "inspect.js",
+        "console.js",
+    ],
+);
+
+/// Every component of a URL as the getters of the URL standard return them.
+#[derive(Serialize)]
+struct UrlParts {
+    href: String,
+    origin: String,
+    protocol: String,
+    username: String,
+    password: String,
+    host: String,
+    hostname: String,
+    port: String,
+    pathname: String,
+    search: String,
+    hash: String,
+}
+
+impl From<&Url> for UrlParts {
+    fn from(url: &Url) -> Self {
+        Self {
+            href: quirks::href(url).to_owned(),
+            origin: quirks::origin(url),
+            protocol: quirks::protocol(url).to_owned(),
+            username: quirks::username(url).to_owned(),
+            password: quirks::password(url).to_owned(),
+            host: quirks::host(url).to_owned(),
+            hostname: quirks::hostname(url).to_owned(),
+            port: quirks::port(url).to_owned(),
+            pathname: quirks::pathname(url).to_owned(),
+            search: quirks::search(url).to_owned(),
+            hash: quirks::hash(url).to_owned(),
+        }
+    }
+}
+
+/// An absolute URL, or nothing when it is not valid.
+#[op2]
+#[serde]
+fn op_sr_url_parse(#[string] url: &str) -> Option<UrlParts> {
+    Url::parse(url).ok().as_ref().map(UrlParts::from)
+}
+
+/// A URL relative to a base, or nothing when either is not valid.
+#[op2]
+#[serde]
+fn op_sr_url_join(#[string] url: &str, #[string] base: &str) -> Option<UrlParts> {
+    let base = Url::parse(base).ok()?;
+    base.join(url).ok().as_ref().map(UrlParts::from)
+}
+
+/// The URL with one component replaced, or nothing when the component does not take that value.
+#[op2]
+#[serde]
+fn op_sr_url_set(#[string] href: &str, #[string] component: &str, #[string] value: &str) -> Option<UrlParts> {
+    let mut url = Url::parse(href).ok()?;
+    match component {
+        "protocol" => quirks::set_protocol(&mut url, value).ok()?,
+        "username" => quirks::set_username(&mut url, value).ok()?,
+        "password" => quirks::set_password(&mut url, value).ok()?,
+        "host" => quirks::set_host(&mut url, value).ok()?,
+        "hostname" => quirks::set_hostname(&mut url, value).ok()?,
+        "port" => quirks::set_port(&mut url, value).ok()?,
+        "pathname" => quirks::set_pathname(&mut url, value),
+        "search" => quirks::set_search(&mut url, value),
+        "hash" => quirks::set_hash(&mut url, value),
+        _ => return None,
+    }
+    Some(UrlParts::from(&url))
+}
+
+/// The pairs of a query in `application/x-www-form-urlencoded` form.
+#[op2]
+#[serde]
+fn op_sr_url_query_parse(#[string] query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The query of a list of pairs, in `application/x-www-form-urlencoded` form.
+#[op2]
+#[string]
+fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
+}
+
+/// A string's UTF-8.
+#[op2]
+#[buffer]
+fn op_sr_text_encode(#[string] text: String) -> Vec<u8> {
+    text.into_bytes()
+}
+
+/// Writes as much of a string's UTF-8 as fits, whole characters only: the UTF-16 units read and the bytes written.
+#[op2]
+#[serde]
+fn op_sr_text_encode_into(#[string] text: &str, #[buffer] destination: &mut [u8]) -> (usize, usize) {
+    let mut read = 0;
+    let mut written = 0;
+    for character in text.chars() {
+        let end = written + character.len_utf8();
+        let Some(room) = destination.get_mut(written..end) else {
+            break;
+        };
+        character.encode_utf8(room);
+        read += character.len_utf16();
+        written = end;
+    }
+    (read, written)
+}
+
+/// Decodes UTF-8: the text, and how many bytes at the end are the beginning of a character that `stream` leaves for
+/// the next call. Bytes that are not UTF-8 become U+FFFD, or no text at all when `fatal`.
+#[op2]
+#[serde]
+fn op_sr_text_decode(#[buffer] bytes: &[u8], fatal: bool, stream: bool) -> (Option<String>, usize) {
+    let mut text = String::with_capacity(bytes.len());
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        text.push_str(chunk.valid());
+        let invalid = chunk.invalid();
+        if invalid.is_empty() {
+            continue;
+        }
+        let is_cut = chunks.peek().is_none() && is_incomplete(invalid);
+        if is_cut && stream {
+            return (Some(text), invalid.len());
+        }
+        if fatal {
+            return (None, 0);
+        }
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    (Some(text), 0)
+}
+
+/// Whether bytes that are not UTF-8 could still become so with more bytes after them.
+fn is_incomplete(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_incomplete, sr_web};
+    use deno_core::{JsRuntime, RuntimeOptions};
+
+    #[test]
+    fn console_shows_values_and_runs_nothing_of_theirs() {
+        let mut runtime = JsRuntime::new(RuntimeOptions {
+            extensions: vec![sr_web::init()],
+            ..Default::default()
+        });
+        runtime
+            .execute_script("console_test.js", include_str!("web/console_test.js"))
+            .unwrap();
+    }
+
+    #[test]
+    fn a_cut_character_is_incomplete_and_a_broken_one_is_not() {
+        for cut in [&b"\xe2\x82"[..], b"\xf0\x9f\x98", b"\xc3"] {
+            assert!(is_incomplete(cut), "{cut:?}");
+        }
+        for broken in [&b"\xff"[..], b"\x80", b"\xc0", b"\xed\xa0"] {
+            assert!(!is_incomplete(broken), "{broken:?}");
+        }
+    }
+}
