@@ -32,6 +32,11 @@ deno_core::extension!(
     ],
 );
 
+/// The ops and the scripts, as an extension of the engine.
+pub(crate) fn extension() -> deno_core::Extension {
+    sr_web::init()
+}
+
 /// Every component of a URL as the getters of the URL standard return them.
 #[derive(Serialize)]
 struct UrlParts {
