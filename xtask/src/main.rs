@@ -1,2 +1,62 @@
-//! Chores.
-fn main() {}
+//! Chores of the repository: `cargo xtask <setup|demo|test|ci|engine>`.
+//!
+//! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
+//! JavaScript engine, so that it can be built before it is known which engine this machine can have.
+
+mod ci;
+mod demo;
+mod engine;
+mod packages;
+mod setup;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::engine::Choice;
+
+/// Chores of the repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+
+    /// JavaScript engine; `auto` takes V8 where its library can be had, else QuickJS
+    #[arg(long, global = true, value_enum, default_value_t = Choice::Auto)]
+    engine: Choice,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building needs, where this machine allows it
+    Setup,
+    /// Build everything, then run the examples: an HTML report, and a hostile package that gets nothing
+    Demo,
+    /// Run every test
+    Test,
+    /// Everything that must pass before a change is merged
+    Ci,
+    /// Print the engine that the other commands would use
+    Engine,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Task::Setup => setup::run(arguments.engine).map(|_engine| ()),
+        Task::Demo => demo::run(arguments.engine),
+        Task::Test => test::run(arguments.engine),
+        Task::Ci => ci::run(arguments.engine),
+        Task::Engine => engine::run(arguments.engine),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask ci`: what must pass before a change is merged. The cheap checks come first.
+
+use anyhow::Result;
+
+use crate::engine::{Choice, Engine, available};
+use crate::steps::{Steps, cargo};
+use crate::{demo, packages, setup, test};
+
+pub(crate) fn run(choice: Choice) -> Result<()> {
+    let engines = available(choice)?;
+    for engine in &engines {
+        setup::install_for(*engine)?;
+    }
+    setup::install_rust_components()?;
+
+    let mut steps = Steps::new();
+    steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    packages::install(&mut steps)?;
+    for engine in &engines {
+        let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
+        command
+            .args(engine.cargo_arguments())
+            .args(["--", "-D", "warnings"]);
+        steps.run(&format!("clippy ({engine})"), &mut command)?;
+    }
+    if let Some(engine) = engines.first() {
+        documentation(&mut steps, *engine)?;
+    }
+    for engine in &engines {
+        test::tests(&mut steps, *engine)?;
+        demo::build(&mut steps, *engine)?;
+        demo::examples(&mut steps, *engine)?;
+    }
+    if let Some(engine) = engines.first() {
+        benches(&mut steps, *engine)?;
+    }
+    fuzz_seeds(&mut steps)?;
+
+    steps.summary("ci");
+    if !engines.contains(&Engine::V8) {
+        println!("V8 was not tested");
+    }
+    if !engines.contains(&Engine::QuickJs) {
+        println!("QuickJS was not tested");
+    }
+    Ok(())
+}
+
+fn documentation(steps: &mut Steps, engine: Engine) -> Result<()> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    command
+        .args(engine.cargo_arguments())
+        .env("RUSTDOCFLAGS", "-Dwarnings");
+    steps.run("documentation", &mut command)
+}
+
+/// Each benchmark once, unoptimised: that it runs is checked here, how fast it is is not.
+fn benches(steps: &mut Steps, engine: Engine) -> Result<()> {
+    let mut command = cargo(&["test", "--workspace", "--bench", "*"]);
+    steps.run("benches, once each", command.args(engine.cargo_arguments()))
+}
+
+/// The fuzz targets over their seeds, with the stable compiler: finding more needs cargo-fuzz and time.
+fn fuzz_seeds(steps: &mut Steps) -> Result<()> {
+    steps.run(
+        "fuzz targets over their seeds",
+        &mut cargo(&[
+            "run",
+            "--quiet",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--bin",
+            "seeds",
+        ]),
+    )
+}

@@ -1,0 +1,49 @@
+//! The examples' packages, which npm gets and nobody commits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::setup;
+use crate::steps::{Steps, root};
+
+/// Fills each example's `node_modules` as its package-lock.json says; an example that has them already is left alone.
+pub(crate) fn install(steps: &mut Steps) -> Result<()> {
+    for folder in examples_with_packages()? {
+        let wanted =
+            fs::read(folder.join("package-lock.json")).context("package-lock.json cannot be read")?;
+        // Beside the packages lies a copy of the lock file that they were made from.
+        let stamp = folder.join("node_modules").join(".installed-from.json");
+        if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+            continue;
+        }
+        setup::install_npm()?;
+        let name = folder.file_name().unwrap_or_default().display();
+        // No package may run a script of its own on the developer's machine.
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder);
+        steps.run(&format!("npm ci (examples/{name})"), &mut npm)?;
+        fs::write(&stamp, &wanted).with_context(|| format!("{} cannot be written", stamp.display()))?;
+    }
+    Ok(())
+}
+
+fn examples_with_packages() -> Result<Vec<PathBuf>> {
+    let examples = root().join("examples");
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(&examples).context("examples/ cannot be read")? {
+        let folder = entry.context("examples/ cannot be read")?.path();
+        if has_lock(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn has_lock(folder: &Path) -> bool {
+    folder.join("package-lock.json").is_file()
+}

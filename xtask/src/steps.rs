@@ -1,0 +1,105 @@
+//! Running commands, one named step at a time.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The repository's folder.
+pub(crate) fn root() -> PathBuf {
+    // Cargo says where the manifest of this package is; without cargo the current folder has to do.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    package.parent().map(PathBuf::from).unwrap_or_default()
+}
+
+/// Cargo, in the repository's folder.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// The steps of one task: each is announced, timed, and stops the task when it fails.
+pub(crate) struct Steps {
+    started: Instant,
+    passed: Vec<(String, u64)>,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            passed: Vec::new(),
+        }
+    }
+
+    /// Runs a command whose output is the user's to read.
+    pub(crate) fn run(&mut self, title: &str, command: &mut Command) -> Result<()> {
+        self.step(title, || {
+            let status = command
+                .status()
+                .with_context(|| format!("{} cannot be run", command.get_program().display()))?;
+            if !status.success() {
+                bail!("`{}` failed: {status}", shown(command));
+            }
+            Ok(())
+        })
+    }
+
+    /// Does something under a title.
+    pub(crate) fn step<T>(&mut self, title: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
+        println!("==> {title}");
+        let started = Instant::now();
+        let value = action().with_context(|| format!("step \"{title}\" failed"))?;
+        let seconds = started.elapsed().as_secs();
+        println!("    {title}: {seconds} s");
+        self.passed.push((title.to_owned(), seconds));
+        Ok(value)
+    }
+
+    /// The last line: what passed and how long it took.
+    pub(crate) fn summary(&self, task: &str) {
+        println!(
+            "\n{task}: {} steps passed in {} s",
+            self.passed.len(),
+            self.started.elapsed().as_secs()
+        );
+        for (title, seconds) in &self.passed {
+            println!("{seconds:>6} s  {title}");
+        }
+    }
+}
+
+/// A command as one would type it.
+fn shown(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Steps};
+
+    #[test]
+    fn a_failing_step_stops_and_is_named() {
+        let mut steps = Steps::new();
+        let error = steps.run("refuse", &mut Command::new("false")).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("step \"refuse\" failed: `false` failed"),
+            "{error:#}"
+        );
+        assert!(steps.passed.is_empty());
+        assert!(
+            steps
+                .run("vanish", &mut Command::new("no-such-program-here"))
+                .is_err()
+        );
+        steps.run("agree", &mut Command::new("true")).unwrap();
+        assert_eq!(steps.passed.len(), 1);
+    }
+}
