@@ -1,1 +1,49 @@
-//! secure-runtime.
+//! secure-runtime runs JavaScript that you did not write with only the rights that you gave it.
+//!
+//! Every module of a program holds its own signed token, narrowed from its importer's; every module's bytes are
+//! fetched by their BLAKE3 hash and verified; every operation on a file, a socket or anything else outside the
+//! isolate is decided against the caller's token chain before it happens.
+//!
+//! ```no_run
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! use secure_runtime::{Limits, Program, Runtime};
+//!
+//! let program = Program::open("examples/report".as_ref())?;
+//! let runtime = Runtime::builder()
+//!     .base(program.base())
+//!     .store(program.store())
+//!     .limits(Limits { wall: Some(std::time::Duration::from_secs(30)), ..Limits::default() })
+//!     .build()?;
+//! let outcome = runtime.run(program.graph(), &[]).await?;
+//! println!("{:?}", outcome.exit);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The parts: [`secure_runtime_capabilities`] (grants, tokens, decisions; no I/O), [`secure_runtime_loaders`] (content
+//! addresses, stores, graphs; no engine), and this crate, the only one that knows the JavaScript engine.
+
+#[cfg(all(feature = "v8", feature = "quickjs"))]
+compile_error!(
+    "features `v8` and `quickjs` exclude each other; build with --no-default-features --features quickjs"
+);
+#[cfg(not(any(feature = "v8", feature = "quickjs")))]
+compile_error!("choose an engine: feature `v8` (default) or `quickjs`");
+
+mod audit;
+pub mod cli;
+mod extensions;
+mod manifest;
+mod modules;
+mod program;
+mod realm;
+mod runtime;
+
+pub use audit::{AuditRecord, Verdict};
+pub use extensions::{OPERATIONS, OperationRow};
+pub use manifest::{Manifest, ManifestError};
+pub use program::{Program, ProgramError};
+pub use runtime::{
+    BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, LimitHit, Limits, Outcome, RunError,
+    Runtime, Stop, UncaughtError,
+};

@@ -117,10 +117,10 @@
 
   function drawTable(rows) {
     const widths = rows[0].map((_, column) => rows.reduce((widest, row) => Math.max(widest, row[column].length), 0));
-    const rule = (left, middle, right) => left + widths.map((width) => "─".repeat(width + 2)).join(middle) + right;
-    const line = (row) => `│${row.map((text, column) => ` ${text.padEnd(widths[column])} `).join("│")}│`;
+    const rule = (left, middle, right) => left + widths.map((width) => "\u2500".repeat(width + 2)).join(middle) + right;
+    const line = (row) => `\u2502${row.map((text, column) => ` ${text.padEnd(widths[column])} `).join("\u2502")}\u2502`;
     const [head, ...body] = rows.map(line);
-    return [rule("┌", "┬", "┐"), head, rule("├", "┼", "┤"), ...body, rule("└", "┴", "┘")].join("\n");
+    return [rule("\u250c", "\u252c", "\u2510"), head, rule("\u251c", "\u253c", "\u2524"), ...body, rule("\u2514", "\u2534", "\u2518")].join("\n");
   }
 
   /**

@@ -133,7 +133,7 @@
 
     /** Counts text against the budget. */
     #take(text) {
-      const taken = text.length > this.#left ? `${text.slice(0, this.#left)}…` : text;
+      const taken = text.length > this.#left ? `${text.slice(0, this.#left)}\u2026` : text;
       this.#left = Math.max(0, this.#left - taken.length - 2);
       return taken;
     }

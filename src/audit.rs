@@ -1,0 +1,117 @@
+//! What was decided, as records that a person or a program reads later.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use secure_runtime_capabilities::Denial;
+use secure_runtime_loaders::ContentHash;
+use serde::Serialize;
+
+/// The verdict of one decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The operation went ahead.
+    Allowed,
+    /// The operation was refused before anything happened.
+    Denied,
+}
+
+/// One decision: who asked for what, and what was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// When, as RFC 3339 in UTC.
+    pub time: String,
+    /// The graph hash of the program.
+    pub program: String,
+    /// The module whose authority was used, as `package/path`, or `app:/path` for first-party modules.
+    pub module: String,
+    /// The content hash of that module.
+    pub hash: String,
+    /// The family, such as `fs`.
+    pub family: String,
+    /// The action, such as `read`.
+    pub action: String,
+    /// The canonical resource, such as `/srv/data/a.csv`.
+    pub resource: String,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The block of the token chain that refused, 0 being the authority block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<usize>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl AuditRecord {
+    pub(crate) fn now() -> String {
+        humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+    }
+
+    pub(crate) fn hash_text(hash: &ContentHash) -> String {
+        hash.to_string()
+    }
+
+    pub(crate) fn refusal(mut self, denial: &Denial, reason: String) -> Self {
+        self.verdict = Verdict::Denied;
+        self.block = Some(denial.block);
+        self.reason = Some(reason);
+        self
+    }
+
+    /// One line of JSON, without the line feed. Control characters are escaped, as JSON demands, and so is everything
+    /// outside ASCII: a terminal that shows an audit file is not told what to do by a guest.
+    pub fn to_json_line(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_else(|_| String::from("{}"));
+        let mut line = String::with_capacity(json.len());
+        for character in json.chars() {
+            if character.is_ascii() && character != '\u{7f}' {
+                line.push(character);
+            } else {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        line
+    }
+}
+
+/// Where records go.
+#[derive(Clone)]
+pub(crate) struct AuditSink(Option<Arc<dyn Fn(&AuditRecord) + Send + Sync>>);
+
+impl AuditSink {
+    pub(crate) fn none() -> Self {
+        AuditSink(None)
+    }
+
+    pub(crate) fn new(sink: impl Fn(&AuditRecord) + Send + Sync + 'static) -> Self {
+        AuditSink(Some(Arc::new(sink)))
+    }
+
+    /// Whether anyone listens: a record is only built when someone does.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn write(&self, record: &AuditRecord) {
+        if let Some(sink) = &self.0 {
+            sink(record);
+        }
+    }
+}
+
+impl fmt::Debug for AuditSink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.is_on() {
+            "AuditSink(on)"
+        } else {
+            "AuditSink(off)"
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! The `env` family: environment variables of the process, or those that the embedder gives instead.
+
+use std::rc::Rc;
+
+use deno_core::{GarbageCollected, OpState, op2, v8};
+use secure_runtime_capabilities::{Operation, VariableName};
+
+use super::error::OpError;
+use super::gate::Capability;
+
+/// What a guest's `env` object stands for.
+pub(crate) struct EnvCapability(pub(crate) Rc<Capability>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for EnvCapability {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"EnvCapability"
+    }
+}
+
+/// Looks a variable up.
+pub(crate) type Variables = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+#[op2]
+#[string]
+pub(crate) fn op_sr_env_get(
+    state: &mut OpState,
+    #[cppgc] env: &EnvCapability,
+    #[string] name: String,
+) -> Result<Option<String>, OpError> {
+    let checked = VariableName::parse(&name)
+        .map_err(|error| OpError::type_error(format!("variable {name:?}: {error}")))?;
+    env.0.check(&Operation::env_read(&checked), &name)?;
+    Ok(state.borrow::<Variables>()(checked.as_str()))
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_env_attenuate(
+    #[cppgc] env: &EnvCapability,
+    #[serde] grants: Vec<(String, Vec<String>)>,
+    #[string] expires: Option<String>,
+) -> Result<EnvCapability, OpError> {
+    Ok(EnvCapability(Rc::new(env.0.attenuate(
+        "env",
+        &grants,
+        expires.as_deref(),
+    )?)))
+}

@@ -1,0 +1,135 @@
+//! What an operation can answer a guest besides its result.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use deno_error::{AdditionalProperties, JsErrorClass, PropertyValue};
+
+/// A refusal, as the guest sees it: the resource as the guest wrote it, never whether it exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: &'static str,
+    pub(crate) family: String,
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) module: String,
+    pub(crate) why: String,
+}
+
+/// An error that reaches JavaScript. The class is the name of a constructor that realm/prepare.js registered, or of a
+/// standard one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OpError {
+    /// `CapabilityError`
+    Refused(Box<Refused>),
+    /// Anything else: class, code (such as `ENOENT`) where there is one, message.
+    Other {
+        class: &'static str,
+        code: Option<&'static str>,
+        message: String,
+    },
+}
+
+impl OpError {
+    pub(crate) fn type_error(message: impl Into<String>) -> Self {
+        OpError::Other {
+            class: "TypeError",
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn range_error(message: impl Into<String>) -> Self {
+        OpError::Other {
+            class: "RangeError",
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn system(class: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        OpError::Other {
+            class,
+            code: Some(code),
+            message: message.into(),
+        }
+    }
+
+    /// An operating-system failure on something that the guest may touch, named as the guest named it.
+    pub(crate) fn io(error: &std::io::Error, doing: &str, resource: &str) -> Self {
+        use std::io::ErrorKind;
+        let (class, code, what) = match error.kind() {
+            ErrorKind::NotFound => ("NotFound", "ENOENT", "it does not exist"),
+            ErrorKind::PermissionDenied => ("PermissionDenied", "EACCES", "the operating system refuses it"),
+            ErrorKind::AlreadyExists => ("AlreadyExists", "EEXIST", "it exists already"),
+            ErrorKind::NotADirectory => ("NotADirectory", "ENOTDIR", "it is not a folder"),
+            ErrorKind::IsADirectory => ("IsADirectory", "EISDIR", "it is a folder"),
+            ErrorKind::DirectoryNotEmpty => ("Busy", "ENOTEMPTY", "the folder is not empty"),
+            ErrorKind::StorageFull => ("StorageFull", "ENOSPC", "the disk is full"),
+            ErrorKind::ReadOnlyFilesystem => ("PermissionDenied", "EROFS", "the file system is read-only"),
+            ErrorKind::TimedOut => ("TimedOut", "ETIMEDOUT", "it took too long"),
+            ErrorKind::InvalidFilename => ("TypeError", "ENAMETOOLONG", "the name is too long"),
+            ErrorKind::CrossesDevices => ("PermissionDenied", "EXDEV", "it leads out of the granted folder"),
+            _ if error.raw_os_error() == Some(40) => {
+                ("FilesystemLoop", "ELOOP", "it is a link that is not followed")
+            }
+            _ => ("Error", "EIO", "the operating system reported a failure"),
+        };
+        OpError::Other {
+            class,
+            code: Some(code),
+            message: format!("{doing} {resource:?}: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpError::Refused(refused) => write!(
+                formatter,
+                "{} {} {:?} is not allowed in {}: {}",
+                refused.family, refused.action, refused.resource, refused.module, refused.why
+            ),
+            OpError::Other { message, .. } => formatter.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for OpError {}
+
+impl JsErrorClass for OpError {
+    fn get_class(&self) -> Cow<'static, str> {
+        match self {
+            OpError::Refused(_) => "CapabilityError".into(),
+            OpError::Other { class, .. } => (*class).into(),
+        }
+    }
+
+    fn get_message(&self) -> Cow<'static, str> {
+        self.to_string().into()
+    }
+
+    fn get_additional_properties(&self) -> AdditionalProperties {
+        let properties: Vec<(&'static str, String)> = match self {
+            OpError::Refused(refused) => vec![
+                ("code", refused.code.to_owned()),
+                ("family", refused.family.clone()),
+                ("action", refused.action.clone()),
+                ("resource", refused.resource.clone()),
+                ("module", refused.module.clone()),
+            ],
+            OpError::Other { code: Some(code), .. } => vec![("code", (*code).to_owned())],
+            OpError::Other { code: None, .. } => Vec::new(),
+        };
+        Box::new(
+            properties
+                .into_iter()
+                .map(|(key, value)| (key.into(), PropertyValue::String(value.into()))),
+        )
+    }
+
+    fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+}

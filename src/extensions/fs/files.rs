@@ -1,0 +1,228 @@
+//! What happens to files once a place was decided: plain work on directory handles.
+//!
+//! Only regular files and folders are opened. A FIFO would hang, a device would do things: both are refused by type, on
+//! the opened handle. `O_NONBLOCK` keeps the opening itself from waiting.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, FileType, Metadata, OpenOptions, OpenOptionsExt};
+
+use super::roots::Place;
+
+/// Largest file that is read into memory at once, in bytes; open() reads larger ones piece by piece.
+const MAX_READ: u64 = 1 << 30;
+/// Largest piece that one read of an open file returns, in bytes.
+const MAX_PIECE: u64 = 16 << 20;
+
+/// `O_NONBLOCK | O_NOCTTY`: opening waits for nobody and takes no terminal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const OPEN_FLAGS: i32 = 0o4000 | 0o400;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const OPEN_FLAGS: i32 = 0;
+
+pub(super) struct Opened(pub(super) File);
+
+/// Kind (0 file, 1 folder, 2 link), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
+pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
+
+fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<File> {
+    options.follow(if place.follow {
+        FollowSymlinks::Yes
+    } else {
+        FollowSymlinks::No
+    });
+    options.custom_flags(OPEN_FLAGS);
+    let file = place.dir.open_with(&place.relative, options)?.into_std();
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+    }
+    refuse_special(&file)?;
+    Ok(file)
+}
+
+/// Kernel file systems can be reached through a link or a mount: refused on the opened handle.
+#[cfg(target_os = "linux")]
+fn refuse_special(file: &File) -> io::Result<()> {
+    // statfs(2) and linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup2, bpf, devpts
+    const SPECIAL: [u64; 9] = [
+        0x9fa0,
+        0x6265_6572,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0x0027_e0eb,
+        0x6367_7270,
+        0xcafe_4a11,
+        0x1cd1,
+    ];
+    let kind = rustix::fs::fstatfs(file)?.f_type as u64;
+    if SPECIAL.contains(&kind) {
+        Err(io::Error::from(io::ErrorKind::PermissionDenied))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_special(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn read(place: &Place) -> io::Result<Vec<u8>> {
+    let mut file = open_with(place, OpenOptions::new().read(true))?;
+    let size = file.metadata()?.len();
+    if size > MAX_READ {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    Read::by_ref(&mut file).take(MAX_READ).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+pub(super) fn write(place: &Place, data: &[u8], flags: &[String]) -> io::Result<()> {
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true);
+    if has("createNew") {
+        options.create_new(true);
+    }
+    if has("append") {
+        options.append(true);
+    } else {
+        options.truncate(true);
+    }
+    let mut file = open_with(place, &mut options)?;
+    file.write_all(data)
+}
+
+pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<Opened> {
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    let mut options = OpenOptions::new();
+    options
+        .read(has("read"))
+        .write(has("write"))
+        .append(has("append"));
+    options
+        .truncate(has("truncate"))
+        .create(has("create"))
+        .create_new(has("createNew"));
+    open_with(place, &mut options).map(Opened)
+}
+
+pub(super) fn read_some(file: &Arc<Mutex<File>>, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length.min(MAX_PIECE) as usize];
+    let read = file
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .read(&mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+pub(super) fn write_all(file: &Arc<Mutex<File>>, data: &[u8]) -> io::Result<u64> {
+    file.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .write_all(data)?;
+    Ok(data.len() as u64)
+}
+
+/// A folder opened at its place, the last link followed only where the place says so.
+fn folder(place: &Place) -> io::Result<Dir> {
+    if place.follow {
+        place.dir.open_dir(&place.relative)
+    } else {
+        place.dir.open_dir_nofollow(&place.relative)
+    }
+}
+
+pub(super) fn read_dir(place: &Place) -> io::Result<Vec<(String, u8)>> {
+    let folder = folder(place)?;
+    refuse_special(&folder.try_clone()?.into_std_file())?;
+    let mut entries = Vec::new();
+    for entry in folder.entries()? {
+        let entry = entry?;
+        entries.push((
+            entry.file_name().to_string_lossy().into_owned(),
+            kind(entry.file_type()?),
+        ));
+    }
+    entries.sort_unstable();
+    Ok(entries)
+}
+
+fn metadata(place: &Place) -> io::Result<Metadata> {
+    if place.follow {
+        place.dir.metadata(&place.relative)
+    } else {
+        place.dir.symlink_metadata(&place.relative)
+    }
+}
+
+pub(super) fn stat(place: &Place) -> io::Result<Info> {
+    let metadata = metadata(place)?;
+    let time =
+        |time: io::Result<cap_std::time::SystemTime>| time.ok().map(|time| milliseconds(time.into_std()));
+    Ok((
+        kind(metadata.file_type()),
+        metadata.len(),
+        time(metadata.modified()),
+        time(metadata.accessed()),
+        time(metadata.created()),
+    ))
+}
+
+pub(super) fn is_folder(place: &Place) -> bool {
+    place
+        .dir
+        .symlink_metadata(&place.relative)
+        .is_ok_and(|metadata| metadata.is_dir())
+}
+
+fn kind(kind: FileType) -> u8 {
+    match kind {
+        kind if kind.is_dir() => 1,
+        kind if kind.is_symlink() => 2,
+        _ => 0,
+    }
+}
+
+fn milliseconds(time: SystemTime) -> f64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_millis() as f64,
+        Err(before) => -(before.duration().as_millis() as f64),
+    }
+}
+
+/// Makes one folder; with `tolerant`, one that is there already will do.
+pub(super) fn make_folder(place: &Place, tolerant: bool) -> io::Result<()> {
+    match place.dir.create_dir(&place.relative) {
+        Err(error)
+            if tolerant && error.kind() == io::ErrorKind::AlreadyExists && metadata(place)?.is_dir() =>
+        {
+            Ok(())
+        }
+        made => made,
+    }
+}
+
+pub(super) fn remove(place: &Place, recursive: bool) -> io::Result<()> {
+    let path: &Path = &place.relative;
+    // Not following: a link is removed itself, and a tree's links are removed, never what they lead to.
+    if !place.dir.symlink_metadata(path)?.is_dir() {
+        place.dir.remove_file(path)
+    } else if recursive {
+        place.dir.remove_dir_all(path)
+    } else {
+        place.dir.remove_dir(path)
+    }
+}
+
+pub(super) fn rename(from: &Place, to: &Place) -> io::Result<()> {
+    from.dir.rename(&from.relative, &to.dir, &to.relative)
+}

@@ -1,0 +1,118 @@
+// The `fs` capability that guests hold. Method names and shapes are Deno's. Every method hands its arguments to one op,
+// which converts them once, decides, and uses what it decided on.
+"use strict";
+((globalThis) => {
+  const { ops, options, text, narrowing, families } = globalThis.__secure;
+  const secret = Symbol("fs");
+  const illegal = (token) => {
+    if (token !== secret) throw new TypeError("Illegal constructor");
+  };
+
+  const bytesOf = (data) => {
+    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
+    throw new TypeError("data must be a Uint8Array, another view, or an ArrayBuffer");
+  };
+  const flags = (bag, names) => {
+    const read = options(bag, names);
+    const chosen = [];
+    for (const name of names) if (read[name] !== undefined && Boolean(read[name])) chosen.push(name);
+    return chosen;
+  };
+
+  class FileInfo {
+    constructor(token, raw) {
+      illegal(token);
+      const [kind, size, modified, accessed, created] = raw;
+      this.isFile = kind === 0;
+      this.isDirectory = kind === 1;
+      this.isSymlink = kind === 2;
+      this.size = size;
+      this.mtime = modified === null ? null : new NativeDate(modified);
+      this.atime = accessed === null ? null : new NativeDate(accessed);
+      this.birthtime = created === null ? null : new NativeDate(created);
+      Object.freeze(this);
+    }
+  }
+  const NativeDate = Date;
+
+  class FsFile {
+    #handle;
+    constructor(token, handle) {
+      illegal(token);
+      this.#handle = handle;
+      Object.freeze(this);
+    }
+    /** Reads into `buffer`; the number of bytes read, or null at the end of the file. */
+    async read(buffer) {
+      if (!(buffer instanceof Uint8Array)) throw new TypeError("read needs a Uint8Array");
+      const bytes = await ops.op_sr_fs_file_read(this.#handle, buffer.byteLength);
+      if (bytes.byteLength === 0 && buffer.byteLength > 0) return null;
+      buffer.set(bytes); // throws if the guest shrank the buffer meanwhile; nothing is written past its end
+      return bytes.byteLength;
+    }
+    /** Writes `data` from its start; the number of bytes written, which is all of them. */
+    async write(data) {
+      return await ops.op_sr_fs_file_write(this.#handle, bytesOf(data));
+    }
+    close() {
+      ops.op_sr_fs_file_close(this.#handle);
+    }
+    [Symbol.dispose ?? Symbol.for("dispose")]() {
+      this.close();
+    }
+  }
+
+  class FileSystem {
+    #handle;
+    constructor(token, handle) {
+      illegal(token);
+      this.#handle = handle;
+      Object.freeze(this);
+    }
+    async readTextFile(path) {
+      return await ops.op_sr_fs_read_text_file(this.#handle, text(path, "path"));
+    }
+    async readFile(path) {
+      return await ops.op_sr_fs_read_file(this.#handle, text(path, "path"));
+    }
+    async writeTextFile(path, data, bag) {
+      await ops.op_sr_fs_write_text_file(this.#handle, text(path, "path"), String(data), flags(bag, ["append", "createNew"]));
+    }
+    async writeFile(path, data, bag) {
+      await ops.op_sr_fs_write_file(this.#handle, text(path, "path"), bytesOf(data), flags(bag, ["append", "createNew"]));
+    }
+    async *readDir(path) {
+      for (const [name, kind] of await ops.op_sr_fs_read_dir(this.#handle, text(path, "path"))) {
+        yield { name, isFile: kind === 0, isDirectory: kind === 1, isSymlink: kind === 2 };
+      }
+    }
+    async stat(path) {
+      return new FileInfo(secret, await ops.op_sr_fs_stat(this.#handle, text(path, "path")));
+    }
+    async mkdir(path, bag) {
+      await ops.op_sr_fs_mkdir(this.#handle, text(path, "path"), flags(bag, ["recursive"]));
+    }
+    async remove(path, bag) {
+      await ops.op_sr_fs_remove(this.#handle, text(path, "path"), flags(bag, ["recursive"]));
+    }
+    async rename(from, to) {
+      await ops.op_sr_fs_rename(this.#handle, text(from, "path"), text(to, "path"));
+    }
+    async open(path, bag) {
+      const chosen = bag === undefined
+        ? ["read"]
+        : flags(bag, ["read", "write", "append", "truncate", "create", "createNew"]);
+      return new FsFile(secret, await ops.op_sr_fs_open(this.#handle, text(path, "path"), chosen));
+    }
+    /** A new capability with less: `{ read: [scope], write: [scope], expires: "10m" }`. What is not named is not held. */
+    attenuate(bag) {
+      const [grants, expires] = narrowing(bag, ["read", "write"]);
+      return new FileSystem(secret, ops.op_sr_fs_attenuate(this.#handle, grants, expires));
+    }
+  }
+  for (const Class of [FileSystem, FsFile, FileInfo]) delete Class.prototype.constructor;
+
+  families.fs = (handle) => new FileSystem(secret, handle);
+  globalThis.__secure.classes.push(FileSystem.prototype, FsFile.prototype, FileInfo.prototype);
+})(globalThis);

@@ -1,0 +1,430 @@
+//! The `fs` family: files and folders beneath directory handles.
+
+mod files;
+mod roots;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use deno_core::{GarbageCollected, JsBuffer, op2, v8};
+use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pattern};
+
+use self::files::Opened;
+use self::roots::{Need, Place, Roots};
+use super::error::OpError;
+use super::gate::Capability;
+
+/// What a guest's `fs` object stands for.
+pub(crate) struct FsCapability {
+    capability: Rc<Capability>,
+    roots: Rc<Roots>,
+}
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for FsCapability {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"FsCapability"
+    }
+}
+
+impl FsCapability {
+    pub(crate) fn new(capability: Rc<Capability>) -> Self {
+        let roots = Roots::of(&capability.authority, None);
+        FsCapability { capability, roots }
+    }
+
+    fn path(&self, text: &str) -> Result<FsPath, OpError> {
+        FsPath::parse(text, &self.capability.gate.base)
+            .map_err(|error| OpError::type_error(format!("path {text:?}: {error}")))
+    }
+
+    /// Decides `action` on the path, then finds the handle that the path is opened from. The path that was decided on is
+    /// the one that is opened.
+    fn place(
+        &self,
+        action: ActionName,
+        text: &str,
+        need: Need,
+        doing: &str,
+    ) -> Result<(FsPath, Place), OpError> {
+        let path = self.path(text)?;
+        self.check(action, &path, text)?;
+        let place = self
+            .roots
+            .place(action, path.as_str(), need)
+            .map_err(|error| OpError::io(&error, doing, text))?;
+        Ok((path, place))
+    }
+
+    fn check(&self, action: ActionName, path: &FsPath, text: &str) -> Result<(), OpError> {
+        let operation = operation(action, path);
+        self.capability.check(&operation, text)?;
+        // Kernel and device trees are not data: `/**` does not include them, only a scope that names them does.
+        let Some(tree) = ["/proc", "/sys", "/dev"]
+            .into_iter()
+            .find(|tree| is_within(path.as_str(), tree))
+        else {
+            return Ok(());
+        };
+        let named = self
+            .capability
+            .authority
+            .effective(FamilyName::FS, action)
+            .any(|pattern| {
+                pattern.matches(path.as_str())
+                    && match pattern {
+                        Pattern::Exact(exact) => is_within(exact, tree),
+                        Pattern::Affix { prefix, .. } => is_within(prefix, tree),
+                    }
+            });
+        if named {
+            return Ok(());
+        }
+        Err(self.capability.refuse_otherwise(
+            &operation,
+            text,
+            "a grant of a special file system must name it",
+        ))
+    }
+}
+
+fn operation(action: ActionName, path: &FsPath) -> Operation<'_> {
+    if action == ActionName::WRITE {
+        Operation::fs_write(path)
+    } else {
+        Operation::fs_read(path)
+    }
+}
+
+fn is_within(path: &str, tree: &str) -> bool {
+    path.strip_prefix(tree)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Runs file work on a thread that may block, so that timers of the guest go on.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    doing: &'static str,
+    shown: String,
+) -> Result<T, OpError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(OpError::io(&error, doing, &shown)),
+        Err(_) => Err(OpError::system(
+            "Error",
+            "EIO",
+            format!("{doing} {shown:?}: the work was stopped"),
+        )),
+    }
+}
+
+#[op2]
+#[buffer]
+pub(crate) async fn op_sr_fs_read_file(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+) -> Result<Vec<u8>, OpError> {
+    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
+    blocking(move || files::read(&place), "reading", path).await
+}
+
+#[op2]
+#[string]
+pub(crate) async fn op_sr_fs_read_text_file(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+) -> Result<String, OpError> {
+    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
+    blocking(
+        move || {
+            let bytes = files::read(&place)?;
+            Ok(String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        },
+        "reading",
+        path,
+    )
+    .await
+}
+
+#[op2]
+pub(crate) async fn op_sr_fs_write_file(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+    #[buffer(copy)] data: Vec<u8>,
+    #[serde] flags: Vec<String>,
+) -> Result<(), OpError> {
+    let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
+    blocking(move || files::write(&place, &data, &flags), "writing", path).await
+}
+
+#[op2]
+pub(crate) async fn op_sr_fs_write_text_file(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+    #[string] text: String,
+    #[serde] flags: Vec<String>,
+) -> Result<(), OpError> {
+    let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
+    blocking(
+        move || files::write(&place, text.as_bytes(), &flags),
+        "writing",
+        path,
+    )
+    .await
+}
+
+#[op2]
+#[serde]
+pub(crate) async fn op_sr_fs_read_dir(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+) -> Result<Vec<(String, u8)>, OpError> {
+    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "listing")?;
+    blocking(move || files::read_dir(&place), "listing", path).await
+}
+
+#[op2]
+#[serde]
+pub(crate) async fn op_sr_fs_stat(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+) -> Result<files::Info, OpError> {
+    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "looking at")?;
+    blocking(move || files::stat(&place), "looking at", path).await
+}
+
+#[op2]
+pub(crate) fn op_sr_fs_mkdir(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+    #[serde] flags: Vec<String>,
+) -> Result<(), OpError> {
+    let recursive = flags.iter().any(|flag| flag == "recursive");
+    let checked = fs.path(&path)?;
+    fs.check(ActionName::WRITE, &checked, &path)?;
+    // `recursive` makes the missing parents too: upwards as far as each may be written itself, then downwards, one
+    // after the other, because the handle of a folder can only be had once it exists.
+    let mut missing = vec![checked.clone()];
+    if recursive {
+        let mut above = checked.parent();
+        while let Some(parent) = above.filter(|parent| fs.capability.allows(&Operation::fs_write(parent))) {
+            above = parent.parent();
+            missing.push(parent);
+        }
+    }
+    for folder in missing.iter().rev() {
+        fs.roots
+            .place(ActionName::WRITE, folder.as_str(), Need::Entry)
+            .and_then(|place| files::make_folder(&place, recursive))
+            .map_err(|error| OpError::io(&error, "making folder", &path))?;
+    }
+    Ok(())
+}
+
+#[op2]
+pub(crate) async fn op_sr_fs_remove(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+    #[serde] flags: Vec<String>,
+) -> Result<(), OpError> {
+    let recursive = flags.iter().any(|flag| flag == "recursive");
+    let (checked, place) = fs.place(ActionName::WRITE, &path, Need::Entry, "removing")?;
+    if recursive && !covers_below(fs, ActionName::WRITE, &checked) && files::is_folder(&place) {
+        return Err(fs.capability.refuse_otherwise(
+            &Operation::fs_write(&checked),
+            &path,
+            "removing a folder with its content needs a write grant for all of it",
+        ));
+    }
+    blocking(move || files::remove(&place, recursive), "removing", path).await
+}
+
+/// Whether everything below the path is within one scope of the capability.
+fn covers_below(fs: &FsCapability, action: ActionName, path: &FsPath) -> bool {
+    fs.capability
+        .authority
+        .covers(FamilyName::FS, action, &Pattern::prefix(path.below()))
+}
+
+#[op2]
+pub(crate) async fn op_sr_fs_rename(
+    #[cppgc] fs: &FsCapability,
+    #[string] from: String,
+    #[string] to: String,
+) -> Result<(), OpError> {
+    let (source, source_place) = fs.place(ActionName::WRITE, &from, Need::Entry, "renaming")?;
+    let (target, target_place) = fs.place(ActionName::WRITE, &to, Need::Entry, "renaming")?;
+    // Moving must not raise rights: what was not readable stays so. For a folder this holds for all below it.
+    let readable = |path: &FsPath| fs.capability.allows(&Operation::fs_read(path));
+    let folder = files::is_folder(&source_place);
+    let gains = if folder {
+        let below = Pattern::prefix(target.below());
+        let read = fs
+            .capability
+            .authority
+            .intersects(FamilyName::FS, ActionName::READ, &below);
+        (read && !covers_below(fs, ActionName::READ, &source))
+            || !covers_below(fs, ActionName::WRITE, &source)
+            || !covers_below(fs, ActionName::WRITE, &target)
+    } else {
+        readable(&target) && !readable(&source)
+    };
+    if gains {
+        return Err(fs.capability.refuse_otherwise(
+            &Operation::fs_read(&source),
+            &from,
+            "the new name would allow what the old one does not",
+        ));
+    }
+    blocking(
+        move || files::rename(&source_place, &target_place),
+        "renaming",
+        from,
+    )
+    .await
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_fs_attenuate(
+    #[cppgc] fs: &FsCapability,
+    #[serde] grants: Vec<(String, Vec<String>)>,
+    #[string] expires: Option<String>,
+) -> Result<FsCapability, OpError> {
+    let capability = Rc::new(fs.capability.attenuate("fs", &grants, expires.as_deref())?);
+    let roots = Roots::of(&capability.authority, Some(fs.roots.clone()));
+    Ok(FsCapability { capability, roots })
+}
+
+/// An open file. Each read and write is decided again: a capability that expired stops working on open files too.
+pub(crate) struct OpenFile {
+    capability: Rc<Capability>,
+    path: FsPath,
+    shown: String,
+    readable: bool,
+    writable: bool,
+    file: RefCell<Option<Arc<Mutex<File>>>>,
+}
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for OpenFile {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"OpenFile"
+    }
+}
+
+impl OpenFile {
+    fn file(&self, action: ActionName) -> Result<Arc<Mutex<File>>, OpError> {
+        let opened_for = if action == ActionName::WRITE {
+            self.writable
+        } else {
+            self.readable
+        };
+        if !opened_for {
+            return Err(OpError::system(
+                "PermissionDenied",
+                "EBADF",
+                format!("{:?} was not opened to {action}", self.shown),
+            ));
+        }
+        self.capability
+            .check(&operation(action, &self.path), &self.shown)?;
+        self.file
+            .borrow()
+            .clone()
+            .ok_or_else(|| OpError::system("Error", "EBADF", format!("{:?} is closed", self.shown)))
+    }
+}
+
+#[op2]
+#[cppgc]
+pub(crate) async fn op_sr_fs_open(
+    #[cppgc] fs: &FsCapability,
+    #[string] path: String,
+    #[serde] flags: Vec<String>,
+) -> Result<OpenFile, OpError> {
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    let writable = has("write") || has("append");
+    let readable = has("read");
+    if !writable && (has("create") || has("createNew") || has("truncate")) {
+        return Err(OpError::type_error(
+            "open: create, createNew and truncate need write or append",
+        ));
+    }
+    if !writable && !readable {
+        return Err(OpError::type_error(
+            "open: choose at least one of read, write, append",
+        ));
+    }
+    let checked = fs.path(&path)?;
+    if readable {
+        fs.check(ActionName::READ, &checked, &path)?;
+    }
+    if writable {
+        fs.check(ActionName::WRITE, &checked, &path)?;
+    }
+    let action = if writable {
+        ActionName::WRITE
+    } else {
+        ActionName::READ
+    };
+    let place = fs
+        .roots
+        .place(action, checked.as_str(), Need::Content)
+        .map_err(|error| OpError::io(&error, "opening", &path))?;
+    let capability = fs.capability.clone();
+    let shown = path.clone();
+    let Opened(file) = blocking(move || files::open(&place, &flags), "opening", path).await?;
+    let file = RefCell::new(Some(Arc::new(Mutex::new(file))));
+    Ok(OpenFile {
+        capability,
+        path: checked,
+        shown,
+        readable,
+        writable,
+        file,
+    })
+}
+
+#[op2]
+#[buffer]
+pub(crate) async fn op_sr_fs_file_read(
+    #[cppgc] file: &OpenFile,
+    #[number] length: u64,
+) -> Result<Vec<u8>, OpError> {
+    let handle = file.file(ActionName::READ)?;
+    blocking(
+        move || files::read_some(&handle, length),
+        "reading",
+        file.shown.clone(),
+    )
+    .await
+}
+
+#[op2]
+#[number]
+pub(crate) async fn op_sr_fs_file_write(
+    #[cppgc] file: &OpenFile,
+    #[buffer] data: JsBuffer,
+) -> Result<u64, OpError> {
+    let handle = file.file(ActionName::WRITE)?;
+    let data = data.to_vec();
+    blocking(
+        move || files::write_all(&handle, &data),
+        "writing",
+        file.shown.clone(),
+    )
+    .await
+}
+
+#[op2(fast)]
+pub(crate) fn op_sr_fs_file_close(#[cppgc] file: &OpenFile) {
+    file.file.replace(None);
+}

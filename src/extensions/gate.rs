@@ -1,0 +1,231 @@
+//! The gate: the one place where an operation is decided, recorded, and turned into a refusal.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secure_runtime_capabilities::{
+    Authority, Base, Block, Context, Decision, Denial, Families, Holder, Operation, Reason, Rights, Token,
+};
+
+use super::error::{OpError, Refused};
+use crate::audit::{AuditRecord, AuditSink, Verdict};
+use crate::modules::Principal;
+use crate::runtime::DenialReport;
+
+/// How many refusals are kept for the report of an uncaught one.
+const KEPT_DENIALS: usize = 64;
+
+/// What every operation of one isolate goes through.
+pub(crate) struct Gate {
+    pub(crate) families: Families,
+    pub(crate) base: Base,
+    program: String,
+    audit: AuditSink,
+    /// The latest second that was seen: a clock that is set back does not revive what expired.
+    latest: Cell<u64>,
+    denials: RefCell<VecDeque<(String, DenialReport)>>,
+}
+
+/// What a guest's capability object stands for: one family's operations under one authority.
+pub(crate) struct Capability {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) authority: Authority,
+    /// The token that `authority` was compiled from; narrowing appends a block to it.
+    pub(crate) token: Token,
+    pub(crate) holder: Holder,
+    pub(crate) gate: Rc<Gate>,
+}
+
+impl Gate {
+    pub(crate) fn new(families: Families, base: Base, program: String, audit: AuditSink) -> Rc<Self> {
+        Rc::new(Gate {
+            families,
+            base,
+            program,
+            audit,
+            latest: Cell::new(0),
+            denials: RefCell::default(),
+        })
+    }
+
+    /// Seconds since the Unix epoch; never less than before.
+    fn now(&self) -> u64 {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let latest = now.max(self.latest.get());
+        self.latest.set(latest);
+        latest
+    }
+
+    /// The refusal whose message an uncaught error carries.
+    pub(crate) fn denial_of(&self, message: &str) -> Option<DenialReport> {
+        let denials = self.denials.borrow();
+        denials
+            .iter()
+            .rev()
+            .find(|(said, _)| said == message)
+            .map(|(_, report)| report.clone())
+    }
+}
+
+impl Capability {
+    /// Decides one operation, records the decision, and refuses where it is denied. `shown` is the resource as the
+    /// guest wrote it: what an error may repeat.
+    pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
+        match self.decide(operation) {
+            Decision::Allowed => {
+                self.record(operation, None);
+                Ok(())
+            }
+            Decision::Denied(denial) => Err(self.refuse(operation, shown, denial)),
+        }
+    }
+
+    /// The decision alone, for questions that are not yet operations; nothing is recorded.
+    pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
+        let context = Context {
+            now: self.gate.now(),
+            holder: Some(&self.holder),
+        };
+        self.authority.decide(operation, &context)
+    }
+
+    pub(crate) fn allows(&self, operation: &Operation<'_>) -> bool {
+        matches!(self.decide(operation), Decision::Allowed)
+    }
+
+    /// A refusal that was decided elsewhere than in the chain (a special file system, an address that no grant names):
+    /// recorded against the authority block.
+    pub(crate) fn refuse_otherwise(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
+        let denial = Denial {
+            block: 0,
+            reason: Reason::NoGrant,
+        };
+        self.refused(operation, shown, denial, why.to_owned(), "denied")
+    }
+
+    fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {
+        let (code, why) = match denial.reason {
+            Reason::Expired { .. } => ("expired", "the capability has expired"),
+            Reason::NotYetValid { .. } => ("denied", "the capability is not valid yet"),
+            Reason::WrongHolder => ("denied", "the capability is bound to another holder"),
+            _ => ("denied", "no grant covers it"),
+        };
+        self.refused(operation, shown, denial, why.to_owned(), code)
+    }
+
+    fn refused(
+        &self,
+        operation: &Operation<'_>,
+        shown: &str,
+        denial: Denial,
+        why: String,
+        code: &'static str,
+    ) -> OpError {
+        self.record(operation, Some((&denial, &why)));
+        let error = OpError::Refused(Box::new(Refused {
+            code,
+            family: operation.family().to_string(),
+            action: operation.action().to_string(),
+            resource: shown.to_owned(),
+            module: self.principal.name.clone(),
+            why,
+        }));
+        let report = DenialReport {
+            module: self.principal.name.clone(),
+            package: self.principal.package.clone(),
+            operation: operation.clone().into_owned(),
+            denial,
+            authority: self.authority.clone(),
+            block_names: self.principal.block_names.clone(),
+        };
+        let mut denials = self.gate.denials.borrow_mut();
+        if denials.len() == KEPT_DENIALS {
+            denials.pop_front();
+        }
+        denials.push_back((error.to_string(), report));
+        error
+    }
+
+    fn record(&self, operation: &Operation<'_>, denied: Option<(&Denial, &str)>) {
+        if !self.gate.audit.is_on() {
+            return;
+        }
+        let record = AuditRecord {
+            time: AuditRecord::now(),
+            program: self.gate.program.clone(),
+            module: self.principal.name.clone(),
+            hash: AuditRecord::hash_text(&self.principal.hash),
+            family: operation.family().to_string(),
+            action: operation.action().to_string(),
+            resource: operation.resource().to_owned(),
+            verdict: Verdict::Allowed,
+            block: None,
+            reason: None,
+        };
+        let record = match denied {
+            None => record,
+            Some((denial, why)) => record.refusal(denial, why.to_owned()),
+        };
+        self.gate.audit.write(&record);
+    }
+
+    /// The same capability with one more block: the named scopes of one family, until the named time. What is not
+    /// named is not held.
+    pub(crate) fn attenuate(
+        &self,
+        family: &str,
+        grants: &[(String, Vec<String>)],
+        expires: Option<&str>,
+    ) -> Result<Capability, OpError> {
+        let mut rights = Vec::new();
+        for (action, scopes) in grants {
+            for scope in scopes {
+                let parsed = self
+                    .gate
+                    .families
+                    .parse_scope(family, Some(action), scope, &self.gate.base)
+                    .map_err(|error| OpError::type_error(format!("attenuate: {error}")))?;
+                rights.extend(parsed);
+            }
+        }
+        // `{ expires }` alone narrows the time and keeps the rights; naming any scope keeps only what is named.
+        let rights = if grants.is_empty() {
+            None
+        } else {
+            Some(Rights::new(rights).map_err(|error| OpError::type_error(format!("attenuate: {error}")))?)
+        };
+        let expires = match expires {
+            None => None,
+            Some(text) => {
+                let duration = humantime::parse_duration(text).map_err(|_| {
+                    OpError::type_error(format!(
+                        "attenuate: expires is a duration such as \"10m\" or \"30s\", not {text:?}"
+                    ))
+                })?;
+                Some(self.gate.now().saturating_add(duration.as_secs()))
+            }
+        };
+        let block = Block {
+            rights,
+            expires,
+            not_before: None,
+            holder: None,
+        };
+        let token = self
+            .token
+            .attenuate(&block)
+            .map_err(|error| OpError::type_error(format!("attenuate: {error}")))?;
+        Ok(Capability {
+            principal: self.principal.clone(),
+            authority: token.authority().clone(),
+            token,
+            holder: self.holder.clone(),
+            gate: self.gate.clone(),
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The `net` family: HTTP requests to granted origins.
+
+mod address;
+mod fetch;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{CancelFuture, CancelHandle, GarbageCollected, JsBuffer, OpState, op2, v8};
+
+use self::fetch::{Body, Request};
+use super::error::OpError;
+use super::gate::Capability;
+
+pub(crate) use self::fetch::NetLimits;
+
+/// What a guest's `net` object stands for.
+pub(crate) struct NetCapability(pub(crate) Rc<Capability>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for NetCapability {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"NetCapability"
+    }
+}
+
+/// A response body that is being received.
+pub(crate) struct ResponseBody {
+    capability: Rc<Capability>,
+    body: Rc<tokio::sync::Mutex<Body>>,
+}
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for ResponseBody {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"ResponseBody"
+    }
+}
+
+/// Stops one request.
+pub(crate) struct Cancel(Rc<CancelHandle>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Cancel {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Cancel"
+    }
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_net_cancel_handle() -> Cancel {
+    Cancel(CancelHandle::new_rc())
+}
+
+#[op2(fast)]
+pub(crate) fn op_sr_net_cancel(#[cppgc] cancel: &Cancel) {
+    cancel.0.cancel();
+}
+
+/// A response without its body, as realm code unpacks it.
+#[derive(serde::Serialize)]
+pub(crate) struct Head(u16, String, String, bool, Vec<(String, String)>);
+
+#[op2]
+#[cppgc]
+pub(crate) async fn op_sr_net_fetch(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] net: &NetCapability,
+    #[serde] parts: (String, String, Vec<(String, String)>, String),
+    #[buffer] body: Option<JsBuffer>,
+    #[cppgc] cancel: Option<&Cancel>,
+) -> Result<Received, OpError> {
+    let limits = state.borrow().borrow::<NetLimits>().clone();
+    let capability = net.0.clone();
+    let cancel = cancel.map(|cancel| cancel.0.clone());
+    let (method, url, headers, redirect) = parts;
+    let request = Request::new(&method, &url, headers, body.map(|body| body.to_vec()), &redirect)?;
+    // Decided before anything else happens, and again for every redirect.
+    fetch::check(&capability, request.url(), &url)?;
+    let answer = fetch::follow(&capability, request, &limits);
+    let answer = match cancel {
+        Some(cancel) => answer
+            .or_cancel(cancel)
+            .await
+            .unwrap_or_else(|_| Err(OpError::system("Error", "ECANCELED", "the request was aborted"))),
+        None => answer.await,
+    }?;
+    Ok(Received {
+        head: RefCell::new(Some(Head(
+            answer.status,
+            answer.reason,
+            answer.url,
+            answer.redirected,
+            answer.headers,
+        ))),
+        body: RefCell::new(Some(ResponseBody {
+            capability,
+            body: Rc::new(tokio::sync::Mutex::new(answer.body)),
+        })),
+    })
+}
+
+/// A response, until realm code takes it apart.
+pub(crate) struct Received {
+    head: RefCell<Option<Head>>,
+    body: RefCell<Option<ResponseBody>>,
+}
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Received {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Received"
+    }
+}
+
+fn taken() -> OpError {
+    OpError::type_error("the response was taken apart already")
+}
+
+#[op2]
+#[serde]
+pub(crate) fn op_sr_net_head(#[cppgc] received: &Received) -> Result<Head, OpError> {
+    received.head.take().ok_or_else(taken)
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_net_body(#[cppgc] received: &Received) -> Result<ResponseBody, OpError> {
+    received.body.take().ok_or_else(taken)
+}
+
+#[op2]
+#[buffer]
+pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u8>, OpError> {
+    let capability = body.capability.clone();
+    let body = body.body.clone();
+    let mut body = body.lock().await;
+    // A capability that expired meanwhile stops working on what it had begun.
+    fetch::check_again(&capability, &body)?;
+    body.next().await
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_net_attenuate(
+    #[cppgc] net: &NetCapability,
+    #[serde] grants: Vec<(String, Vec<String>)>,
+    #[string] expires: Option<String>,
+) -> Result<NetCapability, OpError> {
+    Ok(NetCapability(Rc::new(net.0.attenuate(
+        "net",
+        &grants,
+        expires.as_deref(),
+    )?)))
+}

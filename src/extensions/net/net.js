@@ -1,0 +1,167 @@
+// The `net` capability that guests hold. `fetch` has the web's shape; what a response offers is text, json, bytes,
+// arrayBuffer, and `body`, an async iterable of Uint8Array.
+"use strict";
+((globalThis) => {
+  const { ops, options, narrowing, families } = globalThis.__secure;
+  const web = globalThis.__web;
+  const secret = Symbol("net");
+  const illegal = (token) => {
+    if (token !== secret) throw new TypeError("Illegal constructor");
+  };
+
+  class Headers {
+    #list;
+    constructor(token, list) {
+      illegal(token);
+      this.#list = list; // [[lower-case name, value], ...] in the order received
+      Object.freeze(this);
+    }
+    get(name) {
+      const wanted = String(name).toLowerCase();
+      const values = [];
+      for (const [key, value] of this.#list) if (key === wanted) values.push(value);
+      return values.length === 0 ? null : values.join(", ");
+    }
+    has(name) {
+      return this.get(name) !== null;
+    }
+    *entries() {
+      const names = [...new Set(this.#list.map(([key]) => key))].sort();
+      for (const name of names) yield [name, this.get(name)];
+    }
+    *keys() {
+      for (const [key] of this.entries()) yield key;
+    }
+    *values() {
+      for (const [, value] of this.entries()) yield value;
+    }
+    forEach(callback) {
+      for (const [key, value] of this.entries()) callback(value, key, this);
+    }
+    [Symbol.iterator]() {
+      return this.entries();
+    }
+  }
+
+  class Response {
+    #handle;
+    #used = false;
+    constructor(token, received) {
+      illegal(token);
+      const [status, statusText, url, redirected, headers] = ops.op_sr_net_head(received);
+      this.#handle = ops.op_sr_net_body(received);
+      this.status = status;
+      this.statusText = statusText;
+      this.ok = status >= 200 && status <= 299;
+      this.url = url;
+      this.redirected = redirected;
+      this.headers = new Headers(secret, headers);
+      Object.freeze(this);
+    }
+    get bodyUsed() {
+      return this.#used;
+    }
+    async *#chunks() {
+      if (this.#used) throw new TypeError("the body was read already");
+      this.#used = true;
+      for (;;) {
+        const chunk = await ops.op_sr_net_read(this.#handle);
+        if (chunk.byteLength === 0) return;
+        yield chunk;
+      }
+    }
+    get body() {
+      return this.#chunks();
+    }
+    async bytes() {
+      const chunks = [];
+      let length = 0;
+      for await (const chunk of this.#chunks()) {
+        chunks.push(chunk);
+        length += chunk.byteLength;
+      }
+      const all = new Uint8Array(length);
+      let at = 0;
+      for (const chunk of chunks) {
+        all.set(chunk, at);
+        at += chunk.byteLength;
+      }
+      return all;
+    }
+    async arrayBuffer() {
+      return (await this.bytes()).buffer;
+    }
+    async text() {
+      return new web.TextDecoder().decode(await this.bytes());
+    }
+    async json() {
+      return JSON.parse(await this.text());
+    }
+  }
+
+  const headerList = (init) => {
+    if (init === undefined || init === null) return [];
+    const list = [];
+    if (typeof init[Symbol.iterator] === "function") {
+      for (const pair of init) {
+        const [name, value] = pair;
+        list.push([String(name), String(value)]);
+      }
+    } else {
+      for (const name of Object.keys(init)) list.push([name, String(init[name])]);
+    }
+    return list;
+  };
+  const bodyBytes = (body) => {
+    if (body === undefined || body === null) return null;
+    if (typeof body === "string") return new web.TextEncoder().encode(body);
+    if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+    if (body instanceof ArrayBuffer) return new Uint8Array(body).slice();
+    if (body instanceof web.URLSearchParams) return new web.TextEncoder().encode(body.toString());
+    throw new TypeError("body must be a string, bytes or URLSearchParams");
+  };
+
+  class Network {
+    #handle;
+    constructor(token, handle) {
+      illegal(token);
+      this.#handle = handle;
+      Object.freeze(this);
+    }
+    async fetch(input, init) {
+      const url = String(input);
+      const bag = options(init, ["method", "headers", "body", "redirect", "signal"]);
+      const method = bag.method === undefined ? "GET" : String(bag.method);
+      const redirect = bag.redirect === undefined ? "follow" : String(bag.redirect);
+      const headers = headerList(bag.headers);
+      const body = bodyBytes(bag.body);
+      if (body !== null && bag.body instanceof web.URLSearchParams && !headers.some(([name]) => name.toLowerCase() === "content-type")) {
+        headers.push(["content-type", "application/x-www-form-urlencoded;charset=UTF-8"]);
+      }
+      const parts = [method, url, headers, redirect];
+      const signal = bag.signal ?? null;
+      if (signal === null) {
+        return new Response(secret, await ops.op_sr_net_fetch(this.#handle, parts, body, null));
+      }
+      if (!(signal instanceof web.AbortSignal)) throw new TypeError("signal must be an AbortSignal");
+      signal.throwIfAborted();
+      const cancel = ops.op_sr_net_cancel_handle();
+      web.abortSteps(signal, () => ops.op_sr_net_cancel(cancel));
+      try {
+        return new Response(secret, await ops.op_sr_net_fetch(this.#handle, parts, body, cancel));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    }
+    /** A new capability with less: `{ connect: [origin], expires: "10m" }`. */
+    attenuate(bag) {
+      const [grants, expires] = narrowing(bag, ["connect"]);
+      return new Network(secret, ops.op_sr_net_attenuate(this.#handle, grants, expires));
+    }
+  }
+  for (const Class of [Network, Response, Headers]) delete Class.prototype.constructor;
+
+  families.net = (handle) => new Network(secret, handle);
+  globalThis.__secure.classes.push(Network.prototype, Response.prototype, Headers.prototype);
+})(globalThis);

@@ -1,0 +1,69 @@
+//! The `random` family: bytes from the operating system.
+
+use std::rc::Rc;
+
+use deno_core::{GarbageCollected, op2, v8};
+use secure_runtime_capabilities::Operation;
+
+use super::error::OpError;
+use super::gate::Capability;
+
+/// Most bytes that one call returns: what the web's `crypto.getRandomValues` allows.
+const MAX_BYTES: u32 = 65_536;
+
+/// What a guest's `random` object stands for.
+pub(crate) struct RandomCapability(pub(crate) Rc<Capability>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for RandomCapability {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"RandomCapability"
+    }
+}
+
+impl RandomCapability {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), OpError> {
+        self.0.check(&Operation::random_read(), "random")?;
+        getrandom::fill(bytes)
+            .map_err(|_| OpError::system("Error", "EIO", "the operating system gave no random bytes"))
+    }
+}
+
+#[op2]
+#[buffer]
+pub(crate) fn op_sr_random_bytes(
+    #[cppgc] random: &RandomCapability,
+    #[number] length: i64,
+) -> Result<Vec<u8>, OpError> {
+    let length = u32::try_from(length)
+        .ok()
+        .filter(|length| *length <= MAX_BYTES)
+        .ok_or_else(|| OpError::range_error(format!("bytes: the length must be from 0 to {MAX_BYTES}")))?;
+    let mut bytes = vec![0; length as usize];
+    random.fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[op2(fast)]
+pub(crate) fn op_sr_random_number(#[cppgc] random: &RandomCapability) -> Result<f64, OpError> {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes)?;
+    // 53 bits: as many as a double between 0 and 1 can tell apart evenly.
+    Ok((u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_random_attenuate(
+    #[cppgc] random: &RandomCapability,
+    #[serde] grants: Vec<(String, Vec<String>)>,
+    #[string] expires: Option<String>,
+) -> Result<RandomCapability, OpError> {
+    Ok(RandomCapability(Rc::new(random.0.attenuate(
+        "random",
+        &grants,
+        expires.as_deref(),
+    )?)))
+}

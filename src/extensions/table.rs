@@ -1,0 +1,83 @@
+//! Every operation that a guest can ask for, in one table: its ops, family and actions, and how a guest calls it.
+//!
+//! A test holds the table equal to the ops that the engine is given, and another runs every row against every kind of
+//! grant. A new op starts here.
+
+/// One operation.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationRow {
+    /// How a guest calls it, such as `fs.readTextFile`.
+    pub name: &'static str,
+    /// The ops behind it. The first decides; the others work on what it returned.
+    pub ops: &'static [&'static str],
+    /// The family that it belongs to.
+    pub family: &'static str,
+    /// The actions that it is decided as; all of them must be allowed. None: it touches nothing outside the isolate.
+    pub actions: &'static [&'static str],
+}
+
+const fn row(
+    name: &'static str,
+    ops: &'static [&'static str],
+    family: &'static str,
+    actions: &'static [&'static str],
+) -> OperationRow {
+    OperationRow {
+        name,
+        ops,
+        family,
+        actions,
+    }
+}
+
+/// The table.
+pub const OPERATIONS: &[OperationRow] = &[
+    row("fs.readTextFile", &["op_sr_fs_read_text_file"], "fs", &["read"]),
+    row("fs.readFile", &["op_sr_fs_read_file"], "fs", &["read"]),
+    row(
+        "fs.writeTextFile",
+        &["op_sr_fs_write_text_file"],
+        "fs",
+        &["write"],
+    ),
+    row("fs.writeFile", &["op_sr_fs_write_file"], "fs", &["write"]),
+    row("fs.readDir", &["op_sr_fs_read_dir"], "fs", &["read"]),
+    row("fs.stat", &["op_sr_fs_stat"], "fs", &["read"]),
+    row("fs.mkdir", &["op_sr_fs_mkdir"], "fs", &["write"]),
+    row("fs.remove", &["op_sr_fs_remove"], "fs", &["write"]),
+    row("fs.rename", &["op_sr_fs_rename"], "fs", &["write"]),
+    row(
+        "fs.open for reading",
+        &["op_sr_fs_open", "op_sr_fs_file_read", "op_sr_fs_file_close"],
+        "fs",
+        &["read"],
+    ),
+    row(
+        "fs.open for writing",
+        &["op_sr_fs_open", "op_sr_fs_file_write", "op_sr_fs_file_close"],
+        "fs",
+        &["write"],
+    ),
+    row("fs.attenuate", &["op_sr_fs_attenuate"], "fs", &[]),
+    row(
+        "net.fetch",
+        &[
+            "op_sr_net_fetch",
+            "op_sr_net_head",
+            "op_sr_net_body",
+            "op_sr_net_read",
+            "op_sr_net_cancel_handle",
+            "op_sr_net_cancel",
+        ],
+        "net",
+        &["connect"],
+    ),
+    row("net.attenuate", &["op_sr_net_attenuate"], "net", &[]),
+    row("env.get", &["op_sr_env_get"], "env", &["read"]),
+    row("env.attenuate", &["op_sr_env_attenuate"], "env", &[]),
+    row("clock.now", &["op_sr_clock_now"], "clock", &["read"]),
+    row("clock.attenuate", &["op_sr_clock_attenuate"], "clock", &[]),
+    row("random.bytes", &["op_sr_random_bytes"], "random", &["read"]),
+    row("random.number", &["op_sr_random_number"], "random", &["read"]),
+    row("random.attenuate", &["op_sr_random_attenuate"], "random", &[]),
+];

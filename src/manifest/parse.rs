@@ -1,0 +1,363 @@
+//! From a TOML document with positions to a [`Manifest`].
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use secure_runtime_capabilities::{Base, Families, Right, Rights};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Manifest, ManifestError};
+use crate::runtime::Limits;
+
+/// What is parsed, and what for.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) base: &'a Base,
+    pub(super) families: &'a Families,
+}
+
+type Key<'a> = Spanned<Cow<'a, str>>;
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// One grant with its place: the line to point at when it exceeds the ceiling.
+struct Grant {
+    line: String,
+    rights: Vec<Right>,
+    place: Range<usize>,
+}
+
+impl Source<'_> {
+    fn error(
+        &self,
+        place: Range<usize>,
+        what: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) -> ManifestError {
+        ManifestError::at(self.path, self.text, place, what.into(), hint.into())
+    }
+
+    fn table<'v, 'a>(&self, value: &'v Value<'a>, what: &str) -> Result<&'v DeTable<'a>, ManifestError> {
+        match value.get_ref() {
+            DeValue::Table(table) => Ok(table),
+            _ => Err(self.error(value.span(), format!("{what} must be a table"), None)),
+        }
+    }
+
+    fn string<'v>(&self, value: &'v Value<'_>, what: &str) -> Result<&'v str, ManifestError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.error(value.span(), format!("{what} must be a string"), None)),
+        }
+    }
+
+    fn unknown(&self, key: &Key<'_>, known: &[&str], within: &str) -> ManifestError {
+        self.error(
+            key.span(),
+            format!("unknown key {:?} in {within}", key.get_ref()),
+            Some(format!("known here: {}", known.join(", "))),
+        )
+    }
+}
+
+pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
+    let document = DeTable::parse(source.text).map_err(|error| {
+        let place = error.span().unwrap_or(0..0);
+        source.error(place, error.message().trim().to_owned(), None)
+    })?;
+    const KNOWN: [&str; 6] = ["package", "imports", "grants", "packages", "modules", "limits"];
+    let mut found: BTreeMap<&str, &Value<'_>> = BTreeMap::new();
+    for (key, value) in document.get_ref() {
+        let Some(known) = KNOWN.iter().find(|known| **known == key.get_ref()) else {
+            return Err(source.unknown(key, &KNOWN, "the manifest"));
+        };
+        found.insert(known, value);
+    }
+
+    let package = found.get("package").ok_or_else(|| {
+        source.error(
+            0..0,
+            "the manifest has no [package]",
+            Some(PACKAGE_HINT.to_owned()),
+        )
+    })?;
+    let (name, entry) = self::package(source, package)?;
+    let imports = match found.get("imports") {
+        Some(value) => imports(source, value)?,
+        None => BTreeMap::new(),
+    };
+    let ceiling = match found.get("grants") {
+        Some(value) => grants(source, value, "[grants]")?,
+        None => Vec::new(),
+    };
+    let ceiling_rights = rights(source, &ceiling)?;
+    let packages = owners(
+        source,
+        found.get("packages").copied(),
+        "packages",
+        &ceiling_rights,
+    )?;
+    let modules = owners(source, found.get("modules").copied(), "modules", &ceiling_rights)?;
+    let limits = match found.get("limits") {
+        Some(value) => limits(source, value)?,
+        None => Limits::default(),
+    };
+    Ok(Manifest {
+        name,
+        entry,
+        imports,
+        grants: lines(&ceiling),
+        packages,
+        modules,
+        limits,
+    })
+}
+
+const PACKAGE_HINT: &str = "start with\n[package]\nname  = \"my-program\"\nentry = \"main.js\"";
+
+fn package(source: &Source<'_>, value: &Value<'_>) -> Result<(String, String), ManifestError> {
+    let (mut name, mut entry) = (None, None);
+    for (key, value) in source.table(value, "[package]")? {
+        match key.get_ref().as_ref() {
+            "name" => {
+                let text = source.string(value, "package.name")?;
+                let fits = |character: char| character.is_ascii_alphanumeric() || "-_.@/".contains(character);
+                if text.is_empty() || text.len() > 214 || !text.chars().all(fits) {
+                    let hint = "letters, digits, - _ . @ / and at most 214 characters".to_owned();
+                    return Err(source.error(value.span(), "this is not a name for a package", hint));
+                }
+                name = Some(text.to_owned());
+            }
+            "entry" => {
+                let text = source.string(value, "package.entry")?;
+                if text.is_empty() || text.starts_with('/') || text.contains('\0') {
+                    let hint = "a path relative to the manifest's folder, such as \"main.js\"".to_owned();
+                    return Err(source.error(value.span(), "this is not a path of an entry module", hint));
+                }
+                entry = Some(text.to_owned());
+            }
+            _ => return Err(source.unknown(key, &["name", "entry"], "[package]")),
+        }
+    }
+    let missing = |what: &str| {
+        source.error(
+            value.span(),
+            format!("[package] has no {what}"),
+            Some(PACKAGE_HINT.to_owned()),
+        )
+    };
+    Ok((
+        name.ok_or_else(|| missing("name"))?,
+        entry.ok_or_else(|| missing("entry"))?,
+    ))
+}
+
+fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<BTreeMap<String, String>, ManifestError> {
+    let mut imports = BTreeMap::new();
+    for (key, value) in source.table(value, "[imports]")? {
+        let specifier = key.get_ref().as_ref();
+        let target = source.string(value, "an import's target")?;
+        let bare = !specifier.starts_with(['.', '/']) && !specifier.contains(':') && !specifier.is_empty();
+        if !bare {
+            let hint = "a bare name (\"marked\") or one that starts with # (\"#lib/\")".to_owned();
+            return Err(source.error(key.span(), format!("{specifier:?} cannot be mapped"), hint));
+        }
+        let relative = target.starts_with("./") || target.starts_with("../");
+        if !relative && !target.starts_with("npm:") {
+            let hint = "\"npm:NAME@VERSION\" for a package in node_modules, or a path that starts with ./"
+                .to_owned();
+            return Err(source.error(
+                value.span(),
+                format!("{target:?} is not a target of an import"),
+                hint,
+            ));
+        }
+        imports.insert(specifier.to_owned(), target.to_owned());
+    }
+    Ok(imports)
+}
+
+/// `[packages.NAME] grants = { … }` and `[modules."./x.js"] grants = { … }`, each within the ceiling.
+fn owners(
+    source: &Source<'_>,
+    value: Option<&Value<'_>>,
+    kind: &str,
+    ceiling: &Rights,
+) -> Result<BTreeMap<String, Vec<String>>, ManifestError> {
+    let mut owners = BTreeMap::new();
+    let Some(value) = value else { return Ok(owners) };
+    for (name, value) in source.table(value, &format!("[{kind}]"))? {
+        let within = format!("[{kind}.{:?}]", name.get_ref());
+        if kind == "modules" && !name.get_ref().starts_with("./") {
+            let hint = format!(
+                "a module is named by its path from the manifest: \"./{}\"",
+                name.get_ref()
+            );
+            return Err(source.error(
+                name.span(),
+                format!("{:?} does not name a module", name.get_ref()),
+                hint,
+            ));
+        }
+        let mut held = Vec::new();
+        for (key, value) in source.table(value, &within)? {
+            if key.get_ref() != "grants" {
+                return Err(source.unknown(key, &["grants"], &within));
+            }
+            held = grants(source, value, &within)?;
+        }
+        for grant in &held {
+            let own = Rights::new(grant.rights.iter().cloned())
+                .map_err(|error| source.error(grant.place.clone(), error.to_string(), None))?;
+            if !ceiling.covers(&own) {
+                let hint = "add it to [grants], or ask for less here: nobody in a program holds more than the program";
+                return Err(source.error(
+                    grant.place.clone(),
+                    format!("`{}` is outside of what [grants] allows", grant.line),
+                    Some(hint.to_owned()),
+                ));
+            }
+        }
+        owners.insert(name.get_ref().to_string(), lines(&held));
+    }
+    Ok(owners)
+}
+
+/// `fs.read = ["…"]`, `clock = "1ms"`, `random = true`.
+fn grants(source: &Source<'_>, value: &Value<'_>, within: &str) -> Result<Vec<Grant>, ManifestError> {
+    let mut all = Vec::new();
+    for (family, value) in source.table(value, within)? {
+        match value.get_ref() {
+            DeValue::Table(actions) => {
+                for (action, value) in actions {
+                    scopes(source, family, Some(action), value, &mut all)?;
+                }
+            }
+            _ => scopes(source, family, None, value, &mut all)?,
+        }
+    }
+    Ok(all)
+}
+
+fn scopes(
+    source: &Source<'_>,
+    family: &Key<'_>,
+    action: Option<&Key<'_>>,
+    value: &Value<'_>,
+    all: &mut Vec<Grant>,
+) -> Result<(), ManifestError> {
+    match value.get_ref() {
+        DeValue::Array(list) => {
+            for value in list {
+                scope(
+                    source,
+                    family,
+                    action,
+                    source.string(value, "a scope")?,
+                    value.span(),
+                    all,
+                )?;
+            }
+            Ok(())
+        }
+        DeValue::String(text) => scope(source, family, action, text, value.span(), all),
+        DeValue::Boolean(true) => scope(source, family, action, "true", value.span(), all),
+        DeValue::Boolean(false) => Ok(()),
+        _ => Err(source.error(
+            value.span(),
+            "a grant is a scope in quotes, a list of scopes, or true",
+            None,
+        )),
+    }
+}
+
+fn scope(
+    source: &Source<'_>,
+    family: &Key<'_>,
+    action: Option<&Key<'_>>,
+    text: &str,
+    place: Range<usize>,
+    all: &mut Vec<Grant>,
+) -> Result<(), ManifestError> {
+    use secure_runtime_capabilities::ScopeError;
+    let named = action.map(|action| action.get_ref().as_ref());
+    let rights = source
+        .families
+        .parse_scope(family.get_ref(), named, text, source.base)
+        .map_err(|error| {
+            let place = match &error {
+                ScopeError::UnknownFamily { .. } | ScopeError::NoAction { .. } => family.span(),
+                ScopeError::UnknownAction { .. } => action.map_or(family.span(), |action| action.span()),
+                _ => place.clone(),
+            };
+            source.error(place, error.to_string(), None)
+        })?;
+    let line = match named {
+        Some(action) => format!("{}.{action}={text}", family.get_ref()),
+        None => format!("{}={text}", family.get_ref()),
+    };
+    all.push(Grant { line, rights, place });
+    Ok(())
+}
+
+fn rights(source: &Source<'_>, grants: &[Grant]) -> Result<Rights, ManifestError> {
+    Rights::new(grants.iter().flat_map(|grant| grant.rights.iter().cloned()))
+        .map_err(|error| source.error(0..0, error.to_string(), None))
+}
+
+fn lines(grants: &[Grant]) -> Vec<String> {
+    let sorted: BTreeSet<&String> = grants.iter().map(|grant| &grant.line).collect();
+    sorted.into_iter().cloned().collect()
+}
+
+fn limits(source: &Source<'_>, value: &Value<'_>) -> Result<Limits, ManifestError> {
+    let mut limits = Limits::default();
+    for (key, value) in source.table(value, "[limits]")? {
+        let size = || -> Result<u64, ManifestError> {
+            let text = source.string(value, "a size")?;
+            let hint = || Some("a size such as \"128MiB\"".to_owned());
+            let size: bytesize::ByteSize = text
+                .parse()
+                .map_err(|_| source.error(value.span(), format!("{text:?} is not a size"), hint()))?;
+            Ok(size.as_u64())
+        };
+        let duration = || -> Result<Duration, ManifestError> {
+            let text = source.string(value, "a duration")?;
+            let fault = || {
+                source.error(
+                    value.span(),
+                    format!("{text:?} is not a duration"),
+                    Some("a duration such as \"30s\" or \"1m\"".to_owned()),
+                )
+            };
+            let duration = humantime::parse_duration(text).map_err(|_| fault())?;
+            if duration.is_zero() {
+                Err(fault())
+            } else {
+                Ok(duration)
+            }
+        };
+        match key.get_ref().as_ref() {
+            "heap" => {
+                limits.heap = size()?;
+                if limits.heap < Limits::SMALLEST_HEAP {
+                    return Err(source.error(
+                        value.span(),
+                        "the heap must be at least 8MiB: less does not hold the realm",
+                        None,
+                    ));
+                }
+            }
+            "cpu" => limits.cpu = Some(duration()?),
+            "wall" => limits.wall = Some(duration()?),
+            "response" => limits.response = size()?,
+            "idle" => limits.idle = duration()?,
+            _ => return Err(source.unknown(key, &["heap", "cpu", "wall", "response", "idle"], "[limits]")),
+        }
+    }
+    Ok(limits)
+}

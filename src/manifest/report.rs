@@ -1,0 +1,109 @@
+//! Manifest errors: what, where, what to do.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// Why a manifest was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestError {
+    path: PathBuf,
+    what: String,
+    hint: Option<String>,
+    /// The whole text and the place in it.
+    place: Option<(String, Range<usize>)>,
+    missing: bool,
+}
+
+impl ManifestError {
+    pub(super) fn plain(path: &Path, what: String) -> Self {
+        ManifestError {
+            path: path.to_owned(),
+            what,
+            hint: None,
+            place: None,
+            missing: false,
+        }
+    }
+
+    pub(super) fn missing(path: &Path) -> Self {
+        ManifestError {
+            hint: Some("make a project with `secure-runtime init`, or run one file: `secure-runtime run main.js --grant 'fs.read=./data/**'`".to_owned()),
+            missing: true,
+            ..ManifestError::plain(path, "does not exist".to_owned())
+        }
+    }
+
+    pub(super) fn at(
+        path: &Path,
+        text: &str,
+        place: Range<usize>,
+        what: String,
+        hint: Option<String>,
+    ) -> Self {
+        let end = place.end.min(text.len()).max(place.start.min(text.len()));
+        let place = place.start.min(text.len())..end;
+        ManifestError {
+            path: path.to_owned(),
+            what,
+            hint,
+            place: Some((text.to_owned(), place)),
+            missing: false,
+        }
+    }
+
+    /// Whether there is no manifest at all.
+    pub fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// The message without the line.
+    pub fn message(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> Option<usize> {
+        let (text, place) = self.place.as_ref()?;
+        Some(
+            1 + text
+                .as_bytes()
+                .iter()
+                .take(place.start)
+                .filter(|byte| **byte == b'\n')
+                .count(),
+        )
+    }
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display().to_string();
+        let Some((text, place)) = &self.place else {
+            write!(formatter, "{path} {}", self.what)?;
+            if let Some(hint) = &self.hint {
+                write!(formatter, "\n  help: {hint}")?;
+            }
+            return Ok(());
+        };
+        let title = Level::ERROR.primary_title(&*self.what);
+        let snippet = Snippet::source(text.as_str())
+            .path(path)
+            .annotation(AnnotationKind::Primary.span(place.clone()));
+        let mut group = Group::with_title(title).element(snippet);
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.message(&**hint));
+        }
+        let rendered = Renderer::plain().render(&[group]);
+        formatter.write_str(rendered.strip_prefix("error: ").unwrap_or(&rendered))
+    }
+}
+
+impl std::error::Error for ManifestError {}

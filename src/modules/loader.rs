@@ -1,0 +1,332 @@
+//! The engine's module loader over a verified graph: what was not locked is not loadable.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deno_core::{
+    CustomModuleEvaluationKind, FastString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse,
+    ModuleLoader, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType,
+    ResolutionKind, v8,
+};
+use deno_error::JsErrorBox;
+use secure_runtime_capabilities::Holder;
+use secure_runtime_loaders::{Graph, ModuleKind};
+
+use super::plan::{LinkPlan, Principal};
+use super::scope;
+use crate::extensions::{Capability, Gate, handles};
+
+/// What guests import their capabilities from.
+const SELF: &str = "cap:self";
+/// What the loader lets modules import the meaning of their free names from.
+pub(super) const BINDINGS: &str = "cap:bindings";
+/// The value behind either: a module of this type, which only the one module that stands for it can import.
+const VALUE: &str = "cap:value";
+const VALUE_TYPE: &str = "secure-runtime";
+
+/// Loads the modules of one graph.
+pub(crate) struct GraphLoader {
+    graph: Arc<Graph>,
+    bytes: Arc<Vec<Bytes>>,
+    urls: Vec<ModuleSpecifier>,
+    by_url: HashMap<String, u32>,
+    /// Free names by module, found when the module is loaded.
+    names: RefCell<HashMap<u32, Vec<&'static str>>>,
+}
+
+impl GraphLoader {
+    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>) -> Result<Rc<Self>, url::ParseError> {
+        let mut urls = Vec::with_capacity(graph.modules().len());
+        let mut by_url = HashMap::with_capacity(graph.modules().len());
+        for (index, module) in graph.modules().iter().enumerate() {
+            let url = url_of(&module.name)?;
+            by_url.insert(url.to_string(), index as u32);
+            urls.push(url);
+        }
+        Ok(Rc::new(GraphLoader {
+            graph,
+            bytes,
+            urls,
+            by_url,
+            names: RefCell::default(),
+        }))
+    }
+
+    /// The URL of the entry module.
+    pub(crate) fn entry(&self) -> Option<ModuleSpecifier> {
+        self.urls.get(self.graph.entry() as usize).cloned()
+    }
+
+    /// The name of the module with this URL, as people know it.
+    pub(crate) fn name_of(&self, url: &str) -> Option<&str> {
+        let module = self.by_url.get(url)?;
+        self.graph.module(*module).map(|module| module.name.as_str())
+    }
+}
+
+/// `app:/main.js` is a URL as it is; `marked/lib/x.js` becomes `package:/marked/lib/x.js`.
+fn url_of(name: &str) -> Result<ModuleSpecifier, url::ParseError> {
+    if name.starts_with("app:") {
+        ModuleSpecifier::parse(name)
+    } else {
+        ModuleSpecifier::parse(&format!("package:/{name}"))
+    }
+}
+
+fn refused(message: String) -> JsErrorBox {
+    JsErrorBox::type_error(message)
+}
+
+/// One of our own modules: which of the two, and of which guest module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Own {
+    specifier: &'static str,
+    module: u32,
+}
+
+impl Own {
+    /// `cap:self/3`
+    fn of_url(url: &str) -> Option<Own> {
+        let (specifier, module) = url.rsplit_once('/')?;
+        let specifier = [SELF, BINDINGS].into_iter().find(|own| *own == specifier)?;
+        Some(Own {
+            specifier,
+            module: module.parse().ok()?,
+        })
+    }
+
+    fn url(self) -> String {
+        format!("{}/{}", self.specifier, self.module)
+    }
+
+    /// `cap:value/cap:self/3`
+    fn of_value(url: &str) -> Option<Own> {
+        Own::of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
+    }
+
+    fn value_url(self) -> String {
+        format!("{VALUE}/{}", self.url())
+    }
+}
+
+fn parse_url(text: &str) -> Result<ModuleSpecifier, JsErrorBox> {
+    ModuleSpecifier::parse(text).map_err(|error| refused(format!("{text:?}: {error}")))
+}
+
+impl ModuleLoader for GraphLoader {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, JsErrorBox> {
+        if kind == ResolutionKind::MainModule {
+            return parse_url(specifier);
+        }
+        // One of our own modules imports the value that it stands for. Nobody else can name that value.
+        if Own::of_url(referrer).is_some_and(|own| own.value_url() == specifier) {
+            return parse_url(specifier);
+        }
+        let Some(from) = self.by_url.get(referrer) else {
+            return Err(refused(format!(
+                "import {specifier:?}: the importing module is not part of the program"
+            )));
+        };
+        if specifier == SELF || specifier == BINDINGS {
+            return parse_url(&format!("{specifier}/{from}"));
+        }
+        let module = self.graph.module(*from);
+        let name = module.map(|module| module.name.as_str()).unwrap_or_default();
+        match module
+            .and_then(|module| module.imports.get(specifier))
+            .and_then(|to| self.urls.get(*to as usize))
+        {
+            Some(url) => Ok(url.clone()),
+            None => Err(refused(format!(
+                "import {specifier:?} in {name}: not part of the locked program; only what was locked can be imported"
+            ))),
+        }
+    }
+
+    fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
+        self.resolve(specifier, referrer, ResolutionKind::DynamicImport)
+    }
+
+    fn load(
+        &self,
+        specifier: &ModuleSpecifier,
+        _referrer: Option<&ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        ModuleLoadResponse::Sync(self.source(specifier, &options.requested_module_type))
+    }
+}
+
+impl GraphLoader {
+    fn source(
+        &self,
+        specifier: &ModuleSpecifier,
+        requested: &RequestedModuleType,
+    ) -> Result<ModuleSource, JsErrorBox> {
+        if Own::of_value(specifier.as_str()).is_some() {
+            let nothing = ModuleSourceCode::String(FastString::from_static(""));
+            return Ok(ModuleSource::new(
+                ModuleType::Other(VALUE_TYPE.into()),
+                nothing,
+                specifier,
+                None,
+            ));
+        }
+        if let Some(own) = Own::of_url(specifier.as_str()) {
+            if !matches!(requested, RequestedModuleType::None) {
+                return Err(refused(format!("{}: takes no import attributes", own.specifier)));
+            }
+            let code = ModuleSourceCode::String(FastString::from(self.own_source(own)));
+            return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
+        }
+        let index = self.by_url.get(specifier.as_str()).copied();
+        let (Some(index), Some(module), Some(bytes)) = (
+            index,
+            index.and_then(|index| self.graph.module(index)),
+            index.and_then(|index| self.bytes.get(index as usize)),
+        ) else {
+            return Err(refused(format!("{specifier}: not part of the locked program")));
+        };
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
+        match (module.kind, requested) {
+            (ModuleKind::JavaScript, RequestedModuleType::None) => {
+                let names = scope::bound_names(text);
+                let source = scope::with_bindings(text, &names);
+                self.names.borrow_mut().insert(index, names);
+                let code = ModuleSourceCode::String(FastString::from(source));
+                Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None))
+            }
+            (ModuleKind::Json, RequestedModuleType::Json) => {
+                let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
+                Ok(ModuleSource::new(ModuleType::Json, code, specifier, None))
+            }
+            (ModuleKind::Json, _) => Err(refused(format!(
+                "{}: a JSON module is imported `with {{ type: \"json\" }}`",
+                module.name
+            ))),
+            _ => Err(refused(format!(
+                "{}: is JavaScript and takes no `type` attribute",
+                module.name
+            ))),
+        }
+    }
+
+    /// The source of one of our own modules: it takes the value apart into exports.
+    fn own_source(&self, own: Own) -> String {
+        let names = if own.specifier == SELF {
+            SELF_EXPORTS.to_vec()
+        } else {
+            self.names_of(own.module)
+        };
+        let (value, names) = (own.value_url(), names.join(", "));
+        format!(
+            "import value from {value:?} with {{ type: {VALUE_TYPE:?} }};\nexport const {{ {names} }} = value;"
+        )
+    }
+
+    fn names_of(&self, module: u32) -> Vec<&'static str> {
+        self.names.borrow().get(&module).cloned().unwrap_or_default()
+    }
+}
+
+/// Makes the modules behind `cap:self` and `cap:bindings`.
+pub(crate) struct CapabilityModules {
+    pub(crate) plan: Arc<LinkPlan>,
+    pub(crate) gate: Rc<Gate>,
+    pub(crate) loader: Rc<GraphLoader>,
+    /// `self` and `bindings` of realm/lockdown.js, once the realm is locked.
+    pub(crate) factory: RefCell<Option<Factory>>,
+}
+
+/// The functions that realm/lockdown.js gives to Rust.
+pub(crate) struct Factory {
+    pub(crate) make_self: v8::Global<v8::Function>,
+    pub(crate) make_bindings: v8::Global<v8::Function>,
+}
+
+impl CapabilityModules {
+    /// The engine asks for the content of one of our modules.
+    pub(crate) fn evaluate(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        kind: &Cow<'_, str>,
+        name: &str,
+    ) -> Result<CustomModuleEvaluationKind, JsErrorBox> {
+        let unknown = || refused(format!("{name}: no such module"));
+        let own = Own::of_value(name)
+            .filter(|_| kind == VALUE_TYPE)
+            .ok_or_else(unknown)?;
+        let principal = self.plan.principal(own.module).ok_or_else(unknown)?;
+        let capability = self.capability(principal)?;
+        let factory = self.factory.borrow();
+        let factory = factory
+            .as_ref()
+            .ok_or_else(|| refused(format!("{name}: the realm is not locked yet")))?;
+        let handles = handles(scope, &Rc::new(capability));
+        let value = if own.specifier == SELF {
+            call(scope, &factory.make_self, &[handles.into()])
+        } else {
+            let label = if principal.package.is_empty() {
+                None
+            } else {
+                v8::String::new(scope, &principal.name)
+            };
+            let label = label.map_or_else(|| v8::null(scope).into(), Into::into);
+            let names: Vec<v8::Local<v8::Value>> = self
+                .loader
+                .names_of(own.module)
+                .iter()
+                .filter_map(|name| v8::String::new(scope, name))
+                .map(Into::into)
+                .collect();
+            let names = v8::Array::new_with_elements(scope, &names);
+            call(
+                scope,
+                &factory.make_bindings,
+                &[handles.into(), label, names.into()],
+            )
+        };
+        value
+            .map(CustomModuleEvaluationKind::Synthetic)
+            .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
+    }
+
+    /// The capability of one module, under the authority that its verified token says.
+    fn capability(&self, principal: &Arc<Principal>) -> Result<Capability, JsErrorBox> {
+        let token = self
+            .plan
+            .token(principal)
+            .map_err(|error| refused(format!("{}: {error}", principal.name)))?;
+        Ok(Capability {
+            principal: principal.clone(),
+            authority: token.authority().clone(),
+            token,
+            holder: Holder::Module(*principal.hash.as_bytes()),
+            gate: self.gate.clone(),
+        })
+    }
+}
+
+/// What `cap:self` exports.
+const SELF_EXPORTS: [&str; 6] = ["CapabilityError", "fs", "net", "env", "clock", "random"];
+
+fn call(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: &v8::Global<v8::Function>,
+    arguments: &[v8::Local<v8::Value>],
+) -> Option<v8::Global<v8::Value>> {
+    let function = v8::Local::new(scope, function);
+    let receiver = v8::undefined(scope).into();
+    let result = function.call(scope, receiver, arguments)?;
+    Some(v8::Global::new(scope, result))
+}

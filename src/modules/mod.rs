@@ -1,0 +1,8 @@
+//! From a verified graph to modules that the engine runs, each with its own authority.
+
+mod loader;
+mod plan;
+mod scope;
+
+pub(crate) use loader::{CapabilityModules, Factory, GraphLoader};
+pub(crate) use plan::{LinkPlan, Principal};

@@ -1,0 +1,242 @@
+// Runs last before any guest: installs our globals, tames what reads time, chance or code from strings, removes every
+// global that is not on the permit list, repairs the override mistake, and freezes everything reachable.
+// Its completion value goes to Rust: the functions that make a module's capabilities and bindings.
+"use strict";
+((globalThis) => {
+  const secure = globalThis.__secure;
+  const web = globalThis.__web;
+  const { core, ops, families, CapabilityError } = secure;
+  const permits = new Set(secure.permits);
+  const {
+    defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
+  } = Object;
+  const { apply, construct, ownKeys } = Reflect;
+
+  const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
+
+  // ---- globals of ours -------------------------------------------------------------------------------------------
+  const install = (name, value) => defineProperty(globalThis, name, hidden(value));
+  const print = (text, isError) => ops.op_sr_print(text, isError);
+  const { setTimeout, setInterval, clearTimeout, clearInterval } = secure.timers;
+  for (const [name, value] of Object.entries({ setTimeout, setInterval, clearTimeout, clearInterval })) {
+    install(name, value);
+  }
+  const nativeMicrotask = core.queueMicrotask;
+  install("queueMicrotask", (callback) => {
+    if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
+    nativeMicrotask(() => void callback());
+  });
+  const nativeClone = core.structuredClone;
+  install("structuredClone", (value) => nativeClone(value));
+  for (const name of ["URL", "URLSearchParams", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
+    install(name, web[name]);
+  }
+  install("console", web.makeConsole("globalThis.console", print));
+
+  // ---- code from strings ----------------------------------------------------------------------------------------
+  const forbidden = new Set([globalThis.eval]);
+  const refuse = (what) => {
+    throw new EvalError(`${what} is refused: this runtime does not run code from strings`);
+  };
+  const functionKinds = [
+    function () {}, async function () {}, function* () {}, async function* () {},
+  ];
+  for (const sample of functionKinds) {
+    const prototype = getPrototypeOf(sample);
+    const original = prototype.constructor;
+    forbidden.add(original);
+    const name = original.name;
+    const tamed = { [name]: function () { refuse(`${name}()`); } }[name];
+    defineProperty(tamed, "prototype", { value: prototype, writable: false, enumerable: false, configurable: false });
+    defineProperty(prototype, "constructor", hidden(tamed));
+    if (name === "Function") install("Function", tamed);
+    else setPrototypeOf(tamed, globalThis.Function);
+  }
+  install("eval", { eval: () => refuse("eval()") }.eval);
+
+  // ---- time and chance ------------------------------------------------------------------------------------------
+  // The real ones stay in this closure. A module's own bindings are made over its own capabilities (see `bindings`);
+  // the globals, which belong to nobody, always refuse.
+  const RealDate = globalThis.Date;
+  const DatePrototype = RealDate.prototype;
+  const realRandom = Math.random;
+  const dateToString = DatePrototype.toString;
+  const makeDate = (now) => {
+    function Date(...args) {
+      if (new.target === undefined) return apply(dateToString, new RealDate(now()), []);
+      if (args.length === 0) return construct(RealDate, [now()], new.target);
+      return construct(RealDate, args, new.target);
+    }
+    defineProperty(Date, "prototype", { value: DatePrototype, writable: false, enumerable: false, configurable: false });
+    defineProperty(Date, "length", { value: 7, writable: false, enumerable: false, configurable: true });
+    const statics = { now: () => now(), parse: (text) => RealDate.parse(text), UTC: (...parts) => RealDate.UTC(...parts) };
+    for (const name of ["now", "parse", "UTC"]) defineProperty(Date, name, hidden(statics[name]));
+    return Date;
+  };
+  const makeMath = (random) => {
+    const own = create(Object.prototype);
+    for (const key of ownKeys(Math)) {
+      if (key === "random") defineProperty(own, key, hidden({ random: () => random() }.random));
+      else defineProperty(own, key, getOwnPropertyDescriptor(Math, key));
+    }
+    return own;
+  };
+  const nobody = (what, family) => () => {
+    throw new CapabilityError(
+      `${what} on the shared global is refused: it belongs to no module; use the name without globalThis, in a module that holds \`${family}\``,
+    );
+  };
+  const nowOfNobody = nobody("reading the time", "clock");
+  install("Date", makeDate(nowOfNobody));
+  defineProperty(DatePrototype, "constructor", hidden(globalThis.Date));
+  defineProperty(Math, "random", hidden({ random: nobody("Math.random", "random") }.random));
+
+  // A formatter without a date argument reads the time: of the module whose `Intl` made it, else of nobody.
+  const clockOfFormatter = new WeakMap();
+  const RealDateTimeFormat = globalThis.Intl?.DateTimeFormat;
+  if (RealDateTimeFormat !== undefined) {
+    const prototype = RealDateTimeFormat.prototype;
+    const realFormat = getOwnPropertyDescriptor(prototype, "format").get;
+    const realParts = prototype.formatToParts;
+    const dateOr = (formatter, date) => date === undefined ? (clockOfFormatter.get(formatter) ?? nowOfNobody)() : date;
+    defineProperty(prototype, "format", {
+      get() {
+        const format = apply(realFormat, this, []);
+        return (date) => format(dateOr(this, date));
+      },
+      enumerable: false,
+      configurable: true,
+    });
+    defineProperty(prototype, "formatToParts", hidden({
+      formatToParts(date) { return apply(realParts, this, [dateOr(this, date)]); },
+    }.formatToParts));
+  }
+  const makeIntl = (now) => {
+    const own = create(getPrototypeOf(Intl));
+    for (const key of ownKeys(Intl)) defineProperty(own, key, getOwnPropertyDescriptor(Intl, key));
+    function DateTimeFormat(...args) {
+      const formatter = construct(RealDateTimeFormat, args, new.target ?? DateTimeFormat);
+      clockOfFormatter.set(formatter, now);
+      return formatter;
+    }
+    defineProperty(DateTimeFormat, "prototype", { value: RealDateTimeFormat.prototype, writable: false });
+    defineProperty(DateTimeFormat, "supportedLocalesOf", hidden((...args) => RealDateTimeFormat.supportedLocalesOf(...args)));
+    defineProperty(own, "DateTimeFormat", hidden(DateTimeFormat));
+    return own;
+  };
+
+  // ---- remove what is not permitted -----------------------------------------------------------------------------
+  delete globalThis.__secure;
+  delete globalThis.__web;
+  for (const key of ownKeys(globalThis)) {
+    if (typeof key === "string" && permits.has(key)) continue;
+    if (key === Symbol.toStringTag) continue;
+    if (!Reflect.deleteProperty(globalThis, key)) {
+      throw new Error(`the realm cannot be locked: global ${String(key)} is not permitted and cannot be removed`);
+    }
+  }
+  // RegExp.$1 and its kin carry the last match from module to module.
+  for (const key of ownKeys(RegExp)) {
+    if (typeof key === "string" && !["length", "name", "prototype", "escape"].includes(key)) delete RegExp[key];
+  }
+  // V8: shared mutable number, and a hook that would hand out call sites.
+  if (Object.hasOwn(Error, "prepareStackTrace")) delete Error.prepareStackTrace;
+
+  // ---- everything reachable -------------------------------------------------------------------------------------
+  const sampleError = new Error("sample");
+  const asyncGenerator = (async function* () {})();
+  const samples = [
+    sampleError, asyncGenerator,
+    ...functionKinds, (function* () {})(), [][Symbol.iterator](), new Map().entries(), new Set().entries(),
+    ""[Symbol.iterator](), "".matchAll(/./g), getPrototypeOf(Int8Array), new Proxy({}, {}), Promise.resolve(),
+    (function () { return arguments; })(),
+  ];
+  if (typeof Iterator === "function") {
+    samples.push(Iterator.from({ next() { return { done: true }; } }), [].values().map((value) => value));
+  }
+  if (globalThis.Intl?.Segmenter) {
+    const segments = new Intl.Segmenter().segment("a");
+    samples.push(segments, segments[Symbol.iterator]());
+  }
+  const roots = [globalThis, CapabilityError, ...secure.classes, ...samples];
+  for (const value of Object.values(families)) roots.push(value);
+  for (const value of Object.values(web)) roots.push(value);
+
+  const seen = new Set();
+  const queue = [];
+  const visit = (value) => {
+    if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) return;
+    if (forbidden.has(value)) throw new Error("the realm cannot be locked: an evaluator is still reachable");
+    seen.add(value);
+    queue.push(value);
+  };
+  for (const root of roots) visit(root);
+  for (let at = 0; at < queue.length; at++) {
+    const value = queue[at];
+    visit(getPrototypeOf(value));
+    for (const key of ownKeys(value)) {
+      const descriptor = getOwnPropertyDescriptor(value, key);
+      if (descriptor === undefined) continue;
+      visit(descriptor.value);
+      visit(descriptor.get);
+      visit(descriptor.set);
+    }
+  }
+
+  // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
+  // these; an accessor whose setter defines an own property gives them what they had.
+  const repair = (owner, keys) => {
+    for (const key of keys) {
+      const descriptor = getOwnPropertyDescriptor(owner, key);
+      if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
+      const { value, enumerable } = descriptor;
+      const get = () => value;
+      const set = function (replacement) {
+        if (this === owner || this === null || (typeof this !== "object" && typeof this !== "function")) {
+          throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
+        }
+        if (Object.hasOwn(this, key)) this[key] = replacement;
+        else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+      };
+      visit(get);
+      visit(set);
+      defineProperty(owner, key, { get, set, enumerable, configurable: true });
+    }
+  };
+  repair(Object.prototype, ["toString", "toLocaleString", "valueOf", "hasOwnProperty", "constructor"]);
+  repair(Function.prototype, ["toString", "call", "apply", "bind", "name"]);
+  for (const kind of [Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) {
+    repair(kind.prototype, ["name", "message", "constructor", "toString"]);
+  }
+  repair(CapabilityError.prototype, ["constructor"]);
+  repair(DatePrototype, ["toString", "valueOf", "toJSON"]);
+  repair(Promise.prototype, ["then"]);
+  repair(Array.prototype, ["toString", "push"]);
+
+  for (const value of queue) freeze(value);
+
+  // ---- for Rust -------------------------------------------------------------------------------------------------
+  const reader = (handle, op) => () => op(handle);
+  return {
+    __proto__: null,
+    // `import ... from "cap:self"`: one object a family, over this module's own authority.
+    self(handles) {
+      const exports = { __proto__: null, CapabilityError };
+      for (const name of Object.keys(families)) exports[name] = families[name](handles[name]);
+      return freeze(exports);
+    },
+    // What a module's free names mean: see src/modules/scope.rs.
+    bindings(handles, label, names) {
+      const now = reader(handles.clock, ops.op_sr_clock_now);
+      const exports = { __proto__: null };
+      for (const name of names) {
+        if (name === "console") exports.console = freeze(web.makeConsole(label, print));
+        else if (name === "Date") exports.Date = freeze(makeDate(now));
+        else if (name === "Math") exports.Math = freeze(makeMath(reader(handles.random, ops.op_sr_random_number)));
+        else if (name === "Intl" && RealDateTimeFormat !== undefined) exports.Intl = freeze(makeIntl(now));
+        else exports[name] = globalThis[name];
+      }
+      return freeze(exports);
+    },
+  };
+})(globalThis);

@@ -1,0 +1,116 @@
+// Runs first, before any other script of ours: a staging place that the extensions fill and that
+// lockdown.js empties. No guest code has run yet, so the engine's intrinsics are still the originals.
+"use strict";
+((globalThis) => {
+  const { core } = globalThis.Deno;
+  const { ops } = core;
+
+  // Timer handles are opaque objects, not numbers: a number could be guessed, and one module could
+  // cancel the timers of another. The callback is wrapped: deno_core calls it with its own timer
+  // record as `this`, which links to the timers of all modules.
+  const timers = new WeakMap();
+  class Timeout {
+    #brand;
+    constructor(timer) {
+      this.#brand = true;
+      timers.set(this, timer);
+      Object.freeze(this);
+    }
+  }
+  const TimeoutPrototype = Timeout.prototype;
+  delete TimeoutPrototype.constructor;
+
+  const startTimer = (callback, delay, args, repeat) => {
+    if (typeof callback !== "function") {
+      throw new TypeError("a timer needs a function; code in a string is not run here");
+    }
+    const run = args.length === 0 ? () => void callback() : () => void callback(...args);
+    return new Timeout(core.createTimer(run, Number(delay), undefined, repeat, true, false));
+  };
+  const stopTimer = (handle) => {
+    const timer = timers.get(handle);
+    if (timer !== undefined) core.cancelTimer(timer);
+  };
+
+  class CapabilityError extends Error {
+    constructor(message) {
+      super(message);
+      Object.defineProperty(this, "name", { value: "CapabilityError", enumerable: false, writable: true, configurable: true });
+    }
+  }
+  core.registerErrorClass("CapabilityError", CapabilityError);
+
+  // Operating-system failures, named as Deno names them.
+  const systemErrors = [
+    "NotFound", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "NotADirectory", "IsADirectory",
+    "FilesystemLoop", "NotSupported", "ConnectionRefused", "ConnectionReset", "Busy", "StorageFull", "NetworkError",
+  ];
+  for (const name of systemErrors) {
+    const SystemError = { [name]: class extends Error {
+      constructor(message) {
+        super(message);
+        Object.defineProperty(this, "name", { value: name, enumerable: false, writable: true, configurable: true });
+      }
+    } }[name];
+    core.registerErrorClass(name, SystemError);
+  }
+
+  globalThis.__secure = {
+    ops,
+    core,
+    CapabilityError,
+    timers: {
+      setTimeout: (callback, delay = 0, ...args) => startTimer(callback, delay, args, false),
+      setInterval: (callback, delay = 0, ...args) => startTimer(callback, delay, args, true),
+      clearTimeout: (handle) => stopTimer(handle),
+      clearInterval: (handle) => stopTimer(handle),
+    },
+    // family name -> (native handle) => the capability object that a guest holds
+    families: Object.create(null),
+    // prototypes that lockdown freezes although no global leads to them
+    classes: [CapabilityError.prototype, TimeoutPrototype],
+    // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
+    options: (bag, names) => {
+      const read = Object.create(null);
+      if (bag === undefined || bag === null) return read;
+      if (typeof bag !== "object") throw new TypeError("options must be an object");
+      for (const name of names) {
+        if (Object.hasOwn(bag, name)) read[name] = bag[name];
+      }
+      return read;
+    },
+    // A path or name must be a primitive string: an object could say one thing when checked and another when used.
+    text: (value, what) => {
+      if (typeof value !== "string") throw new TypeError(`${what} must be a string`);
+      return value;
+    },
+    // attenuate()'s argument as plain data: [[action, [scope, ...]], ...] and an expiry. The scopes are read here, once;
+    // what they mean is decided in Rust.
+    narrowing: (bag, actions) => {
+      if (bag === undefined || bag === null || typeof bag !== "object") {
+        throw new TypeError(`attenuate needs an object such as { ${actions[0]}: [scope, ...], expires: "10m" }`);
+      }
+      const known = [...actions, "expires"];
+      for (const key of Reflect.ownKeys(bag)) {
+        if (!known.includes(key)) {
+          throw new TypeError(`attenuate does not know ${JSON.stringify(String(key))}; it takes ${known.join(", ")}`);
+        }
+      }
+      const grants = [];
+      for (const action of actions) {
+        if (!Object.hasOwn(bag, action)) continue;
+        const value = bag[action];
+        const scopes = [];
+        if (Array.isArray(value)) for (const scope of value) scopes.push(String(scope));
+        else scopes.push(String(value));
+        grants.push([action, scopes]);
+      }
+      const expires = Object.hasOwn(bag, "expires") ? String(bag.expires) : null;
+      if (grants.length === 0 && expires === null) {
+        throw new TypeError(`attenuate needs at least one of ${known.join(", ")}`);
+      }
+      return [grants, expires];
+    },
+  };
+  globalThis.__web = { setTimeout: globalThis.__secure.timers.setTimeout, clearTimeout: globalThis.__secure.timers.clearTimeout };
+})(globalThis);

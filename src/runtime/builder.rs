@@ -1,0 +1,211 @@
+//! Putting a runtime together.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use secure_runtime_capabilities::{Base, Families, KeyError, PathError, PublicKey, Token, TokenError};
+use secure_runtime_loaders::store::Store;
+
+use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
+use crate::audit::{AuditRecord, AuditSink};
+use crate::extensions::Variables;
+
+/// What a [`Runtime`] is made of. See [`Runtime::builder`].
+pub struct Builder {
+    base: Option<String>,
+    root_key: Option<PublicKey>,
+    token: Option<Vec<u8>>,
+    store: Option<Arc<dyn Store>>,
+    limits: Limits,
+    audit: AuditSink,
+    print: PrintSink,
+    variables: Variables,
+}
+
+/// Why a runtime could not be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No folder was given that relative paths mean.
+    #[error(
+        "no base folder: call .base(folder) with the folder that relative paths of grants and operations mean"
+    )]
+    NoBase,
+    /// The base folder is not usable.
+    #[error("the base folder {folder:?}: {reason}")]
+    Base {
+        /// The folder as given.
+        folder: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No store was given.
+    #[error("no store: call .store(store) with the place that has the modules' bytes")]
+    NoStore,
+    /// A token without the key that verifies it.
+    #[error(
+        "a token without a root key: call .root_key(key) with the public key that the token was signed under"
+    )]
+    NoRootKey,
+    /// The token did not verify, or says something outside the profile.
+    #[error("the token: {0}")]
+    Token(#[from] TokenError),
+    /// The root key is not usable.
+    #[error("the root key: {0}")]
+    Key(#[from] KeyError),
+    /// A limit that this runtime cannot hold.
+    #[error("limit {limit}: {reason}")]
+    Limit {
+        /// Which limit.
+        limit: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The TLS configuration could not be made.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Builder")
+            .field("base", &self.base)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Builder {
+            base: None,
+            root_key: None,
+            token: None,
+            store: None,
+            limits: Limits::default(),
+            audit: AuditSink::none(),
+            print: PrintSink::discard(),
+            variables: Arc::new(|_| None),
+        }
+    }
+
+    /// The folder that relative paths mean, in grants and in operations: normally the manifest's. Links in it are
+    /// resolved now.
+    pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
+        self.base = Some(folder.as_ref().to_string_lossy().into_owned());
+        self
+    }
+
+    /// The public key that the token must be signed under.
+    pub fn root_key(mut self, key: PublicKey) -> Self {
+        self.root_key = Some(key);
+        self
+    }
+
+    /// A token from outside, as bytes: what all programs of this runtime may do at the most. Without one, a program's
+    /// own grants are the ceiling.
+    pub fn token(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.token = Some(bytes.into());
+        self
+    }
+
+    /// Where modules' bytes come from.
+    pub fn store(self, store: impl Store + 'static) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// As [`Builder::store`], for a store that others use too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What each run may use.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Called for every decision, on the isolate's thread, before the operation goes ahead. Without one, no records
+    /// are made.
+    pub fn audit(mut self, sink: impl Fn(&AuditRecord) + Send + Sync + 'static) -> Self {
+        self.audit = AuditSink::new(sink);
+        self
+    }
+
+    /// Called for everything that guests print, on the isolate's thread. Without one, it is dropped.
+    pub fn console(mut self, sink: impl Fn(ConsoleLine<'_>) + Send + Sync + 'static) -> Self {
+        self.print = PrintSink::new(sink);
+        self
+    }
+
+    /// What `env.get` looks variables up in, once a name was allowed. Without one, every variable is unset; to offer
+    /// the process's own: `|name| std::env::var(name).ok()`.
+    pub fn variables(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.variables = Arc::new(lookup);
+        self
+    }
+
+    /// The runtime.
+    ///
+    /// # Errors
+    /// [`BuildError`]: something is missing, does not verify, or cannot be held.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let folder = self.base.ok_or(BuildError::NoBase)?;
+        let fault = |reason: String| BuildError::Base {
+            folder: folder.clone(),
+            reason,
+        };
+        let real = std::fs::canonicalize(&folder).map_err(|error| fault(error.to_string()))?;
+        let real = real
+            .to_str()
+            .ok_or_else(|| fault("its path is not UTF-8".to_owned()))?;
+        let base = Base::new(real).map_err(|error: PathError| fault(error.to_string()))?;
+        let store = self.store.ok_or(BuildError::NoStore)?;
+        let token = match (self.token, self.root_key) {
+            (None, _) => None,
+            (Some(_), None) => return Err(BuildError::NoRootKey),
+            (Some(bytes), Some(key)) => Some(Token::verify(&bytes, &key)?),
+        };
+        if self.limits.heap < Limits::SMALLEST_HEAP {
+            let reason = format!(
+                "{} bytes is less than the {} that the realm needs",
+                self.limits.heap,
+                Limits::SMALLEST_HEAP
+            );
+            return Err(BuildError::Limit {
+                limit: "heap",
+                reason,
+            });
+        }
+        if self.limits.cpu.is_some() && !cfg!(target_os = "linux") {
+            let reason = "processor time is measured on Linux only; use the wall limit".to_owned();
+            return Err(BuildError::Limit { limit: "cpu", reason });
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| BuildError::Tls(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Runtime {
+            inner: Arc::new(Inner {
+                families: Families::builtin(),
+                base,
+                token,
+                store,
+                limits: self.limits,
+                audit: self.audit,
+                print: self.print,
+                variables: self.variables,
+                tls: Arc::new(tls),
+                running: Arc::new(Running::default()),
+            }),
+        })
+    }
+}

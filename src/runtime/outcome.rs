@@ -1,0 +1,126 @@
+//! How a run ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secure_runtime_capabilities::{Authority, Denial, Operation};
+use secure_runtime_loaders::store::StoreError;
+
+use super::LimitHit;
+
+/// What a program that started came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It ran to its end.
+    Completed,
+    /// A JavaScript error was not caught.
+    Uncaught(UncaughtError),
+    /// A refusal was not caught.
+    Denied(Box<DenialReport>, UncaughtError),
+    /// It hit a limit.
+    Limit(LimitHit),
+    /// The host stopped it.
+    Stopped,
+}
+
+/// A JavaScript error that nobody caught, as text. Made by guests: escape control characters before showing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UncaughtError {
+    /// The message, with the error's name.
+    pub message: String,
+    /// Where, as a stack trace; empty where the guest threw something that has none.
+    pub stack: String,
+}
+
+/// A refusal, with what is needed to explain it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DenialReport {
+    /// The module whose authority was used.
+    pub module: String,
+    /// Its package; empty for the program itself.
+    pub package: String,
+    /// The operation.
+    pub operation: Operation<'static>,
+    /// The block that refused, and why.
+    pub denial: Denial,
+    /// The authority.
+    pub authority: Authority,
+    /// Where each block of the module's own chain comes from; blocks after these were added by `attenuate`.
+    pub block_names: Arc<[String]>,
+}
+
+impl DenialReport {
+    /// Where the block comes from, for people.
+    pub fn block_name(&self, block: usize) -> &str {
+        self.block_names
+            .get(block)
+            .map_or("an attenuation in the program", String::as_str)
+    }
+}
+
+/// What kept a program from starting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A module's bytes could not be had, or were wrong.
+    #[error("module {module}: {error}")]
+    Module {
+        /// The module.
+        module: String,
+        /// Why.
+        #[source]
+        error: Box<StoreError>,
+    },
+    /// A grant that the graph records cannot be linked.
+    #[error("grants: {0}")]
+    Grants(String),
+    /// The engine did not do what it should: a bug in secure-runtime.
+    #[error("engine: {0}")]
+    Engine(String),
+}
+
+/// The JavaScript engine that this build uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Engine {
+    /// V8: just-in-time compiler.
+    V8,
+    /// QuickJS-ng: small and portable.
+    QuickJs,
+}
+
+impl Engine {
+    /// The engine of this build.
+    pub const fn current() -> Engine {
+        if cfg!(feature = "quickjs") {
+            Engine::QuickJs
+        } else {
+            Engine::V8
+        }
+    }
+
+    /// Its version.
+    pub fn version() -> &'static str {
+        deno_core::v8::V8::get_version()
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Engine::V8 => "V8",
+            Engine::QuickJs => "QuickJS-ng",
+        })
+    }
+}
