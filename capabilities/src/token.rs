@@ -189,9 +189,11 @@ impl Token {
         })?;
         check_shape(&outer)?;
         let biscuit = Biscuit::from(bytes, root.to_biscuit()?).map_err(|error| match error {
-            error::Token::Format(error::Format::Signature(_) | error::Format::SealedSignature) => {
-                TokenError::Signature
-            }
+            error::Token::Format(
+                error::Format::Signature(_)
+                | error::Format::SealedSignature
+                | error::Format::BlockSignatureDeserializationError(_),
+            ) => TokenError::Signature,
             error => malformed(error),
         })?;
         let mut symbols = SymbolTable::new();

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod families;
+mod generators;
+mod hostile;
+mod properties;
 mod tokens;
 
 use secure_runtime_capabilities::*;

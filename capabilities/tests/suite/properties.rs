@@ -1,0 +1,208 @@
+//! What holds for all rights, chains and questions.
+
+use std::cell::Cell;
+
+use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+use secure_runtime_capabilities::*;
+
+use crate::{
+    base,
+    generators::{chain, operation_on, pattern, question, rights},
+};
+
+fn authority(blocks: &[Block]) -> Authority {
+    let mut authority = Authority::new(blocks.first().unwrap().clone()).unwrap();
+    for block in blocks.iter().skip(1) {
+        authority = authority.narrow(block).unwrap();
+    }
+    authority
+}
+
+/// TOK-24: for every token of the profile, the compiled decision is the authorizer's.
+#[test]
+fn decide_equals_the_oracle_on_100_000_questions() {
+    const CHAINS: u32 = 1_000;
+    const QUESTIONS: usize = 100;
+    let root = KeyPair::generate().unwrap();
+    let oracle = Oracle::new().unwrap();
+    let (asked, granted) = (Cell::new(0u32), Cell::new(0u32));
+    let config = ProptestConfig {
+        cases: CHAINS,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&(chain(), vec(question(), QUESTIONS)), |(blocks, questions)| {
+            let mut token = Token::mint(&root, &blocks[0]).unwrap();
+            for block in &blocks[1..] {
+                token = token.attenuate(block).unwrap();
+            }
+            let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
+            let narrowed = authority(&blocks);
+            prop_assert_eq!(token.authority(), &narrowed);
+            for question in &questions {
+                let (operation, now, holder) = question.about(narrowed.effective_rights());
+                let context = Context {
+                    now,
+                    holder: holder.as_ref(),
+                };
+                let decision = narrowed.decide(&operation, &context);
+                prop_assert_eq!(
+                    oracle.ask(&token, &operation, &context),
+                    Ok(decision.is_allowed()),
+                    "{:?} {:?}",
+                    &operation,
+                    context
+                );
+                asked.set(asked.get() + 1);
+                granted.set(granted.get() + u32::from(decision.is_allowed()));
+            }
+            Ok(())
+        })
+        .unwrap();
+    let share = f64::from(granted.get()) / f64::from(asked.get());
+    assert!(asked.get() >= 100_000);
+    assert!(
+        (0.2..0.8).contains(&share),
+        "the generator is not biased well: {share} of the questions are allowed"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// TOK-22: one more block never allows more, and the effective rights say what the blocks say.
+    #[test]
+    fn narrowing_is_monotone(blocks in chain(), questions in vec(question(), 20)) {
+        let narrow = authority(&blocks);
+        let wide = authority(&blocks[..blocks.len().saturating_sub(1).max(1)]);
+        prop_assert!(wide.effective_rights().covers(narrow.effective_rights()));
+        for question in &questions {
+            let (operation, now, holder) = question.about(wide.effective_rights());
+            let context = Context { now, holder: holder.as_ref() };
+            if narrow.decide(&operation, &context).is_allowed() {
+                prop_assert!(wide.decide(&operation, &context).is_allowed());
+            }
+            let by_rights = narrow
+                .blocks()
+                .iter()
+                .filter_map(|block| block.rights.as_ref())
+                .all(|rights| rights.allows(operation.family(), operation.action(), operation.resource()));
+            prop_assert_eq!(
+                narrow.effective_rights().allows(operation.family(), operation.action(), operation.resource()),
+                by_rights
+            );
+        }
+    }
+
+    #[test]
+    fn rights_are_a_lattice(a in rights(), b in rights(), c in rights()) {
+        let meet = |left: &Rights, right: &Rights| left.meet(right).unwrap();
+        prop_assert_eq!(meet(&a, &b), meet(&b, &a));
+        prop_assert_eq!(meet(&meet(&a, &b), &c), meet(&a, &meet(&b, &c)));
+        prop_assert_eq!(meet(&a, &a), a.clone());
+        prop_assert_eq!(meet(&a, &Rights::none()), Rights::none());
+        prop_assert!(a.covers(&meet(&a, &b)));
+        prop_assert_eq!(a.covers(&b), meet(&a, &b) == b);
+        prop_assert_eq!(Rights::new(a.iter().cloned()).unwrap(), a);
+    }
+
+    #[test]
+    fn a_meet_allows_what_both_allow(a in rights(), b in rights(), questions in vec(question(), 10)) {
+        let both = a.meet(&b).unwrap();
+        for question in &questions {
+            for target in [&a, &b, &both] {
+                let (operation, ..) = question.about(target);
+                let allows = |rights: &Rights| {
+                    rights.allows(operation.family(), operation.action(), operation.resource())
+                };
+                prop_assert_eq!(allows(&both), allows(&a) && allows(&b));
+            }
+        }
+    }
+
+    #[test]
+    fn covering_and_meeting_agree_with_matching(a in pattern(), b in pattern(), question in question()) {
+        let right = |pattern: &Pattern| {
+            Rights::new([Right { family: FamilyName::FS, action: ActionName::READ, pattern: pattern.clone() }]).unwrap()
+        };
+        let (operation, ..) = question.about(&right(&b));
+        let resource = operation.resource();
+        if a.covers(&b) {
+            prop_assert!(!b.matches(resource) || a.matches(resource));
+        }
+        match a.meet(&b) {
+            Some(both) => {
+                prop_assert_eq!(both.matches(resource), a.matches(resource) && b.matches(resource));
+                prop_assert!(a.covers(&both) && b.covers(&both));
+            }
+            None => prop_assert!(!(a.matches(resource) && b.matches(resource))),
+        }
+    }
+
+    /// A denied operation is explained by the block that the decision names, and by a missing grant
+    /// exactly when rights are what is missing.
+    #[test]
+    fn explanations_agree_with_decisions(blocks in chain(), question in question()) {
+        let authority = authority(&blocks);
+        let (operation, now, holder) = question.about(authority.effective_rights());
+        let context = Context { now, holder: holder.as_ref() };
+        let explanation = explain(&authority, &operation, &context, &Families::builtin(), &base());
+        prop_assert_eq!(explanation.decision, authority.decide(&operation, &context));
+        let first = explanation.blocks.iter().position(|block| block.refusal.is_some());
+        let named = match explanation.decision {
+            Decision::Allowed => None,
+            Decision::Denied(denial) => Some(denial.block),
+        };
+        prop_assert_eq!(first, named);
+        let covered = authority.covers(operation.family(), operation.action(), &Pattern::exact(operation.resource()));
+        prop_assert_eq!(explanation.missing.is_none(), covered);
+        let shown = explanation.to_string();
+        prop_assert!(!shown.chars().any(|character| character.is_control() && character != '\n'), "{}", shown);
+    }
+
+    #[test]
+    fn file_scopes_come_back(folder in "[a-z. /]{1,12}", below in any::<bool>()) {
+        let scope = if below { format!("{folder}/**") } else { folder };
+        let patterns = Fs.parse_scope(ActionName::READ, &scope, &base()).unwrap();
+        let texts = Fs.describe(ActionName::READ, &patterns, &base());
+        prop_assert_eq!(texts.len(), 1);
+        prop_assert_eq!(Fs.parse_scope(ActionName::READ, &texts[0], &base()).unwrap(), patterns);
+    }
+
+    #[test]
+    fn paths_never_leave_their_form(text in "[a./*é\\\\ ~]{0,20}") {
+        if let Ok(path) = FsPath::parse(&text, &base()) {
+            prop_assert!(path.as_str().starts_with('/'));
+            prop_assert!(path.as_str() == "/" || !path.as_str().ends_with('/'));
+            prop_assert!(!path.as_str().split('/').any(|part| part == "." || part == ".."));
+            prop_assert!(!path.as_str().contains("//"));
+            prop_assert_eq!(FsPath::parse(path.as_str(), &base()), Ok(path));
+        }
+    }
+
+    #[test]
+    fn origins_have_a_fixed_point(text in "(https|http|tcp|ws)://[a-zA-Z0-9.%*@:/é\\[\\]-]{1,16}(:[0-9]{1,5})?") {
+        if let Ok(origin) = Origin::parse(&text) {
+            prop_assert_eq!(Origin::parse(origin.as_str()), Ok(origin.clone()));
+            let scopes = Net.describe(ActionName::CONNECT, &[Pattern::exact(origin.as_str())], &base());
+            prop_assert_eq!(Origin::parse(&scopes[0]), Ok(origin));
+        }
+    }
+
+    #[test]
+    fn any_text_is_refused_or_understood_without_panic(text in "\\PC*|(?s).{0,40}") {
+        let families = Families::builtin();
+        for name in ["fs.read", "net.connect", "env.read", "clock", "random"] {
+            let _ = families.parse_grant(&format!("{name}={text}"), &base());
+        }
+        let _ = families.parse_grant(&text, &base());
+        let _ = families.parse_operation(&text, &base());
+        let _ = text.parse::<Holder>();
+        let _ = text.parse::<KeyPair>();
+        let _ = text.parse::<PublicKey>();
+        let _ = Base::new(&text);
+        let operation = operation_on(FamilyName::FS, ActionName::READ, &text);
+        prop_assert_eq!(operation.resource(), text);
+    }
+}
