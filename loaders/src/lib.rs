@@ -3,7 +3,7 @@
 //! Three ideas, each a module: a [`ContentHash`] names bytes; a [`store`] answers "the bytes with
 //! this hash" and nothing else; a [`graph`] says which modules a program has and what each of
 //! their imports means. [`lock()`](resolve::lock) makes a graph from a project's files without
-//! running any of them, [`lockfile`] keeps it, and [`verify`] brings its modules back, each byte
+//! running any of them, [`lockfile`] keeps it, and [`mod@verify`] brings its modules back, each byte
 //! verified.
 //!
 //! Nothing here knows a JavaScript engine, a token, or what a grant means.
@@ -21,3 +21,7 @@ pub mod verify;
 pub use files::FileError;
 pub use graph::{Graph, GraphError, Module, ModuleKind, Package};
 pub use hash::{ContentHash, HashParseError};
+pub use lockfile::{LockFileError, read_lock, write_lock};
+pub use resolve::{LockError, LockInput, LockWarning, Locked, Project, lock};
+pub use store::{HttpStore, Layered, LocalStore, MemoryStore, Store, StoreError};
+pub use verify::{LoadError, load_modules, verify};

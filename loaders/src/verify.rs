@@ -53,7 +53,7 @@ pub async fn load_modules(
                 },
                 Err(error) => Err(LoadError::Store {
                     module: module.name.clone(),
-                    error,
+                    error: Box::new(error),
                 }),
             }
         });
@@ -105,7 +105,7 @@ pub fn verify(
             Some(Err(error)) if !error.is_absence() => {
                 return Err(LoadError::Store {
                     module: module.name.clone(),
-                    error,
+                    error: Box::new(error),
                 });
             }
             _ => false,
@@ -145,7 +145,7 @@ impl<'a> Files<'a> {
                 Err(problem) => {
                     return Err(LoadError::Package {
                         package: package.name.clone(),
-                        problem,
+                        problem: Box::new(problem),
                     });
                 }
             });
@@ -208,7 +208,7 @@ fn missing(module: &Module, reason: Option<StoreError>) -> LoadError {
     LoadError::Missing {
         module: module.name.clone(),
         hash: module.hash,
-        reason,
+        reason: reason.map(Box::new),
     }
 }
 
@@ -261,7 +261,7 @@ pub enum LoadError {
         /// The module's name.
         module: String,
         /// What went wrong.
-        error: StoreError,
+        error: Box<StoreError>,
     },
     /// A file of the project is not the one that was locked.
     #[error(
@@ -315,7 +315,7 @@ pub enum LoadError {
         /// The hash of its bytes.
         hash: ContentHash,
         /// What the stores said.
-        reason: Option<StoreError>,
+        reason: Option<Box<StoreError>>,
     },
     /// A package of the lock is not where the manifest says, or not in the manifest.
     #[error(
@@ -326,7 +326,7 @@ pub enum LoadError {
         /// The package's name.
         package: String,
         /// What is wrong.
-        problem: ImportProblem,
+        problem: Box<ImportProblem>,
     },
     /// A thread ended early.
     #[error("a thread that verifies modules ended early; this is a bug in secure-runtime")]

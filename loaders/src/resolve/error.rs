@@ -24,7 +24,7 @@ pub enum LockError {
         /// The key in `[imports]`.
         key: String,
         /// What is wrong with it.
-        problem: ImportProblem,
+        problem: Box<ImportProblem>,
     },
     /// Two entries of `[imports]` name the same files, which would then have two sets of grants.
     #[error("[imports] \"{first}\" and \"{second}\" are the same files; keep one of the names")]
@@ -40,7 +40,7 @@ pub enum LockError {
         /// The entry as given.
         entry: String,
         /// What is wrong with it.
-        problem: ImportProblem,
+        problem: Box<ImportProblem>,
     },
     /// An import cannot be resolved.
     #[error("{place}: cannot import \"{}\": {problem}", printable(specifier))]
@@ -50,15 +50,7 @@ pub enum LockError {
         /// What it imports.
         specifier: String,
         /// Why that is nothing.
-        problem: ImportProblem,
-    },
-    /// A module that is imported is not usable.
-    #[error("{module}: {problem}")]
-    Module {
-        /// The file's path, relative to the project's folder.
-        module: String,
-        /// What is wrong with it.
-        problem: ImportProblem,
+        problem: Box<ImportProblem>,
     },
     /// Grants were given to a package that the program does not import.
     #[error(

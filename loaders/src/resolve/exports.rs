@@ -178,8 +178,7 @@ fn segments_stay_inside(path: &str) -> bool {
 /// Whether a lower-case segment is `node_modules` with some characters percent-encoded.
 fn is_encoded_node_modules(segment: &str) -> bool {
     segment.contains('%')
-        && super::specifier::decode_path(segment)
-            .is_ok_and(|text| text.to_ascii_lowercase() == "node_modules")
+        && super::specifier::decode_path(segment).is_ok_and(|text| text.eq_ignore_ascii_case("node_modules"))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl ImportMap {
         for (key, value) in entries {
             map.add(key, value).map_err(|problem| LockError::ImportMap {
                 key: key.clone(),
-                problem,
+                problem: Box::new(problem),
             })?;
         }
         Ok(map)

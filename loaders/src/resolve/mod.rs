@@ -114,10 +114,6 @@ impl fmt::Display for LockWarning {
     }
 }
 
-/// The stack of the thread that parses modules. The parser descends with the nesting of the source,
-/// which a hostile package chooses; only what is used of this becomes memory.
-const STACK_SIZE: usize = 512 * 1024 * 1024;
-
 /// Finds all modules of a program and makes its graph. Runs none of them.
 ///
 /// # Errors
@@ -125,7 +121,7 @@ const STACK_SIZE: usize = 512 * 1024 * 1024;
 pub fn lock(input: &LockInput) -> Result<Locked, LockError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
-            .stack_size(STACK_SIZE)
+            .stack_size(scan::STACK_SIZE)
             .spawn_scoped(scope, || lock_here(input));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,

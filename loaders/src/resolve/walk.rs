@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         for alias in project.map.packages.keys() {
             let in_map = |problem| LockError::ImportMap {
                 key: alias.clone(),
-                problem,
+                problem: Box::new(problem),
             };
             let home = project.direct(alias).map_err(in_map)?;
             project.check_version(alias, &home).map_err(in_map)?;
@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
             .entry(entry, &mut waiting)
             .map_err(|problem| LockError::Entry {
                 entry: entry.to_owned(),
-                problem,
+                problem: Box::new(problem),
             })?;
         while let Some((importer, scan)) = waiting.pop() {
             let file = self.label(importer);
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
             Err(LockError::Import {
                 place,
                 specifier: import.specifier,
-                problem,
+                problem: Box::new(problem),
             })
         }
     }

@@ -3,12 +3,18 @@
 //! spec/store.md says normatively what a store is.
 
 mod error;
+mod http;
 mod layered;
 mod local;
+mod memory;
+mod serve;
 
 pub use error::StoreError;
+pub use http::{HttpOptions, HttpStore};
 pub use layered::Layered;
 pub use local::{LocalStore, Verified};
+pub use memory::MemoryStore;
+pub use serve::serve;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,4 +1,15 @@
 //! The crate's promises, tested from outside. Each test names the line of spec/ that it holds up.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 mod fixture;
+mod load;
+mod lockfile;
 mod resolve;
+mod store_http;
+mod store_local;

@@ -1,0 +1,303 @@
+//! Local and layered stores: spec/store.md.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use secure_runtime_loaders::{ContentHash, FileError, Layered, LocalStore, MemoryStore, Store, StoreError};
+
+fn store() -> (tempfile::TempDir, LocalStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path().join("store")).unwrap();
+    (folder, store)
+}
+
+const LIMIT: u64 = 1_000_000;
+
+/// STORE-3: the layout on disk is what a static file server needs.
+#[test]
+fn layout() {
+    let (_folder, store) = store();
+    let hash = store.put(b"hello").unwrap();
+    let digits = hash.to_hex();
+    let path = store.folder().join("blobs").join(&digits[..2]).join(&digits);
+    assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+    assert_eq!(store.path(&hash), path);
+    assert_eq!(store.read(&hash, LIMIT).unwrap(), "hello");
+    assert!(store.contains(&hash));
+    assert_eq!(store.list().unwrap(), [hash]);
+    assert!(store.remove(&hash).unwrap());
+    assert!(!store.remove(&hash).unwrap());
+    assert!(!store.contains(&hash));
+    assert!(matches!(
+        store.read(&hash, LIMIT),
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+#[test]
+fn only_a_store_opens() {
+    let (folder, store) = store();
+    assert!(LocalStore::open(store.folder()).is_ok());
+    assert!(matches!(
+        LocalStore::open(folder.path()),
+        Err(StoreError::NotAStore { .. })
+    ));
+    assert!(matches!(
+        LocalStore::open(folder.path().join("none")),
+        Err(StoreError::NotAStore { .. })
+    ));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(LocalStore::create(&file), Err(StoreError::File { .. })));
+}
+
+/// STORE-1, attacks 65 and 68: what stands in a blob's place without being the blob.
+#[test]
+fn wrong_blobs_are_refused() {
+    let (folder, store) = store();
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "hello").unwrap();
+    let check = |name: &str, make: &dyn Fn(&Path), expected: &dyn Fn(&StoreError) -> bool| {
+        let hash = store.put(b"hello").unwrap();
+        let path = store.path(&hash);
+        std::fs::remove_file(&path).unwrap();
+        make(&path);
+        let error = store.read(&hash, LIMIT).unwrap_err();
+        assert!(
+            expected(&error) && error.is_integrity() && !error.is_absence(),
+            "{name}: {error:?}"
+        );
+        let message = error.to_string();
+        assert!(message.contains(&hash.to_string()), "{name}: {message}");
+        assert!(message.contains(&path.display().to_string()), "{name}: {message}");
+        if path.is_dir() {
+            std::fs::remove_dir(&path).unwrap()
+        } else {
+            std::fs::remove_file(&path).unwrap()
+        }
+    };
+    let corrupt = |error: &StoreError| matches!(error, StoreError::Corrupt { .. });
+    let special = |expected: &'static str| move |error: &StoreError| matches!(error, StoreError::NotRegular { kind, .. } if *kind == expected);
+    check(
+        "one bit",
+        &|path| std::fs::write(path, "hellp").unwrap(),
+        &corrupt,
+    );
+    check(
+        "truncated",
+        &|path| std::fs::write(path, "hell").unwrap(),
+        &corrupt,
+    );
+    check(
+        "longer",
+        &|path| std::fs::write(path, "hello!").unwrap(),
+        &corrupt,
+    );
+    check("empty", &|path| std::fs::write(path, "").unwrap(), &corrupt);
+    check(
+        "a link to the right bytes",
+        &|path| symlink(&elsewhere, path).unwrap(),
+        &special("symbolic link"),
+    );
+    check(
+        "a dangling link",
+        &|path| symlink("/nowhere", path).unwrap(),
+        &special("symbolic link"),
+    );
+    check(
+        "a link to a device",
+        &|path| symlink("/dev/zero", path).unwrap(),
+        &special("symbolic link"),
+    );
+    check(
+        "a folder",
+        &|path| std::fs::create_dir(path).unwrap(),
+        &special("folder"),
+    );
+    // A FIFO that nobody writes to: opening it must not wait.
+    check("a FIFO", &|path| fifo(path), &special("FIFO"));
+    check(
+        "a socket",
+        &|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        &special("socket"),
+    );
+}
+
+fn fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+/// STORE-6: more bytes than expected are not read.
+#[test]
+fn the_limit_holds() {
+    let (_folder, store) = store();
+    let hash = store.put(&[7; 1000]).unwrap();
+    assert!(store.read(&hash, 1000).is_ok());
+    assert!(matches!(
+        store.read(&hash, 999),
+        Err(StoreError::TooLarge { limit: 999, .. })
+    ));
+    let sparse = std::fs::File::create(store.path(&hash)).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    assert!(matches!(
+        store.read(&hash, LIMIT),
+        Err(StoreError::TooLarge { .. })
+    ));
+    let error = store.put(&vec![0; 64 * 1024 * 1024 + 1]).unwrap_err();
+    assert!(matches!(
+        error,
+        StoreError::File {
+            error: FileError::TooLarge { .. },
+            ..
+        }
+    ));
+}
+
+/// STORE-5: writing the right bytes repairs a blob.
+#[test]
+fn put_replaces_a_wrong_blob() {
+    let (_folder, store) = store();
+    let hash = store.put(b"hello").unwrap();
+    std::fs::write(store.path(&hash), "other").unwrap();
+    assert!(store.read(&hash, LIMIT).is_err());
+    store.put(b"hello").unwrap();
+    assert!(store.read(&hash, LIMIT).is_ok());
+}
+
+#[test]
+fn verify_all_names_what_is_wrong() {
+    let (_folder, store) = store();
+    let good = store.put(b"good").unwrap();
+    let bad = store.put(b"bad").unwrap();
+    std::fs::write(store.path(&bad), "evil").unwrap();
+    let shard = store.path(&good).parent().unwrap().to_owned();
+    std::fs::write(shard.join(".writing-x"), "half").unwrap();
+    std::fs::write(shard.join("README"), "").unwrap();
+    std::fs::write(store.folder().join("blobs/stray"), "").unwrap();
+    let found: Vec<_> = store.verify_all().unwrap().collect();
+    assert_eq!(found.len(), 2);
+    for blob in found {
+        if blob.hash == good {
+            assert_eq!(blob.result, Ok(4));
+        } else {
+            let actual = ContentHash::of(b"evil");
+            assert!(
+                matches!(blob.result, Err(StoreError::Corrupt { expected, actual: found, .. })
+                    if expected == bad && found == actual)
+            );
+        }
+    }
+}
+
+/// STORE-4, attack 71: many writers of one blob, readers meanwhile: absent or whole.
+#[test]
+fn concurrent_writers() {
+    let (_folder, store) = store();
+    let content = vec![42; 200_000];
+    let hash = ContentHash::of(&content);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    store.put(&content).unwrap();
+                    store.remove(&hash).unwrap();
+                }
+            });
+        }
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    match store.read(&hash, LIMIT) {
+                        Ok(bytes) => assert_eq!(bytes, content),
+                        Err(error) => assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}"),
+                    }
+                }
+            });
+        }
+    });
+    store.put(&content).unwrap();
+    let shard = store.path(&hash).parent().unwrap().to_owned();
+    assert_eq!(
+        std::fs::read_dir(shard).unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
+}
+
+/// A store with a fixed answer.
+struct Fixed(Result<Bytes, StoreError>);
+
+#[async_trait]
+impl Store for Fixed {
+    fn name(&self) -> String {
+        "fixed".to_owned()
+    }
+
+    async fn get(&self, _: &ContentHash, _: u64) -> Result<Bytes, StoreError> {
+        self.0.clone()
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable {
+        store: "fixed".into(),
+        location: "x".into(),
+        reason: "down".into(),
+    }
+}
+
+/// STORE-10: the local store first, then the others in order; what they answer is kept.
+#[tokio::test]
+async fn layers() {
+    let (_folder, local) = store();
+    let memory: MemoryStore = ["hello"].into_iter().collect();
+    let hash = ContentHash::of(b"hello");
+    let layered = Layered::new()
+        .with_local(local.clone())
+        .with(Arc::new(MemoryStore::default()))
+        .with(Arc::new(Fixed(Err(unavailable()))))
+        .with(Arc::new(memory));
+    assert_eq!(layered.get(&hash, LIMIT).await.unwrap(), "hello");
+    assert_eq!(local.read(&hash, LIMIT).unwrap(), "hello");
+    let only_local = Layered::new().with_local(local.clone());
+    assert_eq!(only_local.get(&hash, LIMIT).await.unwrap(), "hello");
+    let absent = ContentHash::of(b"absent");
+    assert!(matches!(
+        only_local.get(&absent, LIMIT).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    // "Nobody has it" is not known as long as somebody cannot be asked.
+    assert_eq!(layered.get(&absent, LIMIT).await, Err(unavailable()));
+    assert!(matches!(
+        Layered::new().get(&hash, LIMIT).await,
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+/// STORE-11: a store that gives wrong bytes ends the search, and nothing is kept.
+#[tokio::test]
+async fn wrong_bytes_end_the_search() {
+    let (_folder, local) = store();
+    let hash = ContentHash::of(b"hello");
+    let lie = StoreError::Corrupt {
+        store: "fixed".into(),
+        location: "x".into(),
+        expected: hash,
+        actual: ContentHash::of(b"lie"),
+    };
+    let memory: MemoryStore = ["hello"].into_iter().collect();
+    let layered = Layered::new()
+        .with_local(local.clone())
+        .with(Arc::new(Fixed(Err(lie.clone()))))
+        .with(Arc::new(memory.clone()));
+    assert_eq!(layered.get(&hash, LIMIT).await, Err(lie));
+    assert!(!local.contains(&hash));
+    local.put(b"hello").unwrap();
+    std::fs::write(local.path(&hash), "evil").unwrap();
+    let layered = Layered::new().with_local(local).with(Arc::new(memory));
+    assert!(layered.get(&hash, LIMIT).await.unwrap_err().is_integrity());
+}
