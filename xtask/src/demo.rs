@@ -23,9 +23,11 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     Ok(())
 }
 
-/// Builds the binary with the development profile, which is the tests' too: nothing is compiled twice.
+/// Builds the binary so that the tests find nothing left to compile again: with the development profile, and together
+/// with two small test programs (`tests/suite` of capabilities/ and loaders/), since cargo turns on the features that
+/// development dependencies ask for only where a test is built, and would compile deno_core once with and once without.
 pub(crate) fn build(steps: &mut Steps, engine: Engine) -> Result<()> {
-    let mut command = cargo(&["build", "--workspace"]);
+    let mut command = cargo(&["build", "--workspace", "--bins", "--test", "suite"]);
     steps.run(
         &format!("build ({engine})"),
         command.args(engine.cargo_arguments()),
