@@ -37,6 +37,13 @@ const CMAKE: Need = Need {
     is_there: || runs("cmake"),
     is_optional: false,
 };
+/// What CMake calls; Debian's `cmake` only recommends it.
+const MAKE: Need = Need {
+    what: "make",
+    package: "make",
+    is_there: || runs("make") || (env::var_os("CMAKE_GENERATOR").is_some() && runs("ninja")),
+    is_optional: false,
+};
 /// Optional: without the headers CMake clones them, which works wherever there is a network and git.
 const SIMDE: Need = Need {
     what: "the SIMDe headers",
@@ -62,7 +69,7 @@ pub(crate) fn run(choice: Choice) -> Result<Engine> {
 pub(crate) fn install_for(engine: Engine) -> Result<()> {
     match engine {
         Engine::V8 => install(&[COMPILER, LIBC_HEADERS]),
-        Engine::QuickJs => install(&[COMPILER, LIBC_HEADERS, CMAKE, SIMDE]),
+        Engine::QuickJs => install(&[COMPILER, LIBC_HEADERS, CMAKE, MAKE, SIMDE]),
     }
 }
 
