@@ -1,6 +1,7 @@
 //! What was decided, as records that a person or a program reads later.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -83,14 +84,16 @@ impl AuditRecord {
 
 /// Where records go.
 #[derive(Clone)]
-pub(crate) struct AuditSink(Option<Arc<dyn Fn(&AuditRecord) + Send + Sync>>);
+pub(crate) struct AuditSink(Option<Arc<Sink>>);
+
+type Sink = dyn Fn(&AuditRecord) -> io::Result<()> + Send + Sync;
 
 impl AuditSink {
     pub(crate) fn none() -> Self {
         AuditSink(None)
     }
 
-    pub(crate) fn new(sink: impl Fn(&AuditRecord) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(sink: impl Fn(&AuditRecord) -> io::Result<()> + Send + Sync + 'static) -> Self {
         AuditSink(Some(Arc::new(sink)))
     }
 
@@ -99,9 +102,11 @@ impl AuditSink {
         self.0.is_some()
     }
 
-    pub(crate) fn write(&self, record: &AuditRecord) {
-        if let Some(sink) = &self.0 {
-            sink(record);
+    /// Hands the record over. What cannot be recorded must not happen: the caller refuses the operation on an error.
+    pub(crate) fn write(&self, record: &AuditRecord) -> io::Result<()> {
+        match &self.0 {
+            Some(sink) => sink(record),
+            None => Ok(()),
         }
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn quick(path: &str, args: &[String]) -> ExitCode {
                     print!("{}", line.text)
                 }
             })
-            .audit(|r| eprintln!("{}", r.to_json_line()))
+            .audit(|r| {
+                eprintln!("{}", r.to_json_line());
+                Ok(())
+            })
             .build();
         let runtime = match runtime {
             Ok(p) => p,

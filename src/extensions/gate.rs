@@ -77,10 +77,9 @@ impl Capability {
     /// guest wrote it: what an error may repeat.
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
         match self.decide(operation) {
-            Decision::Allowed => {
-                self.record(operation, None);
-                Ok(())
-            }
+            Decision::Allowed => self
+                .record(operation, None)
+                .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written")),
             Decision::Denied(denial) => Err(self.refuse(operation, shown, denial)),
         }
     }
@@ -126,7 +125,8 @@ impl Capability {
         why: String,
         code: &'static str,
     ) -> OpError {
-        self.record(operation, Some((&denial, &why)));
+        // A refusal that cannot be recorded is still a refusal.
+        let _ = self.record(operation, Some((&denial, &why)));
         let error = OpError::Refused(Box::new(Refused {
             code,
             family: operation.family().to_string(),
@@ -151,9 +151,9 @@ impl Capability {
         error
     }
 
-    fn record(&self, operation: &Operation<'_>, denied: Option<(&Denial, &str)>) {
+    fn record(&self, operation: &Operation<'_>, denied: Option<(&Denial, &str)>) -> std::io::Result<()> {
         if !self.gate.audit.is_on() {
-            return;
+            return Ok(());
         }
         let record = AuditRecord {
             time: AuditRecord::now(),
@@ -171,7 +171,7 @@ impl Capability {
             None => record,
             Some((denial, why)) => record.refusal(denial, why.to_owned()),
         };
-        self.gate.audit.write(&record);
+        self.gate.audit.write(&record)
     }
 
     /// The same capability with one more block: the named scopes of one family, until the named time. What is not

@@ -128,9 +128,12 @@ impl Builder {
         self
     }
 
-    /// Called for every decision, on the isolate's thread, before the operation goes ahead. Without one, no records
-    /// are made.
-    pub fn audit(mut self, sink: impl Fn(&AuditRecord) + Send + Sync + 'static) -> Self {
+    /// Called for every decision, on the isolate's thread, before the operation goes ahead. An operation whose record
+    /// the sink refuses is refused too. Without a sink, no records are made.
+    pub fn audit(
+        mut self,
+        sink: impl Fn(&AuditRecord) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         self.audit = AuditSink::new(sink);
         self
     }
