@@ -132,7 +132,9 @@ function thrown(action, what) {
 // Nothing internal is handed out: own properties on a signal do not see the runtime's listeners.
 {
   const { signal } = new AbortController();
-  signal.addEventListener = () => { throw new Error("the guest's addEventListener was called"); };
+  Object.defineProperty(signal, "addEventListener", {
+    value: () => { throw new Error("the guest's addEventListener was called"); },
+  });
   signal.onabort = () => {};
   signal.onabort = null;
   equal(signal.onabort, null, "onabort can be taken back");
