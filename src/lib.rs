@@ -6,12 +6,12 @@
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
-//! use secure_runtime::{Limits, Program, Runtime};
+//! use secure_runtime::{Limits, OpenOptions, Program, Runtime};
 //!
-//! let program = Program::open("examples/report".as_ref())?;
+//! let program = Program::open("examples/report".as_ref(), &OpenOptions::default()).await?;
 //! let runtime = Runtime::builder()
 //!     .base(program.base())
-//!     .store(program.store())
+//!     .shared_store(program.store())
 //!     .limits(Limits { wall: Some(std::time::Duration::from_secs(30)), ..Limits::default() })
 //!     .build()?;
 //! let outcome = runtime.run(program.graph(), &[]).await?;
@@ -42,7 +42,7 @@ mod runtime;
 pub use audit::{AuditRecord, Verdict};
 pub use extensions::{OPERATIONS, OperationRow};
 pub use manifest::{Manifest, ManifestError};
-pub use program::{Program, ProgramError};
+pub use program::{OpenOptions, Program, ProgramError};
 pub use runtime::{
     BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, LimitHit, Limits, Outcome, RunError,
     Runtime, Stop, UncaughtError,

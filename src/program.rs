@@ -17,7 +17,7 @@ use crate::manifest::{MANIFEST, Manifest, ManifestError};
 use crate::runtime::Limits;
 
 /// The lock's file name.
-pub const LOCK: &str = "secure.lock";
+pub(crate) const LOCK: &str = "secure.lock";
 
 /// A program whose every byte was verified, in memory.
 #[derive(Debug)]
@@ -32,7 +32,6 @@ pub struct Program {
 
 /// How to open a program.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct OpenOptions {
     /// Refuse a program that has no lock.
     pub locked: bool,

@@ -16,7 +16,7 @@ pub use self::report::ManifestError;
 use crate::runtime::Limits;
 
 /// The file's name.
-pub const MANIFEST: &str = "secure.toml";
+pub(crate) const MANIFEST: &str = "secure.toml";
 
 /// A manifest whose every part was checked.
 #[derive(Clone, Debug)]
