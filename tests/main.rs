@@ -1,0 +1,11 @@
+//! The runtime's promises, tested through its public interface: one binary, because each one would link the engine anew.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod attacks;
+mod support;
