@@ -12,7 +12,7 @@ use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::Graph;
 
 use super::limits::{Brake, StopReason, Watchdog};
-use super::{ConsoleLine, Exit, Limits, Outcome, RunError, Running, UncaughtError};
+use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
 use crate::audit::AuditSink;
 use crate::extensions::{self, Gate, NetLimits, Variables};
 use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan};
@@ -92,7 +92,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
     let mut js = JsRuntime::try_new(RuntimeOptions {
         module_loader: Some(loader.clone()),
         extensions,
-        create_params: Some(v8::CreateParams::default().heap_limits(0, job.limits.heap as usize)),
+        create_params: Some(memory(&job.limits)),
         custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
             evaluator.evaluate(scope, &kind, name.as_str())
         })),
@@ -144,10 +144,19 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
     } else {
         match ended {
             Ok(()) => Exit::Completed,
-            Err(error) => uncaught(error, &gate, &loader)?,
+            Err(error) => uncaught(error, &gate, &loader, &job.limits)?,
         }
     };
     Ok(Outcome { exit })
+}
+
+/// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
+fn memory(limits: &Limits) -> v8::CreateParams {
+    let params =
+        v8::CreateParams::default().heap_limits(0, usize::try_from(limits.heap).unwrap_or(usize::MAX));
+    #[cfg(feature = "v8")]
+    let params = params.array_buffer_allocator(super::buffers::limited(limits.heap));
+    params
 }
 
 /// Locks the realm and keeps what it gives.
@@ -222,8 +231,15 @@ fn default_function(
     Ok(function.map(|function| v8::Global::new(scope, function)))
 }
 
-fn uncaught(error: CoreError, gate: &Gate, loader: &GraphLoader) -> Result<Exit, RunError> {
+fn uncaught(error: CoreError, gate: &Gate, loader: &GraphLoader, limits: &Limits) -> Result<Exit, RunError> {
     let error = match error.into_kind() {
+        // QuickJS throws where V8 stops the isolate.
+        CoreErrorKind::Js(error)
+            if cfg!(feature = "quickjs")
+                && error.exception_message.ends_with("InternalError: out of memory") =>
+        {
+            return Ok(Exit::Limit(LimitHit::Heap(limits.heap)));
+        }
         CoreErrorKind::Js(error) => describe(&error, loader),
         // An error that a module of the program caused while it was loaded: an import that was not locked, say.
         other => UncaughtError {

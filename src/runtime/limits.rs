@@ -15,7 +15,7 @@ const CPU_TICK: Duration = Duration::from_millis(20);
 /// What one run may use. A limit that is hit ends the run with [`crate::Exit::Limit`], and nothing else in the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of the JavaScript heap. At least 8 MiB.
+    /// Most bytes of the JavaScript heap, and on V8 as many again of array buffers. At least 8 MiB.
     pub heap: u64,
     /// Longest time from start to end. None: no limit.
     pub wall: Option<Duration>,
@@ -103,10 +103,6 @@ impl StopReason {
         self.set(HEAP);
     }
 
-    pub(crate) fn is_asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == ASKED
-    }
-
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst) != RUNNING
     }
@@ -154,6 +150,11 @@ impl Watchdog {
         let started = Instant::now();
         let (wall, cpu) = (limits.wall, limits.cpu);
         let clock = ThreadClock::of_this_thread();
+        if cpu.is_some() && clock.read().is_none() {
+            return Err(std::io::Error::other(
+                "the processor time limit cannot be held: /proc/thread-self/schedstat is not readable",
+            ));
+        }
         thread::Builder::new()
             .name("secure-runtime-watchdog".to_owned())
             .spawn(move || {

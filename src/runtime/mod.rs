@@ -1,5 +1,7 @@
 //! `Runtime`: the library's front door.
 
+#[cfg(feature = "v8")]
+mod buffers;
 mod builder;
 mod isolate;
 mod limits;
