@@ -49,6 +49,8 @@ mod registry;
 mod right;
 mod text;
 mod token;
+#[cfg(test)]
+mod vectors;
 
 pub use authority::{Authority, Context, Decision, Denial, Reason};
 pub use block::{Block, BlockError, MAX_BLOCKS, MAX_TIME};

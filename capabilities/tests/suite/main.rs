@@ -6,6 +6,7 @@ mod generators;
 mod hostile;
 mod properties;
 mod tokens;
+mod vectors;
 
 use secure_runtime_capabilities::*;
 

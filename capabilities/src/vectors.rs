@@ -1,0 +1,332 @@
+//! Writes `spec/vectors/tokens.json` from fixed keys, and holds the file equal to it, byte for byte.
+//!
+//! `UPDATE_VECTORS=1 cargo test -p secure-runtime-capabilities vectors` writes the file anew. The other
+//! direction, reading the file through the public interface, is in the crate's test suite.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use biscuit_auth::{Biscuit, BiscuitBuilder, BlockBuilder, datalog::SymbolTable};
+use serde_json::{Value, json};
+
+use crate::*;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/tokens.json");
+const BASE: &str = "/srv/app";
+const MODULE: Holder = Holder::Module([7; 32]);
+const NOON: u64 = 1_800_000_000;
+
+fn key(number: u8) -> KeyPair {
+    KeyPair::from_secret(&[number; 32]).unwrap()
+}
+
+fn base() -> Base {
+    Base::new(BASE).unwrap()
+}
+
+fn of(grants: &[&str]) -> Block {
+    let families = Families::builtin();
+    let rights = grants
+        .iter()
+        .flat_map(|grant| families.parse_grant(grant, &base()).unwrap());
+    Block::of(Rights::new(rights).unwrap())
+}
+
+/// A token under the fixed root key whose following keys are fixed, too.
+fn token(blocks: &[Block]) -> Token {
+    let mut token = Token::mint_with(&key(1), &blocks[0], &key(2)).unwrap();
+    for (number, block) in (3..).zip(&blocks[1..]) {
+        token = token.attenuate_with(block, &key(number)).unwrap();
+    }
+    token
+}
+
+fn accepted(name: &str, blocks: &[Block], operations: &[&str], contexts: &[Context<'_>]) -> Value {
+    let token = token(blocks);
+    let mut questions = Vec::new();
+    for operation in operations {
+        let operation = Families::builtin().parse_operation(operation, &base()).unwrap();
+        for context in contexts {
+            let expected = match token.authority().decide(&operation, context) {
+                Decision::Allowed => json!("allowed"),
+                Decision::Denied(denial) => {
+                    let reason = match denial.reason {
+                        Reason::NoGrant => json!("NoGrant"),
+                        Reason::Expired { at } => json!({ "Expired": at }),
+                        Reason::NotYetValid { from } => json!({ "NotYetValid": from }),
+                        Reason::WrongHolder => json!("WrongHolder"),
+                    };
+                    json!({ "denied_by_block": denial.block, "reason": reason })
+                }
+            };
+            questions.push(json!({
+                "family": operation.family().as_str(),
+                "action": operation.action().as_str(),
+                "resource": operation.resource(),
+                "now": context.now,
+                "holder": context.holder.map(Holder::to_string),
+                "expected": expected,
+            }));
+        }
+    }
+    let blocks: Vec<Value> = token.blocks().iter().map(block).collect();
+    json!({
+        "name": name,
+        "token": token.to_text().as_str(),
+        "blocks": blocks,
+        "revocation_ids": token.revocation_ids(),
+        "questions": questions,
+    })
+}
+
+fn block(block: &Block) -> Value {
+    let rights = block.rights.as_ref().map(|rights| {
+        let right = |right: &Right| {
+            let (family, action) = (right.family.as_str(), right.action.as_str());
+            match &right.pattern {
+                Pattern::Exact(text) => json!([family, action, "exact", text]),
+                Pattern::Affix { prefix, suffix } => json!([family, action, "affix", prefix, suffix]),
+            }
+        };
+        rights.iter().map(right).collect::<Vec<_>>()
+    });
+    json!({
+        "rights": rights,
+        "not_before": block.not_before,
+        "expires": block.expires,
+        "holder": block.holder.map(|holder| holder.to_string()),
+    })
+}
+
+fn refused(name: &str, bytes: &[u8], root: &PublicKey) -> Value {
+    let error = Token::verify(bytes, root).unwrap_err();
+    json!({
+        "name": name,
+        "root_public_key": root.to_string(),
+        "token": URL_SAFE.encode(bytes),
+        "error": error.name(),
+        "message": error.to_string(),
+    })
+}
+
+/// A token with any Datalog, made by the token library alone.
+fn foreign(authority: &str, later: &[&str]) -> Vec<u8> {
+    let mut token: Biscuit = BiscuitBuilder::new()
+        .code(authority)
+        .unwrap()
+        .build_with_key_pair(
+            &key(1).to_biscuit().unwrap(),
+            SymbolTable::new(),
+            &key(2).to_biscuit().unwrap(),
+        )
+        .unwrap();
+    for (number, code) in (3..).zip(later) {
+        let block = BlockBuilder::new().code(code).unwrap();
+        token = token
+            .append_with_keypair(&key(number).to_biscuit().unwrap(), block)
+            .unwrap();
+    }
+    token.to_vec().unwrap()
+}
+
+fn vectors() -> Value {
+    let now = |now| Context { now, holder: None };
+    let held = Context {
+        now: NOON,
+        holder: Some(&MODULE),
+    };
+    let other = Holder::Key([7; 32]);
+    let by_other = Context {
+        now: NOON,
+        holder: Some(&other),
+    };
+    let accepted = [
+        accepted(
+            "a folder",
+            &[of(&["fs.read=./data/**"])],
+            &[
+                "fs read data/a.csv",
+                "fs read data",
+                "fs read data-secret/a",
+                "fs read data/../etc/passwd",
+                "fs write data/a.csv",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
+            "every family",
+            &[of(&[
+                "fs.write=/tmp/out",
+                "net.connect=https://*.example.com",
+                "net.connect=tcp://127.1:5432",
+                "env.read=APP_*",
+                "clock=10ms",
+                "random=true",
+            ])],
+            &[
+                "fs write /tmp/out",
+                "net connect https://API.example.com.",
+                "net connect https://a.b.example.com:443",
+                "net connect https://example.com",
+                "net connect https://example.com.evil.com",
+                "net connect http://api.example.com",
+                "net connect tcp://0x7f.1:5432",
+                "env read APP_KEY",
+                "env read PATH",
+                "clock 10ms",
+                "clock 1ms",
+                "random",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
+            "narrowed by a package and a folder",
+            &[
+                of(&["fs.read=./**", "random=true"]),
+                of(&["fs.read=./data/**", "fs.write=/**"]),
+                of(&["fs.read=./data/a/**", "fs.read=/etc/**"]),
+            ],
+            &[
+                "fs read data/a/b",
+                "fs read data/b",
+                "fs read /etc/passwd",
+                "fs write data/a/b",
+                "random",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
+            "times are half-open",
+            &[
+                Block {
+                    not_before: Some(NOON),
+                    ..of(&["random=true"])
+                },
+                Block {
+                    expires: Some(NOON + 60),
+                    ..Block::default()
+                },
+            ],
+            &["random"],
+            &[now(NOON - 1), now(NOON), now(NOON + 59), now(NOON + 60)],
+        ),
+        accepted(
+            "bound to a module",
+            &[
+                of(&["random=true"]),
+                Block {
+                    holder: Some(MODULE),
+                    ..Block::default()
+                },
+            ],
+            &["random"],
+            &[held, by_other, now(NOON)],
+        ),
+        accepted(
+            "nothing is left",
+            &[of(&["fs.read=/**"]), Block::of(Rights::none())],
+            &["fs read /"],
+            &[now(NOON)],
+        ),
+        accepted(
+            "nothing was granted",
+            &[Block::default()],
+            &["random"],
+            &[now(NOON)],
+        ),
+        accepted(
+            "texts need no escaping",
+            &[of(&["fs.read=./\"é\\\n$x/**"])],
+            &["fs read \"é\\\n$x/a"],
+            &[now(NOON)],
+        ),
+    ];
+
+    let root = key(1).public();
+    let genuine = token(&[of(&["fs.read=./**"]), of(&["fs.read=./data/**"])]);
+    let flipped = |position: usize| {
+        let mut bytes = genuine.as_bytes().to_vec();
+        bytes[position] ^= 1;
+        bytes
+    };
+    const GRANT: &str = r#"grant("fs", "read", "exact", "/a")"#;
+    let refused = [
+        refused("another root key", genuine.as_bytes(), &key(9).public()),
+        refused("a changed resource", &flipped(40), &root),
+        refused("cut off", &genuine.as_bytes()[..100], &root),
+        refused(
+            "an unknown field",
+            &[genuine.as_bytes(), &[0x7a, 1, 0]].concat(),
+            &root,
+        ),
+        refused(
+            "a root key number",
+            &[&[0x08, 7], genuine.as_bytes()].concat(),
+            &root,
+        ),
+        refused(
+            "a time fact in the authority block",
+            &foreign("time(2019-01-01T00:00:00Z)", &[]),
+            &root,
+        ),
+        refused(
+            "a fact in a later block",
+            &foreign(GRANT, &[r#"grant("fs", "read", "exact", "/")"#]),
+            &root,
+        ),
+        refused(
+            "a rule",
+            &foreign(
+                GRANT,
+                &[r#"grant("fs", "read", "exact", $r) <- operation("fs", "read", $r)"#],
+            ),
+            &root,
+        ),
+        refused(
+            "a join",
+            &foreign(GRANT, &["check if a($w), a($x), a($y), a($z)"]),
+            &root,
+        ),
+        refused(
+            "a regular expression",
+            &foreign(
+                GRANT,
+                &[r#"check if operation("fs", "read", $resource), $resource.matches("((a{50}){50}){50}")"#],
+            ),
+            &root,
+        ),
+        refused(
+            "another spelling",
+            &foreign(GRANT, &["check if time($t), $t < 2033-05-18T03:33:20Z"]),
+            &root,
+        ),
+        refused(
+            "too many blocks",
+            &foreign(GRANT, &["check if false"; MAX_BLOCKS]),
+            &root,
+        ),
+        refused("no token", b"hello", &root),
+    ];
+    json!({
+        "about": "Tokens of spec/tokens.md: keys and answers are fixed, so an implementation can be held to them.",
+        "root_private_key": key(1).to_secret_text().as_str(),
+        "root_public_key": root.to_string(),
+        "base": BASE,
+        "accepted": accepted,
+        "refused": refused,
+    })
+}
+
+#[test]
+fn vectors_are_current() {
+    let mut expected = serde_json::to_string_pretty(&vectors()).unwrap();
+    writeln!(expected).unwrap();
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::write(FILE, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(FILE).unwrap();
+    assert!(
+        found == expected,
+        "{FILE} differs: run with UPDATE_VECTORS=1 and look at the difference"
+    );
+}

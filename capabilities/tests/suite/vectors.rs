@@ -1,0 +1,83 @@
+//! The vectors of spec/vectors/tokens.json, read as another implementation would read them.
+
+use secure_runtime_capabilities::*;
+use serde_json::Value;
+
+use crate::generators::operation_on;
+
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("../../../spec/vectors/tokens.json")).unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
+fn accepted_tokens_answer_as_written() {
+    let vectors = vectors();
+    let root: PublicKey = text(&vectors["root_public_key"]).parse().unwrap();
+    let private: KeyPair = text(&vectors["root_private_key"]).parse().unwrap();
+    assert_eq!(private.public(), root);
+    let mut questions = 0;
+    for vector in vectors["accepted"].as_array().unwrap() {
+        let name = text(&vector["name"]);
+        let token = Token::parse_text(text(&vector["token"]), &root).unwrap();
+        assert_eq!(
+            serde_json::json!(token.revocation_ids()),
+            vector["revocation_ids"],
+            "{name}"
+        );
+        assert_eq!(
+            token.blocks().len(),
+            vector["blocks"].as_array().unwrap().len(),
+            "{name}"
+        );
+        for question in vector["questions"].as_array().unwrap() {
+            questions += 1;
+            let operation = operation_on(
+                text(&question["family"]).parse().unwrap(),
+                text(&question["action"]).parse().unwrap(),
+                text(&question["resource"]),
+            );
+            let holder: Option<Holder> = question["holder"].as_str().map(|holder| holder.parse().unwrap());
+            let context = Context {
+                now: question["now"].as_u64().unwrap(),
+                holder: holder.as_ref(),
+            };
+            let expected = &question["expected"];
+            assert_eq!(
+                oracle(&token, &operation, &context),
+                Ok(*expected == "allowed"),
+                "{name}: {operation}"
+            );
+            match token.authority().decide(&operation, &context) {
+                Decision::Allowed => assert_eq!(*expected, "allowed", "{name}: {operation}"),
+                Decision::Denied(denial) => {
+                    assert_eq!(expected["denied_by_block"], denial.block, "{name}: {operation}");
+                    let reason = expected["reason"].to_string();
+                    let variant = format!("{:?}", denial.reason);
+                    let variant = variant.split(' ').next().unwrap();
+                    assert!(
+                        reason.contains(variant),
+                        "{name}: {operation}: {reason} is not {variant}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(questions >= 30);
+}
+
+#[test]
+fn refused_tokens_are_refused_as_written() {
+    let vectors = vectors();
+    let refused = vectors["refused"].as_array().unwrap();
+    assert!(refused.len() >= 12);
+    for vector in refused {
+        let root: PublicKey = text(&vector["root_public_key"]).parse().unwrap();
+        let error = Token::parse_text(text(&vector["token"]), &root).unwrap_err();
+        assert_eq!(error.name(), vector["error"], "{}", vector["name"]);
+        assert_eq!(error.to_string(), text(&vector["message"]));
+    }
+}
