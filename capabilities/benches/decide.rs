@@ -1,10 +1,6 @@
 //! A decision by the compiled chain beside the complete Biscuit authorizer on the same question, for
 //! chains of 1, 3 and 10 blocks. Ends with the ratio of the two.
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark stops at the first error"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::{
     hint::black_box,

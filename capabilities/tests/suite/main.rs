@@ -1,9 +1,16 @@
 //! The crate's tests through its public interface: one binary, because each would link anew.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
+mod explanations;
 mod families;
 mod generators;
 mod hostile;
+mod malformed;
 mod properties;
 mod tokens;
 mod vectors;
