@@ -149,6 +149,7 @@ mod tests {
         ImportMap::parse(&BTreeMap::from([(key.to_owned(), value.to_owned())]))
     }
 
+    /// GRAPH-36: which values name a package.
     #[test]
     fn packages() {
         let npm = |name: &str, version: Option<&str>| {
@@ -203,6 +204,7 @@ mod tests {
         }
     }
 
+    /// GRAPH-31: the longest key wins, and what follows it stays below its folder.
     #[test]
     fn internal_names() {
         let entries = [

@@ -51,7 +51,7 @@ fn local(locked: &Locked) -> (tempfile::TempDir, LocalStore) {
     (folder, store)
 }
 
-/// GRAPH-50: from the project, from a store, or from both, the bytes are the same.
+/// GRAPH-50, GRAPH-53: from the project, from a store, or from both, the bytes are the same.
 #[tokio::test]
 async fn modules_come_from_where_they_are() {
     let fixture = fixture();

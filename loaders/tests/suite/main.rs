@@ -8,6 +8,8 @@
 )]
 
 mod fixture;
+mod graph;
+mod hostile;
 mod load;
 mod lockfile;
 mod resolve;

@@ -1,0 +1,106 @@
+//! `verify` beside plain BLAKE3 over the same bytes: what the files, the graph and the bookkeeping
+//! cost above the hash.
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use secure_runtime_loaders::{ContentHash, Graph, LocalStore, Module, ModuleKind, Package, verify};
+
+/// A store with `count` modules of `size` bytes, and the graph that has them.
+fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Graph, Vec<Vec<u8>>) {
+    let store = LocalStore::create(folder).unwrap();
+    let mut contents = Vec::new();
+    let mut modules = Vec::new();
+    for index in 0..count {
+        let content: Vec<u8> = index.to_le_bytes().into_iter().cycle().take(size).collect();
+        modules.push(Module {
+            name: format!("app:/{index:06}.js"),
+            package: 0,
+            hash: store.put(&content).unwrap(),
+            size: content.len() as u64,
+            kind: ModuleKind::JavaScript,
+            imports: BTreeMap::new(),
+            grants: None,
+        });
+        contents.push(content);
+    }
+    let app = Package {
+        name: String::new(),
+        version: None,
+        grants: Vec::new(),
+    };
+    (store, Graph::new(0, vec![app], modules).unwrap(), contents)
+}
+
+fn benches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("verify");
+    for (count, size) in [(2_000, 4 * 1024), (500, 64 * 1024), (16, 4 * 1024 * 1024)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, graph, contents) = program(folder.path(), count, size);
+        let parameter = format!("{count} x {} KiB", size / 1024);
+        group.throughput(Throughput::Bytes(u64::from(count) * size as u64));
+        group.bench_function(
+            BenchmarkId::new("plain BLAKE3 in memory, one thread", &parameter),
+            |bencher| {
+                bencher.iter(|| {
+                    for content in &contents {
+                        black_box(ContentHash::of(content));
+                    }
+                });
+            },
+        );
+        let paths: Vec<_> = graph
+            .modules()
+            .iter()
+            .map(|module| store.path(&module.hash))
+            .collect();
+        group.bench_function(
+            BenchmarkId::new("read and BLAKE3, one thread", &parameter),
+            |bencher| {
+                bencher.iter(|| {
+                    for path in &paths {
+                        black_box(ContentHash::of(&std::fs::read(path).unwrap()));
+                    }
+                });
+            },
+        );
+        group.bench_function(
+            BenchmarkId::new("verify, all processors", &parameter),
+            |bencher| {
+                bencher.iter(|| verify(black_box(&graph), Some(&store), None).unwrap());
+            },
+        );
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("graph");
+    for count in [10, 1_000, 100_000] {
+        let app = Package {
+            name: String::new(),
+            version: None,
+            grants: Vec::new(),
+        };
+        let modules = (0..count).map(|index: u32| Module {
+            name: format!("app:/folder/{index:06}.js"),
+            package: 0,
+            hash: ContentHash::of(&index.to_le_bytes()),
+            size: 4,
+            kind: ModuleKind::JavaScript,
+            imports: BTreeMap::from([
+                ("./other.js".to_owned(), 0),
+                ("./another.js".to_owned(), index / 2),
+            ]),
+            grants: None,
+        });
+        let bytes = Graph::new(0, vec![app], modules.collect()).unwrap().encode();
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(BenchmarkId::new("decode, strictly", count), |bencher| {
+            bencher.iter(|| Graph::decode(black_box(&bytes)).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
