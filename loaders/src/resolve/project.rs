@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{ImportProblem, LockError};
 use super::import_map::{ImportMap, PackageSource};
 use super::package_json::PackageJson;
+use super::specifier;
 
 /// A project: the folder of its manifest, and what the manifest's `[imports]` say.
 #[derive(Debug, Clone)]
@@ -243,5 +244,11 @@ impl Project {
             Some(version) => format!("{key} = \"npm:{name}@{version}\""),
             None => format!("{key} = \"npm:{name}@VERSION\""),
         }
+    }
+}
+
+fn of_node() -> ImportProblem {
+    ImportProblem::Scheme {
+        scheme: "node".to_owned(),
     }
 }

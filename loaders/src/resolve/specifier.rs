@@ -51,6 +51,16 @@ pub(super) fn classify(specifier: &str) -> Result<Specifier<'_>, ImportProblem> 
     bare(specifier)
 }
 
+/// Whether `name` is that of a module which Node.js answers itself. Suggesting to install a package of
+/// such a name would send people to whoever took it.
+pub(super) fn is_of_node(name: &str) -> bool {
+    const NAMES: &str = "assert async_hooks buffer child_process cluster console constants crypto dgram \
+        diagnostics_channel dns domain events fs http http2 https inspector module net os path perf_hooks \
+        process punycode querystring readline repl stream string_decoder sys timers tls trace_events tty url \
+        util v8 vm wasi worker_threads zlib";
+    NAMES.split_ascii_whitespace().any(|known| known == name)
+}
+
 /// Splits `name`, `name/sub`, `@scope/name` and `@scope/name/sub`.
 pub(super) fn bare(specifier: &str) -> Result<Specifier<'_>, ImportProblem> {
     let skipped = if specifier.starts_with('@') {

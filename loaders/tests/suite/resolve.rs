@@ -127,7 +127,8 @@ fn kind(problem: &ImportProblem) -> String {
 fn first_party_imports_that_are_refused() {
     let table = [
         ("import 'node:fs'", "Scheme"),
-        ("import 'fs'", "NotListed"),
+        ("import 'fs'", "Scheme"),
+        ("import 'left-pad'", "NotListed"),
         ("import 'https://example.com/a.js'", "Scheme"),
         ("import 'data:text/javascript,1'", "Scheme"),
         ("import 'blob:null/x'", "Scheme"),
@@ -233,7 +234,7 @@ fn special_files_are_refused() {
 fn package_imports_that_are_refused() {
     let table = [
         ("import 'node:fs'", "Scheme"),
-        ("import 'fs'", "NotInstalled"),
+        ("import 'fs'", "Scheme"),
         ("import '../../../main.js'", "LeavesPackage"),
         ("import '../../dep/main.js'", "LeavesPackage"),
         ("import './node_modules/own/index.js'", "NodeModules"),

@@ -1,0 +1,28 @@
+// Uses a package that looks useful, and shows what else the package tries.
+import { fs } from "cap:self";
+import { log, table } from "useful-table";
+
+export default async function main() {
+  const text = await fs.readTextFile("data/people.csv");
+  const [headings, ...rows] = text.trim().split("\n").map((line) => line.split(","));
+  const written = await table(headings, rows);
+  await fs.mkdir("out", { recursive: true });
+  await fs.writeTextFile("out/table.txt", written);
+
+  // A real attacker keeps no log. This one does, so that there is something to see.
+  let succeeded = 0;
+  for (const { when, attempt, error, result } of log) {
+    if (error === undefined) succeeded += 1;
+    const outcome = error === undefined ? `SUCCEEDED: ${result}` : `denied: ${error}`;
+    console.log(`${when.padEnd(8)} ${attempt.padEnd(48)} ${outcome}`);
+  }
+  console.log(`\n${log.length} attempts, ${succeeded} succeeded`);
+
+  // Not from the log, but looked at here: what the package was to break still works.
+  const whole = [1, 2, 3].map((value) => value * 2).join() === "2,4,6"
+    && JSON.parse('{"a":[1]}').a[0] === 1
+    && {}.then === undefined && {}.polluted === undefined
+    && (await Promise.resolve("x")) === "x";
+  if (succeeded > 0 || !whole) throw new Error("the package got through");
+  console.log(`out/table.txt: ${rows.length} rows; the program did its work`);
+}
