@@ -110,6 +110,7 @@ impl Project {
     /// The home of the package that the manifest imports as `alias`.
     pub(super) fn direct(&self, alias: &str) -> Result<Home, ImportProblem> {
         match self.map.packages.get(alias) {
+            None if specifier::is_of_node(alias) => Err(of_node()),
             None => Err(ImportProblem::NotListed {
                 suggestion: self.suggestion(alias),
             }),
@@ -168,6 +169,9 @@ impl Project {
             if candidate.is_dir() {
                 return self.installed(&candidate);
             }
+        }
+        if specifier::is_of_node(name) {
+            return Err(of_node());
         }
         Err(ImportProblem::NotInstalled {
             name: name.to_owned(),
