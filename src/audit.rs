@@ -67,19 +67,23 @@ impl AuditRecord {
     /// One line of JSON, without the line feed. Control characters are escaped, as JSON demands, and so is everything
     /// outside ASCII: a terminal that shows an audit file is not told what to do by a guest.
     pub fn to_json_line(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_else(|_| String::from("{}"));
-        let mut line = String::with_capacity(json.len());
-        for character in json.chars() {
-            if character.is_ascii() && character != '\u{7f}' {
-                line.push(character);
-            } else {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    line.push_str(&format!("\\u{unit:04x}"));
-                }
+        ascii_json(&serde_json::to_string(self).unwrap_or_else(|_| String::from("{}")))
+    }
+}
+
+/// The same JSON in printable ASCII: outside ASCII there are only strings, where an escape means the same.
+pub(crate) fn ascii_json(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            ascii.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                ascii.push_str(&format!("\\u{unit:04x}"));
             }
         }
-        line
     }
+    ascii
 }
 
 /// Where records go.

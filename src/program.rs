@@ -329,7 +329,7 @@ fn sorted(lines: &[String]) -> Vec<String> {
 
 /// The lock's graph with the manifest's grants, which may be fewer than the lock's but not more: what may be done more
 /// than when the lock was written must be accepted by locking again.
-fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
+pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
     let base = base_of(folder)?;
     let families = Families::builtin();
     let rights = |lines: &[String]| -> Result<Rights, ProgramError> {

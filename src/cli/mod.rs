@@ -1,12 +1,139 @@
 //! The command line: one file a command.
+//!
+//! [`main`] reads as what happens: parse, run the command, print what it gives or say what went wrong, exit. A command
+//! returns the text for standard output, so that one place writes it, escaped. `spec/cli.md` is the promise.
 
+mod advice;
+mod explain;
+mod failure;
+mod graph;
+mod init;
+mod key;
+mod lock;
+mod project;
 mod run;
+mod store;
+mod text;
+mod token;
+mod verify;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::{Code, Failure};
+use crate::Engine;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 success, 1 an uncaught JavaScript error, 2 wrong usage or manifest, 3 an uncaught denial,
+4 bytes that differ from what was promised (hash, signature, lock), 5 a limit was hit, 70 a bug in secure-runtime.
+
+Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, $XDG_DATA_HOME/secure-runtime/store,
+or ~/.local/share/secure-runtime/store. NO_COLOR turns colours off.";
+
+/// Runs JavaScript that you did not write with only the rights that you gave it
+#[derive(Debug, Parser)]
+#[command(name = "secure-runtime", version = version(), after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a small working project: a manifest, an entry module, one third-party package with no rights
+    Init(init::Arguments),
+    /// Verify a program and run it
+    Run(run::Arguments),
+    /// Write secure.lock: every module's hash, what each import means, and the grants
+    Lock(lock::Arguments),
+    /// Compare every byte of a locked program with its lock, offline
+    Verify(verify::Arguments),
+    /// Look at the modules of a program
+    #[command(subcommand)]
+    Graph(graph::Command),
+    /// The local store, which keeps modules by their hash
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Ed25519 key pairs
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Biscuit tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Say why an operation is or would be denied, block by block, and the smallest change that allows it
+    Explain(explain::Arguments),
+}
+
+/// `0.1.0 (V8 15.0.1)`
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let engine = Engine::current();
+        format!("{} ({engine} {})", env!("CARGO_PKG_VERSION"), Engine::version())
+    })
+}
 
 /// Parses the arguments, runs the command, says what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
-    let path = std::env::args().nth(1).unwrap_or_default();
-    let args: Vec<String> = std::env::args().skip(2).collect();
-    run::quick(&path, &args)
+    std::panic::set_hook(Box::new(bug));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come here too, and belong on standard output: clap knows.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Code::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let done = match arguments.command {
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Lock(arguments) => lock::lock(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Graph(command) => graph::graph(&command),
+        Command::Store(command) => store::store(&command),
+        Command::Key(command) => key::key(&command),
+        Command::Token(command) => token::token(&command),
+        Command::Explain(arguments) => explain::explain(&arguments),
+    };
+    match done.and_then(|output| print(&output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            failure.code().into()
+        }
+    }
+}
+
+/// Writes a command's output. A reader that has seen enough (`| head`) is no error.
+fn print(output: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text::plain(output).as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::usage(format!("standard output: {error}")).help("write it to a file with --out, or free some space"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A panic is never the user's fault, and a half-dead process must not go on: one line, and out.
+fn bug(panic: &std::panic::PanicHookInfo<'_>) {
+    let cause = panic.payload();
+    let cause = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    Failure::bug(format!("{}{place}", text::one_line(cause))).report();
+    std::process::exit(Code::Bug as i32);
 }

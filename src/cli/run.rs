@@ -1,56 +1,248 @@
-//! `run`
+//! `run`: verify, link, run.
 
-use crate::program::OpenOptions;
-use crate::{Program, Runtime};
-use std::process::ExitCode;
+use std::fs::{File, OpenOptions as FileOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub(super) fn quick(path: &str, args: &[String]) -> ExitCode {
+use secure_runtime_capabilities::{PublicKey, Token};
+
+use super::advice::Advice;
+use super::failure::{Code, Failure};
+use super::project;
+use super::text::{self, Working};
+use crate::{
+    AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A folder with a secure.toml, or one JavaScript file
+    #[arg(default_value = ".", value_name = "DIR or ENTRY")]
+    program: PathBuf,
+
+    /// What the entry module's default export is called with
+    #[arg(last = true)]
+    args: Vec<String>,
+
+    /// Refuse to run a program that has no secure.lock
+    #[arg(long)]
+    locked: bool,
+
+    /// Append every decision to this file, as JSON Lines; what cannot be recorded is not done
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+
+    /// A token that the program may do no more than (- is standard input)
+    #[arg(long, value_name = "FILE", requires = "root_key")]
+    token: Option<PathBuf>,
+
+    /// The public key that the token must be signed under: ed25519/…
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "token")]
+    root_key: Option<String>,
+
+    /// For a file without a manifest: what it may do, such as 'fs.read=./data/**' (repeatable)
+    #[arg(long, value_name = "GRANT")]
+    grant: Vec<String>,
+
+    /// A further store to get modules from, asked after the local one (repeatable)
+    #[arg(long, value_name = "DIR or URL")]
+    store: Vec<String>,
+}
+
+/// Runs the program. What it prints goes to standard output and error as it comes.
+pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap();
-    reactor.block_on(async {
-        let mut options = OpenOptions::default();
-        options.grants = args.to_vec();
-        let program = match Program::open(path.as_ref(), &options).await {
-            Ok(p) => p,
-            Err(e) => {
-                eprintln!("{e}");
-                return ExitCode::from(2);
-            }
-        };
-        let runtime = Runtime::builder()
-            .base(program.base())
-            .shared_store(program.store())
-            .limits(program.limits().clone())
-            .console(|line| {
-                if line.is_error {
-                    eprint!("{}", line.text)
-                } else {
-                    print!("{}", line.text)
-                }
-            })
-            .audit(|r| {
-                eprintln!("{}", r.to_json_line());
-                Ok(())
-            })
-            .build();
-        let runtime = match runtime {
-            Ok(p) => p,
-            Err(e) => {
-                eprintln!("{e}");
-                return ExitCode::from(2);
-            }
-        };
-        match runtime.run(program.graph(), &[]).await {
-            Ok(o) => {
-                eprintln!("{:?}", o.exit);
-                ExitCode::SUCCESS
-            }
-            Err(e) => {
-                eprintln!("{e}");
-                ExitCode::from(70)
-            }
+        .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
+    let done = reactor.block_on(run_here(arguments));
+    // A lookup or a file that a stopped program left behind may still block; it is not waited for.
+    reactor.shutdown_background();
+    done.map(|()| String::new())
+}
+
+async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
+    let token = token(arguments)?;
+    let program = {
+        let _working = Working::on("verifying");
+        Program::open(&arguments.program, &options(arguments)).await?
+    };
+    for warning in program.warnings() {
+        text::warn(warning);
+    }
+    let manifest_folder = Manifest::folder_of(&arguments.program);
+    if !program.was_locked() && manifest_folder.is_dir() {
+        text::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
+    }
+
+    let audit = match &arguments.audit {
+        Some(path) => Some(AuditFile::open(path)?),
+        None => None,
+    };
+    let mut builder = Runtime::builder()
+        .base(program.base())
+        .shared_store(program.store())
+        .limits(program.limits().clone())
+        .variables(|name| std::env::var(name).ok())
+        .console(|line| {
+            // A reader that is gone does not stop a program.
+            let _ = if line.is_error {
+                io::stderr().write_all(line.text.as_bytes())
+            } else {
+                io::stdout().write_all(line.text.as_bytes())
+            };
+        });
+    if let Some((token, key)) = &token {
+        builder = builder.root_key(*key).token(token.as_bytes());
+    }
+    if let Some(audit) = audit.clone() {
+        builder = builder.audit(move |record| audit.append(record));
+    }
+    let runtime = builder.build()?;
+    if let Some(audit) = &audit {
+        audit.stop_on_failure(runtime.stop_handle());
+    }
+    let outcome = runtime.run(program.graph(), &arguments.args).await?;
+    let _ = io::stdout().flush();
+
+    if let Some(failure) = audit.and_then(|audit| audit.failure()) {
+        return Err(failure);
+    }
+    match outcome.exit {
+        Exit::Completed => Ok(()),
+        Exit::Uncaught(error) => Err(uncaught(&error)),
+        Exit::Denied(report, error) => Err(denied(&report, &error, arguments, &program)?),
+        Exit::Limit(hit) => Err(Failure::new(Code::Limit, format!("the program hit its {hit}"))
+            .help("raise it under [limits] in secure.toml, or find out what the program does with it")),
+        Exit::Stopped => Err(Failure::new(Code::Limit, "the program was stopped")),
+    }
+}
+
+fn options(arguments: &Arguments) -> OpenOptions {
+    // Without other stores to keep answers of, a store that does not exist need not be made.
+    let local_store =
+        project::local_store().filter(|folder| !arguments.store.is_empty() || folder.join("blobs").is_dir());
+    OpenOptions {
+        locked: arguments.locked,
+        grants: arguments.grant.clone(),
+        local_store,
+        stores: arguments.store.clone(),
+    }
+}
+
+fn token(arguments: &Arguments) -> Result<Option<(Token, PublicKey)>, Failure> {
+    let (Some(path), Some(key)) = (&arguments.token, &arguments.root_key) else {
+        return Ok(None);
+    };
+    let key: PublicKey = key.parse()?;
+    let text = project::read_text(path, "the token")?;
+    Ok(Some((Token::parse_text(&text, &key)?, key)))
+}
+
+fn uncaught(error: &UncaughtError) -> Failure {
+    Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)))
+        .with_help("the program threw this and nothing caught it; the first line of the trace is where")
+}
+
+/// The guest's words, none of which can pass for ours: further lines of a message are marked.
+fn shown(error: &UncaughtError) -> String {
+    let mut shown = text::quoted_lines(&error.message);
+    for line in error.stack.lines() {
+        // The name of a function is the guest's, too.
+        let mark = if line.starts_with("    at ") { "" } else { "    | " };
+        shown.push_str(&format!("\n{mark}{}", text::plain(line)));
+    }
+    shown
+}
+
+fn denied(
+    report: &DenialReport,
+    error: &UncaughtError,
+    arguments: &Arguments,
+    program: &Program,
+) -> Result<Failure, Failure> {
+    let manifest = match Manifest::folder_of(&arguments.program) {
+        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
+        _ => None,
+    };
+    let advice = Advice {
+        module: &report.module,
+        package: &report.package,
+        operation: &report.operation,
+        authority: &report.authority,
+        block_names: &report.block_names,
+        manifest: manifest.as_ref(),
+        is_locked: program.was_locked(),
+        base: &project::base_of(program.base())?,
+    };
+    Ok(Failure::new(
+        Code::Denied,
+        format!(
+            "{} was denied to module {}\n  uncaught {}\n  refused by block {}: {}",
+            text::one_line(&report.operation.to_string()),
+            report.module,
+            shown(error),
+            report.denial.block,
+            report.block_name(report.denial.block),
+        ),
+    )
+    .with_help(advice.help()))
+}
+
+/// The audit file of one run.
+#[derive(Clone)]
+struct AuditFile(Arc<Audit>);
+
+struct Audit {
+    path: PathBuf,
+    file: Mutex<File>,
+    /// The first failure; from then on every operation is refused.
+    failed: OnceLock<String>,
+    stop: OnceLock<Stop>,
+}
+
+impl AuditFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let file = FileOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|error| audit_failure(path, &error.to_string()))?;
+        Ok(AuditFile(Arc::new(Audit {
+            path: path.to_owned(),
+            file: Mutex::new(file),
+            failed: OnceLock::new(),
+            stop: OnceLock::new(),
+        })))
+    }
+
+    /// Ends the run when a record cannot be written: a program that catches denials must not go on either.
+    fn stop_on_failure(&self, stop: Stop) {
+        let _ = self.0.stop.set(stop);
+    }
+
+    /// Writes the record in one call, so that the lines of programs that share a file do not mix.
+    fn append(&self, record: &AuditRecord) -> io::Result<()> {
+        if let Some(failed) = self.0.failed.get() {
+            return Err(io::Error::other(failed.clone()));
         }
-    })
+        let line = format!("{}\n", record.to_json_line());
+        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(line.as_bytes()).inspect_err(|error| {
+            let _ = self.0.failed.set(error.to_string());
+            if let Some(stop) = self.0.stop.get() {
+                stop.stop();
+            }
+        })
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        Some(audit_failure(&self.0.path, self.0.failed.get()?))
+    }
+}
+
+fn audit_failure(path: &Path, reason: &str) -> Failure {
+    Failure::usage(format!(
+        "the audit file {} cannot be written: {reason}: what cannot be recorded is not done",
+        path.display()
+    ))
+    .help("name a file that can be written, or free some space")
 }

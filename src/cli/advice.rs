@@ -1,0 +1,221 @@
+//! What to change so that an operation is allowed, in a form that can be pasted.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secure_runtime_capabilities::{
+    Authority, Base, Context, Decision, Described, Explained, Explanation, Families, FamilyName, Holder,
+    Operation, Reason, explain,
+};
+
+use super::text::one_line;
+use crate::Manifest;
+
+/// An operation that a module asks for, and the chain that decides.
+pub(super) struct Advice<'a> {
+    pub(super) module: &'a str,
+    /// The module's package; empty for the program itself.
+    pub(super) package: &'a str,
+    pub(super) operation: &'a Operation<'static>,
+    pub(super) authority: &'a Authority,
+    /// Where each block comes from: first those of a given token, then `[grants]`, then the module's own. Blocks after
+    /// these were added by `attenuate`.
+    pub(super) block_names: &'a [String],
+    /// None for a program that is one file.
+    pub(super) manifest: Option<&'a Manifest>,
+    pub(super) is_locked: bool,
+    pub(super) base: &'a Base,
+}
+
+impl Advice<'_> {
+    pub(super) fn explanation(&self) -> Explanation {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let holder = self.holder();
+        let context = Context { now, holder: holder.as_ref() };
+        explain(self.authority, self.operation, &context, &Families::builtin(), self.base)
+    }
+
+    /// Who asks: the module itself, to which its own block is bound.
+    fn holder(&self) -> Option<Holder> {
+        let own = self.block_names.len().checked_sub(1)?;
+        self.authority.blocks().get(own)?.holder
+    }
+
+    fn block_name(&self, block: usize) -> &str {
+        self.block_names.get(block).map_or("an attenuation in the program", String::as_str)
+    }
+
+    /// What every block says, a line each.
+    pub(super) fn blocks(&self, explanation: &Explanation) -> String {
+        let right = format!("{}.{}", self.operation.family(), self.operation.action());
+        let mut lines = String::new();
+        for (number, block) in explanation.blocks.iter().enumerate() {
+            let verdict = if block.refusal.is_some() { "refuses" } else { "allows" };
+            let why = why(block, &right);
+            lines.push_str(&format!("  block {number}, {}: {verdict}: {why}\n", self.block_name(number)));
+        }
+        lines
+    }
+
+    /// The smallest change that allows the operation.
+    pub(super) fn help(&self) -> String {
+        let explanation = self.explanation();
+        let lacking: Vec<usize> = (0..)
+            .zip(&explanation.blocks)
+            .filter(|(_, block)| block.refusal == Some(Reason::NoGrant))
+            .map(|(number, _)| number)
+            .collect();
+        let Some(missing) = explanation.missing.as_ref().filter(|_| !lacking.is_empty()) else {
+            return otherwise(&explanation);
+        };
+        let own = self.block_names.len();
+        let program = own.saturating_sub(2);
+        let mut help = Vec::new();
+        if lacking.iter().any(|block| *block < program) {
+            help.push(format!(
+                "the given token does not allow it: ask who issued it for one that has `{}`",
+                missing.manifest_line()
+            ));
+        }
+        if lacking.iter().any(|block| (program..own).contains(block)) {
+            help.push(match self.manifest {
+                Some(manifest) => self.change(manifest, &lacking, missing),
+                None => format!("run it with --grant {}", shell_quoted(&grant(missing))),
+            });
+        }
+        if lacking.iter().any(|block| *block >= own) {
+            help.push("the program narrowed this capability with attenuate(): it has to keep more there".to_owned());
+        }
+        help.join("\n  help: ")
+    }
+
+    /// The lines to write into the manifest.
+    fn change(&self, manifest: &Manifest, lacking: &[usize], missing: &Described) -> String {
+        let program = self.block_names.len().saturating_sub(2);
+        let mut help = String::from("to allow it, write in secure.toml\n");
+        if lacking.contains(&program) {
+            let (grants, had) = with(&manifest.grants, missing);
+            let line = grants
+                .iter()
+                .find(|grant| is_same(grant, missing))
+                .unwrap_or(missing)
+                .manifest_line();
+            let key = line.split(" = ").next().unwrap_or_default();
+            let place = if had { format!("  # in place of its {key}") } else { String::new() };
+            help.push_str(&format!("    [grants]\n    {line}{place}\n"));
+        }
+        if lacking.contains(&(program + 1)) {
+            let path = self.module.strip_prefix("app:/").map(|path| format!("./{path}"));
+            let narrowed = path.as_ref().and_then(|path| Some((path, manifest.modules.get(path)?)));
+            let owner = match (self.package, narrowed) {
+                ("", Some((path, grants))) => Some((format!("modules.{}", toml_key(path)), Some(grants))),
+                // A first-party module without a section of its own holds what [grants] say.
+                ("", None) => None,
+                (name, _) => Some((format!("packages.{}", toml_key(name)), manifest.packages.get(name))),
+            };
+            if let Some((section, grants)) = owner {
+                let (all, _) = with(grants.map_or(&[], Vec::as_slice), missing);
+                let all: Vec<String> = all.iter().map(Described::manifest_line).collect();
+                let place = if grants.is_some() { "  # in place of its grants" } else { "" };
+                help.push_str(&format!("    [{section}]\n    grants = {{ {} }}{place}\n", all.join(", ")));
+            }
+        }
+        if self.is_locked {
+            help.push_str("  and accept the change with `secure-runtime lock`");
+        }
+        help
+    }
+}
+
+/// Why a block says what it says.
+fn why(block: &Explained, right: &str) -> String {
+    let time = |seconds: u64| humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    match &block.refusal {
+        Some(Reason::Expired { at }) => return format!("it expired at {}", time(*at)),
+        Some(Reason::NotYetValid { from }) => return format!("it is valid only from {}", time(*from)),
+        Some(Reason::WrongHolder) => return "it is bound to another holder".to_owned(),
+        _ => {}
+    }
+    match block.scopes.as_deref() {
+        None => format!("it leaves {right} as the block before has it"),
+        Some([]) => format!("it has nothing of {right}"),
+        Some(scopes) => format!("it has {right} of {}", scopes.iter().map(|scope| one_line(scope)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Where no grant is missing.
+fn otherwise(explanation: &Explanation) -> String {
+    let reason = match explanation.decision {
+        Decision::Allowed => {
+            return "the grants cover it; it was refused for the reason that the message gives".to_owned();
+        }
+        Decision::Denied(denial) => denial.reason,
+    };
+    match reason {
+        Reason::Expired { .. } => "get a token that is still valid, or a longer `expires` where the program narrows it",
+        Reason::NotYetValid { .. } => "wait, or get a token that is valid already",
+        Reason::WrongHolder => "get a token that is bound to this module or to nobody",
+        _ => "see `secure-runtime help explain`",
+    }
+    .to_owned()
+}
+
+fn is_same(one: &Described, other: &Described) -> bool {
+    (one.family, one.action) == (other.family, other.action)
+}
+
+/// These grants of a manifest and the missing one, and whether there was one of its family and action.
+fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
+    let families = Families::builtin();
+    let mut all: Vec<Described> = Vec::new();
+    let parsed = lines.iter().filter_map(|line| {
+        let (name, scope) = line.split_once('=')?;
+        let (family, action) = match name.split_once('.') {
+            Some((family, action)) => (family, action.parse().ok()?),
+            None => (name, families.family(name).ok()?.default_action()?),
+        };
+        Some(Described { family: family.parse().ok()?, action, scopes: vec![scope.to_owned()] })
+    });
+    let mut had = false;
+    let missing = std::iter::once(missing.clone());
+    for (is_missing, grant) in parsed.map(|grant| (false, grant)).chain(missing.map(|grant| (true, grant))) {
+        match all.iter_mut().find(|known| is_same(known, &grant)) {
+            None => all.push(grant),
+            Some(known) => {
+                had |= is_missing;
+                // A clock has one resolution; the finer one that is missing includes the coarser.
+                if grant.family == FamilyName::CLOCK {
+                    known.scopes.clear();
+                }
+                for scope in grant.scopes {
+                    if !known.scopes.contains(&scope) {
+                        known.scopes.push(scope);
+                    }
+                }
+            }
+        }
+    }
+    (all, had)
+}
+
+/// `fs.read=./a.csv`, `clock=1ms`
+fn grant(missing: &Described) -> String {
+    let scope = missing.scopes.join(",");
+    match missing.family {
+        FamilyName::CLOCK | FamilyName::RANDOM => format!("{}={scope}", missing.family),
+        family => format!("{family}.{}={scope}", missing.action),
+    }
+}
+
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A key of TOML: bare where it can be.
+fn toml_key(text: &str) -> String {
+    let is_bare = !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character));
+    if is_bare {
+        text.to_owned()
+    } else {
+        toml::Value::from(text).to_string()
+    }
+}

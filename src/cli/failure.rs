@@ -1,0 +1,206 @@
+//! Why a command failed: the exit code, what, where, and what to do.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use secure_runtime_capabilities::{HolderError, KeyError, ScopeError, TokenError, TooManyRights};
+use secure_runtime_loaders::resolve::LockError;
+use secure_runtime_loaders::lockfile::LockFileError;
+use secure_runtime_loaders::store::StoreError;
+use secure_runtime_loaders::verify::LoadError;
+use secure_runtime_loaders::HashParseError;
+
+use super::text;
+use crate::{BuildError, ManifestError, ProgramError, RunError};
+
+/// The exit codes, besides 0. They are a contract: spec/cli.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    /// A JavaScript error was not caught.
+    Uncaught = 1,
+    /// Wrong usage, a wrong manifest, or something absent.
+    Usage = 2,
+    /// A denial was not caught, or the answer is "denied".
+    Denied = 3,
+    /// Bytes differ from what was promised.
+    Integrity = 4,
+    /// A limit was hit.
+    Limit = 5,
+    /// secure-runtime did what it should not.
+    Bug = 70,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// What a command that did not succeed has to say.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    code: Code,
+    what: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(code: Code, what: impl Into<String>) -> Self {
+        Failure {
+            code,
+            what: what.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn usage(what: impl Into<String>) -> Self {
+        Failure::new(Code::Usage, what)
+    }
+
+    pub(super) fn bug(what: impl Into<String>) -> Self {
+        Failure::new(Code::Bug, format!("this is a bug in secure-runtime: {}", what.into()))
+            .help("please report it with the command that you ran")
+    }
+
+    /// With what to do about it, unless the error says that itself: those of the libraries do so after "help:", or after
+    /// the last "; ". A later help replaces an earlier one: who calls a function knows best what it was for.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        if !self.what.contains("help:") && !self.what.contains("; ") {
+            self.help = Some(help.into());
+        }
+        self
+    }
+
+    /// With this help, whatever the error says: for text of guests.
+    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Says it on standard error.
+    pub(super) fn report(&self) {
+        let mut said = format!("{}{}", text::ERROR, text::plain(self.what.trim_end()));
+        if let Some(help) = &self.help {
+            said.push_str("\n  help: ");
+            said.push_str(&text::plain(help.trim_end()));
+        }
+        // Nothing is left to tell where standard error is closed; the exit code says it.
+        let _ = writeln!(anstream::stderr().lock(), "{said}");
+    }
+}
+
+fn integrity_or_usage(is_integrity: bool) -> Code {
+    if is_integrity { Code::Integrity } else { Code::Usage }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Failure::usage(error.to_string()).help("correct secure.toml at the place that is shown")
+    }
+}
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Manifest(error) => error.into(),
+            ProgramError::Lock(error) => error.into(),
+            ProgramError::LockFile(error) => error.into(),
+            ProgramError::Load(error) => error.into(),
+            ProgramError::Store(error) => error.into(),
+            error => Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
+                .help("see `secure-runtime help run`"),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        Failure::usage(error.to_string()).help("correct the import, or [imports] in secure.toml")
+    }
+}
+
+impl From<LockFileError> for Failure {
+    fn from(error: LockFileError) -> Self {
+        Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
+            .help("check that the file is a regular file that you may read and write")
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
+            .help("restore the file, or run `secure-runtime lock` and review what changed")
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
+            .help("`secure-runtime store list` shows where the local store is and what it has")
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Token(error) => error.into(),
+            BuildError::NoBase | BuildError::NoStore | BuildError::Tls(_) => Failure::bug(error.to_string()),
+            error => Failure::usage(error.to_string()).help("see `secure-runtime help run`"),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match &error {
+            RunError::Module { error: cause, .. } => {
+                Failure::new(integrity_or_usage(cause.is_integrity()), error.to_string())
+                    .help("run `secure-runtime verify` to see what else differs")
+            }
+            RunError::Grants(_) => Failure::usage(error.to_string()).help("correct the grants in secure.toml"),
+            _ => Failure::bug(error.to_string()),
+        }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Failure::new(Code::Integrity, format!("the token: {error}"))
+            .help("get the token anew from who issued it, and check that --root-key is their public key")
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Failure::usage(format!("the key: {error}"))
+            .help("make a key pair with `secure-runtime key generate --out FILE`")
+    }
+}
+
+impl From<ScopeError> for Failure {
+    fn from(error: ScopeError) -> Self {
+        Failure::usage(error.to_string()).help("write a grant as 'fs.read=./data/**', an operation as 'fs read ./data/a.csv'")
+    }
+}
+
+impl From<TooManyRights> for Failure {
+    fn from(error: TooManyRights) -> Self {
+        Failure::usage(error.to_string()).help("use folders (`/**`) instead of many single paths")
+    }
+}
+
+impl From<HolderError> for Failure {
+    fn from(error: HolderError) -> Self {
+        Failure::usage(error.to_string()).help("a holder is blake3:HASH of a module, or ed25519:KEY")
+    }
+}
+
+impl From<HashParseError> for Failure {
+    fn from(error: HashParseError) -> Self {
+        Failure::usage(error.to_string()).help("`secure-runtime store list` shows the hashes of what is there")
+    }
+}

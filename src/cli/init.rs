@@ -1,0 +1,117 @@
+//! `init`: a small working project.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The folder to make the project in; made if it does not exist
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+/// The files of the project. Where there is `PROJECT_NAME`, the folder's name comes.
+const FILES: [(&str, &str); 5] = [
+    (
+        "secure.toml",
+        r#"[package]
+name  = "PROJECT_NAME"
+entry = "main.js"
+
+[imports]
+greet = "./vendor/greet/"       # a third-party package; "npm:NAME@VERSION" takes one from node_modules
+
+[grants]                        # the program's ceiling: its own modules may do this
+fs.read = ["./data/**"]
+
+# A package holds nothing unless it is said here:
+# [packages.greet]
+# grants = { fs.read = ["./data/names.txt"] }
+
+[limits]
+heap = "128MiB"
+wall = "30s"
+"#,
+    ),
+    (
+        "main.js",
+        r#"import { fs } from "cap:self";
+import { greet } from "greet";
+
+// Called with the arguments after `--`.
+export default async function main(args) {
+  const text = await fs.readTextFile("data/names.txt");
+  const names = args.length > 0 ? args : text.trim().split("\n");
+  for (const name of names) console.log(greet(name));
+}
+"#,
+    ),
+    ("data/names.txt", "world\n"),
+    (
+        "vendor/greet/package.json",
+        "{\n  \"name\": \"greet\",\n  \"version\": \"1.0.0\",\n  \"type\": \"module\",\n  \"exports\": \"./index.js\"\n}\n",
+    ),
+    (
+        "vendor/greet/index.js",
+        r#"// This package holds no rights: whatever it tries to read, its own `cap:self` refuses.
+export function greet(name) {
+  return `Hello, ${name}!`;
+}
+"#,
+    ),
+];
+
+pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
+    let folder = &arguments.dir;
+    let fault = |path: &Path, error: &io::Error| {
+        Failure::usage(format!("{}: {error}", path.display())).help("name a folder that you may write")
+    };
+    for (path, _) in FILES {
+        let path = folder.join(path);
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::usage(format!("{} exists already", path.display()))
+                .help("nothing is overwritten: name another folder"));
+        }
+    }
+    fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
+    let name = name_of(folder);
+    for (path, content) in FILES {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| fault(parent, &error))?;
+        }
+        // Whoever else makes a file meanwhile keeps it.
+        fs::File::create_new(&path)
+            .and_then(|mut file| file.write_all(content.replace("PROJECT_NAME", &name).as_bytes()))
+            .map_err(|error| fault(&path, &error))?;
+    }
+    let argument = match folder.to_str() {
+        Some(".") => String::new(),
+        _ => format!(" {}", folder.display()),
+    };
+    Ok(format!(
+        "made {name} in {}: secure.toml, main.js, data/ and a package in vendor/ that has no rights\n\
+         next:\n  secure-runtime run{argument}\n  secure-runtime lock{argument}\n  \
+         secure-runtime explain{} --module greet 'fs read data/names.txt'\n",
+        folder.display(),
+        match argument.as_str() {
+            "" => String::new(),
+            argument => format!(" --dir{argument}"),
+        }
+    ))
+}
+
+/// The folder's name, as far as it can be a package's.
+fn name_of(folder: &Path) -> String {
+    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = real.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name: String = name
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '-' })
+        .take(100)
+        .collect();
+    if name.is_empty() { "my-program".to_owned() } else { name }
+}

@@ -1,0 +1,137 @@
+//! The project that a command works on, the local store, and files that are named on the command line.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use secure_runtime_capabilities::Base;
+use secure_runtime_loaders::store::LocalStore;
+use secure_runtime_loaders::{Graph, lockfile, resolve};
+
+use super::failure::Failure;
+use super::text;
+use crate::Manifest;
+use crate::program::{self, LOCK};
+
+/// Largest key, token or other small file that is read, in bytes.
+const SMALL_FILE: u64 = 1 << 20;
+
+/// A project's manifest, and its graph from the lock, or locked in memory where there is none.
+pub(super) struct Project {
+    pub(super) folder: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) graph: Graph,
+    pub(super) is_locked: bool,
+}
+
+impl Project {
+    /// Reads the project in this folder. No module's bytes are looked at where there is a lock.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let folder = Manifest::folder_of(path);
+        let manifest = Manifest::read(&folder)?;
+        let lock = folder.join(LOCK);
+        let is_locked = lock.exists();
+        let graph = if is_locked {
+            program::within_lock(&lockfile::read_lock(&lock)?, &manifest, &folder)?
+        } else {
+            resolve::lock(&program::lock_input(&folder, &manifest))?.graph
+        };
+        Ok(Project {
+            folder,
+            manifest,
+            graph,
+            is_locked,
+        })
+    }
+}
+
+/// The folder of the local store, by the rules in spec/cli.md. None where the environment names no place.
+pub(super) fn local_store() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = variable("SECURE_RUNTIME_STORE") {
+        return Some(folder);
+    }
+    // The XDG base directory specification: a relative path there is to be ignored.
+    let data = variable("XDG_DATA_HOME")
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| Some(variable("HOME")?.join(".local/share")))?;
+    Some(data.join("secure-runtime").join("store"))
+}
+
+/// The local store, made if it does not exist.
+pub(super) fn open_local_store() -> Result<LocalStore, Failure> {
+    let folder = local_store().ok_or_else(|| {
+        Failure::usage("no place for the local store is known: neither SECURE_RUNTIME_STORE, XDG_DATA_HOME nor HOME is set")
+            .help("set SECURE_RUNTIME_STORE to a folder")
+    })?;
+    LocalStore::create(&folder).map_err(|error| {
+        Failure::from(error).help(format!(
+            "set SECURE_RUNTIME_STORE to a folder that can be written; it is {} now",
+            folder.display()
+        ))
+    })
+}
+
+/// What relative paths in grants and operations mean: this folder, without links.
+pub(super) fn base_of(folder: &Path) -> Result<Base, Failure> {
+    program::base_of(folder).map_err(|error| Failure::from(error).help("name a folder that exists"))
+}
+
+/// The text of a small file, or of standard input for `-`, without the line end after it.
+pub(super) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
+    let fault = |reason: String| {
+        Failure::usage(format!("{what} {}: {reason}", path.display())).help(format!("give the path of {what}, or - for standard input"))
+    };
+    let read = |source: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        source.take(SMALL_FILE + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = if is_standard(path) {
+        read(&mut io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+    }
+    .map_err(|error| fault(error.to_string()))?;
+    if bytes.len() as u64 > SMALL_FILE {
+        return Err(fault(format!("has more than {}", text::size(SMALL_FILE))));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| fault("is not text".to_owned()))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+/// Whether the path is `-`: standard input or output.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Writes a new file that nobody else may read; refuses to overwrite.
+pub(super) fn write_secret(path: &Path, content: &str, what: &str) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        let help = if error.kind() == io::ErrorKind::AlreadyExists {
+            "nothing is overwritten: name another file, or remove this one yourself"
+        } else {
+            "name a file in a folder that exists and that you may write"
+        };
+        Failure::usage(format!("{what} {}: {error}", path.display())).help(help)
+    })
+}
+
+/// Writes a secret to a new file where one is named, else gives it for standard output.
+pub(super) fn write_or_give(out: Option<&Path>, content: String, what: &str) -> Result<String, Failure> {
+    match out {
+        Some(path) if !is_standard(path) => {
+            write_secret(path, &content, what)?;
+            Ok(String::new())
+        }
+        _ => Ok(content),
+    }
+}

@@ -1,0 +1,122 @@
+//! What reaches a terminal: text without anything that a terminal obeys.
+
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// `error: `, red where the terminal wants colours (anstream takes them off elsewhere, and for NO_COLOR).
+pub(super) const ERROR: &str = "\x1b[1;31merror\x1b[0m: ";
+const WARNING: &str = "\x1b[1;33mwarning\x1b[0m: ";
+const NOTE: &str = "\x1b[1;36mnote\x1b[0m: ";
+
+/// The text with everything escaped that a terminal would obey rather than show: control characters, and characters
+/// that turn the writing direction or have no width. Line feeds stay.
+pub(super) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && is_active(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// As [`plain`], on one line.
+pub(super) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}
+
+/// A guest's text that may have several lines, so that none of them can pass for one of ours.
+pub(super) fn quoted_lines(text: &str) -> String {
+    plain(text).replace('\n', "\n    | ")
+}
+
+fn is_active(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Says something on standard error that is no failure.
+pub(super) fn note(what: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{NOTE}{}", plain(what));
+}
+
+/// Says something on standard error that may surprise later.
+pub(super) fn warn(what: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{WARNING}{}", plain(what));
+}
+
+/// A value as JSON for other programs, in ASCII: also a terminal that shows it obeys nothing in it.
+pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::bug(error.to_string()))?;
+    Ok(format!("{}\n", crate::audit::ascii_json(&text)))
+}
+
+/// `812.3 KiB`
+pub(super) fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
+/// `1 module`, `2 modules`
+pub(super) fn count(number: usize, one: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {one}s")
+    }
+}
+
+/// Shows on a terminal that something is going on, until it is dropped. Elsewhere nothing is shown.
+pub(super) struct Working(ProgressBar);
+
+impl Working {
+    pub(super) fn on(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Working(bar)
+    }
+
+    pub(super) fn steps(what: &'static str, steps: usize) -> Self {
+        let bar = ProgressBar::new(steps as u64).with_message(what);
+        Working(bar)
+    }
+
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        assert_eq!(plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"), "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc");
+        assert_eq!(one_line("a\nb"), "a\\nb");
+        assert_eq!(quoted_lines("a\n  help: b"), "a\n    |   help: b");
+        assert_eq!(plain("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn json_is_ascii_and_still_json() {
+        let text = json(&"\u{202e}\u{7f}\u{1f600}é").unwrap();
+        assert!(text.is_ascii() && !text.contains('\u{7f}'));
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), "\u{202e}\u{7f}\u{1f600}é");
+    }
+}

@@ -1,0 +1,136 @@
+//! `token`: Biscuit tokens, interoperable with other Biscuit tools.
+
+mod attenuate;
+mod inspect;
+mod mint;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secure_runtime_capabilities::{Base, Block, Families, PublicKey, Rights, Token};
+
+use super::failure::Failure;
+use super::project;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a token from grants, signed with a private key
+    Mint(mint::Arguments),
+    /// Make a token that may do less; needs no private key
+    Attenuate(attenuate::Arguments),
+    /// Verify a token and print what it may do, block by block
+    Inspect(inspect::Arguments),
+    /// Verify a token, and ask it about an operation: exits 0, 3 (denied) or 4 (not a valid token)
+    Verify(verify::Arguments),
+}
+
+pub(super) fn token(command: &Command) -> Result<String, Failure> {
+    match command {
+        Command::Mint(arguments) => mint::mint(arguments),
+        Command::Attenuate(arguments) => attenuate::attenuate(arguments),
+        Command::Inspect(arguments) => inspect::inspect(arguments),
+        Command::Verify(arguments) => verify::verify(arguments),
+    }
+}
+
+/// What a block says, as `mint` and `attenuate` take it.
+#[derive(Debug, clap::Args)]
+struct BlockArguments {
+    /// What it allows, such as 'fs.read=./data/**' or 'net.connect=https://example.com' (repeatable)
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<String>,
+
+    /// When it ends: a duration from now, such as 1h, or a time such as 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+
+    /// When it begins: a duration from now, or a time
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
+
+    /// Who may use it: blake3:HASH of a module, or ed25519:KEY
+    #[arg(long, value_name = "HOLDER")]
+    holder: Option<String>,
+
+    /// The folder that relative paths in grants mean
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    base: PathBuf,
+
+    /// The new file for the token, readable by you alone; without it, the token is printed
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl BlockArguments {
+    /// The block. `rights` are None where no grant is named: nothing in a new token, as before in a narrower one.
+    fn block(&self) -> Result<Block, Failure> {
+        let base = project::base_of(&self.base)?;
+        let rights = if self.grants.is_empty() { None } else { Some(rights(&self.grants, &base)?) };
+        let time = |text: &Option<String>| text.as_deref().map(|text| time(text, SystemTime::now())).transpose();
+        Ok(Block {
+            rights,
+            expires: time(&self.expires)?,
+            not_before: time(&self.not_before)?,
+            holder: self.holder.as_deref().map(str::parse).transpose()?,
+        })
+    }
+
+    /// Gives the token: to the file that is named, or for standard output.
+    fn give(&self, token: &Token) -> Result<String, Failure> {
+        let text = format!("{}\n", token.to_text().as_str());
+        project::write_or_give(self.out.as_deref(), text, "the token")
+    }
+}
+
+fn rights(grants: &[String], base: &Base) -> Result<Rights, Failure> {
+    let families = Families::builtin();
+    let mut rights = Vec::new();
+    for grant in grants {
+        rights.extend(families.parse_grant(grant, base)?);
+    }
+    Ok(Rights::new(rights)?)
+}
+
+/// Unix seconds of a duration from now, or of a time in RFC 3339.
+fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
+    let fault = || {
+        Failure::usage(format!("{} is not a time", super::text::one_line(&format!("{text:?}"))))
+            .help("write a duration from now such as 90m, 1h or 7days, or a time such as 2030-01-31T12:00:00Z")
+    };
+    let time = match humantime::parse_duration(text) {
+        Ok(duration) => now.checked_add(duration).ok_or_else(fault)?,
+        Err(_) => humantime::parse_rfc3339(text).map_err(|_| fault())?,
+    };
+    time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| fault())
+}
+
+/// Unix seconds as people read them.
+fn shown_time(seconds: u64) -> String {
+    match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
+        Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
+        None => format!("second {seconds} since 1970"),
+    }
+}
+
+/// The token in this file (- is standard input), verified.
+fn read(file: &Path, root_key: &str) -> Result<Token, Failure> {
+    let key: PublicKey = root_key.parse()?;
+    Ok(Token::parse_text(&project::read_text(file, "the token")?, &key)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_durations_or_rfc_3339() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        assert_eq!(time("1h", now).unwrap(), 4_600);
+        assert_eq!(time("2030-01-31T12:00:00Z", now).unwrap(), 1_896_091_200);
+        assert_eq!(shown_time(1_896_091_200), "2030-01-31T12:00:00Z");
+        for wrong in ["", "soon", "-1h", "1969-01-01T00:00:00Z", "99999999999999999999y"] {
+            assert!(time(wrong, now).is_err(), "{wrong}");
+        }
+    }
+}
