@@ -9,7 +9,7 @@ use bytes::Bytes;
 use secure_runtime_capabilities::{Base, Families, Rights};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
-use secure_runtime_loaders::store::{Layered, LocalStore, Store, StoreError};
+use secure_runtime_loaders::store::{HttpStore, Layered, LocalStore, Store, StoreError};
 use secure_runtime_loaders::verify::{self, LoadError};
 use secure_runtime_loaders::{ContentHash, Graph, GraphError, Package};
 
@@ -302,7 +302,11 @@ pub(crate) fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
         layered = layered.with_local(LocalStore::create(folder)?);
     }
     for place in &options.stores {
-        let store: Arc<dyn Store> = Arc::new(LocalStore::open(place)?);
+        let store: Arc<dyn Store> = if place.contains("://") {
+            Arc::new(HttpStore::new(place)?)
+        } else {
+            Arc::new(LocalStore::open(place)?)
+        };
         layered = layered.with(store);
     }
     Ok(layered)

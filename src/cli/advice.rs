@@ -28,10 +28,21 @@ pub(super) struct Advice<'a> {
 
 impl Advice<'_> {
     pub(super) fn explanation(&self) -> Explanation {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         let holder = self.holder();
-        let context = Context { now, holder: holder.as_ref() };
-        explain(self.authority, self.operation, &context, &Families::builtin(), self.base)
+        let context = Context {
+            now,
+            holder: holder.as_ref(),
+        };
+        explain(
+            self.authority,
+            self.operation,
+            &context,
+            &Families::builtin(),
+            self.base,
+        )
     }
 
     /// Who asks: the module itself, to which its own block is bound.
@@ -41,7 +52,9 @@ impl Advice<'_> {
     }
 
     fn block_name(&self, block: usize) -> &str {
-        self.block_names.get(block).map_or("an attenuation in the program", String::as_str)
+        self.block_names
+            .get(block)
+            .map_or("an attenuation in the program", String::as_str)
     }
 
     /// What every block says, a line each.
@@ -49,9 +62,16 @@ impl Advice<'_> {
         let right = format!("{}.{}", self.operation.family(), self.operation.action());
         let mut lines = String::new();
         for (number, block) in explanation.blocks.iter().enumerate() {
-            let verdict = if block.refusal.is_some() { "refuses" } else { "allows" };
+            let verdict = if block.refusal.is_some() {
+                "refuses"
+            } else {
+                "allows"
+            };
             let why = why(block, &right);
-            lines.push_str(&format!("  block {number}, {}: {verdict}: {why}\n", self.block_name(number)));
+            lines.push_str(&format!(
+                "  block {number}, {}: {verdict}: {why}\n",
+                self.block_name(number)
+            ));
         }
         lines
     }
@@ -83,7 +103,9 @@ impl Advice<'_> {
             });
         }
         if lacking.iter().any(|block| *block >= own) {
-            help.push("the program narrowed this capability with attenuate(): it has to keep more there".to_owned());
+            help.push(
+                "the program narrowed this capability with attenuate(): it has to keep more there".to_owned(),
+            );
         }
         help.join("\n  help: ")
     }
@@ -100,23 +122,39 @@ impl Advice<'_> {
                 .unwrap_or(missing)
                 .manifest_line();
             let key = line.split(" = ").next().unwrap_or_default();
-            let place = if had { format!("  # in place of its {key}") } else { String::new() };
+            let place = if had {
+                format!("  # in place of its {key}")
+            } else {
+                String::new()
+            };
             help.push_str(&format!("    [grants]\n    {line}{place}\n"));
         }
         if lacking.contains(&(program + 1)) {
             let path = self.module.strip_prefix("app:/").map(|path| format!("./{path}"));
-            let narrowed = path.as_ref().and_then(|path| Some((path, manifest.modules.get(path)?)));
+            let narrowed = path
+                .as_ref()
+                .and_then(|path| Some((path, manifest.modules.get(path)?)));
             let owner = match (self.package, narrowed) {
                 ("", Some((path, grants))) => Some((format!("modules.{}", toml_key(path)), Some(grants))),
                 // A first-party module without a section of its own holds what [grants] say.
                 ("", None) => None,
-                (name, _) => Some((format!("packages.{}", toml_key(name)), manifest.packages.get(name))),
+                (name, _) => Some((
+                    format!("packages.{}", toml_key(name)),
+                    manifest.packages.get(name),
+                )),
             };
             if let Some((section, grants)) = owner {
                 let (all, _) = with(grants.map_or(&[], Vec::as_slice), missing);
                 let all: Vec<String> = all.iter().map(Described::manifest_line).collect();
-                let place = if grants.is_some() { "  # in place of its grants" } else { "" };
-                help.push_str(&format!("    [{section}]\n    grants = {{ {} }}{place}\n", all.join(", ")));
+                let place = if grants.is_some() {
+                    "  # in place of its grants"
+                } else {
+                    ""
+                };
+                help.push_str(&format!(
+                    "    [{section}]\n    grants = {{ {} }}{place}\n",
+                    all.join(", ")
+                ));
             }
         }
         if self.is_locked {
@@ -128,7 +166,9 @@ impl Advice<'_> {
 
 /// Why a block says what it says.
 fn why(block: &Explained, right: &str) -> String {
-    let time = |seconds: u64| humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    let time = |seconds: u64| {
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+    };
     match &block.refusal {
         Some(Reason::Expired { at }) => return format!("it expired at {}", time(*at)),
         Some(Reason::NotYetValid { from }) => return format!("it is valid only from {}", time(*from)),
@@ -138,7 +178,14 @@ fn why(block: &Explained, right: &str) -> String {
     match block.scopes.as_deref() {
         None => format!("it leaves {right} as the block before has it"),
         Some([]) => format!("it has nothing of {right}"),
-        Some(scopes) => format!("it has {right} of {}", scopes.iter().map(|scope| one_line(scope)).collect::<Vec<_>>().join(", ")),
+        Some(scopes) => format!(
+            "it has {right} of {}",
+            scopes
+                .iter()
+                .map(|scope| one_line(scope))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -151,7 +198,9 @@ fn otherwise(explanation: &Explanation) -> String {
         Decision::Denied(denial) => denial.reason,
     };
     match reason {
-        Reason::Expired { .. } => "get a token that is still valid, or a longer `expires` where the program narrows it",
+        Reason::Expired { .. } => {
+            "get a token that is still valid, or a longer `expires` where the program narrows it"
+        }
         Reason::NotYetValid { .. } => "wait, or get a token that is valid already",
         Reason::WrongHolder => "get a token that is bound to this module or to nobody",
         _ => "see `secure-runtime help explain`",
@@ -173,11 +222,18 @@ fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
             Some((family, action)) => (family, action.parse().ok()?),
             None => (name, families.family(name).ok()?.default_action()?),
         };
-        Some(Described { family: family.parse().ok()?, action, scopes: vec![scope.to_owned()] })
+        Some(Described {
+            family: family.parse().ok()?,
+            action,
+            scopes: vec![scope.to_owned()],
+        })
     });
     let mut had = false;
     let missing = std::iter::once(missing.clone());
-    for (is_missing, grant) in parsed.map(|grant| (false, grant)).chain(missing.map(|grant| (true, grant))) {
+    for (is_missing, grant) in parsed
+        .map(|grant| (false, grant))
+        .chain(missing.map(|grant| (true, grant)))
+    {
         match all.iter_mut().find(|known| is_same(known, &grant)) {
             None => all.push(grant),
             Some(known) => {
@@ -212,7 +268,10 @@ fn shell_quoted(text: &str) -> String {
 
 /// A key of TOML: bare where it can be.
 fn toml_key(text: &str) -> String {
-    let is_bare = !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character));
+    let is_bare = !text.is_empty()
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "-_".contains(character));
     if is_bare {
         text.to_owned()
     } else {

@@ -51,7 +51,9 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
             module: module.clone(),
             operation: families.parse_operation(&arguments.question, &base)?,
         },
-        None if arguments.question == "-" => denial(&project::read_text("-".as_ref(), "the denial")?, &families, &base)?,
+        None if arguments.question == "-" => {
+            denial(&project::read_text("-".as_ref(), "the denial")?, &families, &base)?
+        }
         None => denial(&arguments.question, &families, &base)?,
     };
     let token = match (&arguments.token, &arguments.root_key) {
@@ -84,8 +86,15 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
     let verdict = match explanation.decision {
         Decision::Allowed => format!("{operation} is allowed to module {}\n", principal.name),
         Decision::Denied(denial) => {
-            let name = principal.block_names.get(denial.block).map(String::as_str).unwrap_or_default();
-            format!("{operation} is denied to module {} by block {}: {name}\n", principal.name, denial.block)
+            let name = principal
+                .block_names
+                .get(denial.block)
+                .map(String::as_str)
+                .unwrap_or_default();
+            format!(
+                "{operation} is denied to module {} by block {}: {name}\n",
+                principal.name, denial.block
+            )
         }
     };
     let help = match explanation.decision {
@@ -99,11 +108,17 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
 fn module(graph: &Graph, said: &str) -> Result<u32, Failure> {
     let path = said.strip_prefix("./").unwrap_or(said);
     let of_program = format!("app:/{path}");
-    let by_name = (0..).zip(graph.modules()).find(|(_, module)| module.name == said || module.name == of_program);
+    let by_name = (0..)
+        .zip(graph.modules())
+        .find(|(_, module)| module.name == said || module.name == of_program);
     // All modules of a package hold the same, unless the manifest narrows one, which only first-party ones can be.
     let by_package = || {
         let mut modules = (0..).zip(graph.modules());
-        modules.find(|(_, module)| graph.package_of(module).is_some_and(|package| !said.is_empty() && package.name == said))
+        modules.find(|(_, module)| {
+            graph
+                .package_of(module)
+                .is_some_and(|package| !said.is_empty() && package.name == said)
+        })
     };
     let found = by_name.or_else(by_package);
     found.map(|(index, _)| index).ok_or_else(|| {
@@ -145,14 +160,19 @@ fn denial(said: &str, families: &Families, base: &Base) -> Result<Question, Fail
         });
     }
     // `CapabilityError: fs read "a.csv" is not allowed in app:/main.js: no grant covers it`
-    let message = first.trim_start_matches("uncaught ").trim_start_matches("CapabilityError: ");
+    let message = first
+        .trim_start_matches("uncaught ")
+        .trim_start_matches("CapabilityError: ");
     let (asked, rest) = message.split_once(" is not allowed in ").ok_or_else(unknown)?;
     let (module, _) = rest.rsplit_once(": ").ok_or_else(unknown)?;
     let mut words = asked.splitn(3, ' ');
     let (Some(family), Some(action), Some(resource)) = (words.next(), words.next(), words.next()) else {
         return Err(unknown());
     };
-    let resource = resource.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(resource);
+    let resource = resource
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(resource);
     Ok(Question {
         module: module.to_owned(),
         operation: operation(families, family, action, resource, base)?,

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use secure_runtime_capabilities::{HolderError, KeyError, ScopeError, TokenError, TooManyRights};
-use secure_runtime_loaders::resolve::LockError;
+use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
+use secure_runtime_loaders::resolve::LockError;
 use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
-use secure_runtime_loaders::HashParseError;
 
 use super::text;
 use crate::{BuildError, ManifestError, ProgramError, RunError};
@@ -58,8 +58,11 @@ impl Failure {
     }
 
     pub(super) fn bug(what: impl Into<String>) -> Self {
-        Failure::new(Code::Bug, format!("this is a bug in secure-runtime: {}", what.into()))
-            .help("please report it with the command that you ran")
+        Failure::new(
+            Code::Bug,
+            format!("this is a bug in secure-runtime: {}", what.into()),
+        )
+        .help("please report it with the command that you ran")
     }
 
     /// With what to do about it, unless the error says that itself: those of the libraries do so after "help:", or after
@@ -94,7 +97,11 @@ impl Failure {
 }
 
 fn integrity_or_usage(is_integrity: bool) -> Code {
-    if is_integrity { Code::Integrity } else { Code::Usage }
+    if is_integrity {
+        Code::Integrity
+    } else {
+        Code::Usage
+    }
 }
 
 impl From<ManifestError> for Failure {
@@ -161,7 +168,9 @@ impl From<RunError> for Failure {
                 Failure::new(integrity_or_usage(cause.is_integrity()), error.to_string())
                     .help("run `secure-runtime verify` to see what else differs")
             }
-            RunError::Grants(_) => Failure::usage(error.to_string()).help("correct the grants in secure.toml"),
+            RunError::Grants(_) => {
+                Failure::usage(error.to_string()).help("correct the grants in secure.toml")
+            }
             _ => Failure::bug(error.to_string()),
         }
     }
@@ -183,7 +192,8 @@ impl From<KeyError> for Failure {
 
 impl From<ScopeError> for Failure {
     fn from(error: ScopeError) -> Self {
-        Failure::usage(error.to_string()).help("write a grant as 'fs.read=./data/**', an operation as 'fs read ./data/a.csv'")
+        Failure::usage(error.to_string())
+            .help("write a grant as 'fs.read=./data/**', an operation as 'fs read ./data/a.csv'")
     }
 }
 
@@ -201,6 +211,7 @@ impl From<HolderError> for Failure {
 
 impl From<HashParseError> for Failure {
     fn from(error: HashParseError) -> Self {
-        Failure::usage(error.to_string()).help("`secure-runtime store list` shows the hashes of what is there")
+        Failure::usage(error.to_string())
+            .help("`secure-runtime store list` shows the hashes of what is there")
     }
 }

@@ -71,14 +71,23 @@ struct ShownModule<'a> {
 
 impl<'a> Shown<'a> {
     fn of(graph: &'a Graph) -> Self {
-        let name_of = |index: u32| graph.module(index).map(|module| module.name.as_str()).unwrap_or_default();
+        let name_of = |index: u32| {
+            graph
+                .module(index)
+                .map(|module| module.name.as_str())
+                .unwrap_or_default()
+        };
         let module = |module: &'a Module| ShownModule {
             name: &module.name,
             hash: module.hash.to_string(),
             size: module.size,
             kind: module.kind.as_str(),
             grants: module.grants.as_deref(),
-            imports: module.imports.iter().map(|(specifier, index)| (specifier.as_str(), name_of(*index))).collect(),
+            imports: module
+                .imports
+                .iter()
+                .map(|(specifier, index)| (specifier.as_str(), name_of(*index)))
+                .collect(),
         };
         let packages = graph.packages().iter().zip(0..);
         Shown {
@@ -97,7 +106,10 @@ impl<'a> Shown<'a> {
 }
 
 fn modules_of(graph: &Graph, package: u32) -> impl Iterator<Item = &Module> {
-    graph.modules().iter().filter(move |module| module.package == package)
+    graph
+        .modules()
+        .iter()
+        .filter(move |module| module.package == package)
 }
 
 fn tree(name: &str, graph: &Graph) -> String {
@@ -118,7 +130,11 @@ fn tree(name: &str, graph: &Graph) -> String {
             (name, Some(version)) => format!("{name} {version}"),
             (name, None) => name.to_owned(),
         };
-        let (branch, trunk) = if is_last { ("└─", "  ") } else { ("├─", "│ ") };
+        let (branch, trunk) = if is_last {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
         tree.push_str(&format!(
             "{branch} {owner}, {}: {}\n",
             bytes(&mut modules_of(graph, index)),
@@ -126,7 +142,11 @@ fn tree(name: &str, graph: &Graph) -> String {
         ));
         let modules: Vec<&Module> = modules_of(graph, index).collect();
         for (number, module) in modules.iter().enumerate() {
-            let twig = if number + 1 == modules.len() { "└─" } else { "├─" };
+            let twig = if number + 1 == modules.len() {
+                "└─"
+            } else {
+                "├─"
+            };
             let is_entry = entry == Some(module.name.as_str());
             tree.push_str(&format!(
                 "{trunk} {twig} {}  {}{}{}\n",

@@ -107,11 +107,24 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
 /// The folder's name, as far as it can be a package's.
 fn name_of(folder: &Path) -> String {
     let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let name = real.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = real
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     let name: String = name
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() || "-_.".contains(character) { character } else { '-' })
+        .map(|character| {
+            if character.is_ascii_alphanumeric() || "-_.".contains(character) {
+                character
+            } else {
+                '-'
+            }
+        })
         .take(100)
         .collect();
-    if name.is_empty() { "my-program".to_owned() } else { name }
+    if name.is_empty() {
+        "my-program".to_owned()
+    } else {
+        name
+    }
 }

@@ -42,7 +42,11 @@ pub(super) fn key(command: &Command) -> Result<String, Failure> {
 fn generate(arguments: &Generate) -> Result<String, Failure> {
     let pair = KeyPair::generate()?;
     let secret = pair.to_secret_text();
-    match arguments.out.as_deref().filter(|path| !project::is_standard(path)) {
+    match arguments
+        .out
+        .as_deref()
+        .filter(|path| !project::is_standard(path))
+    {
         Some(path) => {
             project::write_secret(path, &format!("{}\n", secret.as_str()), "the private key")?;
             Ok(format!("{}\n", pair.public()))

@@ -107,7 +107,12 @@ fn changes(old: &Graph, new: &Graph) -> Vec<String> {
             Some(_) => {}
         }
     }
-    changes.extend(before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("removed {name}")));
+    changes.extend(
+        before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .map(|name| format!("removed {name}")),
+    );
     const SHOWN: usize = 20;
     if let Some(more) = changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         changes.truncate(SHOWN);
@@ -129,9 +134,10 @@ fn grant_changes(old: &Graph, new: &Graph) -> Vec<String> {
             };
             (owner, package.grants.clone())
         });
-        let modules = graph.modules().iter().filter_map(|module| {
-            Some((format!("module {}", module.name), module.grants.clone()?))
-        });
+        let modules = graph
+            .modules()
+            .iter()
+            .filter_map(|module| Some((format!("module {}", module.name), module.grants.clone()?)));
         packages.chain(modules).collect()
     };
     let (before, after) = (grants(old), grants(new));
@@ -139,8 +145,16 @@ fn grant_changes(old: &Graph, new: &Graph) -> Vec<String> {
     let mut changes = Vec::new();
     for (owner, now) in &after {
         let then = before.get(owner).unwrap_or(&none);
-        changes.extend(now.iter().filter(|grant| !then.contains(grant)).map(|grant| format!("grant to {owner}: {grant}")));
-        changes.extend(then.iter().filter(|grant| !now.contains(grant)).map(|grant| format!("no grant to {owner} any more: {grant}")));
+        changes.extend(
+            now.iter()
+                .filter(|grant| !then.contains(grant))
+                .map(|grant| format!("grant to {owner}: {grant}")),
+        );
+        changes.extend(
+            then.iter()
+                .filter(|grant| !now.contains(grant))
+                .map(|grant| format!("no grant to {owner} any more: {grant}")),
+        );
     }
     changes
 }

@@ -119,7 +119,8 @@ fn print(output: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format!("standard output: {error}")).help("write it to a file with --out, or free some space"))
+            Err(Failure::usage(format!("standard output: {error}"))
+                .help("write it to a file with --out, or free some space"))
         }
         _ => Ok(()),
     }
@@ -133,7 +134,10 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
         .map(String::as_str)
         .or_else(|| cause.downcast_ref::<&str>().copied())
         .unwrap_or("no reason given");
-    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    let place = panic
+        .location()
+        .map(|place| format!(" at {place}"))
+        .unwrap_or_default();
     Failure::bug(format!("{}{place}", text::one_line(cause))).report();
     std::process::exit(Code::Bug as i32);
 }

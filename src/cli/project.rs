@@ -46,7 +46,11 @@ impl Project {
 
 /// The folder of the local store, by the rules in spec/cli.md. None where the environment names no place.
 pub(super) fn local_store() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(folder) = variable("SECURE_RUNTIME_STORE") {
         return Some(folder);
     }
@@ -79,7 +83,8 @@ pub(super) fn base_of(folder: &Path) -> Result<Base, Failure> {
 /// The text of a small file, or of standard input for `-`, without the line end after it.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
     let fault = |reason: String| {
-        Failure::usage(format!("{what} {}: {reason}", path.display())).help(format!("give the path of {what}, or - for standard input"))
+        Failure::usage(format!("{what} {}: {reason}", path.display()))
+            .help(format!("give the path of {what}, or - for standard input"))
     };
     let read = |source: &mut dyn Read| {
         let mut bytes = Vec::new();

@@ -5,15 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use secure_runtime_capabilities::{PublicKey, Token};
+use secure_runtime_capabilities::{Decision, PublicKey, Token};
 
 use super::advice::Advice;
 use super::failure::{Code, Failure};
 use super::project;
 use super::text::{self, Working};
-use crate::{
-    AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError,
-};
+use crate::{AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -176,15 +174,18 @@ fn denied(
         is_locked: program.was_locked(),
         base: &project::base_of(program.base())?,
     };
+    let refused_by = match advice.explanation().decision {
+        // Some refusals are not about grants: a removed folder's content, a special file system.
+        Decision::Allowed => "a rule of its family".to_owned(),
+        Decision::Denied(denial) => format!("block {}: {}", denial.block, report.block_name(denial.block)),
+    };
     Ok(Failure::new(
         Code::Denied,
         format!(
-            "{} was denied to module {}\n  uncaught {}\n  refused by block {}: {}",
+            "{} was denied to module {}\n  uncaught {}\n  refused by {refused_by}",
             text::one_line(&report.operation.to_string()),
             report.module,
             shown(error),
-            report.denial.block,
-            report.block_name(report.denial.block),
         ),
     )
     .with_help(advice.help()))

@@ -59,7 +59,8 @@ fn add(store: &LocalStore, files: &[PathBuf]) -> Result<String, Failure> {
     let mut added = String::new();
     for path in files {
         let fault = |reason: String| {
-            Failure::usage(format!("{}: {reason}", path.display())).help("name regular files that you may read")
+            Failure::usage(format!("{}: {reason}", path.display()))
+                .help("name regular files that you may read")
         };
         let metadata = fs::metadata(path).map_err(|error| fault(error.to_string()))?;
         if !metadata.is_file() {
@@ -83,7 +84,8 @@ fn get(store: &LocalStore, hash: &str, out: Option<&Path>) -> Result<String, Fai
         Some(path) => {
             let written = fs::File::create_new(path).and_then(|mut file| file.write_all(&bytes));
             written.map_err(|error| {
-                Failure::usage(format!("{}: {error}", path.display())).help("name a file that does not exist yet")
+                Failure::usage(format!("{}: {error}", path.display()))
+                    .help("name a file that does not exist yet")
             })?;
         }
         None => {
@@ -114,15 +116,26 @@ fn list(store: &LocalStore, json: bool) -> Result<String, Failure> {
     for hash in store.list()? {
         // One that was removed meanwhile is not there any more.
         if let Ok(metadata) = fs::symlink_metadata(store.path(&hash)) {
-            blobs.push(Blob { hash: hash.to_string(), size: metadata.len() });
+            blobs.push(Blob {
+                hash: hash.to_string(),
+                size: metadata.len(),
+            });
         }
     }
-    let listed = Listed { store: store.folder().display().to_string(), blobs };
+    let listed = Listed {
+        store: store.folder().display().to_string(),
+        blobs,
+    };
     if json {
         return text::json(&listed);
     }
     let total = listed.blobs.iter().map(|blob| blob.size).sum();
-    let mut lines = format!("{}: {}, {}\n", listed.store, count(listed.blobs.len(), "blob"), size(total));
+    let mut lines = format!(
+        "{}: {}, {}\n",
+        listed.store,
+        count(listed.blobs.len(), "blob"),
+        size(total)
+    );
     for blob in &listed.blobs {
         lines.push_str(&format!("{} {:>10}\n", blob.hash, size(blob.size)));
     }
@@ -141,11 +154,21 @@ fn verify(store: &LocalStore) -> Result<String, Failure> {
         }
     }
     if wrong.is_empty() {
-        return Ok(format!("verified {}, {} in {}\n", count(right, "blob"), size(bytes), store.folder().display()));
+        return Ok(format!(
+            "verified {}, {} in {}\n",
+            count(right, "blob"),
+            size(bytes),
+            store.folder().display()
+        ));
     }
     Err(Failure::new(
         Code::Integrity,
-        format!("{} of {} wrong\n  {}", wrong.len(), count(right + wrong.len(), "blob"), wrong.join("\n  ")),
+        format!(
+            "{} of {} wrong\n  {}",
+            wrong.len(),
+            count(right + wrong.len(), "blob"),
+            wrong.join("\n  ")
+        ),
     )
     .with_help("delete these files; `secure-runtime lock` puts the modules of a project back"))
 }
@@ -163,14 +186,20 @@ fn serve(store: LocalStore, listen: &str) -> Result<String, Failure> {
         };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        let _ = writeln!(io::stdout(), "serving {} at http://{address}", store.folder().display());
+        let _ = writeln!(
+            io::stdout(),
+            "serving {} at http://{address}",
+            store.folder().display()
+        );
         let interrupted = async {
             // Where no signal can be waited for, the process ends by the signal itself.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        secure_runtime_loaders::store::serve(store, listener, interrupted).await.map_err(fault)
+        secure_runtime_loaders::store::serve(store, listener, interrupted)
+            .await
+            .map_err(fault)
     })?;
     Ok(String::new())
 }

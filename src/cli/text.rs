@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_left() {
-        assert_eq!(plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"), "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc");
+        assert_eq!(
+            plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"),
+            "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc"
+        );
         assert_eq!(one_line("a\nb"), "a\\nb");
         assert_eq!(quoted_lines("a\n  help: b"), "a\n    |   help: b");
         assert_eq!(plain("größe 日本"), "größe 日本");
@@ -117,6 +120,9 @@ mod tests {
     fn json_is_ascii_and_still_json() {
         let text = json(&"\u{202e}\u{7f}\u{1f600}é").unwrap();
         assert!(text.is_ascii() && !text.contains('\u{7f}'));
-        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), "\u{202e}\u{7f}\u{1f600}é");
+        assert_eq!(
+            serde_json::from_str::<String>(&text).unwrap(),
+            "\u{202e}\u{7f}\u{1f600}é"
+        );
     }
 }

@@ -58,7 +58,11 @@ pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
     );
     for (number, block) in shown.blocks.iter().enumerate() {
         let is_last = number + 1 == shown.blocks.len();
-        let (branch, trunk) = if is_last { ("└─", "  ") } else { ("├─", "│ ") };
+        let (branch, trunk) = if is_last {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
         let what = if number == 0 { ", the authority block" } else { "" };
         tree.push_str(&format!("{branch} block {number}{what}\n"));
         let mut line = |content: &str| tree.push_str(&format!("{trunk}   {content}\n"));
@@ -95,6 +99,11 @@ fn shown(token: &Token, base: &Base) -> Shown {
     };
     Shown {
         bytes: token.as_bytes().len(),
-        blocks: token.blocks().iter().zip(token.revocation_ids()).map(block).collect(),
+        blocks: token
+            .blocks()
+            .iter()
+            .zip(token.revocation_ids())
+            .map(block)
+            .collect(),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn mint(arguments: &Arguments) -> Result<String, Failure> {
             .help("name at least one grant: --grant 'fs.read=./data/**'"));
     }
     let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
-    let token = Token::mint(&pair, &block).map_err(|error| Failure::usage(error.to_string()).help("ask for less"))?;
+    let token =
+        Token::mint(&pair, &block).map_err(|error| Failure::usage(error.to_string()).help("ask for less"))?;
     arguments.block.give(&token)
 }

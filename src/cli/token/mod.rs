@@ -66,8 +66,16 @@ impl BlockArguments {
     /// The block. `rights` are None where no grant is named: nothing in a new token, as before in a narrower one.
     fn block(&self) -> Result<Block, Failure> {
         let base = project::base_of(&self.base)?;
-        let rights = if self.grants.is_empty() { None } else { Some(rights(&self.grants, &base)?) };
-        let time = |text: &Option<String>| text.as_deref().map(|text| time(text, SystemTime::now())).transpose();
+        let rights = if self.grants.is_empty() {
+            None
+        } else {
+            Some(rights(&self.grants, &base)?)
+        };
+        let time = |text: &Option<String>| {
+            text.as_deref()
+                .map(|text| time(text, SystemTime::now()))
+                .transpose()
+        };
         Ok(Block {
             rights,
             expires: time(&self.expires)?,
@@ -95,14 +103,19 @@ fn rights(grants: &[String], base: &Base) -> Result<Rights, Failure> {
 /// Unix seconds of a duration from now, or of a time in RFC 3339.
 fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
     let fault = || {
-        Failure::usage(format!("{} is not a time", super::text::one_line(&format!("{text:?}"))))
-            .help("write a duration from now such as 90m, 1h or 7days, or a time such as 2030-01-31T12:00:00Z")
+        Failure::usage(format!(
+            "{} is not a time",
+            super::text::one_line(&format!("{text:?}"))
+        ))
+        .help("write a duration from now such as 90m, 1h or 7days, or a time such as 2030-01-31T12:00:00Z")
     };
     let time = match humantime::parse_duration(text) {
         Ok(duration) => now.checked_add(duration).ok_or_else(fault)?,
         Err(_) => humantime::parse_rfc3339(text).map_err(|_| fault())?,
     };
-    time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| fault())
+    time.duration_since(UNIX_EPOCH)
+        .map(|since| since.as_secs())
+        .map_err(|_| fault())
 }
 
 /// Unix seconds as people read them.

@@ -46,7 +46,10 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     };
     let token = super::read(&arguments.file, &arguments.root_key)?;
 
-    let context = Context { now, holder: holder.as_ref() };
+    let context = Context {
+        now,
+        holder: holder.as_ref(),
+    };
     let Some(operation) = operation else {
         return valid(&token, &context);
     };
@@ -67,15 +70,32 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
 /// Whether the token can be used at this time and by this holder at all.
 fn valid(token: &Token, context: &Context<'_>) -> Result<String, Failure> {
     for (number, block) in token.blocks().iter().enumerate() {
-        let early = block.not_before.filter(|from| context.now < *from).map(|from| Reason::NotYetValid { from });
-        let late = block.expires.filter(|at| context.now >= *at).map(|at| Reason::Expired { at });
-        let other = block.holder.as_ref().filter(|holder| context.holder != Some(holder)).map(|_| Reason::WrongHolder);
+        let early = block
+            .not_before
+            .filter(|from| context.now < *from)
+            .map(|from| Reason::NotYetValid { from });
+        let late = block
+            .expires
+            .filter(|at| context.now >= *at)
+            .map(|at| Reason::Expired { at });
+        let other = block
+            .holder
+            .as_ref()
+            .filter(|holder| context.holder != Some(holder))
+            .map(|_| Reason::WrongHolder);
         if let Some(reason) = early.or(late).or(other) {
-            return Err(denied(number, reason, "the token's signatures hold, but it cannot be used")
-                .with_help("ask with the right --at and --holder, or get another token"));
+            return Err(denied(
+                number,
+                reason,
+                "the token's signatures hold, but it cannot be used",
+            )
+            .with_help("ask with the right --at and --holder, or get another token"));
         }
     }
-    Ok(format!("valid: {}, and its signatures hold\n", text::count(token.blocks().len(), "block")))
+    Ok(format!(
+        "valid: {}, and its signatures hold\n",
+        text::count(token.blocks().len(), "block")
+    ))
 }
 
 fn denied(block: usize, reason: Reason, what: &str) -> Failure {
