@@ -211,6 +211,7 @@ mod tests {
         }
     }
 
+    /// TOK-18, TOK-21, TOK-23
     #[test]
     fn a_denial_names_the_first_block_that_refuses() {
         let authority = Authority::new(Block::of(rights(&["fs.read=./**"]))).unwrap();
@@ -250,6 +251,7 @@ mod tests {
         assert!(!narrowed.intersects(FamilyName::FS, ActionName::WRITE, &Pattern::prefix("/")));
     }
 
+    /// TOK-18
     #[test]
     fn an_authority_block_without_rights_allows_nothing() {
         let authority = Authority::new(Block::default()).unwrap();
@@ -258,6 +260,7 @@ mod tests {
         assert!(!decide(&wider, "random", 0, None).is_allowed());
     }
 
+    /// TOK-1, TOK-12
     #[test]
     fn chains_and_times_have_limits() {
         let mut authority = Authority::new(Block::default()).unwrap();

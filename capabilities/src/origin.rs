@@ -276,6 +276,7 @@ pub(crate) fn wildcard(text: &str) -> Result<(String, String), OriginError> {
 mod tests {
     use super::*;
 
+    /// TOK-28
     #[test]
     fn one_host_has_one_spelling() {
         for (text, expected) in [
@@ -349,6 +350,7 @@ mod tests {
         );
     }
 
+    /// TOK-28
     #[test]
     fn wildcards_stand_for_labels_below_a_name() {
         assert_eq!(

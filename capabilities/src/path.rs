@@ -185,6 +185,7 @@ mod tests {
         FsPath::parse(text, &Base::new("/srv/app").unwrap()).map(|path| path.0)
     }
 
+    /// TOK-27
     #[test]
     fn paths_are_absolute_and_normalised() {
         for (text, expected) in [
@@ -207,6 +208,7 @@ mod tests {
         }
     }
 
+    /// TOK-27
     #[test]
     fn what_the_operating_system_would_cut_or_refuse_is_an_error() {
         assert_eq!(parse(""), Err(PathError::Empty));

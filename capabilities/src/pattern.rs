@@ -99,6 +99,7 @@ fn longer(left: &str, right: &str, extends: impl Fn(&str, &str) -> bool) -> Opti
 mod tests {
     use super::*;
 
+    /// TOK-17, TOK-27
     #[test]
     fn a_prefix_is_a_string_prefix_so_families_end_it_at_a_boundary() {
         let folder = Pattern::prefix("/data/");
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(host.meet(&Pattern::exact("https://example.com:443")), None);
     }
 
+    /// TOK-17
     #[test]
     fn affixes_may_overlap_as_they_do_in_datalog() {
         assert!(Pattern::affix("ab", "bc").matches("abc"));

@@ -209,6 +209,7 @@ mod tests {
         assert!(!rights.allows(FamilyName::ENV, ActionName::READ, "/a"));
     }
 
+    /// TOK-15
     #[test]
     fn a_meet_that_explodes_is_refused() {
         let prefixes = Rights::new((0..200).map(|n| right(Pattern::prefix(format!("/{n:03}/"))))).unwrap();

@@ -19,6 +19,7 @@ fn described(text: &str) -> String {
     one.scopes.join(" ")
 }
 
+/// TOK-27, TOK-28, TOK-29, TOK-30, TOK-31: scopes.
 #[test]
 fn scopes_come_back_as_people_write_them() {
     for (text, expected) in [
@@ -82,6 +83,7 @@ fn patterns_that_no_scope_means_are_still_shown() {
     );
 }
 
+/// TOK-27
 #[test]
 fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
     let rights = grant("fs.read=./data/**").unwrap();
@@ -129,6 +131,7 @@ fn errors_say_what_is_known() {
     }
 }
 
+/// TOK-27, TOK-28, TOK-29, TOK-30, TOK-31: resources.
 #[test]
 fn operations_are_read_from_text() {
     let families = Families::builtin();

@@ -63,6 +63,7 @@ fn problem(token: &Biscuit) -> (usize, ProfileError) {
 /// What a token of the profile looks like when another tool writes it (TOK-8 to TOK-14).
 const GRANT: &str = r#"grant("fs", "read", "exact", "/data"); grant("fs", "read", "affix", "/data/", "")"#;
 
+/// TOK-8, TOK-10, TOK-11, TOK-12, TOK-13: the text that the specification shows.
 #[test]
 fn datalog_of_the_profile_is_accepted_from_other_tools() {
     let token = foreign(
@@ -92,7 +93,7 @@ fn datalog_of_the_profile_is_accepted_from_other_tools() {
     assert_eq!(token.blocks()[0].not_before, Some(1_577_836_800));
 }
 
-/// TOK-7, TOK-8, TOK-12: what an authority block must not hold.
+/// TOK-7, TOK-8, TOK-16: what an authority block must not hold.
 #[test]
 fn authority_blocks_hold_only_grants_and_their_own_limits() {
     let fact = |name: &str| ProfileError::Fact {
@@ -139,8 +140,8 @@ fn authority_blocks_hold_only_grants_and_their_own_limits() {
     }
 }
 
-/// TOK-9 to TOK-14: what a later block must not hold. Most of these make the library slow, make it answer
-/// by chance, or would widen a token in a careless authorizer.
+/// TOK-9, TOK-10, TOK-14, TOK-16: what a later block must not hold. Most of these make the library slow,
+/// make it answer by chance, or would widen a token in a careless authorizer.
 #[test]
 fn later_blocks_hold_only_the_profiles_checks() {
     let form = ProfileError::Check { check: 0 };
@@ -275,6 +276,7 @@ fn later_blocks_hold_only_the_profiles_checks() {
     }
 }
 
+/// TOK-7
 #[test]
 fn contexts_and_scopes_of_blocks_are_refused() {
     let append = |block| foreign(GRANT, &[]).append(block).unwrap();
@@ -284,7 +286,7 @@ fn contexts_and_scopes_of_blocks_are_refused() {
     assert_eq!(problem(&token), (1, ProfileError::Trusting));
 }
 
-/// TOK-12: a later time fact could not revive a token even in a plain authorizer; here it is refused anyway.
+/// TOK-12, with a date that no Datalog text can write.
 #[test]
 fn times_after_the_year_9999_are_refused() {
     let late = Fact::new(
@@ -503,7 +505,7 @@ fn third_party_blocks_are_refused() {
     assert_eq!(refused(&moved), TokenError::ThirdParty { block: 0 });
 }
 
-/// TOK-5, and snapshots, which carry no signature.
+/// TOK-4: snapshots carry no signature.
 #[test]
 fn other_files_are_no_tokens() {
     let snapshot = AuthorizerBuilder::new()

@@ -21,6 +21,7 @@ fn allowed(token: &Token, text: &str, context: &Context<'_>) -> bool {
     decision
 }
 
+/// TOK-6 to TOK-13 both ways, TOK-25 and TOK-26: what is written is read back, and not shown.
 #[test]
 fn a_token_survives_every_form() {
     let root = KeyPair::generate().unwrap();
@@ -71,6 +72,7 @@ fn a_token_survives_every_form() {
     assert!(!format!("{chain:?}").contains(&hex::encode(chain.as_bytes())));
 }
 
+/// TOK-6
 #[test]
 fn sealed_tokens_are_closed() {
     let root = KeyPair::generate().unwrap();
@@ -88,6 +90,7 @@ fn sealed_tokens_are_closed() {
     assert!(verified.is_sealed() && allowed(&verified, "random", &NOW));
 }
 
+/// TOK-18, TOK-20, TOK-21, TOK-24
 #[test]
 fn decisions_equal_the_oracles() {
     let root = KeyPair::generate().unwrap();

@@ -3,7 +3,7 @@
 use secure_runtime_capabilities::*;
 use serde_json::Value;
 
-use crate::generators::operation_on;
+use crate::{generators::operation_on, operation};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../spec/vectors/tokens.json")).unwrap()
@@ -80,4 +80,73 @@ fn refused_tokens_are_refused_as_written() {
         assert_eq!(error.name(), vector["error"], "{}", vector["name"]);
         assert_eq!(error.to_string(), text(&vector["message"]));
     }
+}
+
+#[test]
+fn tokens_of_other_tools_are_understood() {
+    let root: PublicKey = text(&vectors()["root_public_key"]).parse().unwrap();
+    let vectors: Value =
+        serde_json::from_str(include_str!("../../../spec/vectors/tokens-of-other-tools.json")).unwrap();
+    for name in ["minted", "attenuated"] {
+        let vector = &vectors[name];
+        let token = Token::parse_text(text(&vector["token"]), &root).unwrap();
+        let context = Context {
+            now: 1_900_000_000,
+            holder: None,
+        };
+        for (expected, list) in [(true, &vector["allowed"]), (false, &vector["denied"])] {
+            for question in list.as_array().unwrap() {
+                let operation = operation(text(question));
+                assert_eq!(
+                    token.authority().decide(&operation, &context).is_allowed(),
+                    expected,
+                    "{operation}"
+                );
+                assert_eq!(oracle(&token, &operation, &context), Ok(expected), "{operation}");
+            }
+        }
+    }
+}
+
+/// Every line of spec/tokens.md is named by a test, and every name is of a line.
+#[test]
+fn every_normative_line_has_a_test() {
+    let numbers = |text: &str| -> std::collections::BTreeSet<u32> {
+        let names = text.split("TOK-").skip(1);
+        names
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+            .collect()
+    };
+    let specified = include_str!("../../../spec/tokens.md").split("- **").skip(1);
+    let specified = numbers(
+        &specified
+            .filter_map(|line| line.split("**").next())
+            .collect::<String>(),
+    );
+    // In the sources, only what is above a test counts.
+    let named = [
+        include_str!("families.rs"),
+        include_str!("hostile.rs"),
+        include_str!("properties.rs"),
+        include_str!("tokens.rs"),
+        include_str!("../../src/authority.rs"),
+        include_str!("../../src/key.rs"),
+        include_str!("../../src/origin.rs"),
+        include_str!("../../src/path.rs"),
+        include_str!("../../src/pattern.rs"),
+        include_str!("../../src/right.rs"),
+    ]
+    .map(|source| {
+        let comments = source
+            .split("#[test]")
+            .filter_map(|before| before.rsplit("\n\n").next());
+        numbers(&comments.collect::<Vec<_>>().join("\n"))
+    });
+    let named: std::collections::BTreeSet<u32> = named.into_iter().flatten().collect();
+    assert_eq!(named, specified);
+    assert_eq!(
+        specified.len(),
+        specified.last().copied().unwrap() as usize,
+        "a number is missing"
+    );
 }
