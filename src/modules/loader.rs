@@ -200,7 +200,7 @@ impl GraphLoader {
             std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
         match (module.kind, requested) {
             (ModuleKind::JavaScript, RequestedModuleType::None) => {
-                let names = scope::bound_names(text);
+                let names = scope::bound_names(module, text);
                 let source = scope::with_bindings(text, &names);
                 self.names.borrow_mut().insert(index, names);
                 let code = ModuleSourceCode::String(FastString::from(source));

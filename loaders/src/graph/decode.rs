@@ -64,7 +64,7 @@ fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
 }
 
 fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
-    let fields = reader.map("a module", 6..=7)?;
+    let fields = reader.map("a module", 7..=8)?;
     reader.key("a module's name", key::module::NAME)?;
     let name = reader.text("a module's name")?;
     reader.key("a module's package", key::module::PACKAGE)?;
@@ -77,7 +77,9 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
     let kind = kind(reader)?;
     reader.key("a module's imports", key::module::IMPORTS)?;
     let imports = imports(reader)?;
-    let grants = if fields == 7 {
+    reader.key("a module's globals", key::module::GLOBALS)?;
+    let globals = reader.list("a module's globals", limits::GLOBALS, global)?;
+    let grants = if fields == 8 {
         reader.key("a module's grants", key::module::GRANTS)?;
         Some(reader.list("a module's grants", limits::GRANTS, grant)?)
     } else {
@@ -90,8 +92,13 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
         size,
         kind,
         imports,
+        globals,
         grants,
     })
+}
+
+fn global(reader: &mut Reader<'_>) -> Result<String, GraphError> {
+    reader.text("a global")
 }
 
 fn grant(reader: &mut Reader<'_>) -> Result<String, GraphError> {

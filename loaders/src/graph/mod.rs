@@ -28,6 +28,8 @@ pub mod limits {
     pub const IMPORTS: usize = 10_000;
     /// Grant lines of one package or module.
     pub const GRANTS: usize = 1_000;
+    /// The most globals of one module.
+    pub const GLOBALS: usize = 10_000;
     /// Bytes of one name, specifier, version or grant line.
     pub const TEXT: usize = 4_096;
     /// Bytes of one module.
@@ -73,6 +75,9 @@ pub struct Module {
     pub kind: ModuleKind,
     /// For each specifier that it may import, the index of the module that is meant.
     pub imports: BTreeMap<String, u32>,
+    /// The names that it uses and neither declares nor imports, in ascending order: what it expects
+    /// of its environment, from `Array` to `process`.
+    pub globals: Vec<String>,
     /// The grants of this module, where it has fewer than its package; as [`Package::grants`].
     pub grants: Option<Vec<String>>,
 }

@@ -96,6 +96,7 @@ fn module_rules(graph: &Graph, module: &Module, package: &Package) -> Result<(),
             ));
         }
     }
+    globals(&label, &module.globals)?;
     match &module.grants {
         Some(lines) => grants(&label, lines),
         None => Ok(()),
@@ -143,6 +144,17 @@ pub(crate) fn package_name_is_good(name: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!()*'".contains(&byte))
     };
     name.len() <= 214 && good(plain) && scope.is_none_or(good) && plain != "node_modules"
+}
+
+fn globals(label: &str, globals: &[String]) -> Result<(), GraphError> {
+    limit(&format!("{label}, globals"), globals.len(), limits::GLOBALS)?;
+    for name in globals {
+        text(&format!("{label}, global"), name)?;
+    }
+    if globals.windows(2).any(|pair| pair.first() >= pair.last()) {
+        return Err(rule(label, "globals are in ascending order, each once"));
+    }
+    Ok(())
 }
 
 fn grants(label: &str, grants: &[String]) -> Result<(), GraphError> {

@@ -199,6 +199,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
             size: module.bytes.len() as u64,
             kind: module.kind,
             imports: imports.collect(),
+            globals: module.globals.clone(),
             grants: module_grants.get(&name).map(|grants| canonical(Some(grants))),
             name,
         });

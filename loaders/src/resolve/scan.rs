@@ -6,6 +6,7 @@
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Statement, StringLiteral, WithClause};
 use oxc_parser::{Parser, ParserReturn};
+use oxc_semantic::SemanticBuilder;
 use oxc_span::{SourceType, Span};
 
 use super::error::{ImportProblem, SyntaxProblem};
@@ -18,6 +19,8 @@ pub(super) struct Scan {
     pub(super) imports: Vec<Import>,
     /// Where `import(…)` has something other than a literal.
     pub(super) computed: Vec<Place>,
+    /// The names that it uses freely, in ascending order.
+    pub(super) globals: Vec<String>,
     /// Whether the file has `import` or `export`, and is therefore no CommonJS.
     pub(super) has_module_syntax: bool,
 }
@@ -119,6 +122,10 @@ fn scan_here(source: &str) -> Result<Scan, SyntaxProblem> {
             None => found.computed.push(place),
         }
     }
+    let semantic = SemanticBuilder::new().build(&program).semantic;
+    let free = semantic.scoping().root_unresolved_references();
+    found.globals = free.keys().map(|name| name.as_str().to_owned()).collect();
+    found.globals.sort_unstable();
     found
         .imports
         .sort_by_key(|import| (import.place.line, import.place.column));
@@ -331,6 +338,29 @@ mod tests {
         ];
         for (source, expected) in table {
             assert_eq!(specifiers(source), *expected, "{source}");
+        }
+    }
+
+    /// GRAPH-31: a global is a name that is used and neither declared nor imported.
+    #[test]
+    fn finds_the_globals() {
+        let table: &[(&str, &[&str])] = &[
+            ("export const x = 1;", &[]),
+            ("console.log(new Date())", &["Date", "console"]),
+            ("const console = { log() {} }; console.log(1)", &[]),
+            ("import { Date } from './d.js'; new Date()", &[]),
+            ("function f(Date) { return new Date() } f(Object)", &["Object"]),
+            ("export function f() { return Math.random() }", &["Math"]),
+            ("'console Date'; // process", &[]),
+            (
+                "typeof process; globalThis.Date.now()",
+                &["globalThis", "process"],
+            ),
+            ("{ let URL; } new URL('a:b')", &["URL"]),
+            ("var { a = Deno } = {}; a", &["Deno"]),
+        ];
+        for (source, expected) in table {
+            assert_eq!(scan(source).unwrap().globals, *expected, "{source}");
         }
     }
 

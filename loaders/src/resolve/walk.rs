@@ -45,6 +45,7 @@ pub(super) struct FoundModule {
     pub(super) bytes: Bytes,
     pub(super) kind: ModuleKind,
     pub(super) imports: BTreeMap<String, ModuleIndex>,
+    pub(super) globals: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -375,7 +376,7 @@ impl<'a> Walk<'a> {
         let Ok(source) = std::str::from_utf8(&bytes) else {
             return Err(ImportProblem::NotText { path: shown });
         };
-        let scan = match kind {
+        let mut scan = match kind {
             ModuleKind::JavaScript => self.scan(package, &key.1, &shown, source)?,
             ModuleKind::Json => Scan::default(),
         };
@@ -386,6 +387,7 @@ impl<'a> Walk<'a> {
             bytes,
             kind,
             imports: BTreeMap::new(),
+            globals: std::mem::take(&mut scan.globals),
         });
         self.module_indices.insert(key, index);
         waiting.push((index, scan));
