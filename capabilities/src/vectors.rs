@@ -156,7 +156,7 @@ fn vectors() -> Value {
         accepted(
             "every family",
             &[of(&[
-                "fs.write=/tmp/out",
+                "fs.write=/var/out",
                 "net.connect=https://*.example.com",
                 "net.connect=tcp://127.1:5432",
                 "env.read=APP_*",
@@ -164,7 +164,7 @@ fn vectors() -> Value {
                 "random=true",
             ])],
             &[
-                "fs write /tmp/out",
+                "fs write /var/out",
                 "net connect https://API.example.com.",
                 "net connect https://a.b.example.com:443",
                 "net connect https://example.com",

@@ -28,7 +28,7 @@ fn a_token_survives_every_form() {
     let block = Block {
         rights: Some(rights(&[
             "fs.read=./data/**",
-            "fs.write=/tmp/out.txt",
+            "fs.write=/var/out.txt",
             "net.connect=https://*.example.com",
             "net.connect=tcp://db:5432",
             "env.read=APP_*",
