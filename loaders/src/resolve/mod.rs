@@ -7,6 +7,7 @@ mod exports;
 mod import_map;
 mod name;
 mod package_json;
+mod packages;
 mod project;
 mod scan;
 mod specifier;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use crate::ContentHash;
 use crate::graph::{Graph, Module, Package};
 use crate::text::{forbidden_character, printable};
+use packages::Packages;
 use walk::Walk;
 
 /// What a manifest says about the program that is to be locked.
@@ -137,9 +139,9 @@ pub fn lock(input: &LockInput) -> Result<Locked, LockError> {
 
 fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
     let project = Project::new(&input.root, &input.imports)?;
-    let mut walk = Walk::new(&project)?;
+    let mut walk = Walk::new(Packages::new(&project)?);
     let entry = walk.run(&input.entry)?;
-    let names = name::packages(&walk.packages, &walk.direct);
+    let names = name::packages(walk.packages.all(), &walk.packages.direct);
 
     let used: BTreeSet<usize> = walk.modules.iter().map(|module| module.package).collect();
     let mut order: Vec<usize> = used.iter().copied().filter(|package| *package != 0).collect();
@@ -159,7 +161,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
         let version = if *package == 0 {
             None
         } else {
-            walk.version(*package)
+            walk.packages.version(*package)
         };
         packages.push(Package {
             version: version
@@ -203,13 +205,13 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
             grants: module_grants.get(&name).map(|grants| canonical(Some(grants))),
             name,
         });
-        if let Some(package) = walk.packages.get(module.package) {
+        if let Some(package) = walk.packages.all().get(module.package) {
             sources.push(package.home.file(&module.path));
         }
         bytes.push(module.bytes.clone());
     }
     let mut warnings = walk.warnings;
-    for (name, package) in &walk.direct {
+    for (name, package) in &walk.packages.direct {
         if !used.contains(package) {
             warnings.push(LockWarning::UnusedPackage { name: name.clone() });
         }
@@ -245,7 +247,7 @@ fn check_package_grants(
         .iter()
         .filter(|package| **package != 0)
         .filter_map(|package| names.get(package));
-    let known: BTreeSet<&String> = in_graph.chain(walk.direct.keys()).collect();
+    let known: BTreeSet<&String> = in_graph.chain(walk.packages.direct.keys()).collect();
     match input.package_grants.keys().find(|name| !known.contains(name)) {
         None => Ok(()),
         Some(name) => {

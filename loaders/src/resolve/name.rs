@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::walk::{FoundPackage, PackageIndex};
+use super::packages::{FoundPackage, PackageIndex};
 
 /// The name of each package that can be reached: for one in `[imports]` its name there, for every
 /// other one `parent>name` by the shortest path, and among those by the first in order of text.

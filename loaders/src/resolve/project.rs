@@ -17,7 +17,7 @@ pub struct Project {
 }
 
 /// Where the files of one package are. Two packages are the same exactly when their homes are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Home {
     /// The folder, or the one file; without symbolic links.
     path: PathBuf,
