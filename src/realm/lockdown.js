@@ -21,10 +21,12 @@
   for (const [name, value] of Object.entries({ setTimeout, setInterval, clearTimeout, clearInterval })) {
     install(name, value);
   }
-  const nativeMicrotask = core.queueMicrotask;
+  // By a promise, as both engines have it: what the callback throws ends the program like any unhandled rejection.
+  const settled = Promise.resolve();
+  const { then } = Promise.prototype;
   install("queueMicrotask", (callback) => {
     if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
-    nativeMicrotask(() => void callback());
+    apply(then, settled, [() => void callback()]);
   });
   const nativeClone = core.structuredClone;
   install("structuredClone", (value) => nativeClone(value));
@@ -139,6 +141,8 @@
   for (const key of ownKeys(RegExp)) {
     if (typeof key === "string" && !["length", "name", "prototype", "escape"].includes(key)) delete RegExp[key];
   }
+  // Turns any regular expression into another, a frozen one too.
+  delete RegExp.prototype.compile;
   // V8: shared mutable number, and a hook that would hand out call sites.
   if (Object.hasOwn(Error, "prepareStackTrace")) delete Error.prepareStackTrace;
 
@@ -190,13 +194,18 @@
       const descriptor = getOwnPropertyDescriptor(owner, key);
       if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
       const { value, enumerable } = descriptor;
-      const get = () => value;
-      const set = function (replacement) {
-        if (this === owner || this === null || (typeof this !== "object" && typeof this !== "function")) {
-          throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
-        }
-        if (Object.hasOwn(this, key)) this[key] = replacement;
-        else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+      // Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.
+      const { get, set } = {
+        get() {
+          return value;
+        },
+        set(replacement) {
+          if (this === owner || this === null || (typeof this !== "object" && typeof this !== "function")) {
+            throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
+          }
+          if (Object.hasOwn(this, key)) this[key] = replacement;
+          else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+        },
       };
       visit(get);
       visit(set);

@@ -40,6 +40,9 @@
   }
   core.registerErrorClass("CapabilityError", CapabilityError);
 
+  // Prototypes that lockdown freezes although no global leads to them: a guest meets them as those of what it receives.
+  const classes = [CapabilityError.prototype, TimeoutPrototype];
+
   // Operating-system failures, named as Deno names them.
   const systemErrors = [
     "NotFound", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "NotADirectory", "IsADirectory",
@@ -53,6 +56,7 @@
       }
     } }[name];
     core.registerErrorClass(name, SystemError);
+    classes.push(SystemError.prototype);
   }
 
   globalThis.__secure = {
@@ -67,8 +71,7 @@
     },
     // family name -> (native handle) => the capability object that a guest holds
     families: Object.create(null),
-    // prototypes that lockdown freezes although no global leads to them
-    classes: [CapabilityError.prototype, TimeoutPrototype],
+    classes,
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
     options: (bag, names) => {
       const read = Object.create(null);

@@ -43,6 +43,17 @@
     }
   }
 
+  // Not a private method of Response: lockdown could not find it to freeze its `prototype`, which every body inherits from,
+  // and one module could replace how all others read theirs.
+  async function* receive(take) {
+    const handle = take();
+    for (;;) {
+      const chunk = await ops.op_sr_net_read(handle);
+      if (chunk.byteLength === 0) return;
+      yield chunk;
+    }
+  }
+
   class Response {
     #handle;
     #used = false;
@@ -61,22 +72,18 @@
     get bodyUsed() {
       return this.#used;
     }
-    async *#chunks() {
+    #take() {
       if (this.#used) throw new TypeError("the body was read already");
       this.#used = true;
-      for (;;) {
-        const chunk = await ops.op_sr_net_read(this.#handle);
-        if (chunk.byteLength === 0) return;
-        yield chunk;
-      }
+      return this.#handle;
     }
     get body() {
-      return this.#chunks();
+      return receive(() => this.#take());
     }
     async bytes() {
       const chunks = [];
       let length = 0;
-      for await (const chunk of this.#chunks()) {
+      for await (const chunk of this.body) {
         chunks.push(chunk);
         length += chunk.byteLength;
       }
@@ -163,5 +170,5 @@
   for (const Class of [Network, Response, Headers]) delete Class.prototype.constructor;
 
   families.net = (handle) => new Network(secret, handle);
-  globalThis.__secure.classes.push(Network.prototype, Response.prototype, Headers.prototype);
+  globalThis.__secure.classes.push(Network.prototype, Response.prototype, Headers.prototype, receive.prototype);
 })(globalThis);
