@@ -1,16 +1,7 @@
-//! Attacks on the runtime, and what each must come to.
+//! The attack suite: what hostile code tries, and what must come of it.
+//!
+//! Most attacks are JavaScript, one file each in `cases/`; [`case`] reads them and [`schedules`] runs them. What is not an
+//! attack by a guest (files and stores that were tampered with, tokens, limits) is a Rust test in a file of its own.
 
-use crate::support::Scene;
-
-#[test]
-fn a_program_runs_and_is_recorded() {
-    let scene = Scene::of_main(
-        &["fs.read=./data/**"],
-        "import { fs } from 'cap:self'; console.log(await fs.readTextFile('data/a.txt'));",
-    )
-    .file("data/a.txt", "hello");
-    let ran = scene.run(&[]).completed();
-    assert_eq!(ran.out, "hello\n");
-    let path = scene.base().join("data/a.txt");
-    assert_eq!(ran.decisions(), [format!("allowed fs read {}", path.display())]);
-}
+mod case;
+mod schedules;

@@ -1,11 +1,15 @@
 //! Programs in temporary folders, run through the library as an embedder would.
 
+mod server;
+
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{AuditRecord, Exit, Limits, OpenOptions, Program, Runtime, Verdict};
+
+pub(crate) use self::server::Server;
 
 /// Longest time of one run: a test that hangs fails instead.
 const WALL: Duration = Duration::from_secs(60);

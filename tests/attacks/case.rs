@@ -1,0 +1,155 @@
+//! One attack: a JavaScript file with a front matter, as test262 has them.
+//!
+//! ```text
+//! /*---
+//! id = "A49"
+//! title = "dot-dot does not leave the grant"
+//! grants = ["fs.read=./data/**"]
+//! expect = "denied"
+//! audit = ["denied fs read ${base}/secret.txt"]
+//! ---*/
+//! export async function attack(help) { … }    // the package under test
+//! export async function control(help) { … }
+//! //// data/a.txt
+//! a further file of the program
+//! ```
+//!
+//! The text after the front matter is the `index.js` of the package `suspect`. `attack` gives something that is true
+//! where it gained what it must not have; `control` must give something that is true: the same code with the right
+//! grants works. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::support::{Scene, grant_table};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    /// The number in the list of attacks, with a letter where one number has several cases.
+    pub(super) id: String,
+    /// What holds.
+    pub(super) title: String,
+    /// What the package under test may do.
+    #[serde(default)]
+    grants: Vec<String>,
+    /// What it may do in the control run, where that differs.
+    control_grants: Option<Vec<String>>,
+    pub(super) expect: Verdict,
+    /// The name of the error, where `expect` is `refused`.
+    pub(super) error: Option<String>,
+    /// Every decision of the attack's run, in order. `${base}` is the program's folder, `${server}` the local server.
+    pub(super) audit: Vec<String>,
+    /// The victim.
+    a: Option<Victim>,
+    /// What only first-party modules may do.
+    #[serde(default)]
+    app_grants: Vec<String>,
+    /// Symbolic links, by path.
+    #[serde(default)]
+    links: BTreeMap<String, String>,
+    /// The environment.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    /// The package under test, then the other files.
+    #[serde(skip)]
+    files: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Victim {
+    grants: Vec<String>,
+}
+
+/// What an attack must come to.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// It threw a `CapabilityError`.
+    Denied,
+    /// It threw another error.
+    Refused,
+    /// It came back with nothing.
+    Nothing,
+}
+
+/// The entry module of every case; see there.
+const MAIN: &str = include_str!("main.js");
+
+impl Case {
+    pub(super) fn read(path: &Path) -> Case {
+        let text = std::fs::read_to_string(path).unwrap();
+        let shown = path.display();
+        let (front, body) = text
+            .strip_prefix("/*---\n")
+            .and_then(|rest| rest.split_once("\n---*/\n"))
+            .unwrap_or_else(|| panic!("{shown}: no front matter between /*--- and ---*/"));
+        let mut case: Case = toml::from_str(front).unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let mut name = String::from("suspect/index.js");
+        let mut content = String::new();
+        for line in body.lines() {
+            if let Some(next) = line.strip_prefix("//// ") {
+                case.files.push((name, std::mem::take(&mut content)));
+                name = next.trim().to_owned();
+            } else {
+                content.push_str(line);
+                content.push('\n');
+            }
+        }
+        case.files.push((name, content));
+        case
+    }
+
+    /// The program of the attack or of the control.
+    pub(super) fn scene(&self, is_control: bool, server: &str) -> Scene {
+        let fill = |line: &String| line.replace("${server}", server);
+        let grants = match &self.control_grants {
+            Some(grants) if is_control => grants,
+            _ => &self.grants,
+        };
+        let grants: Vec<String> = grants.iter().map(fill).collect();
+        let of_victim: Vec<String> = self.a.iter().flat_map(|a| a.grants.iter().map(fill)).collect();
+        let mut ceiling: Vec<String> = self.app_grants.iter().map(fill).collect();
+        ceiling.extend(grants.iter().chain(&of_victim).cloned());
+        ceiling.sort();
+        ceiling.dedup();
+
+        let mut manifest = String::from(
+            "[package]\nname = \"attack\"\nentry = \"main.js\"\n[imports]\nsuspect = \"./suspect/\"\n",
+        );
+        if self.a.is_some() {
+            manifest.push_str("a = \"./a/\"\n");
+        }
+        manifest.push_str(&format!("[grants]\n{}", table(&ceiling)));
+        manifest.push_str(&format!("[packages.suspect.grants]\n{}", table(&grants)));
+        if self.a.is_some() {
+            manifest.push_str(&format!("[packages.a.grants]\n{}", table(&of_victim)));
+        }
+
+        let victim = if self.a.is_some() {
+            "import * as a from \"a\";"
+        } else {
+            "const a = undefined;"
+        };
+        let mut scene = Scene::new()
+            .file("secure.toml", manifest)
+            .file("main.js", format!("{victim}\n{MAIN}"));
+        for (path, content) in &self.files {
+            scene = scene.file(path, content);
+        }
+        for (path, target) in &self.links {
+            scene = scene.link(path, target);
+        }
+        for (name, value) in &self.variables {
+            scene = scene.variable(name, value);
+        }
+        scene
+    }
+}
+
+fn table(grants: &[String]) -> String {
+    grant_table(&grants.iter().map(String::as_str).collect::<Vec<_>>())
+}

@@ -1,0 +1,26 @@
+/*---
+id = "A35"
+title = "what a module exports cannot be replaced by who imports it"
+expect = "nothing"
+audit = []
+[a]
+grants = ["fs.read=./data/**"]
+---*/
+export async function attack({ a, refuses }) {
+  let gained = "";
+  gained += await refuses("assign", "TypeError", () => { a.allowed = () => true; });
+  gained += await refuses("define", "TypeError", () => Object.defineProperty(a, "allowed", { value: () => true }));
+  gained += await refuses("delete", "TypeError", () => { delete a.allowed; });
+  gained += await refuses("add", "TypeError", () => { a.extra = 1; });
+  gained += await refuses("prototype", "TypeError", () => Object.setPrototypeOf(a, {}));
+  if (Reflect.set(a, "allowed", 1)) gained += "Reflect.set; ";
+  if (a.ask("anything")) gained += "the victim asked the attacker; ";
+  return gained;
+}
+
+export async function control({ a }) {
+  return a.ask("yes") && a.allowed("yes");
+}
+//// a/index.js
+export let allowed = (text) => text === "yes";
+export const ask = (text) => allowed(text);

@@ -1,0 +1,43 @@
+/*---
+id = "A52"
+title = "a chain of links, a loop of links and links between granted folders lead nowhere else"
+grants = ["fs.read=./one/**", "fs.read=./two/**"]
+expect = "nothing"
+audit = [
+  "allowed fs read ${base}/one/a/b/c/link/passwd", "allowed fs read ${base}/one/first", "allowed fs read ${base}/one/loop",
+  "allowed fs read ${base}/one/self", "denied fs read ${base}/etc/passwd", "allowed fs read ${base}/one/narrow/sibling",
+]
+[links]
+"one/a/b/c/link" = "../../../../../../../../../../../../etc"
+"one/first" = "second"
+"one/second" = "third/../../secret.txt"
+"one/loop" = "pool"
+"one/pool" = "loop"
+"one/self" = "self/self"
+"one/narrow/sibling" = "../other.txt"
+---*/
+import { fs } from "cap:self";
+
+export async function attack({ refuses, denied }) {
+  let gained = "";
+  gained += await refuses("chain", "PermissionDenied", () => fs.readTextFile("one/a/b/c/link/passwd"));
+  gained += await refuses("chain of names", "PermissionDenied", () => fs.readTextFile("one/first"));
+  gained += await refuses("loop", "FilesystemLoop", () => fs.readTextFile("one/loop"));
+  gained += await refuses("self", "FilesystemLoop", () => fs.readTextFile("one/self"));
+  gained += await denied("lexical", () => fs.readTextFile("one/a/b/c/link/../../../../../etc/passwd"));
+  const narrow = fs.attenuate({ read: ["./one/narrow/**"] });
+  gained += await refuses("sibling of a narrowed one", "PermissionDenied", () => narrow.readTextFile("one/narrow/sibling"));
+  return gained;
+}
+
+export async function control() {
+  return (await fs.readTextFile("one/narrow/sibling")).trim() === "of the wider grant";
+}
+//// one/other.txt
+of the wider grant
+//// one/third/x.txt
+x
+//// two/x.txt
+x
+//// secret.txt
+secret

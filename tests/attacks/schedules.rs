@@ -1,0 +1,170 @@
+//! Runs every case: its attack called directly, after an await and from a timer, its control once; each in a fresh
+//! program.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use secure_runtime::Exit;
+use serde::Deserialize;
+
+use super::case::{Case, Verdict};
+use crate::support::Server;
+
+/// What `main.js` says came of it.
+#[derive(Deserialize, Debug)]
+struct Came {
+    verdict: String,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// All files of the folder are cases; to run some only, give the beginning of their names in `ATTACK`.
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/cases");
+    let wanted = std::env::var("ATTACK").unwrap_or_default();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension().is_some_and(|kind| kind == "js")
+                && path.file_name().unwrap().to_str().unwrap().starts_with(&wanted)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_attack_comes_to_nothing_and_every_control_works() {
+    let files = files();
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let server = Server::start();
+                while let Some(path) = files.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let found = failures_of(path, &server);
+                    failures.lock().unwrap().extend(found);
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases:\n{}",
+        failures.len(),
+        files.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn every_group_of_attacks_has_cases_and_every_case_its_own_name() {
+    let mut names: Vec<(String, String)> = Vec::new();
+    for path in files() {
+        let case = Case::read(&path);
+        let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            file.starts_with(&format!("{}-", case.id)),
+            "{file}: its id is {}",
+            case.id
+        );
+        assert!(
+            !names
+                .iter()
+                .any(|(id, title)| *id == case.id || *title == case.title),
+            "{file}: there is another case {} or {:?}",
+            case.id,
+            case.title
+        );
+        names.push((case.id, case.title));
+    }
+}
+
+fn failures_of(path: &Path, server: &Server) -> Vec<String> {
+    let case = Case::read(path);
+    let mut failures = Vec::new();
+    for schedule in ["direct", "awaited", "timer"] {
+        if let Err(what) = attack(&case, schedule, server) {
+            failures.push(format!("{} ({}), {schedule}: {what}", case.id, case.title));
+            // The other schedules would mostly say the same.
+            break;
+        }
+    }
+    if let Err(what) = control(&case, server) {
+        failures.push(format!("{} ({}), control: {what}", case.id, case.title));
+    }
+    failures
+}
+
+fn attack(case: &Case, schedule: &str, server: &Server) -> Result<(), String> {
+    let (came, audit, base) = run(case, "attack", schedule, server)?;
+    let verdict = match came.verdict.as_str() {
+        "denied" => Verdict::Denied,
+        "refused" => Verdict::Refused,
+        "nothing" => Verdict::Nothing,
+        _ => return Err(format!("{came:?}, audit {audit:?}")),
+    };
+    if verdict != case.expect || case.error.as_ref().is_some_and(|error| *error != came.error) {
+        return Err(format!(
+            "{came:?}, not {:?} {}",
+            case.expect,
+            case.error.as_deref().unwrap_or_default()
+        ));
+    }
+    let expected: Vec<String> = case
+        .audit
+        .iter()
+        .map(|line| {
+            line.replace("${base}", &base)
+                .replace("${server}", server.origin())
+        })
+        .collect();
+    if audit != expected {
+        return Err(format!(
+            "audit\n    {}\nnot\n    {}",
+            audit.join("\n    "),
+            expected.join("\n    ")
+        ));
+    }
+    Ok(())
+}
+
+fn control(case: &Case, server: &Server) -> Result<(), String> {
+    let (came, audit, _) = run(case, "control", "direct", server)?;
+    if came.verdict == "gained" {
+        Ok(())
+    } else {
+        Err(format!("{came:?}, audit {audit:?}"))
+    }
+}
+
+/// What came of it, every decision, and the program's folder.
+fn run(
+    case: &Case,
+    what: &str,
+    schedule: &str,
+    server: &Server,
+) -> Result<(Came, Vec<String>, String), String> {
+    let scene = case.scene(what == "control", server.origin());
+    let base = scene.base().to_str().unwrap().to_owned();
+    let argument = serde_json::json!({
+        "what": what,
+        "schedule": schedule,
+        "base": base,
+        "server": server.origin(),
+    });
+    let ran = scene.run(&[&argument.to_string()]);
+    if !matches!(ran.exit, Ok(Exit::Completed)) {
+        return Err(format!("{ran:#?}"));
+    }
+    // The last line: the package may have printed others.
+    let line = ran.out.lines().last().unwrap_or_default();
+    let came = serde_json::from_str(line).map_err(|error| format!("{error} in {:?}", ran.out))?;
+    Ok((came, ran.decisions(), base))
+}

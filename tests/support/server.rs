@@ -1,0 +1,145 @@
+//! A small HTTP server on the loopback address.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Answers every request by its path; ends with the value.
+///
+/// | path | answer |
+/// | --- | --- |
+/// | `/ok` | `hello` |
+/// | `/echo` | JSON of what arrived: method, target, headers, body |
+/// | `/redirect/STATUS/URL` | a redirect to the URL |
+/// | `/endless` | a body without end |
+/// | `/silent` | nothing |
+pub(crate) struct Server {
+    origin: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// A server on a port of its own.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (seen, end) = (requests.clone(), ended.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if end.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (seen, end) = (seen.clone(), end.clone());
+                if let Ok(stream) = stream {
+                    // A client that went away is no failure of the server.
+                    std::thread::spawn(move || drop(answer(stream, &seen, &end)));
+                }
+            }
+        });
+        Server {
+            origin,
+            requests,
+            ended,
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> &str {
+        self.origin.rsplit(':').next().unwrap()
+    }
+
+    /// What was asked for so far, as `METHOD target`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // Wakes the thread that waits for a connection.
+        drop(TcpStream::connect(self.origin.trim_start_matches("http://")));
+    }
+}
+
+fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>, end: &AtomicBool) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_ascii_whitespace();
+    let (method, target) = (
+        words.next().unwrap_or_default().to_owned(),
+        words.next().unwrap_or_default().to_owned(),
+    );
+    if method.is_empty() {
+        return Ok(());
+    }
+    seen.lock().unwrap().push(format!("{method} {target}"));
+    let mut headers = Vec::new();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        let (name, value) = (name.to_ascii_lowercase(), value.trim().to_owned());
+        if name == "content-length" {
+            length = value.parse().unwrap_or(0);
+        }
+        headers.push((name, value));
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+
+    if target == "/endless" {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
+        while !end.load(Ordering::SeqCst) {
+            stream.write_all(&[b'x'; 4096])?;
+        }
+        return Ok(());
+    }
+    if target == "/silent" {
+        // Until the client gives up.
+        let _ = reader.read(&mut [0]);
+        return Ok(());
+    }
+    if let Some((status, to)) = target
+        .strip_prefix("/redirect/")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        let head = format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        return stream.write_all(head.as_bytes());
+    }
+    let content = if target.starts_with("/echo") {
+        serde_json::json!({
+            "method": method,
+            "target": target,
+            "headers": headers.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "body": String::from_utf8_lossy(&body),
+        })
+        .to_string()
+    } else {
+        "hello".to_owned()
+    };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nset-cookie: a=b\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        content.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    if method == "HEAD" {
+        return Ok(());
+    }
+    stream.write_all(content.as_bytes())
+}
