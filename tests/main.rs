@@ -8,4 +8,5 @@
 )]
 
 mod attacks;
+mod cli;
 mod support;

@@ -26,12 +26,12 @@ use clap::{Parser, Subcommand};
 use self::failure::{Code, Failure};
 use crate::Engine;
 
-const AFTER_HELP: &str = "\
-Exit codes: 0 success, 1 an uncaught JavaScript error, 2 wrong usage or manifest, 3 an uncaught denial,
-4 bytes that differ from what was promised (hash, signature, lock), 5 a limit was hit, 70 a bug in secure-runtime.
+const AFTER_HELP: &str = "Exit codes: 0 success, 1 an uncaught JavaScript error, 2 wrong usage or manifest, \
+    3 an uncaught denial, 4 bytes that differ from what was promised (hash, signature, lock), 5 a limit was hit, \
+    70 a bug in secure-runtime.
 
-Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, $XDG_DATA_HOME/secure-runtime/store,
-or ~/.local/share/secure-runtime/store. NO_COLOR turns colours off.";
+Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, it is \
+    $XDG_DATA_HOME/secure-runtime/store, or ~/.local/share/secure-runtime/store. NO_COLOR turns colours off.";
 
 /// Runs JavaScript that you did not write with only the rights that you gave it
 #[derive(Debug, Parser)]
@@ -140,4 +140,44 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
         .unwrap_or_default();
     Failure::bug(format!("{}{place}", text::one_line(cause))).report();
     std::process::exit(Code::Bug as i32);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn check(command: &clap::Command) {
+        for argument in command.get_arguments() {
+            let said = argument.get_help().is_some();
+            assert!(
+                said,
+                "{} of {} says nothing about itself",
+                argument.get_id(),
+                command.get_name()
+            );
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn every_argument_of_every_command_says_what_it_is() {
+        Arguments::command().debug_assert();
+        check(&Arguments::command());
+    }
+
+    #[test]
+    fn exit_codes_are_a_contract() {
+        let codes = [
+            Code::Uncaught,
+            Code::Usage,
+            Code::Denied,
+            Code::Integrity,
+            Code::Limit,
+            Code::Bug,
+        ];
+        assert_eq!(codes.map(|code| code as u8), [1, 2, 3, 4, 5, 70]);
+        assert_eq!(Failure::bug("x").code(), Code::Bug);
+    }
 }

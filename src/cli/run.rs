@@ -140,7 +140,6 @@ fn token(arguments: &Arguments) -> Result<Option<(Token, PublicKey)>, Failure> {
 
 fn uncaught(error: &UncaughtError) -> Failure {
     Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)))
-        .with_help("the program threw this and nothing caught it; the first line of the trace is where")
 }
 
 /// The guest's words, none of which can pass for ours: further lines of a message are marked.

@@ -1,0 +1,256 @@
+//! A denial names module, operation and block, and the lines that it says to write into `secure.toml` allow it.
+
+use super::{Done, command, secure_runtime};
+use crate::support::{Scene, manifest};
+
+/// The lines of the manifest that a message says to write.
+fn advised(said: &str) -> Vec<&str> {
+    let (_, lines) = said
+        .split_once("help: to allow it, write in secure.toml\n")
+        .unwrap_or_else(|| panic!("{said}"));
+    lines
+        .lines()
+        .map_while(|line| line.strip_prefix("    "))
+        .collect()
+}
+
+/// Does with the lines what a person would: under their section, in place of a line where they say so, and a section
+/// that is not there yet at the end.
+fn pasted(manifest: &str, lines: &[&str]) -> String {
+    let mut manifest: Vec<String> = manifest.lines().map(str::to_owned).collect();
+    for pair in lines.chunks(2) {
+        let [section, line] = pair else {
+            panic!("{lines:?}")
+        };
+        let Some(header) = manifest.iter().position(|known| known == section) else {
+            manifest.extend([(*section).to_owned(), (*line).to_owned()]);
+            continue;
+        };
+        if let Some((_, key)) = line.split_once("  # in place of its ") {
+            let old = manifest
+                .iter()
+                .skip(header)
+                .position(|known| known.starts_with(&format!("{key} =")))
+                .unwrap();
+            manifest.remove(header + old);
+        }
+        manifest.insert(header + 1, (*line).to_owned());
+    }
+    manifest.join("\n") + "\n"
+}
+
+/// Runs a program that is denied, pastes what the message says, and runs it again; as often as it is denied otherwise.
+#[track_caller]
+fn denied_then_allowed(scene: Scene, module: &str, operation: &str, block: &str) {
+    let run = |scene: &Scene| Done::from(command(scene, &["run"]).env("NAME", "value").output().unwrap());
+    secure_runtime(&scene, &["lock"]).success();
+    let said = run(&scene).failure_with_hint(3);
+    let first = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(
+        first.contains(operation) && first.ends_with(&format!(" was denied to module {module}")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("refused by {block}\n")), "{said}");
+
+    let explained = secure_runtime(&scene, &["explain", first]).success();
+    assert_eq!(advised(&explained), advised(&said));
+    let asked = first
+        .strip_prefix("error: ")
+        .unwrap()
+        .split(" was denied")
+        .next()
+        .unwrap();
+    assert_eq!(
+        secure_runtime(&scene, &["explain", "--module", module, asked]).success(),
+        explained
+    );
+
+    let text = pasted(&scene.read("secure.toml"), &advised(&said));
+    let scene = scene.file("secure.toml", &text);
+    let locked = secure_runtime(&scene, &["lock"]);
+    assert_eq!(locked.code, Some(0), "{text}\n{locked:?}");
+    let done = run(&scene);
+    assert_eq!(done.code, Some(0), "{text}\n{done:?}");
+}
+
+const PROGRAM: &str = "block 0: the program's [grants]";
+
+#[test]
+fn a_first_grant() {
+    let scene = Scene::of_main(
+        &[],
+        "import { fs } from 'cap:self'; await fs.readTextFile('a.txt');",
+    )
+    .file("a.txt", "");
+    denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
+}
+
+#[test]
+fn a_further_scope_of_the_same_action() {
+    let scene = Scene::of_main(
+        &["fs.read=./data/**", "fs.write=./out/**", "clock=1s"],
+        "import { fs } from 'cap:self'; await fs.readTextFile('data/a.txt'); await fs.readTextFile('b \"c\".txt');",
+    )
+    .file("data/a.txt", "")
+    .file("b \"c\".txt", "");
+    denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
+}
+
+#[test]
+fn every_family() {
+    for (source, operation) in [
+        (
+            "import { fs } from 'cap:self'; await fs.writeTextFile('new.txt', '');",
+            "fs write ",
+        ),
+        (
+            "import { env } from 'cap:self'; if (env.get('NAME') !== 'value') throw 0;",
+            "env read NAME",
+        ),
+        (
+            "import { random } from 'cap:self'; random.bytes(8);",
+            "random read ",
+        ),
+        ("import { clock } from 'cap:self'; clock.now();", "clock read "),
+    ] {
+        denied_then_allowed(
+            Scene::of_main(&["fs.read=./x"], source),
+            "app:/main.js",
+            operation,
+            PROGRAM,
+        );
+    }
+}
+
+/// A package `@scope/reader` that reads `data/a.txt` by itself.
+fn reader(grants: &[&str], rest: &str) -> Scene {
+    let imports = "[imports]\n\"@scope/reader\" = \"./vendor/reader/\"\n";
+    Scene::new()
+        .file("secure.toml", format!("{}\n{rest}", manifest(grants, imports)))
+        .file("main.js", "import { read } from '@scope/reader'; await read();")
+        .file(
+            "vendor/reader/index.js",
+            "import { fs } from 'cap:self';\nexport const read = () => fs.readTextFile('data/a.txt');\n",
+        )
+        .file("data/a.txt", "")
+}
+
+const PACKAGE: &str = "block 1: the grants of package @scope/reader";
+
+#[test]
+fn a_package_that_held_nothing() {
+    denied_then_allowed(
+        reader(&["fs.read=./data/**"], ""),
+        "@scope/reader/index.js",
+        "fs read ",
+        PACKAGE,
+    );
+}
+
+#[test]
+fn a_package_that_held_something_else() {
+    let rest = "[packages.\"@scope/reader\"]\ngrants = { fs.read = [\"./data/other.txt\"], random = true }\n";
+    let scene = reader(&["fs.read=./data/**", "random=true"], rest);
+    denied_then_allowed(scene, "@scope/reader/index.js", "fs read ", PACKAGE);
+}
+
+#[test]
+fn a_package_beyond_what_the_program_holds() {
+    denied_then_allowed(
+        reader(&["fs.read=./main.js"], ""),
+        "@scope/reader/index.js",
+        "fs read ",
+        PROGRAM,
+    );
+}
+
+#[test]
+fn a_module_with_less_than_the_program() {
+    let rest = "[modules.\"./part.js\"]\ngrants = { fs.read = [\"./data/other.txt\"] }\n";
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            format!("{}\n{rest}", manifest(&["fs.read=./data/**"], "")),
+        )
+        .file("main.js", "import { read } from './part.js'; await read();")
+        .file(
+            "part.js",
+            "import { fs } from 'cap:self';\nexport const read = () => fs.readTextFile('data/a.txt');\n",
+        )
+        .file("data/a.txt", "");
+    denied_then_allowed(
+        scene,
+        "app:/part.js",
+        "fs read ",
+        "block 1: the grants of module app:/part.js",
+    );
+}
+
+/// What the program itself took away no manifest gives back.
+#[test]
+fn an_attenuation_is_named() {
+    let scene = Scene::of_main(
+        &["fs.read=./data/**"],
+        "import { fs } from 'cap:self'; await fs.attenuate({ read: ['data/b/**'] }).readTextFile('data/a.txt');",
+    )
+    .file("data/a.txt", "");
+    let said = secure_runtime(&scene, &["run"]).failure_with_hint(3);
+    assert!(
+        said.contains("refused by block 2: an attenuation in the program"),
+        "{said}"
+    );
+    assert!(
+        said.contains("attenuate()") && !said.contains("write in secure.toml"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_expired_capability_is_named() {
+    let scene = Scene::of_main(
+        &["fs.read=./data/**"],
+        "import { fs } from 'cap:self'; await fs.attenuate({ expires: '0s' }).readTextFile('data/a.txt');",
+    );
+    let said = secure_runtime(&scene, &["run"]).failure_with_hint(3);
+    assert!(
+        said.contains("the capability has expired") && said.contains("still valid"),
+        "{said}"
+    );
+}
+
+/// A line of an audit file is a denial as well.
+#[test]
+fn explain_reads_audit_records() {
+    let scene = Scene::of_main(
+        &["fs.read=./data/**"],
+        "import { fs } from 'cap:self'; await fs.readTextFile('a.txt').catch(() => 0);",
+    );
+    secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]).success();
+    let explained = secure_runtime(&scene, &["explain", scene.read("audit.jsonl").as_str()]).success();
+    assert!(
+        explained.contains("a.txt is denied to module app:/main.js by block 0: the program's [grants]"),
+        "{explained}"
+    );
+    assert_eq!(
+        advised(&explained),
+        [
+            "[grants]",
+            "fs.read = [\"./data/**\", \"./a.txt\"]  # in place of its fs.read"
+        ]
+    );
+    let message = "CapabilityError: fs read \"a.txt\" is not allowed in app:/main.js: no grant covers it";
+    assert_eq!(secure_runtime(&scene, &["explain", message]).success(), explained);
+}
+
+#[test]
+fn explain_says_that_something_is_allowed() {
+    let scene = Scene::of_main(&["fs.read=./data/**"], "");
+    for module in ["main.js", "./main.js", "app:/main.js"] {
+        let explained =
+            secure_runtime(&scene, &["explain", "--module", module, "fs read data/a.txt"]).success();
+        assert!(
+            explained.contains("is allowed to module app:/main.js") && !explained.contains("help"),
+            "{explained}"
+        );
+    }
+}

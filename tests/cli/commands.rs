@@ -1,0 +1,381 @@
+//! What each command does when all is well.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::{command, greeting, has_run, home, secure_runtime, store};
+use crate::support::Scene;
+
+#[test]
+fn version_names_the_engine() {
+    let out = secure_runtime(&Scene::new(), &["--version"]).success();
+    let engine = if cfg!(feature = "quickjs") {
+        "QuickJS-ng "
+    } else {
+        "V8 "
+    };
+    assert!(
+        out.starts_with(concat!("secure-runtime ", env!("CARGO_PKG_VERSION"), " (")),
+        "{out}"
+    );
+    assert!(out.contains(engine), "{out}");
+}
+
+#[test]
+fn help_names_exit_codes_and_the_local_store() {
+    let out = secure_runtime(&Scene::new(), &["--help"]).success();
+    for part in ["Exit codes", "SECURE_RUNTIME_STORE", "NO_COLOR", "explain"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
+fn init_makes_a_project_that_runs_and_locks() {
+    let scene = Scene::new();
+    let said = secure_runtime(&scene, &["init", "hello"]).success();
+    assert!(said.contains("secure-runtime run hello"), "{said}");
+    assert_eq!(
+        secure_runtime(&scene, &["run", "hello"]).success(),
+        "Hello, world!\n"
+    );
+    assert_eq!(
+        secure_runtime(&scene, &["run", "hello", "--", "a", "b"]).success(),
+        "Hello, a!\nHello, b!\n"
+    );
+    secure_runtime(&scene, &["lock", "hello"]).success();
+    secure_runtime(&scene, &["verify", "hello"]).success();
+    assert_eq!(
+        secure_runtime(&scene, &["run", "--locked", "hello"]).success(),
+        "Hello, world!\n"
+    );
+    let explained = secure_runtime(
+        &scene,
+        &[
+            "explain",
+            "--dir",
+            "hello",
+            "--module",
+            "greet",
+            "fs read data/names.txt",
+        ],
+    );
+    assert!(explained.success().contains("[packages.greet]"));
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let scene = Scene::new().file("main.js", "mine");
+    let said = secure_runtime(&scene, &["init"]).failure_with_hint(2);
+    assert!(said.contains("main.js exists already"), "{said}");
+    assert_eq!(scene.read("main.js"), "mine");
+    assert!(!scene.base().join("secure.toml").exists());
+}
+
+#[test]
+fn lock_says_what_changed() {
+    let scene = greeting();
+    let first = secure_runtime(&scene, &["lock"]).success();
+    assert!(
+        first.contains("1 package, 4 modules") && first.contains("new"),
+        "{first}"
+    );
+    let again = secure_runtime(&scene, &["lock"]).success();
+    assert!(again.contains("unchanged"), "{again}");
+    let scene = scene.file("lib/words.json", "[\"you\"]");
+    let changed = secure_runtime(&scene, &["lock"]).success();
+    assert!(
+        changed.contains("changed app:/lib/words.json") && !changed.contains("greet/"),
+        "{changed}"
+    );
+    let manifest = scene.read("secure.toml").replace("./out/**", "./**");
+    let scene = scene.file("secure.toml", manifest);
+    let report: Value = serde_json::from_str(&secure_runtime(&scene, &["lock", "--json"]).success()).unwrap();
+    assert_eq!(
+        report["changes"],
+        serde_json::json!([
+            "grant to the program: fs.write=./**",
+            "no grant to the program any more: fs.write=./out/**"
+        ])
+    );
+}
+
+#[test]
+fn a_locked_program_runs_from_the_store_alone() {
+    let scene = greeting();
+    secure_runtime(&scene, &["lock"]).success();
+    std::fs::remove_dir_all(scene.base().join("vendor")).unwrap();
+    std::fs::remove_file(scene.base().join("main.js")).unwrap();
+    let verified: Value =
+        serde_json::from_str(&secure_runtime(&scene, &["verify", "--json"]).success()).unwrap();
+    assert_eq!(
+        (
+            &verified["modules"],
+            &verified["in_store"],
+            &verified["in_project"]
+        ),
+        (&4.into(), &4.into(), &1.into())
+    );
+    assert_eq!(
+        secure_runtime(&scene, &["run", "--locked"]).success(),
+        "Hello, world!\n"
+    );
+    assert!(has_run(&scene));
+}
+
+#[test]
+fn graph_show_is_a_tree_or_json() {
+    let scene = greeting();
+    let unlocked = secure_runtime(&scene, &["graph", "show"]);
+    assert!(unlocked.err.contains("no secure.lock"), "{unlocked:?}");
+    secure_runtime(&scene, &["lock"]).success();
+    let tree = secure_runtime(&scene, &["graph", "show"]).success();
+    assert_eq!(tree, unlocked.out);
+    for part in [
+        "greet 1.2.3",
+        "no grants",
+        "fs.write=./out/**",
+        "app:/main.js",
+        "the entry",
+        "greet/hello.js",
+    ] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    let graph: Value =
+        serde_json::from_str(&secure_runtime(&scene, &["graph", "show", "--json"]).success()).unwrap();
+    assert_eq!(graph["entry"], "app:/main.js");
+    assert_eq!(graph["packages"][1]["name"], "greet");
+    assert_eq!(
+        graph["packages"][0]["modules"][1]["imports"]["greet"],
+        "greet/index.js"
+    );
+    assert!(tree.contains(graph["graph"].as_str().unwrap()));
+}
+
+#[test]
+fn run_says_that_there_is_no_lock_on_standard_error() {
+    let scene = greeting();
+    let done = secure_runtime(&scene, &["run"]);
+    assert!(
+        done.err.contains("no secure.lock") && done.err.contains("secure-runtime lock"),
+        "{done:?}"
+    );
+    assert_eq!(done.success(), "Hello, world!\n");
+}
+
+#[test]
+fn run_passes_arguments_streams_and_allowed_variables() {
+    let scene = Scene::of_main(
+        &["env.read=GREETING"],
+        "import { env } from 'cap:self';\n\
+         export default (args) => { console.log(args.join()); console.error(env.get('GREETING')); }",
+    );
+    let mut command = command(&scene, &["run", ".", "--", "--x", "y"]);
+    let done = super::Done::from(command.env("GREETING", "hi").output().unwrap());
+    assert_eq!((done.out.as_str(), done.code), ("--x,y\n", Some(0)), "{done:?}");
+    assert!(done.err.ends_with("hi\n"), "{done:?}");
+}
+
+#[test]
+fn a_file_without_a_manifest_runs_with_grants() {
+    let scene = Scene::new().file("a.txt", "A").file(
+        "one.js",
+        "import { fs } from 'cap:self'; console.log(await fs.readTextFile('a.txt'));",
+    );
+    let denied = secure_runtime(&scene, &["run", "one.js"]).failure_with_hint(3);
+    assert!(denied.contains("--grant 'fs.read=./a.txt'"), "{denied}");
+    assert_eq!(
+        secure_runtime(&scene, &["run", "one.js", "--grant", "fs.read=./a.txt"]).success(),
+        "A\n"
+    );
+}
+
+#[test]
+fn audit_appends_one_json_record_a_decision() {
+    let scene = Scene::of_main(
+        &["fs.read=./data/**"],
+        "import { fs } from 'cap:self';\nawait fs.readTextFile('data/a');\n\
+         try { await fs.readTextFile('b\\u001b\\u202e') } catch {}",
+    )
+    .file("data/a", "");
+    secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]).success();
+    secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]).success();
+    let text = scene.read("audit.jsonl");
+    assert!(text.is_ascii() && !text.contains('\u{1b}'), "{text}");
+    let records: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let verdicts: Vec<&str> = records
+        .iter()
+        .map(|record| record["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["allowed", "denied", "allowed", "denied"]);
+    assert_eq!(records[1]["module"], "app:/main.js");
+    assert_eq!(records[1]["block"], 0);
+    assert!(
+        records[1]["resource"]
+            .as_str()
+            .unwrap()
+            .ends_with("/b\u{1b}\u{202e}")
+    );
+}
+
+/// What cannot be recorded is not done, and the run does not go on: invariant 7.
+#[test]
+fn a_full_audit_disk_stops_the_run() {
+    let scene = Scene::of_main(
+        &["fs.write=./out/**"],
+        "import { fs } from 'cap:self';\ntry { await fs.writeTextFile('out/a', '') } catch {}\n\
+         try { await fs.writeTextFile('out/b', '') } catch {}\nconsole.log('went on');",
+    )
+    .folder("out");
+    let done = secure_runtime(&scene, &["run", "--audit", "/dev/full"]);
+    assert!(!scene.base().join("out/a").exists() && !scene.base().join("out/b").exists());
+    assert!(!done.out.contains("went on"), "{done:?}");
+    let said = done.failure_with_hint(2);
+    assert!(said.contains("/dev/full cannot be written"), "{said}");
+    let said = secure_runtime(&scene, &["run", "--audit", "no/such/folder/a.jsonl"]).failure_with_hint(2);
+    assert!(said.contains("no/such/folder/a.jsonl"), "{said}");
+}
+
+#[test]
+fn store_adds_gets_lists_and_verifies() {
+    let bytes = b"\x00\xffbytes\x1b[31m";
+    let scene = Scene::new().file("a.bin", bytes).file("b.txt", "b");
+    let added = secure_runtime(&scene, &["store", "add", "a.bin", "b.txt"]).success();
+    assert_eq!(added.lines().count(), 2);
+    let hash = added.split(' ').next().unwrap();
+    let got = command(&scene, &["store", "get", hash]).output().unwrap();
+    assert_eq!(got.stdout, bytes);
+    secure_runtime(&scene, &["store", "get", hash, "-o", "copy.bin"]).success();
+    assert_eq!(std::fs::read(scene.base().join("copy.bin")).unwrap(), bytes);
+    secure_runtime(&scene, &["store", "get", hash, "-o", "copy.bin"]).failure_with_hint(2);
+    let listed = secure_runtime(&scene, &["store", "list"]).success();
+    assert!(
+        listed.starts_with(store(&scene).to_str().unwrap()) && listed.contains(hash),
+        "{listed}"
+    );
+    let json: Value =
+        serde_json::from_str(&secure_runtime(&scene, &["store", "list", "--json"]).success()).unwrap();
+    assert_eq!(json["blobs"].as_array().unwrap().len(), 2);
+    assert!(
+        secure_runtime(&scene, &["store", "verify"])
+            .success()
+            .contains("verified 2 blobs")
+    );
+}
+
+#[test]
+fn the_local_store_is_where_the_environment_says() {
+    let scene = Scene::new();
+    let place = |variables: &[(&str, &str)]| {
+        let mut command = command(&scene, &["store", "list"]);
+        command
+            .env_remove("SECURE_RUNTIME_STORE")
+            .env_remove("HOME")
+            .envs(variables.iter().copied());
+        super::Done::from(command.output().unwrap())
+    };
+    let (home, data) = (home(&scene), scene.base().join("data"));
+    let (home, data) = (home.to_str().unwrap(), data.to_str().unwrap());
+    let default = format!("{home}/.local/share/secure-runtime/store: 0 blobs");
+    assert!(place(&[("HOME", home)]).success().starts_with(&default));
+    assert!(
+        place(&[("HOME", home), ("XDG_DATA_HOME", "relative")])
+            .success()
+            .starts_with(&default)
+    );
+    let in_data = format!("{data}/secure-runtime/store: 0 blobs");
+    assert!(
+        place(&[("HOME", home), ("XDG_DATA_HOME", data)])
+            .success()
+            .starts_with(&in_data)
+    );
+    assert!(place(&[]).failure_with_hint(2).contains("SECURE_RUNTIME_STORE"));
+}
+
+/// A program whose modules are nowhere on this machine comes from a served store, and is kept.
+#[test]
+fn a_served_store_feeds_another_machine() {
+    let origin = greeting();
+    secure_runtime(&origin, &["lock"]).success();
+    let mut server = command(&origin, &["store", "serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = line.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(address.starts_with("http://127.0.0.1:"), "{line}");
+
+    let other = Scene::new()
+        .file("secure.toml", origin.read("secure.toml"))
+        .file(
+            "secure.lock",
+            std::fs::read(origin.base().join("secure.lock")).unwrap(),
+        )
+        .folder("out");
+    let said = secure_runtime(&other, &["run", "--locked"]).failure_with_hint(2);
+    assert!(said.contains("--store"), "{said}");
+    assert_eq!(
+        secure_runtime(&other, &["run", "--locked", "--store", &address]).success(),
+        "Hello, world!\n"
+    );
+
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &server.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+    assert_eq!(
+        secure_runtime(&other, &["run", "--locked"]).success(),
+        "Hello, world!\n"
+    );
+}
+
+#[test]
+fn keys_are_private_files_with_a_public_half() {
+    let scene = Scene::new();
+    let public = secure_runtime(&scene, &["key", "generate", "--out", "root.key"]).success();
+    let mode = std::fs::metadata(scene.base().join("root.key"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(
+        secure_runtime(&scene, &["key", "public", "root.key"]).success(),
+        public
+    );
+    let private = scene.read("root.key");
+    let said = secure_runtime(&scene, &["key", "generate", "--out", "root.key"]).failure_with_hint(2);
+    assert!(said.contains("nothing is overwritten"), "{said}");
+    assert_eq!(scene.read("root.key"), private);
+    let printed = secure_runtime(&scene, &["key", "generate"]);
+    assert!(
+        printed.out.starts_with("ed25519-private/") && printed.err.contains("warning"),
+        "{}",
+        printed.err
+    );
+}
+
+/// `… | head` is no error.
+#[test]
+fn a_reader_that_is_gone_is_no_error() {
+    let scene = greeting();
+    for arguments in [&["graph", "show"][..], &["run"], &["--help"]] {
+        let mut child = command(&scene, arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let done = super::Done::from(child.wait_with_output().unwrap());
+        assert_eq!(done.code, Some(0), "{arguments:?} {done:?}");
+    }
+}

@@ -1,0 +1,162 @@
+//! One cause for each exit code, and how it is told.
+
+use super::{greeting, has_run, secure_runtime};
+use crate::support::{Scene, manifest};
+
+#[test]
+fn success_is_0() {
+    assert_eq!(secure_runtime(&greeting(), &["run"]).code, Some(0));
+}
+
+#[test]
+fn an_uncaught_error_is_1_with_message_and_stack() {
+    for source in [
+        "function inner() { throw new TypeError('no such thing'); }\nexport default function main() { inner(); }",
+        "function inner() { throw new TypeError('no such thing'); }\nawait null;\ninner();",
+        "function inner() { throw new TypeError('no such thing'); }\nsetTimeout(() => inner(), 1);",
+        "async function inner() { throw new TypeError('no such thing'); }\ninner();",
+    ] {
+        let said = secure_runtime(&Scene::of_main(&[], source), &["run"]).failure(1);
+        assert!(
+            said.contains("error: uncaught TypeError: no such thing\n    at inner (app:/main.js:1:"),
+            "{source}\n{said}"
+        );
+    }
+    for (source, message) in [
+        ("throw 'words'", "words"),
+        ("throw null", "null"),
+        ("1 +", "SyntaxError"),
+    ] {
+        let done = secure_runtime(&Scene::of_main(&[], source), &["run"]);
+        assert!(done.err.contains(message), "{source} {done:?}");
+        assert_eq!(
+            done.code,
+            Some(if source == "1 +" { 2 } else { 1 }),
+            "{source} {done:?}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let scene = greeting();
+    for arguments in [
+        &["nonsense"][..],
+        &["run", "--nonsense"],
+        &["run", "no-such-folder"],
+        &["run", "--grant", "fs.read=./x"],
+        &["run", "--token", "t"],
+        &["run", "--store", "no-such-store"],
+        &["run", "main.js", "--grant", "fs.read"],
+        &["lock", "no-such-folder"],
+        &["verify"],
+        &["graph", "diff", "a", "b"],
+        &["sign"],
+        &["key", "public", "no-such-file"],
+        &["store", "get", "blake3:00"],
+        &["store", "add"],
+        &["store", "serve", "--listen", "nowhere"],
+        &["explain", "--module", "no-such-module", "fs read a"],
+        &["explain", "nonsense"],
+    ] {
+        secure_runtime(&scene, arguments).failure(2);
+    }
+    assert!(!has_run(&scene));
+}
+
+#[test]
+fn an_uncaught_denial_is_3_and_a_caught_one_is_not() {
+    let source = "import { fs } from 'cap:self';\nfunction reader() { return fs.readTextFile('a.txt'); }\n";
+    let said = secure_runtime(
+        &Scene::of_main(&[], &format!("{source}await reader();")),
+        &["run"],
+    )
+    .failure_with_hint(3);
+    for part in [
+        "/a.txt was denied to module app:/main.js",
+        "refused by block 0: the program's [grants]",
+        "at reader (app:/main.js:2:",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    secure_runtime(
+        &Scene::of_main(&[], &format!("{source}await reader().catch(() => 0);")),
+        &["run"],
+    )
+    .success();
+}
+
+#[test]
+fn no_lock_where_one_is_asked_for_is_4() {
+    let scene = greeting();
+    let said = secure_runtime(&scene, &["run", "--locked"]).failure_with_hint(4);
+    assert!(
+        said.contains("secure.lock") && said.contains("secure-runtime lock"),
+        "{said}"
+    );
+    assert!(!has_run(&scene));
+}
+
+#[test]
+fn a_manifest_that_says_more_than_its_lock_is_4() {
+    for (from, to) in [
+        ("[\"./out/**\"]", "[\"./out/**\", \"/etc/**\"]"),
+        ("fs.write", "random = true\nfs.write"),
+        ("entry = \"main.js\"", "entry = \"lib/words.json\""),
+    ] {
+        let scene = greeting();
+        secure_runtime(&scene, &["lock"]).success();
+        let manifest = scene.read("secure.toml").replace(from, to);
+        let scene = scene.file("secure.toml", manifest);
+        for command in ["run", "verify"] {
+            let said = secure_runtime(&scene, &[command]).failure_with_hint(4);
+            assert!(said.contains("secure.toml"), "{said}");
+        }
+        assert!(!has_run(&scene));
+    }
+}
+
+#[test]
+fn a_limit_is_5_with_its_name_and_figure() {
+    for (limit, source, told) in [
+        ("wall = \"300ms\"", "for (;;);", "wall time limit of 300ms"),
+        (
+            "wall = \"300ms\"",
+            "await new Promise(() => setTimeout(() => 0, 1e6));",
+            "wall time limit of 300ms",
+        ),
+        (
+            "heap = \"16MiB\"",
+            "const all = []; for (;;) all.push(new Array(1000).fill({}));",
+            "heap limit of 16.0 MiB",
+        ),
+        #[cfg(target_os = "linux")]
+        ("cpu = \"200ms\"", "for (;;);", "processor time limit of 200ms"),
+    ] {
+        let text = format!("{}\n[limits]\n{limit}\n", manifest(&[], ""));
+        let scene = Scene::new().file("secure.toml", text).file("main.js", source);
+        let said = secure_runtime(&scene, &["run"]).failure_with_hint(5);
+        assert!(said.contains(told), "{said}");
+    }
+}
+
+/// What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
+#[test]
+fn guests_cannot_speak_to_the_terminal() {
+    for source in [
+        "throw new Error('a\\u001b[2J\\r\\u202eb\\u009b\\nerror: forged\\n  help: forged')",
+        "const e = new Error('x'); e.name = 'N\\u001b]0;t\\u0007\\nerror: forged'; throw e",
+        "const f = { ['n\\u001b[1m\\nerror: forged']() { throw new Error('x') } }; Object.values(f)[0]()",
+    ] {
+        let said = secure_runtime(&Scene::of_main(&[], source), &["run"]).failure(1);
+        let forged =
+            |line: &str| line.starts_with("error: forged") || line.trim_start().starts_with("help: forged");
+        assert!(!said.lines().any(forged) && !said.contains('\u{202e}'), "{said}");
+    }
+    let source = "import { fs } from 'cap:self'; await fs.readTextFile('a\\u001b[2J\\u202e\\nerror: forged')";
+    let said = secure_runtime(&Scene::of_main(&[], source), &["run"]).failure_with_hint(3);
+    assert!(
+        !said.contains('\u{202e}') && !said.lines().any(|line| line.starts_with("error: forged")),
+        "{said}"
+    );
+}

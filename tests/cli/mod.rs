@@ -1,0 +1,117 @@
+//! The command line, run as a user runs it: `spec/cli.md`.
+
+mod advice;
+mod commands;
+mod exit_codes;
+mod flips;
+mod malformed;
+mod tokens;
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::Scene;
+
+/// The binary, in the scene's folder, with a store and a home of the scene's own and nothing else in the environment.
+fn command(scene: &Scene, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+    command
+        .args(arguments)
+        .current_dir(scene.base())
+        .env_clear()
+        .env("HOME", home(scene))
+        .env("SECURE_RUNTIME_STORE", store(scene))
+        .stdin(Stdio::null());
+    command
+}
+
+fn home(scene: &Scene) -> PathBuf {
+    scene.base().parent().unwrap().join("home")
+}
+
+/// The scene's local store.
+fn store(scene: &Scene) -> PathBuf {
+    scene.base().parent().unwrap().join("store")
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Done {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn secure_runtime(scene: &Scene, arguments: &[&str]) -> Done {
+    command(scene, arguments).output().unwrap().into()
+}
+
+impl Done {
+    /// Fails the test unless the command succeeded; gives its standard output.
+    #[track_caller]
+    fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.out
+    }
+
+    /// Fails the test unless the command failed with this code, as a failure should look; gives its standard error.
+    #[track_caller]
+    fn failure(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        let message = self.err.lines().find(|line| line.starts_with("error: "));
+        assert!(message.is_some(), "no error is named: {self:#?}");
+        assert!(
+            !self.err.contains("panicked") && !self.err.contains("this is a bug"),
+            "{self:#?}"
+        );
+        let is_plain = |character: char| character == '\n' || !character.is_control();
+        assert!(self.err.chars().all(is_plain), "{self:#?}");
+        self.err
+    }
+
+    /// As [`Done::failure`], and it says what to do.
+    #[track_caller]
+    fn failure_with_hint(self, code: i32) -> String {
+        let said = self.failure(code);
+        assert!(said.contains("help: ") || said.contains("; "), "no hint: {said}");
+        said
+    }
+}
+
+/// A program whose own module writes `out/marker` by way of a package that holds nothing, and that can be told from its
+/// absence that nothing ran.
+fn greeting() -> Scene {
+    Scene::new()
+        .file(
+            "secure.toml",
+            "[package]\nname = \"greeting\"\nentry = \"main.js\"\n\n[imports]\ngreet = \"./vendor/greet/\"\n\
+             \"#lib/\" = \"./lib/\"\n\n[grants]\nfs.write = [\"./out/**\"]\n",
+        )
+        .file(
+            "main.js",
+            "import { fs } from 'cap:self';\nimport { greet } from 'greet';\nimport words from '#lib/words.json' with { type: 'json' };\n\
+             await fs.writeTextFile('out/marker', greet(words[0]));\nconsole.log(greet(words[0]));\n",
+        )
+        .file("lib/words.json", "[\"world\"]")
+        .file(
+            "vendor/greet/package.json",
+            "{\"name\":\"greet\",\"version\":\"1.2.3\",\"type\":\"module\",\"exports\":\"./index.js\"}",
+        )
+        .file("vendor/greet/index.js", "import { hello } from './hello.js';\nexport const greet = (name) => `${hello}, ${name}!`;\n")
+        .file("vendor/greet/hello.js", "export const hello = 'Hello';\n")
+        .folder("out")
+}
+
+fn has_run(scene: &Scene) -> bool {
+    scene.base().join("out/marker").exists()
+}

@@ -1,0 +1,219 @@
+//! `token`: what one command makes the others understand.
+
+use serde_json::Value;
+
+use super::secure_runtime;
+use crate::support::Scene;
+
+/// A scene with a root key, and its public half.
+fn with_key() -> (Scene, String) {
+    let scene = Scene::new();
+    let public = secure_runtime(&scene, &["key", "generate", "--out", "root.key"]).success();
+    (scene, public.trim().to_owned())
+}
+
+#[test]
+fn mint_attenuate_inspect_verify() {
+    let (scene, root) = with_key();
+    let run = |arguments: &[&str]| secure_runtime(&scene, arguments);
+    let mint = [
+        "token",
+        "mint",
+        "--key",
+        "root.key",
+        "--grant",
+        "fs.read=./data/**",
+        "--grant",
+        "clock=1ms",
+        "--expires",
+        "1h",
+    ];
+    run(&[&mint[..], &["--out", "a.token"]].concat()).success();
+    let holder = format!("ed25519:{}", "ab".repeat(32));
+    let narrow = [
+        "token",
+        "attenuate",
+        "a.token",
+        "--root-key",
+        &root,
+        "--grant",
+        "fs.read=./data/b/**",
+        "--holder",
+        &holder,
+    ];
+    run(&[&narrow[..], &["--out", "b.token"]].concat()).success();
+
+    let tree = run(&["token", "inspect", "b.token", "--root-key", &root]).success();
+    for part in [
+        "2 blocks",
+        "signatures hold",
+        "fs.read = [\"./data/**\"]",
+        "fs.read = [\"./data/b/**\"]",
+        "bound to ed25519:",
+        "expires 2",
+    ] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    let json: Value =
+        serde_json::from_str(&run(&["token", "inspect", "b.token", "--root-key", &root, "--json"]).success())
+            .unwrap();
+    assert_eq!(json["blocks"][1]["holder"], holder.as_str());
+    assert_eq!(
+        json["blocks"][0]["grants"],
+        serde_json::json!(["clock = \"1ms\"", "fs.read = [\"./data/**\"]"])
+    );
+
+    let verify = |token: &str, more: &[&str]| {
+        run(&[&["token", "verify", token, "--root-key", &root][..], more].concat())
+    };
+    verify("a.token", &[]).success();
+    assert!(
+        verify("a.token", &["--operation", "fs read data/a"])
+            .success()
+            .ends_with("data/a is allowed\n")
+    );
+    let said = verify("a.token", &["--operation", "fs read /etc/passwd"]).failure_with_hint(3);
+    assert!(
+        said.contains("refused by block 0") && said.contains("fs.read = [\"/etc/passwd\"]"),
+        "{said}"
+    );
+    let said =
+        verify("b.token", &["--operation", "fs read data/a", "--holder", &holder]).failure_with_hint(3);
+    assert!(said.contains("refused by block 1"), "{said}");
+    verify(
+        "b.token",
+        &["--operation", "fs read data/b/c", "--holder", &holder],
+    )
+    .success();
+    let said = verify("b.token", &["--operation", "fs read data/b/c"]).failure_with_hint(3);
+    assert!(said.contains("another holder"), "{said}");
+    let said = verify("a.token", &["--at", "2h"]).failure_with_hint(3);
+    assert!(said.contains("it expired at "), "{said}");
+    verify("a.token", &["--at", "2001-01-01T00:00:00Z"]).success();
+}
+
+#[test]
+fn a_token_goes_through_standard_input_and_output() {
+    let (scene, root) = with_key();
+    let token = secure_runtime(
+        &scene,
+        &["token", "mint", "--key", "root.key", "--grant", "random=true"],
+    )
+    .success();
+    let mut command = super::command(
+        &scene,
+        &[
+            "token",
+            "verify",
+            "-",
+            "--root-key",
+            &root,
+            "--operation",
+            "random",
+        ],
+    );
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), token.as_bytes()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn another_root_key_is_4() {
+    let (scene, root) = with_key();
+    let other = secure_runtime(&scene, &["key", "generate", "--out", "other.key"]).success();
+    secure_runtime(
+        &scene,
+        &[
+            "token",
+            "mint",
+            "--key",
+            "other.key",
+            "--grant",
+            "random=true",
+            "--out",
+            "a.token",
+        ],
+    )
+    .success();
+    let said =
+        secure_runtime(&scene, &["token", "verify", "a.token", "--root-key", &root]).failure_with_hint(4);
+    assert!(said.contains("signature"), "{said}");
+    secure_runtime(
+        &scene,
+        &["token", "verify", "a.token", "--root-key", other.trim()],
+    )
+    .success();
+}
+
+#[test]
+fn empty_tokens_and_empty_attenuations_are_refused() {
+    let (scene, root) = with_key();
+    secure_runtime(&scene, &["token", "mint", "--key", "root.key"]).failure_with_hint(2);
+    secure_runtime(
+        &scene,
+        &[
+            "token",
+            "mint",
+            "--key",
+            "root.key",
+            "--grant",
+            "random=true",
+            "--out",
+            "a.token",
+        ],
+    )
+    .success();
+    secure_runtime(&scene, &["token", "attenuate", "a.token", "--root-key", &root]).failure_with_hint(2);
+    secure_runtime(
+        &scene,
+        &[
+            "token",
+            "mint",
+            "--key",
+            "root.key",
+            "--grant",
+            "random=true",
+            "--out",
+            "a.token",
+        ],
+    )
+    .failure_with_hint(2);
+}
+
+/// A token from outside is the ceiling above the program's own grants.
+#[test]
+fn run_holds_a_program_to_its_token() {
+    let (scene, root) = with_key();
+    let scene = scene
+        .file("secure.toml", crate::support::manifest(&["fs.read=./**"], ""))
+        .file("main.js", "import { fs } from 'cap:self';\nexport default async ([path]) => console.log(await fs.readTextFile(path));")
+        .file("data/a.txt", "A")
+        .file("b.txt", "B");
+    secure_runtime(
+        &scene,
+        &[
+            "token",
+            "mint",
+            "--key",
+            "root.key",
+            "--grant",
+            "fs.read=./data/**",
+            "--out",
+            "a.token",
+        ],
+    )
+    .success();
+    let run = |path: &str| {
+        secure_runtime(
+            &scene,
+            &["run", "--token", "a.token", "--root-key", &root, "--", path],
+        )
+    };
+    assert_eq!(run("data/a.txt").success(), "A\n");
+    let said = run("b.txt").failure_with_hint(3);
+    assert!(
+        said.contains("refused by block 0: block 0 of the given token") && said.contains("ask who issued it"),
+        "{said}"
+    );
+    secure_runtime(&scene, &["run", "--", "b.txt"]).success();
+}
