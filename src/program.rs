@@ -159,6 +159,8 @@ impl Program {
         manifest: Manifest,
         options: &OpenOptions,
     ) -> Result<Program, ProgramError> {
+        // Also where none is needed: a wrong address is a mistake that should be noticed.
+        let store = stores(options)?;
         let path = folder.join(LOCK);
         if !path.exists() {
             if options.locked {
@@ -170,7 +172,6 @@ impl Program {
         let graph = lockfile::read_lock(&path)?;
         let graph = within_lock(&graph, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
-        let store = stores(options)?;
         let bytes = verify::load_modules(&graph, &store, Some(&project), &|_| ()).await?;
         let modules = graph
             .modules()

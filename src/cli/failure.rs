@@ -126,7 +126,7 @@ impl From<ProgramError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
-        Failure::usage(error.to_string()).help("correct the import, or [imports] in secure.toml")
+        Failure::usage(error.to_string()).help("correct the file, or [imports] in secure.toml")
     }
 }
 

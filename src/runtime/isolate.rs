@@ -117,11 +117,12 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         isolate: js.v8_isolate().thread_safe_handle(),
         wake: Arc::new(tokio::sync::Notify::new()),
         finished: Arc::new(AtomicBool::new(false)),
+        pulled: Arc::new(AtomicBool::new(false)),
     };
     let at_limit = brake.clone();
     js.add_near_heap_limit_callback(move |current, _initial| {
         at_limit.reason.heap();
-        at_limit.isolate.terminate_execution();
+        at_limit.pull();
         // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
         current.saturating_mul(2)
     });

@@ -12,6 +12,9 @@ use deno_core::v8;
 /// How often the watchdog looks at the processor time.
 const CPU_TICK: Duration = Duration::from_millis(20);
 
+/// How often a run that is to end is told so again.
+const BRAKE_TICK: Duration = Duration::from_millis(1);
+
 /// What one run may use. A limit that is hit ends the run with [`crate::Exit::Limit`], and nothing else in the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -124,10 +127,31 @@ pub(crate) struct Brake {
     pub(crate) isolate: v8::IsolateHandle,
     pub(crate) wake: Arc<tokio::sync::Notify>,
     pub(crate) finished: Arc<AtomicBool>,
+    pub(crate) pulled: Arc<AtomicBool>,
 }
 
 impl Brake {
+    /// Ends the run, as often as it takes: a termination that comes while deno_core makes the error object of a failed
+    /// operation is swallowed there, and a guest that does nothing but fail would outlive a single one.
     pub(crate) fn pull(&self) {
+        self.press();
+        if self.pulled.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let brake = self.clone();
+        let again = move || {
+            while !brake.finished.load(Ordering::SeqCst) {
+                thread::sleep(BRAKE_TICK);
+                brake.press();
+            }
+        };
+        // Should there be no thread, the first attempt has to do.
+        let _ = thread::Builder::new()
+            .name("secure-runtime-brake".to_owned())
+            .spawn(again);
+    }
+
+    fn press(&self) {
         if !self.finished.load(Ordering::SeqCst) {
             self.isolate.terminate_execution();
             self.wake.notify_one();

@@ -158,14 +158,17 @@ fn flipping_server(folder: PathBuf, wrong: String) -> String {
 #[test]
 fn of_an_http_answer() {
     let (origin, modules) = locked();
-    let other = Scene::new()
-        .file("secure.toml", origin.read("secure.toml"))
-        .file(
-            "secure.lock",
-            fs::read(origin.base().join("secure.lock")).unwrap(),
-        )
-        .folder("out");
+    let other = || {
+        Scene::new()
+            .file("secure.toml", origin.read("secure.toml"))
+            .file(
+                "secure.lock",
+                fs::read(origin.base().join("secure.lock")).unwrap(),
+            )
+            .folder("out")
+    };
     for (name, file) in modules {
+        let other = other();
         let digits = file.file_name().unwrap().to_str().unwrap().to_owned();
         let address = flipping_server(store(&origin), digits.clone());
         let said = secure_runtime(&other, &["run", "--store", &address]).failure_with_hint(4);
@@ -183,6 +186,7 @@ fn of_an_http_answer() {
                 .exists()
         );
     }
+    let other = other();
     let address = flipping_server(store(&origin), "nothing".to_owned());
     secure_runtime(&other, &["run", "--store", &address]).success();
     assert!(has_run(&other));

@@ -309,7 +309,6 @@ fn addresses() {
         "",
         "nowhere",
         "http://",
-        "http:///x",
         "ftp://example.com",
         "file:///etc",
         "http://user:secret@127.0.0.1/",
