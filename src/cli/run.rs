@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     store: Vec<String>,
 }
 
+/// Most lines of a stack trace that are shown.
+const STACK_LINES: usize = 20;
+
 /// Runs the program. What it prints goes to standard output and error as it comes.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let reactor = tokio::runtime::Builder::new_current_thread()
@@ -145,10 +148,10 @@ fn uncaught(error: &UncaughtError) -> Failure {
 /// The guest's words, none of which can pass for ours: further lines of a message are marked.
 fn shown(error: &UncaughtError) -> String {
     let mut shown = text::quoted_lines(&error.message);
-    for line in error.stack.lines() {
+    for line in error.stack.lines().take(STACK_LINES) {
         // The name of a function is the guest's, too.
         let mark = if line.starts_with("    at ") { "" } else { "    | " };
-        shown.push_str(&format!("\n{mark}{}", text::plain(line)));
+        shown.push_str(&format!("\n{mark}{}", text::quoted_lines(line)));
     }
     shown
 }

@@ -34,7 +34,13 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// A guest's text that may have several lines, so that none of them can pass for one of ours.
 pub(super) fn quoted_lines(text: &str) -> String {
-    plain(text).replace('\n', "\n    | ")
+    /// In characters: a guest must not push everything else out of the terminal's memory.
+    const LENGTH: usize = 4_000;
+    let mut shown: String = text.chars().take(LENGTH).collect();
+    if text.chars().nth(LENGTH).is_some() {
+        shown.push('…');
+    }
+    plain(&shown).replace('\n', "\n    | ")
 }
 
 fn is_active(character: char) -> bool {

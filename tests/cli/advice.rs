@@ -75,6 +75,7 @@ fn denied_then_allowed(scene: Scene, module: &str, operation: &str, block: &str)
 
 const PROGRAM: &str = "block 0: the program's [grants]";
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_first_grant() {
     let scene = Scene::of_main(
@@ -85,6 +86,7 @@ fn a_first_grant() {
     denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
 }
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_further_scope_of_the_same_action() {
     let scene = Scene::of_main(
@@ -96,6 +98,7 @@ fn a_further_scope_of_the_same_action() {
     denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
 }
 
+/// CLI-13, CLI-14.
 #[test]
 fn every_family() {
     for (source, operation) in [
@@ -137,6 +140,7 @@ fn reader(grants: &[&str], rest: &str) -> Scene {
 
 const PACKAGE: &str = "block 1: the grants of package @scope/reader";
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_package_that_held_nothing() {
     denied_then_allowed(
@@ -147,6 +151,7 @@ fn a_package_that_held_nothing() {
     );
 }
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_package_that_held_something_else() {
     let rest = "[packages.\"@scope/reader\"]\ngrants = { fs.read = [\"./data/other.txt\"], random = true }\n";
@@ -154,6 +159,7 @@ fn a_package_that_held_something_else() {
     denied_then_allowed(scene, "@scope/reader/index.js", "fs read ", PACKAGE);
 }
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_package_beyond_what_the_program_holds() {
     denied_then_allowed(
@@ -164,6 +170,7 @@ fn a_package_beyond_what_the_program_holds() {
     );
 }
 
+/// CLI-13, CLI-14.
 #[test]
 fn a_module_with_less_than_the_program() {
     let rest = "[modules.\"./part.js\"]\ngrants = { fs.read = [\"./data/other.txt\"] }\n";
@@ -186,7 +193,7 @@ fn a_module_with_less_than_the_program() {
     );
 }
 
-/// What the program itself took away no manifest gives back.
+/// CLI-13. What the program itself took away no manifest gives back.
 #[test]
 fn an_attenuation_is_named() {
     let scene = Scene::of_main(
@@ -205,6 +212,7 @@ fn an_attenuation_is_named() {
     );
 }
 
+/// CLI-13.
 #[test]
 fn an_expired_capability_is_named() {
     let scene = Scene::of_main(
@@ -218,7 +226,7 @@ fn an_expired_capability_is_named() {
     );
 }
 
-/// A line of an audit file is a denial as well.
+/// CLI-14. A line of an audit file is a denial as well.
 #[test]
 fn explain_reads_audit_records() {
     let scene = Scene::of_main(
@@ -242,6 +250,7 @@ fn explain_reads_audit_records() {
     assert_eq!(secure_runtime(&scene, &["explain", message]).success(), explained);
 }
 
+/// CLI-14.
 #[test]
 fn explain_says_that_something_is_allowed() {
     let scene = Scene::of_main(&["fs.read=./data/**"], "");

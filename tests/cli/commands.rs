@@ -65,6 +65,7 @@ fn init_makes_a_project_that_runs_and_locks() {
     assert!(explained.success().contains("[packages.greet]"));
 }
 
+/// CLI-9.
 #[test]
 fn init_overwrites_nothing() {
     let scene = Scene::new().file("main.js", "mine");
@@ -74,6 +75,7 @@ fn init_overwrites_nothing() {
     assert!(!scene.base().join("secure.toml").exists());
 }
 
+/// CLI-4.
 #[test]
 fn lock_says_what_changed() {
     let scene = greeting();
@@ -102,6 +104,7 @@ fn lock_says_what_changed() {
     );
 }
 
+/// CLI-8.
 #[test]
 fn a_locked_program_runs_from_the_store_alone() {
     let scene = greeting();
@@ -125,6 +128,7 @@ fn a_locked_program_runs_from_the_store_alone() {
     assert!(has_run(&scene));
 }
 
+/// CLI-6.
 #[test]
 fn graph_show_is_a_tree_or_json() {
     let scene = greeting();
@@ -154,6 +158,7 @@ fn graph_show_is_a_tree_or_json() {
     assert!(tree.contains(graph["graph"].as_str().unwrap()));
 }
 
+/// CLI-4.
 #[test]
 fn run_says_that_there_is_no_lock_on_standard_error() {
     let scene = greeting();
@@ -165,6 +170,7 @@ fn run_says_that_there_is_no_lock_on_standard_error() {
     assert_eq!(done.success(), "Hello, world!\n");
 }
 
+/// CLI-10.
 #[test]
 fn run_passes_arguments_streams_and_allowed_variables() {
     let scene = Scene::of_main(
@@ -178,6 +184,7 @@ fn run_passes_arguments_streams_and_allowed_variables() {
     assert!(done.err.ends_with("hi\n"), "{done:?}");
 }
 
+/// CLI-11.
 #[test]
 fn a_file_without_a_manifest_runs_with_grants() {
     let scene = Scene::new().file("a.txt", "A").file(
@@ -192,6 +199,7 @@ fn a_file_without_a_manifest_runs_with_grants() {
     );
 }
 
+/// CLI-15.
 #[test]
 fn audit_appends_one_json_record_a_decision() {
     let scene = Scene::of_main(
@@ -223,7 +231,7 @@ fn audit_appends_one_json_record_a_decision() {
     );
 }
 
-/// What cannot be recorded is not done, and the run does not go on: invariant 7.
+/// CLI-16. What cannot be recorded is not done, and the run does not go on: invariant 7.
 #[test]
 fn a_full_audit_disk_stops_the_run() {
     let scene = Scene::of_main(
@@ -240,6 +248,7 @@ fn a_full_audit_disk_stops_the_run() {
     assert!(said.contains("no/such/folder/a.jsonl"), "{said}");
 }
 
+/// CLI-5, CLI-9.
 #[test]
 fn store_adds_gets_lists_and_verifies() {
     let bytes = b"\x00\xffbytes\x1b[31m";
@@ -267,6 +276,7 @@ fn store_adds_gets_lists_and_verifies() {
     );
 }
 
+/// CLI-8.
 #[test]
 fn the_local_store_is_where_the_environment_says() {
     let scene = Scene::new();
@@ -296,7 +306,7 @@ fn the_local_store_is_where_the_environment_says() {
     assert!(place(&[]).failure_with_hint(2).contains("SECURE_RUNTIME_STORE"));
 }
 
-/// A program whose modules are nowhere on this machine comes from a served store, and is kept.
+/// CLI-8. A program whose modules are nowhere on this machine comes from a served store, and is kept.
 #[test]
 fn a_served_store_feeds_another_machine() {
     let origin = greeting();
@@ -338,6 +348,7 @@ fn a_served_store_feeds_another_machine() {
     );
 }
 
+/// CLI-9.
 #[test]
 fn keys_are_private_files_with_a_public_half() {
     let scene = Scene::new();
@@ -363,7 +374,7 @@ fn keys_are_private_files_with_a_public_half() {
     );
 }
 
-/// `… | head` is no error.
+/// CLI-6. `… | head` is no error.
 #[test]
 fn a_reader_that_is_gone_is_no_error() {
     let scene = greeting();

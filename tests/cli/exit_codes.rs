@@ -3,11 +3,13 @@
 use super::{greeting, has_run, secure_runtime};
 use crate::support::{Scene, manifest};
 
+/// CLI-1.
 #[test]
 fn success_is_0() {
     assert_eq!(secure_runtime(&greeting(), &["run"]).code, Some(0));
 }
 
+/// CLI-1.
 #[test]
 fn an_uncaught_error_is_1_with_message_and_stack() {
     for source in [
@@ -32,6 +34,7 @@ fn an_uncaught_error_is_1_with_message_and_stack() {
     }
 }
 
+/// CLI-1.
 #[test]
 fn wrong_usage_is_2() {
     let scene = greeting();
@@ -59,7 +62,7 @@ fn wrong_usage_is_2() {
     assert!(!has_run(&scene));
 }
 
-/// What cannot be parsed is found before anything runs, while the program is locked.
+/// CLI-1, CLI-2. What cannot be parsed is found before anything runs, while the program is locked.
 #[test]
 fn wrong_syntax_is_2() {
     for source in [
@@ -76,6 +79,7 @@ fn wrong_syntax_is_2() {
     }
 }
 
+/// CLI-1.
 #[test]
 fn an_uncaught_denial_is_3_and_a_caught_one_is_not() {
     let source = "import { fs } from 'cap:self';\nfunction reader() { return fs.readTextFile('a.txt'); }\n";
@@ -98,6 +102,7 @@ fn an_uncaught_denial_is_3_and_a_caught_one_is_not() {
     .success();
 }
 
+/// CLI-1, CLI-2.
 #[test]
 fn no_lock_where_one_is_asked_for_is_4() {
     let scene = greeting();
@@ -109,6 +114,7 @@ fn no_lock_where_one_is_asked_for_is_4() {
     assert!(!has_run(&scene));
 }
 
+/// CLI-1, CLI-2.
 #[test]
 fn a_manifest_that_says_more_than_its_lock_is_4() {
     for (from, to) in [
@@ -128,6 +134,7 @@ fn a_manifest_that_says_more_than_its_lock_is_4() {
     }
 }
 
+/// CLI-1.
 #[test]
 fn a_limit_is_5_with_its_name_and_figure() {
     for (limit, source, told) in [
@@ -158,7 +165,7 @@ fn a_limit_is_5_with_its_name_and_figure() {
     }
 }
 
-/// What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
+/// CLI-5. What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
 #[test]
 fn guests_cannot_speak_to_the_terminal() {
     for source in [
@@ -171,6 +178,11 @@ fn guests_cannot_speak_to_the_terminal() {
             |line: &str| line.starts_with("error: forged") || line.trim_start().starts_with("help: forged");
         assert!(!said.lines().any(forged) && !said.contains('\u{202e}'), "{said}");
     }
+    let printed =
+        "console.log('a\\u001b[2J\\u009b'); console.error('a\\u001b[2J'); throw new Error('y'.repeat(1e6))";
+    let done = secure_runtime(&Scene::of_main(&[], printed), &["run"]);
+    assert!(!done.out.contains(['\u{1b}', '\u{9b}']), "{}", done.out);
+    assert!(done.failure(1).len() < 20_000);
     let source = "import { fs } from 'cap:self'; await fs.readTextFile('a\\u001b[2J\\u202e\\nerror: forged')";
     let said = secure_runtime(&Scene::of_main(&[], source), &["run"]).failure_with_hint(3);
     assert!(

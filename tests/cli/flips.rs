@@ -26,7 +26,13 @@ fn locked() -> (Scene, Vec<(String, PathBuf)>) {
             .unwrap()
             .to_owned();
         let name = module["name"].as_str().unwrap().to_owned();
-        (name, store(&scene).join("blobs").join(&digits[..2]).join(digits))
+        (
+            name,
+            store(&scene)
+                .join("blobs")
+                .join(digits.get(..2).unwrap())
+                .join(digits),
+        )
     };
     let files: Vec<_> = modules.map(file).collect();
     assert_eq!(files.len(), 4);
@@ -42,6 +48,7 @@ fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     })
 }
 
+/// CLI-2, CLI-3.
 #[test]
 fn of_a_module_in_the_store() {
     let (scene, modules) = locked();
@@ -66,6 +73,7 @@ fn of_a_module_in_the_store() {
     assert!(has_run(&scene));
 }
 
+/// CLI-2, CLI-3.
 #[test]
 fn of_a_file_of_the_project() {
     let (scene, _) = locked();
@@ -94,7 +102,7 @@ fn of_a_file_of_the_project() {
     assert!(has_run(&scene));
 }
 
-/// Every byte of the lock by `verify`, which reads it as `run` does; a sample by `run` itself.
+/// CLI-2, CLI-3. Every byte of the lock by `verify`, which reads it as `run` does; a sample by `run` itself.
 #[test]
 fn of_the_lock() {
     let (scene, _) = locked();
@@ -155,6 +163,7 @@ fn flipping_server(folder: PathBuf, wrong: String) -> String {
     address
 }
 
+/// CLI-2, CLI-3.
 #[test]
 fn of_an_http_answer() {
     let (origin, modules) = locked();
@@ -181,7 +190,7 @@ fn of_an_http_answer() {
         assert!(
             !store(&other)
                 .join("blobs")
-                .join(&digits[..2])
+                .join(digits.get(..2).unwrap())
                 .join(&digits)
                 .exists()
         );

@@ -23,6 +23,7 @@ fn refused(scene: &Scene, arguments: &[&str], codes: &[i32], input: &str) {
 
 const START: &str = "[package]\nname = \"x\"\nentry = \"main.js\"\n";
 
+/// CLI-7.
 #[test]
 fn manifests() {
     let after: Vec<String> = [
@@ -126,6 +127,7 @@ fn manifests() {
     refused(&Scene::new(), &["run"], &[2], "none");
 }
 
+/// CLI-7.
 #[test]
 fn locks() {
     let scene = greeting();
@@ -192,6 +194,7 @@ fn wrong_keys(prefix: &str) -> Vec<String> {
     .into()
 }
 
+/// CLI-7.
 #[test]
 fn keys() {
     for text in wrong_keys("ed25519-private/")
@@ -225,6 +228,7 @@ fn keys() {
     refused(&scene, &["key", "public", "."], &[2], "a folder");
 }
 
+/// CLI-7.
 #[test]
 fn tokens() {
     let scene = Scene::new();
@@ -284,6 +288,7 @@ fn tokens() {
     );
 }
 
+/// CLI-7.
 #[test]
 fn addresses() {
     let digits = "ab".repeat(32);
@@ -292,12 +297,12 @@ fn addresses() {
         String::new(),
         digits.clone(),
         "blake3:".to_owned(),
-        format!("blake3:{}", &digits[..62]),
+        format!("blake3:{}", digits.get(..62).unwrap()),
         format!("blake3:{digits}00"),
         format!("blake3:{}", digits.to_uppercase()),
         format!("BLAKE3:{digits}"),
         format!("sha256:{digits}"),
-        format!("blake3:../../{}", &digits[..58]),
+        format!("blake3:../../{}", digits.get(..58).unwrap()),
         format!("blake3:{digits}\n"),
         "\u{1b}[2J".to_owned(),
     ] {
@@ -339,6 +344,7 @@ fn addresses() {
     assert!(!has_run(&scene));
 }
 
+/// CLI-7.
 #[test]
 fn grants_and_operations() {
     let scene = Scene::new().file("main.js", "console.log('ran')");

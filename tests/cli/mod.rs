@@ -115,3 +115,28 @@ fn greeting() -> Scene {
 fn has_run(scene: &Scene) -> bool {
     scene.base().join("out/marker").exists()
 }
+
+#[test]
+fn every_line_of_the_specification_has_a_test() {
+    let tests = [
+        include_str!("advice.rs"),
+        include_str!("commands.rs"),
+        include_str!("exit_codes.rs"),
+        include_str!("flips.rs"),
+        include_str!("malformed.rs"),
+        include_str!("tokens.rs"),
+    ]
+    .concat();
+    let lines = include_str!("../../spec/cli.md")
+        .split("**")
+        .filter(|part| part.starts_with("CLI-"));
+    let mut count = 0;
+    for line in lines {
+        let is_named = [format!("{line}."), format!("{line},")]
+            .iter()
+            .any(|name| tests.contains(name));
+        assert!(is_named, "no test names {line}");
+        count += 1;
+    }
+    assert_eq!(count, 16);
+}

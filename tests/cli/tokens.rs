@@ -12,6 +12,7 @@ fn with_key() -> (Scene, String) {
     (scene, public.trim().to_owned())
 }
 
+/// CLI-1.
 #[test]
 fn mint_attenuate_inspect_verify() {
     let (scene, root) = with_key();
@@ -117,6 +118,7 @@ fn a_token_goes_through_standard_input_and_output() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// CLI-1.
 #[test]
 fn another_root_key_is_4() {
     let (scene, root) = with_key();
@@ -180,7 +182,7 @@ fn empty_tokens_and_empty_attenuations_are_refused() {
     .failure_with_hint(2);
 }
 
-/// A token from outside is the ceiling above the program's own grants.
+/// CLI-12. A token from outside is the ceiling above the program's own grants.
 #[test]
 fn run_holds_a_program_to_its_token() {
     let (scene, root) = with_key();
