@@ -64,7 +64,7 @@ fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
 }
 
 fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
-    let fields = reader.map("a module", 7..=8)?;
+    let fields = reader.map("a module", 6..=8)?;
     reader.key("a module's name", key::module::NAME)?;
     let name = reader.text("a module's name")?;
     reader.key("a module's package", key::module::PACKAGE)?;
@@ -77,14 +77,29 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
     let kind = kind(reader)?;
     reader.key("a module's imports", key::module::IMPORTS)?;
     let imports = imports(reader)?;
-    reader.key("a module's globals", key::module::GLOBALS)?;
-    let globals = reader.list("a module's globals", limits::GLOBALS, global)?;
-    let grants = if fields == 8 {
-        reader.key("a module's grants", key::module::GRANTS)?;
-        Some(reader.list("a module's grants", limits::GRANTS, grant)?)
-    } else {
-        None
-    };
+    let (mut grants, mut globals) = (None, Vec::new());
+    // The key that the rest of the map begins with: each key stands once, in ascending order.
+    let mut least = key::module::GRANTS;
+    for _ in 6..fields {
+        let offset = reader.offset;
+        match reader.unsigned("a module's key")? {
+            key::module::GRANTS if least <= key::module::GRANTS => {
+                grants = Some(reader.list("a module's grants", limits::GRANTS, grant)?);
+                least = key::module::GLOBALS;
+            }
+            key::module::GLOBALS if least <= key::module::GLOBALS => {
+                globals = reader.list("a module's globals", limits::GLOBALS, global)?;
+                least = u64::MAX;
+            }
+            other => {
+                return Err(reader.malformed(
+                    offset,
+                    "a module's next key",
+                    format!("the key {other} stands"),
+                ));
+            }
+        }
+    }
     Ok(Module {
         name,
         package,

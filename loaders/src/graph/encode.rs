@@ -36,8 +36,8 @@ pub(super) mod key {
         pub(in crate::graph) const SIZE: u64 = 3;
         pub(in crate::graph) const KIND: u64 = 4;
         pub(in crate::graph) const IMPORTS: u64 = 5;
-        pub(in crate::graph) const GLOBALS: u64 = 6;
-        pub(in crate::graph) const GRANTS: u64 = 7;
+        pub(in crate::graph) const GRANTS: u64 = 6;
+        pub(in crate::graph) const GLOBALS: u64 = 7;
     }
 }
 
@@ -138,7 +138,7 @@ impl Writer {
     }
 
     fn module(&mut self, module: &Module) {
-        self.map(7 + usize::from(module.grants.is_some()));
+        self.map(6 + usize::from(module.grants.is_some()) + usize::from(!module.globals.is_empty()));
         self.unsigned(key::module::NAME);
         self.text(&module.name);
         self.unsigned(key::module::PACKAGE);
@@ -158,11 +158,13 @@ impl Writer {
             self.text(specifier);
             self.unsigned((*target).into());
         }
-        self.unsigned(key::module::GLOBALS);
-        self.texts(&module.globals);
         if let Some(grants) = &module.grants {
             self.unsigned(key::module::GRANTS);
             self.texts(grants);
+        }
+        if !module.globals.is_empty() {
+            self.unsigned(key::module::GLOBALS);
+            self.texts(&module.globals);
         }
     }
 }

@@ -341,7 +341,7 @@ mod tests {
         }
     }
 
-    /// GRAPH-31: a global is a name that is used and neither declared nor imported.
+    /// GRAPH-18: a global is a name that is used and neither declared nor imported.
     #[test]
     fn finds_the_globals() {
         let table: &[(&str, &[&str])] = &[

@@ -55,6 +55,7 @@ fn module(value: &Value) -> Module {
             .map(|(specifier, target)| (specifier.clone(), number(target)))
             .collect(),
         grants: value.get("grants").map(texts),
+        globals: value.get("globals").map(texts).unwrap_or_default(),
     }
 }
 
@@ -145,6 +146,7 @@ fn parts_are_checked_as_bytes_are() {
         size: 0,
         kind: ModuleKind::JavaScript,
         imports: BTreeMap::new(),
+        globals: vec![],
         grants: None,
     };
     assert!(Graph::new(0, vec![app.clone()], vec![main.clone()]).is_ok());
@@ -175,6 +177,7 @@ fn many_modules() {
             size: 4,
             kind: ModuleKind::JavaScript,
             imports: BTreeMap::from([("./next.js".to_owned(), (index + 1) % 100_000)]),
+            globals: vec!["Array".to_owned(), "console".to_owned()],
             grants: None,
         })
         .collect();
@@ -210,7 +213,7 @@ fn graph() -> impl Strategy<Value = Graph> {
             prop_oneof![0..300_u64, 0..=67_108_864_u64],
             any::<bool>(),
             proptest::collection::btree_map(text(), any::<prop::sample::Index>(), 0..6),
-            proptest::option::of(grants()),
+            (proptest::option::of(grants()), grants()),
         ),
         0..24,
     );
@@ -231,27 +234,30 @@ fn graph() -> impl Strategy<Value = Graph> {
             .collect();
         found
             .entry((0, "main.js".to_owned()))
-            .or_insert_with(|| ([0; 32], 0, false, BTreeMap::new(), None));
+            .or_insert_with(|| ([0; 32], 0, false, BTreeMap::new(), (None, Vec::new())));
         let count = found.len();
         let first_party = found.keys().filter(|(package, _)| *package == 0).count();
         let modules = found
             .into_iter()
-            .map(|((package, path), (hash, size, json, imports, grants))| Module {
-                name: format!("{}{path}", packages[package].module_prefix()),
-                package: u32::try_from(package).unwrap(),
-                hash: ContentHash::from_bytes(hash),
-                size,
-                kind: if json {
-                    ModuleKind::Json
-                } else {
-                    ModuleKind::JavaScript
+            .map(
+                |((package, path), (hash, size, json, imports, (grants, globals)))| Module {
+                    globals,
+                    name: format!("{}{path}", packages[package].module_prefix()),
+                    package: u32::try_from(package).unwrap(),
+                    hash: ContentHash::from_bytes(hash),
+                    size,
+                    kind: if json {
+                        ModuleKind::Json
+                    } else {
+                        ModuleKind::JavaScript
+                    },
+                    imports: imports
+                        .into_iter()
+                        .map(|(specifier, target)| (specifier, u32::try_from(target.index(count)).unwrap()))
+                        .collect(),
+                    grants,
                 },
-                imports: imports
-                    .into_iter()
-                    .map(|(specifier, target)| (specifier, u32::try_from(target.index(count)).unwrap()))
-                    .collect(),
-                grants,
-            })
+            )
             .collect();
         Graph::new(
             u32::try_from(entry.index(first_party)).unwrap(),
