@@ -22,6 +22,7 @@ fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Gr
             size: content.len() as u64,
             kind: ModuleKind::JavaScript,
             imports: BTreeMap::new(),
+            globals: Vec::new(),
             grants: None,
         });
         contents.push(content);
@@ -91,6 +92,7 @@ fn benches(criterion: &mut Criterion) {
                 ("./other.js".to_owned(), 0),
                 ("./another.js".to_owned(), index / 2),
             ]),
+            globals: vec!["Array".to_owned(), "console".to_owned()],
             grants: None,
         });
         let bytes = Graph::new(0, vec![app], modules.collect()).unwrap().encode();

@@ -23,5 +23,7 @@ pub use graph::{Graph, GraphError, Module, ModuleKind, Package};
 pub use hash::{ContentHash, HashParseError};
 pub use lockfile::{LockFileError, read_lock, write_lock};
 pub use resolve::{LockError, LockInput, LockWarning, Locked, Project, lock};
-pub use store::{HttpStore, Layered, LocalStore, MemoryStore, Store, StoreError};
+#[cfg(feature = "http")]
+pub use store::HttpStore;
+pub use store::{Layered, LocalStore, MemoryStore, Store, StoreError};
 pub use verify::{LoadError, load_modules, verify};

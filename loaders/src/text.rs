@@ -4,6 +4,9 @@
 /// it early in C: control characters, line separators, and characters that change the writing
 /// direction or have no width.
 pub(crate) fn forbidden_character(text: &str) -> Option<char> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
     text.chars().find(|character| {
         character.is_control()
             || matches!(character,

@@ -3,131 +3,129 @@
 use super::{Graph, GraphError, Module, Package, limits};
 use crate::text::{forbidden_character, printable};
 
+/// What a rule speaks of, in words. A closure, since words are only needed when a rule is broken.
+type Subject<'a> = &'a dyn Fn() -> String;
+
 pub(super) fn validate(graph: &Graph) -> Result<(), GraphError> {
-    limit("the packages", graph.packages.len(), limits::PACKAGES)?;
-    limit("the modules", graph.modules.len(), limits::MODULES)?;
+    limit(
+        &|| "the packages".to_owned(),
+        graph.packages.len(),
+        limits::PACKAGES,
+    )?;
+    limit(&|| "the modules".to_owned(), graph.modules.len(), limits::MODULES)?;
     packages(&graph.packages)?;
-    for (index, module) in graph.modules.iter().enumerate() {
-        let Some(package) = graph.package_of(module) else {
-            return Err(rule(
-                module_label(module),
-                format!("there is no package {}", module.package),
-            ));
+    let prefixes: Vec<String> = graph.packages.iter().map(Package::module_prefix).collect();
+    let mut previous: Option<&Module> = None;
+    for module in &graph.modules {
+        let subject = || format!("module \"{}\"", printable(&module.name));
+        let Some(prefix) = prefixes.get(module.package as usize) else {
+            return Err(rule(&subject, format!("there is no package {}", module.package)));
         };
-        module_rules(graph, module, package)?;
-        let previous = index
-            .checked_sub(1)
-            .and_then(|previous| graph.modules.get(previous));
-        if let Some(previous) = previous
-            && (previous.package, &previous.name) >= (module.package, &module.name)
+        module_rules(graph, module, prefix, &subject)?;
+        if previous
+            .is_some_and(|previous| (previous.package, &previous.name) >= (module.package, &module.name))
         {
             return Err(rule(
-                module_label(module),
+                &subject,
                 "modules are in order of package and name, each once",
             ));
         }
+        previous = Some(module);
     }
+    let subject = || "the entry".to_owned();
     match graph.module(graph.entry) {
-        None => Err(rule("the entry", format!("there is no module {}", graph.entry))),
-        Some(entry) if entry.package != 0 => {
-            Err(rule("the entry", "belongs to the program, not to a package"))
-        }
+        None => Err(rule(&subject, format!("there is no module {}", graph.entry))),
+        Some(entry) if entry.package != 0 => Err(rule(&subject, "belongs to the program, not to a package")),
         Some(_) => Ok(()),
     }
 }
 
 fn packages(packages: &[Package]) -> Result<(), GraphError> {
+    let subject = || "the packages".to_owned();
     let Some((app, others)) = packages.split_first() else {
-        return Err(rule("the packages", "the first is the program itself"));
+        return Err(rule(&subject, "the first is the program itself"));
     };
     if !app.name.is_empty() {
         return Err(rule(
-            "the packages",
+            &subject,
             "the first is the program itself and has the empty name",
         ));
     }
-    grants("the program", &app.grants)?;
+    grants(&|| "the program".to_owned(), &app.grants)?;
     let mut previous = "";
     for package in others {
-        let label = format!("package \"{}\"", printable(&package.name));
-        package
-            .name
-            .split('>')
-            .try_for_each(|name| package_name(&label, name))?;
+        let subject = || format!("package \"{}\"", printable(&package.name));
+        if !package.name.split('>').all(package_name_is_good) {
+            return Err(rule(
+                &subject,
+                "a package's name is `name` or `@scope/name` of letters, digits and -._~!()*'",
+            ));
+        }
         if package.name.as_str() <= previous {
-            return Err(rule(label, "packages are in order of their names, each once"));
+            return Err(rule(&subject, "packages are in order of their names, each once"));
         }
         if let Some(version) = &package.version {
-            text(&format!("{label}, version"), version)?;
+            text(&|| format!("{}, version", subject()), version)?;
         }
-        grants(&label, &package.grants)?;
+        grants(&subject, &package.grants)?;
         previous = &package.name;
     }
     Ok(())
 }
 
-fn module_rules(graph: &Graph, module: &Module, package: &Package) -> Result<(), GraphError> {
-    let label = module_label(module);
-    let Some(path) = module.path_in(package) else {
-        return Err(rule(
-            label,
-            format!("its name begins with \"{}\"", package.module_prefix()),
-        ));
+fn module_rules(
+    graph: &Graph,
+    module: &Module,
+    prefix: &str,
+    subject: Subject<'_>,
+) -> Result<(), GraphError> {
+    let Some(path) = module.name.strip_prefix(prefix) else {
+        return Err(rule(subject, format!("its name begins with \"{prefix}\"")));
     };
-    file_path(&label, path)?;
+    file_path(subject, path)?;
     if module.size > limits::MODULE_SIZE {
         return Err(GraphError::Limit {
-            what: label,
+            what: subject(),
             found: module.size,
             limit: limits::MODULE_SIZE,
         });
     }
     limit(
-        &format!("{label}, imports"),
+        &|| format!("{}, imports", subject()),
         module.imports.len(),
         limits::IMPORTS,
     )?;
     for (specifier, target) in &module.imports {
-        text(&format!("{label}, specifier"), specifier)?;
+        text(&|| format!("{}, specifier", subject()), specifier)?;
         if graph.module(*target).is_none() {
-            return Err(rule(
-                format!("{label}, specifier \"{}\"", printable(specifier)),
-                format!("there is no module {target}"),
-            ));
+            let subject = || format!("{}, specifier \"{}\"", subject(), printable(specifier));
+            return Err(rule(&subject, format!("there is no module {target}")));
         }
     }
-    globals(&label, &module.globals)?;
+    globals(subject, &module.globals)?;
     match &module.grants {
-        Some(lines) => grants(&label, lines),
+        Some(lines) => grants(subject, lines),
         None => Ok(()),
     }
 }
 
 /// The rules for the path of a module's file below its package's folder: plain segments, and no
 /// character that a URL gives a meaning to, so that a name is one file and one URL.
-pub(crate) fn file_path(label: &str, path: &str) -> Result<(), GraphError> {
-    text(label, path)?;
+pub(crate) fn file_path(subject: Subject<'_>, path: &str) -> Result<(), GraphError> {
+    text(subject, path)?;
     if let Some(character) = path
         .chars()
         .find(|character| matches!(character, '%' | '?' | '#' | '\\'))
     {
-        return Err(rule(label, format!("a module's path has no {character:?}")));
+        return Err(rule(subject, format!("a module's path has no {character:?}")));
     }
     if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-        return Err(rule(label, "a module's path has no empty, \".\" or \"..\" part"));
+        return Err(rule(
+            subject,
+            "a module's path has no empty, \".\" or \"..\" part",
+        ));
     }
     Ok(())
-}
-
-fn package_name(label: &str, name: &str) -> Result<(), GraphError> {
-    if package_name_is_good(name) {
-        Ok(())
-    } else {
-        Err(rule(
-            label,
-            "a package's name is `name` or `@scope/name` of letters, digits and -._~!()*'",
-        ))
-    }
 }
 
 /// Whether `name` may be a package's: `name` or `@scope/name`, as registries have ever allowed.
@@ -146,65 +144,65 @@ pub(crate) fn package_name_is_good(name: &str) -> bool {
     name.len() <= 214 && good(plain) && scope.is_none_or(good) && plain != "node_modules"
 }
 
-fn globals(label: &str, globals: &[String]) -> Result<(), GraphError> {
-    limit(&format!("{label}, globals"), globals.len(), limits::GLOBALS)?;
+fn globals(subject: Subject<'_>, globals: &[String]) -> Result<(), GraphError> {
+    limit(
+        &|| format!("{}, globals", subject()),
+        globals.len(),
+        limits::GLOBALS,
+    )?;
     for name in globals {
-        text(&format!("{label}, global"), name)?;
+        text(&|| format!("{}, global", subject()), name)?;
     }
-    if globals.windows(2).any(|pair| pair.first() >= pair.last()) {
-        return Err(rule(label, "globals are in ascending order, each once"));
+    if globals.is_sorted_by(|left, right| left < right) {
+        Ok(())
+    } else {
+        Err(rule(subject, "globals are in ascending order, each once"))
     }
-    Ok(())
 }
 
-fn grants(label: &str, grants: &[String]) -> Result<(), GraphError> {
-    limit(&format!("{label}, grants"), grants.len(), limits::GRANTS)?;
+fn grants(subject: Subject<'_>, grants: &[String]) -> Result<(), GraphError> {
+    limit(&|| format!("{}, grants", subject()), grants.len(), limits::GRANTS)?;
     for grant in grants {
-        text(&format!("{label}, grant"), grant)?;
+        text(&|| format!("{}, grant", subject()), grant)?;
     }
     if grants.is_sorted_by(|left, right| left < right) {
         Ok(())
     } else {
-        Err(rule(label, "grants are in ascending order, each once"))
+        Err(rule(subject, "grants are in ascending order, each once"))
     }
 }
 
-fn text(label: &str, text: &str) -> Result<(), GraphError> {
+fn text(subject: Subject<'_>, text: &str) -> Result<(), GraphError> {
     if text.is_empty() {
-        return Err(rule(label, "may not be empty"));
+        return Err(rule(subject, "may not be empty"));
     }
-    limit(label, text.len(), limits::TEXT)?;
+    limit(subject, text.len(), limits::TEXT)?;
     match forbidden_character(text) {
-        Some(character) => Err(rule(
-            label,
-            format!(
-                "has the character {}, which may not stand there",
-                character.escape_unicode()
-            ),
-        )),
+        Some(character) => {
+            let character = character.escape_unicode();
+            Err(rule(
+                subject,
+                format!("has the character {character}, which may not stand there"),
+            ))
+        }
         None => Ok(()),
     }
 }
 
-fn limit(what: &str, found: usize, limit: usize) -> Result<(), GraphError> {
-    if found > limit {
-        Err(GraphError::Limit {
-            what: what.to_owned(),
-            found: found as u64,
-            limit: limit as u64,
-        })
-    } else {
-        Ok(())
+fn limit(subject: Subject<'_>, found: usize, limit: usize) -> Result<(), GraphError> {
+    if found <= limit {
+        return Ok(());
     }
+    Err(GraphError::Limit {
+        what: subject(),
+        found: found as u64,
+        limit: limit as u64,
+    })
 }
 
-fn module_label(module: &Module) -> String {
-    format!("module \"{}\"", printable(&module.name))
-}
-
-fn rule(what: impl Into<String>, rule: impl Into<String>) -> GraphError {
+fn rule(subject: Subject<'_>, rule: impl Into<String>) -> GraphError {
     GraphError::Rule {
-        what: what.into(),
+        what: subject(),
         rule: rule.into(),
     }
 }

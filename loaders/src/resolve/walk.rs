@@ -161,7 +161,7 @@ impl<'a> Walk<'a> {
         if let Some(index) = self.module_indices.get(&key) {
             return Ok(*index);
         }
-        graph::file_path(&key.1, &key.1).map_err(|error| ImportProblem::FileName { error })?;
+        graph::file_path(&|| key.1.clone(), &key.1).map_err(|error| ImportProblem::FileName { error })?;
         let bytes = files::read_regular(&file, limits::MODULE_SIZE).map_err(|error| ImportProblem::File {
             path: shown.clone(),
             error,

@@ -3,17 +3,21 @@
 //! spec/store.md says normatively what a store is.
 
 mod error;
+#[cfg(feature = "http")]
 mod http;
 mod layered;
 mod local;
 mod memory;
+#[cfg(feature = "http")]
 mod serve;
 
 pub use error::StoreError;
+#[cfg(feature = "http")]
 pub use http::{HttpOptions, HttpStore};
 pub use layered::Layered;
 pub use local::{LocalStore, Verified};
 pub use memory::MemoryStore;
+#[cfg(feature = "http")]
 pub use serve::serve;
 
 use async_trait::async_trait;

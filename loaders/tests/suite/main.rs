@@ -13,5 +13,6 @@ mod hostile;
 mod load;
 mod lockfile;
 mod resolve;
+#[cfg(feature = "http")]
 mod store_http;
 mod store_local;
