@@ -60,6 +60,10 @@ impl OpError {
         use std::io::ErrorKind;
         let (class, code, what) = match error.kind() {
             ErrorKind::NotFound => ("NotFound", "ENOENT", "it does not exist"),
+            // Not the system's: cap-std refused to leave the handle that it resolves beneath.
+            ErrorKind::PermissionDenied if error.get_ref().is_some() => {
+                ("PermissionDenied", "EXDEV", "it leads out of the granted folder")
+            }
             ErrorKind::PermissionDenied => ("PermissionDenied", "EACCES", "the operating system refuses it"),
             ErrorKind::AlreadyExists => ("AlreadyExists", "EEXIST", "it exists already"),
             ErrorKind::NotADirectory => ("NotADirectory", "ENOTDIR", "it is not a folder"),

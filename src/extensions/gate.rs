@@ -33,6 +33,8 @@ pub(crate) struct Gate {
 pub(crate) struct Capability {
     pub(crate) principal: Arc<Principal>,
     pub(crate) authority: Authority,
+    /// The whole program's authority.
+    pub(crate) ceiling: Authority,
     /// The token that `authority` was compiled from; narrowing appends a block to it.
     pub(crate) token: Token,
     pub(crate) holder: Holder,
@@ -223,6 +225,7 @@ impl Capability {
         Ok(Capability {
             principal: self.principal.clone(),
             authority: token.authority().clone(),
+            ceiling: self.ceiling.clone(),
             token,
             holder: self.holder.clone(),
             gate: self.gate.clone(),

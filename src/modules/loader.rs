@@ -303,13 +303,13 @@ impl CapabilityModules {
 
     /// The capability of one module, under the authority that its verified token says.
     fn capability(&self, principal: &Arc<Principal>) -> Result<Capability, JsErrorBox> {
-        let token = self
-            .plan
-            .token(principal)
-            .map_err(|error| refused(format!("{}: {error}", principal.name)))?;
+        let token_error = |error| refused(format!("{}: {error}", principal.name));
+        let token = self.plan.token(principal).map_err(token_error)?;
+        let app = self.plan.app_token().map_err(token_error)?;
         Ok(Capability {
             principal: principal.clone(),
             authority: token.authority().clone(),
+            ceiling: app.authority().clone(),
             token,
             holder: Holder::Module(*principal.hash.as_bytes()),
             gate: self.gate.clone(),

@@ -156,19 +156,21 @@ impl LinkPlan {
         self.principals.get(module as usize)
     }
 
+    /// The program's token. Signed when it is first asked for.
+    pub(crate) fn app_token(&self) -> Result<Token, TokenError> {
+        match &self.app {
+            AppToken::Given(token) => Ok(token.clone()),
+            AppToken::Own { ceiling, minted } => minted
+                .get_or_init(|| Token::mint(&KeyPair::generate()?, ceiling))
+                .clone(),
+        }
+    }
+
     /// The module's token: the app's and one block more. Signed when it is first asked for: most modules never ask.
     pub(crate) fn token(&self, principal: &Principal) -> Result<Token, TokenError> {
         principal
             .token
-            .get_or_init(|| {
-                let app = match &self.app {
-                    AppToken::Given(token) => token.clone(),
-                    AppToken::Own { ceiling, minted } => minted
-                        .get_or_init(|| Token::mint(&KeyPair::generate()?, ceiling))
-                        .clone()?,
-                };
-                app.attenuate(&principal.block)
-            })
+            .get_or_init(|| self.app_token()?.attenuate(&principal.block))
             .clone()
     }
 }

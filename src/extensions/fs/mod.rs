@@ -33,7 +33,9 @@ unsafe impl GarbageCollected for FsCapability {
 
 impl FsCapability {
     pub(crate) fn new(capability: Rc<Capability>) -> Self {
-        let roots = Roots::of(&capability.authority, None);
+        // A module's capability is the program's, narrowed: what any module may write is found without links for all.
+        let program = Roots::of(&capability.ceiling, None);
+        let roots = Roots::of(&capability.authority, Some(program));
         FsCapability { capability, roots }
     }
 
@@ -55,7 +57,7 @@ impl FsCapability {
         self.check(action, &path, text)?;
         let place = self
             .roots
-            .place(action, path.as_str(), need)
+            .place(&[action], path.as_str(), need)
             .map_err(|error| OpError::io(&error, doing, text))?;
         Ok((path, place))
     }
@@ -219,7 +221,7 @@ pub(crate) fn op_sr_fs_mkdir(
     }
     for folder in missing.iter().rev() {
         fs.roots
-            .place(ActionName::WRITE, folder.as_str(), Need::Entry)
+            .place(&[ActionName::WRITE], folder.as_str(), Need::Entry)
             .and_then(|place| files::make_folder(&place, recursive))
             .map_err(|error| OpError::io(&error, "making folder", &path))?;
     }
@@ -259,25 +261,21 @@ pub(crate) async fn op_sr_fs_rename(
 ) -> Result<(), OpError> {
     let (source, source_place) = fs.place(ActionName::WRITE, &from, Need::Entry, "renaming")?;
     let (target, target_place) = fs.place(ActionName::WRITE, &to, Need::Entry, "renaming")?;
-    // Moving must not raise rights: what was not readable stays so. For a folder this holds for all below it.
+    // Moving must not raise rights. What is moved may have become another thing when it is moved, by a rename that was
+    // decided later and done earlier; so these hold for whatever it is.
+    let authority = &fs.capability.authority;
+    let below = Pattern::prefix(target.below());
     let readable = |path: &FsPath| fs.capability.allows(&Operation::fs_read(path));
-    let folder = files::is_folder(&source_place);
-    let gains = if folder {
-        let below = Pattern::prefix(target.below());
-        let read = fs
-            .capability
-            .authority
-            .intersects(FamilyName::FS, ActionName::READ, &below);
-        (read && !covers_below(fs, ActionName::READ, &source))
-            || !covers_below(fs, ActionName::WRITE, &source)
-            || !covers_below(fs, ActionName::WRITE, &target)
-    } else {
-        readable(&target) && !readable(&source)
-    };
-    if gains {
+    let gains = fs.roots.begin_within(target.as_str())
+        || (readable(&target) && !readable(&source))
+        || (authority.intersects(FamilyName::FS, ActionName::READ, &below)
+            && !covers_below(fs, ActionName::READ, &source));
+    let partly = files::is_folder(&source_place)
+        && !(covers_below(fs, ActionName::WRITE, &source) && covers_below(fs, ActionName::WRITE, &target));
+    if gains || partly {
         return Err(fs.capability.refuse_otherwise(
-            &Operation::fs_read(&source),
-            &from,
+            &Operation::fs_write(&target),
+            &to,
             "the new name would allow what the old one does not",
         ));
     }
@@ -370,14 +368,14 @@ pub(crate) async fn op_sr_fs_open(
     if writable {
         fs.check(ActionName::WRITE, &checked, &path)?;
     }
-    let action = if writable {
-        ActionName::WRITE
-    } else {
-        ActionName::READ
+    let actions: &[ActionName] = match (readable, writable) {
+        (true, true) => &[ActionName::READ, ActionName::WRITE],
+        (false, true) => &[ActionName::WRITE],
+        _ => &[ActionName::READ],
     };
     let place = fs
         .roots
-        .place(action, checked.as_str(), Need::Content)
+        .place(actions, checked.as_str(), Need::Content)
         .map_err(|error| OpError::io(&error, "opening", &path))?;
     let capability = fs.capability.clone();
     let shown = path.clone();

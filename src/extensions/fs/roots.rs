@@ -3,13 +3,17 @@
 //! Every scope of a capability has a handle of its own, and a narrowed capability opens its handles beneath its
 //! parent's. So a link inside a granted folder can lead anywhere in that folder and nowhere else: not to a sibling that
 //! only the parent may see. `cap-std` resolves beneath the handle (openat2 with RESOLVE_BENEATH on Linux).
+//!
+//! What may be written may be rearranged: a link that was there before can be renamed to where another scope begins. A
+//! scope within a folder that may be written is therefore found without following any link.
 
 use std::cell::RefCell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Pattern};
@@ -18,7 +22,7 @@ use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Pattern};
 pub(crate) struct Roots {
     read: Vec<Root>,
     write: Vec<Root>,
-    /// The roots of the capability that this one was narrowed from. None: the program's own, opened by the host.
+    /// The roots of the capability that this one was narrowed from. None: the whole program's, opened by the host.
     parent: Option<Rc<Roots>>,
 }
 
@@ -92,14 +96,26 @@ impl Roots {
         })
     }
 
-    /// The place of an allowed path.
-    pub(crate) fn place(&self, action: ActionName, path: &str, need: Need) -> io::Result<Place> {
-        let roots = if action == ActionName::WRITE {
+    fn of_action(&self, action: ActionName) -> &[Root] {
+        if action == ActionName::WRITE {
             &self.write
         } else {
             &self.read
-        };
-        let root = roots.iter().find(|root| root.covers(path)).ok_or_else(outside)?;
+        }
+    }
+
+    /// The place of a path that is allowed for all of these actions: beneath the narrowest root, so that a link leads
+    /// nowhere that only one of the actions may go.
+    pub(crate) fn place(&self, actions: &[ActionName], path: &str, need: Need) -> io::Result<Place> {
+        let mut narrowest: Option<&Root> = None;
+        for action in actions {
+            let roots = self.of_action(*action);
+            let root = roots.iter().find(|root| root.covers(path)).ok_or_else(outside)?;
+            if narrowest.is_none_or(|narrowest| narrowest.depth() < root.depth()) {
+                narrowest = Some(root);
+            }
+        }
+        let root = narrowest.ok_or_else(outside)?;
         match &root.scope {
             Scope::Folder(folder) if !(need == Need::Entry && is_root(folder, path)) => {
                 let relative = path
@@ -108,55 +124,110 @@ impl Roots {
                     .trim_start_matches('/');
                 let relative = if relative.is_empty() { "." } else { relative };
                 Ok(Place {
-                    dir: self.folder(root, action, folder)?,
+                    dir: self.folder(root, actions, folder)?,
                     relative: relative.into(),
                     follow: true,
                 })
             }
-            _ => self.entry(action, path),
+            _ => self.entry(actions, path),
         }
     }
 
-    /// A path that is itself a scope: found in its folder, which no guest was granted, so a link there is the grantor's
-    /// doing, and one at the very end is not followed.
-    fn entry(&self, action: ActionName, path: &str) -> io::Result<Place> {
+    /// Whether a scope, of this capability or of one that it was narrowed from, begins at the path or below it. Nothing is
+    /// renamed to there: what was moved would be what the scope means from then on.
+    pub(crate) fn begin_within(&self, path: &str) -> bool {
+        let mut roots = self.read.iter().chain(&self.write);
+        roots.any(|root| match &root.scope {
+            Scope::Folder(folder) => is_root(folder, path) || below(path, folder),
+            Scope::Exact(exact) => below(path, exact),
+        }) || self
+            .parent
+            .as_ref()
+            .is_some_and(|parent| parent.begin_within(path))
+    }
+
+    /// A path that is itself a scope: found in its folder. A link at the very end is not followed; one before it is the
+    /// grantor's doing, unless the folder may be written.
+    fn entry(&self, actions: &[ActionName], path: &str) -> io::Result<Place> {
+        let (folder, name) = split(path).ok_or_else(outside)?;
+        let in_folder = |dir| Place {
+            dir,
+            relative: name.into(),
+            follow: false,
+        };
+        if let Some(dir) = self.without_links(folder)? {
+            return Ok(in_folder(dir));
+        }
         if let Some(parent) = &self.parent {
-            let place = parent.place(action, path, Need::Entry)?;
+            let place = parent.place(actions, path, Need::Entry)?;
             return Ok(Place {
                 follow: false,
                 ..place
             });
         }
-        let (folder, name) = split(path).ok_or_else(outside)?;
-        let dir = Dir::open_ambient_dir(folder, ambient_authority())?;
-        Ok(Place {
-            dir: Arc::new(dir),
-            relative: name.into(),
-            follow: false,
-        })
+        let dir = Dir::open_ambient_dir(or_slash(folder), ambient_authority())?;
+        Ok(in_folder(Arc::new(dir)))
     }
 
-    fn folder(&self, root: &Root, action: ActionName, folder: &str) -> io::Result<Arc<Dir>> {
-        if let Some(dir) = &*root.handle.borrow() {
+    /// The handle of a root's folder.
+    fn folder(&self, root: &Root, actions: &[ActionName], folder: &str) -> io::Result<Arc<Dir>> {
+        // What is remembered was opened for one action; for several, the way there may be another.
+        let remembers = actions.len() == 1;
+        if remembers && let Some(dir) = &*root.handle.borrow() {
             // A folder that was removed has no links left: one made anew under its name is another folder.
             if dir.dir_metadata()?.nlink() > 0 {
                 return Ok(dir.clone());
             }
         }
-        let dir = match &self.parent {
-            Some(parent) => {
-                let place = parent.place(action, or_slash(folder), Need::Content)?;
+        // Nothing lies above `/`, which is the empty text.
+        let above = match folder.rsplit_once('/') {
+            Some((above, name)) => self.without_links(above)?.map(|dir| (dir, name)),
+            None => None,
+        };
+        let dir = match (above, &self.parent) {
+            (Some((above, name)), _) => above.open_dir_nofollow(name)?,
+            (None, Some(parent)) => {
+                let place = parent.place(actions, or_slash(folder), Need::Content)?;
                 place.dir.open_dir(&place.relative)?
             }
-            None => Dir::open_ambient_dir(or_slash(folder), ambient_authority())?,
+            (None, None) => Dir::open_ambient_dir(or_slash(folder), ambient_authority())?,
         };
         let dir = Arc::new(dir);
-        root.handle.replace(Some(dir.clone()));
+        if remembers {
+            root.handle.replace(Some(dir.clone()));
+        }
         Ok(dir)
+    }
+
+    /// A folder that may be written, or that lies within one: found from there on without following a link.
+    fn without_links(&self, folder: &str) -> io::Result<Option<Arc<Dir>>> {
+        let writable = self.write.iter().find_map(|root| match &root.scope {
+            Scope::Folder(writable) if is_root(writable, folder) || below(writable, folder) => {
+                Some((root, writable))
+            }
+            _ => None,
+        });
+        let Some((root, writable)) = writable else {
+            return Ok(None);
+        };
+        let mut dir = self.folder(root, &[ActionName::WRITE], writable)?;
+        let below = folder.strip_prefix(writable.as_str()).unwrap_or_default();
+        for name in below.split('/').filter(|name| !name.is_empty()) {
+            dir = Arc::new(dir.open_dir_nofollow(name)?);
+        }
+        Ok(Some(dir))
     }
 }
 
 impl Root {
+    /// Of two roots that cover one path, the deeper one is the narrower one.
+    fn depth(&self) -> usize {
+        match &self.scope {
+            Scope::Folder(folder) => folder.len(),
+            Scope::Exact(_) => usize::MAX,
+        }
+    }
+
     fn covers(&self, path: &str) -> bool {
         match &self.scope {
             Scope::Folder(folder) => is_root(folder, path) || below(folder, path),
@@ -179,9 +250,9 @@ fn or_slash(folder: &str) -> &str {
     if folder.is_empty() { "/" } else { folder }
 }
 
-fn split(path: &str) -> Option<(&Path, &str)> {
-    let (folder, name) = path.rsplit_once('/')?;
-    (!name.is_empty()).then(|| (Path::new(or_slash(folder)), name))
+/// The folder (`/` is the empty text) and the name in it.
+fn split(path: &str) -> Option<(&str, &str)> {
+    path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
 }
 
 fn outside() -> io::Error {
