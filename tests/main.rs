@@ -9,4 +9,6 @@
 
 mod attacks;
 mod cli;
+mod fs;
+mod matrix;
 mod support;

@@ -1,0 +1,289 @@
+//! Every operation × every kind of grant, from the table of operations: an operation that was added without a call here
+//! fails, and so does one that is not refused.
+
+use secure_runtime::{OPERATIONS, OperationRow};
+
+use crate::support::{Scene, Server};
+
+/// How a guest calls one operation, and the grants around it.
+struct Call {
+    /// The operation's name in the table.
+    name: &'static str,
+    /// An expression over what `cap:self` exports.
+    call: &'static str,
+    /// What allows it.
+    right: &'static [&'static str],
+    /// The same family and action on something else; empty where the family has one resource only.
+    wrong_resource: &'static [&'static str],
+    /// What every decision of it is about. `${base}` is the program's folder, `${server}` a local server.
+    resources: &'static [&'static str],
+}
+
+const fn call(
+    name: &'static str,
+    call: &'static str,
+    right: &'static [&'static str],
+    wrong_resource: &'static [&'static str],
+    resources: &'static [&'static str],
+) -> Call {
+    Call {
+        name,
+        call,
+        right,
+        wrong_resource,
+        resources,
+    }
+}
+
+const READ: &[&str] = &["fs.read=./data/**"];
+const READ_OTHER: &[&str] = &["fs.read=./other/**"];
+const WRITE: &[&str] = &["fs.write=./data/**"];
+const WRITE_OTHER: &[&str] = &["fs.write=./other/**"];
+const FILE: &[&str] = &["${base}/data/a.txt"];
+const CLOCK: &[&str] = &["clock=1s"];
+const RANDOM: &[&str] = &["random=true"];
+
+const CALLS: &[Call] = &[
+    call(
+        "fs.readTextFile",
+        "fs.readTextFile('data/a.txt')",
+        READ,
+        READ_OTHER,
+        FILE,
+    ),
+    call("fs.readFile", "fs.readFile('data/a.txt')", READ, READ_OTHER, FILE),
+    call(
+        "fs.writeTextFile",
+        "fs.writeTextFile('data/a.txt', '')",
+        WRITE,
+        WRITE_OTHER,
+        FILE,
+    ),
+    call(
+        "fs.writeFile",
+        "fs.writeFile('data/a.txt', new Uint8Array(1))",
+        WRITE,
+        WRITE_OTHER,
+        FILE,
+    ),
+    call(
+        "fs.readDir",
+        "fs.readDir('data').next()",
+        READ,
+        READ_OTHER,
+        &["${base}/data"],
+    ),
+    call("fs.stat", "fs.stat('data/a.txt')", READ, READ_OTHER, FILE),
+    call(
+        "fs.mkdir",
+        "fs.mkdir('data/new')",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/new"],
+    ),
+    call("fs.remove", "fs.remove('data/a.txt')", WRITE, WRITE_OTHER, FILE),
+    call(
+        "fs.rename",
+        "fs.rename('data/a.txt', 'data/b.txt')",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/a.txt", "${base}/data/b.txt"],
+    ),
+    call(
+        "fs.open for reading",
+        "fs.open('data/a.txt').then(async (file) => { await file.read(new Uint8Array(1)); file.close(); })",
+        READ,
+        READ_OTHER,
+        &["${base}/data/a.txt", "${base}/data/a.txt"],
+    ),
+    call(
+        "fs.open for writing",
+        "fs.open('data/a.txt', { write: true }).then(async (file) => { await file.write(new Uint8Array(1)); file.close(); })",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/a.txt", "${base}/data/a.txt"],
+    ),
+    call(
+        "fs.attenuate",
+        "fs.attenuate({ read: ['./data/**'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call(
+        "net.fetch",
+        "net.fetch('${server}/ok')",
+        &["net.connect=${server}"],
+        &["net.connect=https://example.com"],
+        &["${server}"],
+    ),
+    call(
+        "net.attenuate",
+        "net.attenuate({ connect: ['https://example.com'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call(
+        "env.get",
+        "env.get('NAME')",
+        &["env.read=NAME"],
+        &["env.read=OTHER"],
+        &["NAME"],
+    ),
+    call(
+        "env.attenuate",
+        "env.attenuate({ read: ['NAME'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call("clock.now", "clock.now()", CLOCK, &[], &["1s"]),
+    call(
+        "clock.attenuate",
+        "clock.attenuate({ expires: '1h' })",
+        &[],
+        &[],
+        &[],
+    ),
+    call("random.bytes", "random.bytes(1)", RANDOM, &[], &["os"]),
+    call("random.number", "random.number()", RANDOM, &[], &["os"]),
+    call(
+        "random.attenuate",
+        "random.attenuate({ expires: '1h' })",
+        &[],
+        &[],
+        &[],
+    ),
+];
+
+/// Another action of the family, on everything: what is held of it must not serve. Empty where there is none.
+fn wrong_action(row: &OperationRow) -> &'static [&'static str] {
+    match (row.family, row.actions) {
+        ("fs", ["read"]) => &["fs.write=/**"],
+        ("fs", ["write"]) => &["fs.read=/**"],
+        _ => &[],
+    }
+}
+
+fn another_family(row: &OperationRow) -> &'static [&'static str] {
+    if row.family == "fs" {
+        &[
+            "net.connect=http://127.0.0.1:9",
+            "env.read=NAME",
+            "clock=1us",
+            "random=true",
+        ]
+    } else {
+        &["fs.read=/**", "fs.write=/**"]
+    }
+}
+
+/// Runs the call under the grants; whether it was allowed, and the decisions.
+fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, String) {
+    let fill = |text: &str| text.replace("${server}", server.origin());
+    let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
+    let source = format!(
+        "import {{ CapabilityError, fs, net, env, clock, random }} from 'cap:self';
+        try {{
+          await ({});
+          console.log('allowed');
+        }} catch (error) {{
+          const {{ name, code, family, action, module }} = error;
+          console.log(error instanceof CapabilityError ? `${{code}} ${{family}} ${{action}} ${{module}}` : String(error));
+        }}",
+        fill(call.call)
+    );
+    let scene = Scene::of_main(&grants.iter().map(String::as_str).collect::<Vec<_>>(), &source)
+        .file("data/a.txt", "public")
+        .variable("NAME", "value");
+    let ran = scene.run(&[]).completed();
+    (
+        ran.out.trim_end().to_owned(),
+        ran.decisions(),
+        scene.base().display().to_string(),
+    )
+}
+
+#[test]
+fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
+    let server = Server::start();
+    for row in OPERATIONS.iter().filter(|row| !row.actions.is_empty()) {
+        let call = CALLS
+            .iter()
+            .find(|call| call.name == row.name)
+            .unwrap_or_else(|| panic!("{}: say in tests/matrix.rs how it is called", row.name));
+        let action = row.actions[0];
+        let about = |verdict: &str, resource: &str, base: &str| {
+            let resource = resource
+                .replace("${base}", base)
+                .replace("${server}", server.origin());
+            format!("{verdict} {} {action} {resource}", row.family)
+        };
+
+        let mut wrong = vec![("nothing", &[][..]), ("another family", another_family(row))];
+        if !call.wrong_resource.is_empty() {
+            wrong.push(("another resource", call.wrong_resource));
+        }
+        if !wrong_action(row).is_empty() {
+            wrong.push(("another action", wrong_action(row)));
+        }
+        for (held, grants) in wrong {
+            let (out, decisions, base) = run(call, grants, &server);
+            assert_eq!(
+                out,
+                format!("denied {} {action} app:/main.js", row.family),
+                "{}, holding {held}",
+                row.name
+            );
+            assert_eq!(
+                decisions,
+                [about("denied", call.resources[0], &base)],
+                "{}, holding {held}",
+                row.name
+            );
+        }
+
+        let (out, decisions, base) = run(call, call.right, &server);
+        assert_eq!(out, "allowed", "{}: {decisions:?}", row.name);
+        let expected: Vec<String> = call
+            .resources
+            .iter()
+            .map(|resource| about("allowed", resource, &base))
+            .collect();
+        assert_eq!(decisions, expected, "{}", row.name);
+    }
+}
+
+#[test]
+fn what_needs_no_grant_touches_nothing() {
+    let server = Server::start();
+    for row in OPERATIONS.iter().filter(|row| row.actions.is_empty()) {
+        let call = CALLS
+            .iter()
+            .find(|call| call.name == row.name)
+            .unwrap_or_else(|| panic!("{}: say in tests/matrix.rs how it is called", row.name));
+        let (out, decisions, _) = run(call, &[], &server);
+        assert_eq!(
+            (out.as_str(), decisions.as_slice()),
+            ("allowed", &[][..]),
+            "{}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn a_row_is_decided_as_one_action_and_every_call_has_a_row() {
+    for row in OPERATIONS {
+        // The expectations above speak of one action a row.
+        assert!(row.actions.len() <= 1, "{}", row.name);
+    }
+    for call in CALLS {
+        assert!(
+            OPERATIONS.iter().any(|row| row.name == call.name),
+            "{}",
+            call.name
+        );
+    }
+}
