@@ -2,8 +2,8 @@
 //
 // Only this module touches files. The packages get text and numbers, and give text and numbers back.
 import { fs } from "cap:self";
-import { parse } from "csv-parse/browser/esm/sync";
 import { rollups, sum } from "d3-array";
+import { csvParseRows } from "d3-dsv";
 import { format } from "d3-format";
 import { marked } from "marked";
 
@@ -36,14 +36,14 @@ export default async function main(args) {
   console.log(`out/report.html: ${months.length} months, ${plants.length} plants, ${notes.length} notes`);
 }
 
-/** The rows of a CSV file with a heading; what looks like a number is one. */
+/** The rows of a CSV file as objects with the names in its first line; what looks like a number is one. */
 async function readTable(path) {
-  const text = await fs.readTextFile(path);
-  return parse(text, { columns: true, skip_empty_lines: true, trim: true, cast: number });
+  const [names, ...rows] = csvParseRows(await fs.readTextFile(path));
+  return rows.map((cells) => Object.fromEntries(names.map((name, column) => [name, value(cells[column])])));
 }
 
-function number(text, { header }) {
-  return !header && text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+function value(text) {
+  return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
 /** The Markdown files of a folder, by name. */
