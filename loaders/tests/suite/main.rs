@@ -13,6 +13,9 @@ mod hostile;
 mod load;
 mod lockfile;
 mod resolve;
+mod resolve_refused;
 #[cfg(feature = "http")]
 mod store_http;
 mod store_local;
+#[cfg(feature = "http")]
+mod store_serve;
