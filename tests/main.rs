@@ -10,5 +10,8 @@
 mod attacks;
 mod cli;
 mod fs;
+mod guest;
+mod limits;
 mod matrix;
+mod realm;
 mod support;

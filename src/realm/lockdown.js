@@ -115,7 +115,9 @@
   }
   const makeIntl = (now) => {
     const own = create(getPrototypeOf(Intl));
-    for (const key of ownKeys(Intl)) defineProperty(own, key, getOwnPropertyDescriptor(Intl, key));
+    for (const key of ownKeys(Intl)) {
+      if (key !== "DateTimeFormat") defineProperty(own, key, getOwnPropertyDescriptor(Intl, key));
+    }
     function DateTimeFormat(...args) {
       const formatter = construct(RealDateTimeFormat, args, new.target ?? DateTimeFormat);
       clockOfFormatter.set(formatter, now);
@@ -219,8 +221,7 @@
   }
   repair(CapabilityError.prototype, ["constructor"]);
   repair(DatePrototype, ["toString", "valueOf", "toJSON"]);
-  repair(Promise.prototype, ["then"]);
-  repair(Array.prototype, ["toString", "push"]);
+  repair(Array.prototype, ["toString"]);
 
   for (const value of queue) freeze(value);
 

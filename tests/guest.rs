@@ -1,0 +1,33 @@
+//! Programs in tests/guest/ that throw where something is not as a standard says, run without any grant.
+
+use secure_runtime::Exit;
+
+use crate::support::Scene;
+
+#[test]
+fn every_guest_program_completes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 3, "the guest programs are missing");
+    for path in names {
+        let ran = Scene::of_main(&[], &std::fs::read_to_string(&path).unwrap()).run(&[]);
+        assert!(
+            matches!(ran.exit, Ok(Exit::Completed)),
+            "{}: {:?}\n{}",
+            path.display(),
+            ran.exit,
+            ran.out
+        );
+    }
+}
+
+/// A guest program that fails does fail the test above.
+#[test]
+fn a_failing_guest_program_is_noticed() {
+    let ran = Scene::of_main(&[], "throw new Error('x')").run(&[]);
+    assert!(matches!(ran.exit, Ok(Exit::Uncaught(_))), "{:?}", ran.exit);
+}

@@ -1,0 +1,219 @@
+//! The realm: exactly the permitted globals, nothing mutable that two modules share, and packages that assign to
+//! inherited properties still work.
+
+use secure_runtime::Exit;
+
+use crate::support::Scene;
+
+fn output(source: &str) -> String {
+    let ran = Scene::of_main(&[], source).run(&[]);
+    assert!(
+        matches!(ran.exit, Ok(Exit::Completed)),
+        "{:?}\n{}",
+        ran.exit,
+        ran.out
+    );
+    ran.out
+}
+
+/// The permit list as src/realm/permits.js has it.
+fn permitted() -> Vec<String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/realm/permits.js")).unwrap();
+    let list = text.split_once("permits = [").unwrap().1;
+    list.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// RUN-1: a guest finds the permitted names, and no other. Fails when an engine upgrade adds one that slips through.
+#[test]
+fn globals_are_the_permitted_ones() {
+    let found = output("console.log(Reflect.ownKeys(globalThis).map(String).join('\\n'))");
+    let permitted = permitted();
+    assert!(permitted.len() > 60);
+    let mut missing: Vec<&String> = permitted.iter().collect();
+    for name in found.lines() {
+        assert!(
+            name == "Symbol(Symbol.toStringTag)" || permitted.iter().any(|known| known == name),
+            "{name} is not permitted"
+        );
+        missing.retain(|known| *known != name);
+    }
+    // What an engine does not have yet, or not in this build.
+    let optional = [
+        "AsyncDisposableStack",
+        "DisposableStack",
+        "SuppressedError",
+        "Float16Array",
+        "Intl",
+        "Iterator",
+    ];
+    missing.retain(|name| !optional.contains(&name.as_str()));
+    assert!(missing.is_empty(), "permitted but not there: {missing:?}");
+}
+
+/// RUN-2: everything that a guest can reach without making it, from its globals and from what its syntax makes, is
+/// frozen. This is the walk of lockdown.js again, from the other side of the wall.
+#[test]
+fn everything_reachable_is_frozen() {
+    let out = output(
+        r#"
+        import * as self from "cap:self";
+        const roots = [
+          ["globalThis", globalThis], ["cap:self", self.fs], ["net", self.net], ["env", self.env], ["clock", self.clock],
+          ["random", self.random], ["CapabilityError", self.CapabilityError], ["console", console],
+        ];
+        const made = [
+          {}, [], () => {}, async () => {}, function* () {}, async function* () {},
+          [].values(), new Map().keys(), new Set().values(), ""[Symbol.iterator](), "a".matchAll(/a/g), /x/, Promise.resolve(),
+          new Error(), new TypeError(), Symbol(), 1n, (function () { return arguments; })(), new Proxy({}, {}), new URL("a:b"),
+          new URLSearchParams().entries(), new TextEncoder(), new AbortController(), new AbortController().signal,
+          setTimeout(() => {}, 0), new Date(0), new Int8Array(1), import.meta.resolve, class {},
+        ];
+        try { await self.fs.readFile("/x"); } catch (error) { made.push(error); }
+        try { null.x; } catch (error) { made.push(error); }
+        const listing = self.fs.readDir("/x"); made.push(listing); listing.next().catch(() => {});
+        made.forEach((value, index) => {
+          if (value === null || (typeof value !== "object" && typeof value !== "function")) return;
+          // What is made is the guest's own; what it inherits is not, nor are accessors that it did not write.
+          roots.push([`prototype of made ${index}`, Object.getPrototypeOf(value)]);
+          for (const key of Reflect.ownKeys(value)) {
+            const { get, set } = Object.getOwnPropertyDescriptor(value, key);
+            if (typeof value !== "function" || key !== "prototype") roots.push([`made ${index}.${String(key)} get`, get], [`set`, set]);
+          }
+        });
+        const seen = new Set(), queue = [];
+        const visit = (path, value) => {
+          if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) return;
+          seen.add(value); queue.push([path, value]);
+        };
+        for (const [path, value] of roots) visit(path, value);
+        const loose = [];
+        for (const [path, value] of queue) {
+          if (!Object.isFrozen(value)) loose.push(path);
+          visit(`${path}.__proto__`, Object.getPrototypeOf(value));
+          for (const key of Reflect.ownKeys(value)) {
+            const descriptor = Object.getOwnPropertyDescriptor(value, key);
+            for (const part of ["value", "get", "set"]) visit(`${path}.${String(key)}`, descriptor[part]);
+          }
+        }
+        console.log(queue.length > 500 ? "walked" : `only ${queue.length}`);
+        console.log(loose.join("\n"));
+        "#,
+    );
+    assert_eq!(out.trim_end(), "walked", "not frozen:\n{out}");
+}
+
+/// RUN-3: the override mistake is repaired for what real packages assign.
+#[test]
+fn inherited_properties_can_be_assigned_on_own_objects() {
+    let out = output(
+        r#"
+        const o = {}; o.toString = () => "own"; o.constructor = 1; o.hasOwnProperty = 2; o.valueOf = () => 3;
+        function Old() {} Old.prototype = Object.create({}.constructor.prototype); Old.prototype.constructor = Old;
+        Old.prototype.toString = function () { return "old"; };
+        class E extends Error { constructor(m) { super(m); this.name = "E"; this.message = "changed"; } }
+        const e = new E("x"); e.toString = () => "e";
+        const f = function () {}; f.call = 1; f.bind = 2;
+        const d = new Date(0); d.toString = () => "d";
+        console.log([String(o), o.constructor, o.hasOwnProperty, String(new Old()), e.name, e.message, String(e), f.call, String(d)].join());
+        console.log([{}.toString(), new Error("m").toString(), (() => {}).call === f.call].join());
+        "#,
+    );
+    assert_eq!(
+        out,
+        "own,1,2,old,E,changed,e,1,d\n[object Object],Error: m,false\n"
+    );
+}
+
+/// RUN-4: time and chance work in a module that holds them and nowhere else.
+#[test]
+fn time_and_chance_are_capabilities() {
+    let source = r#"
+        const attempt = (f) => { try { return typeof f(); } catch (error) { return error.name; } };
+        console.log([
+          attempt(() => Date.now()), attempt(() => new Date().getTime()), attempt(() => Date()), attempt(() => Math.random()),
+          attempt(() => globalThis.Date.now()), attempt(() => globalThis.Math.random()), attempt(() => new Date(0).constructor.now()),
+          attempt(() => new Date(86_400_000).getTime()), attempt(() => Date.UTC(2020, 0)), attempt(() => Math.max(1, 2)),
+          typeof Intl === "undefined" ? "CapabilityError" : attempt(() => new (globalThis.Intl.DateTimeFormat)().format()),
+        ].join());
+        class Day extends Date {}
+        console.log(new Date(0) instanceof Date, new Day(0) instanceof Date, new Day(5).getTime());
+    "#;
+    let refused = "CapabilityError";
+    assert_eq!(
+        output(source),
+        format!(
+            "{refused},{refused},{refused},{refused},{refused},{refused},{refused},number,number,number,{refused}\ntrue true 5\n"
+        )
+    );
+    let ran = Scene::of_main(&["clock=1ms", "random=true"], source).run(&[]);
+    assert!(matches!(ran.exit, Ok(Exit::Completed)), "{:?}", ran.exit);
+    assert_eq!(
+        ran.out,
+        format!(
+            "number,number,string,number,{refused},{refused},{refused},number,number,number,{refused}\ntrue true 5\n"
+        )
+    );
+}
+
+/// RUN-5: `console` names the module that prints, except the program's own.
+#[test]
+fn console_names_the_package() {
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\nloud = \"./vendor/loud/\"\n",
+        )
+        .file("main.js", "import 'loud'; console.log('mine');")
+        .file(
+            "vendor/loud/package.json",
+            r#"{ "name": "loud", "type": "module", "main": "index.js" }"#,
+        )
+        .file(
+            "vendor/loud/index.js",
+            "console.log('one\\n\\u001b[31mtwo\\u202e'); globalThis.console.log('three');",
+        );
+    let ran = scene.run(&[]);
+    assert!(matches!(ran.exit, Ok(Exit::Completed)), "{:?}", ran.exit);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", ran.out);
+    assert!(
+        lines[0].starts_with("[loud/index.js] one") && lines[1].starts_with("[loud/index.js] "),
+        "{}",
+        ran.out
+    );
+    assert!(
+        !ran.out.contains('\u{1b}') && !ran.out.contains('\u{202e}'),
+        "{:?}",
+        ran.out
+    );
+    assert!(lines[2].starts_with("[globalThis.console] "), "{}", ran.out);
+    assert_eq!(lines[3], "mine");
+}
+
+/// RUN-6: the same bytes in two packages are two instances; the same package imported twice is one.
+#[test]
+fn instances_are_per_package() {
+    let module = "export const state = { count: 0 };";
+    let package = |name: &str| format!(r#"{{ "name": "{name}", "type": "module", "main": "index.js" }}"#);
+    let scene = Scene::new()
+        .file("secure.toml", "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\na = \"./vendor/a/\"\nb = \"./vendor/b/\"\n")
+        .file("main.js", "import * as a from 'a'; import * as a2 from 'a'; import * as b from 'b'; import './other.js';\na.state.count++; console.log(a2.state.count, b.state.count, a === a2, a.state === b.state);")
+        .file("other.js", "import * as a from 'a'; a.state.count++;")
+        .file("vendor/a/package.json", package("a"))
+        .file("vendor/b/package.json", package("b"))
+        .file("vendor/a/index.js", module)
+        .file("vendor/b/index.js", module);
+    let ran = scene.run(&[]);
+    assert_eq!(ran.out, "2 0 true false\n", "{:?}", ran.exit);
+}
+
+/// RUN-7: the entry module's default export is called with the arguments, and awaited.
+#[test]
+fn main_gets_the_arguments() {
+    let source = "export default async function main(args) { await 0; console.log(args.join('+'), Array.isArray(args)); }";
+    assert_eq!(Scene::of_main(&[], source).run(&["a", "b c"]).out, "a+b c true\n");
+}
