@@ -71,8 +71,12 @@ enum Command {
 fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {
-        let engine = Engine::current();
-        format!("{} ({engine} {})", env!("CARGO_PKG_VERSION"), Engine::version())
+        let engine = match Engine::current() {
+            Engine::V8 => format!("V8 {}", Engine::version()),
+            // It tells the version of the interface that it stands behind, and not its own.
+            Engine::QuickJs => format!("QuickJS-ng, behind the interface of V8 {}", Engine::version()),
+        };
+        format!("{} ({engine})", env!("CARGO_PKG_VERSION"))
     })
 }
 

@@ -110,7 +110,7 @@ impl Engine {
         }
     }
 
-    /// Its version.
+    /// Its version; for QuickJS-ng, which does not tell its own, that of the V8 interface that it stands behind.
     pub fn version() -> &'static str {
         deno_core::v8::V8::get_version()
     }

@@ -13,7 +13,7 @@ use crate::support::Scene;
 fn version_names_the_engine() {
     let out = secure_runtime(&Scene::new(), &["--version"]).success();
     let engine = if cfg!(feature = "quickjs") {
-        "QuickJS-ng "
+        "QuickJS-ng, "
     } else {
         "V8 "
     };
