@@ -86,6 +86,7 @@ fn files_are_read_written_and_removed() {
             ),
             ("fs.writeTextFile('data/missing/c.txt', 'x')", "NotFound ENOENT"),
             ("fs.readTextFile('data/missing')", "NotFound ENOENT"),
+            ("fs.readTextFile('data/\\ud800')", "NotFound ENOENT"),
             ("fs.readTextFile('data')", "IsADirectory EISDIR"),
             ("fs.readTextFile('data/a.txt/below')", "NotADirectory ENOTDIR"),
             (

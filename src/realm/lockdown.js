@@ -145,8 +145,10 @@
   }
   // Turns any regular expression into another, a frozen one too.
   delete RegExp.prototype.compile;
-  // V8: shared mutable number, and a hook that would hand out call sites.
+  // A hook that would hand out call sites.
   if (Object.hasOwn(Error, "prepareStackTrace")) delete Error.prepareStackTrace;
+  // QuickJS: an accessor, whose setter works on a frozen Error too. V8's is a value, and without it there are no traces.
+  if (getOwnPropertyDescriptor(Error, "stackTraceLimit")?.set !== undefined) delete Error.stackTraceLimit;
 
   // ---- everything reachable -------------------------------------------------------------------------------------
   const sampleError = new Error("sample");

@@ -18,14 +18,18 @@ export async function attack({ a, base, refuses }) {
   let gained = "";
   for (const path of ["data/missing.txt", "/etc/passwd"]) {
     const error = await errorOf(() => a.read(path));
-    const texts = [error.message, error.stack, `${error}`, ...Reflect.ownKeys(error).map((key) => `${String(error[key])}`)];
-    for (const text of texts) {
-      if (text.includes(base)) gained += `${path}: ${text}; `;
-    }
-    for (const key of Reflect.ownKeys(error)) {
-      const value = error[key];
-      const texts = Array.isArray(value) ? value : [value];
-      if (texts.some((text) => Object(text) === text)) gained += `${path}: error.${String(key)}; `;
+    // Also what its properties hold: one engine keeps descriptions of the call sites there.
+    const found = new Set([error, `${error}`]);
+    for (const value of found) {
+      if (typeof value === "string" && value.includes(base)) gained += `${path}: ${value}; `;
+      if (typeof value === "function") {
+        gained += await refuses("a function", "EvalError", () => value.constructor("return globalThis")());
+        const given = value.call(found);
+        if (given === globalThis || typeof given === "function") gained += `${path}: ${value.name}() gives ${given}; `;
+        found.add(given);
+      } else if (Object(value) === value) {
+        for (const key of Reflect.ownKeys(value)) found.add(value[key]);
+      }
     }
     gained += await refuses("constructor", "EvalError", () => error.constructor.constructor("return globalThis")());
   }

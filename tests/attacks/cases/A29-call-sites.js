@@ -15,6 +15,7 @@ export async function attack({ a, refuses }) {
   };
   gained += await refuses("Error.prepareStackTrace", "TypeError", () => { Error.prepareStackTrace = hook; });
   gained += await refuses("Error.stackTraceLimit", "TypeError", () => { Error.stackTraceLimit = 1000; });
+  gained += await refuses("Error.stackTraceLimit", "TypeError", () => Object.defineProperty(Error, "stackTraceLimit", { value: 1 }));
   class Hooked extends Error {
     static prepareStackTrace = hook;
   }

@@ -17,8 +17,13 @@ export async function attack({ refuses }) {
   gained += await refuses("constructor", "CapabilityError", () => new (new globalThis.Date(0).constructor)());
   gained += await refuses("extends", "CapabilityError", () => new (class extends globalThis.Date {})());
   gained += await refuses("Math.random", "CapabilityError", () => globalThis.Math.random());
-  if (globalThis.Intl?.DateTimeFormat) {
-    const format = new globalThis.Intl.DateTimeFormat();
+  let format;
+  try {
+    format = new globalThis.Intl.DateTimeFormat();
+  } catch {
+    // An engine that has no such thing.
+  }
+  if (format !== undefined) {
     gained += await refuses("format", "CapabilityError", () => format.format());
     gained += await refuses("format(undefined)", "CapabilityError", () => format.format(undefined));
     gained += await refuses("parts", "CapabilityError", () => format.formatToParts());
