@@ -3,6 +3,8 @@
 //! `cargo bench --bench startup`. Both start a thread, an isolate and an event loop for every run; ours besides verifies
 //! the module, plans its authority, and locks the realm.
 
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use std::rc::Rc;
 
 use criterion::{Criterion, criterion_group, criterion_main};

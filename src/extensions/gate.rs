@@ -227,7 +227,7 @@ impl Capability {
             authority: token.authority().clone(),
             ceiling: self.ceiling.clone(),
             token,
-            holder: self.holder.clone(),
+            holder: self.holder,
             gate: self.gate.clone(),
         })
     }

@@ -1,6 +1,5 @@
 //! The engine's module loader over a verified graph: what was not locked is not loadable.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -259,7 +258,7 @@ impl CapabilityModules {
     pub(crate) fn evaluate(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
-        kind: &Cow<'_, str>,
+        kind: &str,
         name: &str,
     ) -> Result<CustomModuleEvaluationKind, JsErrorBox> {
         let unknown = || refused(format!("{name}: no such module"));

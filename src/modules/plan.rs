@@ -49,7 +49,7 @@ pub(crate) enum PlanError {
     Grant {
         owner: String,
         grant: String,
-        source: ScopeError,
+        source: Box<ScopeError>,
     },
     #[error("{owner}: {source}")]
     TooMany { owner: String, source: TooManyRights },
@@ -74,7 +74,7 @@ impl LinkPlan {
                         .map_err(|source| PlanError::Grant {
                             owner: owner.to_owned(),
                             grant: grant.clone(),
-                            source,
+                            source: Box::new(source),
                         })?,
                 );
             }

@@ -11,15 +11,18 @@ use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// A job, and where to say whether its thread started.
+type Order = (Job, Sender<io::Result<()>>);
+
 /// The stack of an isolate's thread, in bytes. The engines limit JavaScript to less than this by themselves.
 const STACK: usize = 8 << 20;
 
-static HOST: OnceLock<Mutex<Sender<(Job, Sender<io::Result<()>>)>>> = OnceLock::new();
+static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
 /// Runs the job on a new thread that may hold an isolate.
 pub(super) fn spawn(job: Job) -> io::Result<()> {
     let host = HOST.get_or_init(|| {
-        let (sender, jobs) = mpsc::channel::<(Job, Sender<io::Result<()>>)>();
+        let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
             deno_core::JsRuntime::init_platform(None);
             for (job, started) in jobs {
