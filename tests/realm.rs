@@ -137,7 +137,7 @@ fn time_and_chance_are_capabilities() {
           attempt(() => Date.now()), attempt(() => new Date().getTime()), attempt(() => Date()), attempt(() => Math.random()),
           attempt(() => globalThis.Date.now()), attempt(() => globalThis.Math.random()), attempt(() => new Date(0).constructor.now()),
           attempt(() => new Date(86_400_000).getTime()), attempt(() => Date.UTC(2020, 0)), attempt(() => Math.max(1, 2)),
-          typeof Intl === "undefined" ? "CapabilityError" : attempt(() => new (globalThis.Intl.DateTimeFormat)().format()),
+          globalThis.Intl?.DateTimeFormat === undefined ? "CapabilityError" : attempt(() => new (globalThis.Intl.DateTimeFormat)().format()),
         ].join());
         class Day extends Date {}
         console.log(new Date(0) instanceof Date, new Day(0) instanceof Date, new Day(5).getTime());

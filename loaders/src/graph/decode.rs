@@ -2,9 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::encode::{key, kind_number, major};
+use super::encode::{key, kind_number};
 use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Package, limits};
 use crate::ContentHash;
+
+/// The kinds of CBOR items that a graph has: the three highest bits of an item's first byte.
+///
+/// cbor4ii writes graphs but does not read them: it also reads what is not canonical, and does not say where an error is.
+mod major {
+    pub(super) const UNSIGNED: u8 = 0;
+    pub(super) const BYTES: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const ARRAY: u8 = 4;
+    pub(super) const MAP: u8 = 5;
+}
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     within("the graph", bytes.len() as u64, limits::ENCODED)?;

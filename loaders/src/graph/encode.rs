@@ -3,17 +3,13 @@
 //! Maps have small integer keys, written in ascending order; specifiers, the only text keys, are
 //! sorted as their encodings are: the shorter first, then bytewise.
 
+use std::convert::Infallible;
+
+use cbor4ii::core::enc::{Encode, Error, Write};
+use cbor4ii::core::types;
+
 use super::{GRAPH_VERSION, Graph, Module, ModuleKind, Package};
 use crate::ContentHash;
-
-/// The kinds of CBOR items that a graph has: the three highest bits of an item's first byte.
-pub(super) mod major {
-    pub(in crate::graph) const UNSIGNED: u8 = 0;
-    pub(in crate::graph) const BYTES: u8 = 2;
-    pub(in crate::graph) const TEXT: u8 = 3;
-    pub(in crate::graph) const ARRAY: u8 = 4;
-    pub(in crate::graph) const MAP: u8 = 5;
-}
 
 /// The keys of the three kinds of maps.
 pub(super) mod key {
@@ -50,7 +46,7 @@ pub(super) fn kind_number(kind: ModuleKind) -> u64 {
 }
 
 pub(super) fn encode(graph: &Graph) -> Vec<u8> {
-    let mut writer = Writer(Vec::new());
+    let mut writer = Writer(Bytes(Vec::new()));
     writer.map(5);
     writer.unsigned(key::graph::VERSION);
     writer.unsigned(GRAPH_VERSION);
@@ -67,10 +63,13 @@ pub(super) fn encode(graph: &Graph) -> Vec<u8> {
         writer.module(module);
     }
     writer.unsigned(key::graph::SEAL);
-    writer.head(major::BYTES, ContentHash::LENGTH as u64);
-    let seal = ContentHash::of(&writer.0);
-    writer.0.extend_from_slice(seal.as_bytes());
-    writer.0
+    // The seal is the hash of all bytes before its own 32: encoded with any hash first, which is then replaced.
+    writer.hash(&ContentHash::from_bytes([0; ContentHash::LENGTH]));
+    let mut bytes = writer.0.0;
+    bytes.truncate(bytes.len() - ContentHash::LENGTH);
+    let seal = ContentHash::of(&bytes);
+    bytes.extend_from_slice(seal.as_bytes());
+    bytes
 }
 
 /// The offset of the first byte in which `left` and `right` differ.
@@ -83,39 +82,45 @@ pub(super) fn first_difference(left: &[u8], right: &[u8]) -> Option<usize> {
     (shared < left.len().max(right.len())).then_some(shared)
 }
 
-struct Writer(Vec<u8>);
+/// A vector that cbor4ii writes to; unlike its own writers, one that cannot fail.
+struct Bytes(Vec<u8>);
+
+impl Write for Bytes {
+    type Error = Infallible;
+
+    fn push(&mut self, input: &[u8]) -> Result<(), Infallible> {
+        self.0.extend_from_slice(input);
+        Ok(())
+    }
+}
+
+struct Writer(Bytes);
 
 impl Writer {
-    /// The start of an item: its kind and its value or length, in the fewest bytes.
-    fn head(&mut self, major: u8, value: u64) {
-        let kind = major << 5;
-        let bytes = value.to_be_bytes();
-        let (marker, width) = match value {
-            0..=23 => (bytes[7], 0),
-            24..=0xff => (24, 1),
-            0x100..=0xffff => (25, 2),
-            0x1_0000..=0xffff_ffff => (26, 4),
-            _ => (27, 8),
-        };
-        self.0.push(kind | marker);
-        self.0.extend(bytes.iter().skip(bytes.len() - width));
+    /// What is written is lost by no vector; cbor4ii's other errors are for items that a graph has not.
+    fn put(&mut self, write: impl FnOnce(&mut Bytes) -> Result<(), Error<Infallible>>) {
+        let written = write(&mut self.0);
+        debug_assert!(written.is_ok(), "a vector takes every byte");
     }
 
     fn unsigned(&mut self, value: u64) {
-        self.head(major::UNSIGNED, value);
+        self.put(|bytes| value.encode(bytes));
     }
 
     fn text(&mut self, text: &str) {
-        self.head(major::TEXT, text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.put(|bytes| text.encode(bytes));
+    }
+
+    fn hash(&mut self, hash: &ContentHash) {
+        self.put(|bytes| types::Bytes(hash.as_bytes().as_slice()).encode(bytes));
     }
 
     fn array(&mut self, length: usize) {
-        self.head(major::ARRAY, length as u64);
+        self.put(|bytes| types::Array::bounded(length, bytes));
     }
 
     fn map(&mut self, length: usize) {
-        self.head(major::MAP, length as u64);
+        self.put(|bytes| types::Map::bounded(length, bytes));
     }
 
     fn texts(&mut self, texts: &[String]) {
@@ -144,8 +149,7 @@ impl Writer {
         self.unsigned(key::module::PACKAGE);
         self.unsigned(module.package.into());
         self.unsigned(key::module::HASH);
-        self.head(major::BYTES, ContentHash::LENGTH as u64);
-        self.0.extend_from_slice(module.hash.as_bytes());
+        self.hash(&module.hash);
         self.unsigned(key::module::SIZE);
         self.unsigned(module.size);
         self.unsigned(key::module::KIND);
