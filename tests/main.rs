@@ -13,5 +13,6 @@ mod fs;
 mod guest;
 mod limits;
 mod matrix;
+mod net;
 mod realm;
 mod support;

@@ -1,0 +1,405 @@
+//! The `net` family: requests that the web's `fetch` would make, to where they were decided to go and nowhere else.
+
+use std::time::Duration;
+
+use secure_runtime::Limits;
+
+use crate::support::{Scene, Server, manifest};
+
+/// What every program below starts with: `say` prints what a call gave as JSON, or its error's name and code.
+const PRELUDE: &str = "import { net } from 'cap:self';
+const say = async (call) => {
+  try {
+    console.log(JSON.stringify(await call()));
+  } catch (error) {
+    console.log([error.name, error.code].filter(Boolean).join(' '));
+  }
+};
+const echo = async (url, init) => await (await net.fetch(url, init)).json();
+const lines = (object, ...keys) => keys.map((key) => object[key] ?? null);
+";
+
+/// Runs calls one after the other, and compares what each says. In calls and expectations, `${one}` and `${two}` are the
+/// origins of two servers.
+#[track_caller]
+fn expect(limits: Limits, grants: &[&str], steps: &[(&str, &str)]) -> (Server, Server) {
+    let (one, two) = (Server::start(), Server::start());
+    let fill = |text: &str| {
+        text.replace("${one}", one.origin())
+            .replace("${two}", two.origin())
+            .replace("${one.port}", one.port())
+    };
+    let calls: String = steps
+        .iter()
+        .map(|(call, _)| format!("await say(() => {});\n", fill(call)))
+        .collect();
+    let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
+    let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&grants, ""))
+        .file("main.js", format!("{PRELUDE}{calls}"))
+        .limits(Limits {
+            wall: Some(Duration::from_secs(60)),
+            ..limits
+        });
+    let ran = scene.run(&[]).completed();
+    let said: Vec<&str> = ran.out.lines().collect();
+    for (index, (call, expected)) in steps.iter().enumerate() {
+        assert_eq!(said.get(index).copied(), Some(fill(expected).as_str()), "{call}");
+    }
+    (one, two)
+}
+
+const ONE: &[&str] = &["net.connect=${one}"];
+const BOTH: &[&str] = &["net.connect=${one}", "net.connect=${two}"];
+
+#[test]
+fn methods_headers_and_bodies_arrive_as_given() {
+    expect(
+        Limits::default(),
+        ONE,
+        &[
+            (
+                "echo('${one}/echo').then((seen) => lines(seen, 'method', 'body'))",
+                "[\"GET\",\"\"]",
+            ),
+            (
+                "echo('${one}/echo?a=b&c#hidden').then((seen) => lines(seen, 'target'))",
+                "[\"/echo?a=b&c\"]",
+            ),
+            (
+                "echo(new URL('${one}/echo/%7e/../x')).then((seen) => lines(seen, 'target'))",
+                "[\"/echo/x\"]",
+            ),
+            (
+                "echo('${one}/echo', { method: 'post', body: 'grüße' }).then((seen) => lines(seen, 'method', 'body'))",
+                "[\"POST\",\"grüße\"]",
+            ),
+            (
+                "echo('${one}/echo', { method: 'PUT', body: new Uint8Array([65, 66]) }).then((seen) => lines(seen, 'method', 'body'))",
+                "[\"PUT\",\"AB\"]",
+            ),
+            (
+                "echo('${one}/echo', { method: 'DELETE' }).then((seen) => lines(seen, 'method'))",
+                "[\"DELETE\"]",
+            ),
+            (
+                "echo('${one}/echo', { method: 'POST', body: new URLSearchParams({ a: '1 2' }) }).then((seen) => [seen.body, seen.headers['content-type']])",
+                "[\"a=1+2\",\"application/x-www-form-urlencoded;charset=UTF-8\"]",
+            ),
+            (
+                "echo('${one}/echo', { headers: { 'X-A': '1', accept: 'text/plain' } }).then(({ headers }) => lines(headers, 'x-a', 'accept'))",
+                "[\"1\",\"text/plain\"]",
+            ),
+            (
+                "echo('${one}/echo', { headers: [['x-a', '1'], ['x-b', '2']] }).then(({ headers }) => lines(headers, 'x-a', 'x-b'))",
+                "[\"1\",\"2\"]",
+            ),
+            (
+                "echo('${one}/echo', { headers: new Map([['x-a', '1']]) }).then(({ headers }) => lines(headers, 'x-a'))",
+                "[\"1\"]",
+            ),
+            (
+                "echo('${one}/echo').then(({ headers }) => [headers.cookie ?? null, headers.referer ?? null, headers.origin ?? null, /^secure-runtime\\//.test(headers['user-agent'])])",
+                "[null,null,null,true]",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_response_says_what_arrived_and_is_read_once() {
+    expect(
+        Limits::default(),
+        ONE,
+        &[
+            (
+                "net.fetch('${one}/ok').then(({ status, ok, url, redirected, statusText }) => [status, ok, url, redirected, statusText])",
+                "[200,true,\"${one}/ok\",false,\"OK\"]",
+            ),
+            (
+                "net.fetch('${one}/ok').then((response) => response.text())",
+                "\"hello\"",
+            ),
+            (
+                "net.fetch('${one}/ok').then((response) => response.bytes()).then((bytes) => [...bytes])",
+                "[104,101,108,108,111]",
+            ),
+            (
+                "net.fetch('${one}/ok').then((response) => response.arrayBuffer()).then((buffer) => buffer.byteLength)",
+                "5",
+            ),
+            (
+                "net.fetch('${one}/ok').then((response) => response.json())",
+                "SyntaxError",
+            ),
+            (
+                "net.fetch('${one}/ok', { method: 'HEAD' }).then((response) => response.text())",
+                "\"\"",
+            ),
+            (
+                "net.fetch('${one}/ok').then(async (response) => { await response.text(); return response.text(); })",
+                "TypeError",
+            ),
+            (
+                "net.fetch('${one}/ok').then(({ headers }) => [headers.get('Content-Type'), headers.has('set-cookie'), headers.get('none')])",
+                "[\"text/plain\",false,null]",
+            ),
+            (
+                "net.fetch('${one}/ok').then(async ({ body }) => { let size = 0; for await (const piece of body) size += piece.length; return size; })",
+                "5",
+            ),
+            // A body that is left is closed; the next request is another connection.
+            (
+                "net.fetch('${one}/endless').then(async ({ body }) => { for await (const piece of body) return piece.length > 0; })",
+                "true",
+            ),
+            // No cookie that a server sets comes back.
+            (
+                "echo('${one}/echo').then(({ headers }) => headers.cookie ?? null)",
+                "null",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn redirects_keep_what_the_standard_keeps_and_drop_the_rest_between_origins() {
+    let (_, two) = expect(
+        Limits::default(),
+        BOTH,
+        &[
+            (
+                "net.fetch('${one}/redirect/302/${one}/ok').then(({ url, redirected, status }) => [url, redirected, status])",
+                "[\"${one}/ok\",true,200]",
+            ),
+            (
+                "echo('${one}/redirect/303/${one}/echo', { method: 'PUT', body: 'x', headers: { 'content-type': 'a/b' } }).then((seen) => [seen.method, seen.body, seen.headers['content-type'] ?? null])",
+                "[\"GET\",\"\",null]",
+            ),
+            (
+                "echo('${one}/redirect/302/${one}/echo', { method: 'POST', body: 'x' }).then((seen) => lines(seen, 'method', 'body'))",
+                "[\"GET\",\"\"]",
+            ),
+            (
+                "echo('${one}/redirect/307/${one}/echo', { method: 'POST', body: 'x', headers: { 'x-key': 'secret' } }).then((seen) => [...lines(seen, 'method', 'body'), seen.headers['x-key']])",
+                "[\"POST\",\"x\",\"secret\"]",
+            ),
+            (
+                "echo('${one}/redirect/308/${two}/echo', { method: 'POST', body: 'x', headers: { 'x-key': 'secret', authorization: 'secret', cookie: 'secret', accept: 'a/b' } }).then((seen) => [...lines(seen, 'method', 'body'), ...lines(seen.headers, 'x-key', 'authorization', 'cookie', 'accept')])",
+                "[\"POST\",\"x\",null,null,null,\"a/b\"]",
+            ),
+            (
+                "net.fetch('${one}/redirect/302/${two}/ok', { redirect: 'manual' }).then(({ status, redirected }) => [status, redirected])",
+                "[302,false]",
+            ),
+            (
+                "net.fetch('${one}/redirect/302/${one}/ok', { redirect: 'error' })",
+                "NetworkError",
+            ),
+            (
+                "net.fetch('${one}/redirect/302//ok').then(({ url }) => url)",
+                "\"${one}/ok\"",
+            ),
+            (
+                "net.fetch('${one}/redirect/304/${one}/ok').then(({ status }) => status)",
+                "304",
+            ),
+        ],
+    );
+    assert_eq!(two.requests(), ["POST /echo"]);
+}
+
+#[test]
+fn a_chain_of_redirects_without_end_ends() {
+    // `/redirect/302/` with nothing after it is a redirect to itself.
+    let (one, _) = expect(
+        Limits::default(),
+        ONE,
+        &[("net.fetch('${one}/redirect/302/')", "NetworkError")],
+    );
+    assert_eq!(one.requests().len(), 21);
+}
+
+#[test]
+fn what_is_refused_makes_no_connection() {
+    let (one, two) = expect(
+        Limits::default(),
+        ONE,
+        &[
+            ("net.fetch('${two}/ok')", "CapabilityError denied"),
+            (
+                "net.fetch('${one}/redirect/302/${two}/stolen?secret')",
+                "CapabilityError denied",
+            ),
+            (
+                "net.fetch('${one}/ok', { headers: { host: 'evil.test' } })",
+                "TypeError",
+            ),
+            (
+                "net.fetch('http://localhost:${one.port}/ok')",
+                "CapabilityError denied",
+            ),
+            (
+                "net.attenuate({ connect: ['https://example.com'] }).fetch('${one}/ok')",
+                "CapabilityError denied",
+            ),
+        ],
+    );
+    assert_eq!(one.requests().len(), 1);
+    assert!(two.requests().is_empty());
+}
+
+#[test]
+fn a_name_of_the_loopback_address_needs_the_address_granted_too() {
+    let steps = |said| {
+        [(
+            "net.fetch('http://localhost:${one.port}/ok').then((response) => response.text())",
+            said,
+        )]
+    };
+    expect(
+        Limits::default(),
+        &["net.connect=http://localhost:${one.port}"],
+        &steps("CapabilityError denied"),
+    );
+    // Both of the addresses that the name may have.
+    expect(
+        Limits::default(),
+        &[
+            "net.connect=http://localhost:${one.port}",
+            "net.connect=${one}",
+            "net.connect=http://[::1]:${one.port}",
+        ],
+        &steps("\"hello\""),
+    );
+}
+
+#[test]
+fn an_abort_signal_ends_a_request_at_any_time() {
+    expect(
+        Limits::default(),
+        ONE,
+        &[
+            (
+                "net.fetch('${one}/ok', { signal: AbortSignal.abort() })",
+                "AbortError 20",
+            ),
+            (
+                "net.fetch('${one}/silent', { signal: AbortSignal.timeout(20) })",
+                "TimeoutError 23",
+            ),
+            (
+                "(() => { const controller = new AbortController(); setTimeout(() => controller.abort(), 20); return net.fetch('${one}/silent', { signal: controller.signal }); })()",
+                "AbortError 20",
+            ),
+            (
+                "(() => { const controller = new AbortController(); setTimeout(() => controller.abort(new RangeError('own')), 20); return net.fetch('${one}/silent', { signal: controller.signal }); })()",
+                "RangeError",
+            ),
+            (
+                "net.fetch('${one}/ok', { signal: new AbortController().signal }).then((response) => response.text())",
+                "\"hello\"",
+            ),
+            (
+                "net.fetch('${one}/ok', { signal: { aborted: false, throwIfAborted() {} } })",
+                "TypeError",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_response_without_end_and_a_server_that_is_silent_are_limited() {
+    let limits = Limits {
+        response: 100_000,
+        idle: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    expect(
+        limits,
+        ONE,
+        &[
+            (
+                "net.fetch('${one}/endless').then((response) => response.text())",
+                "NetworkError",
+            ),
+            ("net.fetch('${one}/silent')", "TimedOut ETIMEDOUT"),
+            (
+                "net.fetch('${one}/ok').then((response) => response.text())",
+                "\"hello\"",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_capability_that_expires_stops_a_body_that_is_being_received() {
+    expect(
+        Limits {
+            response: u64::MAX,
+            ..Limits::default()
+        },
+        ONE,
+        &[(
+            "net.attenuate({ expires: '1s' }).fetch('${one}/endless').then(async ({ body }) => { for await (const piece of body) if (piece.length === 0) break; })",
+            "CapabilityError expired",
+        )],
+    );
+}
+
+#[test]
+fn nobody_there_is_an_error_and_not_a_refusal() {
+    expect(
+        Limits::default(),
+        &[
+            "net.connect=http://127.0.0.1:9",
+            "net.connect=http://nowhere.invalid",
+            "net.connect=https://127.0.0.1:9",
+        ],
+        &[
+            (
+                "net.fetch('http://127.0.0.1:9/')",
+                "ConnectionRefused ECONNREFUSED",
+            ),
+            (
+                "net.fetch('https://127.0.0.1:9/')",
+                "ConnectionRefused ECONNREFUSED",
+            ),
+            ("net.fetch('http://nowhere.invalid/')", "NetworkError"),
+        ],
+    );
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_asked() {
+    let server = Server::start();
+    let proxy = Server::start();
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            manifest(&[&format!("net.connect={}", server.origin())], ""),
+        )
+        .file(
+            "main.js",
+            format!(
+                "import {{ net }} from 'cap:self'; console.log(await (await net.fetch('{}/ok')).text());",
+                server.origin()
+            ),
+        );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+    command.arg("run").arg(scene.base()).env("NO_PROXY", "");
+    for name in [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        command.env(name, proxy.origin());
+    }
+    let ran = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "hello\n", "{ran:?}");
+    assert_eq!(server.requests(), ["GET /ok"]);
+    assert!(proxy.requests().is_empty());
+}
