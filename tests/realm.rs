@@ -118,13 +118,16 @@ fn inherited_properties_can_be_assigned_on_own_objects() {
         const e = new E("x"); e.toString = () => "e";
         const f = function () {}; f.call = 1; f.bind = 2;
         const d = new Date(0); d.toString = () => "d";
+        function Bytes() {} Object.setPrototypeOf(Bytes.prototype, Uint8Array.prototype);
+        Bytes.prototype.toString = () => "bytes"; Bytes.prototype.slice = () => 1; Bytes.prototype.fill = () => 2;
+        console.log(String(Object.create(Bytes.prototype)), new Uint8Array([1, 2]).slice(1).toString());
         console.log([String(o), o.constructor, o.hasOwnProperty, String(new Old()), e.name, e.message, String(e), f.call, String(d)].join());
         console.log([{}.toString(), new Error("m").toString(), (() => {}).call === f.call].join());
         "#,
     );
     assert_eq!(
         out,
-        "own,1,2,old,E,changed,e,1,d\n[object Object],Error: m,false\n"
+        "bytes 2\nown,1,2,old,E,changed,e,1,d\n[object Object],Error: m,false\n"
     );
 }
 

@@ -224,6 +224,10 @@
   repair(CapabilityError.prototype, ["constructor"]);
   repair(DatePrototype, ["toString", "valueOf", "toJSON"]);
   repair(Array.prototype, ["toString"]);
+  // Buffer-like classes of packages give their prototype methods of these names.
+  repair(getPrototypeOf(Int8Array.prototype), [
+    "toString", "toLocaleString", "slice", "subarray", "indexOf", "lastIndexOf", "includes", "fill", "set",
+  ]);
 
   for (const value of queue) freeze(value);
 
