@@ -38,12 +38,17 @@ pub(crate) struct GraphLoader {
 }
 
 impl GraphLoader {
-    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>) -> Result<Rc<Self>, url::ParseError> {
+    /// # Errors
+    /// A module's name is no URL, or two are the same one: the engine knows modules by URL, and one would get the other's
+    /// rights.
+    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>) -> Result<Rc<Self>, String> {
         let mut urls = Vec::with_capacity(graph.modules().len());
         let mut by_url = HashMap::with_capacity(graph.modules().len());
         for (index, module) in graph.modules().iter().enumerate() {
-            let url = url_of(&module.name)?;
-            by_url.insert(url.to_string(), index as u32);
+            let url = url_of(&module.name).map_err(|error| format!("module {}: {error}", module.name))?;
+            if by_url.insert(url.to_string(), index as u32).is_some() {
+                return Err(format!("module {}: another module has the same URL", module.name));
+            }
             urls.push(url);
         }
         Ok(Rc::new(GraphLoader {

@@ -99,6 +99,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         ..RuntimeOptions::default()
     })
     .map_err(engine)?;
+    js.v8_isolate().add_message_listener(unprinted);
     {
         let state = js.op_state();
         let mut state = state.borrow_mut();
@@ -150,6 +151,10 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
     };
     Ok(Outcome { exit })
 }
+
+/// Without a listener, V8 prints an exception that a getter threw while another one was described, to the process's own
+/// standard output and unescaped: a guest's text, on the host's terminal. Errors are reported by [`Outcome`] alone.
+extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
 
 /// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
 fn memory(limits: &Limits) -> v8::CreateParams {
