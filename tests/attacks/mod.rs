@@ -1,7 +1,10 @@
 //! The attack suite: what hostile code tries, and what must come of it.
 //!
 //! Most attacks are JavaScript, one file each in `cases/`; [`case`] reads them and [`schedules`] runs them. What is not an
-//! attack by a guest (files and stores that were tampered with, tokens, limits) is a Rust test in a file of its own.
+//! attack by a guest (files and stores that were tampered with, tokens, what ends a program) is a Rust test in a file of its own.
 
 mod case;
+mod imports;
 mod schedules;
+mod thrown;
+mod tokens;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{AuditRecord, Exit, Limits, OpenOptions, Program, Runtime, Verdict};
+use secure_runtime_capabilities::PublicKey;
 
 pub(crate) use self::server::Server;
 
@@ -21,6 +22,7 @@ pub(crate) struct Scene {
     base: PathBuf,
     limits: Option<Limits>,
     variables: Vec<(String, String)>,
+    token: Option<(Vec<u8>, PublicKey)>,
 }
 
 impl Scene {
@@ -35,6 +37,7 @@ impl Scene {
             base,
             limits: None,
             variables: Vec::new(),
+            token: None,
         }
     }
 
@@ -43,6 +46,13 @@ impl Scene {
         Scene::new()
             .file("secure.toml", &manifest(grants, ""))
             .file("main.js", source)
+    }
+
+    /// The same files in a folder of their own.
+    pub(crate) fn copy(scene: &Scene) -> Self {
+        let copy = Scene::new();
+        copy_folder(scene.base(), copy.base());
+        copy
     }
 
     /// Writes a file, with the folders above it. The path is relative to the program's folder.
@@ -76,6 +86,12 @@ impl Scene {
     /// A variable of the environment that the program may be allowed to read.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A token from outside, and the key that it must be signed under.
+    pub(crate) fn token(mut self, token: &[u8], key: PublicKey) -> Self {
+        self.token = Some((token.to_vec(), key));
         self
     }
 
@@ -121,7 +137,11 @@ impl Scene {
         let (out, err) = (captured.out.clone(), captured.err.clone());
         let audit = captured.audit.clone();
         let variables = self.variables.clone();
-        let runtime = Runtime::builder()
+        let mut builder = Runtime::builder();
+        if let Some((token, key)) = &self.token {
+            builder = builder.token(token.clone()).root_key(key.clone());
+        }
+        let runtime = builder
             .base(program.base())
             .shared_store(program.store())
             .limits(limits)
@@ -178,6 +198,19 @@ impl Ran {
     /// The decisions as `verdict family action resource`.
     pub(crate) fn decisions(&self) -> Vec<String> {
         self.audit.iter().map(decision).collect()
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

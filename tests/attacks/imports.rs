@@ -1,0 +1,277 @@
+//! Modules that try to be loaded from elsewhere, as something else, or before it is settled what they may do.
+
+use secure_runtime::Exit;
+
+use crate::support::{Scene, manifest};
+
+/// A program whose package `suspect` has these files, and a file that it must not get. Whatever is evaluated prints.
+fn scene(files: &[(&str, &str)]) -> Scene {
+    let packages =
+        "[imports]\nsuspect = \"./suspect/\"\n\"#own\" = \"./secret.js\"\n[packages.suspect]\ngrants = {}\n";
+    let mut scene = Scene::new()
+        .file("secure.toml", manifest(&["fs.read=./**"], packages))
+        .file(
+            "main.js",
+            "import \"suspect\"; console.log(\"main was evaluated\");",
+        )
+        .file(
+            "secret.js",
+            "console.log(\"the secret was evaluated\"); export {};",
+        )
+        .file("secret.json", "{}");
+    for (path, content) in files {
+        scene = scene.file(path, content);
+    }
+    scene
+}
+
+/// Fails unless the program is refused and nothing of it was evaluated.
+#[track_caller]
+fn refused(what: &str, scene: &Scene) {
+    let ran = scene.run(&[]);
+    assert!(!matches!(ran.exit, Ok(Exit::Completed)), "{what}: {ran:#?}");
+    assert_eq!((ran.out.as_str(), ran.audit.as_slice()), ("", &[][..]), "{what}");
+}
+
+#[test]
+fn a02_an_import_of_what_is_not_the_packages_own_is_refused_before_anything_runs() {
+    let specifiers = [
+        "../secret.js",
+        "./../secret.js",
+        "./x/../../secret.js",
+        "./%2e%2e/secret.js",
+        "./..%2fsecret.js",
+        "./.%2e/secret.js",
+        "..\\\\secret.js",
+        "/secret.js",
+        "/etc/passwd",
+        "app:/secret.js",
+        "package:/other/index.js",
+        "file:///etc/passwd",
+        "#own",
+        "ext:core/mod.js",
+        "ext:core/ops",
+        "node:fs",
+        "fs",
+        "std",
+        "data:text/javascript,console.log(1)",
+        "blob:null/1",
+        "http://127.0.0.1:9/x.js",
+        "https://example.com/x.js",
+        "cap:self/0",
+        "cap:self/1",
+        "cap:bindings/0",
+        "cap:value/cap:self/0",
+        "cap:other",
+        "CAP:SELF",
+        "",
+        "./missing.js",
+        "./",
+        ".",
+        "..",
+    ];
+    for specifier in specifiers {
+        for import in [
+            format!("import \"{specifier}\";"),
+            format!("import * as x from \"{specifier}\"; console.log(x);"),
+            format!("export * from \"{specifier}\";"),
+            format!(
+                "console.log(\"suspect\"); import \"./deep.js\"; export {{ default }} from \"{specifier}\";"
+            ),
+        ] {
+            let scene = scene(&[
+                ("suspect/index.js", &import),
+                ("suspect/deep.js", "console.log(\"deep\"); export {};"),
+            ]);
+            refused(&import, &scene);
+        }
+    }
+    // The control: what is its own is loaded.
+    let ran = scene(&[
+        ("suspect/index.js", "import \"./deep.js\"; import \"cap:self\";"),
+        ("suspect/deep.js", "console.log(\"deep\"); export {};"),
+    ])
+    .run(&[])
+    .completed();
+    assert!(ran.out.ends_with("main was evaluated\n"), "{ran:#?}");
+}
+
+#[test]
+fn a02_import_attributes_make_no_other_kind_of_module() {
+    for attributes in [
+        "{ type: \"secure-runtime\" }",
+        "{ type: \"text\" }",
+        "{ type: \"bytes\" }",
+        "{ type: \"css\" }",
+        "{ type: \"json\", type2: \"x\" }",
+        "{ kind: \"json\" }",
+    ] {
+        for specifier in [
+            "cap:self",
+            "cap:bindings",
+            "cap:value/cap:self/1",
+            "./data.json",
+            "./deep.js",
+        ] {
+            let import = format!("import value from \"{specifier}\" with {attributes}; console.log(value);");
+            let scene = scene(&[
+                ("suspect/index.js", &import),
+                ("suspect/deep.js", "export default 1;"),
+                ("suspect/data.json", "{}"),
+            ]);
+            refused(&import, &scene);
+        }
+    }
+    for import in [
+        "import value from \"./data.json\"; console.log(value);",
+        "import value from \"./deep.js\" with { type: \"json\" }; console.log(value);",
+    ] {
+        let scene = scene(&[
+            ("suspect/index.js", import),
+            ("suspect/deep.js", "export default 1;"),
+            ("suspect/data.json", "{}"),
+        ]);
+        refused(import, &scene);
+    }
+}
+
+#[test]
+fn a73_a_package_cannot_name_files_outside_its_folder() {
+    let fields = [
+        r#"{ "main": "../secret.js" }"#,
+        r#"{ "main": "./../secret.js" }"#,
+        r#"{ "main": "/etc/passwd" }"#,
+        r#"{ "main": "../secret.json" }"#,
+        r#"{ "exports": "../secret.js" }"#,
+        r#"{ "exports": "./../secret.js" }"#,
+        r#"{ "exports": "./x/../../secret.js" }"#,
+        r#"{ "exports": "./%2e%2e/secret.js" }"#,
+        r#"{ "exports": "/etc/passwd" }"#,
+        r#"{ "exports": "file:///etc/passwd" }"#,
+        r#"{ "exports": { ".": { "import": "../secret.js" } } }"#,
+        r#"{ "exports": { ".": ["../secret.js", "./../secret.js"] } }"#,
+        r#"{ "exports": "./node_modules/../../secret.js" }"#,
+        r#"{ "exports": "app:/secret.js" }"#,
+        r##"{ "exports": "#own" }"##,
+        r#"{ "type": "commonjs", "main": "../secret.js" }"#,
+    ];
+    for field in fields {
+        refused(field, &scene(&[("suspect/package.json", field)]));
+    }
+    let ran = scene(&[
+        ("suspect/package.json", r#"{ "exports": "./lib/x.js" }"#),
+        ("suspect/lib/x.js", "export {};"),
+    ])
+    .run(&[])
+    .completed();
+    assert_eq!(ran.out, "main was evaluated\n");
+}
+
+#[test]
+fn a73_a_link_in_a_package_does_not_bring_files_from_outside() {
+    for (link, target) in [
+        ("suspect/index.js", "../secret.js"),
+        ("suspect/index.js", "/etc/passwd"),
+        ("suspect/lib", ".."),
+        ("suspect/lib", "${base}"),
+    ] {
+        let mut scene = scene(&[]);
+        if link != "suspect/index.js" {
+            scene = scene.file("suspect/index.js", "import \"./lib/secret.js\";");
+        }
+        refused(link, &scene.link(link, target));
+    }
+}
+
+#[test]
+fn a69_nothing_is_evaluated_where_one_module_of_many_is_not_as_it_should_be() {
+    for (what, last) in [
+        ("an import that is missing", "import \"./missing.js\";"),
+        ("a syntax error", "export default }{;"),
+        (
+            "an export that is missing",
+            "import { missing } from \"./first.js\";",
+        ),
+    ] {
+        let ran = scene(&[
+            ("suspect/index.js", "import \"./first.js\"; import \"./last.js\";"),
+            (
+                "suspect/first.js",
+                "console.log(\"first was evaluated\"); export {};",
+            ),
+            ("suspect/last.js", last),
+        ])
+        .run(&[]);
+        assert!(!matches!(ran.exit, Ok(Exit::Completed)), "{what}: {ran:#?}");
+        assert_eq!(ran.out, "", "{what}");
+    }
+}
+
+#[test]
+fn a04_names_that_a_url_would_make_equal_are_two_modules_or_none() {
+    // A URL's parser drops tabs, line feeds and white space at its ends.
+    for twin in [
+        "x.js ",
+        "x.js\t",
+        "x\t.js",
+        "x\n.js",
+        "x.js\r",
+        " x.js",
+        "x.js\u{1f}",
+        "X.js",
+        "./x.js",
+        "x\u{301}.js",
+    ] {
+        let import = serde_json::to_string(&format!("./{twin}")).unwrap();
+        let ran = scene(&[
+            (
+                "suspect/index.js",
+                &format!("import {{ name as x }} from \"./x.js\"; import {{ name as twin }} from {import}; console.log(x, twin);"),
+            ),
+            ("suspect/x.js", "export const name = \"x\";"),
+            (&format!("suspect/{twin}"), "export const name = \"twin\";"),
+        ])
+        .run(&[]);
+        match &ran.exit {
+            Err(_) => assert_eq!(ran.out, "", "{twin:?}"),
+            // `./x.js` is one file; every other name is another one.
+            Ok(_) if twin == "./x.js" => assert!(ran.out.contains("twin twin"), "{twin:?}: {ran:#?}"),
+            Ok(_) => assert!(ran.out.contains("x twin"), "{twin:?}: {ran:#?}"),
+        }
+    }
+}
+
+#[test]
+fn a77_the_manifest_cannot_give_a_package_other_files_than_were_locked() {
+    let scene = scene(&[("suspect/index.js", "console.log(\"locked\"); export {};")])
+        .file("evil/index.js", "console.log(\"evil was evaluated\"); export {};");
+    let locked = std::process::Command::new(env!("CARGO_BIN_EXE_secure-runtime"))
+        .arg("lock")
+        .arg(scene.base())
+        .env("SECURE_RUNTIME_STORE", scene.base().join("../store"))
+        .output()
+        .unwrap();
+    assert!(locked.status.success(), "{locked:?}");
+    assert!(scene.run(&[]).completed().out.contains("locked"));
+
+    let manifest = scene.read("secure.toml");
+    for (what, changed) in [
+        ("another folder", manifest.replace("./suspect/", "./evil/")),
+        ("another entry", manifest.replace("main.js", "secret.js")),
+        (
+            "more for a package",
+            manifest.replace("grants = {}", "grants = { fs.read = [\"./**\"] }"),
+        ),
+        ("more for the program", manifest.replace("./**", "/**")),
+        (
+            "a key twice",
+            format!("{manifest}\n[packages.suspect]\ngrants = {{}}\n"),
+        ),
+        ("an unknown key", format!("{manifest}\n[unsafe]\nx = 1\n")),
+    ] {
+        let scene = Scene::copy(&scene).file("secure.toml", changed);
+        refused(what, &scene);
+    }
+    let fewer = Scene::copy(&scene).file("secure.toml", manifest.replace("./**", "./data/**"));
+    assert!(fewer.run(&[]).completed().out.contains("locked"));
+}

@@ -1,0 +1,128 @@
+//! Tokens from outside: what a program is given is the most that it has, and only what was signed for it.
+
+use secure_runtime::Exit;
+use secure_runtime_capabilities::{Base, Block, Families, Holder, KeyPair, Rights, Token};
+
+use crate::support::{Ran, Scene};
+
+const MAIN: &str = "import { fs } from 'cap:self';
+for (const path of ['data/public/a.txt', 'data/secret.txt']) {
+  try {
+    console.log((await fs.readTextFile(path)).trim());
+  } catch (error) {
+    console.log(error.name, error.code);
+  }
+}";
+
+fn scene() -> Scene {
+    Scene::of_main(&["fs.read=./data/**"], MAIN)
+        .file("data/public/a.txt", "public")
+        .file("data/secret.txt", "secret")
+}
+
+fn rights(scene: &Scene, grants: &[&str]) -> Rights {
+    let base = Base::new(scene.base().to_str().unwrap()).unwrap();
+    let families = Families::builtin();
+    Rights::new(
+        grants
+            .iter()
+            .flat_map(|grant| families.parse_grant(grant, &base).unwrap()),
+    )
+    .unwrap()
+}
+
+fn run(scene: Scene, token: &[u8], key: &KeyPair) -> Ran {
+    scene.token(token, key.public()).run(&[])
+}
+
+/// A token for these grants, and the key that it is signed under.
+fn minted(scene: &Scene, grants: &[&str]) -> (Token, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let token = Token::mint(&key, &Block::of(rights(scene, grants))).unwrap();
+    (token, key)
+}
+
+#[test]
+fn a79_a_token_that_was_not_signed_as_it_is_starts_nothing() {
+    let scene = scene();
+    let (token, key) = minted(&scene, &["fs.read=./data/**"]);
+    let bytes = token.as_bytes();
+    let other = KeyPair::generate().unwrap();
+    let ran = run(self::scene(), bytes, &other);
+    assert!(ran.exit.is_err() && ran.out.is_empty(), "another key: {ran:#?}");
+    for end in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        let ran = run(self::scene(), &bytes[..end], &key);
+        assert!(ran.exit.is_err() && ran.out.is_empty(), "{end} bytes: {ran:#?}");
+    }
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.to_vec();
+        flipped[at] ^= 1;
+        assert!(
+            Token::verify(&flipped, &key.public()).is_err(),
+            "byte {at} flipped"
+        );
+    }
+    // The control, with the scene that the token is for.
+    assert_eq!(run(scene, bytes, &key).completed().out, "public\nsecret\n");
+}
+
+#[test]
+fn a80_the_token_is_the_ceiling_whatever_the_manifest_says() {
+    let scene = scene();
+    let (token, key) = minted(&scene, &["fs.read=./data/public/**"]);
+    let ran = run(scene, token.as_bytes(), &key).completed();
+    assert_eq!(ran.out, "public\nCapabilityError denied\n");
+
+    let scene = self::scene();
+    let (token, key) = minted(&scene, &["fs.read=/**", "fs.write=/**", "random=true"]);
+    let narrower = token
+        .attenuate(&Block::of(rights(&scene, &["fs.read=./data/secret.txt"])))
+        .unwrap();
+    let ran = run(scene, narrower.as_bytes(), &key).completed();
+    assert_eq!(ran.out, "CapabilityError denied\nsecret\n");
+
+    // More than the manifest says is not given either.
+    let scene = Scene::of_main(&["fs.read=./data/public/**"], MAIN)
+        .file("data/public/a.txt", "public")
+        .file("data/secret.txt", "secret");
+    let (token, key) = minted(&scene, &["fs.read=/**"]);
+    let ran = run(scene, token.as_bytes(), &key).completed();
+    assert_eq!(ran.out, "public\nCapabilityError denied\n");
+}
+
+#[test]
+fn a82_a_token_that_is_bound_to_another_holder_is_worth_nothing() {
+    let scene = scene();
+    let (token, key) = minted(&scene, &["fs.read=./data/**"]);
+    let stolen = token
+        .attenuate(&Block {
+            holder: Some(Holder::Module([7; 32])),
+            ..Block::default()
+        })
+        .unwrap();
+    let ran = run(scene, stolen.as_bytes(), &key);
+    match &ran.exit {
+        Ok(Exit::Completed) => assert_eq!(ran.out, "CapabilityError denied\nCapabilityError denied\n"),
+        exit => assert!(exit.is_err() && ran.out.is_empty(), "{ran:#?}"),
+    }
+}
+
+#[test]
+fn a83_a_token_that_has_expired_allows_nothing() {
+    let scene = scene();
+    let (token, key) = minted(&scene, &["fs.read=./data/**"]);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let until = |expires| {
+        token
+            .attenuate(&Block {
+                expires: Some(expires),
+                ..Block::default()
+            })
+            .unwrap()
+    };
+    let ran = run(scene, until(now - 10).as_bytes(), &key);
+    match &ran.exit {
+        Ok(Exit::Completed) => assert_eq!(ran.out, "CapabilityError expired\nCapabilityError expired\n"),
+        exit => assert!(exit.is_err() && ran.out.is_empty(), "{ran:#?}"),
+    }
+}
