@@ -40,7 +40,8 @@ pub struct AuditRecord {
     pub resource: String,
     /// What was decided.
     pub verdict: Verdict,
-    /// The block of the token chain that refused, 0 being the authority block.
+    /// The block of the token chain that refused, 0 being the authority block. None where the chain allows it and
+    /// something else refused: a special file system, an address that is not public.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block: Option<usize>,
     /// Why it was refused.
@@ -57,9 +58,9 @@ impl AuditRecord {
         hash.to_string()
     }
 
-    pub(crate) fn refusal(mut self, denial: &Denial, reason: String) -> Self {
+    pub(crate) fn refusal(mut self, denial: Option<Denial>, reason: String) -> Self {
         self.verdict = Verdict::Denied;
-        self.block = Some(denial.block);
+        self.block = denial.map(|denial| denial.block);
         self.reason = Some(reason);
         self
     }

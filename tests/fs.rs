@@ -221,6 +221,7 @@ fn an_open_file_is_read_and_written_piece_by_piece() {
     assert_eq!(scene.read("data/b.txt"), "n");
 }
 
+/// RUN-13
 #[test]
 fn a_narrowed_capability_that_expired_stops_working_on_open_files_too() {
     let scene = expect(
@@ -254,6 +255,7 @@ fn a_narrowed_capability_that_expired_stops_working_on_open_files_too() {
     assert_eq!(scene.read("data/a.txt"), "abc");
 }
 
+/// RUN-20
 #[test]
 fn links_lead_nowhere_outside_the_folder_that_is_granted() {
     // What each link is, and what reading it and writing it come to. As in openat2's own tests: links that are absolute,
@@ -348,6 +350,7 @@ fn links_lead_nowhere_outside_the_folder_that_is_granted() {
     assert!(!scene.base().join("made.txt").exists());
 }
 
+/// RUN-12, RUN-20
 #[test]
 fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() {
     expect(
@@ -523,6 +526,7 @@ fn removing_a_tree_removes_links_and_not_what_they_lead_to() {
     assert_eq!(scene.read("kept/a.txt"), "kept");
 }
 
+/// RUN-22
 #[test]
 fn a_tree_is_removed_or_moved_only_with_a_grant_for_all_of_it() {
     let scene = expect(
@@ -538,6 +542,7 @@ fn a_tree_is_removed_or_moved_only_with_a_grant_for_all_of_it() {
     assert_eq!(scene.read("data/keep.txt"), "keep");
 }
 
+/// RUN-21
 #[test]
 fn fifos_devices_and_sockets_are_refused_and_nothing_hangs() {
     let scene = Scene::new().folder("data");

@@ -205,6 +205,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     )
 }
 
+/// RUN-10
 #[test]
 fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
     let server = Server::start();

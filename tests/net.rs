@@ -163,6 +163,7 @@ fn a_response_says_what_arrived_and_is_read_once() {
     );
 }
 
+/// RUN-30
 #[test]
 fn redirects_keep_what_the_standard_keeps_and_drop_the_rest_between_origins() {
     let (_, two) = expect(
@@ -250,6 +251,7 @@ fn what_is_refused_makes_no_connection() {
     assert!(two.requests().is_empty());
 }
 
+/// RUN-31
 #[test]
 fn a_name_of_the_loopback_address_needs_the_address_granted_too() {
     let steps = |said| {
@@ -333,6 +335,7 @@ fn a_response_without_end_and_a_server_that_is_silent_are_limited() {
     );
 }
 
+/// RUN-13
 #[test]
 fn a_capability_that_expires_stops_a_body_that_is_being_received() {
     expect(
@@ -371,6 +374,7 @@ fn nobody_there_is_an_error_and_not_a_refusal() {
     );
 }
 
+/// RUN-32
 #[test]
 fn proxies_of_the_environment_are_not_asked() {
     let server = Server::start();

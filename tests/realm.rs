@@ -220,3 +220,37 @@ fn main_gets_the_arguments() {
     let source = "export default async function main(args) { await 0; console.log(args.join('+'), Array.isArray(args)); }";
     assert_eq!(Scene::of_main(&[], source).run(&["a", "b c"]).out, "a+b c true\n");
 }
+
+/// Every numbered line of spec/runtime.md is named by a test.
+#[test]
+fn every_line_of_the_specification_has_a_test() {
+    fn read(folder: &std::path::Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, text);
+            } else {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut tests = String::new();
+    read(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"),
+        &mut tests,
+    );
+    let named = |name: &str| {
+        tests
+            .match_indices(name)
+            .any(|(at, _)| !tests[at + name.len()..].starts_with(|next: char| next.is_ascii_digit()))
+    };
+    let specification = include_str!("../spec/runtime.md");
+    let lines: Vec<&str> = specification
+        .lines()
+        .filter_map(|line| line.strip_prefix("- **")?.split("**").next())
+        .collect();
+    assert!(lines.len() > 20);
+    for line in lines {
+        assert!(named(line), "no test names {line}");
+    }
+}

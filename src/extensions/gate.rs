@@ -99,14 +99,9 @@ impl Capability {
         matches!(self.decide(operation), Decision::Allowed)
     }
 
-    /// A refusal that was decided elsewhere than in the chain (a special file system, an address that no grant names):
-    /// recorded against the authority block.
+    /// A refusal that no block of the chain decided: a special file system, an address that no grant names.
     pub(crate) fn refuse_otherwise(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
-        let denial = Denial {
-            block: 0,
-            reason: Reason::NoGrant,
-        };
-        self.refused(operation, shown, denial, why.to_owned(), "denied")
+        self.refused(operation, shown, None, why.to_owned(), "denied")
     }
 
     fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {
@@ -116,19 +111,19 @@ impl Capability {
             Reason::WrongHolder => ("denied", "the capability is bound to another holder"),
             _ => ("denied", "no grant covers it"),
         };
-        self.refused(operation, shown, denial, why.to_owned(), code)
+        self.refused(operation, shown, Some(denial), why.to_owned(), code)
     }
 
     fn refused(
         &self,
         operation: &Operation<'_>,
         shown: &str,
-        denial: Denial,
+        denial: Option<Denial>,
         why: String,
         code: &'static str,
     ) -> OpError {
         // A refusal that cannot be recorded is still a refusal.
-        let _ = self.record(operation, Some((&denial, &why)));
+        let _ = self.record(operation, Some((denial, &why)));
         let error = OpError::Refused(Box::new(Refused {
             code,
             family: operation.family().to_string(),
@@ -153,7 +148,7 @@ impl Capability {
         error
     }
 
-    fn record(&self, operation: &Operation<'_>, denied: Option<(&Denial, &str)>) -> std::io::Result<()> {
+    fn record(&self, operation: &Operation<'_>, denied: Option<(Option<Denial>, &str)>) -> std::io::Result<()> {
         if !self.gate.audit.is_on() {
             return Ok(());
         }

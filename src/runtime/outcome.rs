@@ -52,8 +52,8 @@ pub struct DenialReport {
     pub package: String,
     /// The operation.
     pub operation: Operation<'static>,
-    /// The block that refused, and why.
-    pub denial: Denial,
+    /// The block that refused, and why. None where the chain allows it and something else refused.
+    pub denial: Option<Denial>,
     /// The authority.
     pub authority: Authority,
     /// Where each block of the module's own chain comes from; blocks after these were added by `attenuate`.

@@ -1,4 +1,5 @@
 /*---
+# RUN-8
 id = "A05"
 title = "no constructor and no function makes code from strings"
 app_grants = ["fs.read=./data/**"]

@@ -1,4 +1,5 @@
 /*---
+# RUN-14
 id = "A13"
 title = "an argument that changes between two looks is looked at once, or refused"
 grants = ["fs.read=./data/ok.txt", "net.connect=${server}", "env.read=OK"]

@@ -1,4 +1,5 @@
 /*---
+# RUN-14
 id = "A24"
 title = "options are own properties: what a bag inherits says nothing"
 grants = ["fs.read=./data/**", "fs.write=./data/**"]

@@ -1,4 +1,5 @@
 /*---
+# RUN-11
 id = "A47"
 title = "a refusal says nothing of whether the thing exists"
 grants = ["fs.read=./data/**", "fs.write=./data/**"]

@@ -1,4 +1,5 @@
 /*---
+# RUN-21
 id = "A54"
 title = "a grant of everything does not include the kernel's files, nor devices"
 grants = ["fs.read=/**", "fs.write=/**"]

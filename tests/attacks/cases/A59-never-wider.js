@@ -1,4 +1,5 @@
 /*---
+# RUN-12
 id = "A59"
 title = "narrowing never widens: not by more scopes, other families, other actions, long expiry or many blocks"
 grants = ["fs.read=./data/public/**"]

@@ -1,4 +1,5 @@
 /*---
+# RUN-32
 id = "A65"
 title = "headers cannot change where a request goes, how it is framed, or what follows it"
 grants = ["net.connect=${server}"]

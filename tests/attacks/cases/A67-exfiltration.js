@@ -1,4 +1,5 @@
 /*---
+# RUN-8
 id = "A67"
 title = "secrets do not leave by the loader: imports, resolution, source maps, URLs, abort signals"
 expect = "nothing"
