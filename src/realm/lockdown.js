@@ -93,6 +93,9 @@
   defineProperty(DatePrototype, "constructor", hidden(globalThis.Date));
   defineProperty(Math, "random", hidden({ random: nobody("Math.random", "random") }.random));
 
+  // QuickJS has no Intl. What its bindings put there knows no language, and is made of a global that is not permitted.
+  if (Object.hasOwn(globalThis, "__v8xTemporalTimeZone")) delete globalThis.Intl;
+
   // A formatter without a date argument reads the time: of the module whose `Intl` made it, else of nobody.
   const clockOfFormatter = new WeakMap();
   const RealDateTimeFormat = globalThis.Intl?.DateTimeFormat;
