@@ -148,7 +148,11 @@ impl Capability {
         error
     }
 
-    fn record(&self, operation: &Operation<'_>, denied: Option<(Option<Denial>, &str)>) -> std::io::Result<()> {
+    fn record(
+        &self,
+        operation: &Operation<'_>,
+        denied: Option<(Option<Denial>, &str)>,
+    ) -> std::io::Result<()> {
         if !self.gate.audit.is_on() {
             return Ok(());
         }

@@ -18,6 +18,7 @@ struct Came {
     #[serde(default)]
     error: String,
     #[serde(default)]
+    #[expect(dead_code, reason = "shown when a case fails")]
     detail: String,
 }
 

@@ -44,7 +44,7 @@ impl Scene {
     /// A program of one file, `main.js`, that holds these grants (one line each, as on the command line).
     pub(crate) fn of_main(grants: &[&str], source: &str) -> Self {
         Scene::new()
-            .file("secure.toml", &manifest(grants, ""))
+            .file("secure.toml", manifest(grants, ""))
             .file("main.js", source)
     }
 
@@ -139,7 +139,7 @@ impl Scene {
         let variables = self.variables.clone();
         let mut builder = Runtime::builder();
         if let Some((token, key)) = &self.token {
-            builder = builder.token(token.clone()).root_key(key.clone());
+            builder = builder.token(token.clone()).root_key(*key);
         }
         let runtime = builder
             .base(program.base())
@@ -182,6 +182,7 @@ pub(crate) struct Ran {
     /// What it printed with `console.log` and its like.
     pub(crate) out: String,
     /// What it printed with `console.error` and `console.warn`.
+    #[expect(dead_code, reason = "shown when a test fails")]
     pub(crate) err: String,
     /// Every decision, in order.
     pub(crate) audit: Vec<AuditRecord>,
