@@ -384,6 +384,7 @@ fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() 
     );
 }
 
+/// RUN-23: reading and writing at once is for what may be both.
 #[test]
 fn a_file_that_is_open_to_read_and_write_is_within_both_grants() {
     // Links in the folder that may be read lead to what may only be written, and the other way round.
@@ -428,6 +429,7 @@ fn a_file_that_is_open_to_read_and_write_is_within_both_grants() {
     assert_eq!(scene.read("library/fixed.txt"), "fixed");
 }
 
+/// RUN-22: nothing is moved to where it means more.
 #[test]
 fn moving_a_link_or_a_folder_does_not_move_a_grant() {
     // `data/shown/deep` may be read. What else is below `data` may be moved, but not to where it could be read.
@@ -477,6 +479,7 @@ fn moving_a_link_or_a_folder_does_not_move_a_grant() {
     );
 }
 
+/// RUN-23: scopes within what may be written are found without links.
 #[test]
 fn a_folder_within_what_may_be_written_is_never_found_through_a_link() {
     // The link was there before; the program may write above it, so it could have put it there itself.

@@ -11,12 +11,16 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::Graph;
 
+use super::answer::Answer;
 use super::limits::{Brake, StopReason, Watchdog};
 use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
 use crate::audit::AuditSink;
 use crate::extensions::{self, Gate, NetLimits, Variables};
 use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan};
 use crate::realm;
+
+/// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
+const MOST_HEAP: usize = 4;
 
 /// Where printed text goes.
 #[derive(Clone)]
@@ -56,6 +60,31 @@ pub(super) struct Job {
     pub(super) variables: Variables,
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) running: Arc<Running>,
+    pub(super) answer: Answer,
+}
+
+/// A run that is under way. When it ends, also by a panic, nobody may stop it any more.
+struct UnderWay {
+    running: Arc<Running>,
+    id: u64,
+    finished: Arc<AtomicBool>,
+}
+
+impl UnderWay {
+    fn begin(running: &Arc<Running>, brake: &Brake) -> Self {
+        UnderWay {
+            running: running.clone(),
+            id: running.enter(brake.clone()),
+            finished: brake.finished.clone(),
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.finished.store(true, Ordering::SeqCst);
+        self.running.leave(self.id);
+    }
 }
 
 pub(super) fn run(job: Job) -> Result<Outcome, RunError> {
@@ -119,15 +148,20 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         wake: Arc::new(tokio::sync::Notify::new()),
         finished: Arc::new(AtomicBool::new(false)),
         pulled: Arc::new(AtomicBool::new(false)),
+        limits: job.limits.clone(),
+        answer: job.answer,
     };
     let at_limit = brake.clone();
-    js.add_near_heap_limit_callback(move |current, _initial| {
+    js.add_near_heap_limit_callback(move |current, initial| {
         at_limit.reason.heap();
         at_limit.pull();
+        if current >= initial.saturating_mul(MOST_HEAP) {
+            at_limit.abandon();
+        }
         // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
         current.saturating_mul(2)
     });
-    let id = job.running.enter(brake.clone());
+    let under_way = UnderWay::begin(&job.running, &brake);
     let watchdog = Watchdog::start(&job.limits, brake.clone()).map_err(engine)?;
 
     let ended = tokio::select! {
@@ -135,14 +169,10 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         () = brake.wake.notified() => Ok(()),
     };
 
-    brake.finished.store(true, Ordering::SeqCst);
-    job.running.leave(id);
+    drop(under_way);
     drop(watchdog);
     let exit = if brake.reason.is_set() {
-        match brake.reason.limit(&job.limits) {
-            Some(limit) => Exit::Limit(limit),
-            None => Exit::Stopped,
-        }
+        brake.exit()
     } else {
         match ended {
             Ok(()) => Exit::Completed,

@@ -9,11 +9,17 @@ use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
+use super::answer::Answer;
+use super::{Exit, Outcome};
+
 /// How often the watchdog looks at the processor time.
 const CPU_TICK: Duration = Duration::from_millis(20);
 
 /// How often a run that is to end is told so again.
 const BRAKE_TICK: Duration = Duration::from_millis(1);
+
+/// How long a run that is to end is waited for. What does not notice in this time does not notice at all.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What one run may use. A limit that is hit ends the run with [`crate::Exit::Limit`], and nothing else in the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +134,8 @@ pub(crate) struct Brake {
     pub(crate) wake: Arc<tokio::sync::Notify>,
     pub(crate) finished: Arc<AtomicBool>,
     pub(crate) pulled: Arc<AtomicBool>,
+    pub(super) limits: Limits,
+    pub(super) answer: Answer,
 }
 
 impl Brake {
@@ -140,15 +148,40 @@ impl Brake {
         }
         let brake = self.clone();
         let again = move || {
+            let pulled = Instant::now();
             while !brake.finished.load(Ordering::SeqCst) {
                 thread::sleep(BRAKE_TICK);
                 brake.press();
+                if pulled.elapsed() >= PATIENCE {
+                    brake.give_up();
+                }
             }
         };
         // Should there be no thread, the first attempt has to do.
         let _ = thread::Builder::new()
             .name("secure-runtime-brake".to_owned())
             .spawn(again);
+    }
+
+    /// How a run ends that was stopped.
+    pub(super) fn exit(&self) -> Exit {
+        self.reason.limit(&self.limits).map_or(Exit::Stopped, Exit::Limit)
+    }
+
+    /// Says how the run ended, though its thread goes on until it notices.
+    fn give_up(&self) {
+        self.answer.give(Ok(Outcome { exit: self.exit() }));
+    }
+
+    /// Called on the isolate's own thread where it can neither go on nor unwind: says how the run ended, and never
+    /// returns. The thread and its memory are lost until the process ends, which is the least of what is left to choose
+    /// from: the engine would take memory without limit, or abort the process.
+    pub(super) fn abandon(&self) -> ! {
+        self.finished.store(true, Ordering::SeqCst);
+        self.give_up();
+        loop {
+            thread::park();
+        }
     }
 
     fn press(&self) {

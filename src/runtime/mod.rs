@@ -1,5 +1,6 @@
 //! `Runtime`: the library's front door.
 
+mod answer;
 #[cfg(feature = "v8")]
 mod buffers;
 mod builder;
@@ -8,6 +9,7 @@ mod limits;
 mod outcome;
 mod thread;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{collections::HashMap, fmt};
@@ -22,6 +24,7 @@ pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtE
 
 pub(crate) use self::isolate::PrintSink;
 
+use self::answer::Answer;
 use self::limits::Brake;
 use crate::audit::AuditSink;
 use crate::extensions::Variables;
@@ -153,6 +156,8 @@ impl Runtime {
                 })?;
             bytes.push(verified);
         }
+        let (asker, outcome) = tokio::sync::oneshot::channel();
+        let answer = Answer::to(asker);
         let job = isolate::Job {
             graph: Arc::new(graph.clone()),
             bytes: Arc::new(bytes),
@@ -166,10 +171,14 @@ impl Runtime {
             variables: inner.variables.clone(),
             tls: inner.tls.clone(),
             running: inner.running.clone(),
+            answer: answer.clone(),
         };
-        let (done, outcome) = tokio::sync::oneshot::channel();
         thread::spawn(Box::new(move || {
-            let _ = done.send(isolate::run(job));
+            // A panic of the engine's bindings ends this run and nothing else.
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| isolate::run(job)));
+            answer.give(
+                ended.unwrap_or_else(|_| Err(RunError::Engine("the isolate's thread panicked".to_owned()))),
+            );
         }))
         .map_err(|error| RunError::Engine(format!("no thread for the isolate: {error}")))?;
         outcome
