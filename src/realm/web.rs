@@ -184,12 +184,17 @@ mod tests {
 
     #[test]
     fn console_shows_values_and_runs_nothing_of_theirs() {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _entered = reactor.enter();
         let mut runtime = JsRuntime::new(RuntimeOptions {
             extensions: vec![sr_web::init()],
             ..Default::default()
         });
         runtime
-            .execute_script("console_test.js", include_str!("web/console_test.js"))
+            .execute_script("console_test.js", include_str!("web/console_test.js").to_owned())
             .unwrap();
     }
 
