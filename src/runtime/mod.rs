@@ -136,6 +136,7 @@ impl Runtime {
 
     /// Runs the program of this graph: fetches and verifies every module's bytes, settles every module's authority,
     /// and only then evaluates the entry module. Where that exports a function as `default`, it is called with `args`.
+    /// Dropping the future does not stop a program that has started: [`Runtime::stop_handle`] does.
     ///
     /// # Errors
     /// What kept the program from starting: bytes that are missing or wrong, grants that cannot be linked, an engine
