@@ -174,3 +174,53 @@ impl LinkPlan {
             .clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use secure_runtime_capabilities::{Context, Decision, Reason};
+    use secure_runtime_loaders::{Module, ModuleKind, Package};
+
+    use super::*;
+
+    /// A module's token is the app's and one block, which binds it to the module's bytes: presented as another module, it
+    /// is refused.
+    #[test]
+    fn every_token_is_bound_to_its_module() {
+        let module = |name: &str| Module {
+            name: format!("app:/{name}"),
+            package: 0,
+            hash: ContentHash::of(name.as_bytes()),
+            size: 0,
+            kind: ModuleKind::JavaScript,
+            imports: BTreeMap::new(),
+            globals: Vec::new(),
+            grants: None,
+        };
+        let app = Package {
+            name: String::new(),
+            version: None,
+            grants: vec!["fs.read=./data/**".to_owned()],
+        };
+        let graph = Graph::new(0, vec![app], vec![module("a.js"), module("b.js")]).unwrap();
+        let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
+        let plan = LinkPlan::new(&graph, None, &families, &base).unwrap();
+        let operation = families.parse_operation("fs read data/x", &base).unwrap();
+        let holder = |module: u32| Holder::Module(*plan.principal(module).unwrap().hash.as_bytes());
+        for (module, other) in [(0, 1), (1, 0)] {
+            let token = plan.token(plan.principal(module).unwrap()).unwrap();
+            let decide = |holder: &Holder| {
+                let context = Context {
+                    now: 0,
+                    holder: Some(holder),
+                };
+                token.authority().decide(&operation, &context)
+            };
+            assert_eq!(decide(&holder(module)), Decision::Allowed);
+            assert!(
+                matches!(decide(&holder(other)), Decision::Denied(denial) if denial.reason == Reason::WrongHolder)
+            );
+        }
+    }
+}
