@@ -12,6 +12,7 @@ mod generators;
 mod hostile;
 mod malformed;
 mod properties;
+mod samples;
 mod tokens;
 mod vectors;
 
