@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo};
-use crate::{demo, packages, setup, test};
+use crate::{demo, interop, packages, setup, test};
 
 pub(crate) fn run(choice: Choice) -> Result<()> {
     let engines = available(choice)?;
@@ -31,6 +31,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
         demo::build(&mut steps, *engine)?;
         demo::examples(&mut steps, *engine)?;
     }
+    interop::tests(&mut steps)?;
     if let Some(engine) = engines.first() {
         benches(&mut steps, *engine)?;
     }

@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
@@ -6,6 +6,7 @@
 mod ci;
 mod demo;
 mod engine;
+mod interop;
 mod packages;
 mod setup;
 mod steps;
@@ -37,6 +38,8 @@ enum Task {
     Demo,
     /// Run every test
     Test,
+    /// Hold the tokens against other Biscuit tools, which are installed into the target folder
+    Interop,
     /// Everything that must pass before a change is merged
     Ci,
     /// Print the engine that the other commands would use
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(arguments.engine).map(|_engine| ()),
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
+        Task::Interop => interop::run(),
         Task::Ci => ci::run(arguments.engine),
         Task::Engine => engine::run(arguments.engine),
     };

@@ -58,6 +58,20 @@ const NPM: Need = Need {
     is_optional: false,
 };
 
+/// Debian's Python leaves out what makes virtual environments.
+const PYTHON: Need = Need {
+    what: "Python with venv",
+    package: "python3-venv",
+    is_there: || {
+        succeeds(
+            Command::new("python3")
+                .args(["-c", "import venv, ensurepip"])
+                .stderr(Stdio::null()),
+        )
+    },
+    is_optional: false,
+};
+
 /// Decides on the engine and installs what it needs.
 pub(crate) fn run(choice: Choice) -> Result<Engine> {
     let engine = choose(choice)?;
@@ -73,7 +87,12 @@ pub(crate) fn install_for(engine: Engine) -> Result<()> {
     }
 }
 
-/// Installs the client that gets the examples' packages.
+/// Installs the Python that the interop tests run a peer with.
+pub(crate) fn install_python() -> Result<()> {
+    install(&[PYTHON])
+}
+
+/// Installs Node, and the client that gets the packages of the examples and of the interop tests.
 pub(crate) fn install_npm() -> Result<()> {
     install(&[NPM])
 }

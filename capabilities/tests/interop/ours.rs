@@ -1,0 +1,192 @@
+//! Tokens made here: peers verify them, show what the specification shows, and decide the same.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use proptest::{
+    collection::vec,
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+use secure_runtime_capabilities::*;
+
+use crate::{
+    accept, base, generators,
+    peer::{Inspected, Peer},
+    questions::{Count, FROM, KEY, MODULE, Question, UNTIL},
+    root, text,
+};
+
+fn rights(grants: &[&str]) -> Rights {
+    let families = Families::builtin();
+    Rights::new(
+        grants
+            .iter()
+            .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
+    )
+    .unwrap()
+}
+
+fn token(blocks: &[Block]) -> Token {
+    blocks[1..]
+        .iter()
+        .fold(Token::mint(&root(), &blocks[0]).unwrap(), |token, block| {
+            token.attenuate(block).unwrap()
+        })
+}
+
+/// Chains of every kind of block.
+fn chains() -> Vec<Vec<Block>> {
+    let wide = Block::of(rights(&[
+        "fs.read=/srv/**",
+        "fs.write=/srv/out.txt",
+        "net.connect=https://api.example.com",
+        "env.read=*",
+        "clock=1us",
+        "random=true",
+    ]));
+    let narrow = Block::of(rights(&[
+        "fs.read=/srv/data/**",
+        "fs.write=/**",
+        "env.read=APP_*",
+        "clock=1ms",
+    ]));
+    let from = Block {
+        not_before: Some(FROM),
+        ..Block::default()
+    };
+    let until = Block {
+        expires: Some(UNTIL),
+        ..Block::default()
+    };
+    let module = Block {
+        holder: Some(MODULE),
+        ..Block::default()
+    };
+    let key = Block {
+        holder: Some(KEY),
+        ..Block::default()
+    };
+    let everything = Block {
+        not_before: Some(FROM),
+        expires: Some(UNTIL),
+        holder: Some(KEY),
+        ..narrow.clone()
+    };
+    vec![
+        vec![wide.clone()],
+        vec![Block {
+            not_before: Some(FROM),
+            expires: Some(UNTIL),
+            holder: Some(MODULE),
+            ..wide.clone()
+        }],
+        vec![wide.clone(), narrow.clone()],
+        vec![wide.clone(), from.clone()],
+        vec![wide.clone(), until.clone()],
+        vec![wide.clone(), module.clone()],
+        vec![wide.clone(), key],
+        vec![wide.clone(), Block::default()],
+        vec![wide.clone(), everything],
+        vec![wide.clone(), Block::of(Rights::none())],
+        vec![wide, from, narrow, until, module],
+    ]
+}
+
+/// TOK-8 to TOK-14, TOK-24, TOK-25
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn tokens_made_here_are_verified_shown_and_decided_there_as_here() {
+    let mut peers = Peer::all();
+    let mut total = Count::default();
+    for blocks in chains() {
+        let token = token(&blocks);
+        let mut shown: Vec<String> = blocks.iter().map(text::later).collect();
+        shown[0] = text::authority(&blocks[0]);
+        let expected = Inspected {
+            blocks: shown,
+            revocation_ids: token.revocation_ids(),
+        };
+        for token in [&token, &token.seal().unwrap()] {
+            for peer in &mut peers {
+                assert_eq!(
+                    peer.inspect(&token.to_text()).as_ref(),
+                    Ok(&expected),
+                    "{}",
+                    peer.name
+                );
+            }
+            total.add(Count::ask(token, &mut peers, &Question::all()));
+        }
+    }
+    total.report("tokens made here");
+}
+
+/// TOK-6
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn peers_can_add_to_an_open_token_and_not_to_a_sealed_one() {
+    let open = token(&chains()[0]);
+    let sealed = open.seal().unwrap();
+    for mut peer in Peer::all() {
+        let longer = peer.attenuate(&open.to_text(), "check if false").unwrap();
+        assert_eq!(
+            accept(&longer).unwrap().blocks().last(),
+            Some(&Block::of(Rights::none()))
+        );
+        let error = peer.attenuate(&sealed.to_text(), "check if false").unwrap_err();
+        assert!(error.to_lowercase().contains("sealed"), "{error}");
+    }
+}
+
+/// TOK-24: the compiled decision, the authorizer here, and both peers.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn random_tokens_are_decided_alike() {
+    const TOKENS: u32 = 300;
+    const QUESTIONS: u32 = 10;
+    let mut peers = Peer::all();
+    let mut total = Count::default();
+    // The same tokens each time: a failure can be looked at again.
+    let mut runner = TestRunner::deterministic();
+    let strategy = (
+        generators::chain(),
+        vec(generators::question(), QUESTIONS as usize),
+    );
+    for _ in 0..TOKENS {
+        let (blocks, questions) = strategy.new_tree(&mut runner).unwrap().current();
+        let token = accept(&token(&blocks).to_text()).unwrap();
+        let questions: Vec<Question> = questions
+            .iter()
+            .map(|question| {
+                let (operation, now, holder) = question.about(token.authority().effective_rights());
+                Question {
+                    operation,
+                    now,
+                    holder,
+                }
+            })
+            .collect();
+        total.add(Count::ask(&token, &mut peers, &questions));
+    }
+    assert_eq!(total.asked, TOKENS * QUESTIONS);
+    total.report("random tokens");
+}
+
+/// TOK-3, TOK-4
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn a_token_with_one_changed_byte_is_refused_by_all() {
+    let genuine = token(chains().last().unwrap());
+    let mut peers = Peer::all();
+    for position in 0..genuine.as_bytes().len() {
+        let mut bytes = genuine.as_bytes().to_vec();
+        bytes[position] ^= 1;
+        let changed = URL_SAFE.encode(&bytes);
+        assert!(accept(&changed).is_err(), "byte {position}");
+        for peer in &mut peers {
+            assert!(peer.inspect(&changed).is_err(), "{}: byte {position}", peer.name);
+        }
+    }
+    for peer in &mut peers {
+        assert!(peer.inspect(&genuine.to_text()).is_ok());
+    }
+}

@@ -1,0 +1,145 @@
+//! The other programs: each runs a small script that does with its own Biscuit library what a line of JSON asks for.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Lines, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::root;
+
+/// Where `cargo xtask interop` has put the peers' packages.
+const FOLDER: &str = "SECURE_RUNTIME_PEERS";
+
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    process: Child,
+    requests: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a peer says that a token holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Inspected {
+    pub(crate) blocks: Vec<String>,
+    pub(crate) revocation_ids: Vec<String>,
+}
+
+impl Peer {
+    /// Both peers, newly started.
+    pub(crate) fn all() -> [Peer; 2] {
+        let folder = PathBuf::from(
+            env::var_os(FOLDER).unwrap_or_else(|| panic!("{FOLDER} is not set: run `cargo xtask interop`")),
+        );
+        let script = |name: &str| {
+            [env!("CARGO_MANIFEST_DIR"), "tests", "interop", "peers", name]
+                .iter()
+                .collect::<PathBuf>()
+        };
+        let mut python = Command::new(folder.join("venv/bin/python"));
+        python.arg(script("peer.py"));
+        let mut node = Command::new("node");
+        node.args(["--no-warnings", "--experimental-wasm-modules"])
+            .arg(script("peer.mjs"))
+            .arg(folder);
+        [
+            Peer::start("biscuit-python", python),
+            Peer::start("biscuit-wasm", node),
+        ]
+    }
+
+    fn start(name: &'static str, mut command: Command) -> Peer {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}. Run `cargo xtask interop`"));
+        Peer {
+            name,
+            requests: process.stdin.take().unwrap(),
+            answers: BufReader::new(process.stdout.take().unwrap()).lines(),
+            process,
+        }
+    }
+
+    /// A token of this Datalog, signed by [`root`].
+    pub(crate) fn mint(&mut self, code: &str) -> String {
+        self.mint_with(&root().to_secret_text(), code)
+    }
+
+    pub(crate) fn mint_with(&mut self, private_key: &str, code: &str) -> String {
+        let token = self.ask(json!({ "verb": "mint", "private_key": private_key, "code": code }));
+        token.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// The token with one more block.
+    pub(crate) fn attenuate(&mut self, token: &str, code: &str) -> Result<String, String> {
+        let longer = self.ask(
+            json!({ "verb": "attenuate", "token": token, "root": root().public().to_string(), "code": code }),
+        )?;
+        Ok(longer.as_str().unwrap().to_owned())
+    }
+
+    /// The token with one more block, which this key signs as a third party.
+    pub(crate) fn attest(&mut self, token: &str, private_key: &str, code: &str) -> String {
+        let longer = self.ask(json!({
+            "verb": "attest", "token": token, "root": root().public().to_string(), "private_key": private_key, "code": code
+        }));
+        longer.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Whether the token is allowed what an authorizer of this Datalog asks.
+    pub(crate) fn authorize(&mut self, token: &str, code: &str) -> bool {
+        let allowed = self.ask(
+            json!({ "verb": "authorize", "token": token, "root": root().public().to_string(), "code": code }),
+        );
+        allowed
+            .unwrap_or_else(|error| panic!("{error}: {code}"))
+            .as_bool()
+            .unwrap()
+    }
+
+    /// What is in the token, or why it is refused.
+    pub(crate) fn inspect(&mut self, token: &str) -> Result<Inspected, String> {
+        let content =
+            self.ask(json!({ "verb": "inspect", "token": token, "root": root().public().to_string() }))?;
+        let list = |name: &str| {
+            content[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item.as_str().unwrap().to_owned())
+                .collect()
+        };
+        Ok(Inspected {
+            blocks: list("blocks"),
+            revocation_ids: list("revocation_ids"),
+        })
+    }
+
+    fn ask(&mut self, request: Value) -> Result<Value, String> {
+        writeln!(self.requests, "{request}").unwrap();
+        let Some(line) = self.answers.next() else {
+            panic!(
+                "{} ended without an answer to {request}; its own words are above",
+                self.name
+            );
+        };
+        let mut answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        match answer["error"].take() {
+            Value::Null => Ok(answer["ok"].take()),
+            error => Err(format!("{}: {error}", self.name)),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}

@@ -1,0 +1,81 @@
+// The WebAssembly peer of the interop test: one request a line on standard input, one answer a line on standard output.
+// Its argument is the folder that the package was installed in.
+
+import { webcrypto } from "node:crypto";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+// The package announces itself; standard output is for answers.
+console.log = () => {};
+// Node 18, which Debian 12 has, keeps it from the globals.
+globalThis.crypto ??= webcrypto;
+
+const file = join(process.argv[2], "node_modules/@biscuit-auth/biscuit-wasm/module/biscuit.js");
+const { AuthorizerBuilder, Biscuit, KeyPair, PrivateKey, PublicKey, SignatureAlgorithm } = await import(pathToFileURL(file));
+
+// A busy machine must not change an answer: the library's own time limit is one millisecond.
+const LIMITS = { max_facts: 100_000, max_iterations: 1_000, max_time_micro: 60_000_000 };
+
+const verbs = {
+  mint({ private_key, code }) {
+    return filled(Biscuit.builder(), code).build(PrivateKey.fromString(private_key)).toBase64();
+  },
+
+  attenuate(request) {
+    return verified(request).appendBlock(block(request.code)).toBase64();
+  },
+
+  // Adds a block that a third party signs.
+  attest(request) {
+    const token = verified(request);
+    const signer = PrivateKey.fromString(request.private_key);
+    const publicKey = KeyPair.fromPrivateKey(signer).getPublicKey();
+    return token.appendThirdPartyBlock(publicKey, token.getThirdPartyRequest().createBlock(signer, block(request.code))).toBase64();
+  },
+
+  authorize(request) {
+    const authorizer = filled(new AuthorizerBuilder(), request.code).buildAuthenticated(verified(request));
+    try {
+      authorizer.authorizeWithLimits(LIMITS);
+      return true;
+    } catch (error) {
+      // Any other error is neither yes nor no.
+      if (error.FailedLogic) return false;
+      throw error;
+    }
+  },
+
+  inspect(request) {
+    const token = verified(request);
+    return {
+      blocks: Array.from({ length: token.countBlocks() }, (_, number) => token.getBlockSource(number)),
+      revocation_ids: token.getRevocationIdentifiers(),
+    };
+  },
+};
+
+function verified({ token, root }) {
+  return Biscuit.fromBase64(token, PublicKey.fromString(root.slice("ed25519/".length), SignatureAlgorithm.Ed25519));
+}
+
+function block(code) {
+  return filled(Biscuit.block_builder(), code);
+}
+
+function filled(builder, code) {
+  builder.addCode(code);
+  return builder;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  let answer;
+  try {
+    answer = { ok: verbs[request.verb](request) };
+  } catch (error) {
+    // The library throws plain objects. The test decides whether an error is right.
+    answer = { error: error instanceof Error ? String(error) : JSON.stringify(error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

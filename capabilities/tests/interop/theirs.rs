@@ -1,0 +1,272 @@
+//! Tokens that peers make: those of the profile are accepted and mean the same here, all others are refused.
+
+use secure_runtime_capabilities::*;
+
+use crate::{
+    accept, base,
+    peer::Peer,
+    questions::{Count, Question},
+    root, text,
+};
+
+/// Grants of every kind, in the one order.
+const GRANTS: &str = r#"
+    grant("clock", "read", "exact", "10ms");
+    grant("env", "read", "affix", "APP_", "");
+    grant("fs", "read", "exact", "/srv/data");
+    grant("fs", "read", "affix", "/srv/data/", "");
+    grant("fs", "write", "affix", "/srv/", ".txt");
+    grant("net", "connect", "exact", "https://api.example.com:443");
+"#;
+
+const FROM: &str = "check if time($time), $time >= 2026-01-01T00:00:00Z;";
+const UNTIL: &str = "check if time($time), $time < 2027-01-01T00:00:00Z;";
+
+/// Blocks as the specification shows them, one list for each token.
+fn tokens() -> Vec<Vec<String>> {
+    let module = format!(r#"check if holder("blake3:{}");"#, "07".repeat(32));
+    let key = format!(r#"check if holder("ed25519:{}");"#, "07".repeat(32));
+    let narrow = r#"check if operation("env", "read", $resource)
+        or operation("fs", "read", "/srv/data/a.csv")
+        or operation("fs", "read", $resource), $resource.starts_with("/srv/data/b/")
+        or operation("fs", "write", $resource), $resource.ends_with(".txt")
+        or operation("random", "read", "os");"#;
+    let blocks: Vec<Vec<&str>> = vec![
+        vec![GRANTS],
+        vec![GRANTS, "check if false"],
+        vec![GRANTS, narrow],
+        vec![GRANTS, FROM],
+        vec![GRANTS, UNTIL],
+        vec![GRANTS, &module],
+        vec![GRANTS, &key],
+        vec![GRANTS, ""],
+        vec![GRANTS, FROM, narrow, &module, UNTIL],
+    ];
+    let mut tokens: Vec<Vec<String>> = blocks
+        .into_iter()
+        .map(|blocks| blocks.into_iter().map(str::to_owned).collect())
+        .collect();
+    tokens.push(vec![format!("{GRANTS} {FROM} {UNTIL} {key}")]);
+    tokens.push(vec![
+        GRANTS.to_owned(),
+        format!("{narrow} {FROM} {UNTIL} {module}"),
+    ]);
+    tokens
+}
+
+/// TOK-8 to TOK-14, TOK-24
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn tokens_of_peers_are_decided_here_as_there() {
+    for mut peer in Peer::all() {
+        let mut total = Count::default();
+        for blocks in tokens() {
+            let mut token = peer.mint(&blocks[0]);
+            for block in &blocks[1..] {
+                token = peer.attenuate(&token, block).unwrap();
+            }
+            let ours = accept(&token).unwrap_or_else(|error| panic!("{}: {error}: {blocks:?}", peer.name));
+            let theirs = peer.inspect(&token).unwrap();
+            assert_eq!(ours.revocation_ids(), theirs.revocation_ids);
+            let count = Count::ask(&ours, std::slice::from_mut(&mut peer), &Question::all());
+            let allows_nothing = blocks.iter().any(|block| block == "check if false");
+            assert_eq!(count.allowed == 0, allows_nothing, "{blocks:?}");
+            total.add(count);
+        }
+        total.report(&format!("tokens of {}", peer.name));
+    }
+}
+
+/// TOK-16: other Datalog than the profile's, in the authority block or in a later one.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn what_the_profile_refuses_is_refused_from_peers() {
+    let form = ProfileError::Check { check: 0 };
+    let fact = |name: &str| ProfileError::Fact {
+        name: name.to_owned(),
+    };
+    let rows = [
+        ("b($x, $y) <- a($x), a($y);", "", 0, ProfileError::Rule),
+        (r#"right("/a", "read");"#, "", 0, fact("right")),
+        (r#"operation("fs", "read", "/a");"#, "", 0, fact("operation")),
+        ("time(2019-01-01T00:00:00Z);", "", 0, fact("time")),
+        (r#"check if operation("fs", "read", "/a");"#, "", 0, form.clone()),
+        (
+            GRANTS,
+            r#"grant("fs", "read", "affix", "/", "");"#,
+            1,
+            ProfileError::FactOutsideAuthority,
+        ),
+        (
+            GRANTS,
+            r#"grant("fs", "read", "exact", $r) <- operation("fs", "read", $r);"#,
+            1,
+            ProfileError::Rule,
+        ),
+        (GRANTS, "check if a($v), a($w), a($x), a($y);", 1, form.clone()),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", $a), operation("fs", "read", $b), $a.starts_with("/srv/");"#,
+            1,
+            form.clone(),
+        ),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", $resource), $resource.matches("((a{50}){50}){50}");"#,
+            1,
+            form.clone(),
+        ),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", $resource), ["/a"].any($x -> $x == $resource);"#,
+            1,
+            form.clone(),
+        ),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", $resource), $resource.extern::test();"#,
+            1,
+            form,
+        ),
+        (
+            GRANTS,
+            r#"check all operation("fs", "read", $resource), $resource.starts_with("/");"#,
+            1,
+            ProfileError::CheckKind { check: 0 },
+        ),
+        (
+            GRANTS,
+            r#"reject if operation("fs", "read", "/a");"#,
+            1,
+            ProfileError::CheckKind { check: 0 },
+        ),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", "/a") trusting previous;"#,
+            1,
+            ProfileError::Trusting,
+        ),
+        (
+            GRANTS,
+            r#"check if operation("fs", "read", "/b") or operation("fs", "read", "/a");"#,
+            1,
+            ProfileError::NotCanonical,
+        ),
+    ];
+    for mut peer in Peer::all() {
+        for (authority, later, block, problem) in &rows {
+            let mut token = peer.mint(authority);
+            if !later.is_empty() {
+                token = peer.attenuate(&token, later).unwrap();
+            }
+            let expected = TokenError::Profile {
+                block: *block,
+                problem: problem.clone(),
+            };
+            assert_eq!(
+                accept(&token).unwrap_err(),
+                expected,
+                "{}: {authority} {later}",
+                peer.name
+            );
+        }
+    }
+}
+
+/// TOK-2: the peers can sign with secp256r1, whose signatures can be changed by anyone.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn secp256r1_is_refused_from_peers() {
+    let secret = format!("secp256r1-private/{}", "07".repeat(32));
+    for mut peer in Peer::all() {
+        let token = peer.mint_with(&secret, GRANTS);
+        assert_eq!(
+            accept(&token).unwrap_err(),
+            TokenError::Signature,
+            "{}",
+            peer.name
+        );
+        let token = peer.mint(GRANTS);
+        let token = peer.attest(&token, &secret, "check if false");
+        assert_eq!(
+            accept(&token).unwrap_err(),
+            TokenError::ThirdParty { block: 1 },
+            "{}",
+            peer.name
+        );
+    }
+}
+
+/// TOK-22: a token that passes from engine to engine means the same to all of them at every step.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn a_chain_through_three_engines_means_one_thing() {
+    let rights = |grants: &[&str]| {
+        let families = Families::builtin();
+        Rights::new(
+            grants
+                .iter()
+                .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
+        )
+        .unwrap()
+    };
+    let mut peers = Peer::all();
+    let mut total = Count::default();
+    let mut allowed = Vec::new();
+    let mut check = |token: &Token, peers: &mut [Peer]| {
+        let count = Count::ask(token, peers, &Question::all());
+        allowed.push(count.allowed);
+        total.add(count);
+    };
+
+    let token = Token::mint(
+        &root(),
+        &Block::of(rights(&[
+            "fs.read=/srv/**",
+            "fs.write=/srv/**",
+            "env.read=*",
+            "clock=1us",
+            "random=true",
+        ])),
+    )
+    .unwrap();
+    check(&token, &mut peers);
+
+    let token = peers[0].attenuate(&token.to_text(), UNTIL).unwrap();
+    let token = accept(&token).unwrap();
+    check(&token, &mut peers);
+
+    let token = token
+        .attenuate(&Block::of(rights(&[
+            "fs.read=/srv/data/**",
+            "fs.write=/srv/**",
+            "env.read=APP_*",
+        ])))
+        .unwrap();
+    check(&token, &mut peers);
+
+    let token = peers[1].attenuate(&token.to_text(), FROM).unwrap();
+    let token = accept(&token).unwrap();
+    check(&token, &mut peers);
+
+    let token = token
+        .attenuate(&Block {
+            holder: Some(crate::questions::MODULE),
+            ..Block::default()
+        })
+        .unwrap();
+    let token = accept(&token.to_text()).unwrap();
+    check(&token, &mut peers);
+
+    assert!(
+        allowed.windows(2).all(|pair| pair[0] > pair[1]),
+        "each step narrows: {allowed:?}"
+    );
+    for peer in &mut peers {
+        let blocks = peer.inspect(&token.to_text()).unwrap().blocks;
+        assert_eq!(blocks[0], text::authority(&token.blocks()[0]));
+        let later: Vec<String> = token.blocks()[1..].iter().map(text::later).collect();
+        assert_eq!(blocks[1..], later);
+    }
+    total.report("a chain through three engines");
+}

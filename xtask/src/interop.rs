@@ -1,0 +1,107 @@
+//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools.
+//!
+//! Their packages go to target/peers, pinned by hash, and are never part of what is built.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::setup;
+use crate::steps::{Steps, cargo, root};
+
+/// The peers' scripts, and the files that pin their packages.
+const SOURCE: &str = "capabilities/tests/interop/peers";
+
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new();
+    tests(&mut steps)?;
+    steps.summary("interop");
+    Ok(())
+}
+
+/// Installs the peers, and runs the tests against them.
+pub(crate) fn tests(steps: &mut Steps) -> Result<()> {
+    let folder = folder()?;
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    python(steps, &folder)?;
+    node(steps, &folder)?;
+    let mut command = cargo(&[
+        "test",
+        "--package",
+        "secure-runtime-capabilities",
+        "--test",
+        "interop",
+    ]);
+    command
+        .args(["--", "--ignored", "--show-output"])
+        .env("SECURE_RUNTIME_PEERS", &folder);
+    steps.run("interop tests", &mut command)
+}
+
+/// `peers` in cargo's target folder, whatever that is: cargo put this program into target/debug.
+fn folder() -> Result<PathBuf> {
+    let this = env::current_exe().context("this program's own path is unknown")?;
+    let target = this
+        .ancestors()
+        .nth(2)
+        .context("this program is in no target folder")?;
+    Ok(target.join("peers"))
+}
+
+/// biscuit-python, in a virtual environment of its own.
+fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
+    let requirements = root().join(SOURCE).join("requirements.txt");
+    let environment = folder.join("venv");
+    install(&requirements, &environment.join(".installed-from.txt"), || {
+        setup::install_python()?;
+        steps.run(
+            "python environment (interop)",
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&environment),
+        )?;
+        // Nothing is built: building would run the package's own scripts.
+        let mut pip = Command::new(environment.join("bin").join("python"));
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ])
+        .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
+        .arg(&requirements);
+        steps.run("pip install (interop)", &mut pip)
+    })
+}
+
+/// biscuit-wasm, in a folder with `node_modules`.
+fn node(steps: &mut Steps, folder: &Path) -> Result<()> {
+    let source = root().join(SOURCE);
+    let stamp = folder.join("node_modules").join(".installed-from.json");
+    install(&source.join("package-lock.json"), &stamp, || {
+        setup::install_npm()?;
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(name), folder.join(name))
+                .with_context(|| format!("{name} cannot be copied"))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder);
+        steps.run("npm ci (interop)", &mut npm)
+    })
+}
+
+/// Installs what a file pins, unless the stamp that is left beside the packages says that it was done.
+fn install(pins: &Path, stamp: &Path, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wanted = fs::read(pins).with_context(|| format!("{} cannot be read", pins.display()))?;
+    if fs::read(stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    action()?;
+    fs::write(stamp, &wanted).with_context(|| format!("{} cannot be written", stamp.display()))
+}
