@@ -54,7 +54,8 @@ fn operation() -> Operation<'static> {
 
 const CONTEXT: Context<'static> = Context {
     now: 1_800_000_000,
-    holder: None,
+    holders: &[],
+    revocations: None,
 };
 
 fn decide(criterion: &mut Criterion) {

@@ -1,16 +1,38 @@
 //! Authorities: chains of blocks that were verified, ready to decide.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
-use crate::{ActionName, Block, BlockError, FamilyName, Holder, MAX_BLOCKS, Operation, Pattern, Rights};
+use crate::{
+    ActionName, Block, BlockError, FamilyName, Holder, MAX_BLOCKS, Operation, Pattern, PublicKey,
+    RevocationId, Revocations, Rights,
+};
 
 /// What a decision depends on besides the chain and the operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The time, in Unix seconds.
     pub now: u64,
-    /// Who asks: the module's hash, or the key that they proved to hold.
-    pub holder: Option<&'a Holder>,
+    /// Who asks: a module, by its hash, and whoever's keys were proven to be theirs.
+    pub holders: &'a [Holder],
+    /// The revocations to heed; `None` where the program has no list.
+    pub revocations: Option<&'a Revocations>,
+}
+
+impl Context<'_> {
+    /// At this time, for nobody in particular, without a revocation list.
+    pub fn at(now: u64) -> Self {
+        Context {
+            now,
+            holders: &[],
+            revocations: None,
+        }
+    }
 }
 
 /// The answer to one operation.
@@ -55,8 +77,20 @@ pub enum Reason {
         /// The first second, in Unix time, at which it is not.
         from: u64,
     },
-    /// It is bound to another holder than the one who asks.
+    /// It is bound to another holder than those who ask.
     WrongHolder,
+    /// It demands a module that this key's owner attested, and who asks is none.
+    NotAttested {
+        /// Whose attestation it demands.
+        by: PublicKey,
+    },
+    /// It was revoked.
+    Revoked,
+    /// The revocation list is stale, or was never had: whether the token is revoked is not known.
+    StaleRevocations {
+        /// Since when, in Unix seconds; 0 when there was none.
+        since: u64,
+    },
 }
 
 /// A chain of blocks, from the authority block to the last, whose signatures need no more checking.
@@ -64,16 +98,111 @@ pub enum Reason {
 /// It comes from a verified [`crate::Token`], or is computed without signatures by
 /// [`Authority::narrow`] and means the same as the token that [`crate::Token::attenuate`] makes of the
 /// same block. Cloning is cheap.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Authority(Arc<Chain>);
 
-#[derive(PartialEq, Eq)]
 struct Chain {
     /// Never empty.
     blocks: Vec<Block>,
-    /// The meet of all blocks' rights, for questions about more than one resource. Decisions ask the
-    /// blocks, so that there is one truth and a denial can name its block.
-    effective: Rights,
+    /// One for each block.
+    marks: Vec<Arc<Mark>>,
+    compiled: Compiled,
+    /// The state of the revocations in which no block was found revoked.
+    clean: AtomicU64,
+}
+
+/// What makes one block of a chain known, to this chain and to all that were narrowed from it.
+struct Mark {
+    /// None for a block that was never signed.
+    id: Option<RevocationId>,
+    is_revoked: AtomicBool,
+}
+
+/// What all blocks leave together: an allowed operation is decided on this alone.
+struct Compiled {
+    rights: Rights,
+    not_before: u64,
+    expires: Option<u64>,
+    /// All that are bound to, each once.
+    holders: Vec<Holder>,
+    /// For each key whose attestation is demanded, the modules that it attests, sorted.
+    attested: Vec<(PublicKey, Vec<[u8; 32]>)>,
+}
+
+/// Makes what was delegated stop: the last block of the authority that gave it, and with it all that was narrowed from there.
+#[derive(Clone)]
+pub struct Revoker(Arc<Mark>);
+
+impl Revoker {
+    /// Revokes, for all time, on every thread from its next decision on.
+    pub fn revoke(&self) {
+        self.0.is_revoked.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Revoker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Revoker")
+            .field("is_revoked", &self.0.is_revoked)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Authority {
+    /// Whether both have the same blocks. Revocation is not compared.
+    fn eq(&self, other: &Authority) -> bool {
+        self.0.blocks == other.0.blocks
+    }
+}
+
+impl Eq for Authority {}
+
+impl Compiled {
+    fn of(blocks: &[Block], rights: Rights) -> Compiled {
+        let mut holders: Vec<Holder> = blocks.iter().filter_map(|block| block.holder).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        let mut keys: Vec<PublicKey> = blocks.iter().filter_map(|block| block.attested_by).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let attested = keys.into_iter().map(|key| {
+            let attestations = blocks.iter().filter_map(|block| block.attestation.as_ref());
+            let mut modules: Vec<[u8; 32]> = attestations
+                .filter(|attestation| *attestation.by() == key)
+                .flat_map(|attestation| attestation.modules().iter().copied())
+                .collect();
+            modules.sort_unstable();
+            (key, modules)
+        });
+        Compiled {
+            rights,
+            not_before: blocks
+                .iter()
+                .filter_map(|block| block.not_before)
+                .max()
+                .unwrap_or(0),
+            expires: blocks.iter().filter_map(|block| block.expires).min(),
+            attested: attested.collect(),
+            holders,
+        }
+    }
+
+    /// The first key whose attestation is demanded and none of the holders has.
+    fn not_attested(&self, holders: &[Holder]) -> Option<PublicKey> {
+        let mut keys = self.attested.iter().map(|(by, _)| *by);
+        keys.find(|by| self.lacks(by, holders))
+    }
+
+    /// Whether none of the holders has this key's attestation.
+    fn lacks(&self, by: &PublicKey, holders: &[Holder]) -> bool {
+        let mut attested = self.attested.iter().filter(|(key, _)| key == by);
+        !attested.any(|(_, modules)| {
+            holders
+                .iter()
+                .any(|holder| matches!(holder, Holder::Module(hash) if modules.binary_search(hash).is_ok()))
+        })
+    }
 }
 
 impl Authority {
@@ -82,44 +211,180 @@ impl Authority {
     /// # Errors
     /// A block that no token can hold.
     pub fn new(root: Block) -> Result<Authority, BlockError> {
-        root.check()?;
-        // In the authority block, no rights named means none there.
-        let effective = root.rights.unwrap_or_default();
-        let root = Block {
-            rights: Some(effective.clone()),
-            ..root
-        };
-        Ok(Authority(Arc::new(Chain {
-            blocks: vec![root],
-            effective,
-        })))
+        Authority::begin(root, None)
     }
 
     /// This authority under one more block. It can only shrink.
     ///
     /// # Errors
-    /// A block that no token can hold, or too many blocks or rights.
+    /// A block that no token can hold, too many blocks or rights, or an attestation, which only its party can sign.
     pub fn narrow(&self, block: &Block) -> Result<Authority, BlockError> {
+        if block.attestation.is_some() {
+            return Err(BlockError::UnsignedAttestation);
+        }
+        self.append(block, None)
+    }
+
+    pub(crate) fn begin(root: Block, id: Option<RevocationId>) -> Result<Authority, BlockError> {
+        root.check()?;
+        if root.attestation.is_some() {
+            return Err(BlockError::UnsignedAttestation);
+        }
+        // In the authority block, no rights named means none there.
+        let rights = root.rights.unwrap_or_default();
+        let root = Block {
+            rights: Some(rights.clone()),
+            ..root
+        };
+        Ok(Authority::of(vec![root], vec![Mark::new(id)], rights))
+    }
+
+    pub(crate) fn append(&self, block: &Block, id: Option<RevocationId>) -> Result<Authority, BlockError> {
         block.check()?;
         if self.0.blocks.len() >= MAX_BLOCKS {
             return Err(BlockError::TooManyBlocks);
         }
-        let effective = match &block.rights {
-            Some(rights) => self.0.effective.meet(rights)?,
-            None => self.0.effective.clone(),
+        let rights = match &block.rights {
+            Some(rights) => self.effective_rights().meet(rights)?,
+            None => self.effective_rights().clone(),
         };
         let blocks = self.0.blocks.iter().chain([block]).cloned().collect();
-        Ok(Authority(Arc::new(Chain { blocks, effective })))
+        let marks = self.0.marks.iter().cloned().chain([Mark::new(id)]).collect();
+        Ok(Authority::of(blocks, marks, rights))
     }
 
-    /// Whether the operation may happen now, for this holder. Pure, and free of allocation.
+    fn of(blocks: Vec<Block>, marks: Vec<Arc<Mark>>, rights: Rights) -> Authority {
+        Authority(Arc::new(Chain {
+            compiled: Compiled::of(&blocks, rights),
+            blocks,
+            marks,
+            clean: AtomicU64::new(0),
+        }))
+    }
+
+    /// Whether the operation may happen now, for these holders. It takes no lock and, when it is allowed, no memory.
     pub fn decide(&self, operation: &Operation<'_>, context: &Context<'_>) -> Decision {
-        for (block, content) in self.0.blocks.iter().enumerate() {
-            if let Some(reason) = content.refusal(operation, context) {
-                return Decision::Denied(Denial { block, reason });
-            }
+        if self.allows(operation, context) {
+            Decision::Allowed
+        } else {
+            Decision::Denied(self.denial(operation, context))
         }
-        Decision::Allowed
+    }
+
+    /// All blocks at once.
+    fn allows(&self, operation: &Operation<'_>, context: &Context<'_>) -> bool {
+        let Chain { compiled, marks, .. } = &*self.0;
+        context.now >= compiled.not_before
+            && compiled.expires.is_none_or(|at| context.now < at)
+            && compiled
+                .holders
+                .iter()
+                .all(|holder| context.holders.contains(holder))
+            && compiled.not_attested(context.holders).is_none()
+            && !marks.iter().any(|mark| mark.is_revoked.load(Ordering::Acquire))
+            && context
+                .revocations
+                .is_none_or(|revocations| self.is_unlisted(revocations, context.now))
+            && compiled
+                .rights
+                .allows(operation.family(), operation.action(), operation.resource())
+    }
+
+    /// Which block refuses, and why. Slower: it asks block by block.
+    #[cold]
+    fn denial(&self, operation: &Operation<'_>, context: &Context<'_>) -> Denial {
+        if let Some(since) = context.revocations.and_then(|list| list.stale_since(context.now)) {
+            return Denial {
+                block: 0,
+                reason: Reason::StaleRevocations { since },
+            };
+        }
+        let refusals = (0..self.0.blocks.len())
+            .filter_map(|block| Some((block, self.refusal(block, operation, context)?)));
+        match refusals.into_iter().next() {
+            Some((block, reason)) => Denial { block, reason },
+            // No block refuses what they do not allow together: there is no such chain, but it would be refused.
+            None => Denial {
+                block: self.0.blocks.len().saturating_sub(1),
+                reason: Reason::NoGrant,
+            },
+        }
+    }
+
+    /// Why this block refuses the operation, or `None` when it does not.
+    pub(crate) fn refusal(
+        &self,
+        number: usize,
+        operation: &Operation<'_>,
+        context: &Context<'_>,
+    ) -> Option<Reason> {
+        let (block, mark) = (self.0.blocks.get(number)?, self.0.marks.get(number)?);
+        let is_listed = || {
+            let list = context.revocations?.list()?;
+            Some(list.contains(mark.id.as_ref()?))
+        };
+        if mark.is_revoked.load(Ordering::Acquire) || is_listed() == Some(true) {
+            return Some(Reason::Revoked);
+        }
+        if let Some(from) = block.not_before
+            && context.now < from
+        {
+            return Some(Reason::NotYetValid { from });
+        }
+        if let Some(at) = block.expires
+            && context.now >= at
+        {
+            return Some(Reason::Expired { at });
+        }
+        if let Some(holder) = &block.holder
+            && !context.holders.contains(holder)
+        {
+            return Some(Reason::WrongHolder);
+        }
+        if let Some(by) = block.attested_by
+            && self.0.compiled.lacks(&by, context.holders)
+        {
+            return Some(Reason::NotAttested { by });
+        }
+        match &block.rights {
+            Some(rights) if !rights.allows(operation.family(), operation.action(), operation.resource()) => {
+                Some(Reason::NoGrant)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the list is current and names no block of the chain.
+    fn is_unlisted(&self, revocations: &Revocations, now: u64) -> bool {
+        if revocations.stale_since(now).is_some() {
+            return false;
+        }
+        let state = revocations.state();
+        self.0.clean.load(Ordering::Acquire) == state || self.look_up(revocations, state)
+    }
+
+    #[cold]
+    fn look_up(&self, revocations: &Revocations, state: u64) -> bool {
+        let Some(list) = revocations.list() else {
+            return false;
+        };
+        let mut ids = self.0.marks.iter().filter_map(|mark| mark.id.as_ref());
+        let is_clean = !ids.any(|id| list.contains(id));
+        if is_clean {
+            // The list is of this state or a newer one; a newer one's number is looked up again.
+            self.0.clean.store(state, Ordering::Release);
+        }
+        is_clean
+    }
+
+    /// What stops the last block of this chain, and all that is narrowed from it; not the blocks before.
+    pub fn revoker(&self) -> Option<Revoker> {
+        self.0.marks.last().cloned().map(Revoker)
+    }
+
+    /// The keys whose attestation some block demands, and whether this module has it: what is asked before a module is linked.
+    pub fn lacks_attestation(&self, module: &[u8; 32]) -> Option<PublicKey> {
+        self.0.compiled.not_attested(&[Holder::Module(*module)])
     }
 
     /// The blocks, the authority block first.
@@ -129,7 +394,7 @@ impl Authority {
 
     /// The rights that all blocks leave, time and holder aside.
     pub fn effective_rights(&self) -> &Rights {
-        &self.0.effective
+        &self.0.compiled.rights
     }
 
     /// The patterns of one action that all blocks leave, none covered by another.
@@ -138,8 +403,7 @@ impl Authority {
         family: FamilyName,
         action: ActionName,
     ) -> impl ExactSizeIterator<Item = &Pattern> {
-        self.0
-            .effective
+        self.effective_rights()
             .for_action(family, action)
             .iter()
             .map(|right| &right.pattern)
@@ -148,17 +412,26 @@ impl Authority {
     /// Whether every resource of the pattern is allowed, time and holder aside: what removing or
     /// renaming a whole folder needs.
     pub fn covers(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
-        self.0.effective.covers_pattern(family, action, pattern)
+        self.effective_rights().covers_pattern(family, action, pattern)
     }
 
     /// Whether some resource of the pattern is allowed, time and holder aside.
     pub fn intersects(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
-        self.0.effective.intersects(family, action, pattern)
+        self.effective_rights().intersects(family, action, pattern)
     }
 
     /// The first second, in Unix time, at which the chain allows nothing any more.
     pub fn expires(&self) -> Option<u64> {
-        self.0.blocks.iter().filter_map(|block| block.expires).min()
+        self.0.compiled.expires
+    }
+}
+
+impl Mark {
+    fn new(id: Option<RevocationId>) -> Arc<Mark> {
+        Arc::new(Mark {
+            id,
+            is_revoked: AtomicBool::new(false),
+        })
     }
 }
 
@@ -183,11 +456,17 @@ mod tests {
         .unwrap()
     }
 
-    fn decide(authority: &Authority, operation: &str, now: u64, holder: Option<&Holder>) -> Decision {
+    fn decide(authority: &Authority, operation: &str, now: u64, holders: &[Holder]) -> Decision {
         let operation = Families::builtin()
             .parse_operation(operation, &Base::new("/srv").unwrap())
             .unwrap();
-        authority.decide(&operation, &Context { now, holder })
+        authority.decide(
+            &operation,
+            &Context {
+                holders,
+                ..Context::at(now)
+            },
+        )
     }
 
     /// TOK-20: the boundary seconds.
@@ -207,7 +486,7 @@ mod tests {
             (20, denied(Reason::Expired { at: 20 })),
             (u64::MAX, denied(Reason::Expired { at: 20 })),
         ] {
-            assert_eq!(decide(&authority, "random", now, None), expected, "{now}");
+            assert_eq!(decide(&authority, "random", now, &[]), expected, "{now}");
         }
     }
 
@@ -226,17 +505,17 @@ mod tests {
         let module = Holder::Module([1; 32]);
         let denied = |block, reason| Decision::Denied(Denial { block, reason });
         for (operation, holder, expected) in [
-            ("fs read data/a", Some(&module), Decision::Allowed),
-            ("fs read data", Some(&module), Decision::Allowed),
-            ("fs read data-secret/a", Some(&module), denied(2, Reason::NoGrant)),
-            ("fs write out/a", Some(&module), denied(0, Reason::NoGrant)),
-            ("fs read data/a", None, denied(1, Reason::WrongHolder)),
+            ("fs read data/a", &[module][..], Decision::Allowed),
+            ("fs read data", &[module][..], Decision::Allowed),
+            ("fs read data-secret/a", &[module][..], denied(2, Reason::NoGrant)),
+            ("fs write out/a", &[module][..], denied(0, Reason::NoGrant)),
+            ("fs read data/a", &[][..], denied(1, Reason::WrongHolder)),
             (
                 "fs read data/a",
-                Some(&Holder::Key([1; 32])),
+                &[Holder::Key([1; 32])][..],
                 denied(1, Reason::WrongHolder),
             ),
-            ("fs read /etc/passwd", Some(&module), denied(0, Reason::NoGrant)),
+            ("fs read /etc/passwd", &[module][..], denied(0, Reason::NoGrant)),
         ] {
             assert_eq!(decide(&narrowed, operation, 0, holder), expected, "{operation}");
         }
@@ -255,9 +534,9 @@ mod tests {
     #[test]
     fn an_authority_block_without_rights_allows_nothing() {
         let authority = Authority::new(Block::default()).unwrap();
-        assert!(!decide(&authority, "random", 0, None).is_allowed());
+        assert!(!decide(&authority, "random", 0, &[]).is_allowed());
         let wider = authority.narrow(&Block::of(rights(&["random=true"]))).unwrap();
-        assert!(!decide(&wider, "random", 0, None).is_allowed());
+        assert!(!decide(&wider, "random", 0, &[]).is_allowed());
     }
 
     /// TOK-1, TOK-12

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Context, Holder, Operation, Reason, Rights, TooManyRights};
+use crate::{Holder, PublicKey, Rights, RightsError};
 
 /// Most blocks of one chain, the authority block included.
 pub const MAX_BLOCKS: usize = 16;
@@ -11,6 +11,9 @@ pub const MAX_BLOCKS: usize = 16;
 ///
 /// Later ones have no text in RFC 3339, which tools print and read.
 pub const MAX_TIME: u64 = 253_402_300_799;
+
+/// Most modules that one block attests.
+pub const MAX_ATTESTED: usize = 1_024;
 
 /// One link of a chain: it allows what its parts all allow.
 ///
@@ -26,6 +29,48 @@ pub struct Block {
     pub not_before: Option<u64>,
     /// The only holder that it allows.
     pub holder: Option<Holder>,
+    /// It allows only modules that this key's owner attested, in any block of the chain.
+    pub attested_by: Option<PublicKey>,
+    /// What a third party says. Such a block says nothing else, and only that party can sign it:
+    /// see [`crate::AttestationRequest`].
+    pub attestation: Option<Attestation>,
+}
+
+/// What a third party's block says: that it vouches for these modules.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attestation {
+    by: PublicKey,
+    /// Sorted, each once, and neither none nor more than [`MAX_ATTESTED`].
+    modules: Vec<[u8; 32]>,
+}
+
+impl Attestation {
+    /// The attestation of these modules, by their BLAKE3 hashes.
+    ///
+    /// # Errors
+    /// [`BlockError::AttestationSize`].
+    pub fn new(
+        by: PublicKey,
+        modules: impl IntoIterator<Item = [u8; 32]>,
+    ) -> Result<Attestation, BlockError> {
+        let mut modules: Vec<[u8; 32]> = modules.into_iter().collect();
+        modules.sort_unstable();
+        modules.dedup();
+        if modules.is_empty() || modules.len() > MAX_ATTESTED {
+            return Err(BlockError::AttestationSize { count: modules.len() });
+        }
+        Ok(Attestation { by, modules })
+    }
+
+    /// Who vouches.
+    pub fn by(&self) -> &PublicKey {
+        &self.by
+    }
+
+    /// The modules, by their BLAKE3 hashes, sorted.
+    pub fn modules(&self) -> &[[u8; 32]] {
+        &self.modules
+    }
 }
 
 /// Why a block cannot be added to a chain.
@@ -35,15 +80,24 @@ pub enum BlockError {
     /// The chain has [`MAX_BLOCKS`] already.
     #[error("a token has at most {MAX_BLOCKS} blocks; delegate from a token nearer to the root")]
     TooManyBlocks,
-    /// The block, or what remains of the chain with it, has more than [`crate::MAX_RIGHTS`] rights.
+    /// The block, or what remains of the chain with it, has rights that make no set.
     #[error(transparent)]
-    TooManyRights(#[from] TooManyRights),
+    Rights(#[from] RightsError),
     /// A time after [`MAX_TIME`].
     #[error("the time {seconds} is after the year 9999; leave it out for no limit")]
     TimeOutOfRange {
         /// The time in Unix seconds.
         seconds: u64,
     },
+    /// No modules to attest, or more than [`MAX_ATTESTED`].
+    #[error("an attestation names 1 to {MAX_ATTESTED} modules, not {count}; use several")]
+    AttestationSize {
+        /// How many there are.
+        count: usize,
+    },
+    /// An attestation that its party did not sign.
+    #[error("only who attests can add an attestation: ask them to sign a request for this token")]
+    UnsignedAttestation,
 }
 
 impl Block {
@@ -55,38 +109,19 @@ impl Block {
         }
     }
 
-    /// Whether the block can be written into a token.
+    /// A block that only binds to a holder.
+    pub fn bound_to(holder: Holder) -> Block {
+        Block {
+            holder: Some(holder),
+            ..Block::default()
+        }
+    }
+
+    /// Whether the block's times can be written into a token.
     pub(crate) fn check(&self) -> Result<(), BlockError> {
         match self.expires.max(self.not_before) {
             Some(seconds) if seconds > MAX_TIME => Err(BlockError::TimeOutOfRange { seconds }),
             _ => Ok(()),
-        }
-    }
-
-    /// Why this block refuses the operation, or `None` when it does not.
-    ///
-    /// Time and holder come first: they are about the whole token, and cheaper.
-    pub(crate) fn refusal(&self, operation: &Operation<'_>, context: &Context<'_>) -> Option<Reason> {
-        if let Some(from) = self.not_before
-            && context.now < from
-        {
-            return Some(Reason::NotYetValid { from });
-        }
-        if let Some(at) = self.expires
-            && context.now >= at
-        {
-            return Some(Reason::Expired { at });
-        }
-        if let Some(holder) = &self.holder
-            && context.holder != Some(holder)
-        {
-            return Some(Reason::WrongHolder);
-        }
-        match &self.rights {
-            Some(rights) if !rights.allows(operation.family(), operation.action(), operation.resource()) => {
-                Some(Reason::NoGrant)
-            }
-            _ => None,
         }
     }
 }

@@ -10,22 +10,45 @@ mod write;
 
 pub(crate) use policy::{policy, question};
 pub(crate) use read::decode;
-pub(crate) use write::write;
+pub(crate) use write::{encode, write};
+
+use biscuit_auth::datalog::SymbolTable;
 
 use thiserror::Error;
 
-use crate::{TooManyRights, text::quoted};
+use crate::{BlockError, PublicKey, RightsError, text::quoted};
 
-/// The Datalog version of every block: 3.0, the oldest that is current, so that all tools read it.
+/// Datalog 3.0: the oldest version that is current, so that all tools read it.
 const VERSION: u32 = 3;
+/// Datalog 3.1, the oldest that has `trusting`.
+const VERSION_OF_DEMANDS: u32 = 4;
+/// Datalog 3.2, the oldest that third parties sign.
+const VERSION_OF_THIRD_PARTIES: u32 = 5;
 
 const GRANT: &str = "grant";
 const EXACT: &str = "exact";
 const AFFIX: &str = "affix";
+const HOST: &str = "host";
+const BELOW: &str = "below";
+const NETWORK: &str = "network";
 const OPERATION: &str = "operation";
+const ENDPOINT: &str = "endpoint";
+const ATTESTED: &str = "attested";
 const TIME: &str = "time";
 const HOLDER: &str = "holder";
 const RESOURCE: &str = "resource";
+const ADDRESS: &str = "address";
+const PORT: &str = "port";
+const MODULE: &str = "module";
+
+/// The texts and keys that the blocks of a token share: later blocks refer to those of earlier ones.
+#[derive(Clone, Default)]
+pub(crate) struct Symbols {
+    table: SymbolTable,
+    /// Those that are in the table, too, whose own are not to be seen from here.
+    keys: Vec<PublicKey>,
+}
+
 /// Why a block with valid signatures is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -36,11 +59,13 @@ pub enum ProfileError {
         /// What the decoder says.
         cause: String,
     },
-    /// Another Datalog version than 3.0.
-    #[error("it declares Datalog version number {version}; the profile is {VERSION} (Datalog 3.0)")]
+    /// Another Datalog version than the block's form needs.
+    #[error("it declares Datalog version number {version}; a block of this form declares {expected}")]
     Version {
         /// The declared number.
         version: u32,
+        /// The number to declare.
+        expected: u32,
     },
     /// A context text.
     #[error("it holds a context text")]
@@ -49,10 +74,10 @@ pub enum ProfileError {
     #[error("it holds a rule; blocks hold only grants and checks")]
     Rule,
     /// A `trusting` scope.
-    #[error("it says `trusting`; blocks trust only the authority block")]
+    #[error("it says `trusting` where the profile does not: only a demand for an attestation does")]
     Trusting,
     /// A table of public keys.
-    #[error("it lists public keys, which only third-party blocks need")]
+    #[error("it lists public keys that no demand for an attestation needs")]
     PublicKeys,
     /// A fact in a block after the authority block.
     #[error("it holds a fact; only the authority block grants")]
@@ -71,7 +96,7 @@ pub enum ProfileError {
     },
     /// A check of a form that the profile does not have.
     #[error(
-        "its check {check} is none of the profile's: one operation's resources, one time limit, or one holder"
+        "its check {check} is none of the profile's: one operation's resources, one time limit, one holder, or one attestation"
     )]
     Check {
         /// The check's number in the block, from 0.
@@ -83,18 +108,27 @@ pub enum ProfileError {
         /// The second check's number in the block, from 0.
         check: usize,
     },
-    /// More rights than one block may hold.
+    /// A third party's block with something else than attestations.
+    #[error("it is a third party's, and holds something else than 1 to 1,024 facts `attested(\"blake3:…\")`")]
+    Attestation,
+    /// Rights that make no set.
     #[error(transparent)]
-    TooManyRights(#[from] TooManyRights),
+    Rights(#[from] RightsError),
+    /// A block that no chain can have.
+    #[error(transparent)]
+    Block(#[from] BlockError),
     /// It means something that is written otherwise.
     #[error("it is not in canonical form: rights sorted, none covered by another, and nothing unused")]
     NotCanonical,
 }
-/// Where in the chain a block is.
+
+/// Where in the chain a block is, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The first block, which grants.
     Authority,
     /// Any other, which only checks.
     Later,
+    /// One that this third party signed, which only attests.
+    ThirdParty(PublicKey),
 }

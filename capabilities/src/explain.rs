@@ -45,7 +45,8 @@ pub fn explain(
     let blocks: Vec<Explained> = authority
         .blocks()
         .iter()
-        .map(|block| Explained {
+        .enumerate()
+        .map(|(number, block)| Explained {
             scopes: block.rights.as_ref().map(|rights| {
                 let patterns: Vec<Pattern> = rights
                     .for_action(family, action)
@@ -54,7 +55,7 @@ pub fn explain(
                     .collect();
                 scopes(&patterns)
             }),
-            refusal: block.refusal(operation, context),
+            refusal: authority.refusal(number, operation, context),
         })
         .collect();
     let lacks = authority.blocks().iter().any(|block| {
@@ -107,7 +108,11 @@ impl fmt::Display for Explanation {
                     write!(formatter, "it is valid only from {}; ", time(*from))?;
                 }
                 Some(Reason::WrongHolder) => write!(formatter, "it is bound to another holder; ")?,
-                Some(Reason::NoGrant) | None => {}
+                Some(Reason::NotAttested { by }) => {
+                    write!(formatter, "it demands a module that {by} attested; ")?
+                }
+                Some(Reason::Revoked) => write!(formatter, "it was revoked; ")?,
+                Some(Reason::StaleRevocations { .. } | Reason::NoGrant) | None => {}
             }
             match block.scopes.as_deref() {
                 None => writeln!(formatter, "{what} as the block before"),

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    ActionName, Base, FamilyName, NameError, OriginError, PathError, Pattern, TooManyRights, text::quoted,
+    ActionName, Base, FamilyName, NameError, OriginError, PathError, Pattern, RightsError, text::quoted,
 };
 
 /// One action of a family.
@@ -59,6 +59,7 @@ pub fn describe_pattern(pattern: &Pattern) -> String {
     match pattern {
         Pattern::Exact(text) => text.clone(),
         Pattern::Affix { prefix, suffix } => format!("{prefix}…{suffix}"),
+        Pattern::Endpoint(endpoint) => endpoint.to_string(),
     }
 }
 
@@ -87,6 +88,17 @@ pub enum Problem {
     /// It is nothing that `random` knows.
     #[error("write `true`: random bytes come from one source")]
     Source,
+    /// It is no key of a key-value store.
+    #[error("a key has 1 to 2,048 bytes, and no NUL character")]
+    Key,
+    /// It is no module.
+    #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
+    Module,
+    /// It is no name of a module.
+    #[error(
+        "a module's name has 1 to 4,096 bytes, without `#`, `*`, spaces and control characters, and without empty, `.` and `..` components; after a folder's name comes `/**`"
+    )]
+    ModuleName,
     /// For families outside this crate: what is wrong, and what to write.
     #[error("{0}")]
     Other(String),
@@ -160,9 +172,9 @@ pub enum ScopeError {
         /// What is wrong with it.
         problem: Problem,
     },
-    /// More rights than one set holds.
+    /// Rights that one set cannot hold.
     #[error(transparent)]
-    TooManyRights(#[from] TooManyRights),
+    Rights(#[from] RightsError),
     /// A new family whose name another has.
     #[error("there is already a family `{family}`")]
     Duplicate {

@@ -1,14 +1,14 @@
-//! Strict hexadecimal: 32 bytes, lower case, nothing around them.
+//! Strict hexadecimal: so many bytes, lower case, nothing around them.
 
-/// The 32 bytes that 64 lower-case digits stand for, so that one value has one text.
-pub(crate) fn decode(digits: &str) -> Option<[u8; 32]> {
+/// The bytes that twice as many lower-case digits stand for, so that one value has one text.
+pub(crate) fn decode<const LENGTH: usize>(digits: &str) -> Option<[u8; LENGTH]> {
     if !digits
         .bytes()
         .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     {
         return None;
     }
-    let mut bytes = [0; 32];
+    let mut bytes = [0; LENGTH];
     hex::decode_to_slice(digits, &mut bytes).ok()?;
     Some(bytes)
 }

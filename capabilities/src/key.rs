@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use biscuit_auth::Algorithm;
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -78,6 +78,12 @@ impl PublicKey {
         &self.0
     }
 
+    /// Whether the key's owner signed the message, by the strict rules of RFC 8032.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
     /// The same key for the token library; its checks are a subset of ours.
     pub(crate) fn to_biscuit(self) -> Result<biscuit_auth::PublicKey, KeyError> {
         biscuit_auth::PublicKey::from_bytes(&self.0, Algorithm::Ed25519).map_err(|_| KeyError::NotAPoint)
@@ -134,6 +140,11 @@ impl KeyPair {
             return Err(KeyError::Zero);
         }
         Ok(KeyPair(SigningKey::from_bytes(secret)))
+    }
+
+    /// Signs a message, whose beginning says what it is for.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
     }
 
     /// The public half.

@@ -15,7 +15,7 @@
 //!
 //! let accepted = Token::verify(token.as_bytes(), &root.public())?;
 //! let operation = families.parse_operation("fs read data/secret.txt", &base)?;
-//! let context = Context { now: 1_900_000_000, holder: None };
+//! let context = Context::at(1_900_000_000);
 //! assert_eq!(
 //!     accepted.authority().decide(&operation, &context),
 //!     Decision::Denied(Denial { block: 1, reason: Reason::NoGrant })
@@ -30,14 +30,17 @@
 //! tokens is `spec/tokens.md`.
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod authority;
 mod block;
 mod datalog;
+mod endpoint;
 mod explain;
 mod families;
 mod family;
 mod hexadecimal;
 mod holder;
+mod index;
 mod key;
 mod name;
 mod operation;
@@ -45,18 +48,24 @@ mod oracle;
 mod origin;
 mod path;
 mod pattern;
+mod proof;
 mod registry;
+mod revocation;
 mod right;
 mod text;
 mod token;
 #[cfg(test)]
 mod vectors;
 
-pub use authority::{Authority, Context, Decision, Denial, Reason};
-pub use block::{Block, BlockError, MAX_BLOCKS, MAX_TIME};
+pub use attestation::{AttestationRequest, SignedAttestation};
+pub use authority::{Authority, Context, Decision, Denial, Reason, Revoker};
+pub use block::{Attestation, Block, BlockError, MAX_ATTESTED, MAX_BLOCKS, MAX_TIME};
 pub use datalog::ProfileError;
+pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, explain};
-pub use families::{Clock, Env, Fs, Net, RANDOM_SOURCE, Random, Resolution, VariableName};
+pub use families::{
+    Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, RANDOM_SOURCE, Random, Resolution, VariableName,
+};
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};
 pub use holder::{Holder, HolderError};
 pub use key::{KeyError, KeyPair, PublicKey};
@@ -66,6 +75,8 @@ pub use oracle::{Oracle, OracleError, oracle};
 pub use origin::{Origin, OriginError};
 pub use path::{Base, FsPath, MAX_COMPONENT, MAX_PATH, PathError};
 pub use pattern::Pattern;
+pub use proof::{Challenge, Proof, ProofError};
 pub use registry::{Described, Families};
-pub use right::{MAX_RIGHTS, Right, Rights, TooManyRights};
+pub use revocation::{MAX_REVOCATION_LIST, RevocationError, RevocationId, RevocationList, Revocations};
+pub use right::{MAX_COMPLEX_RIGHTS, MAX_RIGHTS, Right, Rights, RightsError};
 pub use token::{MAX_TOKEN, Token, TokenError};

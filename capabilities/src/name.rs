@@ -118,6 +118,10 @@ name! {
         CLOCK = "clock";
         /// Random bytes from the operating system.
         RANDOM = "random";
+        /// Entries of a key-value store.
+        KV = "kv";
+        /// Modules to import.
+        MODULE = "module";
     }
 }
 
@@ -130,6 +134,8 @@ name! {
         WRITE = "write";
         /// Opening a connection.
         CONNECT = "connect";
+        /// Importing a module.
+        IMPORT = "import";
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    ActionName, Base, Family, FamilyName, FsPath, Origin, RANDOM_SOURCE, Resolution, ScopeError,
-    VariableName,
+    ActionName, Base, Family, FamilyName, FsPath, Key, ModuleId, Origin, RANDOM_SOURCE, Resolution,
+    ScopeError, VariableName,
     family::{invalid, parse_action},
 };
 
@@ -73,6 +73,21 @@ impl<'a> Operation<'a> {
     /// Getting random bytes.
     pub fn random_read() -> Self {
         Operation::borrowed(FamilyName::RANDOM, ActionName::READ, RANDOM_SOURCE)
+    }
+
+    /// Reading an entry of a key-value store.
+    pub fn kv_read(key: &'a Key) -> Self {
+        Operation::borrowed(FamilyName::KV, ActionName::READ, key.as_str())
+    }
+
+    /// Changing an entry of a key-value store.
+    pub fn kv_write(key: &'a Key) -> Self {
+        Operation::borrowed(FamilyName::KV, ActionName::WRITE, key.as_str())
+    }
+
+    /// Importing a module.
+    pub fn module_import(module: &'a ModuleId) -> Self {
+        Operation::borrowed(FamilyName::MODULE, ActionName::IMPORT, module.as_str())
     }
 
     /// The family.

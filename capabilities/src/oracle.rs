@@ -66,7 +66,9 @@ impl Oracle {
             authorizer = authorizer.fact(fact).map_err(failed)?;
         }
         match authorizer
-            .build(token.biscuit())
+            .build(token.biscuit().map_err(|error| OracleError {
+                cause: error.to_string(),
+            })?)
             .map_err(failed)?
             .authorize_with_limits(LIMITS)
         {

@@ -1,11 +1,14 @@
 //! Network origins: scheme, host and port, in one canonical spelling.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::text::quoted;
+use crate::{Endpoint, Hosts, Network, Pattern, text::quoted};
 
 /// Longest host name, in bytes.
 const MAX_HOST: usize = 253;
@@ -50,6 +53,20 @@ pub enum OriginError {
         /// The port as given.
         port: String,
     },
+    /// A range of ports that ends before it begins.
+    #[error("the ports {} are none: write the lower one first", quoted(ports))]
+    Ports {
+        /// The range as given.
+        ports: String,
+    },
+    /// A network that is no address and length, or whose address has more bits than its length.
+    #[error("{} is not a network: {hint}", quoted(network))]
+    Network {
+        /// The network as given.
+        network: String,
+        /// What to write.
+        hint: String,
+    },
     /// A host that is neither a domain name nor an address.
     #[error("{} is not a host: {reason}", quoted(host))]
     Host {
@@ -80,8 +97,8 @@ impl Origin {
     /// [`OriginError`].
     pub fn parse(text: &str) -> Result<Origin, OriginError> {
         let (scheme, default_port, rest) = split_scheme(text)?;
-        let (host, port) = split_port(rest)?;
-        Origin::checked(scheme, default_port, host, port)
+        let (host, port) = split_port(rest);
+        Origin::checked(scheme, default_port, host, port.map(parse_port).transpose()?)
     }
 
     /// The origin that a request for this URL connects to.
@@ -153,7 +170,7 @@ impl Origin {
 
     /// Whether the port is the one that the scheme implies.
     pub fn has_default_port(&self) -> bool {
-        SCHEMES.contains(&(self.scheme, Some(self.port)))
+        is_default_port(self.scheme, self.port)
     }
 }
 
@@ -161,6 +178,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
+}
+
+/// Whether the scheme implies this port.
+pub(crate) fn is_default_port(scheme: &str, port: u16) -> bool {
+    SCHEMES.contains(&(scheme, Some(port)))
 }
 
 fn known_scheme(scheme: &str) -> Result<(&'static str, Option<u16>), OriginError> {
@@ -192,7 +214,8 @@ fn split_scheme(text: &str) -> Result<(&'static str, Option<u16>, &str), OriginE
     Ok((scheme, default_port, rest))
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
+/// Host and port, as text.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
     // An IPv6 address holds colons of its own, inside its brackets.
     let split = match authority.rsplit_once(']') {
         Some((host, "")) if host.starts_with('[') => None,
@@ -201,16 +224,17 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), OriginError> {
         }
         _ => authority.split_once(':'),
     };
-    let Some((host, port)) = split else {
-        return Ok((authority, None));
-    };
+    split.map_or((authority, None), |(host, port)| (host, Some(port)))
+}
+
+fn parse_port(port: &str) -> Result<u16, OriginError> {
     let refused = || OriginError::Port {
         port: port.to_owned(),
     };
     if port.is_empty() || port.starts_with('0') || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(refused());
     }
-    Ok((host, Some(port.parse().map_err(|_| refused())?)))
+    port.parse().map_err(|_| refused())
 }
 
 /// A host by the rules of the URL standard for `https`, whatever the scheme: the standard leaves the
@@ -246,30 +270,118 @@ fn parse_host(text: &str) -> Result<Host, OriginError> {
     Ok(Host::Domain(name.to_owned()))
 }
 
-/// What `scheme://*.host[:port]` stands for: what its origins start and end with.
+/// What a scope of the family `net` means: an origin, all hosts below a name, or a network; on one port or a range.
 ///
 /// # Errors
-/// As [`Origin::parse`], and for a wildcard anywhere else or on an address.
-pub(crate) fn wildcard(text: &str) -> Result<(String, String), OriginError> {
+/// As [`Origin::parse`], and for a wildcard, network or range that is none.
+pub(crate) fn parse_scope(text: &str) -> Result<Pattern, OriginError> {
+    if let Some(pattern) = parse_network(text)? {
+        return Ok(pattern);
+    }
     let (scheme, default_port, rest) = split_scheme(text)?;
+    let below = rest.strip_prefix("*.");
+    let (host, ports) = split_port(below.unwrap_or(rest));
+    let (first, last) = parse_ports(scheme, default_port, ports)?;
     let refused = |reason| OriginError::Host {
-        host: rest.to_owned(),
+        host: host.to_owned(),
         reason,
     };
-    let below = rest
-        .strip_prefix("*.")
-        .filter(|below| !below.contains('*'))
-        .ok_or_else(|| {
-            refused("`*` stands only for whole labels at the front, as in `https://*.example.com`")
-        })?;
-    let (host, port) = split_port(below)?;
-    let origin = Origin::checked(scheme, default_port, host, port)?;
-    let Host::Domain(name) = origin.host else {
+    if host.contains('*') {
         return Err(refused(
-            "there is nothing below an address: write the address without `*.`",
+            "`*` stands only for whole labels at the front, as in `https://*.example.com`",
         ));
+    }
+    let hosts = if below.is_some() {
+        match parse_host(host)? {
+            Host::Domain(name) => Hosts::Below(format!(".{name}")),
+            _ => {
+                return Err(refused(
+                    "there is nothing below an address: write the address without `*.`",
+                ));
+            }
+        }
+    } else {
+        Hosts::One(match parse_host(host)? {
+            Host::Domain(name) => name,
+            address => address.to_string().trim_matches(['[', ']']).to_owned(),
+        })
     };
-    Ok((format!("{scheme}://"), format!(".{name}:{}", origin.port)))
+    Endpoint::pattern(scheme, hosts, first, last).ok_or_else(|| refused("it is too long"))
+}
+
+/// `scheme://address/length[:ports]`, or `None` where the text has not that form.
+fn parse_network(text: &str) -> Result<Option<Pattern>, OriginError> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Ok(None);
+    };
+    let Some((written, after)) = rest.split_once('/') else {
+        return Ok(None);
+    };
+    let address: IpAddr = match written.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => match host.parse::<Ipv6Addr>() {
+            Ok(address) => address.into(),
+            Err(_) => return Ok(None),
+        },
+        None => match written.parse::<Ipv4Addr>() {
+            Ok(address) => address.into(),
+            Err(_) => return Ok(None),
+        },
+    };
+    let (scheme, default_port) = known_scheme(scheme)?;
+    let (length, ports) = after
+        .split_once(':')
+        .map_or((after, None), |(length, ports)| (length, Some(ports)));
+    let refused = |hint: String| OriginError::Network {
+        network: format!("{written}/{length}"),
+        hint,
+    };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = Some(length)
+        .filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|length| *length == "0" || !length.starts_with('0'))
+        .and_then(|length| length.parse::<u8>().ok())
+        .filter(|length| *length <= most)
+        .ok_or_else(|| {
+            refused(format!(
+                "after the address comes a length from 0 to {most}, and then the port"
+            ))
+        })?;
+    let (first, last) = parse_ports(scheme, default_port, ports)?;
+    let network = Network::new(address, length).ok_or_else(|| {
+        let whole = Network::around(address, length);
+        refused(format!(
+            "its address has bits after the first {length}; write {whole}"
+        ))
+    })?;
+    let pattern = Endpoint::pattern(scheme, Hosts::Network(network), first, last);
+    Ok(Some(
+        pattern.ok_or_else(|| refused("write it as 10.0.0.0/8".to_owned()))?,
+    ))
+}
+
+/// The first and the last port of `5432`, `5000-5999`, or of the scheme where none is written.
+fn parse_ports(
+    scheme: &'static str,
+    default_port: Option<u16>,
+    ports: Option<&str>,
+) -> Result<(u16, u16), OriginError> {
+    let Some(text) = ports else {
+        let port = default_port.ok_or(OriginError::NoPort { scheme })?;
+        return Ok((port, port));
+    };
+    let (first, last) = match text.split_once('-') {
+        Some((first, last)) => (parse_port(first)?, parse_port(last)?),
+        None => {
+            let port = parse_port(text)?;
+            (port, port)
+        }
+    };
+    if first > last {
+        return Err(OriginError::Ports {
+            ports: text.to_owned(),
+        });
+    }
+    Ok((first, last))
 }
 
 #[cfg(test)]
@@ -352,11 +464,30 @@ mod tests {
 
     /// TOK-28
     #[test]
-    fn wildcards_stand_for_labels_below_a_name() {
-        assert_eq!(
-            wildcard("https://*.Example.com"),
-            Ok(("https://".to_owned(), ".example.com:443".to_owned()))
-        );
+    fn scopes_are_origins_names_networks_and_ranges() {
+        for (text, written) in [
+            ("https://API.example.com.", "https://api.example.com:443"),
+            ("https://*.Example.com", "https://*.example.com"),
+            (
+                "https://*.Example.com:8000-8999",
+                "https://*.example.com:8000-8999",
+            ),
+            ("tcp://10.0.0.0/8:5432", "tcp://10.0.0.0/8:5432"),
+            ("tcp://10.0.0.1/32:5432", "tcp://10.0.0.1:5432"),
+            ("tcp://0.0.0.0/0:1-65535", "tcp://0.0.0.0/0:1-65535"),
+            ("https://[fd00::]/8", "https://[fd00::]/8"),
+            ("tcp://[::1]:5-6", "tcp://[::1]:5-6"),
+            ("tcp://0x7f.1:5-6", "tcp://127.0.0.1:5-6"),
+            ("tcp://db:7-7", "tcp://db:7"),
+        ] {
+            let shown = match parse_scope(text).unwrap() {
+                Pattern::Endpoint(endpoint) => endpoint.to_string(),
+                Pattern::Exact(text) => text,
+                pattern => panic!("{pattern:?}"),
+            };
+            assert_eq!(shown, written, "{text}");
+            assert_eq!(parse_scope(&shown), parse_scope(text));
+        }
         for text in [
             "https://*",
             "https://a.*.b",
@@ -365,7 +496,56 @@ mod tests {
             "https://*.127.0.0.1",
             "https://*.[::1]",
         ] {
-            assert!(matches!(wildcard(text), Err(OriginError::Host { .. })), "{text}");
+            assert!(
+                matches!(parse_scope(text), Err(OriginError::Host { .. })),
+                "{text}"
+            );
         }
+        for text in [
+            "tcp://10.0.0.1/8:5",
+            "tcp://10.0.0.0/33:5",
+            "tcp://10.0.0.0/08:5",
+            "tcp://10.0.0.0/:5",
+            "tcp://10.0.0.0/8/9:5",
+            "tcp://[fd00::]/129:5",
+            "tcp://10.0.0.0/+8:5",
+        ] {
+            assert!(
+                matches!(parse_scope(text), Err(OriginError::Network { .. })),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            parse_scope("tcp://10.1.2.3/8:5").unwrap_err().to_string(),
+            "`10.1.2.3/8` is not a network: its address has bits after the first 8; write 10.0.0.0/8"
+        );
+        assert!(matches!(
+            parse_scope("tcp://a:6-5"),
+            Err(OriginError::Ports { .. })
+        ));
+        for text in [
+            "tcp://a:5-",
+            "tcp://a:-5",
+            "tcp://a:0-5",
+            "tcp://a:5-65536",
+            "tcp://a:1-2-3",
+        ] {
+            assert!(
+                matches!(parse_scope(text), Err(OriginError::Port { .. })),
+                "{text}"
+            );
+        }
+        assert!(matches!(
+            parse_scope("tcp://10.0.0.0/8"),
+            Err(OriginError::NoPort { .. })
+        ));
+        assert!(matches!(
+            parse_scope("https://a/8"),
+            Err(OriginError::Part { .. })
+        ));
+        assert!(matches!(
+            parse_scope("https://10.1/8"),
+            Err(OriginError::Part { .. })
+        ));
     }
 }

@@ -1,9 +1,12 @@
 //! String patterns over canonical resources: the one language that all scopes compile to.
 
+use crate::Endpoint;
+
 /// A set of canonical resource strings.
 ///
 /// The kinds are few and closed so that deciding, meeting, and the Datalog of a token are the same
-/// code for every family. They mean exactly what Biscuit's `==`, `starts_with` and `ends_with` mean.
+/// code for every family. The first two mean exactly what Biscuit's `==`, `starts_with` and `ends_with` mean. Endpoints are for
+/// the family `net` alone, which in turn has no affixes: so any two patterns that can meet have a pattern as their meet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
     /// One string.
@@ -16,6 +19,8 @@ pub enum Pattern {
         /// What the string ends with.
         suffix: String,
     },
+    /// Connections of the family `net`, by host and port.
+    Endpoint(Endpoint),
 }
 
 impl Pattern {
@@ -44,6 +49,7 @@ impl Pattern {
             Pattern::Affix { prefix, suffix } => {
                 resource.starts_with(prefix.as_str()) && resource.ends_with(suffix.as_str())
             }
+            Pattern::Endpoint(endpoint) => endpoint.matches(resource),
         }
     }
 
@@ -63,17 +69,22 @@ impl Pattern {
                 prefix: longer(prefix, other_prefix, |long, short| long.starts_with(short))?,
                 suffix: longer(suffix, other_suffix, |long, short| long.ends_with(short))?,
             }),
+            (Pattern::Endpoint(endpoint), Pattern::Endpoint(other)) => endpoint.meet(other),
+            // Never of one family: see `Rights::new`.
+            (Pattern::Affix { .. }, Pattern::Endpoint(_)) | (Pattern::Endpoint(_), Pattern::Affix { .. }) => {
+                None
+            }
         }
     }
 
     /// Whether every string of `other` is in this set.
     ///
     /// Comparing the affixes is complete, not only sound: a set with an affix contains strings whose
-    /// middle is any text, so no other affix can hold all of them by luck.
+    /// middle is any text, so no other affix can hold all of them by luck. The same goes for hosts and ports.
     pub fn covers(&self, other: &Pattern) -> bool {
         match (self, other) {
             (_, Pattern::Exact(text)) => self.matches(text),
-            (Pattern::Exact(_), Pattern::Affix { .. }) => false,
+            (Pattern::Exact(_), _) => false,
             (
                 Pattern::Affix { prefix, suffix },
                 Pattern::Affix {
@@ -81,6 +92,10 @@ impl Pattern {
                     suffix: other_suffix,
                 },
             ) => other_prefix.starts_with(prefix.as_str()) && other_suffix.ends_with(suffix.as_str()),
+            (Pattern::Endpoint(endpoint), Pattern::Endpoint(other)) => endpoint.covers(other),
+            (Pattern::Affix { .. }, Pattern::Endpoint(_)) | (Pattern::Endpoint(_), Pattern::Affix { .. }) => {
+                false
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 pub struct Families(Vec<Arc<dyn Family>>);
 
 impl Families {
-    /// The families of this crate: `fs`, `net`, `env`, `clock`, `random`.
+    /// The families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -21,6 +21,8 @@ impl Families {
             Arc::new(families::Env),
             Arc::new(families::Clock),
             Arc::new(families::Random),
+            Arc::new(families::Kv),
+            Arc::new(families::Module),
         ])
     }
 

@@ -1,22 +1,47 @@
 //! Rights: which action, on which resources.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    hash::{Hash, Hasher},
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use thiserror::Error;
 
-use crate::{ActionName, FamilyName, Pattern};
+use crate::{ActionName, FamilyName, Pattern, index::Index};
 
 /// Most rights that one set may hold.
 ///
-/// The meet of two sets can have as many members as the product of their sizes, and guests narrow
-/// capabilities as they like: the limit bounds time and memory. A 16 KiB token holds fewer.
-pub const MAX_RIGHTS: usize = 1024;
+/// Guests narrow capabilities as they like: the limits bound time and memory. A 16 KiB token holds fewer.
+pub const MAX_RIGHTS: usize = 16_384;
 
-/// A set of rights would hold more than [`MAX_RIGHTS`].
+/// Most rights of one set that are endpoints, or affixes with a suffix: the meet of two sets can have as many of these
+/// as the product of their sizes.
+pub const MAX_COMPLEX_RIGHTS: usize = 1_024;
+
+/// Why rights make no set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a set of rights holds at most {MAX_RIGHTS}; grant a folder or a wildcard in place of single names")]
 #[non_exhaustive]
-pub struct TooManyRights;
+pub enum RightsError {
+    /// More than [`MAX_RIGHTS`].
+    #[error(
+        "a set of rights holds at most {MAX_RIGHTS}; grant a folder or a wildcard in place of single names"
+    )]
+    TooMany,
+    /// More than [`MAX_COMPLEX_RIGHTS`] that are neither one resource nor all that begin alike.
+    #[error(
+        "a set of rights holds at most {MAX_COMPLEX_RIGHTS} wildcards, networks and ranges of ports; grant larger ones"
+    )]
+    TooManyComplex,
+    /// A pattern of a kind that its family does not have.
+    #[error("rights of the family `{family}` have no patterns of the kind `{kind}`")]
+    Kind {
+        /// The family.
+        family: FamilyName,
+        /// The kind, as tokens have it.
+        kind: &'static str,
+    },
+}
 
 /// One action of one family on the resources of one pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +59,19 @@ impl Right {
         (self.family, self.action)
     }
 
+    fn is_exact(&self) -> bool {
+        matches!(self.pattern, Pattern::Exact(_))
+    }
+
+    /// Whether it is neither one resource nor all resources that begin alike.
+    fn is_complex(&self) -> bool {
+        match &self.pattern {
+            Pattern::Exact(_) => false,
+            Pattern::Affix { suffix, .. } => !suffix.is_empty(),
+            Pattern::Endpoint(_) => true,
+        }
+    }
+
     fn covers(&self, other: &Right) -> bool {
         self.key() == other.key() && self.pattern.covers(&other.pattern)
     }
@@ -41,16 +79,38 @@ impl Right {
 
 /// A set of rights in its one canonical form: sorted, and no right covered by another.
 ///
-/// Two sets that allow the same operations are equal. Cloning is cheap.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+/// Cloning is cheap.
+#[derive(Debug, Clone, Default)]
 pub struct Rights(Arc<Sorted>);
 
-#[derive(Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Default)]
 struct Sorted {
     rights: Vec<Right>,
-    /// Where each action's rights are. Decisions begin here: a few comparisons of names, which are
-    /// three machine words each, are faster than a binary search through the rights.
-    actions: Vec<(FamilyName, ActionName, Range<usize>)>,
+    actions: Vec<OfAction>,
+}
+
+/// Where one action's rights are.
+#[derive(Debug)]
+struct OfAction {
+    family: FamilyName,
+    action: ActionName,
+    range: Range<usize>,
+    /// Made when it is first needed: most sets are never asked.
+    index: OnceLock<Index>,
+}
+
+impl PartialEq for Rights {
+    fn eq(&self, other: &Rights) -> bool {
+        self.0.rights == other.0.rights
+    }
+}
+
+impl Eq for Rights {}
+
+impl Hash for Rights {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.rights.hash(state);
+    }
 }
 
 impl Rights {
@@ -62,26 +122,40 @@ impl Rights {
     /// The canonical set of these rights.
     ///
     /// # Errors
-    /// More than [`MAX_RIGHTS`] different ones.
-    pub fn new(rights: impl IntoIterator<Item = Right>) -> Result<Rights, TooManyRights> {
+    /// Too many, or a pattern of a kind that its family does not have: endpoints are for `net`, and affixes for all others.
+    pub fn new(rights: impl IntoIterator<Item = Right>) -> Result<Rights, RightsError> {
         let mut sorted: Vec<Right> = rights.into_iter().collect();
-        sorted.sort();
+        sorted.sort_unstable();
         sorted.dedup();
         if sorted.len() > MAX_RIGHTS {
-            return Err(TooManyRights);
+            return Err(RightsError::TooMany);
         }
-        let rights: Vec<Right> = sorted
-            .iter()
-            // Without duplicates, two rights never cover each other, so this keeps one of every pair.
-            .filter(|right| !sorted.iter().any(|other| other != *right && other.covers(right)))
-            .cloned()
-            .collect();
-        let mut actions: Vec<(FamilyName, ActionName, Range<usize>)> = Vec::new();
-        for (index, right) in rights.iter().enumerate() {
-            match actions.last_mut() {
-                Some((family, action, range)) if (*family, *action) == right.key() => range.end = index + 1,
-                _ => actions.push((right.family, right.action, index..index + 1)),
-            }
+        for right in &sorted {
+            let is_net = right.family == FamilyName::NET;
+            let kind = match &right.pattern {
+                Pattern::Affix { .. } if is_net => "affix",
+                Pattern::Endpoint(endpoint) if !is_net => endpoint.hosts().kind(),
+                _ => continue,
+            };
+            return Err(RightsError::Kind {
+                family: right.family,
+                kind,
+            });
+        }
+        let mut rights = Vec::with_capacity(sorted.len());
+        let mut actions = Vec::new();
+        for of_action in sorted.chunk_by(|one, other| one.key() == other.key()) {
+            let Some(first) = of_action.first() else {
+                continue;
+            };
+            let start = rights.len();
+            rights.extend(not_covered(of_action)?.into_iter().cloned());
+            actions.push(OfAction {
+                family: first.family,
+                action: first.action,
+                range: start..rights.len(),
+                index: OnceLock::new(),
+            });
         }
         Ok(Rights(Arc::new(Sorted { rights, actions })))
     }
@@ -101,63 +175,99 @@ impl Rights {
         self.0.rights.iter()
     }
 
+    fn of_action(&self, family: FamilyName, action: ActionName) -> Option<&OfAction> {
+        // There are few: comparing names, three machine words each, is faster than any search.
+        let mut actions = self.0.actions.iter();
+        actions.find(|of| of.action == action && of.family == family)
+    }
+
     /// The rights of one family and action, sorted by pattern.
     pub fn for_action(&self, family: FamilyName, action: ActionName) -> &[Right] {
-        let mut actions = self.0.actions.iter();
-        let range = actions.find(|(of_family, of_action, _)| *of_action == action && *of_family == family);
-        range
-            .and_then(|(.., range)| self.0.rights.get(range.clone()))
+        self.of_action(family, action)
+            .and_then(|of| self.0.rights.get(of.range.clone()))
             .unwrap_or_default()
     }
 
-    /// Whether the operation on this canonical resource is allowed.
+    fn index(&self, family: FamilyName, action: ActionName) -> Option<&Index> {
+        let of = self.of_action(family, action)?;
+        Some(of.index.get_or_init(|| {
+            let rights = self.0.rights.get(of.range.clone()).unwrap_or_default();
+            Index::of(rights.iter().map(|right| &right.pattern))
+        }))
+    }
+
+    /// Whether the operation on this canonical resource is allowed. The first question about an action takes
+    /// longer than those that follow.
     pub fn allows(&self, family: FamilyName, action: ActionName, resource: &str) -> bool {
-        self.for_action(family, action)
-            .iter()
-            .any(|right| right.pattern.matches(resource))
+        self.index(family, action)
+            .is_some_and(|index| index.matches(resource))
     }
 
     /// The rights that both sets allow.
     ///
     /// # Errors
-    /// More than [`MAX_RIGHTS`] different ones.
-    pub fn meet(&self, other: &Rights) -> Result<Rights, TooManyRights> {
-        let mut both = Vec::new();
-        for right in self.iter() {
+    /// Too many.
+    pub fn meet(&self, other: &Rights) -> Result<Rights, RightsError> {
+        // Of exact texts and prefixes, two are nested or apart: what both sets allow is each one that the other covers.
+        let covered = |of: &Rights, by: &Rights| -> Vec<Right> {
+            of.iter()
+                .filter(|right| {
+                    !right.is_complex() && by.covers_pattern(right.family, right.action, &right.pattern)
+                })
+                .cloned()
+                .collect()
+        };
+        let mut both = covered(self, other);
+        both.extend(covered(other, self));
+        for right in self.iter().filter(|right| !right.is_exact()) {
             for other in other.for_action(right.family, right.action) {
+                if other.is_exact() || !right.is_complex() && !other.is_complex() {
+                    continue; // it was among those above
+                }
                 if let Some(pattern) = right.pattern.meet(&other.pattern) {
                     both.push(Right {
-                        family: right.family,
-                        action: right.action,
                         pattern,
+                        ..right.clone()
                     });
                 }
             }
             // Equal meets are common, so only what is left without them counts; the factor bounds memory.
             if both.len() > 4 * MAX_RIGHTS {
-                both.sort();
+                both.sort_unstable();
                 both.dedup();
                 if both.len() > MAX_RIGHTS {
-                    return Err(TooManyRights);
+                    return Err(RightsError::TooMany);
                 }
             }
         }
         Rights::new(both)
     }
 
-    /// Whether everything that `other` allows is allowed here.
+    /// Whether everything that `other` allows is allowed here, each right of it by one right of this set.
     pub fn covers(&self, other: &Rights) -> bool {
         other
             .iter()
             .all(|right| self.covers_pattern(right.family, right.action, &right.pattern))
     }
 
-    /// Whether every resource of the pattern is allowed.
+    /// Whether every resource of the pattern is allowed, by one right.
     pub fn covers_pattern(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
-        // One member must cover it alone: see `Pattern::covers`.
-        self.for_action(family, action)
-            .iter()
-            .any(|right| right.pattern.covers(pattern))
+        let Some(index) = self.index(family, action) else {
+            return false;
+        };
+        let by_complex = || {
+            let rights = self.for_action(family, action);
+            rights
+                .iter()
+                .any(|right| right.is_complex() && right.pattern.covers(pattern))
+        };
+        match pattern {
+            Pattern::Exact(text) => index.matches(text),
+            Pattern::Affix { prefix, suffix } => {
+                index.covers_prefix(prefix) || !suffix.is_empty() && by_complex()
+            }
+            Pattern::Endpoint(_) => by_complex(),
+        }
     }
 
     /// Whether some resource of the pattern is allowed.
@@ -166,6 +276,56 @@ impl Rights {
             .iter()
             .any(|right| right.pattern.meet(pattern).is_some())
     }
+}
+
+/// Those of one action's rights, sorted and different, that no other of them covers.
+///
+/// Without duplicates, two rights never cover each other, so one of every pair stays.
+fn not_covered(rights: &[Right]) -> Result<Vec<&Right>, RightsError> {
+    let (complex, simple): (Vec<&Right>, Vec<&Right>) = rights.iter().partition(|right| right.is_complex());
+    // Comparing them in pairs takes the square of their number.
+    if complex.len() > 4 * MAX_COMPLEX_RIGHTS {
+        return Err(RightsError::TooManyComplex);
+    }
+    let by_complex = |right: &Right| complex.iter().any(|other| *other != right && other.covers(right));
+
+    // Sorted by text, all that begins with a prefix follows it, with nothing else between.
+    let mut by_text: Vec<(&str, bool, &Right)> = simple
+        .iter()
+        .map(|right| match &right.pattern {
+            Pattern::Affix { prefix, .. } => (prefix.as_str(), false, *right),
+            Pattern::Exact(text) => (text.as_str(), true, *right),
+            Pattern::Endpoint(_) => ("", true, *right), // is complex
+        })
+        .collect();
+    by_text.sort_unstable_by_key(|(text, is_exact, _)| (*text, *is_exact));
+    let mut last: Option<&str> = None;
+    let mut prefixes = Vec::new();
+    let mut kept = Vec::new();
+    for (text, is_exact, right) in by_text {
+        if last.is_some_and(|prefix| text.starts_with(prefix)) {
+            continue;
+        }
+        if !is_exact {
+            last = Some(text);
+            prefixes.push(right);
+        }
+        if !by_complex(right) {
+            kept.push(right);
+        }
+    }
+
+    let simple = kept.len();
+    kept.extend(
+        complex
+            .iter()
+            .filter(|right| !by_complex(right) && !prefixes.iter().any(|prefix| prefix.covers(right))),
+    );
+    if kept.len() - simple > MAX_COMPLEX_RIGHTS {
+        return Err(RightsError::TooManyComplex);
+    }
+    kept.sort_unstable();
+    Ok(kept)
 }
 
 impl<'a> IntoIterator for &'a Rights {
@@ -180,6 +340,7 @@ impl<'a> IntoIterator for &'a Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Endpoint, Hosts};
 
     fn right(pattern: Pattern) -> Right {
         Right {
@@ -214,7 +375,44 @@ mod tests {
     fn a_meet_that_explodes_is_refused() {
         let prefixes = Rights::new((0..200).map(|n| right(Pattern::prefix(format!("/{n:03}/"))))).unwrap();
         let suffixes = Rights::new((0..200).map(|n| right(Pattern::affix("", format!(".{n:03}"))))).unwrap();
-        assert_eq!(prefixes.meet(&suffixes), Err(TooManyRights));
-        assert!(Rights::new((0..=MAX_RIGHTS).map(|n| right(Pattern::exact(n.to_string())))).is_err());
+        assert_eq!(prefixes.meet(&suffixes), Err(RightsError::TooMany));
+        let few = Rights::new(suffixes.iter().take(10).cloned()).unwrap();
+        assert_eq!(prefixes.meet(&few), Err(RightsError::TooManyComplex));
+        assert_eq!(
+            Rights::new((0..=MAX_RIGHTS).map(|n| right(Pattern::exact(n.to_string())))),
+            Err(RightsError::TooMany)
+        );
+        let most = Rights::new((0..MAX_RIGHTS).map(|n| right(Pattern::exact(format!("{n}x"))))).unwrap();
+        assert_eq!(most.meet(&most), Ok(most.clone()));
+        assert!(most.covers(&most));
+        let suffixes = |count| Rights::new((0..count).map(|n| right(Pattern::affix("", format!("x{n}")))));
+        assert!(suffixes(MAX_COMPLEX_RIGHTS).is_ok());
+        assert_eq!(suffixes(MAX_COMPLEX_RIGHTS + 1), Err(RightsError::TooManyComplex));
+    }
+
+    /// TOK-17
+    #[test]
+    fn kinds_of_patterns_belong_to_families() {
+        let network = Endpoint::pattern("tcp", Hosts::Below(".a".to_owned()), 5, 5).unwrap();
+        assert_eq!(
+            Rights::new([right(network.clone())]),
+            Err(RightsError::Kind {
+                family: FamilyName::FS,
+                kind: "below"
+            })
+        );
+        let net = |pattern| Right {
+            family: FamilyName::NET,
+            action: ActionName::CONNECT,
+            pattern,
+        };
+        assert!(Rights::new([net(network)]).is_ok());
+        assert_eq!(
+            Rights::new([net(Pattern::prefix("https://"))]),
+            Err(RightsError::Kind {
+                family: FamilyName::NET,
+                kind: "affix"
+            })
+        );
     }
 }

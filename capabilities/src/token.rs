@@ -1,26 +1,34 @@
 //! Tokens: Biscuits whose signatures hold and whose content is in the profile.
 
-use std::{fmt, iter};
+use std::{fmt, iter, sync::OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use biscuit_auth::{
-    Biscuit, BiscuitBuilder, BlockBuilder,
+    Biscuit, BiscuitBuilder, BlockBuilder, UnverifiedBiscuit,
     datalog::SymbolTable,
     error,
-    format::schema::{self, public_key::Algorithm},
+    format::{
+        SerializedBiscuit,
+        schema::{self, public_key::Algorithm},
+    },
 };
 use prost::Message;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    Authority, Block, BlockError, KeyError, KeyPair, MAX_BLOCKS, ProfileError, PublicKey,
-    datalog::{self, Place},
+    AttestationRequest, Authority, Block, BlockError, Holder, KeyError, KeyPair, MAX_BLOCKS, ProfileError,
+    PublicKey, RevocationId, SignedAttestation,
+    attestation::refused,
+    datalog::{self, Place, Symbols},
     text::quoted,
 };
 
 /// Most bytes of a token.
 pub const MAX_TOKEN: usize = 16 * 1024;
+
+/// The signature version that binds a third party's block to its place in a token.
+const THIRD_PARTY_SIGNATURE: u32 = 1;
 
 /// Why a token was refused, or could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -59,11 +67,22 @@ pub enum TokenError {
         /// The block; 0 is the authority block.
         block: usize,
     },
-    /// A block signed by a third party.
-    #[error("block {block} is signed by a third party, which is not supported")]
-    ThirdParty {
-        /// The block; 0 is the authority block.
+    /// An authority block that a third party signed.
+    #[error("the authority block is signed by a third party, which only later blocks may be")]
+    ThirdParty,
+    /// A third party's signature that covers its block alone, and so would hold in any token.
+    #[error(
+        "block {block} is signed by a third party in the old way, which does not bind it to its token; ask them for a new one"
+    )]
+    LegacyThirdParty {
+        /// The block.
         block: usize,
+    },
+    /// An attestation, or a request for one, that is none, or not for this token, or by another party.
+    #[error("the attestation does not fit: {}", quoted(cause))]
+    Attestation {
+        /// What is wrong.
+        cause: String,
     },
     /// A signature that does not hold, under this root key.
     #[error("a signature does not hold: the token was changed, or signed by another root key")]
@@ -100,7 +119,9 @@ impl TokenError {
             TokenError::Malformed { .. } => "Malformed",
             TokenError::RootKeyNumber => "RootKeyNumber",
             TokenError::Algorithm { .. } => "Algorithm",
-            TokenError::ThirdParty { .. } => "ThirdParty",
+            TokenError::ThirdParty => "ThirdParty",
+            TokenError::LegacyThirdParty { .. } => "LegacyThirdParty",
+            TokenError::Attestation { .. } => "Attestation",
             TokenError::Signature => "Signature",
             TokenError::NotCanonical => "NotCanonical",
             TokenError::Profile { .. } => "Profile",
@@ -117,9 +138,13 @@ impl TokenError {
 /// are never given to a guest.
 #[derive(Clone)]
 pub struct Token {
-    biscuit: Biscuit,
+    root: PublicKey,
+    container: SerializedBiscuit,
     bytes: Zeroizing<Vec<u8>>,
+    symbols: Symbols,
     authority: Authority,
+    /// For the token library's own evaluation, which few need.
+    biscuit: OnceLock<Biscuit>,
 }
 
 impl Token {
@@ -133,12 +158,22 @@ impl Token {
 
     /// [`Token::mint`] with the key pair that signs the next block: for reproducible tests.
     pub(crate) fn mint_with(root: &KeyPair, block: &Block, next: &KeyPair) -> Result<Token, TokenError> {
-        let authority = Authority::new(block.clone())?;
+        Authority::new(block.clone())?; // says what is wrong with a block before it is signed
+        let (facts, checks) = datalog::write(block, Place::Authority);
+        let builder = BlockBuilder {
+            facts,
+            checks,
+            ..BlockBuilder::default()
+        };
         let biscuit = BiscuitBuilder::new()
-            .merge(builder(block, Place::Authority))
+            .merge(builder)
             .build_with_key_pair(&root.to_biscuit()?, SymbolTable::new(), &next.to_biscuit()?)
             .map_err(malformed)?;
-        Token::assembled(biscuit, authority)
+        let container = biscuit.container().clone();
+        let mut symbols = Symbols::default();
+        datalog::encode(block, Place::Authority, &mut symbols);
+        let authority = Authority::begin(block.clone(), last_id(&container))?;
+        Token::assembled(root.public(), container, symbols, authority)
     }
 
     /// This token with one more block. It can only shrink, and needs no root key.
@@ -151,15 +186,15 @@ impl Token {
 
     /// [`Token::attenuate`] with the key pair that signs the block after: for reproducible tests.
     pub(crate) fn attenuate_with(&self, block: &Block, next: &KeyPair) -> Result<Token, TokenError> {
-        let authority = self.authority.narrow(block)?;
-        let biscuit = self
-            .biscuit
-            .append_with_keypair(&next.to_biscuit()?, builder(block, Place::Later))
-            .map_err(|error| match error {
-                error::Token::AlreadySealed | error::Token::AppendOnSealed => TokenError::Sealed,
-                error => malformed(error),
-            })?;
-        Token::assembled(biscuit, authority)
+        self.authority.narrow(block)?; // says what is wrong with a block before it is signed
+        let mut symbols = self.symbols.clone();
+        let bytes = datalog::encode(block, Place::Later, &mut symbols);
+        let container = self
+            .container
+            .append_serialized(&next.to_biscuit()?, bytes, None)
+            .map_err(sealed)?;
+        let authority = self.authority.append(block, last_id(&container))?;
+        Token::assembled(self.root, container, symbols, authority)
     }
 
     /// This token, closed: nothing can be added to it any more.
@@ -167,11 +202,74 @@ impl Token {
     /// # Errors
     /// [`TokenError::Sealed`] when it was already.
     pub fn seal(&self) -> Result<Token, TokenError> {
-        let sealed = self.biscuit.seal().map_err(|error| match error {
-            error::Token::AlreadySealed => TokenError::Sealed,
-            error => malformed(error),
-        })?;
-        Token::assembled(sealed, self.authority.clone())
+        let container = self.container.seal().map_err(sealed)?;
+        Token::assembled(self.root, container, self.symbols.clone(), self.authority.clone())
+    }
+
+    /// This token for this holder alone, and closed: what can be given to others to present as theirs, and to nobody else.
+    ///
+    /// # Errors
+    /// As [`Token::attenuate`].
+    pub fn seal_for(&self, holder: Holder) -> Result<Token, TokenError> {
+        self.attenuate(&Block::bound_to(holder))?.seal()
+    }
+
+    /// What a third party signs to attest modules to the holders of this token.
+    ///
+    /// # Errors
+    /// [`TokenError::Sealed`].
+    pub fn attestation_request(&self) -> Result<AttestationRequest, TokenError> {
+        if self.is_sealed() {
+            return Err(TokenError::Sealed);
+        }
+        let request = schema::ThirdPartyBlockRequest {
+            legacy_previous_key: None,
+            legacy_public_keys: vec![],
+            previous_signature: self.id().as_bytes().to_vec(),
+        };
+        Ok(AttestationRequest(request.encode_to_vec()))
+    }
+
+    /// This token with a block that this third party signed for it.
+    ///
+    /// # Errors
+    /// [`TokenError::Attestation`] for one of another party or for another token, and as [`Token::attenuate`].
+    pub fn with_attestation(
+        &self,
+        attestation: &SignedAttestation,
+        by: &PublicKey,
+    ) -> Result<Token, TokenError> {
+        self.with_attestation_and(attestation, by, &KeyPair::generate()?)
+    }
+
+    /// [`Token::with_attestation`] with the key pair that signs the block after: for reproducible tests.
+    pub(crate) fn with_attestation_and(
+        &self,
+        attestation: &SignedAttestation,
+        by: &PublicKey,
+        next: &KeyPair,
+    ) -> Result<Token, TokenError> {
+        if self.is_sealed() {
+            return Err(TokenError::Sealed);
+        }
+        if attestation.by()? != by.as_bytes() {
+            return Err(TokenError::Attestation {
+                cause: format!("it is not by {by}"),
+            });
+        }
+        let next = next.to_biscuit()?;
+        let longer = UnverifiedBiscuit::from(self.as_bytes())
+            .and_then(|token| token.append_third_party_with_keypair(attestation.as_bytes(), next))
+            .map_err(refused)?;
+        // What the third party wrote is known only now.
+        let bytes = longer.to_vec().map_err(malformed)?;
+        Token::verify(&bytes, &self.root).map_err(|error| match error {
+            TokenError::Signature => TokenError::Attestation {
+                cause: "its signature is for another token, or for an earlier or later state of this one"
+                    .to_owned(),
+            },
+            error => error,
+        })
     }
 
     /// The token of these bytes, when this root key signed it and all of it is in the profile.
@@ -188,21 +286,20 @@ impl Token {
             cause: error.to_string(),
         })?;
         check_shape(&outer)?;
-        let biscuit = Biscuit::from(bytes, root.to_biscuit()?).map_err(|error| match error {
-            error::Token::Format(
+        let container =
+            SerializedBiscuit::from_slice(bytes, root.to_biscuit()?).map_err(|error| match error {
                 error::Format::Signature(_)
                 | error::Format::SealedSignature
-                | error::Format::BlockSignatureDeserializationError(_),
-            ) => TokenError::Signature,
-            error => malformed(error),
-        })?;
-        let mut symbols = SymbolTable::new();
+                | error::Format::BlockSignatureDeserializationError(_) => TokenError::Signature,
+                error => malformed(error::Token::Format(error)),
+            })?;
+        let mut symbols = Symbols::default();
         let mut authority: Option<Authority> = None;
         for (number, signed) in iter::once(&outer.authority).chain(&outer.blocks).enumerate() {
-            let place = if number == 0 {
-                Place::Authority
-            } else {
-                Place::Later
+            let place = match (number, &signed.external_signature) {
+                (0, _) => Place::Authority,
+                (_, None) => Place::Later,
+                (_, Some(by)) => Place::ThirdParty(third_party(by)?),
             };
             let block = datalog::decode(&signed.block, place, &mut symbols).map_err(|problem| {
                 TokenError::Profile {
@@ -210,15 +307,16 @@ impl Token {
                     problem,
                 }
             })?;
+            let id = id(&signed.signature);
             authority = Some(match authority {
-                None => Authority::new(block)?,
-                Some(authority) => authority.narrow(&block)?,
+                None => Authority::begin(block, id)?,
+                Some(authority) => authority.append(&block, id)?,
             });
         }
         let authority = authority.ok_or(TokenError::Malformed {
             cause: "no authority block".to_owned(),
         })?;
-        let token = Token::assembled(biscuit, authority)?;
+        let token = Token::assembled(*root, container, symbols, authority)?;
         // Unknown fields and other spellings of the envelope are outside the signatures.
         if token.as_bytes() != bytes {
             return Err(TokenError::NotCanonical);
@@ -261,15 +359,26 @@ impl Token {
         }
     }
 
-    fn assembled(biscuit: Biscuit, authority: Authority) -> Result<Token, TokenError> {
-        let bytes = Zeroizing::new(biscuit.to_vec().map_err(malformed)?);
+    fn assembled(
+        root: PublicKey,
+        container: SerializedBiscuit,
+        symbols: Symbols,
+        authority: Authority,
+    ) -> Result<Token, TokenError> {
+        let bytes = container
+            .to_vec()
+            .map_err(|error| malformed(error::Token::Format(error)))?;
+        let bytes = Zeroizing::new(bytes);
         if bytes.len() > MAX_TOKEN {
             return Err(TokenError::TooLarge { size: bytes.len() });
         }
         Ok(Token {
-            biscuit,
+            root,
+            container,
             bytes,
+            symbols,
             authority,
+            biscuit: OnceLock::new(),
         })
     }
 
@@ -293,26 +402,57 @@ impl Token {
         &self.authority
     }
 
-    /// The revocation identifier of every block in hexadecimal, the authority block's first.
-    ///
-    /// They are the blocks' signatures: name a token by the last of them, never by its bytes.
-    pub fn revocation_ids(&self) -> Vec<String> {
-        self.biscuit
-            .revocation_identifiers()
-            .iter()
-            .map(hex::encode)
+    /// The key that signed the authority block.
+    pub fn root(&self) -> &PublicKey {
+        &self.root
+    }
+
+    /// The revocation identifier of every block, the authority block's first: the blocks' signatures.
+    pub fn revocation_ids(&self) -> Vec<RevocationId> {
+        iter::once(&self.container.authority)
+            .chain(&self.container.blocks)
+            .filter_map(|block| id(block.signature.to_bytes()))
             .collect()
+    }
+
+    /// What the token is named by: its last block's revocation identifier, never its bytes.
+    pub fn id(&self) -> RevocationId {
+        // A signature of another length is no Ed25519 signature, and was refused.
+        last_id(&self.container).unwrap_or_else(|| RevocationId::from_bytes([0; 64]))
     }
 
     /// Whether nothing can be added to the token any more.
     pub fn is_sealed(&self) -> bool {
-        self.biscuit.container().proof.is_sealed()
+        self.container.proof.is_sealed()
     }
 
     /// The token for the token library's authorizer.
-    pub(crate) fn biscuit(&self) -> &Biscuit {
-        &self.biscuit
+    pub(crate) fn biscuit(&self) -> Result<&Biscuit, TokenError> {
+        if let Some(biscuit) = self.biscuit.get() {
+            return Ok(biscuit);
+        }
+        let biscuit = Biscuit::from(self.as_bytes(), self.root.to_biscuit()?).map_err(malformed)?;
+        Ok(self.biscuit.get_or_init(|| biscuit))
     }
+}
+
+/// The identifier that a signature is.
+fn id(signature: &[u8]) -> Option<RevocationId> {
+    signature.try_into().ok().map(RevocationId::from_bytes)
+}
+
+fn last_id(container: &SerializedBiscuit) -> Option<RevocationId> {
+    let last = container.blocks.last().unwrap_or(&container.authority);
+    id(last.signature.to_bytes())
+}
+
+/// Who signed a third party's block; that it is an Ed25519 key was checked before.
+fn third_party(signature: &schema::ExternalSignature) -> Result<PublicKey, TokenError> {
+    let bytes = signature.public_key.key.as_slice().try_into();
+    let bytes = bytes.map_err(|_| TokenError::Malformed {
+        cause: "a third party's key has another length than 32 bytes".to_owned(),
+    })?;
+    Ok(PublicKey::from_bytes(bytes)?)
 }
 
 impl fmt::Debug for Token {
@@ -334,22 +474,27 @@ fn check_shape(outer: &schema::Biscuit) -> Result<(), TokenError> {
         return Err(TokenError::RootKeyNumber);
     }
     for (block, signed) in iter::once(&outer.authority).chain(&outer.blocks).enumerate() {
-        if signed.external_signature.is_some() {
-            return Err(TokenError::ThirdParty { block });
+        let mut keys = vec![&signed.next_key];
+        if let Some(third_party) = &signed.external_signature {
+            if block == 0 {
+                return Err(TokenError::ThirdParty);
+            }
+            if signed.version != Some(THIRD_PARTY_SIGNATURE) {
+                return Err(TokenError::LegacyThirdParty { block });
+            }
+            keys.push(&third_party.public_key);
         }
-        if signed.next_key.algorithm != Algorithm::Ed25519 as i32 {
+        if keys.iter().any(|key| key.algorithm != Algorithm::Ed25519 as i32) {
             return Err(TokenError::Algorithm { block });
         }
     }
     Ok(())
 }
 
-fn builder(block: &Block, place: Place) -> BlockBuilder {
-    let (facts, checks) = datalog::write(block, place);
-    BlockBuilder {
-        facts,
-        checks,
-        ..BlockBuilder::default()
+fn sealed(error: error::Token) -> TokenError {
+    match error {
+        error::Token::AlreadySealed | error::Token::AppendOnSealed => TokenError::Sealed,
+        error => malformed(error),
     }
 }
 

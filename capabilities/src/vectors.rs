@@ -42,7 +42,10 @@ fn token(blocks: &[Block]) -> Token {
 }
 
 fn accepted(name: &str, blocks: &[Block], operations: &[&str], contexts: &[Context<'_>]) -> Value {
-    let token = token(blocks);
+    decided(name, &token(blocks), operations, contexts)
+}
+
+fn decided(name: &str, token: &Token, operations: &[&str], contexts: &[Context<'_>]) -> Value {
     let mut questions = Vec::new();
     for operation in operations {
         let operation = Families::builtin().parse_operation(operation, &base()).unwrap();
@@ -55,6 +58,9 @@ fn accepted(name: &str, blocks: &[Block], operations: &[&str], contexts: &[Conte
                         Reason::Expired { at } => json!({ "Expired": at }),
                         Reason::NotYetValid { from } => json!({ "NotYetValid": from }),
                         Reason::WrongHolder => json!("WrongHolder"),
+                        Reason::NotAttested { by } => json!({ "NotAttested": by.to_string() }),
+                        // Vectors are asked without a revocation list.
+                        Reason::Revoked | Reason::StaleRevocations { .. } => Value::Null,
                     };
                     json!({ "denied_by_block": denial.block, "reason": reason })
                 }
@@ -64,7 +70,7 @@ fn accepted(name: &str, blocks: &[Block], operations: &[&str], contexts: &[Conte
                 "action": operation.action().as_str(),
                 "resource": operation.resource(),
                 "now": context.now,
-                "holder": context.holder.map(Holder::to_string),
+                "holders": context.holders.iter().map(Holder::to_string).collect::<Vec<_>>(),
                 "expected": expected,
             }));
         }
@@ -74,7 +80,7 @@ fn accepted(name: &str, blocks: &[Block], operations: &[&str], contexts: &[Conte
         "name": name,
         "token": token.to_text().as_str(),
         "blocks": blocks,
-        "revocation_ids": token.revocation_ids(),
+        "revocation_ids": token.revocation_ids().iter().map(RevocationId::to_string).collect::<Vec<_>>(),
         "questions": questions,
     })
 }
@@ -86,6 +92,7 @@ fn block(block: &Block) -> Value {
             match &right.pattern {
                 Pattern::Exact(text) => json!([family, action, "exact", text]),
                 Pattern::Affix { prefix, suffix } => json!([family, action, "affix", prefix, suffix]),
+                Pattern::Endpoint(endpoint) => json!([family, action, "endpoint", endpoint.to_string()]),
             }
         };
         rights.iter().map(right).collect::<Vec<_>>()
@@ -95,6 +102,11 @@ fn block(block: &Block) -> Value {
         "not_before": block.not_before,
         "expires": block.expires,
         "holder": block.holder.map(|holder| holder.to_string()),
+        "attested_by": block.attested_by.map(|key| key.to_string()),
+        "attestation": block.attestation.as_ref().map(|attestation| json!({
+            "by": attestation.by().to_string(),
+            "modules": attestation.modules().iter().map(hex::encode).collect::<Vec<_>>(),
+        })),
     })
 }
 
@@ -130,15 +142,31 @@ fn foreign(authority: &str, later: &[&str]) -> Vec<u8> {
 }
 
 fn vectors() -> Value {
-    let now = |now| Context { now, holder: None };
+    let now = Context::at;
     let held = Context {
-        now: NOON,
-        holder: Some(&MODULE),
+        holders: &[MODULE],
+        ..Context::at(NOON)
     };
     let other = Holder::Key([7; 32]);
     let by_other = Context {
-        now: NOON,
-        holder: Some(&other),
+        holders: &[other],
+        ..Context::at(NOON)
+    };
+    let by_both = Context {
+        holders: &[other, MODULE],
+        ..Context::at(NOON)
+    };
+    let demand = Block {
+        attested_by: Some(key(8).public()),
+        ..of(&["random=true"])
+    };
+    let attested = |blocks: &[Block], modules: &[[u8; 32]], auditor: &KeyPair| {
+        let token = token(blocks);
+        let request = token.attestation_request().unwrap();
+        let signed = request.sign(auditor, modules.iter().copied()).unwrap();
+        token
+            .with_attestation_and(&signed, &auditor.public(), &key(7))
+            .unwrap()
     };
     let accepted = [
         accepted(
@@ -220,7 +248,112 @@ fn vectors() -> Value {
                 },
             ],
             &["random"],
+            &[held, by_other, by_both, now(NOON)],
+        ),
+        accepted(
+            "bound to a module and a key",
+            &[
+                of(&["random=true"]),
+                Block::bound_to(MODULE),
+                Block::bound_to(other),
+            ],
+            &["random"],
+            &[held, by_other, by_both],
+        ),
+        accepted(
+            "ports and networks",
+            &[
+                of(&[
+                    "net.connect=tcp://db.example.com:5000-5999",
+                    "net.connect=https://*.example.com:8000-8999",
+                    "net.connect=tcp://10.0.0.0/8:5432",
+                    "net.connect=tcp://[fd00::]/8:1-65535",
+                ]),
+                of(&[
+                    "net.connect=tcp://*.example.com:5432-6000",
+                    "net.connect=https://*.api.example.com:8080-9090",
+                    "net.connect=tcp://10.128.0.0/9:5000-6000",
+                    "net.connect=tcp://[fd00::1]:22",
+                ]),
+            ],
+            &[
+                "net connect tcp://db.example.com:5432",
+                "net connect tcp://db.example.com:5999",
+                "net connect tcp://db.example.com:5000",
+                "net connect tcp://db.example.com:6000",
+                "net connect tcp://x.db.example.com:5432",
+                "net connect https://a.api.example.com:8080",
+                "net connect https://a.api.example.com:9000",
+                "net connect https://api.example.com:8080",
+                "net connect http://a.api.example.com:8080",
+                "net connect tcp://10.128.0.1:5432",
+                "net connect tcp://10.127.255.255:5432",
+                "net connect tcp://10.128.0.1:5433",
+                "net connect tcp://11.0.0.0:5432",
+                "net connect tcp://10.example.com:5432",
+                "net connect tcp://[::ffff:10.128.0.1]:5432",
+                "net connect tcp://[fd00::1]:22",
+                "net connect tcp://[fd00::2]:22",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
+            "keys and modules",
+            &[
+                of(&["kv.read=user/*", "kv.write=user/42/name", "module=marked/**"]),
+                of(&[
+                    "kv.read=*",
+                    "kv.write=user/*",
+                    "module=blake3:0707070707070707070707070707070707070707070707070707070707070707",
+                ]),
+            ],
+            &[
+                "kv read user/42/name",
+                "kv read users",
+                "kv write user/42/name",
+                "kv write user/42",
+                "module marked/a.js#blake3:0707070707070707070707070707070707070707070707070707070707070707",
+                "module marked/a.js#blake3:0807070707070707070707070707070707070707070707070707070707070707",
+                "module app:/a.js#blake3:0707070707070707070707070707070707070707070707070707070707070707",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
+            "demanded and never attested",
+            std::slice::from_ref(&demand),
+            &["random"],
+            &[held, now(NOON)],
+        ),
+        decided(
+            "attested",
+            &attested(
+                &[demand.clone(), Block::bound_to(MODULE)],
+                &[[6; 32], [7; 32]],
+                &key(8),
+            ),
+            &["random"],
             &[held, by_other, now(NOON)],
+        ),
+        decided(
+            "attested, but not this module",
+            &attested(std::slice::from_ref(&demand), &[[6; 32]], &key(8)),
+            &["random"],
+            &[held],
+        ),
+        decided(
+            "attested by somebody else",
+            &attested(std::slice::from_ref(&demand), &[[7; 32]], &key(9)),
+            &["random"],
+            &[held],
+        ),
+        decided(
+            "sealed for a key",
+            &token(&[of(&["random=true"])])
+                .attenuate_with(&Block::bound_to(other), &key(3))
+                .and_then(|token| token.seal())
+                .unwrap(),
+            &["random"],
+            &[held, by_other],
         ),
         accepted(
             "nothing is left",
@@ -303,6 +436,35 @@ fn vectors() -> Value {
         refused(
             "too many blocks",
             &foreign(GRANT, &["check if false"; MAX_BLOCKS]),
+            &root,
+        ),
+        refused(
+            "an affix in the family net",
+            &foreign(
+                r#"grant("net", "connect", "affix", "https://", ".example.com:443")"#,
+                &[],
+            ),
+            &root,
+        ),
+        refused(
+            "a suffix that addresses end with",
+            &foreign(
+                r#"grant("net", "connect", "below", "tcp", ".0.0.1", 80, 80)"#,
+                &[],
+            ),
+            &root,
+        ),
+        refused(
+            "a range of one host and one port",
+            &foreign(r#"grant("net", "connect", "host", "tcp", "a", 80, 80)"#, &[]),
+            &root,
+        ),
+        refused(
+            "attestations that nobody signed",
+            &foreign(
+                GRANT,
+                &[r#"attested("blake3:0707070707070707070707070707070707070707070707070707070707070707")"#],
+            ),
             &root,
         ),
         refused("no token", b"hello", &root),

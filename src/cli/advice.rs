@@ -31,10 +31,10 @@ impl Advice<'_> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let holder = self.holder();
+        let holders: Vec<Holder> = self.holder().into_iter().collect();
         let context = Context {
-            now,
-            holder: holder.as_ref(),
+            holders: &holders,
+            ..Context::at(now)
         };
         explain(
             self.authority,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use secure_runtime_capabilities::{HolderError, KeyError, ScopeError, TokenError, TooManyRights};
+use secure_runtime_capabilities::{HolderError, KeyError, RightsError, ScopeError, TokenError};
 use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
 use secure_runtime_loaders::resolve::LockError;
@@ -197,8 +197,8 @@ impl From<ScopeError> for Failure {
     }
 }
 
-impl From<TooManyRights> for Failure {
-    fn from(error: TooManyRights) -> Self {
+impl From<RightsError> for Failure {
+    fn from(error: RightsError) -> Self {
         Failure::usage(error.to_string()).help("use folders (`/**`) instead of many single paths")
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Block, Context, Decision, Denial, Families, Holder, Operation, Reason, Rights, Token,
+    Authority, Base, Block, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations,
+    Rights, Token,
 };
 
 use super::error::{OpError, Refused};
@@ -18,10 +19,20 @@ use crate::runtime::DenialReport;
 /// How many refusals are kept for the report of an uncaught one.
 const KEPT_DENIALS: usize = 64;
 
+/// How the host presents its token.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presentation {
+    /// The keys that the host has, as holders.
+    pub(crate) keys: Vec<Holder>,
+    /// What is to be heeded; None where the host has no revocation list.
+    pub(crate) revocations: Option<Revocations>,
+}
+
 /// What every operation of one isolate goes through.
 pub(crate) struct Gate {
     pub(crate) families: Families,
     pub(crate) base: Base,
+    presentation: Presentation,
     program: String,
     audit: AuditSink,
     /// The latest second that was seen: a clock that is set back does not revive what expired.
@@ -37,20 +48,36 @@ pub(crate) struct Capability {
     pub(crate) ceiling: Authority,
     /// The token that `authority` was compiled from; narrowing appends a block to it.
     pub(crate) token: Token,
-    pub(crate) holder: Holder,
+    /// Who asks: the module, and whoever's keys the host has proven to hold.
+    pub(crate) holders: Rc<[Holder]>,
     pub(crate) gate: Rc<Gate>,
 }
 
 impl Gate {
-    pub(crate) fn new(families: Families, base: Base, program: String, audit: AuditSink) -> Rc<Self> {
+    pub(crate) fn new(
+        families: Families,
+        base: Base,
+        program: String,
+        audit: AuditSink,
+        presentation: Presentation,
+    ) -> Rc<Self> {
         Rc::new(Gate {
             families,
             base,
+            presentation,
             program,
             audit,
             latest: Cell::new(0),
             denials: RefCell::default(),
         })
+    }
+
+    /// Who asks in the name of this module.
+    pub(crate) fn holders(&self, module: Holder) -> Rc<[Holder]> {
+        [module]
+            .into_iter()
+            .chain(self.presentation.keys.iter().copied())
+            .collect()
     }
 
     /// Seconds since the Unix epoch; never less than before.
@@ -90,7 +117,8 @@ impl Capability {
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
         let context = Context {
             now: self.gate.now(),
-            holder: Some(&self.holder),
+            holders: &self.holders,
+            revocations: self.gate.presentation.revocations.as_ref(),
         };
         self.authority.decide(operation, &context)
     }
@@ -109,6 +137,9 @@ impl Capability {
             Reason::Expired { .. } => ("expired", "the capability has expired"),
             Reason::NotYetValid { .. } => ("denied", "the capability is not valid yet"),
             Reason::WrongHolder => ("denied", "the capability is bound to another holder"),
+            Reason::NotAttested { .. } => ("denied", "the capability is only for modules that were attested"),
+            Reason::Revoked => ("revoked", "the capability was revoked"),
+            Reason::StaleRevocations { .. } => ("revoked", "the revocation list is stale"),
             _ => ("denied", "no grant covers it"),
         };
         self.refused(operation, shown, Some(denial), why.to_owned(), code)
@@ -214,8 +245,7 @@ impl Capability {
         let block = Block {
             rights,
             expires,
-            not_before: None,
-            holder: None,
+            ..Block::default()
         };
         let token = self
             .token
@@ -226,7 +256,7 @@ impl Capability {
             authority: token.authority().clone(),
             ceiling: self.ceiling.clone(),
             token,
-            holder: self.holder,
+            holders: self.holders.clone(),
             gate: self.gate.clone(),
         })
     }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use deno_core::{Extension, cppgc, v8};
 
 pub(crate) use self::env::Variables;
-pub(crate) use self::gate::{Capability, Gate};
+pub(crate) use self::gate::{Capability, Gate, Presentation};
 pub(crate) use self::net::NetLimits;
 pub use self::table::{OPERATIONS, OperationRow};
 

@@ -315,7 +315,7 @@ impl CapabilityModules {
             authority: token.authority().clone(),
             ceiling: app.authority().clone(),
             token,
-            holder: Holder::Module(*principal.hash.as_bytes()),
+            holders: self.gate.holders(Holder::Module(*principal.hash.as_bytes())),
             gate: self.gate.clone(),
         })
     }

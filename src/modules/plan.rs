@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use secure_runtime_capabilities::{
-    Base, Block, Families, Holder, KeyPair, Right, Rights, ScopeError, Token, TokenError, TooManyRights,
+    Base, Block, Families, Holder, KeyPair, Right, Rights, RightsError, ScopeError, Token, TokenError,
 };
 use secure_runtime_loaders::{ContentHash, Graph};
 
@@ -52,7 +52,7 @@ pub(crate) enum PlanError {
         source: Box<ScopeError>,
     },
     #[error("{owner}: {source}")]
-    TooMany { owner: String, source: TooManyRights },
+    TooMany { owner: String, source: RightsError },
     #[error("the token: {0}")]
     Token(#[from] TokenError),
 }
@@ -212,8 +212,8 @@ mod tests {
             let token = plan.token(plan.principal(module).unwrap()).unwrap();
             let decide = |holder: &Holder| {
                 let context = Context {
-                    now: 0,
-                    holder: Some(holder),
+                    holders: std::slice::from_ref(holder),
+                    ..Context::at(0)
                 };
                 token.authority().decide(&operation, &context)
             };

@@ -4,12 +4,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{Base, Families, KeyError, PathError, PublicKey, Token, TokenError};
+use secure_runtime_capabilities::{
+    Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, Token, TokenError,
+};
 use secure_runtime_loaders::store::Store;
 
 use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
-use crate::extensions::Variables;
+use crate::extensions::{Presentation, Variables};
 
 /// What a [`Runtime`] is made of. See [`Runtime::builder`].
 pub struct Builder {
@@ -21,6 +23,7 @@ pub struct Builder {
     audit: AuditSink,
     print: PrintSink,
     variables: Variables,
+    presentation: Presentation,
 }
 
 /// Why a runtime could not be put together.
@@ -88,6 +91,7 @@ impl Builder {
             audit: AuditSink::none(),
             print: PrintSink::discard(),
             variables: Arc::new(|_| None),
+            presentation: Presentation::default(),
         }
     }
 
@@ -108,6 +112,20 @@ impl Builder {
     /// own grants are the ceiling.
     pub fn token(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.token = Some(bytes.into());
+        self
+    }
+
+    /// Presents the token as the owner of this key pair: what a token that is bound to its public key needs. The key
+    /// itself is not kept.
+    pub fn holder_key(mut self, key: &KeyPair) -> Self {
+        self.presentation.keys.push(key.holder());
+        self
+    }
+
+    /// Heeds these revocations, in every decision from the next on. Keep a clone, to bring it newer lists; while it has
+    /// no current one, nothing is allowed.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.presentation.revocations = Some(revocations);
         self
     }
 
@@ -206,6 +224,7 @@ impl Builder {
                 audit: self.audit,
                 print: self.print,
                 variables: self.variables,
+                presentation: self.presentation,
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),
             }),

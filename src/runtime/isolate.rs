@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::limits::{Brake, StopReason, Watchdog};
 use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
 use crate::audit::AuditSink;
-use crate::extensions::{self, Gate, NetLimits, Variables};
+use crate::extensions::{self, Gate, NetLimits, Presentation, Variables};
 use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan};
 use crate::realm;
 
@@ -58,6 +58,7 @@ pub(super) struct Job {
     pub(super) audit: AuditSink,
     pub(super) print: PrintSink,
     pub(super) variables: Variables,
+    pub(super) presentation: Presentation,
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) running: Arc<Running>,
     pub(super) answer: Answer,
@@ -103,7 +104,13 @@ fn engine(error: impl fmt::Display) -> RunError {
 }
 
 async fn isolate(job: Job) -> Result<Outcome, RunError> {
-    let gate = Gate::new(job.families, job.base, job.graph.hash().to_string(), job.audit);
+    let gate = Gate::new(
+        job.families,
+        job.base,
+        job.graph.hash().to_string(),
+        job.audit,
+        job.presentation,
+    );
     let loader = GraphLoader::new(job.graph.clone(), job.bytes).map_err(engine)?;
     let entry = loader
         .entry()

@@ -27,7 +27,7 @@ pub(crate) use self::isolate::PrintSink;
 use self::answer::Answer;
 use self::limits::Brake;
 use crate::audit::AuditSink;
-use crate::extensions::Variables;
+use crate::extensions::{Presentation, Variables};
 use crate::modules::LinkPlan;
 
 /// One line that a guest printed.
@@ -58,6 +58,7 @@ struct Inner {
     audit: AuditSink,
     print: PrintSink,
     variables: Variables,
+    presentation: Presentation,
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
 }
@@ -170,6 +171,7 @@ impl Runtime {
             audit: inner.audit.clone(),
             print: inner.print.clone(),
             variables: inner.variables.clone(),
+            presentation: inner.presentation.clone(),
             tls: inner.tls.clone(),
             running: inner.running.clone(),
             answer: answer.clone(),

@@ -1,14 +1,17 @@
 //! What an authorizer is told: the question, and what grants mean.
 
 use biscuit_auth::builder::{
-    Binary, Expression, Fact, Policy, PolicyKind, Term, constrained_rule, fact, pred, string, var,
+    Binary, Expression, Fact, Policy, PolicyKind, Term, constrained_rule, fact, int, pred, string, var,
 };
 
 use super::{
-    AFFIX, EXACT, GRANT, HOLDER, OPERATION, RESOURCE, TIME,
+    ADDRESS, AFFIX, BELOW, ENDPOINT, EXACT, GRANT, HOLDER, HOST, NETWORK, OPERATION, PORT, RESOURCE, TIME,
     write::{NO_TERMS, test},
 };
-use crate::{Context, Operation};
+use crate::{
+    Context, FamilyName, Operation,
+    endpoint::{bits, parts},
+};
 
 /// The facts that an authorizer is given about one operation.
 pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<Fact> {
@@ -23,11 +26,21 @@ pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<
         ),
         fact(TIME, &[Term::Date(context.now)]),
     ];
-    facts.extend(
-        context
-            .holder
-            .map(|holder| fact(HOLDER, &[string(&holder.to_string())])),
-    );
+    let holders = context.holders.iter();
+    facts.extend(holders.map(|holder| fact(HOLDER, &[string(&holder.to_string())])));
+    if operation.family() == FamilyName::NET {
+        facts.extend(parts(operation.resource()).map(|parts| {
+            let terms = [
+                string(operation.family().as_str()),
+                string(operation.action().as_str()),
+                string(parts.scheme),
+                string(parts.host),
+                string(&parts.address.map(bits).unwrap_or_default()),
+                int(parts.port.into()),
+            ];
+            fact(ENDPOINT, &terms)
+        }));
+    }
     facts
 }
 
@@ -58,8 +71,37 @@ pub(crate) fn policy() -> Policy {
             test(RESOURCE, suffix.clone(), Binary::Suffix),
         ],
     );
+    let mut queries = vec![exact, affix];
+    let (scheme, host, address, port) = (var("scheme"), var(HOST), var(ADDRESS), var(PORT));
+    let (first, last) = (var("first"), var("last"));
+    let endpoint = pred(ENDPOINT, &[&family, &action, &scheme, &host, &address, &port]);
+    for (kind, hosts, tests) in [
+        (HOST, &host, vec![]),
+        (BELOW, &suffix, vec![test(HOST, suffix.clone(), Binary::Suffix)]),
+        (
+            NETWORK,
+            &var("bits"),
+            vec![test(ADDRESS, var("bits"), Binary::Prefix)],
+        ),
+    ] {
+        let grant = pred(
+            GRANT,
+            &[&family, &action, &string(kind), &scheme, hosts, &first, &last],
+        );
+        let ports = [
+            test(PORT, first.clone(), Binary::GreaterOrEqual),
+            test(PORT, last.clone(), Binary::LessOrEqual),
+        ];
+        let tests: Vec<Expression> = tests.into_iter().chain(ports).collect();
+        queries.push(constrained_rule(
+            "query",
+            &NO_TERMS,
+            &[endpoint.clone(), grant],
+            &tests,
+        ));
+    }
     Policy {
-        queries: vec![exact, affix],
+        queries,
         kind: PolicyKind::Allow,
     }
 }

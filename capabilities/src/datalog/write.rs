@@ -1,11 +1,11 @@
 //! From blocks to Datalog and to the bytes that are signed.
 
 use biscuit_auth::{
+    Algorithm,
     builder::{
-        Binary, Check, CheckKind, Convert, Expression, Fact, Op, Predicate, Rule, Term, constrained_rule,
-        fact, pred, string, var,
+        Binary, Check, CheckKind, Convert, Expression, Fact, Op, Predicate, Rule, Scope, Term,
+        constrained_rule, fact, int, pred, string, var,
     },
-    datalog::SymbolTable,
     format::{
         convert::{token_check_to_proto_check, token_fact_to_proto_fact},
         schema,
@@ -13,8 +13,11 @@ use biscuit_auth::{
 };
 use prost::Message;
 
-use super::{AFFIX, EXACT, GRANT, HOLDER, OPERATION, Place, RESOURCE, TIME, VERSION};
-use crate::{Block, Pattern, Right};
+use super::{
+    ADDRESS, AFFIX, ATTESTED, ENDPOINT, EXACT, GRANT, HOLDER, HOST, MODULE, OPERATION, PORT, Place, RESOURCE,
+    Symbols, TIME, VERSION, VERSION_OF_DEMANDS, VERSION_OF_THIRD_PARTIES,
+};
+use crate::{Block, Endpoint, Holder, Hosts, Pattern, PublicKey, Right};
 
 /// The facts and checks that stand for a block, in their one order.
 pub(crate) fn write(block: &Block, place: Place) -> (Vec<Fact>, Vec<Check>) {
@@ -22,8 +25,8 @@ pub(crate) fn write(block: &Block, place: Place) -> (Vec<Fact>, Vec<Check>) {
     let mut checks = Vec::new();
     match (&block.rights, place) {
         (Some(rights), Place::Authority) => facts.extend(rights.iter().map(grant)),
-        (Some(rights), Place::Later) if rights.is_empty() => checks.push(check(vec![never()])),
-        (Some(rights), Place::Later) => checks.push(check(rights.iter().map(alternative).collect())),
+        (Some(rights), _) if rights.is_empty() => checks.push(check(vec![never()])),
+        (Some(rights), _) => checks.push(check(rights.iter().map(alternative).collect())),
         (None, _) => {}
     }
     if let Some(from) = block.not_before {
@@ -38,31 +41,43 @@ pub(crate) fn write(block: &Block, place: Place) -> (Vec<Fact>, Vec<Check>) {
             vec![],
         )]));
     }
+    if let Some(by) = block.attested_by {
+        checks.extend(demand(by).map(|query| check(vec![query])));
+    }
+    if let Some(attestation) = &block.attestation {
+        let modules = attestation.modules().iter().copied().map(Holder::Module);
+        facts.extend(modules.map(|module| fact(ATTESTED, &[string(&module.to_string())])));
+    }
     (facts, checks)
 }
 
 fn grant(right: &Right) -> Fact {
-    let (family, action) = (string(right.family.as_str()), string(right.action.as_str()));
+    let mut terms = vec![string(right.family.as_str()), string(right.action.as_str())];
     match &right.pattern {
-        Pattern::Exact(text) => fact(GRANT, &[family, action, string(EXACT), string(text)]),
-        Pattern::Affix { prefix, suffix } => fact(
-            GRANT,
-            &[family, action, string(AFFIX), string(prefix), string(suffix)],
-        ),
+        Pattern::Exact(text) => terms.extend([string(EXACT), string(text)]),
+        Pattern::Affix { prefix, suffix } => terms.extend([string(AFFIX), string(prefix), string(suffix)]),
+        Pattern::Endpoint(endpoint) => terms.extend([
+            string(endpoint.hosts().kind()),
+            string(endpoint.scheme()),
+            string(&hosts(endpoint)),
+            int(endpoint.first().into()),
+            int(endpoint.last().into()),
+        ]),
+    }
+    fact(GRANT, &terms)
+}
+
+/// The host, the suffix, or the bits.
+fn hosts(endpoint: &Endpoint) -> String {
+    match endpoint.hosts() {
+        Hosts::One(text) | Hosts::Below(text) => text.clone(),
+        Hosts::Network(network) => network.to_bits(),
     }
 }
 
 pub(super) fn alternative(right: &Right) -> Rule {
-    let operation = |resource| {
-        pred(
-            OPERATION,
-            &[
-                string(right.family.as_str()),
-                string(right.action.as_str()),
-                resource,
-            ],
-        )
-    };
+    let (family, action) = (string(right.family.as_str()), string(right.action.as_str()));
+    let operation = |resource| pred(OPERATION, &[&family, &action, &resource]);
     match &right.pattern {
         Pattern::Exact(text) => query(operation(string(text)), vec![]),
         Pattern::Affix { prefix, suffix } => {
@@ -75,7 +90,47 @@ pub(super) fn alternative(right: &Right) -> Rule {
             }
             query(operation(var(RESOURCE)), tests)
         }
+        Pattern::Endpoint(endpoint) => {
+            let mut tests = Vec::new();
+            let text = string(&hosts(endpoint));
+            let host = match endpoint.hosts() {
+                Hosts::One(_) => text,
+                Hosts::Below(_) => {
+                    tests.push(test(HOST, text, Binary::Suffix));
+                    var(HOST)
+                }
+                Hosts::Network(_) => {
+                    tests.push(test(ADDRESS, text, Binary::Prefix));
+                    var(HOST)
+                }
+            };
+            let (first, last) = (int(endpoint.first().into()), int(endpoint.last().into()));
+            let port = if first == last {
+                first
+            } else {
+                tests.push(test(PORT, first, Binary::GreaterOrEqual));
+                tests.push(test(PORT, last, Binary::LessOrEqual));
+                var(PORT)
+            };
+            let scheme = string(endpoint.scheme());
+            query(
+                pred(
+                    ENDPOINT,
+                    &[&family, &action, &scheme, &host, &var(ADDRESS), &port],
+                ),
+                tests,
+            )
+        }
     }
+}
+
+/// The demand for this key's attestation; `None` for a key that the token library refuses, which none of ours is.
+pub(super) fn demand(by: PublicKey) -> Option<Rule> {
+    let (holder, attested) = (pred(HOLDER, &[var(MODULE)]), pred(ATTESTED, &[var(MODULE)]));
+    let no_tests: [Expression; 0] = [];
+    let mut rule = constrained_rule("query", &NO_TERMS, &[holder, attested], &no_tests);
+    rule.scopes = vec![Scope::PublicKey(by.to_biscuit().ok()?)];
+    Some(rule)
 }
 
 fn time(comparison: Binary, seconds: u64) -> Rule {
@@ -112,27 +167,47 @@ fn check(queries: Vec<Rule>) -> Check {
     }
 }
 
-/// The bytes of a block. `symbols` are those of the blocks before it, and grow by its own.
-pub(crate) fn encode(block: &Block, place: Place, symbols: &mut SymbolTable) -> Vec<u8> {
+/// The Datalog version that a block's form needs.
+pub(super) fn version(block: &Block, place: Place) -> u32 {
+    match place {
+        Place::ThirdParty(_) => VERSION_OF_THIRD_PARTIES,
+        _ if block.attested_by.is_some() => VERSION_OF_DEMANDS,
+        _ => VERSION,
+    }
+}
+
+/// The bytes of a block. `symbols` are those of the blocks before it, and grow by its own; a third party's are not shared.
+pub(crate) fn encode(block: &Block, place: Place, symbols: &mut Symbols) -> Vec<u8> {
+    let mut own = Symbols::default();
+    let symbols = match place {
+        Place::ThirdParty(_) => &mut own,
+        _ => symbols,
+    };
     let (facts, checks) = write(block, place);
-    let known = symbols.current_offset();
+    let known = symbols.table.current_offset();
     let facts = facts
         .iter()
-        .map(|fact| token_fact_to_proto_fact(&fact.convert(symbols)))
+        .map(|fact| token_fact_to_proto_fact(&fact.convert(&mut symbols.table)))
         .collect();
     let checks = checks
         .iter()
-        .map(|check| token_check_to_proto_check(&check.convert(symbols)))
+        .map(|check| token_check_to_proto_check(&check.convert(&mut symbols.table)))
         .collect();
+    let new_key = block.attested_by.filter(|key| !symbols.keys.contains(key));
+    symbols.keys.extend(new_key);
+    let new_key = new_key.map(|key| schema::PublicKey {
+        algorithm: Algorithm::Ed25519 as i32,
+        key: key.as_bytes().to_vec(),
+    });
     schema::Block {
-        symbols: symbols.strings().split_off(known),
+        symbols: symbols.table.strings().split_off(known),
         context: None,
-        version: Some(VERSION),
+        version: Some(version(block, place)),
         facts,
         rules: vec![],
         checks,
         scope: vec![],
-        public_keys: vec![],
+        public_keys: new_key.into_iter().collect(),
     }
     .encode_to_vec()
 }

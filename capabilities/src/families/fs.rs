@@ -61,8 +61,8 @@ impl Family for Fs {
         patterns
             .iter()
             .filter_map(|pattern| match pattern {
-                // The folder is named together with what is below it.
-                Pattern::Exact(path) if patterns.contains(&below(path)) => None,
+                // The folder is named together with what is below it; patterns are sorted.
+                Pattern::Exact(path) if patterns.binary_search(&below(path)).is_ok() => None,
                 Pattern::Exact(path) => Some(base.relative(path)),
                 Pattern::Affix { prefix, suffix } if suffix.is_empty() && prefix.ends_with('/') => {
                     let folder = prefix.strip_suffix('/').unwrap_or(prefix);
@@ -71,7 +71,7 @@ impl Family for Fs {
                         folder => format!("{folder}/**"),
                     })
                 }
-                Pattern::Affix { .. } => Some(describe_pattern(pattern)),
+                Pattern::Affix { .. } | Pattern::Endpoint(_) => Some(describe_pattern(pattern)),
             })
             .collect()
     }

@@ -4,8 +4,9 @@ use crate::{
     Action, ActionName, Base, Family, FamilyName, Origin, Pattern, Problem, describe_pattern, origin,
 };
 
-/// Network connections. A scope is an origin (`https://host`, `tcp://host:port`) or all hosts below a
-/// name (`https://*.example.com`).
+/// Network connections. A scope is an origin (`https://host`, `tcp://host:port`), all hosts below a
+/// name (`https://*.example.com`), or a network (`tcp://10.0.0.0/8:5432`); each on a port or a range of ports
+/// (`tcp://db.example.com:5000-5999`).
 #[derive(Debug, Clone, Copy)]
 pub struct Net;
 
@@ -22,11 +23,7 @@ impl Family for Net {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        if text.contains('*') {
-            let (prefix, suffix) = origin::wildcard(text)?;
-            return Ok(vec![Pattern::affix(prefix, suffix)]);
-        }
-        Ok(vec![Pattern::exact(Origin::parse(text)?.as_str())])
+        Ok(vec![origin::parse_scope(text)?])
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
@@ -38,34 +35,15 @@ impl Family for Net {
     }
 }
 
-/// The origin without a port that its scheme implies.
+/// The scope without a port that its scheme implies.
 fn describe_origin(pattern: &Pattern) -> String {
-    // A wildcard is described as the origin of its suffix, with `*.` put back.
-    let origin = match pattern {
-        Pattern::Exact(text) => Origin::parse(text).ok().filter(|origin| origin.as_str() == text),
-        Pattern::Affix { prefix, suffix } => suffix
-            .strip_prefix('.')
-            .and_then(|host| Origin::parse(&format!("{prefix}{host}")).ok())
-            .filter(|origin| origin.as_str() == format!("{prefix}{}", suffix.trim_start_matches('.'))),
-    };
-    let (Some(origin), wildcard) = (
-        origin,
-        if matches!(pattern, Pattern::Affix { .. }) {
-            "*."
-        } else {
-            ""
-        },
-    ) else {
+    let Pattern::Exact(text) = pattern else {
         return describe_pattern(pattern);
     };
-    if origin.has_default_port() {
-        format!("{}://{wildcard}{}", origin.scheme(), origin.host())
-    } else {
-        format!(
-            "{}://{wildcard}{}:{}",
-            origin.scheme(),
-            origin.host(),
-            origin.port()
-        )
+    match Origin::parse(text) {
+        Ok(origin) if origin.as_str() == text && origin.has_default_port() => {
+            format!("{}://{}", origin.scheme(), origin.host())
+        }
+        _ => text.clone(),
     }
 }

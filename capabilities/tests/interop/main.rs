@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attestations;
 #[path = "../suite/generators.rs"]
 #[expect(dead_code, reason = "shared with the suite, which uses more of it")]
 mod generators;
@@ -32,4 +33,9 @@ fn root() -> KeyPair {
 /// The token of a text, if it is accepted here.
 fn accept(text: &str) -> Result<Token, TokenError> {
     Token::parse_text(text, &root().public())
+}
+
+/// Its revocation identifiers, as the peers write them.
+fn ids(token: &Token) -> Vec<String> {
+    token.revocation_ids().iter().map(ToString::to_string).collect()
 }

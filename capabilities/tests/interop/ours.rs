@@ -9,9 +9,9 @@ use proptest::{
 use secure_runtime_capabilities::*;
 
 use crate::{
-    accept, base, generators,
+    accept, base, generators, ids,
     peer::{Inspected, Peer},
-    questions::{Count, FROM, KEY, MODULE, Question, UNTIL},
+    questions::{Count, FROM, KEY, MODULE, Question, UNTIL, auditor},
     root, text,
 };
 
@@ -26,28 +26,55 @@ fn rights(grants: &[&str]) -> Rights {
 }
 
 fn token(blocks: &[Block]) -> Token {
-    blocks[1..]
-        .iter()
-        .fold(Token::mint(&root(), &blocks[0]).unwrap(), |token, block| {
-            token.attenuate(block).unwrap()
-        })
+    blocks[1..].iter().fold(
+        Token::mint(&root(), &blocks[0]).unwrap(),
+        |token, block| match &block.attestation {
+            None => token.attenuate(block).unwrap(),
+            Some(attestation) => {
+                let request = token.attestation_request().unwrap();
+                let signed = request
+                    .sign(&auditor(), attestation.modules().iter().copied())
+                    .unwrap();
+                token.with_attestation(&signed, &auditor().public()).unwrap()
+            }
+        },
+    )
+}
+
+/// The auditor's block about two modules.
+fn attested() -> Block {
+    Block {
+        attestation: Some(Attestation::new(auditor().public(), [[7; 32], [9; 32]]).unwrap()),
+        ..Block::default()
+    }
 }
 
 /// Chains of every kind of block.
 fn chains() -> Vec<Vec<Block>> {
     let wide = Block::of(rights(&[
+        "clock=1us",
+        "env.read=*",
         "fs.read=/srv/**",
         "fs.write=/srv/out.txt",
-        "net.connect=https://api.example.com",
-        "env.read=*",
-        "clock=1us",
+        "kv.read=user/*",
+        "module.import=marked/**",
+        "net.connect=https://*.example.com",
+        "net.connect=tcp://db.example.com:5000-5999",
+        "net.connect=tcp://10.0.0.0/8:5432",
+        "net.connect=tcp://[fd00::]/8:1-65535",
         "random=true",
     ]));
     let narrow = Block::of(rights(&[
+        "clock=1ms",
+        "env.read=APP_*",
         "fs.read=/srv/data/**",
         "fs.write=/**",
-        "env.read=APP_*",
-        "clock=1ms",
+        "kv.read=user/1",
+        "module.import=blake3:0707070707070707070707070707070707070707070707070707070707070707",
+        "net.connect=https://api.example.com:1-65535",
+        "net.connect=https://*.com:400-500",
+        "net.connect=tcp://0.0.0.0/0:5432",
+        "net.connect=tcp://[fd00::1]:5432",
     ]));
     let from = Block {
         not_before: Some(FROM),
@@ -57,38 +84,50 @@ fn chains() -> Vec<Vec<Block>> {
         expires: Some(UNTIL),
         ..Block::default()
     };
-    let module = Block {
-        holder: Some(MODULE),
+    let (module, key) = (Block::bound_to(MODULE), Block::bound_to(KEY));
+    let demand = Block {
+        attested_by: Some(auditor().public()),
         ..Block::default()
     };
-    let key = Block {
-        holder: Some(KEY),
-        ..Block::default()
-    };
+    let attested = attested();
     let everything = Block {
         not_before: Some(FROM),
         expires: Some(UNTIL),
         holder: Some(KEY),
+        attested_by: Some(auditor().public()),
         ..narrow.clone()
     };
-    vec![
-        vec![wide.clone()],
-        vec![Block {
+    let mut chains = vec![vec![
+        Block {
             not_before: Some(FROM),
             expires: Some(UNTIL),
             holder: Some(MODULE),
+            attested_by: Some(auditor().public()),
             ..wide.clone()
-        }],
-        vec![wide.clone(), narrow.clone()],
-        vec![wide.clone(), from.clone()],
-        vec![wide.clone(), until.clone()],
-        vec![wide.clone(), module.clone()],
-        vec![wide.clone(), key],
-        vec![wide.clone(), Block::default()],
-        vec![wide.clone(), everything],
-        vec![wide.clone(), Block::of(Rights::none())],
-        vec![wide, from, narrow, until, module],
-    ]
+        },
+        attested.clone(),
+    ]];
+    let laters = [
+        vec![],
+        vec![Block::default()],
+        vec![Block::of(Rights::none())],
+        vec![narrow.clone()],
+        vec![from.clone()],
+        vec![until.clone()],
+        vec![module.clone()],
+        vec![key],
+        vec![demand.clone()],
+        vec![attested.clone()],
+        vec![demand.clone(), attested.clone()],
+        vec![attested.clone(), everything],
+        vec![demand.clone(), from, attested, narrow, demand, until, module],
+    ];
+    chains.extend(
+        laters
+            .into_iter()
+            .map(|later| [vec![wide.clone()], later].concat()),
+    );
+    chains
 }
 
 /// TOK-8 to TOK-14, TOK-24, TOK-25
@@ -103,7 +142,7 @@ fn tokens_made_here_are_verified_shown_and_decided_there_as_here() {
         shown[0] = text::authority(&blocks[0]);
         let expected = Inspected {
             blocks: shown,
-            revocation_ids: token.revocation_ids(),
+            revocation_ids: ids(&token),
         };
         for token in [&token, &token.seal().unwrap()] {
             for peer in &mut peers {
@@ -157,11 +196,11 @@ fn random_tokens_are_decided_alike() {
         let questions: Vec<Question> = questions
             .iter()
             .map(|question| {
-                let (operation, now, holder) = question.about(token.authority().effective_rights());
+                let (operation, now, holders) = question.about(token.authority().effective_rights());
                 Question {
                     operation,
                     now,
-                    holder,
+                    holders: holders.to_vec(),
                 }
             })
             .collect();
@@ -175,7 +214,15 @@ fn random_tokens_are_decided_alike() {
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn a_token_with_one_changed_byte_is_refused_by_all() {
-    let genuine = token(chains().last().unwrap());
+    let genuine = token(&[
+        Block::of(rights(&["fs.read=/srv/**", "net.connect=https://*.example.com"])),
+        Block {
+            expires: Some(UNTIL),
+            attested_by: Some(auditor().public()),
+            ..Block::default()
+        },
+        attested(),
+    ]);
     let mut peers = Peer::all();
     for position in 0..genuine.as_bytes().len() {
         let mut bytes = genuine.as_bytes().to_vec();

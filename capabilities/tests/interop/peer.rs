@@ -91,15 +91,32 @@ impl Peer {
         longer.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Whether the token is allowed what an authorizer of this Datalog asks.
-    pub(crate) fn authorize(&mut self, token: &str, code: &str) -> bool {
-        let allowed = self.ask(
-            json!({ "verb": "authorize", "token": token, "root": root().public().to_string(), "code": code }),
-        );
-        allowed
-            .unwrap_or_else(|error| panic!("{error}: {code}"))
-            .as_bool()
+    /// What a third party is to sign for this token. Of the peers, only biscuit-wasm can write it down.
+    pub(crate) fn request(&mut self, token: &str) -> String {
+        let request =
+            self.ask(json!({ "verb": "request", "token": token, "root": root().public().to_string() }));
+        request.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// What a third party with this key says about a request.
+    pub(crate) fn sign(&mut self, request: &str, private_key: &str, code: &str) -> String {
+        let signed =
+            self.ask(json!({ "verb": "sign", "request": request, "private_key": private_key, "code": code }));
+        signed.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Whether the token is allowed what authorizers of this Datalog ask, one after the other.
+    pub(crate) fn authorize(&mut self, token: &str, questions: &[String]) -> Vec<bool> {
+        let answers = self.ask(json!({
+            "verb": "authorize", "token": token, "root": root().public().to_string(), "questions": questions
+        }));
+        answers
             .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|answer| answer.as_bool().unwrap())
+            .collect()
     }
 
     /// What is in the token, or why it is refused.

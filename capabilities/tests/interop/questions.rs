@@ -12,57 +12,81 @@ pub(crate) const UNTIL: u64 = 1_798_761_600;
 pub(crate) const MODULE: Holder = Holder::Module([7; 32]);
 pub(crate) const KEY: Holder = Holder::Key([7; 32]);
 
-const OPERATIONS: [&str; 11] = [
+/// The key of who attests modules.
+pub(crate) fn auditor() -> KeyPair {
+    KeyPair::from_secret(&[10; 32]).unwrap()
+}
+
+const OPERATIONS: [&str; 19] = [
+    "clock 10ms",
+    "env read APP_MODE",
     "fs read /srv/data",
     "fs read /srv/data/a.csv",
     "fs read /srv/data/b/c.txt",
     "fs read /srv/data-secret/a.csv",
     "fs write /srv/out.txt",
     "fs write /srv/data/a.csv",
+    "kv read user/1",
+    "module import marked/lib/marked.js#blake3:0707070707070707070707070707070707070707070707070707070707070707",
     "net connect https://api.example.com:443",
     "net connect https://api.example.com:444",
-    "env read APP_MODE",
-    "clock 10ms",
+    "net connect https://example.com:443",
+    "net connect tcp://db.example.com:5999",
+    "net connect tcp://db.example.com:6000",
+    "net connect tcp://10.1.2.3:5432",
+    "net connect tcp://11.1.2.3:5432",
+    "net connect tcp://[fd00::1]:5432",
     "random",
 ];
 
-const TIMES: [u64; 4] = [FROM - 1, FROM, UNTIL - 1, UNTIL];
-const HOLDERS: [Option<Holder>; 3] = [Some(MODULE), Some(KEY), None];
+/// What is asked at every time, not only at one.
+const AT_ALL_TIMES: [&str; 2] = ["fs read /srv/data/a.csv", "net connect tcp://10.1.2.3:5432"];
 
 /// One question.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) operation: Operation<'static>,
     pub(crate) now: u64,
-    pub(crate) holder: Option<Holder>,
+    pub(crate) holders: Vec<Holder>,
 }
 
 impl Question {
-    /// Every operation at every time by every holder.
+    /// Operations, times and holders: what some block of the tables here tells from others.
     pub(crate) fn all() -> Vec<Question> {
-        let mut questions = Vec::new();
-        for text in OPERATIONS {
-            let operation = Families::builtin().parse_operation(text, &base()).unwrap();
-            for now in TIMES {
-                questions.extend(HOLDERS.map(|holder| Question {
+        let at = |now: u64, operations: &'static [&str]| operations.iter().map(move |text| (now, *text));
+        let questions = at(FROM, &OPERATIONS)
+            .chain(at(FROM - 1, &AT_ALL_TIMES))
+            .chain(at(UNTIL - 1, &AT_ALL_TIMES))
+            .chain(at(UNTIL, &AT_ALL_TIMES));
+        let other = Holder::Module([8; 32]);
+        let holders = [
+            vec![],
+            vec![MODULE],
+            vec![KEY],
+            vec![KEY, MODULE],
+            vec![other, KEY],
+        ];
+        questions
+            .flat_map(|(now, text)| {
+                let operation = Families::builtin().parse_operation(text, &base()).unwrap();
+                holders.clone().map(|holders| Question {
                     operation: operation.clone(),
                     now,
-                    holder,
-                }));
-            }
-        }
-        questions
+                    holders,
+                })
+            })
+            .collect()
     }
 
     /// What is decided here, by the compiled blocks and by the authorizer alike.
-    fn decide(&self, token: &Token) -> bool {
+    fn decide(&self, token: &Token, authorizer: &Oracle) -> bool {
         let context = Context {
-            now: self.now,
-            holder: self.holder.as_ref(),
+            holders: &self.holders,
+            ..Context::at(self.now)
         };
         let allowed = token.authority().decide(&self.operation, &context).is_allowed();
         assert_eq!(
-            oracle(token, &self.operation, &context),
+            authorizer.ask(token, &self.operation, &context),
             Ok(allowed),
             "{self:?} by {token:?}"
         );
@@ -70,12 +94,12 @@ impl Question {
     }
 
     fn code(&self) -> String {
-        text::question(&self.operation, self.now, self.holder.as_ref())
+        text::question(&self.operation, self.now, &self.holders)
     }
 }
 
 /// How many questions were asked, and how many answers were yes.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) asked: u32,
     pub(crate) allowed: u32,
@@ -84,22 +108,27 @@ pub(crate) struct Count {
 impl Count {
     /// Asks here and the peers, which must all say the same of each question.
     pub(crate) fn ask(token: &Token, peers: &mut [Peer], questions: &[Question]) -> Count {
-        let text = token.to_text();
-        let mut count = Count::default();
-        for question in questions {
-            let allowed = question.decide(token);
-            for peer in &mut *peers {
+        let authorizer = Oracle::new().unwrap();
+        let ours: Vec<bool> = questions
+            .iter()
+            .map(|question| question.decide(token, &authorizer))
+            .collect();
+        let codes: Vec<String> = questions.iter().map(Question::code).collect();
+        for peer in peers {
+            let theirs = peer.authorize(&token.to_text(), &codes);
+            assert_eq!(theirs.len(), ours.len());
+            for ((question, ours), theirs) in questions.iter().zip(&ours).zip(&theirs) {
                 assert_eq!(
-                    peer.authorize(&text, &question.code()),
-                    allowed,
-                    "{} and this project differ about {question:?} by {token:?}",
+                    theirs, ours,
+                    "{} differs about {question:?} by {token:?}",
                     peer.name
                 );
             }
-            count.asked += 1;
-            count.allowed += u32::from(allowed);
         }
-        count
+        Count {
+            asked: u32::try_from(ours.len()).unwrap(),
+            allowed: u32::try_from(ours.iter().filter(|allowed| **allowed).count()).unwrap(),
+        }
     }
 
     pub(crate) fn add(&mut self, other: Count) {

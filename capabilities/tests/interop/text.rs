@@ -1,6 +1,6 @@
 //! Datalog as text, written from spec/tokens.md and not by the crate: what the peers are told and what they must show.
 
-use std::fmt::Write;
+use std::{fmt::Write, net::IpAddr};
 
 use humantime::format_rfc3339_seconds;
 use secure_runtime_capabilities::*;
@@ -29,18 +29,44 @@ fn date(seconds: u64) -> String {
 }
 
 /// What an authorizer is told about one question, the policy included (TOK-24).
-pub(crate) fn question(operation: &Operation<'_>, now: u64, holder: Option<&Holder>) -> String {
+pub(crate) fn question(operation: &Operation<'_>, now: u64, holders: &[Holder]) -> String {
+    let (family, action) = (operation.family(), operation.action());
+    let resource = operation.resource();
     let mut code = format!(
-        "operation({}, {}, {}); time({});",
-        string(operation.family().as_str()),
-        string(operation.action().as_str()),
-        string(operation.resource()),
+        "operation(\"{family}\", \"{action}\", {}); time({});",
+        string(resource),
         date(now)
     );
-    if let Some(holder) = holder {
-        write!(code, " holder({});", string(&holder.to_string())).unwrap();
+    if let Some(parts) = endpoint(resource).filter(|_| family == FamilyName::NET) {
+        write!(code, " endpoint(\"{family}\", \"{action}\", {parts});").unwrap();
+    }
+    for holder in holders {
+        write!(code, " holder(\"{holder}\");").unwrap();
     }
     code + policy()
+}
+
+/// The parts of an origin, as TOK-37 has them. Random questions are also about what is none.
+fn endpoint(origin: &str) -> Option<String> {
+    let (scheme, rest) = origin.split_once("://")?;
+    let (host, port) = rest.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let host = host.trim_matches(['[', ']']);
+    let address = host.parse().map(bits).unwrap_or_default();
+    Some(format!("\"{scheme}\", \"{host}\", \"{address}\", {port}"))
+}
+
+fn bits(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("4:{:032b}", address.to_bits()),
+        IpAddr::V6(address) => format!("6:{:0128b}", address.to_bits()),
+    }
+}
+
+/// The bits that all addresses of a network begin with, after `4:` or `6:`.
+fn network_bits(network: &Network) -> String {
+    let length = usize::from(network.length()) + "4:".len();
+    bits(network.address()).chars().take(length).collect()
 }
 
 /// The authority block (TOK-8), as a peer prints it.
@@ -49,8 +75,14 @@ pub(crate) fn authority(block: &Block) -> String {
     grants.map(|right| grant(right) + ";\n").collect::<String>() + &limits(block)
 }
 
-/// A later block (TOK-10, TOK-11), as a peer prints it.
+/// A later block (TOK-10, TOK-11, TOK-33), as a peer prints it.
 pub(crate) fn later(block: &Block) -> String {
+    if let Some(attestation) = &block.attestation {
+        let modules = attestation.modules().iter().copied().map(Holder::Module);
+        return modules
+            .map(|module| format!("attested(\"{module}\");\n"))
+            .collect();
+    }
     let rights = match &block.rights {
         None => String::new(),
         Some(rights) if rights.is_empty() => "check if false;\n".to_owned(),
@@ -71,37 +103,63 @@ fn limits(block: &Block) -> String {
         writeln!(code, "check if time($time), $time < {};", date(at)).unwrap();
     }
     if let Some(holder) = &block.holder {
-        writeln!(code, "check if holder({});", string(&holder.to_string())).unwrap();
+        writeln!(code, "check if holder(\"{holder}\");").unwrap();
+    }
+    if let Some(by) = &block.attested_by {
+        writeln!(code, "check if holder($module), attested($module) trusting {by};").unwrap();
     }
     code
 }
 
 fn grant(right: &Right) -> String {
-    let (family, action) = (string(right.family.as_str()), string(right.action.as_str()));
-    match &right.pattern {
-        Pattern::Exact(text) => format!("grant({family}, {action}, \"exact\", {})", string(text)),
-        Pattern::Affix { prefix, suffix } => {
-            format!(
-                "grant({family}, {action}, \"affix\", {}, {})",
-                string(prefix),
-                string(suffix)
-            )
+    let (family, action) = (right.family, right.action);
+    let scope = match &right.pattern {
+        Pattern::Exact(text) => format!("\"exact\", {}", string(text)),
+        Pattern::Affix { prefix, suffix } => format!("\"affix\", {}, {}", string(prefix), string(suffix)),
+        Pattern::Endpoint(endpoint) => {
+            let (scheme, first, last) = (endpoint.scheme(), endpoint.first(), endpoint.last());
+            let (kind, hosts) = match endpoint.hosts() {
+                Hosts::One(host) => ("host", host.clone()),
+                Hosts::Below(suffix) => ("below", suffix.clone()),
+                Hosts::Network(network) => ("network", network_bits(network)),
+            };
+            format!("\"{kind}\", \"{scheme}\", \"{hosts}\", {first}, {last}")
         }
-    }
+    };
+    format!("grant(\"{family}\", \"{action}\", {scope})")
 }
 
 fn alternative(right: &Right) -> String {
-    let (family, action) = (string(right.family.as_str()), string(right.action.as_str()));
+    let (family, action) = (right.family, right.action);
     match &right.pattern {
-        Pattern::Exact(text) => format!("operation({family}, {action}, {})", string(text)),
+        Pattern::Exact(text) => format!("operation(\"{family}\", \"{action}\", {})", string(text)),
         Pattern::Affix { prefix, suffix } => {
-            let mut code = format!("operation({family}, {action}, $resource)");
+            let mut code = format!("operation(\"{family}\", \"{action}\", $resource)");
             for (test, text) in [("starts_with", prefix), ("ends_with", suffix)] {
                 if !text.is_empty() {
                     write!(code, ", $resource.{test}({})", string(text)).unwrap();
                 }
             }
             code
+        }
+        Pattern::Endpoint(endpoint) => {
+            let (host, mut tests) = match endpoint.hosts() {
+                Hosts::One(host) => (format!("\"{host}\""), String::new()),
+                Hosts::Below(suffix) => ("$host".to_owned(), format!(", $host.ends_with(\"{suffix}\")")),
+                Hosts::Network(network) => (
+                    "$host".to_owned(),
+                    format!(", $address.starts_with(\"{}\")", network_bits(network)),
+                ),
+            };
+            let (first, last) = (endpoint.first(), endpoint.last());
+            let port = if first == last {
+                first.to_string()
+            } else {
+                write!(tests, ", $port >= {first}, $port <= {last}").unwrap();
+                "$port".to_owned()
+            };
+            let scheme = endpoint.scheme();
+            format!("endpoint(\"{family}\", \"{action}\", \"{scheme}\", {host}, $address, {port}){tests}")
         }
     }
 }

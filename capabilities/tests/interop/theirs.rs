@@ -3,9 +3,9 @@
 use secure_runtime_capabilities::*;
 
 use crate::{
-    accept, base,
+    accept, base, ids,
     peer::Peer,
-    questions::{Count, Question},
+    questions::{Count, MODULE, Question, auditor},
     root, text,
 };
 
@@ -16,42 +16,88 @@ const GRANTS: &str = r#"
     grant("fs", "read", "exact", "/srv/data");
     grant("fs", "read", "affix", "/srv/data/", "");
     grant("fs", "write", "affix", "/srv/", ".txt");
-    grant("net", "connect", "exact", "https://api.example.com:443");
+    grant("kv", "read", "affix", "user/", "");
+    grant("net", "connect", "exact", "https://api.example.com:444");
+    grant("net", "connect", "host", "tcp", "db.example.com", 5000, 5999);
+    grant("net", "connect", "below", "https", ".example.com", 443, 443);
+    grant("net", "connect", "network", "tcp", "4:00001010", 5432, 5432);
+    grant("net", "connect", "network", "tcp", "6:11111101", 1, 65535);
 "#;
+
+/// The alternatives of TOK-10 and TOK-11 with rights, in the one order.
+const NARROW: &str = r#"check if operation("env", "read", $resource)
+    or operation("fs", "read", "/srv/data/a.csv")
+    or operation("fs", "read", $resource), $resource.starts_with("/srv/data/b/")
+    or operation("fs", "write", $resource), $resource.ends_with(".txt")
+    or endpoint("net", "connect", "tcp", "db.example.com", $address, $port), $port >= 5999, $port <= 6000
+    or endpoint("net", "connect", "https", $host, $address, 443), $host.ends_with(".com")
+    or endpoint("net", "connect", "tcp", $host, $address, 5432), $address.starts_with("4:000010")
+    or endpoint("net", "connect", "tcp", $host, $address, $port), $address.starts_with("6:"), $port >= 5000, $port <= 5999
+    or operation("random", "read", "os");"#;
 
 const FROM: &str = "check if time($time), $time >= 2026-01-01T00:00:00Z;";
 const UNTIL: &str = "check if time($time), $time < 2027-01-01T00:00:00Z;";
 
+/// A third party's block: [`minted`] has the auditor sign what begins so.
+const ATTESTED: &str = "attested(";
+
 /// Blocks as the specification shows them, one list for each token.
 fn tokens() -> Vec<Vec<String>> {
-    let module = format!(r#"check if holder("blake3:{}");"#, "07".repeat(32));
-    let key = format!(r#"check if holder("ed25519:{}");"#, "07".repeat(32));
-    let narrow = r#"check if operation("env", "read", $resource)
-        or operation("fs", "read", "/srv/data/a.csv")
-        or operation("fs", "read", $resource), $resource.starts_with("/srv/data/b/")
-        or operation("fs", "write", $resource), $resource.ends_with(".txt")
-        or operation("random", "read", "os");"#;
-    let blocks: Vec<Vec<&str>> = vec![
-        vec![GRANTS],
-        vec![GRANTS, "check if false"],
-        vec![GRANTS, narrow],
-        vec![GRANTS, FROM],
-        vec![GRANTS, UNTIL],
-        vec![GRANTS, &module],
-        vec![GRANTS, &key],
-        vec![GRANTS, ""],
-        vec![GRANTS, FROM, narrow, &module, UNTIL],
+    let digits = "07".repeat(32);
+    let module = format!(r#"check if holder("blake3:{digits}");"#);
+    let key = format!(r#"check if holder("ed25519:{digits}");"#);
+    let demand = format!(
+        "check if holder($module), attested($module) trusting {};",
+        auditor().public()
+    );
+    let attested = format!(
+        r#"{ATTESTED}"blake3:{digits}"); attested("blake3:{}");"#,
+        "09".repeat(32)
+    );
+    let everything = format!("{NARROW} {FROM} {UNTIL} {key} {demand}");
+    let laters: [&[&str]; 13] = [
+        &[],
+        &[""],
+        &["check if false"],
+        &[NARROW],
+        &[FROM],
+        &[UNTIL],
+        &[&module],
+        &[&key],
+        &[&demand],
+        &[&attested],
+        &[&demand, &attested],
+        &[&attested, &everything],
+        &[
+            &attested, FROM, &demand, NARROW, &attested, &module, &demand, UNTIL,
+        ],
     ];
-    let mut tokens: Vec<Vec<String>> = blocks
+    let mut tokens: Vec<Vec<String>> = laters
         .into_iter()
-        .map(|blocks| blocks.into_iter().map(str::to_owned).collect())
+        .map(|later| {
+            [&[GRANTS], later]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        })
         .collect();
-    tokens.push(vec![format!("{GRANTS} {FROM} {UNTIL} {key}")]);
     tokens.push(vec![
-        GRANTS.to_owned(),
-        format!("{narrow} {FROM} {UNTIL} {module}"),
+        format!("{GRANTS} {FROM} {UNTIL} {module} {demand}"),
+        attested,
     ]);
     tokens
+}
+
+/// The token of these blocks, made by a peer alone.
+fn minted(peer: &mut Peer, blocks: &[String]) -> String {
+    blocks[1..].iter().fold(peer.mint(&blocks[0]), |token, block| {
+        if block.starts_with(ATTESTED) {
+            peer.attest(&token, &auditor().to_secret_text(), block)
+        } else {
+            peer.attenuate(&token, block).unwrap()
+        }
+    })
 }
 
 /// TOK-8 to TOK-14, TOK-24
@@ -61,15 +107,15 @@ fn tokens_of_peers_are_decided_here_as_there() {
     for mut peer in Peer::all() {
         let mut total = Count::default();
         for blocks in tokens() {
-            let mut token = peer.mint(&blocks[0]);
-            for block in &blocks[1..] {
-                token = peer.attenuate(&token, block).unwrap();
-            }
+            let token = minted(&mut peer, &blocks);
             let ours = accept(&token).unwrap_or_else(|error| panic!("{}: {error}: {blocks:?}", peer.name));
             let theirs = peer.inspect(&token).unwrap();
-            assert_eq!(ours.revocation_ids(), theirs.revocation_ids);
+            assert_eq!(ids(&ours), theirs.revocation_ids);
             let count = Count::ask(&ours, std::slice::from_mut(&mut peer), &Question::all());
-            let allows_nothing = blocks.iter().any(|block| block == "check if false");
+            let demands = blocks.iter().any(|block| block.contains("trusting"));
+            let attests = blocks.iter().any(|block| block.starts_with(ATTESTED));
+            let allows_nothing =
+                blocks.iter().any(|block| block == "check if false") || (demands && !attests);
             assert_eq!(count.allowed == 0, allows_nothing, "{blocks:?}");
             total.add(count);
         }
@@ -126,7 +172,7 @@ fn what_the_profile_refuses_is_refused_from_peers() {
             GRANTS,
             r#"check if operation("fs", "read", $resource), $resource.extern::test();"#,
             1,
-            form,
+            form.clone(),
         ),
         (
             GRANTS,
@@ -152,21 +198,86 @@ fn what_the_profile_refuses_is_refused_from_peers() {
             1,
             ProfileError::NotCanonical,
         ),
+        (
+            r#"grant("net", "connect", "affix", "https://", "");"#,
+            "",
+            0,
+            RightsError::Kind {
+                family: FamilyName::NET,
+                kind: "affix",
+            }
+            .into(),
+        ),
+        (
+            r#"grant("net", "connect", "host", "tcp", "DB.example.com", 1, 2);"#,
+            "",
+            0,
+            fact("grant"),
+        ),
+        (
+            r#"grant("net", "connect", "network", "tcp", "10.0.0.0/8", 1, 2);"#,
+            "",
+            0,
+            fact("grant"),
+        ),
+        (
+            r#"grant("net", "connect", "host", "tcp", "db.example.com", 5, 5);"#,
+            "",
+            0,
+            ProfileError::NotCanonical,
+        ),
+        (
+            GRANTS,
+            r#"check if endpoint("net", "connect", "tcp", $host, $address, $port), $port < 1024;"#,
+            1,
+            form.clone(),
+        ),
+        (GRANTS, r#"check if attested("blake3:00");"#, 1, form.clone()),
+        (
+            GRANTS,
+            "check if holder($module), attested($module);",
+            1,
+            form.clone(),
+        ),
+        (
+            GRANTS,
+            "check if holder($module), attested($module) trusting previous;",
+            1,
+            ProfileError::Trusting,
+        ),
+        (
+            GRANTS,
+            r#"check if false; attested("blake3:00");"#,
+            1,
+            ProfileError::FactOutsideAuthority,
+        ),
+        // What a third party must not say.
+        (GRANTS, r#"attested("blake3:00");"#, 1, ProfileError::Attestation),
+        (
+            GRANTS,
+            r#"attested("ed25519:0707070707070707070707070707070707070707070707070707070707070707");"#,
+            1,
+            ProfileError::Attestation,
+        ),
+        (
+            GRANTS,
+            r#"attested(1); grant("fs", "read", "affix", "/", "");"#,
+            1,
+            ProfileError::Attestation,
+        ),
+        (GRANTS, r#"attested("x") <- holder($x);"#, 1, ProfileError::Rule),
     ];
     for mut peer in Peer::all() {
         for (authority, later, block, problem) in &rows {
-            let mut token = peer.mint(authority);
-            if !later.is_empty() {
-                token = peer.attenuate(&token, later).unwrap();
-            }
+            let blocks = [*authority, *later].map(str::to_owned);
             let expected = TokenError::Profile {
                 block: *block,
                 problem: problem.clone(),
             };
             assert_eq!(
-                accept(&token).unwrap_err(),
+                accept(&minted(&mut peer, &blocks)).unwrap_err(),
                 expected,
-                "{}: {authority} {later}",
+                "{}: {blocks:?}",
                 peer.name
             );
         }
@@ -187,10 +298,10 @@ fn secp256r1_is_refused_from_peers() {
             peer.name
         );
         let token = peer.mint(GRANTS);
-        let token = peer.attest(&token, &secret, "check if false");
+        let token = peer.attest(&token, &secret, &format!("attested(\"{MODULE}\")"));
         assert_eq!(
             accept(&token).unwrap_err(),
-            TokenError::ThirdParty { block: 1 },
+            TokenError::Algorithm { block: 1 },
             "{}",
             peer.name
         );
@@ -249,12 +360,7 @@ fn a_chain_through_three_engines_means_one_thing() {
     let token = accept(&token).unwrap();
     check(&token, &mut peers);
 
-    let token = token
-        .attenuate(&Block {
-            holder: Some(crate::questions::MODULE),
-            ..Block::default()
-        })
-        .unwrap();
+    let token = token.attenuate(&Block::bound_to(MODULE)).unwrap();
     let token = accept(&token.to_text()).unwrap();
     check(&token, &mut peers);
 

@@ -21,7 +21,8 @@ fn shown(blocks: &[Block], text: &str, context: Context<'_>) -> String {
 
 const NOON: Context<'static> = Context {
     now: 1_800_000_000,
-    holder: None,
+    holders: &[],
+    revocations: None,
 };
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secure_runtime_capabilities::*;
 
-use crate::base;
+use crate::{base, operation, rights};
 
 fn grant(text: &str) -> Result<Rights, ScopeError> {
     Rights::new(Families::builtin().parse_grant(text, &base())?).map_err(ScopeError::from)
@@ -99,11 +99,11 @@ fn errors_say_what_is_known() {
     for (text, expected) in [
         (
             "fz.read=.",
-            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random",
+            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, module",
         ),
         (
             "widgets.read=.",
-            "unknown family `widgets`; known: fs, net, env, clock, random",
+            "unknown family `widgets`; known: fs, net, env, clock, random, kv, module",
         ),
         (
             "fs.reed=.",
@@ -169,7 +169,7 @@ struct KeyValue;
 
 impl Family for KeyValue {
     fn name(&self) -> FamilyName {
-        "kv".parse().unwrap()
+        "rows".parse().unwrap()
     }
 
     fn actions(&self) -> &[Action] {
@@ -204,17 +204,154 @@ fn extensions_add_families_that_decide_and_travel_in_tokens_like_the_built_in_on
             family: KeyValue.name()
         }
     );
-    let rights = Rights::new(families.parse_grant("kv.read=users:*", &base()).unwrap()).unwrap();
+    let rights = Rights::new(families.parse_grant("rows.read=users:*", &base()).unwrap()).unwrap();
     let root = KeyPair::generate().unwrap();
     let token = Token::mint(&root, &Block::of(rights)).unwrap();
     let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
-    let context = Context { now: 0, holder: None };
-    for (text, expected) in [("kv read users:7", true), ("kv read orders:7", false)] {
+    let context = Context::at(0);
+    for (text, expected) in [("rows read users:7", true), ("rows read orders:7", false)] {
         let operation = families.parse_operation(text, &base()).unwrap();
         assert_eq!(
             token.authority().decide(&operation, &context).is_allowed(),
             expected
         );
         assert_eq!(oracle(&token, &operation, &context), Ok(expected));
+    }
+}
+
+fn scope(grant: &str) -> Vec<String> {
+    let families = Families::builtin();
+    let rights = Rights::new(families.parse_grant(grant, &base()).unwrap()).unwrap();
+    let described = families.describe(&rights, &base());
+    described
+        .into_iter()
+        .flat_map(|described| described.scopes)
+        .collect()
+}
+
+/// TOK-35
+#[test]
+fn keys_are_granted_by_themselves_or_by_their_beginning() {
+    for text in ["user/42", "user/*", "*", "ключ", "a b"] {
+        assert_eq!(scope(&format!("kv.read={text}")), [text]);
+    }
+    for text in ["", "a*b", "**", "a\0", &"k".repeat(2_049)] {
+        let grant = format!("kv.write={text}");
+        assert!(
+            Families::builtin().parse_grant(&grant, &base()).is_err(),
+            "{grant:?}"
+        );
+        if !text.contains('*') {
+            let operation = format!("kv read {text}");
+            assert!(
+                Families::builtin().parse_operation(&operation, &base()).is_err(),
+                "{operation:?}"
+            );
+        }
+    }
+    let authority = Authority::new(Block::of(rights(&["kv.read=user/*", "kv.write=user/1"]))).unwrap();
+    for (text, expected) in [
+        ("kv read user/1", true),
+        ("kv read user/", true),
+        ("kv read user", false),
+        ("kv read users/1", false),
+        ("kv write user/1", true),
+        ("kv write user/12", false),
+    ] {
+        let decision = authority.decide(&operation(text), &Context::at(0));
+        assert_eq!(decision.is_allowed(), expected, "{text}");
+    }
+}
+
+/// TOK-36
+#[test]
+fn modules_are_granted_by_name_or_by_content() {
+    let (one, other) = ("01".repeat(32), "02".repeat(32));
+    let hash = format!("blake3:{one}");
+    for text in ["app:/plugins/a.js", "marked/**", "app:/plugins/**", &hash] {
+        assert_eq!(scope(&format!("module={text}")), [text]);
+    }
+    for text in [
+        "",
+        "/**",
+        "a//b",
+        "a/../b",
+        "./a",
+        "a/",
+        "a#b",
+        "a*",
+        "a b",
+        "a\n",
+        "blake3:",
+        "blake3:01",
+        "**",
+        "a/**/b",
+    ] {
+        let grant = format!("module.import={text}");
+        assert!(
+            Families::builtin().parse_grant(&grant, &base()).is_err(),
+            "{grant:?}"
+        );
+    }
+    let authority = |grant: &str| Authority::new(Block::of(rights(&[grant]))).unwrap();
+    for (grant, name, hash, expected) in [
+        ("module=marked/**".to_owned(), "marked/a.js", &one, true),
+        ("module=marked/**".to_owned(), "marked/b/c.js", &other, true),
+        ("module=marked/**".to_owned(), "marked", &one, false),
+        ("module=marked/**".to_owned(), "marked-evil/a.js", &one, false),
+        ("module=marked/a.js".to_owned(), "marked/a.js", &one, true),
+        ("module=marked/a.js".to_owned(), "marked/a.jsx", &one, false),
+        (format!("module=blake3:{one}"), "marked/a.js", &one, true),
+        (format!("module=blake3:{one}"), "evil/x.js", &one, true),
+        (format!("module=blake3:{one}"), "marked/a.js", &other, false),
+    ] {
+        let operation = operation(&format!("module {name}#blake3:{hash}"));
+        let decision = authority(&grant).decide(&operation, &Context::at(0));
+        assert_eq!(decision.is_allowed(), expected, "{grant}: {operation}");
+    }
+    let both = authority("module=marked/**")
+        .narrow(&Block::of(rights(&[&format!("module=blake3:{one}")])))
+        .unwrap();
+    let ask = |text: String| both.decide(&operation(&text), &Context::at(0)).is_allowed();
+    assert!(ask(format!("module marked/a.js#blake3:{one}")));
+    assert!(
+        !ask(format!("module marked/a.js#blake3:{other}")) && !ask(format!("module app:/a.js#blake3:{one}"))
+    );
+}
+
+/// TOK-28, TOK-37: ports and networks, and what is never one of them.
+#[test]
+fn endpoints_are_matched_by_host_address_and_port() {
+    let authority = Authority::new(Block::of(rights(&[
+        "net.connect=tcp://db.example.com:5000-5999",
+        "net.connect=https://*.example.com",
+        "net.connect=tcp://10.0.0.0/8:5432",
+        "net.connect=tcp://[fd00::]/8:5432",
+    ])))
+    .unwrap();
+    for (text, expected) in [
+        ("tcp://db.example.com:5000", true),
+        ("tcp://DB.example.com.:5999", true),
+        ("tcp://db.example.com:4999", false),
+        ("tcp://db.example.com:6000", false),
+        ("http://db.example.com:5000", false),
+        ("https://a.example.com", true),
+        ("https://a.b.example.com:443", true),
+        ("https://a.example.com:444", false),
+        ("https://example.com", false),
+        ("https://aexample.com", false),
+        ("https://a.example.com.evil.com", false),
+        ("tcp://10.1.2.3:5432", true),
+        ("tcp://0xa.1:5432", true),
+        ("tcp://11.0.0.0:5432", false),
+        ("tcp://9.255.255.255:5432", false),
+        ("tcp://10.0.0.1:5433", false),
+        ("tcp://10.evil.com:5432", false),
+        ("tcp://[::ffff:10.1.2.3]:5432", false),
+        ("tcp://[fdff::1]:5432", true),
+        ("tcp://[fc00::1]:5432", false),
+    ] {
+        let decision = authority.decide(&operation(&format!("net connect {text}")), &Context::at(0));
+        assert_eq!(decision.is_allowed(), expected, "{text}");
     }
 }

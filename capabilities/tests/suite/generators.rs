@@ -23,20 +23,75 @@ pub(crate) fn pattern() -> impl Strategy<Value = Pattern> {
     ]
 }
 
+/// Endpoints whose hosts and ports often touch.
+pub(crate) fn endpoint() -> impl Strategy<Value = Pattern> {
+    let network = |text: &str, length| Hosts::Network(Network::new(text.parse().unwrap(), length).unwrap());
+    let hosts = prop_oneof![
+        4 => select(HOSTS.to_vec()).prop_map(|host| Hosts::One(host.to_owned())),
+        2 => select(vec![".com", ".a.com", ".b.a.com"]).prop_map(|suffix| Hosts::Below(suffix.to_owned())),
+        2 => select(vec![
+            network("10.0.0.0", 8),
+            network("10.128.0.0", 9),
+            network("0.0.0.0", 0),
+            network("fd00::", 8),
+            network("::", 0),
+        ]),
+    ];
+    let ports = prop_oneof![
+        1 => select(PORTS.to_vec()).prop_map(|port| (port, port)),
+        2 => (select(PORTS.to_vec()), select(PORTS.to_vec())).prop_map(|(one, other)| (one.min(other), one.max(other))),
+        1 => Just((1, u16::MAX)),
+    ];
+    (select(vec!["https", "tcp"]), hosts, ports)
+        .prop_map(|(scheme, hosts, (first, last))| Endpoint::pattern(scheme, hosts, first, last).unwrap())
+}
+
+const HOSTS: [&str; 7] = [
+    "com",
+    "a.com",
+    "b.a.com",
+    "c.b.a.com",
+    "10.1.2.3",
+    "10.200.0.1",
+    "fd00::1",
+];
+const PORTS: [u16; 6] = [1, 80, 443, 444, 8080, 65535];
+
+/// An origin of those that [`endpoint`]'s patterns are about.
+fn origin() -> impl Strategy<Value = String> {
+    (
+        select(vec!["https", "tcp"]),
+        select(HOSTS.to_vec()),
+        select(PORTS.to_vec()),
+    )
+        .prop_map(|(scheme, host, port)| {
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host.to_owned()
+            };
+            format!("{scheme}://{host}:{port}")
+        })
+}
+
 fn action() -> impl Strategy<Value = (FamilyName, ActionName)> {
     // Few, and often the first, so that two choices are often the same.
     prop_oneof![
         6 => Just((FamilyName::FS, ActionName::READ)),
         1 => Just((FamilyName::FS, ActionName::WRITE)),
-        1 => Just((FamilyName::NET, ActionName::CONNECT)),
+        2 => Just((FamilyName::NET, ActionName::CONNECT)),
     ]
 }
 
 pub(crate) fn right() -> impl Strategy<Value = Right> {
-    (action(), pattern()).prop_map(|((family, action), pattern)| Right {
+    (action(), pattern(), endpoint()).prop_map(|((family, action), pattern, endpoint)| Right {
         family,
         action,
-        pattern,
+        pattern: if family == FamilyName::NET {
+            endpoint
+        } else {
+            pattern
+        },
     })
 }
 
@@ -62,6 +117,19 @@ pub(crate) fn block() -> impl Strategy<Value = Block> {
         // A block that keeps most: chains of several would else allow almost nothing.
         3 => vec(right(), 0..4).prop_map(|mut rights| {
             rights.push(Right { family: FamilyName::FS, action: ActionName::READ, pattern: Pattern::prefix("") });
+            rights.extend(["https", "tcp"].into_iter().flat_map(|scheme| {
+                ["0.0.0.0", "::"].map(|address| Right {
+                    family: FamilyName::NET,
+                    action: ActionName::CONNECT,
+                    pattern: Endpoint::pattern(
+                        scheme,
+                        Hosts::Network(Network::new(address.parse().unwrap(), 0).unwrap()),
+                        1,
+                        u16::MAX,
+                    )
+                    .unwrap(),
+                })
+            }));
             Some(Rights::new(rights).unwrap())
         }),
     ];
@@ -69,14 +137,30 @@ pub(crate) fn block() -> impl Strategy<Value = Block> {
         rights,
         option::weighted(0.2, 2..TIMES.end),
         option::weighted(0.2, 0..4u64),
-        option::weighted(0.15, holder()),
+        option::weighted(0.1, holder()),
+        option::weighted(0.06, 0..AUDITORS),
     )
-        .prop_map(|(rights, expires, not_before, holder)| Block {
+        .prop_map(|(rights, expires, not_before, holder, auditor)| Block {
             rights,
             expires,
             not_before,
             holder,
+            attested_by: auditor.map(|auditor| self::auditor(auditor).public()),
+            attestation: None,
         })
+}
+
+/// How many third parties there are.
+const AUDITORS: u8 = 2;
+
+pub(crate) fn auditor(number: u8) -> KeyPair {
+    KeyPair::from_secret(&[number + 100; 32]).unwrap()
+}
+
+/// An attestation: after which block, by whom, of which modules.
+pub(crate) fn attestation() -> impl Strategy<Value = (usize, u8, Vec<[u8; 32]>)> {
+    let modules = vec((1..3u8).prop_map(|module| [module; 32]), 1..3);
+    (0..5usize, 0..AUDITORS, modules)
 }
 
 pub(crate) fn chain() -> impl Strategy<Value = Vec<Block>> {
@@ -88,29 +172,32 @@ pub(crate) fn chain() -> impl Strategy<Value = Vec<Block>> {
 pub(crate) struct Question {
     action: (FamilyName, ActionName),
     text: String,
+    origin: String,
     chosen: prop::sample::Index,
     bend: u8,
     now: u64,
-    holder: Option<Holder>,
+    holders: Vec<Holder>,
 }
 
 pub(crate) fn question() -> impl Strategy<Value = Question> {
-    let holder = prop_oneof![1 => Just(None), 4 => holder().prop_map(Some)];
+    let holders = vec(holder(), 0..4);
     (
         action(),
         text(),
+        origin(),
         any::<prop::sample::Index>(),
         0..10u8,
         TIMES,
-        holder,
+        holders,
     )
-        .prop_map(|(action, text, chosen, bend, now, holder)| Question {
+        .prop_map(|(action, text, origin, chosen, bend, now, holders)| Question {
             action,
             text,
+            origin,
             chosen,
             bend,
             now,
-            holder,
+            holders,
         })
 }
 
@@ -151,21 +238,30 @@ pub(crate) fn operation_on(family: FamilyName, action: ActionName, resource: &st
 }
 
 impl Question {
+    fn text(&self) -> &str {
+        if self.action.0 == FamilyName::NET {
+            &self.origin
+        } else {
+            &self.text
+        }
+    }
+
     /// The operation and context. Most questions are about a resource of some right that is left, or one
     /// that misses it by little.
-    pub(crate) fn about(&self, rights: &Rights) -> (Operation<'static>, u64, Option<Holder>) {
+    pub(crate) fn about(&self, rights: &Rights) -> (Operation<'static>, u64, &[Holder]) {
         let target = rights.iter().nth(self.chosen.index(rights.len().max(1)));
         let Some(target) = target.filter(|_| self.bend != 0) else {
             return (
-                operation_on(self.action.0, self.action.1, &self.text),
+                operation_on(self.action.0, self.action.1, self.text()),
                 self.now,
-                self.holder,
+                &self.holders,
             );
         };
         let mut resource = match &target.pattern {
             Pattern::Exact(text) => text.clone(),
             Pattern::Affix { prefix, suffix } if self.bend == 1 => format!("{prefix}{suffix}"),
             Pattern::Affix { prefix, suffix } => format!("{prefix}{}{suffix}", self.text),
+            Pattern::Endpoint(_) => self.origin.clone(),
         };
         match self.bend {
             2 => drop(resource.pop()),
@@ -176,7 +272,7 @@ impl Question {
         (
             operation_on(target.family, target.action, &resource),
             self.now,
-            self.holder,
+            &self.holders,
         )
     }
 }

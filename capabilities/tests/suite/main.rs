@@ -6,12 +6,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod delegation;
 mod explanations;
 mod families;
 mod generators;
 mod hostile;
 mod malformed;
 mod properties;
+mod revocation;
 mod samples;
 mod tokens;
 mod vectors;

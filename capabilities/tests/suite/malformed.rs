@@ -186,7 +186,7 @@ fn malformed_operations() {
         "nothing",
         "nothing read x",
         "\u{1b}[2J",
-        "kv read x",
+        "rows read x",
     ] {
         match Families::builtin().parse_operation(input, &base()) {
             Err(error) => assert_good_message(&error, input),

@@ -7,7 +7,7 @@ use secure_runtime_capabilities::*;
 
 use crate::{
     base,
-    generators::{chain, operation_on, pattern, question, rights},
+    generators::{attestation, auditor, chain, endpoint, operation_on, pattern, question, rights},
 };
 
 fn authority(blocks: &[Block]) -> Authority {
@@ -32,33 +32,49 @@ fn decide_equals_the_oracle_on_100_000_questions() {
         ..ProptestConfig::default()
     };
     TestRunner::new(config)
-        .run(&(chain(), vec(question(), QUESTIONS)), |(blocks, questions)| {
-            let mut token = Token::mint(&root, &blocks[0]).unwrap();
-            for block in &blocks[1..] {
-                token = token.attenuate(block).unwrap();
-            }
-            let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
-            let narrowed = authority(&blocks);
-            prop_assert_eq!(token.authority(), &narrowed);
-            for question in &questions {
-                let (operation, now, holder) = question.about(narrowed.effective_rights());
-                let context = Context {
-                    now,
-                    holder: holder.as_ref(),
-                };
-                let decision = narrowed.decide(&operation, &context);
-                prop_assert_eq!(
-                    oracle.ask(&token, &operation, &context),
-                    Ok(decision.is_allowed()),
-                    "{:?} {:?}",
-                    &operation,
-                    context
-                );
-                asked.set(asked.get() + 1);
-                granted.set(granted.get() + u32::from(decision.is_allowed()));
-            }
-            Ok(())
-        })
+        .run(
+            &(chain(), vec(attestation(), 0..3), vec(question(), QUESTIONS)),
+            |(blocks, attestations, questions)| {
+                let mut token: Option<Token> = None;
+                for (number, block) in blocks.iter().enumerate() {
+                    let longer = match &token {
+                        None => Token::mint(&root, block),
+                        Some(token) => token.attenuate(block),
+                    };
+                    let mut longer = longer.unwrap();
+                    for (_, by, modules) in attestations.iter().filter(|(after, ..)| *after == number) {
+                        let by = auditor(*by);
+                        let request = longer.attestation_request().unwrap();
+                        let signed = request.sign(&by, modules.iter().copied()).unwrap();
+                        longer = longer.with_attestation(&signed, &by.public()).unwrap();
+                    }
+                    token = Some(longer);
+                }
+                let token = Token::verify(token.unwrap().as_bytes(), &root.public()).unwrap();
+                let authority = token.authority();
+                if authority.blocks().len() == blocks.len() {
+                    prop_assert_eq!(authority, &self::authority(&blocks));
+                }
+                for question in &questions {
+                    let (operation, now, holders) = question.about(authority.effective_rights());
+                    let context = Context {
+                        holders,
+                        ..Context::at(now)
+                    };
+                    let decision = authority.decide(&operation, &context);
+                    prop_assert_eq!(
+                        oracle.ask(&token, &operation, &context),
+                        Ok(decision.is_allowed()),
+                        "{:?} {:?}",
+                        &operation,
+                        context
+                    );
+                    asked.set(asked.get() + 1);
+                    granted.set(granted.get() + u32::from(decision.is_allowed()));
+                }
+                Ok(())
+            },
+        )
         .unwrap();
     let share = f64::from(granted.get()) / f64::from(asked.get());
     assert!(asked.get() >= 100_000);
@@ -78,8 +94,8 @@ proptest! {
         let wide = authority(&blocks[..blocks.len().saturating_sub(1).max(1)]);
         prop_assert!(wide.effective_rights().covers(narrow.effective_rights()));
         for question in &questions {
-            let (operation, now, holder) = question.about(wide.effective_rights());
-            let context = Context { now, holder: holder.as_ref() };
+            let (operation, now, holders) = question.about(wide.effective_rights());
+            let context = Context { holders, ..Context::at(now) };
             if narrow.decide(&operation, &context).is_allowed() {
                 prop_assert!(wide.decide(&operation, &context).is_allowed());
             }
@@ -122,9 +138,20 @@ proptest! {
     }
 
     #[test]
-    fn covering_and_meeting_agree_with_matching(a in pattern(), b in pattern(), question in question()) {
+    fn covering_and_meeting_agree_with_matching(
+        (is_net, a, b) in prop_oneof![
+            (Just(false), pattern(), pattern()),
+            (Just(true), endpoint(), endpoint()),
+        ],
+        question in question(),
+    ) {
         let right = |pattern: &Pattern| {
-            Rights::new([Right { family: FamilyName::FS, action: ActionName::READ, pattern: pattern.clone() }]).unwrap()
+            let (family, action) = if is_net {
+                (FamilyName::NET, ActionName::CONNECT)
+            } else {
+                (FamilyName::FS, ActionName::READ)
+            };
+            Rights::new([Right { family, action, pattern: pattern.clone() }]).unwrap()
         };
         let (operation, ..) = question.about(&right(&b));
         let resource = operation.resource();
@@ -145,8 +172,8 @@ proptest! {
     #[test]
     fn explanations_agree_with_decisions(blocks in chain(), question in question()) {
         let authority = authority(&blocks);
-        let (operation, now, holder) = question.about(authority.effective_rights());
-        let context = Context { now, holder: holder.as_ref() };
+        let (operation, now, holders) = question.about(authority.effective_rights());
+        let context = Context { holders, ..Context::at(now) };
         let explanation = explain(&authority, &operation, &context, &Families::builtin(), &base());
         prop_assert_eq!(explanation.decision, authority.decide(&operation, &context));
         let first = explanation.blocks.iter().position(|block| block.refusal.is_some());

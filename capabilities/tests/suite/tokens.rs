@@ -6,7 +6,8 @@ use crate::{operation, rights};
 
 const NOW: Context<'static> = Context {
     now: 1_800_000_000,
-    holder: None,
+    holders: &[],
+    revocations: None,
 };
 
 /// The compiled decision, after checking that the oracle says the same.
@@ -39,6 +40,7 @@ fn a_token_survives_every_form() {
         expires: Some(2_000_000_000),
         not_before: Some(1_700_000_000),
         holder: Some(Holder::Module([7; 32])),
+        ..Block::default()
     };
     let token = Token::mint(&root, &block).unwrap();
     let later = [
@@ -113,13 +115,13 @@ fn decisions_equal_the_oracles() {
             "clock=10ms",
         ])),
         expires: Some(2_000_000_000),
-        not_before: None,
         holder: Some(holder),
+        ..Block::default()
     })
     .unwrap();
     let with_holder = Context {
-        now: NOW.now,
-        holder: Some(&holder),
+        holders: &[holder],
+        ..NOW
     };
     for (text, expected) in [
         ("fs read data/a", true),

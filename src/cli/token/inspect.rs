@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{Base, Block, Described, Families, Token};
+use secure_runtime_capabilities::{Base, Block, Described, Families, RevocationId, Token};
 use serde::Serialize;
 
 use super::shown_time;
@@ -87,8 +87,8 @@ pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
 
 fn shown(token: &Token, base: &Base) -> Shown {
     let families = Families::builtin();
-    let block = |(block, id): (&Block, String)| ShownBlock {
-        id,
+    let block = |(block, id): (&Block, RevocationId)| ShownBlock {
+        id: id.to_string(),
         grants: block.rights.as_ref().map(|rights| {
             let described = families.describe(rights, base);
             described.iter().map(Described::manifest_line).collect()

@@ -81,6 +81,7 @@ impl BlockArguments {
             expires: time(&self.expires)?,
             not_before: time(&self.not_before)?,
             holder: self.holder.as_deref().map(str::parse).transpose()?,
+            ..Block::default()
         })
     }
 

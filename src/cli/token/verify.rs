@@ -46,9 +46,10 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     };
     let token = super::read(&arguments.file, &arguments.root_key)?;
 
+    let holders: Vec<Holder> = holder.into_iter().collect();
     let context = Context {
-        now,
-        holder: holder.as_ref(),
+        holders: &holders,
+        ..Context::at(now)
     };
     let Some(operation) = operation else {
         return valid(&token, &context);
@@ -81,7 +82,7 @@ fn valid(token: &Token, context: &Context<'_>) -> Result<String, Failure> {
         let other = block
             .holder
             .as_ref()
-            .filter(|holder| context.holder != Some(holder))
+            .filter(|holder| !context.holders.contains(holder))
             .map(|_| Reason::WrongHolder);
         if let Some(reason) = early.or(late).or(other) {
             return Err(denied(

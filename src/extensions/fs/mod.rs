@@ -81,6 +81,7 @@ impl FsCapability {
                     && match pattern {
                         Pattern::Exact(exact) => is_within(exact, tree),
                         Pattern::Affix { prefix, .. } => is_within(prefix, tree),
+                        Pattern::Endpoint(_) => false,
                     }
             });
         if named {

@@ -12,7 +12,8 @@ console.log = () => {};
 globalThis.crypto ??= webcrypto;
 
 const file = join(process.argv[2], "node_modules/@biscuit-auth/biscuit-wasm/module/biscuit.js");
-const { AuthorizerBuilder, Biscuit, KeyPair, PrivateKey, PublicKey, SignatureAlgorithm } = await import(pathToFileURL(file));
+const { AuthorizerBuilder, Biscuit, KeyPair, PrivateKey, PublicKey, SignatureAlgorithm, ThirdPartyRequest } =
+  await import(pathToFileURL(file));
 
 // A busy machine must not change an answer: the library's own time limit is one millisecond.
 const LIMITS = { max_facts: 100_000, max_iterations: 1_000, max_time_micro: 60_000_000 };
@@ -30,20 +31,24 @@ const verbs = {
   attest(request) {
     const token = verified(request);
     const signer = PrivateKey.fromString(request.private_key);
-    const publicKey = KeyPair.fromPrivateKey(signer).getPublicKey();
-    return token.appendThirdPartyBlock(publicKey, token.getThirdPartyRequest().createBlock(signer, block(request.code))).toBase64();
+    const by = KeyPair.fromPrivateKey(signer).getPublicKey();
+    return token.appendThirdPartyBlock(by, token.getThirdPartyRequest().createBlock(signer, block(request.code))).toBase64();
   },
 
+  // The same in two steps, for a token and a third party that do not see each other. There is no third, which would add
+  // the signed block: the package's `ThirdPartyBlock.fromBase64` reads a request instead.
+  request(request) {
+    return verified(request).getThirdPartyRequest().toBase64();
+  },
+
+  sign({ request, private_key, code }) {
+    return ThirdPartyRequest.fromBase64(request).createBlock(PrivateKey.fromString(private_key), block(code)).toBase64();
+  },
+
+  // Answers many questions about one token.
   authorize(request) {
-    const authorizer = filled(new AuthorizerBuilder(), request.code).buildAuthenticated(verified(request));
-    try {
-      authorizer.authorizeWithLimits(LIMITS);
-      return true;
-    } catch (error) {
-      // Any other error is neither yes nor no.
-      if (error.FailedLogic) return false;
-      throw error;
-    }
+    const token = verified(request);
+    return request.questions.map((code) => allows(token, code));
   },
 
   inspect(request) {
@@ -55,8 +60,26 @@ const verbs = {
   },
 };
 
+function allows(token, code) {
+  const authorizer = filled(new AuthorizerBuilder(), code).buildAuthenticated(token);
+  try {
+    authorizer.authorizeWithLimits(LIMITS);
+    return true;
+  } catch (error) {
+    // Any other error is neither yes nor no.
+    if (error.FailedLogic) return false;
+    throw error;
+  } finally {
+    authorizer.free();
+  }
+}
+
 function verified({ token, root }) {
-  return Biscuit.fromBase64(token, PublicKey.fromString(root.slice("ed25519/".length), SignatureAlgorithm.Ed25519));
+  return Biscuit.fromBase64(token, publicKey(root));
+}
+
+function publicKey(text) {
+  return PublicKey.fromString(text.slice("ed25519/".length), SignatureAlgorithm.Ed25519);
 }
 
 function block(code) {

@@ -1,0 +1,115 @@
+//! Attestations: what a third party vouches for, asked for and given without showing them the token.
+//!
+//! The formats are Biscuit's for third-party blocks, so that other tools can take either part.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use biscuit_auth::{BlockBuilder, ThirdPartyRequest, format::schema::ThirdPartyBlockContents};
+use prost::Message;
+
+use crate::{
+    Attestation, Block, KeyPair, TokenError,
+    datalog::{self, Place},
+};
+
+/// Most bytes of a request or of a signed attestation.
+const MAX_SIZE: usize = crate::MAX_TOKEN * 8;
+
+/// What a third party signs about: this token's next block. It gives nothing away but the token's last signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestationRequest(pub(crate) Vec<u8>);
+
+/// What a third party signed, for one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedAttestation(Vec<u8>);
+
+impl AttestationRequest {
+    /// The request as text: Base64 in the URL-safe alphabet with padding.
+    pub fn to_text(&self) -> String {
+        URL_SAFE.encode(&self.0)
+    }
+
+    /// The request of its text.
+    ///
+    /// # Errors
+    /// [`TokenError::Attestation`].
+    pub fn parse_text(text: &str) -> Result<AttestationRequest, TokenError> {
+        let bytes = decode(text)?;
+        ThirdPartyRequest::deserialize(&bytes).map_err(refused)?;
+        Ok(AttestationRequest(bytes))
+    }
+
+    /// Vouches for these modules, by their BLAKE3 hashes.
+    ///
+    /// # Errors
+    /// No modules, or too many.
+    pub fn sign(
+        &self,
+        key: &KeyPair,
+        modules: impl IntoIterator<Item = [u8; 32]>,
+    ) -> Result<SignedAttestation, TokenError> {
+        let block = Block {
+            attestation: Some(Attestation::new(key.public(), modules)?),
+            ..Block::default()
+        };
+        let (facts, checks) = datalog::write(&block, Place::ThirdParty(key.public()));
+        let builder = BlockBuilder {
+            facts,
+            checks,
+            ..BlockBuilder::default()
+        };
+        let request = ThirdPartyRequest::deserialize(&self.0).map_err(refused)?;
+        let signed = request
+            .create_block(&key.to_biscuit()?.private(), builder)
+            .map_err(refused)?;
+        Ok(SignedAttestation(signed.serialize().map_err(refused)?))
+    }
+}
+
+impl SignedAttestation {
+    /// The attestation as text: Base64 in the URL-safe alphabet with padding.
+    pub fn to_text(&self) -> String {
+        URL_SAFE.encode(&self.0)
+    }
+
+    /// The attestation of its text. Its signature is checked when it is added to a token.
+    ///
+    /// # Errors
+    /// [`TokenError::Attestation`].
+    pub fn parse_text(text: &str) -> Result<SignedAttestation, TokenError> {
+        let bytes = decode(text)?;
+        let attestation = SignedAttestation(bytes);
+        attestation.by()?;
+        Ok(attestation)
+    }
+
+    /// Whose key it names. Whether they signed it shows when it is added to a token.
+    pub(crate) fn by(&self) -> Result<Vec<u8>, TokenError> {
+        let contents =
+            ThirdPartyBlockContents::decode(self.0.as_slice()).map_err(|error| TokenError::Attestation {
+                cause: error.to_string(),
+            })?;
+        Ok(contents.external_signature.public_key.key)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, TokenError> {
+    let refused = |cause: &str| TokenError::Attestation {
+        cause: cause.to_owned(),
+    };
+    if text.len() > MAX_SIZE {
+        return Err(refused("it is too long"));
+    }
+    URL_SAFE
+        .decode(text)
+        .map_err(|_| refused("its text is not URL-safe Base64 with its padding"))
+}
+
+pub(crate) fn refused(error: biscuit_auth::error::Token) -> TokenError {
+    TokenError::Attestation {
+        cause: error.to_string(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `kv`: entries of a key-value store, by key.
+
+use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
+
+/// Longest key, in bytes.
+pub const MAX_KEY: usize = 2_048;
+
+/// Entries of a key-value store. A scope is a key, keys with a common start (`user/42/*`), or all (`*`).
+#[derive(Debug, Clone, Copy)]
+pub struct Kv;
+
+/// The key of an entry: 1 to [`MAX_KEY`] bytes without NUL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// The key that this text is.
+    ///
+    /// # Errors
+    /// [`Problem::Key`].
+    pub fn parse(text: &str) -> Result<Key, Problem> {
+        if text.is_empty() || text.len() > MAX_KEY || text.contains('\0') {
+            return Err(Problem::Key);
+        }
+        Ok(Key(text.to_owned()))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Family for Kv {
+    fn name(&self) -> FamilyName {
+        FamilyName::KV
+    }
+
+    fn actions(&self) -> &[Action] {
+        &[
+            Action {
+                name: ActionName::READ,
+                summary: "read and list entries of the key-value store",
+            },
+            Action {
+                name: ActionName::WRITE,
+                summary: "set and remove entries of the key-value store",
+            },
+        ]
+    }
+
+    fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
+        let prefix = text.strip_suffix('*');
+        if prefix.unwrap_or(text).contains('*') {
+            return Err(Problem::Wildcard {
+                hint: "`*` stands only at the end of a key: `user/42/*`",
+            });
+        }
+        match prefix {
+            Some("") => Ok(vec![Pattern::prefix("")]),
+            Some(prefix) => Ok(vec![Pattern::prefix(Key::parse(prefix)?.0)]),
+            None => Ok(vec![Pattern::exact(Key::parse(text)?.0)]),
+        }
+    }
+
+    fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
+        Ok(Key::parse(text)?.0)
+    }
+
+    fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
+        patterns
+            .iter()
+            .map(|pattern| match pattern {
+                Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),
+                pattern => crate::describe_pattern(pattern),
+            })
+            .collect()
+    }
+}

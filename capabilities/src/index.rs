@@ -1,0 +1,280 @@
+//! The index of one action's patterns: finds the one that matches in a time that hardly grows with their number.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use crate::{
+    Endpoint, Hosts, Pattern,
+    endpoint::{Parts, parts},
+};
+
+/// The patterns of one family and action, none covered by another.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    texts: Texts,
+    /// Affixes with a suffix: by the suffix's length, the prefixes of each suffix.
+    suffixes: BTreeMap<usize, HashMap<Box<str>, Vec<Box<str>>>>,
+    endpoints: Endpoints,
+}
+
+impl Index {
+    pub(crate) fn of<'a>(patterns: impl Iterator<Item = &'a Pattern>) -> Index {
+        let mut index = Index::default();
+        let mut texts = Vec::new();
+        for pattern in patterns {
+            match pattern {
+                Pattern::Exact(text) => texts.push((text.as_str(), false)),
+                Pattern::Affix { prefix, suffix } if suffix.is_empty() => texts.push((prefix.as_str(), true)),
+                Pattern::Affix { prefix, suffix } => {
+                    let of_length = index.suffixes.entry(suffix.len()).or_default();
+                    let prefixes = of_length.entry(suffix.as_str().into()).or_default();
+                    prefixes.push(prefix.as_str().into());
+                }
+                Pattern::Endpoint(endpoint) => index.endpoints.add(endpoint),
+            }
+        }
+        index.texts = Texts::of(texts);
+        index
+    }
+
+    pub(crate) fn matches(&self, resource: &str) -> bool {
+        self.texts.matches(resource) || self.ends_well(resource) || self.endpoints.matches(resource)
+    }
+
+    /// Whether a prefix of the index covers all texts that begin with this one.
+    pub(crate) fn covers_prefix(&self, prefix: &str) -> bool {
+        matches!(self.texts.nearest(prefix), Some((wider, true)) if prefix.starts_with(wider))
+    }
+
+    fn ends_well(&self, resource: &str) -> bool {
+        self.suffixes.iter().any(|(length, of_length)| {
+            let start = resource.len().checked_sub(*length);
+            let prefixes = start
+                .and_then(|start| resource.get(start..))
+                .and_then(|suffix| of_length.get(suffix));
+            prefixes.is_some_and(|prefixes| prefixes.iter().any(|prefix| resource.starts_with(&**prefix)))
+        })
+    }
+}
+
+/// Exact texts and prefixes, sorted together.
+///
+/// No text of these begins with one of the prefixes, or it would be covered. So of all that are not after a
+/// resource in bytewise order, only the last can match it: anything between a prefix and a resource that begins with it
+/// would begin with that prefix, too.
+#[derive(Debug, Default)]
+struct Texts {
+    /// What all of them begin with.
+    common: Box<str>,
+    /// The eight bytes after that, as numbers: comparing these decides most often, and they lie side by side.
+    keys: Vec<u64>,
+    /// The texts in the same order, and whether each is a prefix.
+    texts: Vec<(Box<str>, bool)>,
+}
+
+impl Texts {
+    fn of(mut texts: Vec<(&str, bool)>) -> Texts {
+        texts.sort_unstable();
+        let common = match (texts.first(), texts.last()) {
+            (Some((first, _)), Some((last, _))) => common(first, last),
+            _ => "",
+        };
+        Texts {
+            keys: texts
+                .iter()
+                .map(|(text, _)| key(text.as_bytes(), common.len()))
+                .collect(),
+            common: common.into(),
+            texts: texts
+                .iter()
+                .map(|(text, is_prefix)| ((*text).into(), *is_prefix))
+                .collect(),
+        }
+    }
+
+    fn matches(&self, resource: &str) -> bool {
+        match self.nearest(resource) {
+            Some((prefix, true)) => resource.as_bytes().starts_with(prefix.as_bytes()),
+            Some((text, false)) => *text == *resource,
+            None => false,
+        }
+    }
+
+    /// The last text that is not after the resource, and whether it is a prefix.
+    #[inline]
+    fn nearest(&self, resource: &str) -> Option<(&str, bool)> {
+        if !resource.as_bytes().starts_with(self.common.as_bytes()) {
+            return None; // no text is before it that it could begin with
+        }
+        let wanted = key(resource.as_bytes(), self.common.len());
+        let mut after = self.keys.partition_point(|key| *key <= wanted);
+        // Texts with the same eight bytes are compared as a whole.
+        let equal = after - self.keys.partition_point(|key| *key < wanted);
+        if equal > 0 {
+            let first = after - equal;
+            let candidates = self.texts.get(first..after).unwrap_or_default();
+            after = first + candidates.partition_point(|(text, _)| text.as_bytes() <= resource.as_bytes());
+        }
+        let (text, is_prefix) = self.texts.get(after.checked_sub(1)?)?;
+        Some((text, *is_prefix))
+    }
+}
+
+/// What both texts begin with, to the last whole character.
+fn common<'a>(first: &'a str, last: &str) -> &'a str {
+    let same = first
+        .bytes()
+        .zip(last.bytes())
+        .take_while(|(one, other)| one == other)
+        .count();
+    (0..=same)
+        .rev()
+        .find_map(|end| first.get(..end))
+        .unwrap_or_default()
+}
+
+/// Eight bytes from `start`, such that their order is that of the texts; zeros after the end.
+#[inline]
+fn key(text: &[u8], start: usize) -> u64 {
+    let rest = text.get(start..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(bytes) => u64::from_be_bytes(*bytes),
+        None => {
+            let mut bytes = [0; 8];
+            for (byte, from) in bytes.iter_mut().zip(rest) {
+                *byte = *from;
+            }
+            u64::from_be_bytes(bytes)
+        }
+    }
+}
+
+/// Endpoints, by their hosts.
+#[derive(Debug, Default)]
+struct Endpoints {
+    ones: HashMap<Box<str>, Vec<Ports>>,
+    /// By the suffix's length.
+    below: BTreeMap<usize, HashMap<Box<str>, Vec<Ports>>>,
+    /// By the network's length.
+    networks: BTreeMap<u8, HashMap<IpAddr, Vec<Ports>>>,
+}
+
+#[derive(Debug)]
+struct Ports {
+    scheme: &'static str,
+    first: u16,
+    last: u16,
+}
+
+impl Endpoints {
+    fn add(&mut self, endpoint: &Endpoint) {
+        let ports = match endpoint.hosts() {
+            Hosts::One(host) => self.ones.entry(host.as_str().into()).or_default(),
+            Hosts::Below(suffix) => {
+                let of_length = self.below.entry(suffix.len()).or_default();
+                of_length.entry(suffix.as_str().into()).or_default()
+            }
+            Hosts::Network(network) => {
+                let of_length = self.networks.entry(network.length()).or_default();
+                of_length.entry(network.address()).or_default()
+            }
+        };
+        ports.push(Ports {
+            scheme: endpoint.scheme(),
+            first: endpoint.first(),
+            last: endpoint.last(),
+        });
+    }
+
+    fn matches(&self, resource: &str) -> bool {
+        if self.ones.is_empty() && self.below.is_empty() && self.networks.is_empty() {
+            return false;
+        }
+        let Some(parts) = parts(resource) else {
+            return false;
+        };
+        let one = || self.ones.get(parts.host);
+        let below = || {
+            self.below.iter().filter_map(|(length, of_length)| {
+                let start = parts.host.len().checked_sub(*length)?;
+                of_length.get(parts.host.get(start..)?)
+            })
+        };
+        let networks = || {
+            self.networks.iter().filter_map(|(length, of_length)| {
+                of_length.get(&crate::endpoint::masked(parts.address?, *length)?)
+            })
+        };
+        one().is_some_and(|ports| include(ports, &parts))
+            || below().any(|ports| include(ports, &parts))
+            || networks().any(|ports| include(ports, &parts))
+    }
+}
+
+fn include(ports: &[Ports], parts: &Parts<'_>) -> bool {
+    ports
+        .iter()
+        .any(|ports| ports.scheme == parts.scheme && (ports.first..=ports.last).contains(&parts.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(patterns: &[Pattern]) -> Index {
+        Index::of(patterns.iter())
+    }
+
+    #[test]
+    fn the_last_text_that_is_not_after_a_resource_decides() {
+        let index = index(&[
+            Pattern::exact("/srv/data"),
+            Pattern::prefix("/srv/data/"),
+            Pattern::exact("/srv/data-secret"),
+            Pattern::exact("/srv/é"),
+            Pattern::prefix("/srv/è/"),
+            Pattern::exact("/srv/longer-than-eight-a"),
+            Pattern::prefix("/srv/longer-than-eight-b/"),
+            Pattern::exact("/srv/longer-than-eight-c"),
+        ]);
+        assert_eq!(&*index.texts.common, "/srv/");
+        for allowed in [
+            "/srv/data",
+            "/srv/data/",
+            "/srv/data/a",
+            "/srv/data-secret",
+            "/srv/é",
+            "/srv/è/x",
+            "/srv/longer-than-eight-a",
+            "/srv/longer-than-eight-b/x",
+            "/srv/longer-than-eight-c",
+        ] {
+            assert!(index.matches(allowed), "{allowed}");
+        }
+        for denied in [
+            "",
+            "/",
+            "/srv",
+            "/srv/",
+            "/srv/dat",
+            "/srv/data-",
+            "/srv/data-secret/x",
+            "/srv/data0",
+            "/srv/è",
+            "/srv/longer-than-eight",
+            "/srv/longer-than-eight-b",
+            "/srv/longer-than-eight-cc",
+            "/zzz",
+        ] {
+            assert!(!index.matches(denied), "{denied}");
+        }
+        assert!(super::Index::default().texts.texts.is_empty() && !super::Index::default().matches(""));
+        assert!(self::index(&[Pattern::prefix("")]).matches(""));
+        assert!(
+            self::index(&[Pattern::exact("")]).matches("")
+                && !self::index(&[Pattern::exact("")]).matches("a")
+        );
+    }
+}

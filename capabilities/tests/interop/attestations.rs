@@ -1,0 +1,94 @@
+//! Attestations between this project and biscuit-wasm, where the token and who attests do not see each other: what is
+//! sent is the request and the signed block. biscuit-python has no form of them to send.
+
+use secure_runtime_capabilities::*;
+
+use crate::{
+    accept,
+    peer::Peer,
+    questions::{MODULE, auditor},
+    root, text,
+};
+
+const CODE: &str = r#"attested("blake3:0707070707070707070707070707070707070707070707070707070707070707")"#;
+const HASH: [u8; 32] = [7; 32];
+
+fn demanding() -> Token {
+    let rights = Rights::new([Right {
+        family: FamilyName::RANDOM,
+        action: ActionName::READ,
+        pattern: Pattern::exact(RANDOM_SOURCE),
+    }]);
+    let block = Block {
+        attested_by: Some(auditor().public()),
+        ..Block::of(rights.unwrap())
+    };
+    Token::mint(&root(), &block).unwrap()
+}
+
+fn allows(token: &Token) -> bool {
+    let context = Context {
+        holders: &[MODULE],
+        ..Context::at(0)
+    };
+    token
+        .authority()
+        .decide(&Operation::random_read(), &context)
+        .is_allowed()
+}
+
+/// TOK-33, TOK-34: asked for here, signed there.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn a_peer_attests_for_a_token_of_here() {
+    let [_, mut wasm] = Peer::all();
+    let token = demanding();
+    assert!(!allows(&token));
+    let request = token.attestation_request().unwrap().to_text();
+    let signed = wasm.sign(&request, &auditor().to_secret_text(), CODE);
+    let signed = SignedAttestation::parse_text(&signed).unwrap();
+    let attested = token.with_attestation(&signed, &auditor().public()).unwrap();
+    assert!(allows(&attested) && allows(&accept(&attested.to_text()).unwrap()));
+    assert_eq!(
+        attested.blocks()[1].attestation,
+        Some(Attestation::new(auditor().public(), [HASH]).unwrap())
+    );
+
+    // TOK-4: it is for this token alone, and by this key alone.
+    let error = demanding()
+        .with_attestation(&signed, &auditor().public())
+        .unwrap_err();
+    assert_eq!(error.name(), "Attestation", "{error}");
+    let error = token.with_attestation(&signed, &root().public()).unwrap_err();
+    assert_eq!(error.name(), "Attestation", "{error}");
+
+    // TOK-33: a block of another content is refused when it is added.
+    let signed = wasm.sign(&request, &auditor().to_secret_text(), "check if true");
+    let signed = SignedAttestation::parse_text(&signed).unwrap();
+    let error = token.with_attestation(&signed, &auditor().public()).unwrap_err();
+    assert_eq!(
+        error,
+        TokenError::Profile {
+            block: 1,
+            problem: ProfileError::Attestation
+        }
+    );
+}
+
+/// TOK-33, TOK-34: asked for there, signed and added here.
+#[test]
+#[ignore = "needs the peers: run `cargo xtask interop`"]
+fn this_project_attests_for_a_token_of_a_peer() {
+    let [_, mut wasm] = Peer::all();
+    let token = wasm.attenuate(&demanding().to_text(), "").unwrap();
+    let request = AttestationRequest::parse_text(&wasm.request(&token)).unwrap();
+    let signed = request.sign(&auditor(), [HASH]).unwrap();
+    let attested = accept(&token)
+        .unwrap()
+        .with_attestation(&signed, &auditor().public())
+        .unwrap();
+    assert!(allows(&attested));
+    let question = [text::question(&Operation::random_read(), 0, &[MODULE])];
+    assert_eq!(wasm.authorize(&token, &question), [false]);
+    assert_eq!(wasm.authorize(&attested.to_text(), &question), [true]);
+}

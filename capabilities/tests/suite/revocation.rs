@@ -1,0 +1,313 @@
+//! Revocation: signed lists, what they stop, and what happens without a current one.
+
+use secure_runtime_capabilities::*;
+
+use crate::{operation, rights};
+
+const NOW: u64 = 1_800_000_000;
+
+fn issuer() -> KeyPair {
+    KeyPair::from_secret(&[4; 32]).unwrap()
+}
+
+fn token() -> Token {
+    Token::mint(
+        &KeyPair::generate().unwrap(),
+        &Block::of(rights(&["random=true"])),
+    )
+    .unwrap()
+    .attenuate(&Block::default())
+    .unwrap()
+}
+
+fn list(sequence: u64, ids: &[RevocationId]) -> Vec<u8> {
+    RevocationList::new(sequence, NOW, NOW + 60, ids.iter().copied())
+        .unwrap()
+        .sign(&issuer())
+        .unwrap()
+}
+
+fn decide(authority: &Authority, revocations: &Revocations, now: u64) -> Decision {
+    let context = Context {
+        revocations: Some(revocations),
+        ..Context::at(now)
+    };
+    authority.decide(&operation("random"), &context)
+}
+
+fn revoked(block: usize) -> Decision {
+    Decision::Denied(Denial {
+        block,
+        reason: Reason::Revoked,
+    })
+}
+
+/// TOK-25, TOK-40: any block's identifier revokes the token and what was narrowed from it, from the next decision on.
+#[test]
+fn a_revoked_block_stops_all_that_follows_it() {
+    for block in 0..2 {
+        let (token, bystander) = (token(), token());
+        let narrower = token.attenuate(&Block::default()).unwrap();
+        let again = Token::verify(token.as_bytes(), token.root()).unwrap();
+        let revocations = Revocations::new(issuer().public());
+        assert_eq!(revocations.update(&list(1, &[])), Ok(true));
+        let all = [&token, &narrower, &again, &bystander].map(|token| token.authority().clone());
+        for authority in &all {
+            assert_eq!(decide(authority, &revocations, NOW), Decision::Allowed);
+        }
+        assert_eq!(
+            revocations.update(&list(2, &[token.revocation_ids()[block]])),
+            Ok(true)
+        );
+        for authority in &all[..3] {
+            assert_eq!(decide(authority, &revocations, NOW), revoked(block));
+            assert_eq!(
+                decide(authority, &revocations, NOW),
+                revoked(block),
+                "asked again"
+            );
+        }
+        assert_eq!(decide(&all[3], &revocations, NOW), Decision::Allowed);
+        // Without the list, nothing is known of it: verifiers choose.
+        assert!(
+            all[0]
+                .decide(&operation("random"), &Context::at(NOW))
+                .is_allowed()
+        );
+    }
+}
+
+/// TOK-40: two programs with lists of their own do not mix them up, though they share the token.
+#[test]
+fn what_one_list_says_is_not_taken_for_another() {
+    let token = token();
+    let lists = [
+        Revocations::new(issuer().public()),
+        Revocations::new(issuer().public()),
+    ];
+    lists[0].update(&list(1, &[])).unwrap();
+    lists[1].update(&list(1, &[token.id()])).unwrap();
+    for _ in 0..3 {
+        assert_eq!(decide(token.authority(), &lists[0], NOW), Decision::Allowed);
+        assert_eq!(decide(token.authority(), &lists[1], NOW), revoked(1));
+    }
+}
+
+/// TOK-40: seen on another thread at its next decision.
+#[test]
+fn revocation_reaches_other_threads() {
+    let token = token();
+    let revocations = Revocations::new(issuer().public());
+    revocations.update(&list(1, &[])).unwrap();
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let (told, was_told) = std::sync::mpsc::channel();
+    let other = std::thread::spawn({
+        let (authority, revocations) = (token.authority().clone(), revocations.clone());
+        move || {
+            asked.send(decide(&authority, &revocations, NOW)).unwrap();
+            was_told.recv().unwrap();
+            decide(&authority, &revocations, NOW)
+        }
+    });
+    assert_eq!(was_asked.recv(), Ok(Decision::Allowed));
+    revocations.update(&list(2, &[token.id()])).unwrap();
+    told.send(()).unwrap();
+    assert_eq!(other.join().unwrap(), revoked(1));
+}
+
+/// What a program revokes itself, without a list: the last block of a capability that it gave away.
+#[test]
+fn a_revoker_stops_what_was_delegated_and_nothing_before_it() {
+    let kept = token();
+    let given = kept.attenuate(&Block::default()).unwrap();
+    let narrower = given.attenuate(&Block::default()).unwrap();
+    let decide = |token: &Token| token.authority().decide(&operation("random"), &Context::at(NOW));
+    let revoker = given.authority().revoker().unwrap();
+    assert!(
+        [&kept, &given, &narrower]
+            .iter()
+            .all(|token| decide(token).is_allowed())
+    );
+    revoker.revoke();
+    assert_eq!(decide(&given), revoked(2));
+    assert_eq!(decide(&narrower), revoked(2));
+    assert_eq!(decide(&kept), Decision::Allowed);
+    assert_eq!(decide(&given.attenuate(&Block::default()).unwrap()), revoked(2));
+}
+
+/// TOK-43: stale, or never had: nothing is allowed, and the denial says why.
+#[test]
+fn without_a_current_list_nothing_is_allowed() {
+    let token = token();
+    let revocations = Revocations::new(issuer().public());
+    let stale = |since| {
+        Decision::Denied(Denial {
+            block: 0,
+            reason: Reason::StaleRevocations { since },
+        })
+    };
+    assert_eq!(decide(token.authority(), &revocations, NOW), stale(0));
+    revocations.update(&list(1, &[])).unwrap();
+    assert_eq!(
+        decide(token.authority(), &revocations, NOW + 59),
+        Decision::Allowed
+    );
+    assert_eq!(decide(token.authority(), &revocations, NOW + 60), stale(NOW + 60));
+    let renewed = RevocationList::new(2, NOW + 60, NOW + 120, [])
+        .unwrap()
+        .sign(&issuer())
+        .unwrap();
+    revocations.update(&renewed).unwrap();
+    assert_eq!(
+        decide(token.authority(), &revocations, NOW + 60),
+        Decision::Allowed
+    );
+}
+
+/// TOK-42: an older list never takes the place of a newer one, nor another of the same number.
+#[test]
+fn lists_only_go_forward() {
+    let token = token();
+    let revocations = Revocations::new(issuer().public());
+    let newest = list(5, &[token.id()]);
+    assert_eq!(revocations.update(&newest), Ok(true));
+    assert_eq!(revocations.update(&newest), Ok(false));
+    assert_eq!(
+        revocations.update(&list(4, &[])),
+        Err(RevocationError::RolledBack { sequence: 4, seen: 5 })
+    );
+    assert_eq!(
+        revocations.update(&list(5, &[])),
+        Err(RevocationError::Forked { sequence: 5 })
+    );
+    assert_eq!(decide(token.authority(), &revocations, NOW), revoked(1));
+    assert_eq!(revocations.list().unwrap().sequence, 5);
+    // What was revoked by mistake is let go by a newer list.
+    assert_eq!(revocations.update(&list(6, &[])), Ok(true));
+    assert_eq!(decide(token.authority(), &revocations, NOW), Decision::Allowed);
+}
+
+/// TOK-41: the one encoding, as RFC 9052 has it.
+#[test]
+fn lists_are_cose_messages() {
+    use ed25519_dalek::Signer as _;
+    let id = RevocationId::from_bytes([0xab; 64]);
+    let payload = [
+        &[
+            0xa4, 0x01, 0x07, 0x02, 0x18, 100, 0x03, 0x18, 200, 0x04, 0x81, 0x58, 64,
+        ][..],
+        &[0xab; 64],
+    ]
+    .concat();
+    let mut signed = vec![0x84, 0x6a];
+    signed.extend(b"Signature1\x43\xa1\x01\x27\x58\x20secure-runtime revocation list 1\x58\x4d");
+    signed.extend(&payload);
+    let signature = ed25519_dalek::SigningKey::from_bytes(&[4; 32])
+        .sign(&signed)
+        .to_bytes();
+    let message = [
+        &[0xd2, 0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0, 0x58, 0x4d][..],
+        &payload,
+        &[0x58, 64],
+        &signature,
+    ]
+    .concat();
+    let expected = RevocationList::new(7, 100, 200, [id]).unwrap();
+    assert_eq!(
+        RevocationList::verify(&message, &issuer().public()),
+        Ok(expected.clone())
+    );
+    assert_eq!(expected.sign(&issuer()).unwrap(), message);
+    assert!(expected.contains(&id) && !expected.contains(&RevocationId::from_bytes([0; 64])));
+    assert_eq!(id.to_string().parse(), Ok(id));
+}
+
+/// TOK-41: everything else is refused, and the list that is had stays.
+#[test]
+fn other_bytes_are_refused() {
+    let good = list(
+        1,
+        &[
+            RevocationId::from_bytes([1; 64]),
+            RevocationId::from_bytes([2; 64]),
+        ],
+    );
+    let key = issuer().public();
+    assert!(RevocationList::verify(&good, &key).is_ok());
+    for position in 0..good.len() {
+        for bit in 0..8 {
+            let mut changed = good.clone();
+            changed[position] ^= 1 << bit;
+            assert!(
+                RevocationList::verify(&changed, &key).is_err(),
+                "{position} {bit}"
+            );
+        }
+        assert!(
+            RevocationList::verify(&good[..position], &key).is_err(),
+            "cut at {position}"
+        );
+    }
+    assert!(RevocationList::verify(&[&good[..], &[0]].concat(), &key).is_err());
+    let other = KeyPair::generate().unwrap().public();
+    assert_eq!(
+        RevocationList::verify(&good, &other),
+        Err(RevocationError::Signature { key: other })
+    );
+    let size = MAX_REVOCATION_LIST + 1;
+    assert_eq!(
+        RevocationList::verify(&vec![0; size], &key),
+        Err(RevocationError::TooLarge { size })
+    );
+    assert_eq!(RevocationList::new(1, 5, 5, []), Err(RevocationError::Times));
+}
+
+/// TOK-41: signed, but not in deterministic CBOR, or with something more.
+#[test]
+fn signed_but_not_canonical_lists_are_refused() {
+    use ed25519_dalek::Signer as _;
+    let sign = |payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        let mut signed = vec![0x84, 0x6a];
+        signed.extend(b"Signature1\x43\xa1\x01\x27\x58\x20secure-runtime revocation list 1");
+        let header = if length < 24 {
+            vec![0x40 | length]
+        } else {
+            vec![0x58, length]
+        };
+        signed.extend(&header);
+        signed.extend(payload);
+        let signature = ed25519_dalek::SigningKey::from_bytes(&[4; 32])
+            .sign(&signed)
+            .to_bytes();
+        [
+            &[0xd2, 0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0][..],
+            &header,
+            payload,
+            &[0x58, 64],
+            &signature,
+        ]
+        .concat()
+    };
+    let verify = |payload: &[u8]| RevocationList::verify(&sign(payload), &issuer().public());
+    assert!(verify(&[0xa4, 1, 7, 2, 8, 3, 9, 4, 0x80]).is_ok());
+    for (payload, what) in [
+        (&[0xa4, 1, 0x18, 7, 2, 8, 3, 9, 4, 0x80][..], "a longer number"),
+        (&[0xa4, 2, 8, 1, 7, 3, 9, 4, 0x80], "another order"),
+        (&[0xbf, 1, 7, 2, 8, 3, 9, 4, 0x80, 0xff], "an indefinite map"),
+        (&[0xa4, 1, 7, 2, 8, 3, 9, 4, 0x9f, 0xff], "an indefinite array"),
+        (&[0xa5, 1, 7, 2, 8, 3, 9, 4, 0x80, 5, 0], "an unknown key"),
+        (&[0xa4, 1, 7, 1, 7, 3, 9, 4, 0x80], "a key twice"),
+        (&[0xa3, 1, 7, 2, 8, 3, 9], "no identifiers"),
+        (&[0xa4, 1, 0x20, 2, 8, 3, 9, 4, 0x80], "a negative number"),
+        (&[0xa4, 1, 7, 2, 9, 3, 9, 4, 0x80], "no time"),
+        (&[0xa4, 1, 7, 2, 8, 3, 9, 4, 0x81, 0x41, 1], "a short identifier"),
+        (&[0xa4, 1, 7, 2, 8, 3, 9, 4, 0x80, 0], "something after it"),
+        (&[], "nothing"),
+    ] {
+        assert!(
+            matches!(verify(payload), Err(RevocationError::Malformed { .. })),
+            "{what}"
+        );
+    }
+}
