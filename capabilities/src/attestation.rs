@@ -3,11 +3,14 @@
 //! The formats are Biscuit's for third-party blocks, so that other tools can take either part.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use biscuit_auth::{BlockBuilder, ThirdPartyRequest, format::schema::ThirdPartyBlockContents};
+use biscuit_auth::{
+    BlockBuilder, ThirdPartyRequest,
+    format::schema::{ThirdPartyBlockContents, public_key::Algorithm},
+};
 use prost::Message;
 
 use crate::{
-    Attestation, Block, KeyPair, TokenError,
+    Attestation, Block, KeyPair, PublicKey, TokenError,
     datalog::{self, Place},
 };
 
@@ -83,12 +86,17 @@ impl SignedAttestation {
     }
 
     /// Whose key it names. Whether they signed it shows when it is added to a token.
-    pub(crate) fn by(&self) -> Result<Vec<u8>, TokenError> {
-        let contents =
-            ThirdPartyBlockContents::decode(self.0.as_slice()).map_err(|error| TokenError::Attestation {
-                cause: error.to_string(),
-            })?;
-        Ok(contents.external_signature.public_key.key)
+    pub(crate) fn by(&self) -> Result<PublicKey, TokenError> {
+        let refused = |cause: &dyn ToString| TokenError::Attestation {
+            cause: cause.to_string(),
+        };
+        let contents = ThirdPartyBlockContents::decode(self.0.as_slice()).map_err(|error| refused(&error))?;
+        let key = contents.external_signature.public_key;
+        let bytes: Option<[u8; 32]> = key.key.try_into().ok();
+        bytes
+            .filter(|_| key.algorithm == Algorithm::Ed25519 as i32)
+            .and_then(|bytes| PublicKey::from_bytes(bytes).ok())
+            .ok_or_else(|| refused(&"it names no Ed25519 key"))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -252,7 +252,7 @@ impl Token {
         if self.is_sealed() {
             return Err(TokenError::Sealed);
         }
-        if attestation.by()? != by.as_bytes() {
+        if attestation.by()? != *by {
             return Err(TokenError::Attestation {
                 cause: format!("it is not by {by}"),
             });
