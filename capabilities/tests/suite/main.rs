@@ -7,6 +7,8 @@
 )]
 
 mod delegation;
+mod evaluator;
+mod evaluator_agrees;
 mod explanations;
 mod families;
 mod generators;

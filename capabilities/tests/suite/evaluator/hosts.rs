@@ -1,0 +1,71 @@
+//! The endpoint of a `net` resource (TOK-28, TOK-37).
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub(crate) struct Endpoint {
+    pub(crate) scheme: String,
+    /// Without brackets.
+    pub(crate) host: String,
+    /// The host's bits, where it is an address.
+    pub(crate) address: String,
+    pub(crate) port: i64,
+}
+
+impl Endpoint {
+    /// The endpoint of a canonical resource; other texts have none.
+    pub(crate) fn of(resource: &str) -> Option<Self> {
+        let (scheme, rest) = resource.split_once("://")?;
+        let (host, port) = rest.rsplit_once(':')?;
+        let host = match host.strip_prefix('[') {
+            Some(address) => address
+                .strip_suffix(']')
+                .filter(|address| address.contains(':'))?,
+            None => Some(host).filter(|host| !host.contains(':'))?,
+        };
+        let number: u16 = port.parse().ok().filter(|number| *number > 0)?;
+        (matches!(scheme, "http" | "https" | "tcp") && is_host(host) && number.to_string() == port).then(
+            || Self {
+                scheme: scheme.to_owned(),
+                host: host.to_owned(),
+                address: address_bits(host),
+                port: number.into(),
+            },
+        )
+    }
+}
+
+/// Whether the URL standard leaves the host as it is, it has no other characters than TOK-28 names, and its labels
+/// have the lengths of DNS.
+pub(crate) fn is_host(host: &str) -> bool {
+    let bracketed = if host.contains(':') {
+        format!("[{host}]")
+    } else if host.len() > 253
+        || host.split('.').any(|label| !(1..=63).contains(&label.len()))
+        || !host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    {
+        return false;
+    } else {
+        host.to_owned()
+    };
+    url::Url::parse(&format!("https://{bracketed}/"))
+        .is_ok_and(|url| url.host_str() == Some(bracketed.as_str()))
+}
+
+/// The family of addresses and the binary digits; nothing where the host is a name.
+pub(crate) fn address_bits(host: &str) -> String {
+    let mut bits = String::new();
+    let (family, octets) = if let Ok(address) = host.parse::<Ipv4Addr>() {
+        ("4:", address.octets().to_vec())
+    } else if let Ok(address) = host.parse::<Ipv6Addr>() {
+        ("6:", address.octets().to_vec())
+    } else {
+        return bits;
+    };
+    bits.push_str(family);
+    for octet in octets {
+        let _ = write!(bits, "{octet:08b}");
+    }
+    bits
+}
