@@ -2,7 +2,9 @@
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| secure_runtime_fuzz::graph_bytes(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    secure_runtime_fuzz::graph_bytes(data);
+});
 
 /// Without cargo-fuzz there is nothing to drive the target: `cargo run --bin seeds` does.
 #[cfg(not(fuzzing))]

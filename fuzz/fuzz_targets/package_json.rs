@@ -2,7 +2,9 @@
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| secure_runtime_fuzz::package_json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    secure_runtime_fuzz::package_json(data);
+});
 
 /// Without cargo-fuzz there is nothing to drive the target: `cargo run --bin seeds` does.
 #[cfg(not(fuzzing))]

@@ -1,9 +1,54 @@
 use secure_runtime_capabilities::*;
 
+use crate::{Outcome, context};
+
 /// Pieces of resources: some begin or end as others do, so that patterns touch.
 const PIECES: [&str; 16] = [
     "", "/", "a", "b", "ab", "/a", "/a/", "/a/b", "b/", "//", ".", ".csv", ":443", "é", "\"", "\n",
 ];
+
+/// Scopes of `net` that touch each other.
+const NET_SCOPES: [&str; 16] = [
+    "https://*.example.com",
+    "https://example.com",
+    "https://a.example.com",
+    "https://*.a.example.com",
+    "https://*.example.com:1-65535",
+    "https://*.example.com:443-444",
+    "https://*.com",
+    "http://*.example.com",
+    "tcp://10.0.0.0/8:5432",
+    "tcp://10.1.0.0/16:5000-6000",
+    "tcp://10.1.2.3:5432",
+    "tcp://10.1.2.3:1-65535",
+    "tcp://0.0.0.0/0:5432",
+    "tcp://[::]/0:5432",
+    "tcp://[fd00::]/8:5432",
+    "tcp://[::ffff:10.1.2.3]:5432",
+];
+
+/// Origins in and just beside those.
+const ORIGINS: [&str; 16] = [
+    "https://a.example.com",
+    "https://b.a.example.com:444",
+    "https://example.com",
+    "https://xexample.com",
+    "https://a.example.com:442",
+    "https://example.com.a",
+    "http://a.example.com",
+    "tcp://a.example.com:443",
+    "tcp://10.1.2.3:5432",
+    "tcp://10.1.2.3:5433",
+    "tcp://10.2.0.0:5432",
+    "tcp://11.0.0.0:5432",
+    "tcp://[fd00::1]:5432",
+    "tcp://[fe00::1]:5432",
+    "tcp://[::ffff:10.1.2.3]:5432",
+    "https://10.1.2.3",
+];
+
+/// How many questions are asked of each chain.
+const QUESTIONS: u64 = 12;
 
 /// Reads a chain and questions out of the input, byte by byte.
 struct Reader<'a>(std::slice::Iter<'a, u8>);
@@ -14,53 +59,94 @@ impl Reader<'_> {
         self.0.next().map_or(0, |byte| byte % bound)
     }
 
-    fn text(&mut self) -> String {
-        (0..self.below(4))
-            .map(|_| PIECES[usize::from(self.below(16))])
-            .collect()
+    fn one_of(&mut self, texts: [&'static str; 16]) -> &'static str {
+        texts[usize::from(self.below(16))]
     }
 
-    fn right(&mut self) -> Right {
-        let (family, action) = match self.below(4) {
+    fn text(&mut self) -> String {
+        (0..self.below(4)).map(|_| self.one_of(PIECES)).collect()
+    }
+
+    fn rights(&mut self) -> Vec<Right> {
+        let (family, action) = match self.below(8) {
             0 => (FamilyName::FS, ActionName::WRITE),
             1 => (FamilyName::ENV, ActionName::READ),
+            2 | 3 => return self.net_rights(),
             _ => (FamilyName::FS, ActionName::READ),
         };
-        let pattern = match self.below(4) {
+        let pattern = match self.below(6) {
             0 => Pattern::exact(self.text()),
-            1 => Pattern::prefix(self.text()),
-            _ => Pattern::affix(self.text(), self.text()),
+            1 => Pattern::affix(self.text(), self.text()),
+            2 => Pattern::affix("", self.one_of(PIECES)),
+            _ => Pattern::prefix(self.one_of(PIECES)),
         };
-        Right {
+        vec![Right {
             family,
             action,
             pattern,
-        }
+        }]
     }
 
-    fn holder(&mut self) -> Option<Holder> {
-        match self.below(6) {
-            0 => Some(Holder::Key([1; 32])),
-            1 | 2 => Some(Holder::Module([1; 32])),
-            _ => None,
-        }
+    fn net_rights(&mut self) -> Vec<Right> {
+        let base = Base::new("/").unwrap();
+        let scope = self.one_of(NET_SCOPES);
+        Families::builtin()
+            .parse_scope("net", None, scope, &base)
+            .unwrap_or_default()
     }
 
-    fn time(&mut self) -> Option<u64> {
-        match self.below(8) {
-            number @ 0..4 => Some(u64::from(number)),
-            _ => None,
+    fn holder(&mut self) -> Holder {
+        match self.below(4) {
+            0 => Holder::Key([1; 32]),
+            1 => Holder::Module([2; 32]),
+            _ => Holder::Module([1; 32]),
         }
     }
 
     fn block(&mut self) -> Block {
-        let rights = (0..self.below(6)).map(|_| self.right()).collect::<Vec<_>>();
-        Block {
-            rights: (self.below(4) != 0).then(|| Rights::new(rights).unwrap()),
-            expires: self.time(),
-            not_before: self.time(),
-            holder: self.holder(),
+        let mut rights: Vec<Right> = (0..self.below(6)).flat_map(|_| self.rights()).collect();
+        let kept = self.below(8);
+        if kept > 2 {
+            // A chain of several blocks that keep little would allow nothing.
+            rights.push(Right {
+                family: FamilyName::FS,
+                action: ActionName::READ,
+                pattern: Pattern::prefix(""),
+            });
         }
+        Block {
+            rights: (kept != 0).then(|| Rights::new(rights).unwrap()),
+            expires: (self.below(6) == 1).then(|| 2 + u64::from(self.below(4))),
+            not_before: (self.below(6) == 1).then(|| u64::from(self.below(3))),
+            holder: (self.below(8) == 1).then(|| self.holder()),
+        }
+    }
+
+    /// Mostly about a right that is left, or missing it by little.
+    fn operation(&mut self, rights: &Rights) -> Operation<'static> {
+        let base = Base::new("/").unwrap();
+        let chosen = usize::from(self.below(32)) % rights.len().max(1);
+        let mut resource = match rights.iter().nth(chosen) {
+            Some(right) if right.family == FamilyName::NET => {
+                let origin = Origin::parse(self.one_of(ORIGINS)).unwrap();
+                return Operation::net_connect(&origin).into_owned();
+            }
+            Some(right) => match &right.pattern {
+                Pattern::Exact(text) => text.clone(),
+                Pattern::Affix { prefix, suffix } => format!("{prefix}{}{suffix}", self.text()),
+                #[allow(unreachable_patterns)]
+                _ => self.text(),
+            },
+            None => self.text(),
+        };
+        match self.below(8) {
+            1 => drop(resource.pop()),
+            2 => resource.push('x'),
+            3 => resource.insert(0, 'x'),
+            _ => {}
+        }
+        let action = if self.below(8) == 1 { "write" } else { "read" };
+        Operation::new(&Text, action, &resource, &base).unwrap()
     }
 }
 
@@ -73,10 +159,7 @@ impl Family for Text {
     }
 
     fn actions(&self) -> &[Action] {
-        &[Action {
-            name: ActionName::READ,
-            summary: "read",
-        }]
+        Fs.actions()
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
@@ -94,7 +177,7 @@ impl Family for Text {
 
 /// A chain and questions: the token survives its bytes, narrowing without signatures means the same, and
 /// the decision is the oracle's.
-pub fn decide_vs_oracle(data: &[u8]) {
+pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
     let mut reader = Reader(data.iter());
     let root = KeyPair::from_secret(&[1; 32]).unwrap();
     let first = reader.block();
@@ -109,19 +192,27 @@ pub fn decide_vs_oracle(data: &[u8]) {
     }
     let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
     assert_eq!(token.authority(), &authority);
-    let base = Base::new("/").unwrap();
-    for _ in 0..4 {
-        let operation = Operation::new(&Text, "read", &reader.text(), &base).unwrap();
-        let holder = reader.holder();
-        let context = Context {
-            now: u64::from(reader.below(5)),
-            holder: holder.as_ref(),
-        };
-        let decision = authority.decide(&operation, &context).is_allowed();
+
+    let oracle = Oracle::new().unwrap();
+    let mut decisions = Vec::new();
+    for _ in 0..QUESTIONS {
+        let operation = reader.operation(authority.effective_rights());
+        let holder = (reader.below(8) != 1).then(|| reader.holder());
+        let context = context(u64::from(reader.below(6)), holder.as_ref());
+        let decision = authority.decide(&operation, &context);
         assert_eq!(
-            oracle(&token, &operation, &context),
-            Ok(decision),
+            oracle.ask(&token, &operation, &context),
+            Ok(decision.is_allowed()),
             "{token:?} {operation:?} {context:?}"
         );
+        decisions.push(decision);
+    }
+    let mut kinds: Vec<String> = decisions.iter().map(|decision| format!("{decision:?}")).collect();
+    kinds.sort();
+    kinds.dedup();
+    Outcome {
+        asked: QUESTIONS,
+        allowed: decisions.iter().filter(|decision| decision.is_allowed()).count() as u64,
+        ..Outcome::of(&format_args!("{}", kinds.concat()))
     }
 }

@@ -1,24 +1,28 @@
 use secure_runtime_loaders::{ContentHash, Graph};
 
+use crate::Outcome;
+
 /// Any bytes as a graph: refused in one line, or the one encoding of what they say. The same with a right seal
 /// appended, so that a mutation gets beyond it.
-pub fn graph_bytes(data: &[u8]) {
-    decode(data);
+pub fn graph_bytes(data: &[u8]) -> Outcome {
+    let unsealed = decode(data);
     let mut sealed = data.to_vec();
     sealed.extend_from_slice(&[0x04, 0x58, 0x20]);
     let seal = ContentHash::of(&sealed);
     sealed.extend_from_slice(seal.as_bytes());
-    decode(&sealed);
+    Outcome::of(&(unsealed, decode(&sealed)))
 }
 
-fn decode(bytes: &[u8]) {
-    match Graph::decode(bytes) {
+fn decode(bytes: &[u8]) -> Result<Graph, impl std::fmt::Debug> {
+    let decoded = Graph::decode(bytes);
+    match &decoded {
         Ok(graph) => {
             assert_eq!(graph.encode(), bytes, "two encodings of one graph");
             assert_eq!(graph.hash(), ContentHash::of(bytes));
             let parts = (graph.entry(), graph.packages().to_vec(), graph.modules().to_vec());
-            assert_eq!(Graph::new(parts.0, parts.1, parts.2), Ok(graph));
+            assert_eq!(Graph::new(parts.0, parts.1, parts.2).as_ref(), Ok(graph));
         }
         Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error:?}"),
     }
+    decoded
 }

@@ -2,24 +2,39 @@
 
 mod decide_vs_oracle;
 mod graph_bytes;
+mod origins;
+mod outcome;
 mod package_json;
+mod paths;
 mod scopes;
 mod token_bytes;
 
+use secure_runtime_capabilities::{Context, Holder};
+
 pub use decide_vs_oracle::decide_vs_oracle;
 pub use graph_bytes::graph_bytes;
+pub use origins::origins;
+pub use outcome::Outcome;
 pub use package_json::package_json;
+pub use paths::paths;
 pub use scopes::scopes;
 pub use token_bytes::token_bytes;
 
 /// A fuzz target's body.
-pub type Target = fn(&[u8]);
+pub type Target = fn(&[u8]) -> Outcome;
 
 /// All targets by name, for the runner that needs no cargo-fuzz.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("token_bytes", token_bytes),
-    ("scopes", scopes),
     ("decide_vs_oracle", decide_vs_oracle),
+    ("scopes", scopes),
+    ("paths", paths),
+    ("origins", origins),
     ("graph_bytes", graph_bytes),
     ("package_json", package_json),
 ];
+
+/// The one place where targets say who asks, and when.
+fn context(now: u64, holder: Option<&Holder>) -> Context<'_> {
+    Context { now, holder }
+}

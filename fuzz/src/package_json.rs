@@ -2,6 +2,8 @@ use std::{cell::RefCell, fs, path::Path};
 
 use secure_runtime_loaders::{LockInput, lock};
 
+use crate::Outcome;
+
 thread_local! {
     /// A project with the package `p`, and files that no package.json of `p` may lead to. Made once: only the
     /// two files that the input decides are written for each.
@@ -10,7 +12,7 @@ thread_local! {
 
 /// The first line is the program's source, the rest the package.json of the package `p`: refused in words, or
 /// every module is a file of its package.
-pub fn package_json(data: &[u8]) {
+pub fn package_json(data: &[u8]) -> Outcome {
     let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (source, package_json) = data.split_at(line);
     PROJECT.with_borrow_mut(|project| {
@@ -18,8 +20,8 @@ pub fn package_json(data: &[u8]) {
         let root = folder.join("project");
         fs::write(root.join("main.js"), source).unwrap();
         fs::write(root.join("node_modules/p/package.json"), package_json).unwrap();
-        check(&root);
-    });
+        check(&root)
+    })
 }
 
 fn new_project() -> tempfile::TempDir {
@@ -41,14 +43,15 @@ fn new_project() -> tempfile::TempDir {
     folder
 }
 
-fn check(root: &Path) {
+fn check(root: &Path) -> Outcome {
     let input = LockInput {
         root: root.to_owned(),
         entry: "main.js".to_owned(),
         imports: [("p".to_owned(), "npm:p".to_owned())].into(),
         ..LockInput::default()
     };
-    match lock(&input) {
+    let locked = lock(&input);
+    match &locked {
         Ok(locked) => {
             let root = root.canonicalize().unwrap();
             for (module, source) in locked.graph.modules().iter().zip(&locked.sources) {
@@ -82,4 +85,5 @@ fn check(root: &Path) {
             );
         }
     }
+    Outcome::of(&locked.map(|locked| locked.graph))
 }

@@ -1,16 +1,19 @@
 use secure_runtime_capabilities::*;
 
+use crate::Outcome;
+
 /// Any text as a grant, an operation, a key and a holder: refused in one line, or understood so that its
 /// description means the same again.
-pub fn scopes(data: &[u8]) {
+pub fn scopes(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return Outcome::default();
     };
     let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
-    match families.parse_grant(text, &base) {
+    let granted = families.parse_grant(text, &base);
+    match &granted {
         Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error:?}"),
         Ok(rights) => {
-            let rights = Rights::new(rights).unwrap();
+            let rights = Rights::new(rights.iter().cloned()).unwrap();
             let mut again = Vec::new();
             for described in families.describe(&rights, &base) {
                 for scope in &described.scopes {
@@ -21,12 +24,17 @@ pub fn scopes(data: &[u8]) {
             assert_eq!(Rights::new(again).unwrap(), rights);
         }
     }
-    match families.parse_operation(text, &base) {
+    let operation = families.parse_operation(text, &base);
+    match &operation {
         Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error:?}"),
         Ok(operation) => {
             let family = families.get(operation.family()).unwrap();
             let again = Operation::new(family, operation.action().as_str(), operation.resource(), &base);
-            assert_eq!(again, Ok(operation), "the canonical form is not canonical");
+            assert_eq!(
+                again.as_ref(),
+                Ok(operation),
+                "the canonical form is not canonical"
+            );
         }
     }
     if let Ok(holder) = text.parse::<Holder>() {
@@ -35,4 +43,5 @@ pub fn scopes(data: &[u8]) {
     if let Ok(key) = text.parse::<PublicKey>() {
         assert_eq!(key.to_string(), text);
     }
+    Outcome::of(&(granted, operation))
 }

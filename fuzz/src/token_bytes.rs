@@ -1,55 +1,116 @@
+use std::sync::LazyLock;
+
 use biscuit_auth::{
-    Algorithm, PrivateKey,
+    Algorithm, Biscuit, PrivateKey,
     builder::{BiscuitBuilder, BlockBuilder},
     datalog::SymbolTable,
 };
 use secure_runtime_capabilities::*;
 
-const ROOT: [u8; 32] = [1; 32];
+use crate::{Outcome, context};
+
+/// The library's parser recurses without a bound of its own, and where alternatives nest it tries them all.
+const MAX_SOURCE: usize = 1000;
+const MAX_NESTING: usize = 6;
+/// The one key that sources name: of a key that is none, the library's parser panics.
+const KEY: &str = "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
 fn library_key(secret: u8) -> biscuit_auth::KeyPair {
     biscuit_auth::KeyPair::from(&PrivateKey::from_bytes(&[secret; 32], Algorithm::Ed25519).unwrap())
 }
 
-/// The bytes as a token, and as the signed content of a block in a token whose signatures hold: most
-/// inputs would else never get past the signatures. What is accepted must decide as the oracle says.
-pub fn token_bytes(data: &[u8]) {
-    let root = KeyPair::from_secret(&ROOT).unwrap().public();
-    check(Token::verify(data, &root));
+fn signed(authority: BlockBuilder) -> Result<Biscuit, biscuit_auth::error::Token> {
+    BiscuitBuilder::new().merge(authority).build_with_key_pair(
+        &library_key(1),
+        SymbolTable::new(),
+        &library_key(2),
+    )
+}
 
-    let genuine = BiscuitBuilder::new()
-        .merge(
-            BlockBuilder::new()
-                .code(r#"grant("fs", "read", "affix", "/", "")"#)
-                .unwrap(),
-        )
-        .build_with_key_pair(&library_key(1), SymbolTable::new(), &library_key(2))
-        .unwrap();
-    let appended = genuine
+static ROOT: LazyLock<PublicKey> = LazyLock::new(|| KeyPair::from_secret(&[1; 32]).unwrap().public());
+
+/// A token to append blocks to.
+static GENUINE: LazyLock<Biscuit> = LazyLock::new(|| {
+    let code = r#"grant("fs", "read", "affix", "/", "")"#;
+    signed(BlockBuilder::new().code(code).unwrap()).unwrap()
+});
+
+/// The bytes as a token; as the content of a block in a token whose signatures hold, which most inputs would
+/// else never get past; and, where they are one, as the Datalog source of such a block, which keeps the encoding
+/// whole. What is accepted must decide as the oracle says.
+pub fn token_bytes(data: &[u8]) -> Outcome {
+    let mut outcomes = vec![check(Token::verify(data, &ROOT))];
+    let appended = GENUINE
         .container()
         .append_serialized(&library_key(3), data.to_vec(), None)
         .unwrap();
-    check(Token::verify(&appended.to_vec().unwrap(), &root));
+    outcomes.push(check(Token::verify(&appended.to_vec().unwrap(), &ROOT)));
+    if let Some(block) = block_of_source(data) {
+        if let Ok(token) = signed(block.clone()) {
+            outcomes.push(check(Token::verify(&token.to_vec().unwrap(), &ROOT)));
+        }
+        if let Ok(token) = GENUINE.append_with_keypair(&library_key(3), block) {
+            outcomes.push(check(Token::verify(&token.to_vec().unwrap(), &ROOT)));
+        }
+    }
+    let sum = |figure: fn(&Outcome) -> u64| outcomes.iter().map(figure).sum();
+    let (asked, allowed) = (sum(|outcome| outcome.asked), sum(|outcome| outcome.allowed));
+    Outcome {
+        class: outcomes
+            .iter()
+            .fold(0, |all, outcome| all.rotate_left(16) ^ outcome.class),
+        asked,
+        allowed,
+    }
 }
 
-fn check(token: Result<Token, TokenError>) {
+fn block_of_source(data: &[u8]) -> Option<BlockBuilder> {
+    let opening = |byte: &&u8| matches!(byte, b'(' | b'[' | b'{' | b'!' | b'>');
+    let source = std::str::from_utf8(data).ok()?;
+    let deepest = source
+        .split([';', ','])
+        .map(|part| part.bytes().filter(|byte| opening(&byte)).count())
+        .max();
+    let names_other_keys = ["ed25519/", "secp256r1/"]
+        .iter()
+        .any(|key| source.replace(KEY, "").contains(key));
+    if source.len() > MAX_SOURCE || deepest > Some(MAX_NESTING) || names_other_keys {
+        return None;
+    }
+    BlockBuilder::new().code(source).ok()
+}
+
+fn check(token: Result<Token, TokenError>) -> Outcome {
     let token = match token {
         Ok(token) => token,
-        Err(error) => return assert!(!error.to_string().chars().any(char::is_control)),
+        Err(error) => {
+            assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
+            return Outcome::of(&error);
+        }
     };
     let base = Base::new("/srv").unwrap();
+    let module = Holder::Module([10; 32]);
+    let mut decisions = Vec::new();
     for (text, now) in [
         ("fs read /srv/a", 0),
         ("fs read /", 1_800_000_000),
+        ("fs write /srv/data/public/a.csv", 1_767_225_600),
         ("net connect https://a.b", u64::MAX),
+        ("net connect https://api.example.com", 1_800_000_000),
     ] {
         let operation = Families::builtin().parse_operation(text, &base).unwrap();
-        let context = Context { now, holder: None };
-        let decision = token.authority().decide(&operation, &context).is_allowed();
+        let context = context(now, Some(&module));
+        let decision = token.authority().decide(&operation, &context);
         assert_eq!(
             oracle(&token, &operation, &context),
-            Ok(decision),
+            Ok(decision.is_allowed()),
             "{token:?} {text}"
         );
+        decisions.push(decision);
+    }
+    Outcome {
+        asked: decisions.len() as u64,
+        allowed: decisions.iter().filter(|decision| decision.is_allowed()).count() as u64,
+        ..Outcome::of(&decisions)
     }
 }
