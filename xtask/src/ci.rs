@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo};
-use crate::{demo, interop, packages, setup, test};
+use crate::{demo, fuzz, interop, packages, setup, test};
 
-pub(crate) fn run(choice: Choice) -> Result<()> {
+pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let engines = available(choice)?;
     for engine in &engines {
         setup::install_for(*engine)?;
@@ -15,6 +15,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
 
     let mut steps = Steps::new();
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    fuzz::format(&mut steps)?;
     packages::install(&mut steps)?;
     for engine in &engines {
         let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
@@ -35,7 +36,10 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     if let Some(engine) = engines.first() {
         benches(&mut steps, *engine)?;
     }
-    fuzz_seeds(&mut steps)?;
+    fuzz::fixed(&mut steps)?;
+    if !is_quick {
+        fuzz::for_seconds(&mut steps, fuzz::SECONDS, &[])?;
+    }
 
     steps.summary("ci");
     if !engines.contains(&Engine::V8) {
@@ -59,19 +63,4 @@ fn documentation(steps: &mut Steps, engine: Engine) -> Result<()> {
 fn benches(steps: &mut Steps, engine: Engine) -> Result<()> {
     let mut command = cargo(&["test", "--workspace", "--bench", "*"]);
     steps.run("benches, once each", command.args(engine.cargo_arguments()))
-}
-
-/// The fuzz targets over their seeds, with the stable compiler: finding more needs cargo-fuzz and time.
-fn fuzz_seeds(steps: &mut Steps) -> Result<()> {
-    steps.run(
-        "fuzz targets over their seeds",
-        &mut cargo(&[
-            "run",
-            "--quiet",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-            "--bin",
-            "seeds",
-        ]),
-    )
 }

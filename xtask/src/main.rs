@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|fuzz|mutants|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
@@ -6,7 +6,9 @@
 mod ci;
 mod demo;
 mod engine;
+mod fuzz;
 mod interop;
+mod mutants;
 mod packages;
 mod setup;
 mod steps;
@@ -40,8 +42,26 @@ enum Task {
     Test,
     /// Hold the tokens against other Biscuit tools, which are installed into the target folder
     Interop,
+    /// Feed the fuzz targets new inputs
+    Fuzz {
+        /// How long each runs
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u32,
+        /// Which; all, if none is named
+        targets: Vec<String>,
+    },
+    /// Change the token crate piece by piece and see whether its tests notice (takes hours; needs cargo-mutants)
+    Mutants {
+        /// For cargo-mutants, as in `--file capabilities/src/path.rs`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Everything that must pass before a change is merged
-    Ci,
+    Ci {
+        /// Leave out the minutes of fuzzing with new inputs
+        #[arg(long)]
+        quick: bool,
+    },
     /// Print the engine that the other commands would use
     Engine,
 }
@@ -53,7 +73,9 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
         Task::Interop => interop::run(),
-        Task::Ci => ci::run(arguments.engine),
+        Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Mutants { arguments } => mutants::run(&arguments),
+        Task::Ci { quick } => ci::run(arguments.engine, quick),
         Task::Engine => engine::run(arguments.engine),
     };
     match result {
