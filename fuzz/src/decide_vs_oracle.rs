@@ -1,6 +1,6 @@
 use secure_runtime_capabilities::*;
 
-use crate::{Outcome, context};
+use crate::Outcome;
 
 /// Pieces of resources: some begin or end as others do, so that patterns touch.
 const PIECES: [&str; 16] = [
@@ -91,8 +91,8 @@ impl Reader<'_> {
         let base = Base::new("/").unwrap();
         let scope = self.one_of(NET_SCOPES);
         Families::builtin()
-            .parse_scope("net", None, scope, &base)
-            .unwrap_or_default()
+            .parse_scope("net", Some("connect"), scope, &base)
+            .unwrap()
     }
 
     fn holder(&mut self) -> Holder {
@@ -103,23 +103,40 @@ impl Reader<'_> {
         }
     }
 
+    fn holders(&mut self) -> Vec<Holder> {
+        (0..self.below(4)).map(|_| self.holder()).collect()
+    }
+
+    fn auditor(&mut self) -> KeyPair {
+        KeyPair::from_secret(&[100 + self.below(2); 32]).unwrap()
+    }
+
     fn block(&mut self) -> Block {
         let mut rights: Vec<Right> = (0..self.below(6)).flat_map(|_| self.rights()).collect();
         let kept = self.below(8);
         if kept > 2 {
             // A chain of several blocks that keep little would allow nothing.
-            rights.push(Right {
-                family: FamilyName::FS,
-                action: ActionName::READ,
-                pattern: Pattern::prefix(""),
-            });
+            rights.extend(everything());
         }
         Block {
             rights: (kept != 0).then(|| Rights::new(rights).unwrap()),
             expires: (self.below(6) == 1).then(|| 2 + u64::from(self.below(4))),
             not_before: (self.below(6) == 1).then(|| u64::from(self.below(3))),
             holder: (self.below(8) == 1).then(|| self.holder()),
+            attested_by: (self.below(8) == 1).then(|| self.auditor().public()),
+            attestation: None,
         }
+    }
+
+    /// The token with a third party's block, at times.
+    fn attested(&mut self, token: Token) -> Token {
+        if self.below(3) != 1 {
+            return token;
+        }
+        let (auditor, module) = (self.auditor(), [1 + self.below(2); 32]);
+        let request = token.attestation_request().unwrap();
+        let signed = request.sign(&auditor, [module]).unwrap();
+        token.with_attestation(&signed, &auditor.public()).unwrap()
     }
 
     /// Mostly about a right that is left, or missing it by little.
@@ -134,8 +151,7 @@ impl Reader<'_> {
             Some(right) => match &right.pattern {
                 Pattern::Exact(text) => text.clone(),
                 Pattern::Affix { prefix, suffix } => format!("{prefix}{}{suffix}", self.text()),
-                #[allow(unreachable_patterns)]
-                _ => self.text(),
+                Pattern::Endpoint(_) => self.text(),
             },
             None => self.text(),
         };
@@ -175,6 +191,28 @@ impl Family for Text {
     }
 }
 
+/// All that there is, of the families that are asked about most.
+fn everything() -> Vec<Right> {
+    let base = Base::new("/").unwrap();
+    let mut rights = vec![Right {
+        family: FamilyName::FS,
+        action: ActionName::READ,
+        pattern: Pattern::prefix(""),
+    }];
+    for scope in [
+        "https://*.com:1-65535",
+        "tcp://0.0.0.0/0:1-65535",
+        "tcp://[::]/0:1-65535",
+    ] {
+        rights.extend(
+            Families::builtin()
+                .parse_scope("net", Some("connect"), scope, &base)
+                .unwrap(),
+        );
+    }
+    rights
+}
+
 /// A chain and questions: the token survives its bytes, narrowing without signatures means the same, and
 /// the decision is the oracle's.
 pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
@@ -182,29 +220,45 @@ pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
     let root = KeyPair::from_secret(&[1; 32]).unwrap();
     let first = reader.block();
     let mut token = Token::mint(&root, &first).unwrap();
-    let mut authority = Authority::new(first).unwrap();
+    let mut computed = Authority::new(first).unwrap();
     for _ in 0..reader.below(4) {
         let block = reader.block();
-        token = token.attenuate(&block).unwrap();
-        let narrower = authority.narrow(&block).unwrap();
-        assert!(authority.effective_rights().covers(narrower.effective_rights()));
-        authority = narrower;
+        token = reader.attested(token.attenuate(&block).unwrap());
+        let narrower = computed.narrow(&block).unwrap();
+        assert!(computed.effective_rights().covers(narrower.effective_rights()));
+        computed = narrower;
     }
     let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
-    assert_eq!(token.authority(), &authority);
+    let authority = token.authority();
+    // Third parties' blocks are signed, or are not there.
+    let own = authority
+        .blocks()
+        .iter()
+        .filter(|block| block.attestation.is_none());
+    assert!(own.eq(computed.blocks()));
+    assert_eq!(authority.effective_rights(), computed.effective_rights());
 
     let oracle = Oracle::new().unwrap();
     let mut decisions = Vec::new();
     for _ in 0..QUESTIONS {
         let operation = reader.operation(authority.effective_rights());
-        let holder = (reader.below(8) != 1).then(|| reader.holder());
-        let context = context(u64::from(reader.below(6)), holder.as_ref());
+        let holders = reader.holders();
+        let context = Context {
+            holders: &holders,
+            ..Context::at(u64::from(reader.below(6)))
+        };
         let decision = authority.decide(&operation, &context);
         assert_eq!(
             oracle.ask(&token, &operation, &context),
             Ok(decision.is_allowed()),
             "{token:?} {operation:?} {context:?}"
         );
+        // What was computed lacks the attestations, and nothing else.
+        if computed.decide(&operation, &context).is_allowed()
+            || authority.blocks().len() == computed.blocks().len()
+        {
+            assert_eq!(computed.decide(&operation, &context), decision);
+        }
         decisions.push(decision);
     }
     let mut kinds: Vec<String> = decisions.iter().map(|decision| format!("{decision:?}")).collect();

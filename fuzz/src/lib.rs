@@ -6,10 +6,9 @@ mod origins;
 mod outcome;
 mod package_json;
 mod paths;
+mod revocation_list;
 mod scopes;
 mod token_bytes;
-
-use secure_runtime_capabilities::{Context, Holder};
 
 pub use decide_vs_oracle::decide_vs_oracle;
 pub use graph_bytes::graph_bytes;
@@ -17,6 +16,7 @@ pub use origins::origins;
 pub use outcome::Outcome;
 pub use package_json::package_json;
 pub use paths::paths;
+pub use revocation_list::revocation_list;
 pub use scopes::scopes;
 pub use token_bytes::token_bytes;
 
@@ -24,17 +24,13 @@ pub use token_bytes::token_bytes;
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// All targets by name, for the runner that needs no cargo-fuzz.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("token_bytes", token_bytes),
     ("decide_vs_oracle", decide_vs_oracle),
     ("scopes", scopes),
     ("paths", paths),
     ("origins", origins),
+    ("revocation_list", revocation_list),
     ("graph_bytes", graph_bytes),
     ("package_json", package_json),
 ];
-
-/// The one place where targets say who asks, and when.
-fn context(now: u64, holder: Option<&Holder>) -> Context<'_> {
-    Context { now, holder }
-}

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use secure_runtime_capabilities::*;
 use url::{Host, Url};
 
-use crate::{Outcome, context};
+use crate::Outcome;
 
 /// The first line is a scope of `net`, the rest an origin or URL: each is refused in one line, or canonical, as
 /// the URL standard's parser reads it, and the scope allows the origin when a reading of its own says so.
@@ -21,7 +21,7 @@ pub fn origins(data: &[u8]) -> Outcome {
         for origin in [&origin, &itself].into_iter().flatten().chain(&of_url) {
             for origin in neighbours(origin) {
                 let operation = Operation::net_connect(&origin);
-                let allowed = authority.decide(&operation, &context(0, None)).is_allowed();
+                let allowed = authority.decide(&operation, &Context::at(0)).is_allowed();
                 assert_eq!(allowed, understood.holds(&origin), "{scope:?} {origin}");
             }
         }

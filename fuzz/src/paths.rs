@@ -2,7 +2,7 @@ use std::path::{Component, Path};
 
 use secure_runtime_capabilities::*;
 
-use crate::{Outcome, context};
+use crate::Outcome;
 
 /// The first line is a base folder, the second a path, the rest another path: each is refused for a reason, or
 /// what the standard library's walk over its components says. A folder's scope holds the folder and what is
@@ -155,7 +155,7 @@ fn check_scope(scope: &str, base: &Base, probes: &[&str]) -> bool {
         } else {
             asked == granted
         };
-        let allowed = |operation| authority.decide(&operation, &context(0, None)).is_allowed();
+        let allowed = |operation| authority.decide(&operation, &Context::at(0)).is_allowed();
         assert_eq!(allowed(Operation::fs_read(&path)), expected, "{scope:?} {path}");
         assert!(!allowed(Operation::fs_write(&path)), "{scope:?} {path}");
     }

@@ -7,7 +7,7 @@ use biscuit_auth::{
 };
 use secure_runtime_capabilities::*;
 
-use crate::{Outcome, context};
+use crate::Outcome;
 
 /// The library's parser recurses without a bound of its own, and where alternatives nest it tries them all.
 const MAX_SOURCE: usize = 1000;
@@ -36,8 +36,8 @@ static GENUINE: LazyLock<Biscuit> = LazyLock::new(|| {
 });
 
 /// The bytes as a token; as the content of a block in a token whose signatures hold, which most inputs would
-/// else never get past; and, where they are one, as the Datalog source of such a block, which keeps the encoding
-/// whole. What is accepted must decide as the oracle says.
+/// else never get past; and, where they are that, as the Datalog source of an authority block, a later one and a third
+/// party's, which keeps the encoding whole. What is accepted must decide as the oracle says.
 pub fn token_bytes(data: &[u8]) -> Outcome {
     let mut outcomes = vec![check(Token::verify(data, &ROOT))];
     let appended = GENUINE
@@ -46,10 +46,12 @@ pub fn token_bytes(data: &[u8]) -> Outcome {
         .unwrap();
     outcomes.push(check(Token::verify(&appended.to_vec().unwrap(), &ROOT)));
     if let Some(block) = block_of_source(data) {
-        if let Ok(token) = signed(block.clone()) {
-            outcomes.push(check(Token::verify(&token.to_vec().unwrap(), &ROOT)));
-        }
-        if let Ok(token) = GENUINE.append_with_keypair(&library_key(3), block) {
+        let by_third_party = GENUINE.third_party_request().and_then(|request| {
+            let signed = request.create_block(&library_key(4).private(), block.clone())?;
+            GENUINE.append_third_party(library_key(4).public(), signed)
+        });
+        let own = GENUINE.append_with_keypair(&library_key(3), block.clone());
+        for token in [signed(block), own, by_third_party].into_iter().flatten() {
             outcomes.push(check(Token::verify(&token.to_vec().unwrap(), &ROOT)));
         }
     }
@@ -89,7 +91,7 @@ fn check(token: Result<Token, TokenError>) -> Outcome {
         }
     };
     let base = Base::new("/srv").unwrap();
-    let module = Holder::Module([10; 32]);
+    let holders = [Holder::Module([10; 32]), Holder::Key([10; 32])];
     let mut decisions = Vec::new();
     for (text, now) in [
         ("fs read /srv/a", 0),
@@ -99,7 +101,10 @@ fn check(token: Result<Token, TokenError>) -> Outcome {
         ("net connect https://api.example.com", 1_800_000_000),
     ] {
         let operation = Families::builtin().parse_operation(text, &base).unwrap();
-        let context = context(now, Some(&module));
+        let context = Context {
+            holders: &holders,
+            ..Context::at(now)
+        };
         let decision = token.authority().decide(&operation, &context);
         assert_eq!(
             oracle(&token, &operation, &context),
