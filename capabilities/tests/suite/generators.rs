@@ -74,6 +74,23 @@ fn origin() -> impl Strategy<Value = String> {
         })
 }
 
+/// An origin of the pattern, at its first port or at its last.
+fn inside(endpoint: &Endpoint, choice: u64) -> String {
+    let host = match endpoint.hosts() {
+        Hosts::One(host) if host.contains(':') => format!("[{host}]"),
+        Hosts::One(host) => host.clone(),
+        Hosts::Below(suffix) => format!("x{suffix}"),
+        Hosts::Network(network) if network.address().is_ipv6() => format!("[{}]", network.address()),
+        Hosts::Network(network) => network.address().to_string(),
+    };
+    let port = if choice.is_multiple_of(2) {
+        endpoint.first()
+    } else {
+        endpoint.last()
+    };
+    format!("{}://{host}:{port}", endpoint.scheme())
+}
+
 fn action() -> impl Strategy<Value = (FamilyName, ActionName)> {
     // Few, and often the first, so that two choices are often the same.
     prop_oneof![
@@ -186,7 +203,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
         text(),
         origin(),
         any::<prop::sample::Index>(),
-        0..10u8,
+        0..14u8, // 0 to 4 miss, or nearly
         TIMES,
         holders,
     )
@@ -261,7 +278,8 @@ impl Question {
             Pattern::Exact(text) => text.clone(),
             Pattern::Affix { prefix, suffix } if self.bend == 1 => format!("{prefix}{suffix}"),
             Pattern::Affix { prefix, suffix } => format!("{prefix}{}{suffix}", self.text),
-            Pattern::Endpoint(_) => self.origin.clone(),
+            Pattern::Endpoint(_) if self.bend == 1 => self.origin.clone(),
+            Pattern::Endpoint(endpoint) => inside(endpoint, self.now),
         };
         match self.bend {
             2 => drop(resource.pop()),
