@@ -48,7 +48,7 @@ const ORIGINS: [&str; 16] = [
 ];
 
 /// How many questions are asked of each chain.
-const QUESTIONS: u64 = 12;
+const QUESTIONS: u64 = 24;
 
 /// Reads a chain and questions out of the input, byte by byte.
 struct Reader<'a>(std::slice::Iter<'a, u8>);
