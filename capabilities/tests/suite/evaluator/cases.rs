@@ -62,6 +62,8 @@ const OPERATIONS: &[&str] = &[
     "net connect https://10.0.0.1:443",
     "env read APP_KEY",
     "env read PATH",
+    "kv write user/1",
+    "module import a/b.js#blake3:0000000000000000000000000000000000000000000000000000000000000000",
 ];
 
 pub(crate) fn asked() -> impl Strategy<Value = Asked> {
@@ -72,10 +74,46 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     })
 }
 
-/// Blocks of which each but the authority block may be a third party's.
+/// Blocks of which each but the authority block may be a third party's. One in two begins with most rights, so
+/// that what later blocks say matters.
 pub(crate) fn chain(odd: bool) -> impl Strategy<Value = Vec<Link>> {
-    (link(odd, 8..24, false).boxed(), vec(link(odd, 0..24, true), 0..4))
+    let first = (link(odd, 4..20, false), any::<bool>()).prop_map(|(mut first, generous)| {
+        if generous && first.third_party.is_none() {
+            first.meaning.rights = Some(most_rights());
+        }
+        first
+    });
+    (first.boxed(), vec(link(odd, 0..28, true), 0..4))
         .prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
+}
+
+fn most_rights() -> Vec<Right> {
+    let everything = || Pattern::Affix(String::new(), String::new());
+    let hosts = |scheme: &str, text: &str| Place {
+        scheme: scheme.to_owned(),
+        text: text.to_owned(),
+        first: 1,
+        last: 65_535,
+    };
+    let rights = [
+        ("env", "read", everything()),
+        ("fs", "read", everything()),
+        ("fs", "write", everything()),
+        ("kv", "write", everything()),
+        ("module", "import", everything()),
+        ("net", "connect", Pattern::Below(hosts("https", ".com"))),
+        ("net", "connect", Pattern::Below(hosts("tcp", ".com"))),
+        ("net", "connect", Pattern::Network(hosts("http", "6:"))),
+        ("net", "connect", Pattern::Network(hosts("https", "4:"))),
+        ("net", "connect", Pattern::Network(hosts("tcp", "4:"))),
+    ];
+    rights
+        .map(|(family, action, pattern)| Right {
+            family: family.to_owned(),
+            action: action.to_owned(),
+            pattern,
+        })
+        .to_vec()
 }
 
 fn link(odd: bool, rights_number: std::ops::Range<usize>, later: bool) -> impl Strategy<Value = Link> {
@@ -139,10 +177,16 @@ fn rights(odd: bool, number: std::ops::Range<usize>) -> impl Strategy<Value = Ve
 
 fn right(odd: bool) -> impl Strategy<Value = Right> {
     let usual = prop_oneof![
-        4 => (select(&["fs"][..]), select(&["read", "read", "write"][..]), path_pattern()),
-        4 => (Just("net"), Just("connect"), place_pattern(false)),
-        1 => (Just("env"), Just("read"), select(&["", "APP_", "PATH"][..])
-            .prop_map(|prefix| Pattern::Affix(prefix.into(), String::new()))),
+        5 => (select(&["fs"][..]), select(&["read", "read", "write"][..]), path_pattern()),
+        5 => (Just("net"), Just("connect"), place_pattern(false)),
+        5 => (
+            select(&[("env", "read"), ("kv", "write"), ("module", "import")][..]),
+            select(&["", "", "", "APP_", "PATH", "user/", "a/"][..]),
+            select(&["", "", "", "", "Y", "1", "0"][..]),
+        )
+            .prop_map(|((family, action), prefix, suffix)| {
+                (family, action, Pattern::Affix(prefix.into(), suffix.into()))
+            }),
     ];
     let unusual = (
         select(

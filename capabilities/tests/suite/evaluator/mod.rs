@@ -4,6 +4,10 @@
 //! crate's source: an agreement of both says something about the specification. It shares no code with the crate,
 //! reads the bytes of tokens itself, and is made to be plain: a decision tries every combination of facts.
 //! Revocation (TOK-40 to TOK-43) is not in it.
+//!
+//! Where the specification left room, the first comparison decided: the lengths of a host's labels (TOK-28), the
+//! number of rights counted after each block (TOK-15), any 64 digits as the key of a holder (TOK-13), and no third
+//! party's own key among those of tables (TOK-32; Biscuit's specification has it there, its libraries do not).
 mod block;
 mod canonical;
 pub(crate) mod cases;
