@@ -7,6 +7,7 @@ use secure_runtime_capabilities::{
     Operation, Reason, explain,
 };
 
+use super::reason;
 use super::text::one_line;
 use crate::Manifest;
 
@@ -166,14 +167,8 @@ impl Advice<'_> {
 
 /// Why a block says what it says.
 fn why(block: &Explained, right: &str) -> String {
-    let time = |seconds: u64| {
-        humantime::format_rfc3339_seconds(UNIX_EPOCH + std::time::Duration::from_secs(seconds))
-    };
-    match &block.refusal {
-        Some(Reason::Expired { at }) => return format!("it expired at {}", time(*at)),
-        Some(Reason::NotYetValid { from }) => return format!("it is valid only from {}", time(*from)),
-        Some(Reason::WrongHolder) => return "it is bound to another holder".to_owned(),
-        _ => {}
+    if let Some(why) = block.refusal.and_then(reason::why) {
+        return why;
     }
     match block.scopes.as_deref() {
         None => format!("it leaves {right} as the block before has it"),
@@ -191,21 +186,15 @@ fn why(block: &Explained, right: &str) -> String {
 
 /// Where no grant is missing.
 fn otherwise(explanation: &Explanation) -> String {
-    let reason = match explanation.decision {
+    match explanation.decision {
         Decision::Allowed => {
-            return "the grants cover it; it was refused for the reason that the message gives".to_owned();
+            "the grants cover it; it was refused for the reason that the message gives".to_owned()
         }
-        Decision::Denied(denial) => denial.reason,
-    };
-    match reason {
-        Reason::Expired { .. } => {
-            "get a token that is still valid, or a longer `expires` where the program narrows it"
+        Decision::Denied(denial) => {
+            let help = reason::help(denial.reason);
+            help.unwrap_or("see `secure-runtime help explain`").to_owned()
         }
-        Reason::NotYetValid { .. } => "wait, or get a token that is valid already",
-        Reason::WrongHolder => "get a token that is bound to this module or to nobody",
-        _ => "see `secure-runtime help explain`",
     }
-    .to_owned()
 }
 
 fn is_same(one: &Described, other: &Described) -> bool {

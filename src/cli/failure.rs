@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use secure_runtime_capabilities::{HolderError, KeyError, RightsError, ScopeError, TokenError};
+use secure_runtime_capabilities::{HolderError, KeyError, ProofError, RightsError, ScopeError, TokenError};
 use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
 use secure_runtime_loaders::resolve::LockError;
@@ -206,6 +206,15 @@ impl From<RightsError> for Failure {
 impl From<HolderError> for Failure {
     fn from(error: HolderError) -> Self {
         Failure::usage(error.to_string()).help("a holder is blake3:HASH of a module, or ed25519:KEY")
+    }
+}
+
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Self {
+        let is_integrity = matches!(error, ProofError::Signature { .. });
+        Failure::new(integrity_or_usage(is_integrity), error.to_string()).help(
+            "make a new challenge with `secure-runtime token challenge`, and have `token prove` answer it",
+        )
     }
 }
 

@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod lock;
 mod project;
+mod reason;
 mod run;
 mod store;
 mod text;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod commands;
+mod delegation;
 mod exit_codes;
 mod flips;
 mod malformed;
@@ -121,6 +122,7 @@ fn every_line_of_the_specification_has_a_test() {
     let tests = [
         include_str!("advice.rs"),
         include_str!("commands.rs"),
+        include_str!("delegation.rs"),
         include_str!("exit_codes.rs"),
         include_str!("flips.rs"),
         include_str!("malformed.rs"),
@@ -138,5 +140,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 16);
+    assert_eq!(count, 18);
 }

@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{Base, Block, Described, Families, RevocationId, Token};
+use secure_runtime_capabilities::{
+    Attestation, Base, Block, Described, Families, Holder, RevocationId, Token,
+};
 use serde::Serialize;
 
-use super::shown_time;
+use super::{Given, shown_time};
 use crate::cli::failure::Failure;
 use crate::cli::{project, text};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file of the token (- is standard input)
-    file: PathBuf,
-
-    /// The public key that the token must be signed under: ed25519/…
-    #[arg(long, value_name = "PUBLIC_KEY")]
-    root_key: String,
+    #[command(flatten)]
+    token: Given,
 
     /// The folder that paths are shown relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -30,6 +28,8 @@ pub(in crate::cli) struct Arguments {
 #[derive(Serialize)]
 struct Shown {
     bytes: usize,
+    /// Whether nothing can be added to it any more.
+    sealed: bool,
     blocks: Vec<ShownBlock>,
 }
 
@@ -42,17 +42,31 @@ struct ShownBlock {
     expires: Option<String>,
     not_before: Option<String>,
     holder: Option<String>,
+    /// Whose attestation it demands.
+    attested_by: Option<String>,
+    /// What a third party says, who signed this block.
+    attestation: Option<ShownAttestation>,
 }
 
+#[derive(Serialize)]
+struct ShownAttestation {
+    by: String,
+    modules: Vec<String>,
+}
+
+/// Most modules of an attestation that people are shown.
+const SHOWN_MODULES: usize = 8;
+
 pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
-    let token = super::read(&arguments.file, &arguments.root_key)?;
+    let token = arguments.token.read()?;
     let base = project::base_of(&arguments.base)?;
     let shown = shown(&token, &base);
     if arguments.json {
         return text::json(&shown);
     }
+    let sealed = if shown.sealed { ", sealed" } else { "" };
     let mut tree = format!(
-        "a token of {} in {}; its signatures hold\n",
+        "a token of {} in {}{sealed}; its signatures hold\n",
         text::count(shown.blocks.len(), "block"),
         text::count(shown.bytes, "byte"),
     );
@@ -63,26 +77,50 @@ pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
         } else {
             ("├─", "│ ")
         };
-        let what = if number == 0 { ", the authority block" } else { "" };
+        let what = match (number, &block.attestation) {
+            (0, _) => ", the authority block",
+            (_, Some(_)) => ", by a third party",
+            _ => "",
+        };
         tree.push_str(&format!("{branch} block {number}{what}\n"));
-        let mut line = |content: &str| tree.push_str(&format!("{trunk}   {content}\n"));
-        match &block.grants {
-            None => line("the rights of the block before"),
-            Some(grants) if grants.is_empty() => line("no rights"),
-            Some(grants) => grants.iter().for_each(|grant| line(grant)),
-        }
-        for (name, value) in [
-            ("not before", &block.not_before),
-            ("expires", &block.expires),
-            ("bound to", &block.holder),
-            ("id", &Some(block.id.clone())),
-        ] {
-            if let Some(value) = value {
-                line(&format!("{name} {value}"));
-            }
+        for line in lines(block) {
+            tree.push_str(&format!("{trunk}   {line}\n"));
         }
     }
     Ok(tree)
+}
+
+/// What the block says, for people.
+fn lines(block: &ShownBlock) -> Vec<String> {
+    let mut lines = match &block.grants {
+        None => vec!["the rights of the block before".to_owned()],
+        Some(grants) if grants.is_empty() => vec!["no rights".to_owned()],
+        Some(grants) => grants.clone(),
+    };
+    if let Some(attestation) = &block.attestation {
+        let modules = &attestation.modules;
+        let count = text::count(modules.len(), "module");
+        lines.push(format!("{} attests {count}", attestation.by));
+        lines.extend(
+            modules
+                .iter()
+                .take(SHOWN_MODULES)
+                .map(|module| format!("  {module}")),
+        );
+        if let Some(more) = modules.len().checked_sub(SHOWN_MODULES).filter(|more| *more > 0) {
+            lines.push(format!("  and {more} more, which --json lists"));
+        }
+    }
+    for (name, value) in [
+        ("not before", &block.not_before),
+        ("expires", &block.expires),
+        ("bound to", &block.holder),
+        ("only for modules attested by", &block.attested_by),
+        ("id", &Some(block.id.clone())),
+    ] {
+        lines.extend(value.iter().map(|value| format!("{name} {value}")));
+    }
+    lines
 }
 
 fn shown(token: &Token, base: &Base) -> Shown {
@@ -96,14 +134,25 @@ fn shown(token: &Token, base: &Base) -> Shown {
         expires: block.expires.map(shown_time),
         not_before: block.not_before.map(shown_time),
         holder: block.holder.map(|holder| holder.to_string()),
+        attested_by: block.attested_by.map(|key| key.to_string()),
+        attestation: block.attestation.as_ref().map(shown_attestation),
     };
     Shown {
         bytes: token.as_bytes().len(),
+        sealed: token.is_sealed(),
         blocks: token
             .blocks()
             .iter()
             .zip(token.revocation_ids())
             .map(block)
             .collect(),
+    }
+}
+
+fn shown_attestation(attestation: &Attestation) -> ShownAttestation {
+    let modules = attestation.modules().iter();
+    ShownAttestation {
+        by: attestation.by().to_string(),
+        modules: modules.map(|hash| Holder::Module(*hash).to_string()).collect(),
     }
 }

@@ -27,5 +27,5 @@ pub(super) fn mint(arguments: &Arguments) -> Result<String, Failure> {
     let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
     let token =
         Token::mint(&pair, &block).map_err(|error| Failure::usage(error.to_string()).help("ask for less"))?;
-    arguments.block.give(&token)
+    arguments.block.out.give(&token)
 }

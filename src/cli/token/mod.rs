@@ -1,17 +1,21 @@
 //! `token`: Biscuit tokens, interoperable with other Biscuit tools.
 
 mod attenuate;
+mod attest;
 mod inspect;
 mod mint;
+mod prove;
+mod seal;
 mod verify;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{Base, Block, Families, PublicKey, Rights, Token};
 
 use super::failure::Failure;
 use super::project;
+use super::reason::shown_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -19,6 +23,15 @@ pub(super) enum Command {
     Mint(mint::Arguments),
     /// Make a token that may do less; needs no private key
     Attenuate(attenuate::Arguments),
+    /// Make a token that one holder alone may use, and that nothing can be added to
+    Seal(seal::Arguments),
+    /// Have a third party vouch for modules: request, sign, add
+    #[command(subcommand)]
+    Attest(attest::Command),
+    /// Make a challenge: what a verifier asks the holder of a key to sign, once
+    Challenge,
+    /// Prove that the holder of a private key presents a token: answer a challenge
+    Prove(prove::Arguments),
     /// Verify a token and print what it may do, block by block
     Inspect(inspect::Arguments),
     /// Verify a token, and ask it about an operation: exits 0, 3 (denied) or 4 (not a valid token)
@@ -29,6 +42,10 @@ pub(super) fn token(command: &Command) -> Result<String, Failure> {
     match command {
         Command::Mint(arguments) => mint::mint(arguments),
         Command::Attenuate(arguments) => attenuate::attenuate(arguments),
+        Command::Seal(arguments) => seal::seal(arguments),
+        Command::Attest(command) => attest::attest(command),
+        Command::Challenge => prove::challenge(),
+        Command::Prove(arguments) => prove::prove(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Verify(arguments) => verify::verify(arguments),
     }
@@ -53,13 +70,50 @@ struct BlockArguments {
     #[arg(long, value_name = "HOLDER")]
     holder: Option<String>,
 
+    /// Only modules that the owner of this public key attested may use it: ed25519/…
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    attested_by: Option<String>,
+
     /// The folder that relative paths in grants mean
     #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
 
+    #[command(flatten)]
+    out: Out,
+}
+
+/// Where a new token goes.
+#[derive(Debug, clap::Args)]
+struct Out {
     /// The new file for the token, readable by you alone; without it, the token is printed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+impl Out {
+    /// Gives the token: to the file that is named, or for standard output.
+    fn give(&self, token: &Token) -> Result<String, Failure> {
+        let text = format!("{}\n", token.to_text().as_str());
+        project::write_or_give(self.out.as_deref(), text, "the token")
+    }
+}
+
+/// A token that is read: its file, and the key that it must be signed under.
+#[derive(Debug, clap::Args)]
+struct Given {
+    /// The file of the token (- is standard input)
+    file: PathBuf,
+
+    /// The public key that the token must be signed under: ed25519/…
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    root_key: String,
+}
+
+impl Given {
+    /// The token, verified.
+    fn read(&self) -> Result<Token, Failure> {
+        read(&self.file, &self.root_key)
+    }
 }
 
 impl BlockArguments {
@@ -81,14 +135,9 @@ impl BlockArguments {
             expires: time(&self.expires)?,
             not_before: time(&self.not_before)?,
             holder: self.holder.as_deref().map(str::parse).transpose()?,
+            attested_by: self.attested_by.as_deref().map(str::parse).transpose()?,
             ..Block::default()
         })
-    }
-
-    /// Gives the token: to the file that is named, or for standard output.
-    fn give(&self, token: &Token) -> Result<String, Failure> {
-        let text = format!("{}\n", token.to_text().as_str());
-        project::write_or_give(self.out.as_deref(), text, "the token")
     }
 }
 
@@ -119,14 +168,6 @@ fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
         .map_err(|_| fault())
 }
 
-/// Unix seconds as people read them.
-fn shown_time(seconds: u64) -> String {
-    match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
-        Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
-        None => format!("second {seconds} since 1970"),
-    }
-}
-
 /// The token in this file (- is standard input), verified.
 fn read(file: &Path, root_key: &str) -> Result<Token, Failure> {
     let key: PublicKey = root_key.parse()?;
@@ -135,6 +176,8 @@ fn read(file: &Path, root_key: &str) -> Result<Token, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,30 +1,41 @@
-//! `token verify`: exit code 0, 3 (denied) or 4 (not a valid token).
+//! `token verify`: exit code 0, 3 (denied) or 4 (not a valid token, or not a valid proof).
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use secure_runtime_capabilities::{Context, Decision, Families, Holder, Reason, Token, explain};
+use secure_runtime_capabilities::{
+    Base, Challenge, Context, Decision, Denial, Families, Holder, Operation, Proof, PublicKey, Reason, Token,
+    explain,
+};
 
-use super::{shown_time, time};
+use super::{Given, time};
 use crate::cli::failure::{Code, Failure};
-use crate::cli::{project, text};
+use crate::cli::{project, reason, text};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file of the token (- is standard input)
-    file: PathBuf,
+    #[command(flatten)]
+    token: Given,
 
-    /// The public key that the token must be signed under: ed25519/…
-    #[arg(long, value_name = "PUBLIC_KEY")]
-    root_key: String,
-
-    /// An operation to ask about, such as 'fs read /srv/a.csv'; without it, only time and holder are looked at
+    /// An operation to ask about, such as 'fs read /srv/a.csv'; without it, all but the grants is looked at
     #[arg(long)]
     operation: Option<String>,
 
-    /// Who presents the token: blake3:HASH of a module, or ed25519:KEY
-    #[arg(long, value_name = "HOLDER")]
-    holder: Option<String>,
+    /// Who is taken to present the token, without a proof: blake3:HASH of a module, or ed25519:KEY (repeatable)
+    #[arg(long = "holder", value_name = "HOLDER")]
+    holders: Vec<String>,
+
+    /// The challenge that the presenter answered, which `token challenge` made for them; never use one twice
+    #[arg(long, requires = "proof")]
+    challenge: Option<String>,
+
+    /// The presenter's answer, from `token prove`
+    #[arg(long, requires = "by")]
+    proof: Option<String>,
+
+    /// The public key whose private half the presenter proves to have: ed25519/…
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "challenge")]
+    by: Option<String>,
 
     /// When: a time such as 2030-01-31T12:00:00Z, or a duration from now; without it, now
     #[arg(long, value_name = "TIME")]
@@ -39,59 +50,57 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     let base = project::base_of(&arguments.base)?;
     let families = Families::builtin();
     let now = time(arguments.at.as_deref().unwrap_or("0s"), SystemTime::now())?;
-    let holder: Option<Holder> = arguments.holder.as_deref().map(str::parse).transpose()?;
     let operation = match &arguments.operation {
         Some(text) => Some(families.parse_operation(text, &base)?),
         None => None,
     };
-    let token = super::read(&arguments.file, &arguments.root_key)?;
+    let mut holders = Vec::new();
+    for holder in &arguments.holders {
+        holders.push(holder.parse()?);
+    }
+    let token = arguments.token.read()?;
+    holders.extend(proven(arguments, &token)?);
 
-    let holders: Vec<Holder> = holder.into_iter().collect();
     let context = Context {
         holders: &holders,
         ..Context::at(now)
     };
     let Some(operation) = operation else {
-        return valid(&token, &context);
+        return valid(&token, &context, &families, &base);
     };
     let shown = text::one_line(&operation.to_string());
     match token.authority().decide(&operation, &context) {
         Decision::Allowed => Ok(format!("{shown} is allowed\n")),
         Decision::Denied(denial) => {
             let explanation = explain(token.authority(), &operation, &context, &families, &base);
-            let help = match (denial.reason, &explanation.missing) {
-                (Reason::NoGrant, Some(missing)) => format!("it would need `{}`", missing.manifest_line()),
-                _ => "ask with the right time and holder, or get another token".to_owned(),
+            let help = match (reason::help(denial.reason), &explanation.missing) {
+                (Some(help), _) => help.to_owned(),
+                (None, Some(missing)) => format!("it would need `{}`", missing.manifest_line()),
+                (None, None) => "get another token".to_owned(),
             };
-            Err(denied(denial.block, denial.reason, &format!("{shown} is denied")).with_help(help))
+            Err(denied(denial, &format!("{shown} is denied")).with_help(help))
         }
     }
 }
 
-/// Whether the token can be used at this time and by this holder at all.
-fn valid(token: &Token, context: &Context<'_>) -> Result<String, Failure> {
-    for (number, block) in token.blocks().iter().enumerate() {
-        let early = block
-            .not_before
-            .filter(|from| context.now < *from)
-            .map(|from| Reason::NotYetValid { from });
-        let late = block
-            .expires
-            .filter(|at| context.now >= *at)
-            .map(|at| Reason::Expired { at });
-        let other = block
-            .holder
-            .as_ref()
-            .filter(|holder| !context.holders.contains(holder))
-            .map(|_| Reason::WrongHolder);
-        if let Some(reason) = early.or(late).or(other) {
-            return Err(denied(
-                number,
-                reason,
-                "the token's signatures hold, but it cannot be used",
-            )
-            .with_help("ask with the right --at and --holder, or get another token"));
-        }
+/// The holder that the presenter proved to be, if there is a proof.
+fn proven(arguments: &Arguments, token: &Token) -> Result<Option<Holder>, Failure> {
+    let (Some(challenge), Some(proof), Some(by)) = (&arguments.challenge, &arguments.proof, &arguments.by)
+    else {
+        return Ok(None);
+    };
+    let (challenge, proof): (Challenge, Proof) = (challenge.parse()?, proof.parse()?);
+    let by: PublicKey = by.parse()?;
+    Ok(Some(challenge.accept(&proof, token, &by)?))
+}
+
+/// Whether the token can be used now and by these holders at all.
+fn valid(token: &Token, context: &Context<'_>, families: &Families, base: &Base) -> Result<String, Failure> {
+    // A missing grant is the last of a block's reasons: what refuses any operation for another one refuses all.
+    let any = families.parse_operation("random", base)?;
+    if let Some(denial) = unusable(token, &any, context, families, base) {
+        let help = reason::help(denial.reason).unwrap_or("get another token");
+        return Err(denied(denial, "the token's signatures hold, but it cannot be used").with_help(help));
     }
     Ok(format!(
         "valid: {}, and its signatures hold\n",
@@ -99,12 +108,32 @@ fn valid(token: &Token, context: &Context<'_>) -> Result<String, Failure> {
     ))
 }
 
-fn denied(block: usize, reason: Reason, what: &str) -> Failure {
-    let why = match reason {
-        Reason::Expired { at } => format!("it expired at {}", shown_time(at)),
-        Reason::NotYetValid { from } => format!("it is valid only from {}", shown_time(from)),
-        Reason::WrongHolder => "it is bound to another holder".to_owned(),
-        _ => "it has no grant for it".to_owned(),
-    };
-    Failure::new(Code::Denied, format!("{what}\n  refused by block {block}: {why}"))
+/// The first refusal that is not about grants.
+fn unusable(
+    token: &Token,
+    operation: &Operation<'_>,
+    context: &Context<'_>,
+    families: &Families,
+    base: &Base,
+) -> Option<Denial> {
+    let explanation = explain(token.authority(), operation, context, families, base);
+    match explanation.decision {
+        Decision::Allowed => return None,
+        Decision::Denied(denial) if denial.reason != Reason::NoGrant => return Some(denial),
+        Decision::Denied(_) => {}
+    }
+    let refusals = (0..).zip(&explanation.blocks);
+    let mut refusals = refusals.filter_map(|(block, explained)| {
+        let reason = explained.refusal.filter(|reason| *reason != Reason::NoGrant)?;
+        Some(Denial { block, reason })
+    });
+    refusals.next()
+}
+
+fn denied(denial: Denial, what: &str) -> Failure {
+    let why = reason::why(denial.reason).unwrap_or_else(|| "it has no grant for it".to_owned());
+    Failure::new(
+        Code::Denied,
+        format!("{what}\n  refused by block {}: {why}", denial.block),
+    )
 }

@@ -1,0 +1,52 @@
+//! Why a block refuses, as people read it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use secure_runtime_capabilities::Reason;
+
+/// Unix seconds as people read them.
+pub(super) fn shown_time(seconds: u64) -> String {
+    match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
+        Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
+        None => format!("second {seconds} since 1970"),
+    }
+}
+
+/// What this block says, after "refused by block 1: "; None where it has no grant for the operation.
+pub(super) fn why(reason: Reason) -> Option<String> {
+    Some(match reason {
+        Reason::NoGrant => return None,
+        Reason::Expired { at } => format!("it expired at {}", shown_time(at)),
+        Reason::NotYetValid { from } => format!("it is valid only from {}", shown_time(from)),
+        Reason::WrongHolder => "it is bound to another holder".to_owned(),
+        Reason::NotAttested { by } => format!("it demands a module that {by} attested"),
+        Reason::Revoked => "it was revoked".to_owned(),
+        Reason::StaleRevocations { since: 0 } => "there is no revocation list to ask".to_owned(),
+        Reason::StaleRevocations { since } => {
+            format!("the revocation list is stale since {}", shown_time(since))
+        }
+        _ => "it does not allow it".to_owned(),
+    })
+}
+
+/// What to do about it; None where a grant is missing.
+pub(super) fn help(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::NoGrant => return None,
+        Reason::Expired { .. } => {
+            "get a token that is still valid, or a longer `expires` where the program narrows it"
+        }
+        Reason::NotYetValid { .. } => "wait, or get a token that is valid already",
+        Reason::WrongHolder => {
+            "get a token that is bound to this holder or to nobody, or show whose key it is: --holder-key, or a proof"
+        }
+        Reason::NotAttested { .. } => {
+            "have them attest the module: `secure-runtime token attest request` begins it"
+        }
+        Reason::Revoked => "ask who issued the token for another one",
+        Reason::StaleRevocations { .. } => {
+            "get a current list from who issues it: `secure-runtime token revoke` renews it"
+        }
+        _ => "see `secure-runtime help explain`",
+    })
+}

@@ -1,0 +1,30 @@
+//! `token seal`
+
+use secure_runtime_capabilities::{Holder, TokenError};
+
+use super::{Given, Out};
+use crate::cli::failure::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    token: Given,
+
+    /// Who alone may use it: blake3:HASH of a module, or ed25519:KEY of whoever proves to have the private key
+    #[arg(long, value_name = "HOLDER")]
+    holder: String,
+
+    #[command(flatten)]
+    out: Out,
+}
+
+pub(super) fn seal(arguments: &Arguments) -> Result<String, Failure> {
+    let holder: Holder = arguments.holder.parse()?;
+    let token = arguments.token.read()?;
+    let sealed = token.seal_for(holder).map_err(|error| match error {
+        TokenError::Sealed => Failure::usage("the token is sealed already: nothing can be added to it")
+            .help("pass it on as it is to its holder, or seal the token that it was made from"),
+        error => Failure::usage(error.to_string()).help("start from a token nearer to the root"),
+    })?;
+    arguments.out.give(&sealed)
+}
