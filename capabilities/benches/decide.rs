@@ -1,5 +1,10 @@
-//! A decision by the compiled chain beside the complete Biscuit authorizer on the same question, for
-//! chains of 1, 3 and 10 blocks. Ends with the ratio of the two.
+//! What a decision costs, and what accepting a token costs, each beside its baseline in the same run:
+//!
+//! - a decision by the compiled chain beside the complete Biscuit authorizer on the same question, for chains of 1, 3
+//!   and 10 blocks, and for 10, 1,000 and 10,000 grants;
+//! - accepting a token beside its signatures alone, and beside what the token library does to accept it.
+//!
+//! `cargo bench -p secure-runtime-capabilities` ends with the tables.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::{
@@ -7,70 +12,94 @@ use std::{
     time::{Duration, Instant},
 };
 
+use biscuit_auth::{Algorithm, AuthorizerBuilder, AuthorizerLimits, Biscuit, BiscuitBuilder};
 use criterion::{Criterion, criterion_group, criterion_main};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use secure_runtime_capabilities::*;
 
 const BLOCKS: [usize; 3] = [1, 3, 10];
+const GRANTS: [usize; 3] = [10, 1_000, 10_000];
+const SECRET: [u8; 32] = [7; 32];
+
+fn rights(grants: &[&str]) -> Rights {
+    let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
+    let rights = grants
+        .iter()
+        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
+    Rights::new(rights).unwrap()
+}
 
 /// A chain as a link plan makes it: a program's grants, then a package's, then a folder narrowed step by step.
 fn chain(blocks: usize) -> Token {
-    let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
-    let rights = |grants: &[&str]| {
-        Rights::new(
-            grants
-                .iter()
-                .flat_map(|grant| families.parse_grant(grant, &base).unwrap()),
-        )
-        .unwrap()
-    };
-    let root = KeyPair::generate().unwrap();
-    let grants = [
-        "fs.read=./data/**",
-        "fs.write=./out/**",
-        "net.connect=https://api.example.com",
-        "random=true",
-    ];
+    let root = KeyPair::from_secret(&SECRET).unwrap();
     let authority = Block {
         expires: Some(2_000_000_000),
-        ..Block::of(rights(&grants))
+        ..Block::of(rights(&[
+            "fs.read=./data/**",
+            "fs.write=./out/**",
+            "net.connect=https://api.example.com",
+            "random=true",
+        ]))
     };
     let mut token = Token::mint(&root, &authority).unwrap();
     for _ in 1..blocks {
         token = token
-            .attenuate(&Block::of(rights(&["fs.read=./data/reports/**"])))
+            .attenuate(&Block {
+                holder: Some(HOLDER),
+                ..Block::of(rights(&["fs.read=./data/reports/**"]))
+            })
             .unwrap();
     }
     Token::verify(token.as_bytes(), &root.public()).unwrap()
 }
 
-fn operation() -> Operation<'static> {
-    Families::builtin()
-        .parse_operation(
-            "fs read data/reports/2026/november.csv",
-            &Base::new("/srv/app").unwrap(),
-        )
-        .unwrap()
+fn operation(text: &str) -> Operation<'static> {
+    let base = Base::new("/srv/app").unwrap();
+    Families::builtin().parse_operation(text, &base).unwrap()
 }
 
-const CONTEXT: Context<'static> = Context {
-    now: 1_800_000_000,
-    holders: &[],
-    revocations: None,
-};
+const REPORT: &str = "fs read data/reports/2026/november.csv";
+const HOLDER: Holder = Holder::Module([1; 32]);
+const NOW: u64 = 1_800_000_000;
+
+/// A list of many revocations, none of them ours: what a program with a list pays.
+fn revocations() -> Revocations {
+    let issuer = KeyPair::from_secret(&SECRET).unwrap();
+    let ids = (0..10_000u16).map(|number| {
+        let mut id = [0; 64];
+        if let Some(start) = id.first_chunk_mut() {
+            *start = number.to_be_bytes();
+        }
+        RevocationId::from_bytes(id)
+    });
+    let list = RevocationList::new(1, NOW, NOW + 1, ids).unwrap();
+    let revocations = Revocations::new(issuer.public());
+    revocations.update(&list.sign(&issuer).unwrap()).unwrap();
+    revocations
+}
 
 fn decide(criterion: &mut Criterion) {
-    let (oracle, operation) = (Oracle::new().unwrap(), operation());
+    let (oracle, operation, revocations) = (Oracle::new().unwrap(), operation(REPORT), revocations());
+    let context = Context {
+        now: NOW,
+        holders: &[HOLDER],
+        revocations: Some(&revocations),
+    };
     let mut group = criterion.benchmark_group("decide");
     for blocks in BLOCKS {
         let token = chain(blocks);
         let authority = token.authority().clone();
-        assert!(authority.decide(&operation, &CONTEXT).is_allowed());
-        assert_eq!(oracle.ask(&token, &operation, &CONTEXT), Ok(true));
+        assert!(authority.decide(&operation, &context).is_allowed());
+        assert_eq!(oracle.ask(&token, &operation, &context), Ok(true));
         group.bench_function(format!("compiled/{blocks}"), |bencher| {
-            bencher.iter(|| authority.decide(black_box(&operation), black_box(&CONTEXT)));
+            bencher.iter(|| authority.decide(black_box(&operation), black_box(&context)));
         });
         group.bench_function(format!("authorizer/{blocks}"), |bencher| {
-            bencher.iter(|| oracle.ask(&token, black_box(&operation), black_box(&CONTEXT)));
+            bencher.iter(|| oracle.ask(&token, black_box(&operation), black_box(&context)));
+        });
+        let (bytes, root) = (token.as_bytes(), *token.root());
+        group.bench_function(format!("accept/{blocks}"), |bencher| {
+            bencher.iter(|| Token::verify(black_box(bytes), &root));
         });
     }
     group.finish();
@@ -95,21 +124,35 @@ fn fastest(calls: u32, mut call: impl FnMut()) -> f64 {
         / f64::from(calls)
 }
 
-fn ratio(_: &mut Criterion) {
+fn tables(_: &mut Criterion) {
     // `cargo test` runs benches once and unoptimised, to see that they work: figures would mislead there.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
+    if std::env::args().any(|argument| argument == "--bench") {
+        by_blocks();
+        by_grants();
+        accepting();
     }
-    let (oracle, operation) = (Oracle::new().unwrap(), operation());
-    println!("\n| blocks | compiled | authorizer | times faster |\n| --- | --- | --- | --- |");
+}
+
+fn by_blocks() {
+    let (oracle, operation, revocations) = (Oracle::new().unwrap(), operation(REPORT), revocations());
+    println!("\nfs path, with expiry, holder and a revocation list of 10,000");
+    println!("| blocks | compiled | authorizer | times faster |\n| --- | --- | --- | --- |");
     for blocks in BLOCKS {
         let token = chain(blocks);
-        let authority = token.authority();
+        let context = Context {
+            now: NOW,
+            holders: &[HOLDER],
+            revocations: Some(&revocations),
+        };
         let compiled = fastest(20_000, || {
-            let _ = black_box(authority.decide(black_box(&operation), black_box(&CONTEXT)));
+            let _ = black_box(
+                token
+                    .authority()
+                    .decide(black_box(&operation), black_box(&context)),
+            );
         });
         let authorizer = fastest(100, || {
-            let _ = black_box(oracle.ask(&token, black_box(&operation), black_box(&CONTEXT)));
+            let _ = black_box(oracle.ask(&token, black_box(&operation), black_box(&context)));
         });
         println!(
             "| {blocks} | {compiled:.1} ns | {:.1} µs | {:.0} |",
@@ -119,5 +162,153 @@ fn ratio(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decide, ratio);
+/// So many folders of one program, and so many hosts.
+fn many(count: usize, is_net: bool) -> Rights {
+    let grants: Vec<String> = (0..count)
+        .map(|number| match is_net {
+            true if number < MAX_COMPLEX_RIGHTS => {
+                format!("net.connect=https://*.tenant-{number:05}.example.com")
+            }
+            true => format!("net.connect=https://tenant-{number:05}.example.com"),
+            false => format!(
+                "fs.read=./data/tenant-{:05}/{:x}/file-{number:05}.csv",
+                number / 10,
+                number * 7919
+            ),
+        })
+        .collect();
+    rights(&grants.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn by_grants() {
+    println!("\none block of many grants; the authorizer is the token library's, with the policy of TOK-24");
+    println!("| grants | fs path | net host | authorizer, fs path |\n| --- | --- | --- | --- |");
+    for count in GRANTS {
+        let context = Context::at(NOW);
+        let decide = |is_net: bool| {
+            let rights = many(count, is_net);
+            let family = if is_net { FamilyName::NET } else { FamilyName::FS };
+            let action = if is_net {
+                ActionName::CONNECT
+            } else {
+                ActionName::READ
+            };
+            let operations: Vec<Operation<'static>> = rights
+                .for_action(family, action)
+                .iter()
+                .step_by(count / 10)
+                .map(|right| match &right.pattern {
+                    Pattern::Exact(text) => operation(&format!("{family} {action} {text}")),
+                    Pattern::Endpoint(endpoint) => operation(&format!(
+                        "{family} {action} {}",
+                        endpoint.to_string().replace('*', "api")
+                    )),
+                    Pattern::Affix { prefix, .. } => operation(&format!("{family} {action} {prefix}x")),
+                })
+                .collect();
+            let authority = Authority::new(Block::of(rights)).unwrap();
+            assert!(
+                operations
+                    .iter()
+                    .all(|operation| authority.decide(operation, &context).is_allowed())
+            );
+            let questions = u32::try_from(operations.len()).unwrap();
+            fastest(2_000, || {
+                for operation in &operations {
+                    let _ = black_box(authority.decide(black_box(operation), &context));
+                }
+            }) / f64::from(questions)
+        };
+        let authorizer = authorizer(&many(count, false));
+        println!(
+            "| {count} | {:.1} ns | {:.1} ns | {:.1} µs |",
+            decide(false),
+            decide(true),
+            authorizer / 1e3
+        );
+    }
+}
+
+/// The token library on these grants: they are more than one of our tokens has room for.
+fn authorizer(rights: &Rights) -> f64 {
+    let mut facts = String::new();
+    for right in rights {
+        if let Pattern::Exact(text) = &right.pattern {
+            facts.push_str(&format!("grant(\"fs\", \"read\", \"exact\", \"{text}\");\n"));
+        }
+    }
+    let root = biscuit_auth::KeyPair::new();
+    let token = BiscuitBuilder::new().code(&facts).unwrap().build(&root).unwrap();
+    let resource = rights
+        .iter()
+        .nth(rights.len() / 2)
+        .map(|right| right.pattern.clone());
+    let Some(Pattern::Exact(resource)) = resource else {
+        return f64::NAN;
+    };
+    let limits = AuthorizerLimits {
+        max_facts: 100_000,
+        max_iterations: 1_000,
+        max_time: Duration::from_secs(60),
+    };
+    let policy = include_str!("../../spec/tokens.md")
+        .split_once("**TOK-24**")
+        .and_then(|(_, rest)| rest.split_once("```datalog"))
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .map(|(policy, _)| policy)
+        .unwrap();
+    let builder = AuthorizerBuilder::new()
+        .set_limits(limits.clone())
+        .code(format!(
+            "operation(\"fs\", \"read\", \"{resource}\"); time(2026-01-01T00:00:00Z); {policy}"
+        ))
+        .unwrap();
+    let rounds = if rights.len() > 1_000 { 1 } else { 10 };
+    fastest(rounds, || {
+        let mut authorizer = builder.clone().build(&token).unwrap();
+        assert!(authorizer.authorize_with_limits(limits.clone()).is_ok());
+    })
+}
+
+fn accepting() {
+    println!(
+        "\naccepting a token: its signatures and its key alone; the token library; the profile, compiled"
+    );
+    println!(
+        "| blocks | signatures | Biscuit::from | Token::verify | of the signatures | of Biscuit::from |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    for blocks in BLOCKS {
+        let token = chain(blocks);
+        let (bytes, root) = (token.as_bytes(), token.root());
+        let library_root = biscuit_auth::PublicKey::from_bytes(root.as_bytes(), Algorithm::Ed25519).unwrap();
+        // What no verifier can leave out: each block's key read and signature checked, and the last key derived.
+        let signing = SigningKey::from_bytes(&SECRET);
+        let message = vec![0x5a; bytes.len() / blocks];
+        let signature = signing.sign(&message);
+        let key = signing.verifying_key().to_bytes();
+        let signatures = fastest(20, || {
+            for _ in 0..blocks {
+                let key = VerifyingKey::from_bytes(black_box(&key)).unwrap();
+                key.verify_strict(black_box(&message), &signature).unwrap();
+            }
+            black_box(SigningKey::from_bytes(black_box(&SECRET)).verifying_key());
+        });
+        let library = fastest(20, || {
+            black_box(Biscuit::from(black_box(bytes), library_root).unwrap());
+        });
+        let ours = fastest(20, || {
+            black_box(Token::verify(black_box(bytes), root).unwrap());
+        });
+        println!(
+            "| {blocks} | {:.1} µs | {:.1} µs | {:.1} µs | {:.2} | {:.2} |",
+            signatures / 1e3,
+            library / 1e3,
+            ours / 1e3,
+            ours / signatures,
+            ours / library
+        );
+    }
+}
+
+criterion_group!(benches, decide, tables);
 criterion_main!(benches);

@@ -9,10 +9,7 @@ use biscuit_auth::{
 };
 use prost::Message;
 
-use crate::{
-    Attestation, Block, KeyPair, PublicKey, TokenError,
-    datalog::{self, Place},
-};
+use crate::{Attestation, KeyPair, PublicKey, TokenError, datalog};
 
 /// Most bytes of a request or of a signed attestation.
 const MAX_SIZE: usize = crate::MAX_TOKEN * 8;
@@ -50,14 +47,9 @@ impl AttestationRequest {
         key: &KeyPair,
         modules: impl IntoIterator<Item = [u8; 32]>,
     ) -> Result<SignedAttestation, TokenError> {
-        let block = Block {
-            attestation: Some(Attestation::new(key.public(), modules)?),
-            ..Block::default()
-        };
-        let (facts, checks) = datalog::write(&block, Place::ThirdParty(key.public()));
+        let attestation = Attestation::new(key.public(), modules)?;
         let builder = BlockBuilder {
-            facts,
-            checks,
+            facts: datalog::attested(&attestation),
             ..BlockBuilder::default()
         };
         let request = ThirdPartyRequest::deserialize(&self.0).map_err(refused)?;

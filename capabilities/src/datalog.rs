@@ -6,13 +6,13 @@
 
 mod policy;
 mod read;
+mod symbols;
 mod write;
 
-pub(crate) use policy::{policy, question};
+pub(crate) use policy::{attested, policy, question};
 pub(crate) use read::decode;
+pub(crate) use symbols::Symbols;
 pub(crate) use write::{encode, write};
-
-use biscuit_auth::datalog::SymbolTable;
 
 use thiserror::Error;
 
@@ -40,14 +40,8 @@ const RESOURCE: &str = "resource";
 const ADDRESS: &str = "address";
 const PORT: &str = "port";
 const MODULE: &str = "module";
-
-/// The texts and keys that the blocks of a token share: later blocks refer to those of earlier ones.
-#[derive(Clone, Default)]
-pub(crate) struct Symbols {
-    table: SymbolTable,
-    /// Those that are in the table, too, whose own are not to be seen from here.
-    keys: Vec<PublicKey>,
-}
+/// The head of every check, which means nothing.
+const QUERY: &str = "query";
 
 /// Why a block with valid signatures is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -180,6 +180,11 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether the text is what [`Origin::as_str`] gives.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    Origin::parse(text).is_ok_and(|origin| origin.as_str() == text)
+}
+
 /// Whether the scheme implies this port.
 pub(crate) fn is_default_port(scheme: &str, port: u16) -> bool {
     SCHEMES.contains(&(scheme, Some(port)))

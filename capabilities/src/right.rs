@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{ActionName, FamilyName, Pattern, index::Index};
+use crate::{ActionName, FamilyName, Pattern, index::Index, origin, text::quoted};
 
 /// Most rights that one set may hold.
 ///
@@ -40,6 +40,12 @@ pub enum RightsError {
         family: FamilyName,
         /// The kind, as tokens have it.
         kind: &'static str,
+    },
+    /// An exact right of the family `net` whose text no connection has.
+    #[error("{} is not an origin in canonical form, `scheme://host:port`", quoted(text))]
+    Origin {
+        /// The text.
+        text: String,
     },
 }
 
@@ -131,6 +137,11 @@ impl Rights {
             return Err(RightsError::TooMany);
         }
         for right in &sorted {
+            if let (FamilyName::NET, Pattern::Exact(text)) = (right.family, &right.pattern)
+                && !origin::is_canonical(text)
+            {
+                return Err(RightsError::Origin { text: text.clone() });
+            }
             let is_net = right.family == FamilyName::NET;
             let kind = match &right.pattern {
                 Pattern::Affix { .. } if is_net => "affix",

@@ -4,11 +4,10 @@ use std::{fmt, iter, sync::OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use biscuit_auth::{
-    Biscuit, BiscuitBuilder, BlockBuilder, UnverifiedBiscuit,
-    datalog::SymbolTable,
-    error,
+    Biscuit, UnverifiedBiscuit, error,
     format::{
         SerializedBiscuit,
+        convert::proto_block_to_token_block,
         schema::{self, public_key::Algorithm},
     },
 };
@@ -159,19 +158,13 @@ impl Token {
     /// [`Token::mint`] with the key pair that signs the next block: for reproducible tests.
     pub(crate) fn mint_with(root: &KeyPair, block: &Block, next: &KeyPair) -> Result<Token, TokenError> {
         Authority::new(block.clone())?; // says what is wrong with a block before it is signed
-        let (facts, checks) = datalog::write(block, Place::Authority);
-        let builder = BlockBuilder {
-            facts,
-            checks,
-            ..BlockBuilder::default()
-        };
-        let biscuit = BiscuitBuilder::new()
-            .merge(builder)
-            .build_with_key_pair(&root.to_biscuit()?, SymbolTable::new(), &next.to_biscuit()?)
-            .map_err(malformed)?;
-        let container = biscuit.container().clone();
         let mut symbols = Symbols::default();
-        datalog::encode(block, Place::Authority, &mut symbols);
+        let schema = datalog::write(block, Place::Authority, &mut symbols);
+        let (root_key, next) = (root.to_biscuit()?, next.to_biscuit()?);
+        let container = proto_block_to_token_block(&schema, None)
+            .map_err(error::Token::Format)
+            .and_then(|block| SerializedBiscuit::new(None, &root_key, &next, &block))
+            .map_err(malformed)?;
         let authority = Authority::begin(block.clone(), last_id(&container))?;
         Token::assembled(root.public(), container, symbols, authority)
     }

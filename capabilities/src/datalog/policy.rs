@@ -1,15 +1,15 @@
-//! What an authorizer is told: the question, and what grants mean.
+//! What others evaluate or sign: the question and the policy, and a third party's facts, in the token library's terms.
 
 use biscuit_auth::builder::{
-    Binary, Expression, Fact, Policy, PolicyKind, Term, constrained_rule, fact, int, pred, string, var,
+    Binary, Expression, Fact, Op, Policy, PolicyKind, Term, constrained_rule, fact, int, pred, string, var,
 };
 
 use super::{
-    ADDRESS, AFFIX, BELOW, ENDPOINT, EXACT, GRANT, HOLDER, HOST, NETWORK, OPERATION, PORT, RESOURCE, TIME,
-    write::{NO_TERMS, test},
+    ADDRESS, AFFIX, ATTESTED, BELOW, ENDPOINT, EXACT, GRANT, HOLDER, HOST, NETWORK, OPERATION, PORT, QUERY,
+    RESOURCE, TIME,
 };
 use crate::{
-    Context, FamilyName, Operation,
+    Attestation, Context, FamilyName, Holder, Operation,
     endpoint::{bits, parts},
 };
 
@@ -44,6 +44,14 @@ pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<
     facts
 }
 
+/// The facts that a third party signs.
+pub(crate) fn attested(attestation: &Attestation) -> Vec<Fact> {
+    let modules = attestation.modules().iter().copied().map(Holder::Module);
+    modules
+        .map(|module| fact(ATTESTED, &[string(&module.to_string())]))
+        .collect()
+}
+
 /// The policy that gives grants their meaning.
 pub(crate) fn policy() -> Policy {
     let (family, action, resource) = (var("family"), var("action"), var(RESOURCE));
@@ -51,7 +59,7 @@ pub(crate) fn policy() -> Policy {
     let operation = pred(OPERATION, &[&family, &action, &resource]);
     let no_tests: [Expression; 0] = [];
     let exact = constrained_rule(
-        "query",
+        QUERY,
         &NO_TERMS,
         &[
             operation.clone(),
@@ -60,7 +68,7 @@ pub(crate) fn policy() -> Policy {
         &no_tests,
     );
     let affix = constrained_rule(
-        "query",
+        QUERY,
         &NO_TERMS,
         &[
             operation,
@@ -94,7 +102,7 @@ pub(crate) fn policy() -> Policy {
         ];
         let tests: Vec<Expression> = tests.into_iter().chain(ports).collect();
         queries.push(constrained_rule(
-            "query",
+            QUERY,
             &NO_TERMS,
             &[endpoint.clone(), grant],
             &tests,
@@ -103,5 +111,13 @@ pub(crate) fn policy() -> Policy {
     Policy {
         queries,
         kind: PolicyKind::Allow,
+    }
+}
+
+const NO_TERMS: [Term; 0] = [];
+
+fn test(variable: &str, value: Term, comparison: Binary) -> Expression {
+    Expression {
+        ops: vec![Op::Value(var(variable)), Op::Value(value), Op::Binary(comparison)],
     }
 }

@@ -1,29 +1,26 @@
 //! From signed bytes back to blocks.
 
-use biscuit_auth::{
-    PublicKey as LibraryKey,
-    builder::{Binary, Check, Convert, Expression, Fact, Op, Predicate, Rule, Scope, Term},
-    datalog::SymbolTable,
-    format::{
-        convert::{proto_check_to_token_check, proto_fact_to_token_fact},
-        schema::{self, public_key::Algorithm},
-    },
+use biscuit_auth::format::schema::{
+    self, Check, Predicate, Rule, Term, op, op_binary::Kind, public_key::Algorithm, scope, term::Content,
 };
 use prost::Message;
 
 use super::{
-    AFFIX, ATTESTED, BELOW, ENDPOINT, EXACT, GRANT, HOLDER, HOST, NETWORK, OPERATION, Place, ProfileError,
-    Symbols, TIME, VERSION_OF_DEMANDS,
-    write::{alternative, demand, encode, never, version},
+    ADDRESS, AFFIX, ATTESTED, BELOW, ENDPOINT, EXACT, GRANT, HOLDER, HOST, MODULE, NETWORK, OPERATION, PORT,
+    Place, ProfileError, RESOURCE, Symbols, TIME,
+    write::{Test, Value, encode, version},
 };
 use crate::{Attestation, Block, Endpoint, Holder, Hosts, Network, Pattern, PublicKey, Right, Rights};
 
 /// The block that signed bytes stand for. `symbols` are those of the blocks before it, and grow by its own.
 pub(crate) fn decode(bytes: &[u8], place: Place, symbols: &mut Symbols) -> Result<Block, ProfileError> {
-    let schema = schema::Block::decode(bytes).map_err(|error| undecodable(&error))?;
+    let schema = schema::Block::decode(bytes).map_err(|error| ProfileError::Undecodable {
+        cause: error.to_string(),
+    })?;
+    let none = Symbols::default();
     let shared = match place {
-        Place::ThirdParty(_) => SymbolTable::new(),
-        _ => symbols.table.clone(),
+        Place::ThirdParty(_) => &none,
+        _ => &*symbols,
     };
     let block = read(&schema, place, shared)?;
     if encode(&block, place, symbols) != bytes {
@@ -32,14 +29,7 @@ pub(crate) fn decode(bytes: &[u8], place: Place, symbols: &mut Symbols) -> Resul
     Ok(block)
 }
 
-fn undecodable(cause: &dyn ToString) -> ProfileError {
-    ProfileError::Undecodable {
-        cause: cause.to_string(),
-    }
-}
-
-fn read(schema: &schema::Block, place: Place, mut symbols: SymbolTable) -> Result<Block, ProfileError> {
-    let undecodable = |error: biscuit_auth::error::Format| undecodable(&error);
+fn read(schema: &schema::Block, place: Place, shared: &Symbols) -> Result<Block, ProfileError> {
     // Most telling first: what a block of another purpose holds, then how it is written.
     if !schema.rules.is_empty() {
         return Err(ProfileError::Rule);
@@ -57,43 +47,41 @@ fn read(schema: &schema::Block, place: Place, mut symbols: SymbolTable) -> Resul
         return Err(ProfileError::Attestation);
     }
 
-    SymbolTable::from(schema.symbols.clone())
-        .and_then(|own| symbols.extend(&own))
-        .map_err(undecodable)?;
-    let keys = keys(&schema.public_keys, &mut symbols)?;
-
-    let facts = schema.facts.iter().map(|fact| {
-        let fact = proto_fact_to_token_fact(fact).map_err(undecodable)?;
-        Ok(Fact::convert_from(&fact, &symbols)
-            .map_err(undecodable)?
-            .predicate)
-    });
-    let facts: Vec<Predicate> = facts.collect::<Result<_, ProfileError>>()?;
+    let reader = Reader {
+        shared,
+        symbols: &schema.symbols,
+        keys: keys(&schema.public_keys)?,
+    };
     let mut block = Block::default();
     match place {
         Place::Authority => {
-            let mut rights = Vec::new();
-            for fact in facts {
-                rights.push(read_grant(&fact).ok_or(ProfileError::Fact { name: fact.name })?);
+            let mut rights = Vec::with_capacity(schema.facts.len());
+            for fact in &schema.facts {
+                let (name, terms) = reader.predicate(&fact.predicate)?;
+                let right = read_grant(name, &terms);
+                rights.push(right.ok_or_else(|| ProfileError::Fact {
+                    name: name.to_owned(),
+                })?);
             }
             block.rights = Some(Rights::new(rights)?);
         }
         Place::Later => {}
         Place::ThirdParty(by) => {
-            let modules: Option<Vec<[u8; 32]>> = facts.iter().map(read_attested).collect();
-            let attestation = modules.and_then(|modules| Attestation::new(by, modules).ok());
-            block.attestation = Some(attestation.ok_or(ProfileError::Attestation)?);
+            let mut modules = Vec::with_capacity(schema.facts.len());
+            for fact in &schema.facts {
+                let (name, terms) = reader.predicate(&fact.predicate)?;
+                modules.push(read_attested(name, &terms).ok_or(ProfileError::Attestation)?);
+            }
+            block.attestation = Some(Attestation::new(by, modules).map_err(|_| ProfileError::Attestation)?);
         }
     }
     for (number, check) in schema.checks.iter().enumerate() {
         if !matches!(check.kind, None | Some(0)) {
             return Err(ProfileError::CheckKind { check: number });
         }
-        let check = proto_check_to_token_check(check, VERSION_OF_DEMANDS).map_err(undecodable)?;
-        let check = Check::convert_from(&check, &symbols).map_err(undecodable)?;
-        let part = match read_check(&check, place) {
+        let part = match reader.check(check, place)? {
             Some(part) => part,
-            None if check.queries.iter().any(|query| !query.scopes.is_empty()) => {
+            None if check.queries.iter().any(|query| !query.scope.is_empty()) => {
                 return Err(ProfileError::Trusting);
             }
             None => return Err(ProfileError::Check { check: number }),
@@ -109,7 +97,7 @@ fn read(schema: &schema::Block, place: Place, mut symbols: SymbolTable) -> Resul
             return Err(ProfileError::Repeated { check: number });
         }
     }
-    if keys.iter().any(|key| block.attested_by != Some(*key)) {
+    if reader.keys.iter().any(|key| block.attested_by != Some(*key)) {
         return Err(ProfileError::PublicKeys);
     }
     let expected = version(&block, place);
@@ -122,20 +110,17 @@ fn read(schema: &schema::Block, place: Place, mut symbols: SymbolTable) -> Resul
     }
 }
 
-/// The public keys that a block lists, put into the table that its checks refer to.
-fn keys(listed: &[schema::PublicKey], symbols: &mut SymbolTable) -> Result<Vec<PublicKey>, ProfileError> {
-    let mut keys = Vec::new();
-    for key in listed {
+/// The public keys that a block lists.
+fn keys(listed: &[schema::PublicKey]) -> Result<Vec<PublicKey>, ProfileError> {
+    let read = |key: &schema::PublicKey| {
         let is_ours = key.algorithm == Algorithm::Ed25519 as i32;
-        let bytes: Option<[u8; 32]> = key.key.as_slice().try_into().ok().filter(|_| is_ours);
-        let key = bytes
-            .and_then(|bytes| PublicKey::from_bytes(bytes).ok())
-            .ok_or(ProfileError::PublicKeys)?;
-        let library = key.to_biscuit().map_err(|error| undecodable(&error))?;
-        Scope::PublicKey(library).convert(symbols);
-        keys.push(key);
-    }
-    Ok(keys)
+        let bytes = key.key.as_slice().try_into().ok().filter(|_| is_ours)?;
+        PublicKey::from_bytes(bytes).ok()
+    };
+    listed
+        .iter()
+        .map(|key| read(key).ok_or(ProfileError::PublicKeys))
+        .collect()
 }
 
 /// What one check says.
@@ -147,53 +132,187 @@ enum Part {
     AttestedBy(PublicKey),
 }
 
-fn read_check(check: &Check, place: Place) -> Option<Part> {
-    if let [query] = check.queries.as_slice() {
-        if same(query, &never()) {
-            return (place == Place::Later).then_some(Part::Rights(vec![]));
-        }
-        if let [Scope::PublicKey(key)] = query.scopes.as_slice() {
-            let by = read_key(key)?;
-            return same(query, &demand(by)?).then_some(Part::AttestedBy(by));
-        }
+/// What the numbers in a block mean.
+struct Reader<'a> {
+    shared: &'a Symbols,
+    symbols: &'a [String],
+    keys: Vec<PublicKey>,
+}
+
+/// A predicate's name, and those of its terms that the profile has.
+type Named<'a> = (&'a str, Vec<Option<Value<'a>>>);
+
+impl<'a> Reader<'a> {
+    fn text(&self, number: u64) -> Result<&'a str, ProfileError> {
+        self.shared
+            .text(self.symbols, number)
+            .ok_or_else(|| ProfileError::Undecodable {
+                cause: format!("there is no symbol {number}"),
+            })
     }
-    if check.queries.iter().any(|query| !query.scopes.is_empty()) {
-        return None;
+
+    fn predicate(&self, predicate: &Predicate) -> Result<Named<'a>, ProfileError> {
+        let terms = predicate
+            .terms
+            .iter()
+            .map(|term| self.term(term))
+            .collect::<Result<_, _>>()?;
+        Ok((self.text(predicate.name)?, terms))
     }
-    let first = check.queries.first()?;
-    match (first.body.as_slice(), check.queries.len()) {
-        ([predicate], 1) if predicate.name == TIME => match first.expressions.as_slice() {
-            [Expression { ops }] => match ops.as_slice() {
-                [_, Op::Value(Term::Date(at)), Op::Binary(Binary::LessThan)] => Some(Part::Expires(*at)),
-                [_, Op::Value(Term::Date(from)), Op::Binary(Binary::GreaterOrEqual)] => {
-                    Some(Part::NotBefore(*from))
+
+    fn term(&self, term: &Term) -> Result<Option<Value<'a>>, ProfileError> {
+        Ok(match term.content {
+            Some(Content::String(number)) => Some(Value::Text(self.text(number)?)),
+            Some(Content::Variable(number)) => Some(Value::Variable(self.text(number.into())?)),
+            Some(Content::Integer(number)) => Some(Value::Integer(number)),
+            Some(Content::Date(seconds)) => Some(Value::Date(seconds)),
+            Some(Content::Bool(truth)) => Some(Value::Bool(truth)),
+            _ => None,
+        })
+    }
+
+    /// The tests of a query, or `None` where one is none of the profile's.
+    fn tests(&self, query: &Rule) -> Result<Option<Vec<Test<'a>>>, ProfileError> {
+        let mut tests = Vec::with_capacity(query.expressions.len());
+        for expression in &query.expressions {
+            let mut contents = expression.ops.iter().map(|op| op.content.as_ref());
+            let (
+                Some(Some(op::Content::Value(variable))),
+                Some(Some(op::Content::Value(value))),
+                Some(Some(op::Content::Binary(binary))),
+                None,
+            ) = (contents.next(), contents.next(), contents.next(), contents.next())
+            else {
+                return Ok(None);
+            };
+            let (Some(Value::Variable(variable)), Some(value)) = (self.term(variable)?, self.term(value)?)
+            else {
+                return Ok(None);
+            };
+            let Some(kind) = Kind::from_i32(binary.kind) else {
+                return Ok(None);
+            };
+            tests.push(Test {
+                variable,
+                kind,
+                value,
+            });
+        }
+        Ok(Some(tests))
+    }
+
+    fn check(&self, check: &Check, place: Place) -> Result<Option<Part>, ProfileError> {
+        if let [query] = check.queries.as_slice()
+            && let Some(part) = self.single(query, place)?
+        {
+            return Ok(Some(part));
+        }
+        if place != Place::Later || check.queries.is_empty() {
+            return Ok(None);
+        }
+        let mut rights = Vec::with_capacity(check.queries.len());
+        for query in &check.queries {
+            match self.alternative(query)? {
+                Some(right) => rights.push(right),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Part::Rights(rights)))
+    }
+
+    /// What a check of one query says, if it is about something else than rights.
+    fn single(&self, query: &Rule, place: Place) -> Result<Option<Part>, ProfileError> {
+        let mut body = Vec::with_capacity(query.body.len());
+        for predicate in &query.body {
+            body.push(self.predicate(predicate)?);
+        }
+        if is_false(query) {
+            return Ok((place == Place::Later).then_some(Part::Rights(vec![])));
+        }
+        let Some(tests) = self.tests(query)? else {
+            return Ok(None);
+        };
+        let named: Vec<(&str, &[Option<Value<'_>>])> = body
+            .iter()
+            .map(|(name, terms)| (*name, terms.as_slice()))
+            .collect();
+        if let [scope] = query.scope.as_slice() {
+            let module = [Some(Value::Variable(MODULE))];
+            let is_demand = named == [(HOLDER, &module[..]), (ATTESTED, &module[..])] && tests.is_empty();
+            return Ok(match scope.content {
+                Some(scope::Content::PublicKey(number)) if is_demand => {
+                    self.shared.key(&self.keys, number).map(Part::AttestedBy)
                 }
                 _ => None,
+            });
+        }
+        Ok(
+            match (named.as_slice(), tests.as_slice(), query.scope.as_slice()) {
+                (
+                    [(TIME, [Some(Value::Variable(TIME))])],
+                    [
+                        Test {
+                            variable: TIME,
+                            kind,
+                            value: Value::Date(seconds),
+                        },
+                    ],
+                    [],
+                ) => match kind {
+                    Kind::LessThan => Some(Part::Expires(*seconds)),
+                    Kind::GreaterOrEqual => Some(Part::NotBefore(*seconds)),
+                    _ => None,
+                },
+                ([(HOLDER, [Some(Value::Text(text))])], [], []) => text.parse().ok().map(Part::Holder),
+                _ => None,
             },
+        )
+    }
+
+    fn alternative(&self, query: &Rule) -> Result<Option<Right>, ProfileError> {
+        let ([predicate], []) = (query.body.as_slice(), query.scope.as_slice()) else {
+            return Ok(None);
+        };
+        let (name, terms) = self.predicate(predicate)?;
+        let Some(tests) = self.tests(query)? else {
+            return Ok(None);
+        };
+        let [Some(Value::Text(family)), Some(Value::Text(action)), rest @ ..] = terms.as_slice() else {
+            return Ok(None);
+        };
+        let pattern = match (name, rest) {
+            (OPERATION, [Some(Value::Text(text))]) if tests.is_empty() => Some(Pattern::exact(*text)),
+            (OPERATION, [Some(Value::Variable(RESOURCE))]) => affix(&tests),
+            (
+                ENDPOINT,
+                [
+                    Some(Value::Text(scheme)),
+                    Some(host),
+                    Some(Value::Variable(ADDRESS)),
+                    Some(port),
+                ],
+            ) => endpoint(scheme, *host, *port, &tests),
             _ => None,
-        },
-        ([Predicate { name, terms }], 1) if name == HOLDER => match terms.as_slice() {
-            [Term::Str(text)] => text.parse().ok().map(Part::Holder),
-            _ => None,
-        },
-        _ if place == Place::Later => check
-            .queries
-            .iter()
-            .map(read_alternative)
-            .collect::<Option<_>>()
-            .map(Part::Rights),
-        _ => None,
+        };
+        Ok(pattern.and_then(|pattern| right(family, action, pattern)))
     }
 }
 
-fn read_key(key: &LibraryKey) -> Option<PublicKey> {
-    let bytes = key.to_bytes().try_into().ok();
-    bytes.and_then(|bytes| PublicKey::from_bytes(bytes).ok())
+fn is_false(query: &Rule) -> bool {
+    let [expression] = query.expressions.as_slice() else {
+        return false;
+    };
+    let [op] = expression.ops.as_slice() else {
+        return false;
+    };
+    let is_value =
+        matches!(&op.content, Some(op::Content::Value(term)) if term.content == Some(Content::Bool(false)));
+    is_value && query.body.is_empty() && query.scope.is_empty()
 }
 
-fn read_attested(predicate: &Predicate) -> Option<[u8; 32]> {
-    match (predicate.name.as_str(), predicate.terms.as_slice()) {
-        (ATTESTED, [Term::Str(text)]) => match text.parse() {
+fn read_attested(name: &str, terms: &[Option<Value<'_>>]) -> Option<[u8; 32]> {
+    match (name, terms) {
+        (ATTESTED, [Some(Value::Text(text))]) => match text.parse() {
             Ok(Holder::Module(hash)) => Some(hash),
             _ => None,
         },
@@ -201,26 +320,34 @@ fn read_attested(predicate: &Predicate) -> Option<[u8; 32]> {
     }
 }
 
-fn read_grant(predicate: &Predicate) -> Option<Right> {
-    let [Term::Str(family), Term::Str(action), Term::Str(kind), rest @ ..] = predicate.terms.as_slice()
+fn read_grant(name: &str, terms: &[Option<Value<'_>>]) -> Option<Right> {
+    let [
+        Some(Value::Text(family)),
+        Some(Value::Text(action)),
+        Some(Value::Text(kind)),
+        rest @ ..,
+    ] = terms
     else {
         return None;
     };
-    let pattern = match (kind.as_str(), rest) {
-        (EXACT, [Term::Str(text)]) => Pattern::exact(text),
-        (AFFIX, [Term::Str(prefix), Term::Str(suffix)]) => Pattern::affix(prefix, suffix),
+    let pattern = match (name, *kind, rest) {
+        (GRANT, EXACT, [Some(Value::Text(text))]) => Pattern::exact(*text),
+        (GRANT, AFFIX, [Some(Value::Text(prefix)), Some(Value::Text(suffix))]) => {
+            Pattern::affix(*prefix, *suffix)
+        }
         (
+            GRANT,
             kind,
             [
-                Term::Str(scheme),
-                Term::Str(text),
-                Term::Integer(first),
-                Term::Integer(last),
+                Some(Value::Text(scheme)),
+                Some(Value::Text(text)),
+                Some(Value::Integer(first)),
+                Some(Value::Integer(last)),
             ],
         ) => {
             let hosts = match kind {
-                HOST => Hosts::One(text.clone()),
-                BELOW => Hosts::Below(text.clone()),
+                HOST => Hosts::One((*text).to_owned()),
+                BELOW => Hosts::Below((*text).to_owned()),
                 NETWORK => Hosts::Network(Network::from_bits(text)?),
                 _ => return None,
             };
@@ -228,9 +355,10 @@ fn read_grant(predicate: &Predicate) -> Option<Right> {
         }
         _ => return None,
     };
-    if predicate.name != GRANT {
-        return None;
-    }
+    right(family, action, pattern)
+}
+
+fn right(family: &str, action: &str, pattern: Pattern) -> Option<Right> {
     Some(Right {
         family: family.parse().ok()?,
         action: action.parse().ok()?,
@@ -242,72 +370,40 @@ fn port(number: i64) -> Option<u16> {
     number.try_into().ok()
 }
 
-fn read_alternative(query: &Rule) -> Option<Right> {
-    let [Predicate { name, terms }] = query.body.as_slice() else {
-        return None;
-    };
-    let [Term::Str(family), Term::Str(action), rest @ ..] = terms.as_slice() else {
-        return None;
-    };
-    let pattern = match (name.as_str(), rest) {
-        (OPERATION, [Term::Str(text)]) => Pattern::exact(text),
-        (OPERATION, [_]) => {
-            let (mut prefix, mut suffix) = (String::new(), String::new());
-            for Expression { ops } in &query.expressions {
-                match ops.as_slice() {
-                    [_, Op::Value(Term::Str(text)), Op::Binary(Binary::Prefix)] => prefix.clone_from(text),
-                    [_, Op::Value(Term::Str(text)), Op::Binary(Binary::Suffix)] => suffix.clone_from(text),
-                    _ => return None,
-                }
-            }
-            Pattern::affix(prefix, suffix)
+/// Tests in another order, or twice, show when the block is encoded again.
+fn affix(tests: &[Test<'_>]) -> Option<Pattern> {
+    let (mut prefix, mut suffix) = ("", "");
+    for test in tests {
+        match (test.variable, test.kind, test.value) {
+            (RESOURCE, Kind::Prefix, Value::Text(text)) => prefix = text,
+            (RESOURCE, Kind::Suffix, Value::Text(text)) => suffix = text,
+            _ => return None,
         }
-        (ENDPOINT, [Term::Str(scheme), host, _, ports]) => read_endpoint(scheme, host, ports, query)?,
-        _ => return None,
-    };
-    let right = Right {
-        family: family.parse().ok()?,
-        action: action.parse().ok()?,
-        pattern,
-    };
-    // Anything that was skipped above shows as a difference.
-    same(query, &alternative(&right)).then_some(right)
+    }
+    Some(Pattern::affix(prefix, suffix))
 }
 
-fn read_endpoint(scheme: &str, host: &Term, ports: &Term, query: &Rule) -> Option<Pattern> {
+fn endpoint(scheme: &str, host: Value<'_>, ports: Value<'_>, tests: &[Test<'_>]) -> Option<Pattern> {
     let mut hosts = match host {
-        Term::Str(text) => Some(Hosts::One(text.clone())),
-        _ => None,
+        Value::Text(text) => Some(Hosts::One(text.to_owned())),
+        Value::Variable(HOST) => None,
+        _ => return None,
     };
     let (mut first, mut last) = match ports {
-        Term::Integer(number) => (Some(*number), Some(*number)),
-        _ => (None, None),
+        Value::Integer(number) => (Some(number), Some(number)),
+        Value::Variable(PORT) => (None, None),
+        _ => return None,
     };
-    for Expression { ops } in &query.expressions {
-        match ops.as_slice() {
-            [_, Op::Value(Term::Str(text)), Op::Binary(Binary::Suffix)] => {
-                hosts = Some(Hosts::Below(text.clone()));
+    for test in tests {
+        match (test.variable, test.kind, test.value) {
+            (HOST, Kind::Suffix, Value::Text(text)) => hosts = Some(Hosts::Below(text.to_owned())),
+            (ADDRESS, Kind::Prefix, Value::Text(bits)) => {
+                hosts = Some(Hosts::Network(Network::from_bits(bits)?))
             }
-            [_, Op::Value(Term::Str(bits)), Op::Binary(Binary::Prefix)] => {
-                hosts = Some(Hosts::Network(Network::from_bits(bits)?));
-            }
-            [
-                _,
-                Op::Value(Term::Integer(number)),
-                Op::Binary(Binary::GreaterOrEqual),
-            ] => first = Some(*number),
-            [
-                _,
-                Op::Value(Term::Integer(number)),
-                Op::Binary(Binary::LessOrEqual),
-            ] => last = Some(*number),
+            (PORT, Kind::GreaterOrEqual, Value::Integer(number)) => first = Some(number),
+            (PORT, Kind::LessOrEqual, Value::Integer(number)) => last = Some(number),
             _ => return None,
         }
     }
     Endpoint::pattern(scheme, hosts?, port(first?)?, port(last?)?)
-}
-
-/// Whether two queries test the same. Heads mean nothing in a check, and the bytes are compared anyway.
-fn same(left: &Rule, right: &Rule) -> bool {
-    left.body == right.body && left.expressions == right.expressions && left.scopes == right.scopes
 }

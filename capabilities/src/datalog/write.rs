@@ -1,170 +1,33 @@
-//! From blocks to Datalog and to the bytes that are signed.
+//! From blocks to the bytes that are signed.
 
-use biscuit_auth::{
-    Algorithm,
-    builder::{
-        Binary, Check, CheckKind, Convert, Expression, Fact, Op, Predicate, Rule, Scope, Term,
-        constrained_rule, fact, int, pred, string, var,
-    },
-    format::{
-        convert::{token_check_to_proto_check, token_fact_to_proto_fact},
-        schema,
-    },
+use biscuit_auth::format::schema::{
+    self, Check, Expression, Fact, Op, OpBinary, Predicate, Rule, Scope, Term, op, op_binary::Kind,
+    public_key::Algorithm, scope, term::Content,
 };
 use prost::Message;
 
 use super::{
-    ADDRESS, AFFIX, ATTESTED, ENDPOINT, EXACT, GRANT, HOLDER, HOST, MODULE, OPERATION, PORT, Place, RESOURCE,
-    Symbols, TIME, VERSION, VERSION_OF_DEMANDS, VERSION_OF_THIRD_PARTIES,
+    ADDRESS, AFFIX, ATTESTED, ENDPOINT, EXACT, GRANT, HOLDER, HOST, MODULE, OPERATION, PORT, Place, QUERY,
+    RESOURCE, Symbols, TIME, VERSION, VERSION_OF_DEMANDS, VERSION_OF_THIRD_PARTIES,
 };
 use crate::{Block, Endpoint, Holder, Hosts, Pattern, PublicKey, Right};
 
-/// The facts and checks that stand for a block, in their one order.
-pub(crate) fn write(block: &Block, place: Place) -> (Vec<Fact>, Vec<Check>) {
-    let mut facts = Vec::new();
-    let mut checks = Vec::new();
-    match (&block.rights, place) {
-        (Some(rights), Place::Authority) => facts.extend(rights.iter().map(grant)),
-        (Some(rights), _) if rights.is_empty() => checks.push(check(vec![never()])),
-        (Some(rights), _) => checks.push(check(rights.iter().map(alternative).collect())),
-        (None, _) => {}
-    }
-    if let Some(from) = block.not_before {
-        checks.push(check(vec![time(Binary::GreaterOrEqual, from)]));
-    }
-    if let Some(at) = block.expires {
-        checks.push(check(vec![time(Binary::LessThan, at)]));
-    }
-    if let Some(holder) = &block.holder {
-        checks.push(check(vec![query(
-            pred(HOLDER, &[string(&holder.to_string())]),
-            vec![],
-        )]));
-    }
-    if let Some(by) = block.attested_by {
-        checks.extend(demand(by).map(|query| check(vec![query])));
-    }
-    if let Some(attestation) = &block.attestation {
-        let modules = attestation.modules().iter().copied().map(Holder::Module);
-        facts.extend(modules.map(|module| fact(ATTESTED, &[string(&module.to_string())])));
-    }
-    (facts, checks)
+/// A term of the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+    Integer(i64),
+    Date(u64),
+    Bool(bool),
 }
 
-fn grant(right: &Right) -> Fact {
-    let mut terms = vec![string(right.family.as_str()), string(right.action.as_str())];
-    match &right.pattern {
-        Pattern::Exact(text) => terms.extend([string(EXACT), string(text)]),
-        Pattern::Affix { prefix, suffix } => terms.extend([string(AFFIX), string(prefix), string(suffix)]),
-        Pattern::Endpoint(endpoint) => terms.extend([
-            string(endpoint.hosts().kind()),
-            string(endpoint.scheme()),
-            string(&hosts(endpoint)),
-            int(endpoint.first().into()),
-            int(endpoint.last().into()),
-        ]),
-    }
-    fact(GRANT, &terms)
-}
-
-/// The host, the suffix, or the bits.
-fn hosts(endpoint: &Endpoint) -> String {
-    match endpoint.hosts() {
-        Hosts::One(text) | Hosts::Below(text) => text.clone(),
-        Hosts::Network(network) => network.to_bits(),
-    }
-}
-
-pub(super) fn alternative(right: &Right) -> Rule {
-    let (family, action) = (string(right.family.as_str()), string(right.action.as_str()));
-    let operation = |resource| pred(OPERATION, &[&family, &action, &resource]);
-    match &right.pattern {
-        Pattern::Exact(text) => query(operation(string(text)), vec![]),
-        Pattern::Affix { prefix, suffix } => {
-            let mut tests = Vec::new();
-            if !prefix.is_empty() {
-                tests.push(test(RESOURCE, string(prefix), Binary::Prefix));
-            }
-            if !suffix.is_empty() {
-                tests.push(test(RESOURCE, string(suffix), Binary::Suffix));
-            }
-            query(operation(var(RESOURCE)), tests)
-        }
-        Pattern::Endpoint(endpoint) => {
-            let mut tests = Vec::new();
-            let text = string(&hosts(endpoint));
-            let host = match endpoint.hosts() {
-                Hosts::One(_) => text,
-                Hosts::Below(_) => {
-                    tests.push(test(HOST, text, Binary::Suffix));
-                    var(HOST)
-                }
-                Hosts::Network(_) => {
-                    tests.push(test(ADDRESS, text, Binary::Prefix));
-                    var(HOST)
-                }
-            };
-            let (first, last) = (int(endpoint.first().into()), int(endpoint.last().into()));
-            let port = if first == last {
-                first
-            } else {
-                tests.push(test(PORT, first, Binary::GreaterOrEqual));
-                tests.push(test(PORT, last, Binary::LessOrEqual));
-                var(PORT)
-            };
-            let scheme = string(endpoint.scheme());
-            query(
-                pred(
-                    ENDPOINT,
-                    &[&family, &action, &scheme, &host, &var(ADDRESS), &port],
-                ),
-                tests,
-            )
-        }
-    }
-}
-
-/// The demand for this key's attestation; `None` for a key that the token library refuses, which none of ours is.
-pub(super) fn demand(by: PublicKey) -> Option<Rule> {
-    let (holder, attested) = (pred(HOLDER, &[var(MODULE)]), pred(ATTESTED, &[var(MODULE)]));
-    let no_tests: [Expression; 0] = [];
-    let mut rule = constrained_rule("query", &NO_TERMS, &[holder, attested], &no_tests);
-    rule.scopes = vec![Scope::PublicKey(by.to_biscuit().ok()?)];
-    Some(rule)
-}
-
-fn time(comparison: Binary, seconds: u64) -> Rule {
-    query(
-        pred(TIME, &[var(TIME)]),
-        vec![test(TIME, Term::Date(seconds), comparison)],
-    )
-}
-
-pub(super) fn never() -> Rule {
-    let no_predicates: [Predicate; 0] = [];
-    let never = Expression {
-        ops: vec![Op::Value(Term::Bool(false))],
-    };
-    constrained_rule("query", &NO_TERMS, &no_predicates, &[never])
-}
-
-pub(super) const NO_TERMS: [Term; 0] = [];
-
-pub(super) fn test(variable: &str, value: Term, comparison: Binary) -> Expression {
-    Expression {
-        ops: vec![Op::Value(var(variable)), Op::Value(value), Op::Binary(comparison)],
-    }
-}
-
-fn query(predicate: Predicate, tests: Vec<Expression>) -> Rule {
-    constrained_rule("query", &NO_TERMS, &[predicate], &tests)
-}
-
-fn check(queries: Vec<Rule>) -> Check {
-    Check {
-        queries,
-        kind: CheckKind::One,
-    }
+/// `$variable.kind(value)`, or `$variable kind value`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Test<'a> {
+    pub(super) variable: &'a str,
+    pub(super) kind: Kind,
+    pub(super) value: Value<'a>,
 }
 
 /// The Datalog version that a block's form needs.
@@ -178,36 +41,263 @@ pub(super) fn version(block: &Block, place: Place) -> u32 {
 
 /// The bytes of a block. `symbols` are those of the blocks before it, and grow by its own; a third party's are not shared.
 pub(crate) fn encode(block: &Block, place: Place, symbols: &mut Symbols) -> Vec<u8> {
+    write(block, place, symbols).encode_to_vec()
+}
+
+/// The block as the Biscuit schema has it, with its facts and checks in their one order (TOK-14).
+pub(crate) fn write(block: &Block, place: Place, symbols: &mut Symbols) -> schema::Block {
     let mut own = Symbols::default();
     let symbols = match place {
         Place::ThirdParty(_) => &mut own,
         _ => symbols,
     };
-    let (facts, checks) = write(block, place);
-    let known = symbols.table.current_offset();
-    let facts = facts
-        .iter()
-        .map(|fact| token_fact_to_proto_fact(&fact.convert(&mut symbols.table)))
-        .collect();
-    let checks = checks
-        .iter()
-        .map(|check| token_check_to_proto_check(&check.convert(&mut symbols.table)))
-        .collect();
-    let new_key = block.attested_by.filter(|key| !symbols.keys.contains(key));
-    symbols.keys.extend(new_key);
-    let new_key = new_key.map(|key| schema::PublicKey {
-        algorithm: Algorithm::Ed25519 as i32,
-        key: key.as_bytes().to_vec(),
-    });
+    let known = symbols.count();
+    let mut writer = Writer {
+        symbols,
+        facts: Vec::new(),
+        checks: Vec::new(),
+        keys: Vec::new(),
+    };
+    writer.block(block, place);
+    let Writer {
+        facts, checks, keys, ..
+    } = writer;
     schema::Block {
-        symbols: symbols.table.strings().split_off(known),
+        symbols: symbols.after(known),
         context: None,
         version: Some(version(block, place)),
         facts,
         rules: vec![],
         checks,
         scope: vec![],
-        public_keys: new_key.into_iter().collect(),
+        public_keys: keys,
     }
-    .encode_to_vec()
+}
+
+/// Symbols get their numbers in the order in which they are written, so that order matters everywhere below.
+struct Writer<'a> {
+    symbols: &'a mut Symbols,
+    facts: Vec<Fact>,
+    checks: Vec<Check>,
+    /// The keys that no block before has.
+    keys: Vec<schema::PublicKey>,
+}
+
+impl Writer<'_> {
+    fn block(&mut self, block: &Block, place: Place) {
+        match (&block.rights, place) {
+            (Some(rights), Place::Authority) => rights.iter().for_each(|right| self.grant(right)),
+            (Some(rights), _) if rights.is_empty() => {
+                let never = self.query(&[], &[]);
+                let value = op::Content::Value(self.term(Value::Bool(false)));
+                let ops = vec![Op { content: Some(value) }];
+                self.check(vec![Rule {
+                    expressions: vec![Expression { ops }],
+                    ..never
+                }]);
+            }
+            (Some(rights), _) => {
+                let queries = rights.iter().map(|right| self.alternative(right)).collect();
+                self.check(queries);
+            }
+            (None, _) => {}
+        }
+        for (kind, limit) in [
+            (Kind::GreaterOrEqual, block.not_before),
+            (Kind::LessThan, block.expires),
+        ] {
+            if let Some(seconds) = limit {
+                let test = Test {
+                    variable: TIME,
+                    kind,
+                    value: Value::Date(seconds),
+                };
+                let query = self.query(&[(TIME, &[Value::Variable(TIME)])], &[test]);
+                self.check(vec![query]);
+            }
+        }
+        if let Some(holder) = &block.holder {
+            let query = self.query(&[(HOLDER, &[Value::Text(&holder.to_string())])], &[]);
+            self.check(vec![query]);
+        }
+        if let Some(by) = block.attested_by {
+            let module = [Value::Variable(MODULE)];
+            let query = self.query(&[(HOLDER, &module), (ATTESTED, &module)], &[]);
+            let scope = vec![self.trusting(by)];
+            self.check(vec![Rule { scope, ..query }]);
+        }
+        if let Some(attestation) = &block.attestation {
+            for module in attestation.modules() {
+                self.fact(ATTESTED, &[Value::Text(&Holder::Module(*module).to_string())]);
+            }
+        }
+    }
+
+    fn grant(&mut self, right: &Right) {
+        let (family, action) = (
+            Value::Text(right.family.as_str()),
+            Value::Text(right.action.as_str()),
+        );
+        match &right.pattern {
+            Pattern::Exact(text) => {
+                self.fact(GRANT, &[family, action, Value::Text(EXACT), Value::Text(text)])
+            }
+            Pattern::Affix { prefix, suffix } => self.fact(
+                GRANT,
+                &[
+                    family,
+                    action,
+                    Value::Text(AFFIX),
+                    Value::Text(prefix),
+                    Value::Text(suffix),
+                ],
+            ),
+            Pattern::Endpoint(endpoint) => self.fact(
+                GRANT,
+                &[
+                    family,
+                    action,
+                    Value::Text(endpoint.hosts().kind()),
+                    Value::Text(endpoint.scheme()),
+                    Value::Text(&hosts(endpoint)),
+                    Value::Integer(endpoint.first().into()),
+                    Value::Integer(endpoint.last().into()),
+                ],
+            ),
+        }
+    }
+
+    fn alternative(&mut self, right: &Right) -> Rule {
+        let (family, action) = (
+            Value::Text(right.family.as_str()),
+            Value::Text(right.action.as_str()),
+        );
+        let test = |variable, kind, value| Test {
+            variable,
+            kind,
+            value,
+        };
+        match &right.pattern {
+            Pattern::Exact(text) => self.query(&[(OPERATION, &[family, action, Value::Text(text)])], &[]),
+            Pattern::Affix { prefix, suffix } => {
+                let mut tests = Vec::new();
+                if !prefix.is_empty() {
+                    tests.push(test(RESOURCE, Kind::Prefix, Value::Text(prefix)));
+                }
+                if !suffix.is_empty() {
+                    tests.push(test(RESOURCE, Kind::Suffix, Value::Text(suffix)));
+                }
+                self.query(
+                    &[(OPERATION, &[family, action, Value::Variable(RESOURCE)])],
+                    &tests,
+                )
+            }
+            Pattern::Endpoint(endpoint) => {
+                let text = hosts(endpoint);
+                let text = Value::Text(&text);
+                let (host, mut tests) = match endpoint.hosts() {
+                    Hosts::One(_) => (text, vec![]),
+                    Hosts::Below(_) => (Value::Variable(HOST), vec![test(HOST, Kind::Suffix, text)]),
+                    Hosts::Network(_) => (Value::Variable(HOST), vec![test(ADDRESS, Kind::Prefix, text)]),
+                };
+                let first = Value::Integer(endpoint.first().into());
+                let last = Value::Integer(endpoint.last().into());
+                let port = if first == last {
+                    first
+                } else {
+                    tests.push(test(PORT, Kind::GreaterOrEqual, first));
+                    tests.push(test(PORT, Kind::LessOrEqual, last));
+                    Value::Variable(PORT)
+                };
+                let scheme = Value::Text(endpoint.scheme());
+                let terms = [family, action, scheme, host, Value::Variable(ADDRESS), port];
+                self.query(&[(ENDPOINT, &terms)], &tests)
+            }
+        }
+    }
+
+    fn fact(&mut self, name: &str, terms: &[Value<'_>]) {
+        let predicate = self.predicate(name, terms);
+        self.facts.push(Fact { predicate });
+    }
+
+    fn check(&mut self, queries: Vec<Rule>) {
+        self.checks.push(Check { queries, kind: None });
+    }
+
+    fn query(&mut self, body: &[(&str, &[Value<'_>])], tests: &[Test<'_>]) -> Rule {
+        Rule {
+            head: self.predicate(QUERY, &[]),
+            body: body
+                .iter()
+                .map(|(name, terms)| self.predicate(name, terms))
+                .collect(),
+            expressions: tests.iter().map(|test| self.expression(test)).collect(),
+            scope: vec![],
+        }
+    }
+
+    fn predicate(&mut self, name: &str, terms: &[Value<'_>]) -> Predicate {
+        Predicate {
+            name: self.symbols.number(name),
+            terms: terms.iter().map(|value| self.term(*value)).collect(),
+        }
+    }
+
+    fn expression(&mut self, test: &Test<'_>) -> Expression {
+        let variable = self.term(Value::Variable(test.variable));
+        let value = self.term(test.value);
+        let ops = [
+            op::Content::Value(variable),
+            op::Content::Value(value),
+            op::Content::Binary(OpBinary {
+                kind: test.kind as i32,
+                ffi_name: None,
+            }),
+        ];
+        Expression {
+            ops: ops
+                .map(|content| Op {
+                    content: Some(content),
+                })
+                .into(),
+        }
+    }
+
+    fn term(&mut self, value: Value<'_>) -> Term {
+        let content = match value {
+            Value::Text(text) => Content::String(self.symbols.number(text)),
+            // The format has fewer numbers for variables than for symbols; no token has room for as many.
+            Value::Variable(name) => {
+                Content::Variable(u32::try_from(self.symbols.number(name)).unwrap_or(u32::MAX))
+            }
+            Value::Integer(number) => Content::Integer(number),
+            Value::Date(seconds) => Content::Date(seconds),
+            Value::Bool(truth) => Content::Bool(truth),
+        };
+        Term {
+            content: Some(content),
+        }
+    }
+
+    fn trusting(&mut self, key: PublicKey) -> Scope {
+        let (number, is_new) = self.symbols.key_number(key);
+        if is_new {
+            self.keys.push(schema::PublicKey {
+                algorithm: Algorithm::Ed25519 as i32,
+                key: key.as_bytes().to_vec(),
+            });
+        }
+        Scope {
+            content: Some(scope::Content::PublicKey(number)),
+        }
+    }
+}
+
+/// The host, the suffix, or the bits.
+fn hosts(endpoint: &Endpoint) -> String {
+    match endpoint.hosts() {
+        Hosts::One(text) | Hosts::Below(text) => text.clone(),
+        Hosts::Network(network) => network.to_bits(),
+    }
 }

@@ -5,9 +5,10 @@
 //! reads the bytes of tokens itself, and is made to be plain: a decision tries every combination of facts.
 //! Revocation (TOK-40 to TOK-43) is not in it.
 //!
-//! Where the specification left room, the first comparison decided: the lengths of a host's labels (TOK-28), the
-//! number of rights counted after each block (TOK-15), any 64 digits as the key of a holder (TOK-13), and no third
-//! party's own key among those of tables (TOK-32; Biscuit's specification has it there, its libraries do not).
+//! What the first comparison found was taken into the specification: the lengths of a host's labels (TOK-28), the
+//! number of rights counted after each block (TOK-15), any 64 digits as the key of a holder (TOK-13), no third
+//! party's own key among those of tables (TOK-32; Biscuit's specification has it there, its libraries do not), and
+//! no texts in the family `net` that are no resources (TOK-17).
 mod block;
 mod canonical;
 pub(crate) mod cases;

@@ -41,6 +41,9 @@ impl Right {
             }
         }
         match (&self.pattern, self.family == "net") {
+            (Pattern::Exact(text), true) if Endpoint::of(text).is_none() => {
+                Err(Refusal::envelope(format!("{text:?} is no resource of `net`")))
+            }
             (Pattern::Exact(_), _) | (Pattern::Affix(..), false) => Ok(()),
             (Pattern::Host(place) | Pattern::Below(place) | Pattern::Network(place), true) => {
                 let text = place.text.as_str();

@@ -230,7 +230,7 @@ fn rights_that_another_covers() {
             true,
         ),
         (
-            exact("tcp://[::ffff:10.0.0.1]:80"),
+            exact("tcp://[::ffff:a00:1]:80"),
             net(Pattern::Network(place("tcp", "4:0000101", 1, 99))),
             true,
         ),
@@ -249,6 +249,15 @@ fn rights_that_another_covers() {
             net(Pattern::Network(place("tcp", "4:0", 1, 9))),
             false,
         ),
+        // Not covered, but no resources of `net` either.
+        (
+            exact("tcp://10.0.0.1:05432"),
+            net(Pattern::Host(place("tcp", "10.0.0.2", 1, 65_535))),
+            false,
+        ),
+        (exact("https://A.b:1"), exact("https://a.b:1"), false),
+        (exact("tcp://[0:0::1]:1"), exact("tcp://[::1]:1"), false),
+        (exact("tcp://[::1]:1"), exact("tcp://[::2]:1"), true),
         (
             net(Pattern::Host(place("tcp", "10.0.0.1", 1, 9))),
             net(Pattern::Host(place("tcp", "10.0.0.1", 2, 10))),
