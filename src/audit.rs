@@ -47,6 +47,22 @@ pub struct AuditRecord {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What left the program, where the action is `seal` and it was allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
+}
+
+/// A token that was sealed for the holder that the record's `resource` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Sealed {
+    /// The revocation identifier of its last block: what to put on a revocation list.
+    pub token: String,
+    /// What it allows at the most, in the form of a manifest's lines.
+    pub grants: Vec<String>,
+    /// The first second, in Unix time, at which it allows nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
 }
 
 impl AuditRecord {
@@ -62,6 +78,11 @@ impl AuditRecord {
         self.verdict = Verdict::Denied;
         self.block = denial.map(|denial| denial.block);
         self.reason = Some(reason);
+        self
+    }
+
+    pub(crate) fn sealing(mut self, sealed: Sealed) -> Self {
+        self.sealed = Some(sealed);
         self
     }
 

@@ -1,6 +1,6 @@
 //! secure-runtime runs JavaScript that you did not write with only the rights that you gave it.
 //!
-//! Every module of a program holds its own signed token, narrowed from its importer's; every module's bytes are
+//! Every module of a program holds its own token, narrowed from the program's; every module's bytes are
 //! fetched by their BLAKE3 hash and verified; every operation on a file, a socket or anything else outside the
 //! isolate is decided against the caller's token chain before it happens.
 //!
@@ -39,7 +39,7 @@ mod program;
 mod realm;
 mod runtime;
 
-pub use audit::{AuditRecord, Verdict};
+pub use audit::{AuditRecord, Sealed, Verdict};
 pub use extensions::{OPERATIONS, OperationRow};
 pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError};

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod cli;
+mod delegation;
 mod fs;
 mod guest;
 mod limits;

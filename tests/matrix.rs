@@ -2,6 +2,7 @@
 //! fails, and so does one that is not refused.
 
 use secure_runtime::{OPERATIONS, OperationRow};
+use secure_runtime_capabilities::{Base, Block, Families, KeyPair, PublicKey, Rights, Token};
 
 use crate::support::{Scene, Server};
 
@@ -42,6 +43,8 @@ const WRITE_OTHER: &[&str] = &["fs.write=./other/**"];
 const FILE: &[&str] = &["${base}/data/a.txt"];
 const CLOCK: &[&str] = &["clock=1s"];
 const RANDOM: &[&str] = &["random=true"];
+
+const HOLDER: &str = "blake3:0707070707070707070707070707070707070707070707070707070707070707";
 
 const CALLS: &[Call] = &[
     call(
@@ -155,6 +158,46 @@ const CALLS: &[Call] = &[
         &[],
         &[],
     ),
+    call("fs.revocable", "fs.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(fs)",
+        "seal(fs, { holder: '${holder}' })",
+        READ,
+        &[],
+        &["${holder}"],
+    ),
+    call("net.revocable", "net.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(net)",
+        "seal(net, { holder: '${holder}' })",
+        &["net.connect=https://example.com"],
+        &[],
+        &["${holder}"],
+    ),
+    call("env.revocable", "env.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(env)",
+        "seal(env, { holder: '${holder}' })",
+        &["env.read=NAME"],
+        &[],
+        &["${holder}"],
+    ),
+    call("clock.revocable", "clock.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(clock)",
+        "seal(clock, { holder: '${holder}' })",
+        CLOCK,
+        &[],
+        &["${holder}"],
+    ),
+    call("random.revocable", "random.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(random)",
+        "seal(random, { holder: '${holder}' })",
+        RANDOM,
+        &[],
+        &["${holder}"],
+    ),
 ];
 
 /// Another action of the family, on everything: what is held of it must not serve. Empty where there is none.
@@ -179,12 +222,36 @@ fn another_family(row: &OperationRow) -> &'static [&'static str] {
     }
 }
 
+/// A token of all that the calls may need, and its root key.
+fn of_everything() -> (Token, PublicKey) {
+    let base = Base::new("/").unwrap();
+    let grants = [
+        "fs.read=/**",
+        "fs.write=/**",
+        "net.connect=http://127.0.0.1:1-65535",
+        "net.connect=https://example.com",
+        "env.read=*",
+        "clock=1us",
+        "random=true",
+    ];
+    let families = Families::builtin();
+    let rights = grants
+        .iter()
+        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
+    let key = KeyPair::generate().unwrap();
+    let token = Token::mint(&key, &Block::of(Rights::new(rights).unwrap())).unwrap();
+    (token, key.public())
+}
+
 /// Runs the call under the grants; whether it was allowed, and the decisions.
 fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, String) {
-    let fill = |text: &str| text.replace("${server}", server.origin());
+    let fill = |text: &str| {
+        text.replace("${server}", server.origin())
+            .replace("${holder}", HOLDER)
+    };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
     let source = format!(
-        "import {{ CapabilityError, fs, net, env, clock, random }} from 'cap:self';
+        "import {{ CapabilityError, seal, fs, net, env, clock, random }} from 'cap:self';
         try {{
           await ({});
           console.log('allowed');
@@ -197,6 +264,9 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     let scene = Scene::of_main(&grants.iter().map(String::as_str).collect::<Vec<_>>(), &source)
         .file("data/a.txt", "public")
         .variable("NAME", "value");
+    // What is sealed is made of the token that the program was given.
+    let (token, key) = of_everything();
+    let scene = scene.token(token.as_bytes(), key);
     let ran = scene.run(&[]).completed();
     (
         ran.out.trim_end().to_owned(),
@@ -218,7 +288,8 @@ fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
         let about = |verdict: &str, resource: &str, base: &str| {
             let resource = resource
                 .replace("${base}", base)
-                .replace("${server}", server.origin());
+                .replace("${server}", server.origin())
+                .replace("${holder}", HOLDER);
             format!("{verdict} {} {action} {resource}", row.family)
         };
 

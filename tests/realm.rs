@@ -64,6 +64,7 @@ fn everything_reachable_is_frozen() {
         const roots = [
           ["globalThis", globalThis], ["cap:self", self.fs], ["net", self.net], ["env", self.env], ["clock", self.clock],
           ["random", self.random], ["CapabilityError", self.CapabilityError], ["console", console],
+          ["seal", self.seal], ["revocable", self.fs.revocable()],
         ];
         const made = [
           {}, [], () => {}, async () => {}, function* () {}, async function* () {},

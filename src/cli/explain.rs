@@ -70,7 +70,9 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
     let principal = plan
         .principal(index)
         .ok_or_else(|| Failure::bug("the plan has no such module"))?;
-    let authority = plan.token(principal)?.authority().clone();
+    let authority = plan
+        .authority(principal)
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let advice = Advice {
         module: &principal.name,
         package: &principal.package,

@@ -171,6 +171,8 @@ impl From<RunError> for Failure {
             RunError::Grants(_) => {
                 Failure::usage(error.to_string()).help("correct the grants in secure.toml")
             }
+            RunError::NotAttested { .. } => Failure::new(Code::Denied, error.to_string())
+                .help("`secure-runtime explain` with the token tells what each block demands"),
             _ => Failure::bug(error.to_string()),
         }
     }

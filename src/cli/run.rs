@@ -11,6 +11,7 @@ use super::advice::Advice;
 use super::failure::{Code, Failure};
 use super::project;
 use super::text::{self, Working};
+use crate::extensions::SEAL;
 use crate::{AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError};
 
 #[derive(Debug, clap::Args)]
@@ -162,6 +163,18 @@ fn denied(
     arguments: &Arguments,
     program: &Program,
 ) -> Result<Failure, Failure> {
+    let asked = text::one_line(&report.operation.to_string());
+    if report.operation.action().as_str() == SEAL {
+        // No grant gives it, so there is none to advise.
+        let what = format!(
+            "{asked} was denied to module {}\n  uncaught {}",
+            report.module,
+            shown(error)
+        );
+        return Ok(Failure::new(Code::Denied, what).with_help(
+            "seal what still allows something and cannot be revoked, in a program that runs with --token",
+        ));
+    }
     let manifest = match Manifest::folder_of(&arguments.program) {
         folder if folder.is_dir() => Some(Manifest::read(&folder)?),
         _ => None,
@@ -184,8 +197,7 @@ fn denied(
     Ok(Failure::new(
         Code::Denied,
         format!(
-            "{} was denied to module {}\n  uncaught {}\n  refused by {refused_by}",
-            text::one_line(&report.operation.to_string()),
+            "{asked} was denied to module {}\n  uncaught {}\n  refused by {refused_by}",
             report.module,
             shown(error),
         ),

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Block, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations,
-    Rights, Token,
+    Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations, explain,
 };
 
 use super::error::{OpError, Refused};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
-use crate::modules::Principal;
+use crate::modules::{LinkPlan, Principal};
 use crate::runtime::DenialReport;
 
 /// How many refusals are kept for the report of an uncaught one.
@@ -32,6 +31,7 @@ pub(crate) struct Presentation {
 pub(crate) struct Gate {
     pub(crate) families: Families,
     pub(crate) base: Base,
+    pub(crate) plan: Arc<LinkPlan>,
     presentation: Presentation,
     program: String,
     audit: AuditSink,
@@ -44,10 +44,8 @@ pub(crate) struct Gate {
 pub(crate) struct Capability {
     pub(crate) principal: Arc<Principal>,
     pub(crate) authority: Authority,
-    /// The whole program's authority.
-    pub(crate) ceiling: Authority,
-    /// The token that `authority` was compiled from; narrowing appends a block to it.
-    pub(crate) token: Token,
+    /// Whether somebody in the program can revoke it.
+    pub(crate) is_revocable: bool,
     /// Who asks: the module, and whoever's keys the host has proven to hold.
     pub(crate) holders: Rc<[Holder]>,
     pub(crate) gate: Rc<Gate>,
@@ -57,6 +55,7 @@ impl Gate {
     pub(crate) fn new(
         families: Families,
         base: Base,
+        plan: Arc<LinkPlan>,
         program: String,
         audit: AuditSink,
         presentation: Presentation,
@@ -64,6 +63,7 @@ impl Gate {
         Rc::new(Gate {
             families,
             base,
+            plan,
             presentation,
             program,
             audit,
@@ -81,7 +81,7 @@ impl Gate {
     }
 
     /// Seconds since the Unix epoch; never less than before.
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
@@ -107,7 +107,7 @@ impl Capability {
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
         match self.decide(operation) {
             Decision::Allowed => self
-                .record(operation, None)
+                .record(operation, |record| record)
                 .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written")),
             Decision::Denied(denial) => Err(self.refuse(operation, shown, denial)),
         }
@@ -115,12 +115,39 @@ impl Capability {
 
     /// The decision alone, for questions that are not yet operations; nothing is recorded.
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
-        let context = Context {
+        self.authority.decide(operation, &self.context())
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
             now: self.gate.now(),
             holders: &self.holders,
             revocations: self.gate.presentation.revocations.as_ref(),
-        };
-        self.authority.decide(operation, &context)
+        }
+    }
+
+    /// What refuses every operation now, whatever is granted: time, holder, attestation, revocation.
+    pub(super) fn lapse(&self) -> Option<Denial> {
+        let Gate { families, base, .. } = &*self.gate;
+        // Any operation will do: what is asked is what the blocks say besides their grants.
+        let explanation = explain(
+            &self.authority,
+            &Operation::random_read(),
+            &self.context(),
+            families,
+            base,
+        );
+        let is_lapse = |reason: &Reason| *reason != Reason::NoGrant;
+        if let Decision::Denied(denial) = explanation.decision
+            && is_lapse(&denial.reason)
+        {
+            return Some(denial);
+        }
+        let refusals = explanation.blocks.iter().map(|block| block.refusal);
+        refusals.enumerate().find_map(|(block, reason)| {
+            let reason = reason.filter(is_lapse)?;
+            Some(Denial { block, reason })
+        })
     }
 
     pub(crate) fn allows(&self, operation: &Operation<'_>) -> bool {
@@ -132,7 +159,7 @@ impl Capability {
         self.refused(operation, shown, None, why.to_owned(), "denied")
     }
 
-    fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {
+    pub(super) fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {
         let (code, why) = match denial.reason {
             Reason::Expired { .. } => ("expired", "the capability has expired"),
             Reason::NotYetValid { .. } => ("denied", "the capability is not valid yet"),
@@ -154,7 +181,7 @@ impl Capability {
         code: &'static str,
     ) -> OpError {
         // A refusal that cannot be recorded is still a refusal.
-        let _ = self.record(operation, Some((denial, &why)));
+        let _ = self.record(operation, |record| record.refusal(denial, why.clone()));
         let error = OpError::Refused(Box::new(Refused {
             code,
             family: operation.family().to_string(),
@@ -179,10 +206,11 @@ impl Capability {
         error
     }
 
-    fn record(
+    /// Writes the record of a decision, an allowed one unless `complete` says otherwise.
+    pub(super) fn record(
         &self,
         operation: &Operation<'_>,
-        denied: Option<(Option<Denial>, &str)>,
+        complete: impl FnOnce(AuditRecord) -> AuditRecord,
     ) -> std::io::Result<()> {
         if !self.gate.audit.is_on() {
             return Ok(());
@@ -198,66 +226,8 @@ impl Capability {
             verdict: Verdict::Allowed,
             block: None,
             reason: None,
+            sealed: None,
         };
-        let record = match denied {
-            None => record,
-            Some((denial, why)) => record.refusal(denial, why.to_owned()),
-        };
-        self.gate.audit.write(&record)
-    }
-
-    /// The same capability with one more block: the named scopes of one family, until the named time. What is not
-    /// named is not held.
-    pub(crate) fn attenuate(
-        &self,
-        family: &str,
-        grants: &[(String, Vec<String>)],
-        expires: Option<&str>,
-    ) -> Result<Capability, OpError> {
-        let mut rights = Vec::new();
-        for (action, scopes) in grants {
-            for scope in scopes {
-                let parsed = self
-                    .gate
-                    .families
-                    .parse_scope(family, Some(action), scope, &self.gate.base)
-                    .map_err(|error| OpError::type_error(format!("attenuate: {error}")))?;
-                rights.extend(parsed);
-            }
-        }
-        // `{ expires }` alone narrows the time and keeps the rights; naming any scope keeps only what is named.
-        let rights = if grants.is_empty() {
-            None
-        } else {
-            Some(Rights::new(rights).map_err(|error| OpError::type_error(format!("attenuate: {error}")))?)
-        };
-        let expires = match expires {
-            None => None,
-            Some(text) => {
-                let duration = humantime::parse_duration(text).map_err(|_| {
-                    OpError::type_error(format!(
-                        "attenuate: expires is a duration such as \"10m\" or \"30s\", not {text:?}"
-                    ))
-                })?;
-                Some(self.gate.now().saturating_add(duration.as_secs()))
-            }
-        };
-        let block = Block {
-            rights,
-            expires,
-            ..Block::default()
-        };
-        let token = self
-            .token
-            .attenuate(&block)
-            .map_err(|error| OpError::type_error(format!("attenuate: {error}")))?;
-        Ok(Capability {
-            principal: self.principal.clone(),
-            authority: token.authority().clone(),
-            ceiling: self.ceiling.clone(),
-            token,
-            holders: self.holders.clone(),
-            gate: self.gate.clone(),
-        })
+        self.gate.audit.write(&complete(record))
     }
 }

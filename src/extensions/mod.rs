@@ -1,6 +1,7 @@
 //! The families of operations that guests can be given, one folder each: its ops in Rust, its face in JavaScript.
 
 mod clock;
+mod delegation;
 mod env;
 mod error;
 mod fs;
@@ -9,24 +10,22 @@ mod net;
 mod random;
 mod table;
 
-use std::rc::Rc;
+use deno_core::Extension;
 
-use deno_core::{Extension, cppgc, v8};
-
+pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
 pub(crate) use self::gate::{Capability, Gate, Presentation};
 pub(crate) use self::net::NetLimits;
 pub use self::table::{OPERATIONS, OperationRow};
 
-use self::clock::ClockCapability;
-use self::env::EnvCapability;
-use self::fs::FsCapability;
-use self::net::NetCapability;
-use self::random::RandomCapability;
-
 deno_core::extension!(
     sr_families,
     ops = [
+        delegation::op_sr_attenuate,
+        delegation::op_sr_revocable,
+        delegation::op_sr_revoke,
+        delegation::op_sr_seal,
+        fs::op_sr_fs,
         fs::op_sr_fs_read_file,
         fs::op_sr_fs_read_text_file,
         fs::op_sr_fs_write_file,
@@ -40,24 +39,24 @@ deno_core::extension!(
         fs::op_sr_fs_file_read,
         fs::op_sr_fs_file_write,
         fs::op_sr_fs_file_close,
-        fs::op_sr_fs_attenuate,
+        net::op_sr_net,
         net::op_sr_net_fetch,
         net::op_sr_net_head,
         net::op_sr_net_body,
         net::op_sr_net_read,
         net::op_sr_net_cancel_handle,
         net::op_sr_net_cancel,
-        net::op_sr_net_attenuate,
+        env::op_sr_env,
         env::op_sr_env_get,
-        env::op_sr_env_attenuate,
+        clock::op_sr_clock,
         clock::op_sr_clock_now,
-        clock::op_sr_clock_attenuate,
+        random::op_sr_random,
         random::op_sr_random_bytes,
         random::op_sr_random_number,
-        random::op_sr_random_attenuate,
     ],
     js = [
         dir "src/extensions",
+        "delegation.js",
         "fs/fs.js",
         "net/net.js",
         "env/env.js",
@@ -69,30 +68,6 @@ deno_core::extension!(
 /// The families, as the engine takes them.
 pub(crate) fn families() -> Extension {
     sr_families::init()
-}
-
-/// The native handles of one module, by family name: what realm/lockdown.js makes its capability objects from.
-pub(crate) fn handles<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    capability: &Rc<Capability>,
-) -> v8::Local<'s, v8::Object> {
-    let object = v8::Object::new(scope);
-    let set = |scope: &mut v8::PinScope<'s, '_>, name: &str, handle: v8::Local<'s, v8::Object>| {
-        if let Some(key) = v8::String::new(scope, name) {
-            object.set(scope, key.into(), handle.into());
-        }
-    };
-    let fs = cppgc::make_cppgc_object(scope, FsCapability::new(capability.clone()));
-    set(scope, "fs", fs);
-    let net = cppgc::make_cppgc_object(scope, NetCapability(capability.clone()));
-    set(scope, "net", net);
-    let env = cppgc::make_cppgc_object(scope, EnvCapability(capability.clone()));
-    set(scope, "env", env);
-    let clock = cppgc::make_cppgc_object(scope, ClockCapability::new(capability.clone()));
-    set(scope, "clock", clock);
-    let random = cppgc::make_cppgc_object(scope, RandomCapability(capability.clone()));
-    set(scope, "random", random);
-    object
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub struct OperationRow {
     /// The family that it belongs to.
     pub family: &'static str,
     /// The actions that it is decided as; all of them must be allowed. None: it touches nothing outside the isolate.
+    /// `seal` is no action that a grant gives: it takes a capability that still allows something of the family.
     pub actions: &'static [&'static str],
 }
 
@@ -58,7 +59,14 @@ pub const OPERATIONS: &[OperationRow] = &[
         "fs",
         &["write"],
     ),
-    row("fs.attenuate", &["op_sr_fs_attenuate"], "fs", &[]),
+    row("fs.attenuate", &["op_sr_attenuate", "op_sr_fs"], "fs", &[]),
+    row(
+        "fs.revocable",
+        &["op_sr_revocable", "op_sr_fs", "op_sr_revoke"],
+        "fs",
+        &[],
+    ),
+    row("seal(fs)", &["op_sr_seal"], "fs", &["seal"]),
     row(
         "net.fetch",
         &[
@@ -72,12 +80,50 @@ pub const OPERATIONS: &[OperationRow] = &[
         "net",
         &["connect"],
     ),
-    row("net.attenuate", &["op_sr_net_attenuate"], "net", &[]),
+    row("net.attenuate", &["op_sr_attenuate", "op_sr_net"], "net", &[]),
+    row(
+        "net.revocable",
+        &["op_sr_revocable", "op_sr_net", "op_sr_revoke"],
+        "net",
+        &[],
+    ),
+    row("seal(net)", &["op_sr_seal"], "net", &["seal"]),
     row("env.get", &["op_sr_env_get"], "env", &["read"]),
-    row("env.attenuate", &["op_sr_env_attenuate"], "env", &[]),
+    row("env.attenuate", &["op_sr_attenuate", "op_sr_env"], "env", &[]),
+    row(
+        "env.revocable",
+        &["op_sr_revocable", "op_sr_env", "op_sr_revoke"],
+        "env",
+        &[],
+    ),
+    row("seal(env)", &["op_sr_seal"], "env", &["seal"]),
     row("clock.now", &["op_sr_clock_now"], "clock", &["read"]),
-    row("clock.attenuate", &["op_sr_clock_attenuate"], "clock", &[]),
+    row(
+        "clock.attenuate",
+        &["op_sr_attenuate", "op_sr_clock"],
+        "clock",
+        &[],
+    ),
+    row(
+        "clock.revocable",
+        &["op_sr_revocable", "op_sr_clock", "op_sr_revoke"],
+        "clock",
+        &[],
+    ),
+    row("seal(clock)", &["op_sr_seal"], "clock", &["seal"]),
     row("random.bytes", &["op_sr_random_bytes"], "random", &["read"]),
     row("random.number", &["op_sr_random_number"], "random", &["read"]),
-    row("random.attenuate", &["op_sr_random_attenuate"], "random", &[]),
+    row(
+        "random.attenuate",
+        &["op_sr_attenuate", "op_sr_random"],
+        "random",
+        &[],
+    ),
+    row(
+        "random.revocable",
+        &["op_sr_revocable", "op_sr_random", "op_sr_revoke"],
+        "random",
+        &[],
+    ),
+    row("seal(random)", &["op_sr_seal"], "random", &["seal"]),
 ];

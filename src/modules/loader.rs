@@ -9,15 +9,15 @@ use bytes::Bytes;
 use deno_core::{
     CustomModuleEvaluationKind, FastString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse,
     ModuleLoader, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType,
-    ResolutionKind, v8,
+    ResolutionKind, cppgc, v8,
 };
 use deno_error::JsErrorBox;
 use secure_runtime_capabilities::Holder;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
-use super::plan::{LinkPlan, Principal};
+use super::plan::Principal;
 use super::scope;
-use crate::extensions::{Capability, Gate, handles};
+use crate::extensions::{Capability, Chain, Gate};
 
 /// What guests import their capabilities from.
 const SELF: &str = "cap:self";
@@ -245,7 +245,6 @@ impl GraphLoader {
 
 /// Makes the modules behind `cap:self` and `cap:bindings`.
 pub(crate) struct CapabilityModules {
-    pub(crate) plan: Arc<LinkPlan>,
     pub(crate) gate: Rc<Gate>,
     pub(crate) loader: Rc<GraphLoader>,
     /// `self` and `bindings` of realm/lockdown.js, once the realm is locked.
@@ -270,15 +269,15 @@ impl CapabilityModules {
         let own = Own::of_value(name)
             .filter(|_| kind == VALUE_TYPE)
             .ok_or_else(unknown)?;
-        let principal = self.plan.principal(own.module).ok_or_else(unknown)?;
+        let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
         let capability = self.capability(principal)?;
         let factory = self.factory.borrow();
         let factory = factory
             .as_ref()
             .ok_or_else(|| refused(format!("{name}: the realm is not locked yet")))?;
-        let handles = handles(scope, &Rc::new(capability));
+        let chain = cppgc::make_cppgc_object(scope, Chain(Rc::new(capability)));
         let value = if own.specifier == SELF {
-            call(scope, &factory.make_self, &[handles.into()])
+            call(scope, &factory.make_self, &[chain.into()])
         } else {
             let label = if principal.package.is_empty() {
                 None
@@ -297,7 +296,7 @@ impl CapabilityModules {
             call(
                 scope,
                 &factory.make_bindings,
-                &[handles.into(), label, names.into()],
+                &[chain.into(), label, names.into()],
             )
         };
         value
@@ -305,16 +304,14 @@ impl CapabilityModules {
             .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
     }
 
-    /// The capability of one module, under the authority that its verified token says.
+    /// The capability of one module.
     fn capability(&self, principal: &Arc<Principal>) -> Result<Capability, JsErrorBox> {
-        let token_error = |error| refused(format!("{}: {error}", principal.name));
-        let token = self.plan.token(principal).map_err(token_error)?;
-        let app = self.plan.app_token().map_err(token_error)?;
+        let authority = self.gate.plan.authority(principal);
+        let authority = authority.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         Ok(Capability {
             principal: principal.clone(),
-            authority: token.authority().clone(),
-            ceiling: app.authority().clone(),
-            token,
+            authority,
+            is_revocable: false,
             holders: self.gate.holders(Holder::Module(*principal.hash.as_bytes())),
             gate: self.gate.clone(),
         })
@@ -322,7 +319,7 @@ impl CapabilityModules {
 }
 
 /// What `cap:self` exports.
-const SELF_EXPORTS: [&str; 6] = ["CapabilityError", "fs", "net", "env", "clock", "random"];
+const SELF_EXPORTS: [&str; 7] = ["CapabilityError", "seal", "fs", "net", "env", "clock", "random"];
 
 fn call(
     scope: &mut v8::PinScope<'_, '_>,

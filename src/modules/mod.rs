@@ -5,4 +5,4 @@ mod plan;
 mod scope;
 
 pub(crate) use loader::{CapabilityModules, Factory, GraphLoader};
-pub(crate) use plan::{LinkPlan, Principal};
+pub(crate) use plan::{LinkPlan, Principal, Unattested};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use secure_runtime_capabilities::{
-    Base, Block, Families, Holder, KeyPair, Right, Rights, RightsError, ScopeError, Token, TokenError,
+    Authority, Base, Block, BlockError, Families, Holder, PublicKey, Right, Rights, RightsError, ScopeError,
+    Token,
 };
 use secure_runtime_loaders::{ContentHash, Graph};
 
@@ -15,30 +16,32 @@ pub(crate) struct Principal {
     /// The package's name; empty for the program itself.
     pub(crate) package: String,
     pub(crate) hash: ContentHash,
-    /// What this module's token says beyond the app's.
+    /// What this module's chain says beyond the program's.
     block: Block,
     /// Where each block of this module's chain comes from, for people.
     pub(crate) block_names: Arc<[String]>,
-    token: OnceLock<Result<Token, TokenError>>,
+    authority: OnceLock<Result<Authority, BlockError>>,
 }
 
 /// The authority of every module of one program.
+///
+/// Within the program, a chain is its blocks: nobody else is asked to believe them, so nothing is signed. What leaves
+/// the program is a token again, made from the given one: see [`crate::extensions::Capability::seal`].
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
-    app: AppToken,
+    /// The token from outside that the program runs under.
+    given: Option<Token>,
+    /// The whole program's: the given token's, narrowed to its grants.
+    ceiling: Authority,
     principals: Vec<Arc<Principal>>,
 }
 
-/// The program's own token.
-#[derive(Debug)]
-enum AppToken {
-    /// Given to the runtime from outside and verified.
-    Given(Token),
-    /// Minted when a module first needs one, under a key pair that lives only for this run.
-    Own {
-        ceiling: Block,
-        minted: OnceLock<Result<Token, TokenError>>,
-    },
+/// A module of the program that lacks an attestation which the given token demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unattested {
+    pub(crate) module: String,
+    pub(crate) hash: ContentHash,
+    pub(crate) by: PublicKey,
 }
 
 /// Why a graph's grants cannot be linked.
@@ -53,8 +56,8 @@ pub(crate) enum PlanError {
     },
     #[error("{owner}: {source}")]
     TooMany { owner: String, source: RightsError },
-    #[error("the token: {0}")]
-    Token(#[from] TokenError),
+    #[error("{0}")]
+    Block(#[from] BlockError),
 }
 
 impl LinkPlan {
@@ -88,27 +91,16 @@ impl LinkPlan {
         for package in graph.packages() {
             packages.push(parse(&package.name, &package.grants)?);
         }
-        let ceiling = Block {
-            rights: Some(packages.first().cloned().unwrap_or_else(Rights::none)),
-            ..Block::default()
-        };
-
-        let mut app_blocks: Vec<String> = Vec::new();
-        let app = match given {
-            Some(token) => {
-                for index in 0..token.blocks().len() {
-                    app_blocks.push(format!("block {index} of the given token"));
-                }
-                app_blocks.push("the program's [grants]".to_owned());
-                AppToken::Given(token.attenuate(&ceiling)?)
-            }
-            None => {
-                app_blocks.push("the program's [grants]".to_owned());
-                AppToken::Own {
-                    ceiling,
-                    minted: OnceLock::new(),
-                }
-            }
+        let grants = Block::of(packages.first().cloned().unwrap_or_else(Rights::none));
+        let given_blocks = given.map_or(0, |token| token.blocks().len());
+        let mut app_blocks: Vec<String> = (0..given_blocks)
+            .map(|index| format!("block {index} of the given token"))
+            .collect();
+        app_blocks.push("the program's [grants]".to_owned());
+        let ceiling = match given {
+            // Also of a sealed token, to which nobody can add a block that others would believe.
+            Some(token) => token.authority().narrow(&grants)?,
+            None => Authority::new(grants)?,
         };
 
         let mut principals = Vec::with_capacity(graph.modules().len());
@@ -146,31 +138,48 @@ impl LinkPlan {
                     ..Block::default()
                 },
                 block_names: block_names.into(),
-                token: OnceLock::new(),
+                authority: OnceLock::new(),
             }));
         }
-        Ok(LinkPlan { app, principals })
+        Ok(LinkPlan {
+            given: given.cloned(),
+            ceiling,
+            principals,
+        })
+    }
+
+    /// The first module that lacks an attestation which the given token demands.
+    pub(crate) fn unattested(&self) -> Option<Unattested> {
+        self.principals.iter().find_map(|principal| {
+            let by = self.ceiling.lacks_attestation(principal.hash.as_bytes())?;
+            Some(Unattested {
+                module: principal.name.clone(),
+                hash: principal.hash,
+                by,
+            })
+        })
     }
 
     pub(crate) fn principal(&self, module: u32) -> Option<&Arc<Principal>> {
         self.principals.get(module as usize)
     }
 
-    /// The program's token. Signed when it is first asked for.
-    pub(crate) fn app_token(&self) -> Result<Token, TokenError> {
-        match &self.app {
-            AppToken::Given(token) => Ok(token.clone()),
-            AppToken::Own { ceiling, minted } => minted
-                .get_or_init(|| Token::mint(&KeyPair::generate()?, ceiling))
-                .clone(),
-        }
+    /// The token from outside that the program runs under.
+    pub(crate) fn given(&self) -> Option<&Token> {
+        self.given.as_ref()
     }
 
-    /// The module's token: the app's and one block more. Signed when it is first asked for: most modules never ask.
-    pub(crate) fn token(&self, principal: &Principal) -> Result<Token, TokenError> {
+    /// The whole program's authority.
+    pub(crate) fn ceiling(&self) -> &Authority {
+        &self.ceiling
+    }
+
+    /// The module's authority: the program's and one block more. Compiled when it is first asked for: most modules never
+    /// ask.
+    pub(crate) fn authority(&self, principal: &Principal) -> Result<Authority, BlockError> {
         principal
-            .token
-            .get_or_init(|| self.app_token()?.attenuate(&principal.block))
+            .authority
+            .get_or_init(|| self.ceiling.narrow(&principal.block))
             .clone()
     }
 }
@@ -184,10 +193,10 @@ mod tests {
 
     use super::*;
 
-    /// A module's token is the app's and one block, which binds it to the module's bytes: presented as another module, it
-    /// is refused.
+    /// A module's chain is the program's and one block, which binds it to the module's bytes: presented as another
+    /// module, it is refused.
     #[test]
-    fn every_token_is_bound_to_its_module() {
+    fn every_authority_is_bound_to_its_module() {
         let module = |name: &str| Module {
             name: format!("app:/{name}"),
             package: 0,
@@ -209,13 +218,13 @@ mod tests {
         let operation = families.parse_operation("fs read data/x", &base).unwrap();
         let holder = |module: u32| Holder::Module(*plan.principal(module).unwrap().hash.as_bytes());
         for (module, other) in [(0, 1), (1, 0)] {
-            let token = plan.token(plan.principal(module).unwrap()).unwrap();
+            let authority = plan.authority(plan.principal(module).unwrap()).unwrap();
             let decide = |holder: &Holder| {
                 let context = Context {
                     holders: std::slice::from_ref(holder),
                     ..Context::at(0)
                 };
-                token.authority().decide(&operation, &context)
+                authority.decide(&operation, &context)
             };
             assert_eq!(decide(&holder(module)), Decision::Allowed);
             assert!(

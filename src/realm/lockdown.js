@@ -5,7 +5,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, families, CapabilityError } = secure;
+  const { core, ops, families, seal, CapabilityError } = secure;
   const permits = new Set(secure.permits);
   const {
     defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
@@ -169,7 +169,7 @@
     const segments = new Intl.Segmenter().segment("a");
     samples.push(segments, segments[Symbol.iterator]());
   }
-  const roots = [globalThis, CapabilityError, ...secure.classes, ...samples];
+  const roots = [globalThis, CapabilityError, seal, ...secure.classes, ...samples];
   for (const value of Object.values(families)) roots.push(value);
   for (const value of Object.values(web)) roots.push(value);
 
@@ -239,19 +239,19 @@
   return {
     __proto__: null,
     // `import ... from "cap:self"`: one object a family, over this module's own authority.
-    self(handles) {
-      const exports = { __proto__: null, CapabilityError };
-      for (const name of Object.keys(families)) exports[name] = families[name](handles[name]);
+    self(chain) {
+      const exports = { __proto__: null, CapabilityError, seal };
+      for (const name of Object.keys(families)) exports[name] = families[name](chain);
       return freeze(exports);
     },
     // What a module's free names mean: see src/modules/scope.rs.
-    bindings(handles, label, names) {
-      const now = reader(handles.clock, ops.op_sr_clock_now);
+    bindings(chain, label, names) {
+      const now = reader(ops.op_sr_clock(chain), ops.op_sr_clock_now);
       const exports = { __proto__: null };
       for (const name of names) {
         if (name === "console") exports.console = freeze(web.makeConsole(label, print));
         else if (name === "Date") exports.Date = freeze(makeDate(now));
-        else if (name === "Math") exports.Math = freeze(makeMath(reader(handles.random, ops.op_sr_random_number)));
+        else if (name === "Math") exports.Math = freeze(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number)));
         else if (name === "Intl" && RealDateTimeFormat !== undefined) exports.Intl = freeze(makeIntl(now));
         else exports[name] = globalThis[name];
       }

@@ -69,7 +69,7 @@
       clearTimeout: (handle) => stopTimer(handle),
       clearInterval: (handle) => stopTimer(handle),
     },
-    // family name -> (native handle) => the capability object that a guest holds
+    // family name -> (chain) => the capability object that a guest holds
     families: Object.create(null),
     classes,
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.

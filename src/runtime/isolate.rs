@@ -107,6 +107,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
     let gate = Gate::new(
         job.families,
         job.base,
+        job.plan,
         job.graph.hash().to_string(),
         job.audit,
         job.presentation,
@@ -116,7 +117,6 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
     let modules = Rc::new(CapabilityModules {
-        plan: job.plan,
         gate: gate.clone(),
         loader: loader.clone(),
         factory: Default::default(),

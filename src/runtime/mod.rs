@@ -28,7 +28,7 @@ use self::answer::Answer;
 use self::limits::Brake;
 use crate::audit::AuditSink;
 use crate::extensions::{Presentation, Variables};
-use crate::modules::LinkPlan;
+use crate::modules::{LinkPlan, Unattested};
 
 /// One line that a guest printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,12 +140,16 @@ impl Runtime {
     /// Dropping the future does not stop a program that has started: [`Runtime::stop_handle`] does.
     ///
     /// # Errors
-    /// What kept the program from starting: bytes that are missing or wrong, grants that cannot be linked, an engine
-    /// that did not start. How a program that started ended is in the [`Outcome`].
+    /// What kept the program from starting: bytes that are missing or wrong, grants that cannot be linked, a module
+    /// that lacks an attestation, an engine that did not start. How a program that started ended is in the
+    /// [`Outcome`].
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
         let inner = &self.inner;
         let plan = LinkPlan::new(graph, inner.token.as_ref(), &inner.families, &inner.base)
             .map_err(|error| RunError::Grants(error.to_string()))?;
+        if let Some(Unattested { module, hash, by }) = plan.unattested() {
+            return Err(RunError::NotAttested { module, hash, by });
+        }
         let mut bytes = Vec::with_capacity(graph.modules().len());
         for module in graph.modules() {
             let verified = inner

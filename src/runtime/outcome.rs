@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{Authority, Denial, Operation};
+use secure_runtime_capabilities::{Authority, Denial, Operation, PublicKey};
+use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::store::StoreError;
 
 use super::LimitHit;
@@ -85,6 +86,18 @@ pub enum RunError {
     /// A grant that the graph records cannot be linked.
     #[error("grants: {0}")]
     Grants(String),
+    /// The token demands modules that somebody attested, and this one is not.
+    #[error(
+        "module {module} ({hash}) is not attested by {by}, which the token demands of every module; have the owner of that key review the module and attest its hash in a block of the token, or remove the module from the program"
+    )]
+    NotAttested {
+        /// The module.
+        module: String,
+        /// Its content hash.
+        hash: ContentHash,
+        /// Whose attestation it lacks.
+        by: PublicKey,
+    },
     /// The engine did not do what it should: a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),

@@ -1,5 +1,7 @@
 //! `token`: what one command makes the others understand.
 
+use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Rights, Token};
+use secure_runtime_loaders::ContentHash;
 use serde_json::Value;
 
 use super::secure_runtime;
@@ -218,4 +220,63 @@ fn run_holds_a_program_to_its_token() {
         "{said}"
     );
     secure_runtime(&scene, &["run", "--", "b.txt"]).success();
+}
+
+/// CLI-1, CLI-14: a token that demands attestations keeps a program with another module from starting, and `explain` says
+/// so.
+#[test]
+fn a_module_that_is_not_attested_ends_run_with_3() {
+    let (scene, source) = (super::greeting(), super::greeting());
+    let (root, auditor) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let base = Base::new("/").unwrap();
+    let everything = Families::builtin().parse_grant("fs.write=/**", &base).unwrap();
+    let demand = Block {
+        attested_by: Some(auditor.public()),
+        ..Block::of(Rights::new(everything).unwrap())
+    };
+    let token = Token::mint(&root, &demand).unwrap();
+    let hash = |path: &str| *ContentHash::of(source.read(path).as_bytes()).as_bytes();
+    let modules = [
+        "main.js",
+        "lib/words.json",
+        "vendor/greet/index.js",
+        "vendor/greet/hello.js",
+    ];
+    let with = |modules: &[&str]| {
+        let request = token.attestation_request().unwrap();
+        let attestation = request
+            .sign(&auditor, modules.iter().map(|path| hash(path)))
+            .unwrap();
+        let token = token.with_attestation(&attestation, &auditor.public()).unwrap();
+        token.to_text().to_string()
+    };
+    let scene = scene
+        .file("some.token", with(&modules[..3]))
+        .file("all.token", with(&modules));
+    let root = root.public().to_string();
+    let run = |token: &str| secure_runtime(&scene, &["run", ".", "--token", token, "--root-key", &root]);
+
+    let said = run("some.token").failure_with_hint(3);
+    for part in ["greet/hello.js", "blake3:", &auditor.public().to_string()] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!super::has_run(&scene), "{said}");
+    let explain = |module: &str, token: &str| {
+        let asked = ["explain", "--module", module, "fs write out/marker"];
+        secure_runtime(
+            &scene,
+            &[&asked[..], &["--token", token, "--root-key", &root]].concat(),
+        )
+        .success()
+    };
+    let said = explain("greet/hello.js", "some.token");
+    assert!(
+        said.contains("is denied")
+            && said.contains(&format!("it demands modules that {} attested", auditor.public())),
+        "{said}"
+    );
+    assert!(explain("./main.js", "some.token").contains("is allowed"));
+
+    assert_eq!(run("all.token").success(), "Hello, world!\n");
+    assert!(super::has_run(&scene));
 }

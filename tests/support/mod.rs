@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{AuditRecord, Exit, Limits, OpenOptions, Program, Runtime, Verdict};
-use secure_runtime_capabilities::PublicKey;
+use secure_runtime_capabilities::{KeyPair, PublicKey};
 
 pub(crate) use self::server::Server;
 
@@ -23,6 +23,7 @@ pub(crate) struct Scene {
     limits: Option<Limits>,
     variables: Vec<(String, String)>,
     token: Option<(Vec<u8>, PublicKey)>,
+    holder_keys: Vec<KeyPair>,
 }
 
 impl Scene {
@@ -38,6 +39,7 @@ impl Scene {
             limits: None,
             variables: Vec::new(),
             token: None,
+            holder_keys: Vec::new(),
         }
     }
 
@@ -95,6 +97,12 @@ impl Scene {
         self
     }
 
+    /// A key pair that the host has.
+    pub(crate) fn holder_key(mut self, key: KeyPair) -> Self {
+        self.holder_keys.push(key);
+        self
+    }
+
     /// The program's folder.
     pub(crate) fn base(&self) -> &Path {
         &self.base
@@ -140,6 +148,9 @@ impl Scene {
         let mut builder = Runtime::builder();
         if let Some((token, key)) = &self.token {
             builder = builder.token(token.clone()).root_key(*key);
+        }
+        for key in &self.holder_keys {
+            builder = builder.holder_key(key);
         }
         let runtime = builder
             .base(program.base())

@@ -1,14 +1,19 @@
 // The `clock` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, narrowing, families } = globalThis.__secure;
+  const { ops, families, delegation } = globalThis.__secure;
   const secret = Symbol("clock");
 
   class Clock {
+    #chain;
     #handle;
-    constructor(token, handle) {
+    static {
+      delegation.chainOf.clock = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+    }
+    constructor(token, chain) {
       if (token !== secret) throw new TypeError("Illegal constructor");
-      this.#handle = handle;
+      this.#chain = chain;
+      this.#handle = ops.op_sr_clock(chain);
       Object.freeze(this);
     }
     /** Milliseconds since the Unix epoch, rounded down to the resolution that is held. */
@@ -16,12 +21,15 @@
       return ops.op_sr_clock_now(this.#handle);
     }
     attenuate(bag) {
-      const [grants, expires] = narrowing(bag, ["read"]);
-      return new Clock(secret, ops.op_sr_clock_attenuate(this.#handle, grants, expires));
+      return new Clock(secret, delegation.narrowed(this.#chain, "clock", ["read"], bag));
+    }
+    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    revocable() {
+      return delegation.revocable(this.#chain, (chain) => new Clock(secret, chain));
     }
   }
   delete Clock.prototype.constructor;
 
-  families.clock = (handle) => new Clock(secret, handle);
+  families.clock = (chain) => new Clock(secret, chain);
   globalThis.__secure.classes.push(Clock.prototype);
 })(globalThis);

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use deno_core::{GarbageCollected, op2, v8};
 use secure_runtime_capabilities::{Operation, Resolution};
 
+use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
 
@@ -17,7 +18,7 @@ pub(crate) struct ClockCapability {
 }
 
 impl ClockCapability {
-    pub(crate) fn new(capability: Rc<Capability>) -> Self {
+    fn new(capability: Rc<Capability>) -> Self {
         let finest = Resolution::ALL.into_iter().find(|resolution| {
             let operation = Operation::clock_read(*resolution);
             capability
@@ -38,6 +39,12 @@ unsafe impl GarbageCollected for ClockCapability {
     }
 }
 
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_clock(#[cppgc] chain: &Chain) -> ClockCapability {
+    ClockCapability::new(chain.0.clone())
+}
+
 #[op2(fast)]
 pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, OpError> {
     // Where nothing is granted, the coarsest resolution is what is refused.
@@ -51,18 +58,4 @@ pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, O
     let step = resolution.step().as_micros();
     let micros = since - since % step;
     Ok(micros as f64 / 1000.0)
-}
-
-#[op2]
-#[cppgc]
-pub(crate) fn op_sr_clock_attenuate(
-    #[cppgc] clock: &ClockCapability,
-    #[serde] grants: Vec<(String, Vec<String>)>,
-    #[string] expires: Option<String>,
-) -> Result<ClockCapability, OpError> {
-    Ok(ClockCapability::new(Rc::new(clock.capability.attenuate(
-        "clock",
-        &grants,
-        expires.as_deref(),
-    )?)))
 }

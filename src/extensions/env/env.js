@@ -1,14 +1,19 @@
 // The `env` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, text, narrowing, families } = globalThis.__secure;
+  const { ops, text, families, delegation } = globalThis.__secure;
   const secret = Symbol("env");
 
   class Environment {
+    #chain;
     #handle;
-    constructor(token, handle) {
+    static {
+      delegation.chainOf.env = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+    }
+    constructor(token, chain) {
       if (token !== secret) throw new TypeError("Illegal constructor");
-      this.#handle = handle;
+      this.#chain = chain;
+      this.#handle = ops.op_sr_env(chain);
       Object.freeze(this);
     }
     /** The variable's value, or undefined where it is not set. */
@@ -19,12 +24,15 @@
       return ops.op_sr_env_get(this.#handle, text(name, "name")) !== null;
     }
     attenuate(bag) {
-      const [grants, expires] = narrowing(bag, ["read"]);
-      return new Environment(secret, ops.op_sr_env_attenuate(this.#handle, grants, expires));
+      return new Environment(secret, delegation.narrowed(this.#chain, "env", ["read"], bag));
+    }
+    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    revocable() {
+      return delegation.revocable(this.#chain, (chain) => new Environment(secret, chain));
     }
   }
   delete Environment.prototype.constructor;
 
-  families.env = (handle) => new Environment(secret, handle);
+  families.env = (chain) => new Environment(secret, chain);
   globalThis.__secure.classes.push(Environment.prototype);
 })(globalThis);

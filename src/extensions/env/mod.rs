@@ -5,11 +5,12 @@ use std::rc::Rc;
 use deno_core::{GarbageCollected, OpState, op2, v8};
 use secure_runtime_capabilities::{Operation, VariableName};
 
+use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
 
 /// What a guest's `env` object stands for.
-pub(crate) struct EnvCapability(pub(crate) Rc<Capability>);
+pub(crate) struct EnvCapability(Rc<Capability>);
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for EnvCapability {
@@ -24,6 +25,12 @@ unsafe impl GarbageCollected for EnvCapability {
 pub(crate) type Variables = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 #[op2]
+#[cppgc]
+pub(crate) fn op_sr_env(#[cppgc] chain: &Chain) -> EnvCapability {
+    EnvCapability(chain.0.clone())
+}
+
+#[op2]
 #[string]
 pub(crate) fn op_sr_env_get(
     state: &mut OpState,
@@ -34,18 +41,4 @@ pub(crate) fn op_sr_env_get(
         .map_err(|error| OpError::type_error(format!("variable {name:?}: {error}")))?;
     env.0.check(&Operation::env_read(&checked), &name)?;
     Ok(state.borrow::<Variables>()(checked.as_str()))
-}
-
-#[op2]
-#[cppgc]
-pub(crate) fn op_sr_env_attenuate(
-    #[cppgc] env: &EnvCapability,
-    #[serde] grants: Vec<(String, Vec<String>)>,
-    #[string] expires: Option<String>,
-) -> Result<EnvCapability, OpError> {
-    Ok(EnvCapability(Rc::new(env.0.attenuate(
-        "env",
-        &grants,
-        expires.as_deref(),
-    )?)))
 }

@@ -2,7 +2,7 @@
 // which converts them once, decides, and uses what it decided on.
 "use strict";
 ((globalThis) => {
-  const { ops, options, text, narrowing, families } = globalThis.__secure;
+  const { ops, options, text, families, delegation } = globalThis.__secure;
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
@@ -64,10 +64,15 @@
   }
 
   class FileSystem {
+    #chain;
     #handle;
-    constructor(token, handle) {
+    static {
+      delegation.chainOf.fs = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+    }
+    constructor(token, chain, parent = null) {
       illegal(token);
-      this.#handle = handle;
+      this.#chain = chain;
+      this.#handle = ops.op_sr_fs(chain, parent);
       Object.freeze(this);
     }
     async readTextFile(path) {
@@ -107,12 +112,15 @@
     }
     /** A new capability with less: `{ read: [scope], write: [scope], expires: "10m" }`. What is not named is not held. */
     attenuate(bag) {
-      const [grants, expires] = narrowing(bag, ["read", "write"]);
-      return new FileSystem(secret, ops.op_sr_fs_attenuate(this.#handle, grants, expires));
+      return new FileSystem(secret, delegation.narrowed(this.#chain, "fs", ["read", "write"], bag), this.#handle);
+    }
+    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    revocable() {
+      return delegation.revocable(this.#chain, (chain) => new FileSystem(secret, chain, this.#handle));
     }
   }
   for (const Class of [FileSystem, FsFile, FileInfo]) delete Class.prototype.constructor;
 
-  families.fs = (handle) => new FileSystem(secret, handle);
+  families.fs = (chain) => new FileSystem(secret, chain);
   globalThis.__secure.classes.push(FileSystem.prototype, FsFile.prototype, FileInfo.prototype);
 })(globalThis);

@@ -13,6 +13,7 @@ use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pat
 
 use self::files::Opened;
 use self::roots::{Need, Place, Roots};
+use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
 
@@ -32,10 +33,14 @@ unsafe impl GarbageCollected for FsCapability {
 }
 
 impl FsCapability {
-    pub(crate) fn new(capability: Rc<Capability>) -> Self {
-        // A module's capability is the program's, narrowed: what any module may write is found without links for all.
-        let program = Roots::of(&capability.ceiling, None);
-        let roots = Roots::of(&capability.authority, Some(program));
+    /// The capability that `parent` was narrowed to; without one, a module's own.
+    fn new(capability: Rc<Capability>, parent: Option<&FsCapability>) -> Self {
+        let parent = match parent {
+            Some(parent) => parent.roots.clone(),
+            // A module's capability is the program's, narrowed: what any module may write is found without links for all.
+            None => Roots::of(capability.gate.plan.ceiling(), None),
+        };
+        let roots = Roots::of(&capability.authority, Some(parent));
         FsCapability { capability, roots }
     }
 
@@ -123,6 +128,12 @@ async fn blocking<T: Send + 'static>(
             format!("{doing} {shown:?}: the work was stopped"),
         )),
     }
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_fs(#[cppgc] chain: &Chain, #[cppgc] parent: Option<&FsCapability>) -> FsCapability {
+    FsCapability::new(chain.0.clone(), parent)
 }
 
 #[op2]
@@ -286,18 +297,6 @@ pub(crate) async fn op_sr_fs_rename(
         from,
     )
     .await
-}
-
-#[op2]
-#[cppgc]
-pub(crate) fn op_sr_fs_attenuate(
-    #[cppgc] fs: &FsCapability,
-    #[serde] grants: Vec<(String, Vec<String>)>,
-    #[string] expires: Option<String>,
-) -> Result<FsCapability, OpError> {
-    let capability = Rc::new(fs.capability.attenuate("fs", &grants, expires.as_deref())?);
-    let roots = Roots::of(&capability.authority, Some(fs.roots.clone()));
-    Ok(FsCapability { capability, roots })
 }
 
 /// An open file. Each read and write is decided again: a capability that expired stops working on open files too.

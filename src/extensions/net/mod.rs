@@ -9,13 +9,14 @@ use std::rc::Rc;
 use deno_core::{CancelFuture, CancelHandle, GarbageCollected, JsBuffer, OpState, op2, v8};
 
 use self::fetch::{Body, Request};
+use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
 
 pub(crate) use self::fetch::NetLimits;
 
 /// What a guest's `net` object stands for.
-pub(crate) struct NetCapability(pub(crate) Rc<Capability>);
+pub(crate) struct NetCapability(Rc<Capability>);
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for NetCapability {
@@ -51,6 +52,12 @@ unsafe impl GarbageCollected for Cancel {
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"Cancel"
     }
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_net(#[cppgc] chain: &Chain) -> NetCapability {
+    NetCapability(chain.0.clone())
 }
 
 #[op2]
@@ -147,18 +154,4 @@ pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u
     // A capability that expired meanwhile stops working on what it had begun.
     fetch::check_again(&capability, &body)?;
     body.next().await
-}
-
-#[op2]
-#[cppgc]
-pub(crate) fn op_sr_net_attenuate(
-    #[cppgc] net: &NetCapability,
-    #[serde] grants: Vec<(String, Vec<String>)>,
-    #[string] expires: Option<String>,
-) -> Result<NetCapability, OpError> {
-    Ok(NetCapability(Rc::new(net.0.attenuate(
-        "net",
-        &grants,
-        expires.as_deref(),
-    )?)))
 }

@@ -2,7 +2,7 @@
 // arrayBuffer, and `body`, an async iterable of Uint8Array.
 "use strict";
 ((globalThis) => {
-  const { ops, options, narrowing, families } = globalThis.__secure;
+  const { ops, options, families, delegation } = globalThis.__secure;
   const web = globalThis.__web;
   const secret = Symbol("net");
   const illegal = (token) => {
@@ -129,10 +129,15 @@
   };
 
   class Network {
+    #chain;
     #handle;
-    constructor(token, handle) {
+    static {
+      delegation.chainOf.net = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+    }
+    constructor(token, chain) {
       illegal(token);
-      this.#handle = handle;
+      this.#chain = chain;
+      this.#handle = ops.op_sr_net(chain);
       Object.freeze(this);
     }
     async fetch(input, init) {
@@ -163,12 +168,15 @@
     }
     /** A new capability with less: `{ connect: [origin], expires: "10m" }`. */
     attenuate(bag) {
-      const [grants, expires] = narrowing(bag, ["connect"]);
-      return new Network(secret, ops.op_sr_net_attenuate(this.#handle, grants, expires));
+      return new Network(secret, delegation.narrowed(this.#chain, "net", ["connect"], bag));
+    }
+    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    revocable() {
+      return delegation.revocable(this.#chain, (chain) => new Network(secret, chain));
     }
   }
   for (const Class of [Network, Response, Headers]) delete Class.prototype.constructor;
 
-  families.net = (handle) => new Network(secret, handle);
+  families.net = (chain) => new Network(secret, chain);
   globalThis.__secure.classes.push(Network.prototype, Response.prototype, Headers.prototype, receive.prototype);
 })(globalThis);

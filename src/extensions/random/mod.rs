@@ -5,6 +5,7 @@ use std::rc::Rc;
 use deno_core::{GarbageCollected, op2, v8};
 use secure_runtime_capabilities::Operation;
 
+use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
 
@@ -12,7 +13,7 @@ use super::gate::Capability;
 const MAX_BYTES: u32 = 65_536;
 
 /// What a guest's `random` object stands for.
-pub(crate) struct RandomCapability(pub(crate) Rc<Capability>);
+pub(crate) struct RandomCapability(Rc<Capability>);
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for RandomCapability {
@@ -29,6 +30,12 @@ impl RandomCapability {
         getrandom::fill(bytes)
             .map_err(|_| OpError::system("Error", "EIO", "the operating system gave no random bytes"))
     }
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_random(#[cppgc] chain: &Chain) -> RandomCapability {
+    RandomCapability(chain.0.clone())
 }
 
 #[op2]
@@ -52,18 +59,4 @@ pub(crate) fn op_sr_random_number(#[cppgc] random: &RandomCapability) -> Result<
     random.fill(&mut bytes)?;
     // 53 bits: as many as a double between 0 and 1 can tell apart evenly.
     Ok((u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-#[op2]
-#[cppgc]
-pub(crate) fn op_sr_random_attenuate(
-    #[cppgc] random: &RandomCapability,
-    #[serde] grants: Vec<(String, Vec<String>)>,
-    #[string] expires: Option<String>,
-) -> Result<RandomCapability, OpError> {
-    Ok(RandomCapability(Rc::new(random.0.attenuate(
-        "random",
-        &grants,
-        expires.as_deref(),
-    )?)))
 }

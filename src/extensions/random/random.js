@@ -1,14 +1,19 @@
 // The `random` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, narrowing, families } = globalThis.__secure;
+  const { ops, families, delegation } = globalThis.__secure;
   const secret = Symbol("random");
 
   class Random {
+    #chain;
     #handle;
-    constructor(token, handle) {
+    static {
+      delegation.chainOf.random = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+    }
+    constructor(token, chain) {
       if (token !== secret) throw new TypeError("Illegal constructor");
-      this.#handle = handle;
+      this.#chain = chain;
+      this.#handle = ops.op_sr_random(chain);
       Object.freeze(this);
     }
     /** `length` bytes (at most 65,536) from the operating system. */
@@ -20,12 +25,15 @@
       return ops.op_sr_random_number(this.#handle);
     }
     attenuate(bag) {
-      const [grants, expires] = narrowing(bag, ["read"]);
-      return new Random(secret, ops.op_sr_random_attenuate(this.#handle, grants, expires));
+      return new Random(secret, delegation.narrowed(this.#chain, "random", ["read"], bag));
+    }
+    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    revocable() {
+      return delegation.revocable(this.#chain, (chain) => new Random(secret, chain));
     }
   }
   delete Random.prototype.constructor;
 
-  families.random = (handle) => new Random(secret, handle);
+  families.random = (chain) => new Random(secret, chain);
   globalThis.__secure.classes.push(Random.prototype);
 })(globalThis);

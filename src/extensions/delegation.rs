@@ -1,0 +1,236 @@
+//! What every capability can do besides its family's operations: be narrowed, be revoked, and leave the program as a token.
+
+use std::rc::Rc;
+
+use deno_core::{GarbageCollected, op2, v8};
+use secure_runtime_capabilities::{
+    Action, ActionName, Base, Block, BlockError, Family, FamilyName, Holder, NameError, Operation, Pattern,
+    Problem, Rights, Token,
+};
+
+use super::error::OpError;
+use super::gate::Capability;
+use crate::audit::Sealed;
+
+/// What realm code makes a family's object from, and keeps beside it.
+pub(crate) struct Chain(pub(crate) Rc<Capability>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Chain {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Chain"
+    }
+}
+
+/// The same capability with one more block: the named scopes of one family, until the named time. What is not named is
+/// not held.
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_attenuate(
+    #[cppgc] chain: &Chain,
+    #[string] family: &str,
+    #[serde] grants: Vec<(String, Vec<String>)>,
+    #[string] expires: Option<String>,
+) -> Result<Chain, OpError> {
+    let capability = &chain.0;
+    let gate = &capability.gate;
+    let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
+    let mut rights = Vec::new();
+    for (action, scopes) in &grants {
+        for scope in scopes {
+            let parsed = gate.families.parse_scope(family, Some(action), scope, &gate.base);
+            rights.extend(parsed.map_err(|error| refused(&error))?);
+        }
+    }
+    // `{ expires }` alone narrows the time and keeps the rights; naming any scope keeps only what is named.
+    let rights = if grants.is_empty() {
+        None
+    } else {
+        Some(Rights::new(rights).map_err(|error| refused(&error))?)
+    };
+    let expires = match &expires {
+        None => None,
+        Some(text) => {
+            let duration = humantime::parse_duration(text).map_err(|_| {
+                refused(&format!(
+                    "expires is a duration such as \"10m\" or \"30s\", not {text:?}"
+                ))
+            })?;
+            Some(gate.now().saturating_add(duration.as_secs()))
+        }
+    };
+    let block = Block {
+        rights,
+        expires,
+        ..Block::default()
+    };
+    let narrower = capability.narrow(&block, capability.is_revocable);
+    narrower.map_err(|error| refused(&error))
+}
+
+/// The same capability with one more block that says nothing, for [`op_sr_revoke`] to revoke.
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_revocable(#[cppgc] chain: &Chain) -> Result<Chain, OpError> {
+    let revocable = chain.0.narrow(&Block::default(), true);
+    revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))
+}
+
+/// Revokes what [`op_sr_revocable`] made, and all that was narrowed from it.
+#[op2(fast)]
+pub(crate) fn op_sr_revoke(#[cppgc] chain: &Chain) {
+    if let Some(revoker) = chain.0.authority.revoker() {
+        revoker.revoke();
+    }
+}
+
+/// The bytes of a token that gives one family of the capability to a holder outside the program.
+#[op2]
+#[buffer]
+pub(crate) fn op_sr_seal(
+    #[cppgc] chain: &Chain,
+    #[string] family: &str,
+    #[string] holder: &str,
+) -> Result<Vec<u8>, OpError> {
+    let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("seal: {error}"));
+    let holder: Holder = holder.parse().map_err(|error| refused(&error))?;
+    let family = chain.0.gate.families.family(family);
+    let family = family.map_err(|error| refused(&error))?.name();
+    let sealing = Sealing::of(family).map_err(|error| refused(&error))?;
+    let shown = holder.to_string();
+    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.gate.base);
+    let operation = operation.map_err(|error| refused(&error))?;
+    chain.0.seal(&operation, holder, &shown)
+}
+
+impl Capability {
+    fn narrow(&self, block: &Block, is_revocable: bool) -> Result<Chain, BlockError> {
+        Ok(Chain(Rc::new(Capability {
+            principal: self.principal.clone(),
+            authority: self.authority.narrow(block)?,
+            is_revocable,
+            holders: self.holders.clone(),
+            gate: self.gate.clone(),
+        })))
+    }
+
+    /// Decides whether the operation's family of this capability may leave the program, records it, and gives the token.
+    ///
+    /// The chain in the program is bound to the module, whom no holder outside could be as well. So what leaves is the
+    /// chain that was given to the program and one block: what all blocks of the capability leave together of the
+    /// family, its expiry, and the holder. That is no more than the capability allows, since it says all that its later
+    /// blocks say but who may use it, and binds that anew.
+    fn seal(&self, operation: &Operation<'_>, holder: Holder, shown: &str) -> Result<Vec<u8>, OpError> {
+        if let Some(denial) = self.lapse() {
+            return Err(self.refuse(operation, shown, denial));
+        }
+        let refuse = |why: &str| self.refuse_otherwise(operation, shown, why);
+        if self.is_revocable {
+            return Err(refuse(
+                "revoking it in this program would not reach a token that has left; seal one that is not revocable, and give it an expiry",
+            ));
+        }
+        let Some(given) = self.gate.plan.given() else {
+            return Err(refuse(
+                "the program runs without a token, so nobody else could verify one made from it; run it with a token and its root key",
+            ));
+        };
+        if let Some(bound) = given
+            .blocks()
+            .iter()
+            .filter_map(|block| block.holder)
+            .find(|bound| *bound != holder)
+        {
+            return Err(refuse(&format!(
+                "the program's token is bound to {bound}, and is worth nothing to another holder; run it with one that is not bound"
+            )));
+        }
+        let rights = self.authority.effective_rights().iter();
+        let rights = Rights::new(rights.filter(|right| right.family == operation.family()).cloned());
+        let rights = rights.map_err(|error| refuse(&error.to_string()))?;
+        if rights.is_empty() {
+            return Err(refuse("no grant is left that could be sealed"));
+        }
+        let block = self.exported(given, rights, holder);
+        let sealed = given.attenuate(&block).and_then(|token| token.seal());
+        let sealed = sealed.map_err(|error| refuse(&error.to_string()))?;
+        let recorded = self.record(operation, |record| record.sealing(self.sealed(&sealed)));
+        recorded.map_err(|_| refuse("its audit record cannot be written"))?;
+        Ok(sealed.as_bytes().to_vec())
+    }
+
+    /// What all blocks that the program added to the given token say together.
+    fn exported(&self, given: &Token, rights: Rights, holder: Holder) -> Block {
+        let own = || self.authority.blocks().iter().skip(given.blocks().len());
+        Block {
+            rights: Some(rights),
+            expires: own().filter_map(|block| block.expires).min(),
+            not_before: own().filter_map(|block| block.not_before).max(),
+            holder: Some(holder),
+            ..Block::default()
+        }
+    }
+
+    fn sealed(&self, token: &Token) -> Sealed {
+        let authority = token.authority();
+        let described = self
+            .gate
+            .families
+            .describe(authority.effective_rights(), &self.gate.base);
+        Sealed {
+            token: token.id().to_string(),
+            grants: described.iter().map(|grant| grant.manifest_line()).collect(),
+            expires: authority.expires(),
+        }
+    }
+}
+
+/// The action that sealing is decided and recorded as.
+pub(crate) const SEAL: &str = "seal";
+
+/// A family as sealing sees it: no token grants the action, because holding what is sealed is enough; its resource is
+/// the holder.
+struct Sealing {
+    family: FamilyName,
+    actions: [Action; 1],
+}
+
+impl Sealing {
+    fn of(family: FamilyName) -> Result<Sealing, NameError> {
+        let name: ActionName = SEAL.parse()?;
+        Ok(Sealing {
+            family,
+            actions: [Action {
+                name,
+                summary: "give a capability to a holder outside the program",
+            }],
+        })
+    }
+}
+
+impl Family for Sealing {
+    fn name(&self) -> FamilyName {
+        self.family
+    }
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    fn parse_scope(&self, _: ActionName, _: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
+        Err(Problem::Other("no grant gives it".to_owned()))
+    }
+
+    fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
+        let holder: Result<Holder, _> = text.parse();
+        holder
+            .map(|holder| holder.to_string())
+            .map_err(|error| Problem::Other(error.to_string()))
+    }
+
+    fn describe(&self, _: ActionName, _: &[Pattern], _: &Base) -> Vec<String> {
+        Vec::new()
+    }
+}
