@@ -172,7 +172,7 @@ impl From<RunError> for Failure {
                 Failure::usage(error.to_string()).help("correct the grants in secure.toml")
             }
             RunError::NotAttested { .. } => Failure::new(Code::Denied, error.to_string())
-                .help("`secure-runtime explain` with the token tells what each block demands"),
+                .with_help("`secure-runtime token attest request` begins an attestation"),
             _ => Failure::bug(error.to_string()),
         }
     }
