@@ -259,6 +259,18 @@ pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
         {
             assert_eq!(computed.decide(&operation, &context), decision);
         }
+        if decision.is_allowed() {
+            // Decisions are made on what the blocks leave together, by an index: each block's patterns agree.
+            let rights = authority
+                .blocks()
+                .iter()
+                .filter_map(|block| block.rights.as_ref());
+            let (family, action) = (operation.family(), operation.action());
+            assert!(rights.into_iter().all(|rights| {
+                let mut rights = rights.for_action(family, action).iter();
+                rights.any(|right| right.pattern.matches(operation.resource()))
+            }));
+        }
         decisions.push(decision);
     }
     let mut kinds: Vec<String> = decisions.iter().map(|decision| format!("{decision:?}")).collect();

@@ -23,6 +23,11 @@ pub fn origins(data: &[u8]) -> Outcome {
                 let operation = Operation::net_connect(&origin);
                 let allowed = authority.decide(&operation, &Context::at(0)).is_allowed();
                 assert_eq!(allowed, understood.holds(&origin), "{scope:?} {origin}");
+                // The decision is made on an index; a pattern by itself, and covering, mean the same.
+                let matched = rights.iter().any(|right| right.pattern.matches(origin.as_str()));
+                let one = Pattern::exact(origin.as_str());
+                let covered = authority.covers(FamilyName::NET, ActionName::CONNECT, &one);
+                assert_eq!((matched, covered), (allowed, allowed), "{scope:?} {origin}");
             }
         }
     }

@@ -157,6 +157,9 @@ fn check_scope(scope: &str, base: &Base, probes: &[&str]) -> bool {
         };
         let allowed = |operation| authority.decide(&operation, &Context::at(0)).is_allowed();
         assert_eq!(allowed(Operation::fs_read(&path)), expected, "{scope:?} {path}");
+        // The decision is made on an index; a pattern by itself means the same.
+        let mut patterns = authority.effective(FamilyName::FS, ActionName::READ);
+        assert_eq!(patterns.any(|pattern| pattern.matches(path.as_str())), expected);
         assert!(!allowed(Operation::fs_write(&path)), "{scope:?} {path}");
     }
     true
