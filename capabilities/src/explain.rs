@@ -1,21 +1,79 @@
-//! Why an operation is allowed or denied, block by block, and what would allow it.
+//! Why an operation is allowed or denied, block by block, what would allow it, and who could give that.
 
 use std::fmt;
 
 use crate::{
-    Authority, Base, Context, Decision, Described, Families, MAX_TIME, Operation, Pattern, Reason,
-    text::quoted,
+    Authority, Base, Context, Decision, Described, Endpoint, Families, Hosts, MAX_TIME, Operation, Pattern,
+    PublicKey, Reason, text::quoted,
 };
+
+/// How many scopes of a block are shown: those nearest to the resource.
+const SHOWN: usize = 3;
 
 /// What one block says about an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explained {
-    /// The scopes that it allows for the operation's family and action, or `None` when it leaves the
-    /// rights as they are.
+    /// The scopes nearest to the resource that it allows for the operation's family and action, at most three; or `None`
+    /// when it leaves the rights as they are.
     pub scopes: Option<Vec<String>>,
+    /// How many more scopes it allows.
+    pub others: usize,
     /// Why it refuses, or `None` when it does not.
     pub refusal: Option<Reason>,
+    /// Who could give what it refuses, or `None` when it does not.
+    pub remedy: Option<Remedy>,
+}
+
+/// Who could give what a block refuses. Nobody who holds the token as it is: blocks only narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Only the owner of the root key: the authority block itself refuses.
+    RootKey,
+    /// Whoever added the block: they held the blocks before it, which all allow it.
+    Author,
+    /// Whoever added the block, but not before this earlier block allows it.
+    AuthorAfter {
+        /// The first block that refuses.
+        block: usize,
+    },
+    /// The owner of this key, by attesting the module.
+    Attestor {
+        /// The key.
+        by: PublicKey,
+    },
+    /// Whoever signs the revocation list, by a current one.
+    Issuer,
+}
+
+impl Remedy {
+    fn of(block: usize, refusal: &Reason, first: Option<usize>) -> Remedy {
+        match (refusal, first) {
+            (Reason::StaleRevocations { .. }, _) => Remedy::Issuer,
+            (Reason::NotAttested { by }, _) => Remedy::Attestor { by: *by },
+            (_, Some(first)) if first < block => Remedy::AuthorAfter { block: first },
+            _ if block == 0 => Remedy::RootKey,
+            _ => Remedy::Author,
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::RootKey => formatter.write_str("only the owner of the root key can give it, in a new token"),
+            Remedy::Author => formatter.write_str(
+                "whoever added this block can give it: all blocks before allow it; nobody who has only this token can",
+            ),
+            Remedy::AuthorAfter { block } => write!(
+                formatter,
+                "whoever added this block could not have given it: block {block} refuses it before"
+            ),
+            Remedy::Attestor { by } => write!(formatter, "{by} can give it, by attesting the module"),
+            Remedy::Issuer => formatter.write_str("whoever signs the revocation list can give it, by a current list"),
+        }
+    }
 }
 
 /// Why an operation is allowed or denied. `Display` tells it to a person.
@@ -42,20 +100,43 @@ pub fn explain(
 ) -> Explanation {
     let (family, action) = (operation.family(), operation.action());
     let scopes = |patterns: &[Pattern]| families.describe_patterns(family, action, patterns, base);
+    // A scope is as near as the nearest of its patterns. One that does not parse is of a pattern that no scope means.
+    let nearness = |scope: &str| {
+        let rights = families.parse_scope(family.as_str(), Some(action.as_str()), scope, base);
+        let rights = rights.unwrap_or_default();
+        let near = rights
+            .iter()
+            .map(|right| nearness(&right.pattern, operation.resource()));
+        near.max().unwrap_or(0)
+    };
+    let stale = context.revocations.and_then(|list| list.stale_since(context.now));
+    let stale = stale.map(|since| Reason::StaleRevocations { since });
+    let refusal = |number: usize| match stale {
+        Some(reason) if number == 0 => Some(reason),
+        _ => authority.refusal(number, operation, context),
+    };
+    let first = (0..authority.blocks().len()).find(|number| refusal(*number).is_some());
     let blocks: Vec<Explained> = authority
         .blocks()
         .iter()
         .enumerate()
-        .map(|(number, block)| Explained {
-            scopes: block.rights.as_ref().map(|rights| {
+        .map(|(number, block)| {
+            let refusal = refusal(number);
+            let allowed = block.rights.as_ref().map(|rights| {
                 let patterns: Vec<Pattern> = rights
                     .for_action(family, action)
                     .iter()
                     .map(|right| right.pattern.clone())
                     .collect();
-                scopes(&patterns)
-            }),
-            refusal: authority.refusal(number, operation, context),
+                nearest(scopes(&patterns), &nearness)
+            });
+            let others = allowed.as_ref().map_or(0, |(_, others)| *others);
+            Explained {
+                scopes: allowed.map(|(scopes, _)| scopes),
+                others,
+                remedy: refusal.as_ref().map(|refusal| Remedy::of(number, refusal, first)),
+                refusal,
+            }
         })
         .collect();
     let lacks = authority.blocks().iter().any(|block| {
@@ -75,53 +156,107 @@ pub fn explain(
     }
 }
 
+/// The scopes that are nearest to the resource, the nearest first, and how many more there are.
+fn nearest(mut scopes: Vec<String>, nearness: &dyn Fn(&str) -> usize) -> (Vec<String>, usize) {
+    let others = scopes.len().saturating_sub(SHOWN);
+    if others > 0 {
+        scopes.sort_by_cached_key(|scope| std::cmp::Reverse(nearness(scope)));
+        scopes.truncate(SHOWN);
+    }
+    (scopes, others)
+}
+
+/// How much of a resource a pattern has.
+fn nearness(pattern: &Pattern, resource: &str) -> usize {
+    fn same<'a>(one: impl Iterator<Item = &'a u8>, other: impl Iterator<Item = &'a u8>) -> usize {
+        one.zip(other).take_while(|(one, other)| one == other).count()
+    }
+    let beginning = |text: &str| same(text.as_bytes().iter(), resource.as_bytes().iter());
+    let end =
+        |text: &str, resource: &str| same(text.as_bytes().iter().rev(), resource.as_bytes().iter().rev());
+    match pattern {
+        Pattern::Exact(text) => beginning(text),
+        Pattern::Affix { prefix, suffix } => beginning(prefix) + end(suffix, resource),
+        Pattern::Endpoint(endpoint) => endpoint_nearness(endpoint, resource, &end),
+    }
+}
+
+/// Hosts are near by how they end, addresses by how they begin.
+fn endpoint_nearness(endpoint: &Endpoint, resource: &str, end: &dyn Fn(&str, &str) -> usize) -> usize {
+    let Some(parts) = crate::endpoint::parts(resource) else {
+        return 0;
+    };
+    let host = match endpoint.hosts() {
+        Hosts::One(text) | Hosts::Below(text) => end(text, parts.host),
+        Hosts::Network(network) => match parts.address {
+            Some(address) if network.contains(address) => parts.host.len(),
+            _ => 0,
+        },
+    };
+    host + usize::from(endpoint.scheme() == parts.scheme)
+        + usize::from((endpoint.first()..=endpoint.last()).contains(&parts.port))
+}
+
+impl Explained {
+    /// Why the block says what it says, in one line: `what` names the family and action, as in `fs.read`.
+    pub fn reason(&self, what: &str) -> String {
+        match &self.refusal {
+            Some(Reason::Expired { at }) => return format!("it expired at {}", time(*at)),
+            Some(Reason::NotYetValid { from }) => return format!("it is valid only from {}", time(*from)),
+            Some(Reason::WrongHolder) => return "it is bound to another holder".to_owned(),
+            Some(Reason::NotAttested { by }) => return format!("it is only for modules that {by} attested"),
+            Some(Reason::Revoked) => return "it was revoked".to_owned(),
+            Some(Reason::StaleRevocations { since: 0 }) => {
+                return "there is no revocation list yet".to_owned();
+            }
+            Some(Reason::StaleRevocations { since }) => {
+                return format!("the revocation list is stale since {}", time(*since));
+            }
+            Some(Reason::NoGrant) | None => {}
+        }
+        match self.scopes.as_deref() {
+            None => format!("it leaves {what} as the block before has it"),
+            Some([]) => format!("it has nothing of {what}"),
+            Some(scopes) => {
+                let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope).to_string()).collect();
+                let others = match self.others {
+                    0 => String::new(),
+                    count => format!(" and {count} more"),
+                };
+                format!("it has {what} of {}{others}", scopes.join(", "))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation.to_string();
         match &self.decision {
             Decision::Allowed => writeln!(formatter, "{} is allowed.", quoted(&operation))?,
-            Decision::Denied(denial) => {
-                writeln!(
-                    formatter,
-                    "{} is denied by block {}.",
-                    quoted(&operation),
-                    denial.block
-                )?;
-            }
+            Decision::Denied(denial) => writeln!(
+                formatter,
+                "{} is denied by block {}.",
+                quoted(&operation),
+                denial.block
+            )?,
         }
         let what = format!("{}.{}", self.operation.family(), self.operation.action());
         for (number, block) in self.blocks.iter().enumerate() {
-            let name = if number == 0 {
-                "block 0 (authority)"
-            } else {
-                &format!("block {number}")
-            };
+            let name = if number == 0 { " (authority)" } else { "" };
             let verdict = if block.refusal.is_some() {
                 "refuses"
             } else {
                 "allows"
             };
-            write!(formatter, "  {name} {verdict}: ")?;
-            match &block.refusal {
-                Some(Reason::Expired { at }) => write!(formatter, "it expired at {}; ", time(*at))?,
-                Some(Reason::NotYetValid { from }) => {
-                    write!(formatter, "it is valid only from {}; ", time(*from))?;
-                }
-                Some(Reason::WrongHolder) => write!(formatter, "it is bound to another holder; ")?,
-                Some(Reason::NotAttested { by }) => {
-                    write!(formatter, "it demands a module that {by} attested; ")?
-                }
-                Some(Reason::Revoked) => write!(formatter, "it was revoked; ")?,
-                Some(Reason::StaleRevocations { .. } | Reason::NoGrant) | None => {}
+            writeln!(
+                formatter,
+                "  block {number}{name} {verdict}: {}",
+                block.reason(&what)
+            )?;
+            if let Some(remedy) = &block.remedy {
+                writeln!(formatter, "    {remedy}")?;
             }
-            match block.scopes.as_deref() {
-                None => writeln!(formatter, "{what} as the block before"),
-                Some([]) => writeln!(formatter, "nothing of {what}"),
-                Some(scopes) => {
-                    let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope).to_string()).collect();
-                    writeln!(formatter, "{what} of {}", scopes.join(", "))
-                }
-            }?;
         }
         match &self.missing {
             Some(missing) => writeln!(formatter, "It needs this grant: {}", missing.manifest_line()),

@@ -62,7 +62,7 @@ pub use authority::{Authority, Context, Decision, Denial, Reason, Revoker};
 pub use block::{Attestation, Block, BlockError, MAX_ATTESTED, MAX_BLOCKS, MAX_TIME};
 pub use datalog::ProfileError;
 pub use endpoint::{Endpoint, Hosts, Network};
-pub use explain::{Explained, Explanation, explain};
+pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
     Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, RANDOM_SOURCE, Random, Resolution, VariableName,
 };

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Context, Decision, Described, Explained, Explanation, Families, FamilyName, Holder,
-    Operation, Reason, explain,
+    Authority, Base, Context, Decision, Described, Explanation, Families, FamilyName, Holder, Operation,
+    Reason, explain,
 };
 
 use super::reason;
@@ -68,11 +68,14 @@ impl Advice<'_> {
             } else {
                 "allows"
             };
-            let why = why(block, &right);
+            let why = block.reason(&right);
             lines.push_str(&format!(
                 "  block {number}, {}: {verdict}: {why}\n",
                 self.block_name(number)
             ));
+            if let Some(remedy) = &block.remedy {
+                lines.push_str(&format!("    {remedy}\n"));
+            }
         }
         lines
     }
@@ -162,25 +165,6 @@ impl Advice<'_> {
             help.push_str("  and accept the change with `secure-runtime lock`");
         }
         help
-    }
-}
-
-/// Why a block says what it says.
-fn why(block: &Explained, right: &str) -> String {
-    if let Some(why) = block.refusal.and_then(reason::why) {
-        return why;
-    }
-    match block.scopes.as_deref() {
-        None => format!("it leaves {right} as the block before has it"),
-        Some([]) => format!("it has nothing of {right}"),
-        Some(scopes) => format!(
-            "it has {right} of {}",
-            scopes
-                .iter()
-                .map(|scope| one_line(scope))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
     }
 }
 
