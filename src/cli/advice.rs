@@ -8,7 +8,6 @@ use secure_runtime_capabilities::{
 };
 
 use super::reason;
-use super::text::one_line;
 use crate::Manifest;
 
 /// An operation that a module asks for, and the chain that decides.

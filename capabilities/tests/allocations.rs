@@ -1,0 +1,224 @@
+//! What decisions and refusals take of memory, by an allocator that counts. In a binary of its own, with one test, so that
+//! nothing else allocates meanwhile.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use biscuit_auth::{Algorithm, BiscuitBuilder, BlockBuilder, PrivateKey};
+use secure_runtime_capabilities::*;
+
+/// How often memory was asked for, how much is held, and how much was held at the most.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of others.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ASKED.fetch_add(1, Ordering::SeqCst);
+        let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
+        MOST.fetch_max(held, Ordering::SeqCst);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::SeqCst);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, and `alloc` is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const SECRET: [u8; 32] = [9; 32];
+
+fn rights(grants: &[&str]) -> Rights {
+    let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
+    let rights = grants
+        .iter()
+        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
+    Rights::new(rights).unwrap()
+}
+
+fn operation(text: &str) -> Operation<'static> {
+    Families::builtin()
+        .parse_operation(text, &Base::new("/srv/app").unwrap())
+        .unwrap()
+}
+
+/// How often memory is asked for, and how much more is held at the most, while this runs.
+fn measure<T>(action: impl FnOnce() -> T) -> (usize, usize, T) {
+    let (asked, held) = (ASKED.load(Ordering::SeqCst), HELD.load(Ordering::SeqCst));
+    MOST.store(held, Ordering::SeqCst);
+    let result = action();
+    (
+        ASKED.load(Ordering::SeqCst) - asked,
+        MOST.load(Ordering::SeqCst) - held,
+        result,
+    )
+}
+
+#[test]
+fn memory() {
+    allowed_decisions_take_none();
+    hostile_tokens_are_refused_without_growth();
+    tokens_leave_nothing_behind();
+}
+
+/// With expiry, holders, a demand, a revocation list, and every kind of pattern.
+fn allowed_decisions_take_none() {
+    let (auditor, issuer) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let module = [7; 32];
+    let token = Token::mint(
+        &KeyPair::from_secret(&SECRET).unwrap(),
+        &Block {
+            expires: Some(2_000_000_000),
+            not_before: Some(1),
+            attested_by: Some(auditor.public()),
+            ..Block::of(rights(&[
+                "fs.read=./data/**",
+                "net.connect=https://*.example.com:443-8443",
+                "net.connect=tcp://[fd00::]/8:5432",
+                "module=blake3:0707070707070707070707070707070707070707070707070707070707070707",
+                "env.read=APP_*",
+            ]))
+        },
+    )
+    .unwrap();
+    let request = token.attestation_request().unwrap();
+    let signed = request.sign(&auditor, [module]).unwrap();
+    let token = token.with_attestation(&signed, &auditor.public()).unwrap();
+    let token = token.attenuate(&Block::bound_to(Holder::Module(module))).unwrap();
+    let revocations = Revocations::new(issuer.public());
+    let list = RevocationList::new(1, 1, 2_000_000_000, [RevocationId::from_bytes([1; 64])]).unwrap();
+    revocations.update(&list.sign(&issuer).unwrap()).unwrap();
+    let context = Context {
+        holders: &[Holder::Module(module)],
+        revocations: Some(&revocations),
+        ..Context::at(1_800_000_000)
+    };
+    for text in [
+        "fs read data/a/b.csv",
+        "net connect https://a.example.com:8080",
+        "net connect tcp://[fd00::1]:5432",
+        "module a/b.js#blake3:0707070707070707070707070707070707070707070707070707070707070707",
+        "env read APP_MODE",
+    ] {
+        let operation = operation(text);
+        // The first decision may make the index of its action.
+        assert!(token.authority().decide(&operation, &context).is_allowed());
+        let (asked, most, decision) = measure(|| token.authority().decide(&operation, &context));
+        assert!(decision.is_allowed());
+        assert_eq!((asked, most), (0, 0), "{text}");
+    }
+    let (asked, most, _) = measure(|| vec![0_u8; 1_000]);
+    assert_eq!((asked, most), (1, 1_000), "the allocator does not count");
+}
+
+/// The known faults of the token library (unbounded joins, floods of facts, regular expressions, results by hash order), each
+/// in a token whose signatures hold: what refusing takes is bounded by the token's size.
+fn hostile_tokens_are_refused_without_growth() {
+    let key = biscuit_auth::KeyPair::from(&PrivateKey::from_bytes(&SECRET, Algorithm::Ed25519).unwrap());
+    let facts = |count: usize| {
+        (0..count)
+            .map(|number| format!("a({number});"))
+            .collect::<String>()
+    };
+    let grant = r#"grant("fs", "read", "exact", "/a");"#;
+    for (name, authority, later) in [
+        (
+            "a join",
+            facts(50),
+            "check if a($v0), a($v1), a($v2), a($v3)".to_owned(),
+        ),
+        (
+            "a join later",
+            grant.to_owned(),
+            format!("{} check if a($v0), a($v1), a($v2), a($v3)", facts(50)),
+        ),
+        (
+            "a rule",
+            format!("{} b($x, $y, $z) <- a($x), a($y), a($z);", facts(100)),
+            "check if true".to_owned(),
+        ),
+        ("a flood of facts", facts(1_200), "check if true".to_owned()),
+        (
+            "a regular expression",
+            grant.to_owned(),
+            r#"check if operation("fs", "read", $resource), $resource.matches("((a{50}){50}){50}")"#
+                .to_owned(),
+        ),
+        (
+            "an overflow by chance",
+            format!("{} a({});", facts(8), i64::MAX),
+            "check if a($x), $x + 1 > 0".to_owned(),
+        ),
+        (
+            "mixed types",
+            r#"a(1); a("x"); a(true);"#.to_owned(),
+            "check if a($x), $x > 0".to_owned(),
+        ),
+    ] {
+        let token = BiscuitBuilder::new()
+            .code(authority)
+            .unwrap()
+            .build(&key)
+            .unwrap()
+            .append(BlockBuilder::new().code(later).unwrap())
+            .unwrap();
+        let bytes = token.to_vec().unwrap();
+        assert!(bytes.len() <= MAX_TOKEN, "{name}: {} bytes", bytes.len());
+        let root = KeyPair::from_secret(&SECRET).unwrap().public();
+        let (_, most, result) = measure(|| Token::verify(&bytes, &root));
+        assert!(
+            matches!(result, Err(TokenError::Profile { .. })),
+            "{name}: {:?}",
+            result.map(|_| ())
+        );
+        // Decoding takes a multiple of the size: a fact of 8 bytes is a structure of some hundred.
+        assert!(
+            most <= 64 * bytes.len() + 64 * 1024,
+            "{name}: {most} bytes for {}",
+            bytes.len()
+        );
+    }
+    // Over the size limit, nothing is even decoded.
+    let (asked, most, result) = measure(|| {
+        Token::verify(
+            &vec![0x0a; 300_000],
+            &KeyPair::from_secret(&SECRET).unwrap().public(),
+        )
+    });
+    assert_eq!(result.unwrap_err(), TokenError::TooLarge { size: 300_000 });
+    assert!(asked < 10 && most < 301_000, "{asked} {most}");
+}
+
+/// Tokens can be made by anyone without a key, in any number: nothing of them is kept.
+fn tokens_leave_nothing_behind() {
+    let root = KeyPair::from_secret(&SECRET).unwrap();
+    let parent = Token::mint(&root, &Block::of(rights(&["random=true"]))).unwrap();
+    let (context, operation) = (Context::at(0), operation("random"));
+    let accept = |count: u32| {
+        for number in 0..count {
+            let child = parent
+                .attenuate(&Block {
+                    expires: Some(u64::from(number) + 1),
+                    ..Block::default()
+                })
+                .unwrap();
+            let child = Token::verify(child.as_bytes(), &root.public()).unwrap();
+            assert!(child.authority().decide(&operation, &context).is_allowed());
+        }
+        HELD.load(Ordering::SeqCst)
+    };
+    let after_few = accept(10);
+    let after_many = accept(if cfg!(debug_assertions) { 1_000 } else { 10_000 });
+    assert!(after_many <= after_few, "{after_few} bytes, then {after_many}");
+}
