@@ -85,9 +85,7 @@ impl Gate {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let latest = now.max(self.latest.get());
-        self.latest.set(latest);
-        latest
+        latest(&self.latest, now)
     }
 
     /// The refusal whose message an uncaught error carries.
@@ -229,5 +227,24 @@ impl Capability {
             sealed: None,
         };
         self.gate.audit.write(&complete(record))
+    }
+}
+
+/// The time, or the latest that was seen.
+fn latest(seen: &Cell<u64>, now: u64) -> u64 {
+    let latest = now.max(seen.get());
+    seen.set(latest);
+    latest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_revives_nothing() {
+        let seen = Cell::new(0);
+        let times = [10, 20, 5, 0, 19, 21].map(|now| latest(&seen, now));
+        assert_eq!(times, [10, 20, 20, 20, 20, 21]);
     }
 }

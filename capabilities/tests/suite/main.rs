@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
 mod delegation;
 mod evaluator;
 mod evaluator_agrees;
