@@ -115,7 +115,8 @@ pub fn explain(
         Some(reason) if number == 0 => Some(reason),
         _ => authority.refusal(number, operation, context),
     };
-    let first = (0..authority.blocks().len()).find(|number| refusal(*number).is_some());
+    let mut numbers = 0..authority.blocks().len();
+    let first = numbers.find(|number| authority.refusal(*number, operation, context).is_some());
     let blocks: Vec<Explained> = authority
         .blocks()
         .iter()

@@ -23,9 +23,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Delegation
+//!
+//! - [`Token::attenuate`] adds a block; [`Token::seal_for`] binds a token to a [`Holder`] and closes it. Who presents it
+//!   as the holder of a key proves to have it: [`Challenge`], [`KeyPair::prove`].
+//! - A block can demand that a third party attested the module that uses the token ([`Block::attested_by`]). The third
+//!   party signs an [`AttestationRequest`] without seeing the token; [`Token::with_attestation`] adds what they signed.
+//! - [`Revocations`] hold the newest signed [`RevocationList`]; decisions that are given one heed it from then on, on all
+//!   threads. A [`Revoker`] stops what a program itself gave away.
+//! - [`explain`] says why, block by block, and who could give what is missing.
+//!
+//! ```
+//! # use secure_runtime_capabilities::*;
+//! # let random = Rights::new(Families::builtin().parse_grant("random=true", &Base::new("/")?)?)?;
+//! let (root, bearer) = (KeyPair::generate()?, KeyPair::generate()?);
+//! let sealed = Token::mint(&root, &Block::of(random))?.seal_for(bearer.holder())?;
+//!
+//! let presented = Token::verify(sealed.as_bytes(), &root.public())?;
+//! let challenge = Challenge::generate()?;
+//! let proof = bearer.prove(&presented, &challenge);
+//! let holder = challenge.accept(&proof, &presented, &bearer.public())?;
+//!
+//! let decide = |holders: &[Holder]| {
+//!     let context = Context { holders, ..Context::at(1_900_000_000) };
+//!     presented.authority().decide(&Operation::random_read(), &context)
+//! };
+//! assert!(decide(&[holder]).is_allowed());
+//! assert!(!decide(&[]).is_allowed());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Invariants.** This crate does no I/O, knows no engine, and reads no clock: time and holder come in as
 //! arguments; only key generation asks the operating system, for randomness. Every scope is a set of
-//! string [`Pattern`]s over canonical resources, so one piece of code decides for all families. What
+//! [`Pattern`]s over canonical resources, so one piece of code decides for all families. What
 //! [`Authority::decide`] says is what the complete Biscuit authorizer says ([`oracle`]). The profile of
 //! tokens is `spec/tokens.md`.
 #![forbid(unsafe_code)]

@@ -35,6 +35,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     interop::tests(&mut steps)?;
     if let Some(engine) = engines.first() {
         benches(&mut steps, *engine)?;
+        token_example(&mut steps)?;
     }
     fuzz::fixed(&mut steps)?;
     if !is_quick {
@@ -57,6 +58,19 @@ fn documentation(steps: &mut Steps, engine: Engine) -> Result<()> {
         .args(engine.cargo_arguments())
         .env("RUSTDOCFLAGS", "-Dwarnings");
     steps.run("documentation", &mut command)
+}
+
+/// The token crate by itself, authorising printers.
+fn token_example(steps: &mut Steps) -> Result<()> {
+    let arguments = [
+        "run",
+        "--quiet",
+        "-p",
+        "secure-runtime-capabilities",
+        "--example",
+        "printers",
+    ];
+    steps.run("the token crate's example", &mut cargo(&arguments))
 }
 
 /// Each benchmark once, unoptimised: that it runs is checked here, how fast it is is not.
