@@ -40,7 +40,7 @@ mod realm;
 mod runtime;
 
 pub use audit::{AuditRecord, Sealed, Verdict};
-pub use extensions::{OPERATIONS, OperationRow};
+pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
 pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError};
 pub use runtime::{

@@ -29,7 +29,7 @@ fn minted(scene: &Scene, root: &KeyPair, grants: &[&str]) -> Token {
 #[test]
 fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
     let server = Server::start();
-    let source = r#"import { fs, net, env, clock, random, seal, CapabilityError } from "cap:self";
+    let source = r#"import { fs, net, env, clock, random, kv, seal, CapabilityError } from "cap:self";
         const tell = async (what, call) => {
           try {
             await call();
@@ -47,6 +47,7 @@ fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
         const names = env.revocable();
         const times = clock.revocable();
         const numbers = random.revocable();
+        const entries = kv.revocable();
         const all = async () => {
           await tell("lent", () => files.capability.readTextFile("data/shared/a.txt"));
           await tell("narrower", () => narrower.readTextFile("data/shared/a.txt"));
@@ -56,13 +57,15 @@ fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
           await tell("body", () => body.next());
           await tell("env", () => names.capability.get("NAME"));
           await tell("clock", () => times.capability.now());
+          await tell("kv", () => entries.capability.get("a"));
+          await tell("list", () => entries.capability.list().next());
           await tell("random", () => numbers.capability.number());
         };
         await all();
         again.revoke();
         await tell("lent on, revoked", () => again.capability.readTextFile("data/shared/a.txt"));
         await tell("lent, not revoked", () => files.capability.readTextFile("data/shared/a.txt"));
-        for (const lent of [files, hosts, names, times, numbers]) {
+        for (const lent of [files, hosts, names, times, entries, numbers]) {
           if (lent.revoke() !== undefined || lent.revoke() !== undefined) throw new Error("revoke gives something");
         }
         await all();
@@ -75,6 +78,8 @@ fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
         "env.read=NAME",
         "clock=1s",
         "random=true",
+        "kv.read=*",
+        "kv.write=*",
     ];
     let scene = Scene::of_main(&grants, &source)
         .file(SHARED, "shared")
@@ -89,6 +94,8 @@ fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
         "body",
         "env",
         "clock",
+        "kv",
+        "list",
         "random",
     ];
     let mut expected: Vec<String> = named.iter().map(|what| format!("{what}: allowed")).collect();
@@ -99,7 +106,7 @@ fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
     expected.push("narrowed later: revoked".to_owned());
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
     let refused = |record: &&AuditRecord| record.reason.as_deref() == Some("the capability was revoked");
-    assert_eq!(ran.audit.iter().filter(refused).count(), 11);
+    assert_eq!(ran.audit.iter().filter(refused).count(), 13);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod cli;
 mod delegation;
 mod fs;
 mod guest;
+mod kv;
 mod limits;
 mod matrix;
 mod net;

@@ -43,6 +43,8 @@ const WRITE_OTHER: &[&str] = &["fs.write=./other/**"];
 const FILE: &[&str] = &["${base}/data/a.txt"];
 const CLOCK: &[&str] = &["clock=1s"];
 const RANDOM: &[&str] = &["random=true"];
+const KV_READ: &[&str] = &["kv.read=a/*"];
+const KV_WRITE: &[&str] = &["kv.write=a/*"];
 
 const HOLDER: &str = "blake3:0707070707070707070707070707070707070707070707070707070707070707";
 
@@ -190,6 +192,37 @@ const CALLS: &[Call] = &[
         &[],
         &["${holder}"],
     ),
+    call("kv.get", "kv.get('a/1')", KV_READ, &["kv.read=b/*"], &["a/1"]),
+    call(
+        "kv.set",
+        "kv.set('a/1', 'x')",
+        KV_WRITE,
+        &["kv.write=b/*"],
+        &["a/1"],
+    ),
+    call(
+        "kv.delete",
+        "kv.delete('a/1')",
+        KV_WRITE,
+        &["kv.write=b/*"],
+        &["a/1"],
+    ),
+    call(
+        "kv.list",
+        "kv.list({ prefix: 'a/' }).next()",
+        KV_READ,
+        &["kv.read=b/*"],
+        &["a/*"],
+    ),
+    call("kv.attenuate", "kv.attenuate({ read: ['a/*'] })", &[], &[], &[]),
+    call("kv.revocable", "kv.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(kv)",
+        "seal(kv, { holder: '${holder}' })",
+        KV_READ,
+        &[],
+        &["${holder}"],
+    ),
     call("random.revocable", "random.revocable().revoke()", &[], &[], &[]),
     call(
         "seal(random)",
@@ -205,6 +238,8 @@ fn wrong_action(row: &OperationRow) -> &'static [&'static str] {
     match (row.family, row.actions) {
         ("fs", ["read"]) => &["fs.write=/**"],
         ("fs", ["write"]) => &["fs.read=/**"],
+        ("kv", ["read"]) => &["kv.write=*"],
+        ("kv", ["write"]) => &["kv.read=*"],
         _ => &[],
     }
 }
@@ -233,6 +268,8 @@ fn of_everything() -> (Token, PublicKey) {
         "env.read=*",
         "clock=1us",
         "random=true",
+        "kv.read=*",
+        "kv.write=*",
     ];
     let families = Families::builtin();
     let rights = grants
@@ -251,7 +288,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
     let source = format!(
-        "import {{ CapabilityError, seal, fs, net, env, clock, random }} from 'cap:self';
+        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv }} from 'cap:self';
         try {{
           await ({});
           console.log('allowed');

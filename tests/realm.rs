@@ -64,7 +64,7 @@ fn everything_reachable_is_frozen() {
         const roots = [
           ["globalThis", globalThis], ["cap:self", self.fs], ["net", self.net], ["env", self.env], ["clock", self.clock],
           ["random", self.random], ["CapabilityError", self.CapabilityError], ["console", console],
-          ["seal", self.seal], ["revocable", self.fs.revocable()],
+          ["seal", self.seal], ["revocable", self.fs.revocable()], ["kv", self.kv],
         ];
         const made = [
           {}, [], () => {}, async () => {}, function* () {}, async function* () {},
@@ -75,7 +75,7 @@ fn everything_reachable_is_frozen() {
         ];
         try { await self.fs.readFile("/x"); } catch (error) { made.push(error); }
         try { null.x; } catch (error) { made.push(error); }
-        const listing = self.fs.readDir("/x"); made.push(listing); listing.next().catch(() => {});
+        const listing = self.fs.readDir("/x"); made.push(listing, self.kv.list()); listing.next().catch(() => {});
         made.forEach((value, index) => {
           if (value === null || (typeof value !== "object" && typeof value !== "function")) return;
           // What is made is the guest's own; what it inherits is not, nor are accessors that it did not write.

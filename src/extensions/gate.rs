@@ -111,6 +111,24 @@ impl Capability {
         }
     }
 
+    /// As [`Capability::check`], for an operation on many resources, of which only those are given that are allowed each by
+    /// itself: it goes ahead where `some` of them may be.
+    pub(crate) fn check_some(
+        &self,
+        operation: &Operation<'_>,
+        shown: &str,
+        some: bool,
+    ) -> Result<(), OpError> {
+        if let Some(denial) = self.lapse() {
+            return Err(self.refuse(operation, shown, denial));
+        }
+        if !some {
+            return self.check(operation, shown);
+        }
+        self.record(operation, |record| record)
+            .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written"))
+    }
+
     /// The decision alone, for questions that are not yet operations; nothing is recorded.
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
         self.authority.decide(operation, &self.context())
@@ -155,6 +173,11 @@ impl Capability {
     /// A refusal that no block of the chain decided: a special file system, an address that no grant names.
     pub(crate) fn refuse_otherwise(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
         self.refused(operation, shown, None, why.to_owned(), "denied")
+    }
+
+    /// A refusal of what is granted, because there is no more room for it.
+    pub(crate) fn refuse_at_limit(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
+        self.refused(operation, shown, None, why.to_owned(), "limit")
     }
 
     pub(super) fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {

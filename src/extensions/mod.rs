@@ -6,6 +6,7 @@ mod env;
 mod error;
 mod fs;
 mod gate;
+mod kv;
 mod net;
 mod random;
 mod table;
@@ -15,6 +16,8 @@ use deno_core::Extension;
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
 pub(crate) use self::gate::{Capability, Gate, Presentation};
+pub(crate) use self::kv::Entries;
+pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;
 pub use self::table::{OPERATIONS, OperationRow};
 
@@ -50,6 +53,11 @@ deno_core::extension!(
         env::op_sr_env_get,
         clock::op_sr_clock,
         clock::op_sr_clock_now,
+        kv::op_sr_kv,
+        kv::op_sr_kv_get,
+        kv::op_sr_kv_set,
+        kv::op_sr_kv_delete,
+        kv::op_sr_kv_list,
         random::op_sr_random,
         random::op_sr_random_bytes,
         random::op_sr_random_number,
@@ -62,6 +70,7 @@ deno_core::extension!(
         "env/env.js",
         "clock/clock.js",
         "random/random.js",
+        "kv/kv.js",
     ],
 );
 

@@ -111,6 +111,18 @@ pub const OPERATIONS: &[OperationRow] = &[
         &[],
     ),
     row("seal(clock)", &["op_sr_seal"], "clock", &["seal"]),
+    row("kv.get", &["op_sr_kv_get"], "kv", &["read"]),
+    row("kv.set", &["op_sr_kv_set"], "kv", &["write"]),
+    row("kv.delete", &["op_sr_kv_delete"], "kv", &["write"]),
+    row("kv.list", &["op_sr_kv_list"], "kv", &["read"]),
+    row("kv.attenuate", &["op_sr_attenuate", "op_sr_kv"], "kv", &[]),
+    row(
+        "kv.revocable",
+        &["op_sr_revocable", "op_sr_kv", "op_sr_revoke"],
+        "kv",
+        &[],
+    ),
+    row("seal(kv)", &["op_sr_seal"], "kv", &["seal"]),
     row("random.bytes", &["op_sr_random_bytes"], "random", &["read"]),
     row("random.number", &["op_sr_random_number"], "random", &["read"]),
     row(

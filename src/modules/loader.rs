@@ -319,7 +319,16 @@ impl CapabilityModules {
 }
 
 /// What `cap:self` exports.
-const SELF_EXPORTS: [&str; 7] = ["CapabilityError", "seal", "fs", "net", "env", "clock", "random"];
+const SELF_EXPORTS: [&str; 8] = [
+    "CapabilityError",
+    "seal",
+    "fs",
+    "net",
+    "env",
+    "clock",
+    "random",
+    "kv",
+];
 
 fn call(
     scope: &mut v8::PinScope<'_, '_>,

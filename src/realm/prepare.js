@@ -87,6 +87,12 @@
       if (typeof value !== "string") throw new TypeError(`${what} must be a string`);
       return value;
     },
+    // A copy of the bytes that a guest hands over: what it changes afterwards is not what is used.
+    bytes: (data, what) => {
+      if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+      if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
+      throw new TypeError(`${what} must be a Uint8Array, another view, or an ArrayBuffer`);
+    },
     // attenuate()'s argument as plain data: [[action, [scope, ...]], ...] and an expiry. The scopes are read here, once;
     // what they mean is decided in Rust.
     narrowing: (bag, actions) => {

@@ -11,7 +11,7 @@ use secure_runtime_loaders::store::Store;
 
 use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
-use crate::extensions::{Presentation, Variables};
+use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
 
 /// What a [`Runtime`] is made of. See [`Runtime::builder`].
 pub struct Builder {
@@ -23,6 +23,7 @@ pub struct Builder {
     audit: AuditSink,
     print: PrintSink,
     variables: Variables,
+    kv: Arc<dyn KvStore>,
     presentation: Presentation,
 }
 
@@ -91,6 +92,7 @@ impl Builder {
             audit: AuditSink::none(),
             print: PrintSink::discard(),
             variables: Arc::new(|_| None),
+            kv: Arc::new(MemoryKvStore::default()),
             presentation: Presentation::default(),
         }
     }
@@ -169,6 +171,13 @@ impl Builder {
         self
     }
 
+    /// Where the entries are that `kv` reads and writes. Without one they are in memory, as long as the runtime is: see
+    /// [`MemoryKvStore`].
+    pub fn kv(mut self, store: impl KvStore + 'static) -> Self {
+        self.kv = Arc::new(store);
+        self
+    }
+
     /// The runtime.
     ///
     /// # Errors
@@ -224,6 +233,7 @@ impl Builder {
                 audit: self.audit,
                 print: self.print,
                 variables: self.variables,
+                kv: self.kv,
                 presentation: self.presentation,
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),

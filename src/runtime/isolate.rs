@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::limits::{Brake, StopReason, Watchdog};
 use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
 use crate::audit::AuditSink;
-use crate::extensions::{self, Gate, NetLimits, Presentation, Variables};
+use crate::extensions::{self, Entries, Gate, KvStore, NetLimits, Presentation, Variables};
 use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan};
 use crate::realm;
 
@@ -58,6 +58,7 @@ pub(super) struct Job {
     pub(super) audit: AuditSink,
     pub(super) print: PrintSink,
     pub(super) variables: Variables,
+    pub(super) kv: Arc<dyn KvStore>,
     pub(super) presentation: Presentation,
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) running: Arc<Running>,
@@ -141,6 +142,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         let mut state = state.borrow_mut();
         state.put(job.print);
         state.put(job.variables);
+        state.put(Entries::new(job.kv));
         state.put(NetLimits {
             body: job.limits.response,
             idle: job.limits.idle,

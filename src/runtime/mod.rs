@@ -27,7 +27,7 @@ pub(crate) use self::isolate::PrintSink;
 use self::answer::Answer;
 use self::limits::Brake;
 use crate::audit::AuditSink;
-use crate::extensions::{Presentation, Variables};
+use crate::extensions::{KvStore, Presentation, Variables};
 use crate::modules::{LinkPlan, Unattested};
 
 /// One line that a guest printed.
@@ -42,8 +42,8 @@ pub struct ConsoleLine<'a> {
 
 /// Runs programs, each in an isolate of its own on a thread of its own.
 ///
-/// A runtime is `Send + Sync` and cheap to clone; it keeps no state between runs. Runs of one runtime share its token,
-/// stores and limits, and nothing else.
+/// A runtime is `Send + Sync` and cheap to clone; between runs it keeps no state but its key-value store's. Runs of
+/// one runtime share its token, stores and limits, and nothing else.
 #[derive(Clone)]
 pub struct Runtime {
     inner: Arc<Inner>,
@@ -58,6 +58,7 @@ struct Inner {
     audit: AuditSink,
     print: PrintSink,
     variables: Variables,
+    kv: Arc<dyn KvStore>,
     presentation: Presentation,
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
@@ -175,6 +176,7 @@ impl Runtime {
             audit: inner.audit.clone(),
             print: inner.print.clone(),
             variables: inner.variables.clone(),
+            kv: inner.kv.clone(),
             presentation: inner.presentation.clone(),
             tls: inner.tls.clone(),
             running: inner.running.clone(),

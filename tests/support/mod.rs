@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secure_runtime::{AuditRecord, Exit, Limits, OpenOptions, Program, Runtime, Verdict};
+use secure_runtime::{AuditRecord, Exit, KvStore, Limits, OpenOptions, Program, Runtime, Verdict};
 use secure_runtime_capabilities::{KeyPair, PublicKey};
 
 pub(crate) use self::server::Server;
@@ -24,6 +24,7 @@ pub(crate) struct Scene {
     variables: Vec<(String, String)>,
     token: Option<(Vec<u8>, PublicKey)>,
     holder_keys: Vec<KeyPair>,
+    kv: Option<Arc<dyn KvStore>>,
 }
 
 impl Scene {
@@ -40,6 +41,7 @@ impl Scene {
             variables: Vec::new(),
             token: None,
             holder_keys: Vec::new(),
+            kv: None,
         }
     }
 
@@ -103,6 +105,12 @@ impl Scene {
         self
     }
 
+    /// The store behind `kv`; without one, each run has its own.
+    pub(crate) fn kv(mut self, store: Arc<dyn KvStore>) -> Self {
+        self.kv = Some(store);
+        self
+    }
+
     /// The program's folder.
     pub(crate) fn base(&self) -> &Path {
         &self.base
@@ -151,6 +159,9 @@ impl Scene {
         }
         for key in &self.holder_keys {
             builder = builder.holder_key(key);
+        }
+        if let Some(store) = &self.kv {
+            builder = builder.kv(store.clone());
         }
         let runtime = builder
             .base(program.base())

@@ -2,17 +2,12 @@
 // which converts them once, decides, and uses what it decided on.
 "use strict";
 ((globalThis) => {
-  const { ops, options, text, families, delegation } = globalThis.__secure;
+  const { ops, options, text, bytes: copied, families, delegation } = globalThis.__secure;
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
   };
 
-  const bytesOf = (data) => {
-    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-    if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
-    throw new TypeError("data must be a Uint8Array, another view, or an ArrayBuffer");
-  };
   const flags = (bag, names) => {
     const read = options(bag, names);
     const chosen = [];
@@ -53,7 +48,7 @@
     }
     /** Writes `data` from its start; the number of bytes written, which is all of them. */
     async write(data) {
-      return await ops.op_sr_fs_file_write(this.#handle, bytesOf(data));
+      return await ops.op_sr_fs_file_write(this.#handle, copied(data, "data"));
     }
     close() {
       ops.op_sr_fs_file_close(this.#handle);
@@ -85,7 +80,7 @@
       await ops.op_sr_fs_write_text_file(this.#handle, text(path, "path"), String(data), flags(bag, ["append", "createNew"]));
     }
     async writeFile(path, data, bag) {
-      await ops.op_sr_fs_write_file(this.#handle, text(path, "path"), bytesOf(data), flags(bag, ["append", "createNew"]));
+      await ops.op_sr_fs_write_file(this.#handle, text(path, "path"), copied(data, "data"), flags(bag, ["append", "createNew"]));
     }
     async *readDir(path) {
       for (const [name, kind] of await ops.op_sr_fs_read_dir(this.#handle, text(path, "path"))) {

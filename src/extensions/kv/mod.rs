@@ -1,0 +1,193 @@
+//! The `kv` family: entries of the key-value store that the host gives.
+
+mod store;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{GarbageCollected, JsBuffer, OpState, ToJsBuffer, op2, v8};
+use secure_runtime_capabilities::{ActionName, FamilyName, Key, Operation, Pattern};
+
+pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
+
+use super::delegation::Chain;
+use super::error::OpError;
+use super::gate::Capability;
+
+/// How many keys a store is asked for at once.
+const PAGE: usize = 256;
+
+/// What a guest's `kv` object stands for.
+pub(crate) struct KvCapability(Rc<Capability>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for KvCapability {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"KvCapability"
+    }
+}
+
+/// The store of one isolate.
+#[derive(Clone)]
+pub(crate) struct Entries {
+    store: Arc<dyn KvStore>,
+    /// Held by the operation that is under way: they happen in the order in which they were asked for.
+    order: Rc<tokio::sync::Mutex<()>>,
+}
+
+impl Entries {
+    pub(crate) fn new(store: Arc<dyn KvStore>) -> Self {
+        Entries {
+            store,
+            order: Rc::default(),
+        }
+    }
+
+    /// Asks the store, on a thread that may block. `operation` was decided on before.
+    async fn ask<T: Send + 'static>(
+        &self,
+        capability: &Capability,
+        operation: &Operation<'_>,
+        work: impl FnOnce(&dyn KvStore) -> Result<T, KvError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        let _turn = self.order.lock().await;
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || work(&*store)).await;
+        let failed = |reason: String| {
+            let asked = operation.resource();
+            OpError::system(
+                "Error",
+                "EIO",
+                format!("kv {} {asked:?}: {reason}", operation.action()),
+            )
+        };
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error @ KvError::Full { .. })) => {
+                Err(capability.refuse_at_limit(operation, operation.resource(), &error.to_string()))
+            }
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed("the work was stopped".to_owned())),
+        }
+    }
+}
+
+fn entries(state: &RefCell<OpState>) -> Entries {
+    state.borrow().borrow::<Entries>().clone()
+}
+
+fn key(text: &str) -> Result<Key, OpError> {
+    Key::parse(text).map_err(|error| OpError::type_error(format!("key {text:?}: {error}")))
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_kv(#[cppgc] chain: &Chain) -> KvCapability {
+    KvCapability(chain.0.clone())
+}
+
+/// A text or bytes; neither where there is no entry.
+type Found = (Option<String>, Option<ToJsBuffer>);
+
+#[op2]
+#[serde]
+pub(crate) async fn op_sr_kv_get(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] kv: &KvCapability,
+    #[string] name: String,
+) -> Result<Found, OpError> {
+    let key = key(&name)?;
+    let operation = Operation::kv_read(&key).into_owned();
+    kv.0.check(&operation, &name)?;
+    let entries = entries(&state);
+    let found = entries.ask(&kv.0, &operation, move |store| store.get(&key));
+    Ok(match found.await? {
+        Some(KvValue::Text(text)) => (Some(text), None),
+        Some(KvValue::Bytes(bytes)) => (None, Some(bytes.into())),
+        None => (None, None),
+    })
+}
+
+#[op2]
+pub(crate) async fn op_sr_kv_set(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] kv: &KvCapability,
+    #[string] name: String,
+    #[string] text: Option<String>,
+    #[buffer] bytes: Option<JsBuffer>,
+) -> Result<(), OpError> {
+    let key = key(&name)?;
+    let value = match (text, bytes) {
+        (Some(text), _) => KvValue::Text(text),
+        (None, Some(bytes)) => KvValue::Bytes(bytes.to_vec()),
+        (None, None) => return Err(OpError::type_error("set: there is no value")),
+    };
+    if value.size() > MAX_KV_VALUE {
+        return Err(OpError::range_error(format!(
+            "set: a value has at most {MAX_KV_VALUE} bytes, and this one {}",
+            value.size()
+        )));
+    }
+    let operation = Operation::kv_write(&key).into_owned();
+    kv.0.check(&operation, &name)?;
+    entries(&state)
+        .ask(&kv.0, &operation, move |store| store.set(&key, value))
+        .await
+}
+
+#[op2]
+pub(crate) async fn op_sr_kv_delete(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] kv: &KvCapability,
+    #[string] name: String,
+) -> Result<(), OpError> {
+    let key = key(&name)?;
+    let operation = Operation::kv_write(&key).into_owned();
+    kv.0.check(&operation, &name)?;
+    entries(&state)
+        .ask(&kv.0, &operation, move |store| store.delete(&key))
+        .await
+}
+
+/// Some of the keys with this prefix that the capability may read, after this one; none at the end.
+#[op2]
+#[serde]
+pub(crate) async fn op_sr_kv_list(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] kv: &KvCapability,
+    #[string] prefix: String,
+    #[string] after: Option<String>,
+) -> Result<Vec<String>, OpError> {
+    let capability = &kv.0;
+    // Named as the scope of all that is asked for, which is as long and as free of NUL as a key.
+    let scope = key(&format!("{prefix}*"))?;
+    let operation = Operation::kv_read(&scope).into_owned();
+    let pattern = Pattern::prefix(prefix.clone());
+    let some = capability
+        .authority
+        .intersects(FamilyName::KV, ActionName::READ, &pattern);
+    capability.check_some(&operation, &prefix, some)?;
+    let entries = entries(&state);
+    let mut after = after;
+    loop {
+        let (prefix, last) = (prefix.clone(), after.clone());
+        let page = entries.ask(capability, &operation, move |store| {
+            let mut keys = store.keys(&prefix, last.as_deref(), PAGE)?;
+            keys.retain(|key| key.starts_with(&prefix) && last.as_ref().is_none_or(|last| key > last));
+            Ok(keys)
+        });
+        let mut keys = page.await?;
+        let Some(last) = keys.last().cloned() else {
+            return Ok(keys);
+        };
+        // A store that the host filled may hold what no operation can name.
+        keys.retain(|key| Key::parse(key).is_ok_and(|key| capability.allows(&Operation::kv_read(&key))));
+        if !keys.is_empty() {
+            return Ok(keys);
+        }
+        after = Some(last);
+    }
+}

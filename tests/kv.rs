@@ -1,0 +1,244 @@
+//! The `kv` family: entries of a store that the host gives.
+
+use std::sync::{Arc, Mutex};
+
+use secure_runtime::{Exit, KvError, KvStore, KvValue, MemoryKvStore};
+use secure_runtime_capabilities::Key;
+
+use crate::support::Scene;
+
+const ALL: &[&str] = &["kv.read=*", "kv.write=*"];
+
+/// A program that prints what `tell` is given, or how it failed.
+fn telling(grants: &[&str], source: &str) -> Scene {
+    let source = format!(
+        "import {{ kv, CapabilityError }} from 'cap:self';
+        const tell = async (what, call) => {{
+          try {{
+            console.log(`${{what}}: ${{JSON.stringify(await call())}}`);
+          }} catch (error) {{
+            console.log(`${{what}}: ${{error instanceof CapabilityError ? error.code : error.name}}`);
+          }}
+        }};
+        const list = async (prefix) => {{
+          const keys = [];
+          for await (const key of kv.list(prefix === undefined ? undefined : {{ prefix }})) keys.push(key);
+          return keys;
+        }};
+        {source}"
+    );
+    Scene::of_main(grants, &source)
+}
+
+fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+fn text(text: &str) -> KvValue {
+    KvValue::Text(text.to_owned())
+}
+
+/// RUN-35
+#[test]
+fn entries_are_set_read_listed_and_removed() {
+    let source = r#"
+        await tell("absent", async () => (await kv.get("a")) === undefined);
+        await tell("set", () => kv.set("a", "one"));
+        await tell("get", () => kv.get("a"));
+        const bytes = new Uint8Array([1, 2, 3, 4]);
+        const done = kv.set("b", bytes.subarray(1, 3));
+        bytes.fill(9);
+        await done;
+        await tell("bytes", async () => { const value = await kv.get("b"); return [value instanceof Uint8Array, Array.from(value)]; });
+        await kv.set("", "x").catch((error) => console.log(error.name));
+        await tell("empty", async () => { await kv.set("c", ""); return kv.get("c"); });
+        await tell("no bytes", async () => { await kv.set("d", new Uint8Array()); return (await kv.get("d")).length; });
+        await tell("list", () => list());
+        await tell("delete", () => kv.delete("a"));
+        await tell("again", () => kv.delete("a"));
+        await tell("left", () => list());
+        await tell("most", async () => { await kv.set("e", "x".repeat(65536)); return (await kv.get("e")).length; });
+        await tell("too much", () => kv.set("e", "x".repeat(65537)));
+        await tell("too much in UTF-8", () => kv.set("e", "\u00e9".repeat(32769)));
+        await tell("too many bytes", () => kv.set("e", new Uint8Array(65537)));
+        for (const value of [undefined, null, 1, {}, [], Symbol("x"), new String("x")]) await tell("no value", () => kv.set("f", value));
+        // In the order in which they are asked for, awaited or not.
+        await Promise.all(Array.from({ length: 40 }, (_, index) => kv.set("last", String(index))));
+        await tell("order", () => kv.get("last"));"#;
+    let out = telling(ALL, source).run(&[]).completed().out;
+    let mut expected = vec![
+        "absent: true",
+        "set: undefined",
+        "get: \"one\"",
+        "bytes: [true,[2,3]]",
+        "TypeError",
+        "empty: \"\"",
+        "no bytes: 0",
+        "list: [\"a\",\"b\",\"c\",\"d\"]",
+        "delete: undefined",
+        "again: undefined",
+        "left: [\"b\",\"c\",\"d\"]",
+        "most: 65536",
+        "too much: RangeError",
+        "too much in UTF-8: RangeError",
+        "too many bytes: RangeError",
+    ];
+    expected.extend(["no value: TypeError"; 7]);
+    expected.push("order: \"39\"");
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+}
+
+/// RUN-36
+#[test]
+fn a_list_has_the_keys_that_may_be_read_and_no_others() {
+    let store = Arc::new(MemoryKvStore::default());
+    for name in [
+        "user/4/a",
+        "user/42",
+        "user/42/a",
+        "user/42/b",
+        "user/420/a",
+        "other",
+    ] {
+        store.set(&key(name), text(name)).unwrap();
+    }
+    // So many between that several pages are asked for.
+    for index in 0..1_000 {
+        store.set(&key(&format!("user/5/{index:04}")), text("")).unwrap();
+    }
+    store.set(&key("user/6"), text("")).unwrap();
+    let source = r#"
+        await tell("all", () => list());
+        await tell("users", () => list("user/"));
+        await tell("42", () => list("user/42/"));
+        await tell("exact", () => list("user/6"));
+        await tell("elsewhere", () => list("other"));
+        await tell("beside", () => list("user/43/"));
+        const narrower = kv.attenuate({ read: ["user/42/b*"] });
+        await tell("narrower", async () => { const keys = []; for await (const key of narrower.list()) keys.push(key); return keys; });
+        await tell("narrower elsewhere", () => narrower.list({ prefix: "user/42/a" }).next());
+        await tell("inherited", () => kv.list(Object.create({ prefix: "user/43/" })).next().then(({ value }) => value));
+        for (const prefix of [1, null, {}, "\ud800", "\0", "x".repeat(2049)]) await tell("no prefix", () => list(prefix));"#;
+    let ran = telling(&["kv.read=user/42/*", "kv.read=user/6"], source)
+        .kv(store)
+        .run(&[])
+        .completed();
+    let mut expected = vec![
+        "all: [\"user/42/a\",\"user/42/b\",\"user/6\"]",
+        "users: [\"user/42/a\",\"user/42/b\",\"user/6\"]",
+        "42: [\"user/42/a\",\"user/42/b\"]",
+        "exact: [\"user/6\"]",
+        "elsewhere: denied",
+        "beside: denied",
+        "narrower: [\"user/42/b\"]",
+        "narrower elsewhere: denied",
+        "inherited: \"user/42/a\"",
+    ];
+    expected.extend(["no prefix: TypeError"; 6]);
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+    // A piece is a decision, and so is learning that there is no more.
+    let decisions = ran.decisions();
+    assert_eq!(&decisions[..3], ["allowed kv read *"; 3]);
+    assert!(decisions.contains(&"denied kv read other*".to_owned()));
+    // Never a key that the program did not name.
+    assert!(decisions.iter().all(|decision| !decision.contains("user/5")));
+}
+
+/// RUN-37
+#[test]
+fn the_store_is_the_hosts_or_the_runs_own() {
+    let store = Arc::new(MemoryKvStore::default());
+    let source = "await tell('before', async () => String(await kv.get('a'))); await kv.set('a', 'kept');";
+    let run = |given: Option<Arc<MemoryKvStore>>| {
+        let scene = telling(ALL, source);
+        let scene = match given {
+            Some(store) => scene.kv(store),
+            None => scene,
+        };
+        scene.run(&[]).completed().out
+    };
+    assert_eq!(run(Some(store.clone())), "before: \"undefined\"\n");
+    assert_eq!(run(Some(store.clone())), "before: \"kept\"\n");
+    assert_eq!(store.get(&key("a")), Ok(Some(text("kept"))));
+    assert_eq!(run(None), "before: \"undefined\"\n");
+    assert_eq!(run(None), "before: \"undefined\"\n");
+}
+
+/// RUN-37
+#[test]
+fn the_store_in_memory_is_bounded() {
+    let source = r#"
+        for (let index = 0; index < 10000; index++) await kv.set(`k/${index}`, "");
+        await tell("one more", () => kv.set("more", ""));
+        await tell("replaced", () => kv.set("k/0", "x"));
+        await kv.delete("k/0");
+        await tell("one more", () => kv.set("more", ""));
+        await kv.set("another", "");"#;
+    let ran = telling(ALL, source).run(&[]);
+    let Ok(Exit::Denied(report, error)) = &ran.exit else {
+        panic!("{ran:#?}");
+    };
+    assert_eq!(
+        ran.out,
+        "one more: limit\nreplaced: undefined\none more: undefined\n"
+    );
+    assert_eq!(report.operation.to_string(), "kv write another");
+    assert!(
+        error.message.contains("at most 10000 entries") && error.message.contains("; delete"),
+        "{error:?}"
+    );
+}
+
+/// A store that writes down what it is asked, and fails.
+#[derive(Default)]
+struct Failing(Mutex<Vec<String>>);
+
+impl Failing {
+    fn fail<T>(&self, asked: String) -> Result<T, KvError> {
+        self.0.lock().unwrap().push(asked);
+        Err(KvError::Failed {
+            reason: "no disk".to_owned(),
+        })
+    }
+}
+
+impl KvStore for Failing {
+    fn get(&self, key: &Key) -> Result<Option<KvValue>, KvError> {
+        self.fail(format!("get {}", key.as_str()))
+    }
+
+    fn set(&self, key: &Key, _: KvValue) -> Result<(), KvError> {
+        self.fail(format!("set {}", key.as_str()))
+    }
+
+    fn delete(&self, key: &Key) -> Result<(), KvError> {
+        self.fail(format!("delete {}", key.as_str()))
+    }
+
+    fn keys(&self, prefix: &str, _: Option<&str>, _: usize) -> Result<Vec<String>, KvError> {
+        self.fail(format!("keys {prefix}"))
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_an_error_and_is_not_asked_for_what_is_denied() {
+    let store = Arc::new(Failing::default());
+    let source = r#"
+        for (const name of ["a/1", "b/1"]) {
+          await tell("get", () => kv.get(name));
+          await tell("set", () => kv.set(name, ""));
+          await tell("delete", () => kv.delete(name));
+          await tell("list", () => list(name));
+        }"#;
+    let ran = telling(&["kv.read=a/*", "kv.write=a/*"], source)
+        .kv(store.clone())
+        .run(&[])
+        .completed();
+    let said = |how: &str| ["get", "set", "delete", "list"].map(|what| format!("{what}: {how}"));
+    let expected = [said("Error"), said("denied")].concat();
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        *store.0.lock().unwrap(),
+        ["get a/1", "set a/1", "delete a/1", "keys a/1"]
+    );
+}
