@@ -2,7 +2,8 @@
 //!
 //! - a decision by the compiled chain beside the complete Biscuit authorizer on the same question, for chains of 1, 3
 //!   and 10 blocks, and for 10, 1,000 and 10,000 grants;
-//! - accepting a token beside its signatures alone, and beside what the token library does to accept it.
+//! - accepting a token beside its signatures alone, and beside what the token library does to accept it;
+//! - refusing tokens that are known to harm.
 //!
 //! `cargo bench -p secure-runtime-capabilities` ends with the tables.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
@@ -130,6 +131,7 @@ fn tables(_: &mut Criterion) {
         by_blocks();
         by_grants();
         accepting();
+        refusing();
     }
 }
 
@@ -268,6 +270,49 @@ fn authorizer(rights: &Rights) -> f64 {
         let mut authorizer = builder.clone().build(&token).unwrap();
         assert!(authorizer.authorize_with_limits(limits.clone()).is_ok());
     })
+}
+
+/// Tokens whose signatures hold, and which make the token library slow, large, or answer by chance.
+fn refusing() {
+    println!("\nrefusing a token with a valid signature that is outside the profile");
+    println!("| what it holds | bytes | Token::verify |\n| --- | --- | --- |");
+    let facts = |count: usize| {
+        (0..count)
+            .map(|number| format!("a({number});"))
+            .collect::<String>()
+    };
+    let key = biscuit_auth::PrivateKey::from_bytes(&SECRET, Algorithm::Ed25519).unwrap();
+    let root = KeyPair::from_secret(&SECRET).unwrap().public();
+    for (name, code) in [
+        (
+            "a join of four over 50 facts (seconds in the library)",
+            format!("{} check if a($w), a($x), a($y), a($z)", facts(50)),
+        ),
+        (
+            "a rule that makes 1,000,000 facts",
+            format!("{} b($x, $y, $z) <- a($x), a($y), a($z)", facts(100)),
+        ),
+        ("1,200 facts", facts(1_200)),
+        (
+            "a regular expression of 125,000 states",
+            r#"check if operation($f, $a, $r), $r.matches("((a{50}){50}){50}")"#.to_owned(),
+        ),
+        (
+            "an overflow that depends on hash order",
+            format!("a(1); a({}); check if a($x), $x + 1 > 0", i64::MAX),
+        ),
+    ] {
+        let token = BiscuitBuilder::new()
+            .code(code)
+            .unwrap()
+            .build(&biscuit_auth::KeyPair::from(&key))
+            .unwrap();
+        let bytes = token.to_vec().unwrap();
+        let refused = fastest(20, || {
+            assert!(Token::verify(black_box(&bytes), &root).is_err());
+        });
+        println!("| {name} | {} | {:.1} µs |", bytes.len(), refused / 1e3);
+    }
 }
 
 fn accepting() {

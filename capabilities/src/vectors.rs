@@ -469,6 +469,14 @@ fn vectors() -> Value {
         ),
         refused("no token", b"hello", &root),
     ];
+    let list = RevocationList::new(
+        7,
+        NOON,
+        NOON + 60,
+        [RevocationId::from_bytes([1; 64]), genuine.id()],
+    )
+    .unwrap();
+    let challenge: Challenge = "05".repeat(32).parse().unwrap();
     json!({
         "about": "Tokens of spec/tokens.md: keys and answers are fixed, so an implementation can be held to them.",
         "root_private_key": key(1).to_secret_text().as_str(),
@@ -476,6 +484,20 @@ fn vectors() -> Value {
         "base": BASE,
         "accepted": accepted,
         "refused": refused,
+        "revocation_list": {
+            "public_key": key(4).public().to_string(),
+            "bytes": hex::encode(list.sign(&key(4)).unwrap()),
+            "sequence": list.sequence,
+            "issued": list.issued,
+            "next_update": list.next_update,
+            "ids": list.ids().iter().map(RevocationId::to_string).collect::<Vec<_>>(),
+        },
+        "proof": {
+            "token": genuine.to_text().as_str(),
+            "challenge": challenge.to_string(),
+            "public_key": key(5).public().to_string(),
+            "proof": key(5).prove(&genuine, &challenge).to_string(),
+        },
     })
 }
 

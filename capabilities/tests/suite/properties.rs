@@ -204,6 +204,13 @@ proptest! {
     }
 
     #[test]
+    fn net_scopes_come_back(pattern in endpoint()) {
+        let texts = Net.describe(ActionName::CONNECT, std::slice::from_ref(&pattern), &base());
+        prop_assert_eq!(texts.len(), 1);
+        prop_assert_eq!(Net.parse_scope(ActionName::CONNECT, &texts[0], &base()).unwrap(), vec![pattern]);
+    }
+
+    #[test]
     fn paths_never_leave_their_form(text in "[a./*é\\\\ ~]{0,20}") {
         if let Ok(path) = FsPath::parse(&text, &base()) {
             prop_assert!(path.as_str().starts_with('/'));

@@ -80,6 +80,30 @@ fn refused_tokens_are_refused_as_written() {
 }
 
 #[test]
+fn revocation_lists_and_proofs_are_as_written() {
+    let vectors = vectors();
+    let list = &vectors["revocation_list"];
+    let key: PublicKey = text(&list["public_key"]).parse().unwrap();
+    let read = RevocationList::verify(&hex::decode(text(&list["bytes"])).unwrap(), &key).unwrap();
+    let ids = list["ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| text(id).parse().unwrap());
+    let number = |name: &str| list[name].as_u64().unwrap();
+    let expected = RevocationList::new(number("sequence"), number("issued"), number("next_update"), ids);
+    assert_eq!(read, expected.unwrap());
+
+    let proof = &vectors["proof"];
+    let root: PublicKey = text(&vectors["root_public_key"]).parse().unwrap();
+    let token = Token::parse_text(text(&proof["token"]), &root).unwrap();
+    let key: PublicKey = text(&proof["public_key"]).parse().unwrap();
+    let challenge: Challenge = text(&proof["challenge"]).parse().unwrap();
+    let holder = challenge.accept(&text(&proof["proof"]).parse().unwrap(), &token, &key);
+    assert_eq!(holder, Ok(Holder::Key(*key.as_bytes())));
+}
+
+#[test]
 fn tokens_of_other_tools_are_understood() {
     let root: PublicKey = text(&vectors()["root_public_key"]).parse().unwrap();
     let vectors: Value =
