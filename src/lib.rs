@@ -37,12 +37,14 @@ mod manifest;
 mod modules;
 mod program;
 mod realm;
+mod revocation;
 mod runtime;
 
 pub use audit::{AuditRecord, Sealed, Verdict};
 pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
 pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError};
+pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
     BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, LimitHit, Limits, Outcome, RunError,
     Runtime, Stop, UncaughtError,

@@ -1,8 +1,9 @@
 //! Reading files that may be hostile, and writing files that are whole or absent.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Mode, OFlags};
@@ -53,7 +54,10 @@ impl From<io::Error> for FileError {
 /// The file is opened once, without following a final symbolic link and without waiting (a FIFO
 /// would block), is looked at through that handle, and is read from it: what was checked is what
 /// is returned.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
+///
+/// # Errors
+/// [`FileError`]: it is not there, not a regular file, or larger than `limit` bytes.
+pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
         rustix::io::Errno::LOOP => FileError::NotRegular {
@@ -90,11 +94,11 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> 
 /// Writes `bytes` to `path`: readers see the old file or the whole new one, also after a crash.
 ///
 /// `path` must have a parent folder that exists.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+///
+/// # Errors
+/// [`FileError`]; the old file is as it was.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = folder_of(path);
     // In the same folder, since a rename is atomic only within a file system.
     let mut builder = tempfile::Builder::new();
     builder.prefix(".writing-");
@@ -107,4 +111,44 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     // Without this the rename itself may be lost in a crash.
     File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// Keeps the files of a folder for one writer, among those who ask, until it is dropped.
+///
+/// What is read under it is still so when it is replaced by [`write_atomic`].
+#[derive(Debug)]
+pub struct FolderLock {
+    /// Closing it ends the lock.
+    _folder: File,
+}
+
+impl FolderLock {
+    /// How long another writer is waited for.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Waits for other writers of files in the folder of `path`.
+    ///
+    /// # Errors
+    /// [`FileError`]: there is no such folder, or others hold it for 10 seconds.
+    pub fn beside(path: &Path) -> Result<FolderLock, FileError> {
+        let folder = File::open(folder_of(path))?;
+        let start = Instant::now();
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(FolderLock { _folder: folder }),
+                Err(TryLockError::WouldBlock) if start.elapsed() < FolderLock::PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+    }
+}
+
+/// The folder that the file at `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }

@@ -9,9 +9,11 @@
 //! Nothing here knows a JavaScript engine, a token, or what a grant means.
 #![forbid(unsafe_code)]
 
-mod files;
+pub mod files;
 pub mod graph;
 mod hash;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod lockfile;
 pub mod resolve;
 pub mod store;

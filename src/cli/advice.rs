@@ -4,9 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
     Authority, Base, Context, Decision, Described, Explanation, Families, FamilyName, Holder, Operation,
-    Reason, explain,
+    Reason, Revocations, explain,
 };
 
+use super::presented::Presented;
 use super::reason;
 use crate::Manifest;
 
@@ -24,6 +25,24 @@ pub(super) struct Advice<'a> {
     pub(super) manifest: Option<&'a Manifest>,
     pub(super) is_locked: bool,
     pub(super) base: &'a Base,
+    pub(super) context: &'a AdviceContext,
+}
+
+/// What a decision depends on besides the module, its chain and the operation.
+#[derive(Default)]
+pub(super) struct AdviceContext {
+    /// The key that the token is presented with, as a holder.
+    pub(super) key: Option<Holder>,
+    pub(super) revocations: Option<Revocations>,
+}
+
+impl AdviceContext {
+    pub(super) fn of(presented: Option<&Presented>) -> AdviceContext {
+        AdviceContext {
+            key: presented.and_then(|presented| Some(presented.holder_key.as_ref()?.holder())),
+            revocations: presented.and_then(|presented| Some(presented.revocations.as_ref()?.revocations())),
+        }
+    }
 }
 
 impl Advice<'_> {
@@ -31,10 +50,11 @@ impl Advice<'_> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let holders: Vec<Holder> = self.holder().into_iter().collect();
+        let holders: Vec<Holder> = self.holder().into_iter().chain(self.context.key).collect();
         let context = Context {
+            now,
             holders: &holders,
-            ..Context::at(now)
+            revocations: self.context.revocations.as_ref(),
         };
         explain(
             self.authority,

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{Base, Decision, Families, Operation, PublicKey, Token};
+use secure_runtime_capabilities::{Base, Decision, Families, Operation};
 use secure_runtime_loaders::Graph;
 use serde::Deserialize;
 
-use super::advice::Advice;
+use super::advice::{Advice, AdviceContext};
 use super::failure::Failure;
+use super::presented::PresentedArguments;
 use super::project::{self, Project};
 use super::text;
 use crate::modules::LinkPlan;
@@ -27,13 +28,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value = ".")]
     dir: PathBuf,
 
-    /// The token that the program is run with
-    #[arg(long, value_name = "FILE", requires = "root_key")]
-    token: Option<PathBuf>,
-
-    /// The public key that the token must be signed under: ed25519/…
-    #[arg(long, value_name = "PUBLIC_KEY", requires = "token")]
-    root_key: Option<String>,
+    #[command(flatten)]
+    presented: PresentedArguments,
 }
 
 /// Who asks for what.
@@ -56,16 +52,11 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
         }
         None => denial(&arguments.question, &families, &base)?,
     };
-    let token = match (&arguments.token, &arguments.root_key) {
-        (Some(path), Some(key)) => {
-            let key: PublicKey = key.parse()?;
-            Some(Token::parse_text(&project::read_text(path, "the token")?, &key)?)
-        }
-        _ => None,
-    };
+    let presented = project::wait_for(arguments.presented.read())?;
+    let token = presented.as_ref().map(|presented| &presented.token);
 
     let index = module(&project.graph, &question.module)?;
-    let plan = LinkPlan::new(&project.graph, token.as_ref(), &families, &base)
+    let plan = LinkPlan::new(&project.graph, token, &families, &base)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let principal = plan
         .principal(index)
@@ -82,6 +73,7 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
         manifest: Some(&project.manifest),
         is_locked: project.is_locked,
         base: &base,
+        context: &AdviceContext::of(presented.as_ref()),
     };
     let explanation = advice.explanation();
     let operation = text::one_line(&question.operation.to_string());

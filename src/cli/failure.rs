@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use secure_runtime_capabilities::{HolderError, KeyError, ProofError, RightsError, ScopeError, TokenError};
+use secure_runtime_capabilities::{
+    HolderError, KeyError, ProofError, RevocationError, RightsError, ScopeError, TokenError,
+};
 use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
 use secure_runtime_loaders::resolve::LockError;
@@ -11,7 +13,7 @@ use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
 
 use super::text;
-use crate::{BuildError, ManifestError, ProgramError, RunError};
+use crate::{BuildError, ManifestError, ProgramError, RevocationFeedError, RunError};
 
 /// The exit codes, besides 0. They are a contract: spec/cli.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,12 @@ impl Failure {
     /// With this help, whatever the error says: for text of guests.
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// With more around what went wrong, such as where.
+    pub(super) fn map(mut self, what: impl FnOnce(String) -> String) -> Self {
+        self.what = what(self.what);
         self
     }
 
@@ -217,6 +225,38 @@ impl From<ProofError> for Failure {
         Failure::new(integrity_or_usage(is_integrity), error.to_string()).help(
             "make a new challenge with `secure-runtime token challenge`, and have `token prove` answer it",
         )
+    }
+}
+
+impl From<RevocationError> for Failure {
+    fn from(error: RevocationError) -> Self {
+        let is_integrity = !matches!(error, RevocationError::Id { .. } | RevocationError::Times);
+        Failure::new(integrity_or_usage(is_integrity), error.to_string())
+            .help("get the list anew from who issues it, and check that the key is theirs")
+    }
+}
+
+impl From<RevocationFeedError> for Failure {
+    fn from(error: RevocationFeedError) -> Self {
+        let help = match &error {
+            RevocationFeedError::Place { .. } => {
+                "give the path of a file, or an address such as https://example.com/revoked.list"
+            }
+            RevocationFeedError::Unavailable { .. } => {
+                "see that it can be reached: without a current list, nothing is allowed"
+            }
+            RevocationFeedError::Refused { .. } => {
+                "get it anew from who issues it, and check that --revocation-key (or --root-key) is their public key"
+            }
+            RevocationFeedError::Stale { .. } => {
+                "have who issues it renew it: `secure-runtime token revoke --list FILE --key FILE`"
+            }
+            RevocationFeedError::Damaged { .. } => {
+                "if you know why, delete it: an older list will then not be noticed once"
+            }
+            _ => "make the folder one that can be written, or set XDG_CACHE_HOME to another",
+        };
+        Failure::new(integrity_or_usage(error.is_integrity()), error.to_string()).with_help(help)
     }
 }
 

@@ -46,19 +46,46 @@ impl Project {
 
 /// The folder of the local store, by the rules in spec/cli.md. None where the environment names no place.
 pub(super) fn local_store() -> Option<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
     if let Some(folder) = variable("SECURE_RUNTIME_STORE") {
         return Some(folder);
     }
+    Some(our_folder("XDG_DATA_HOME", ".local/share")?.join("store"))
+}
+
+/// The folder that revocation lists are kept in, by the rules in spec/cli.md.
+pub(super) fn revocation_folder() -> Result<PathBuf, Failure> {
+    let folder = our_folder("XDG_CACHE_HOME", ".cache").ok_or_else(|| {
+        Failure::usage("no place to keep revocation lists is known: neither XDG_CACHE_HOME nor HOME is set")
+            .help("set XDG_CACHE_HOME to a folder")
+    })?;
+    Ok(folder.join("revocations"))
+}
+
+/// Our folder below the one that this variable names, or below this one in the home.
+fn our_folder(name: &str, in_home: &str) -> Option<PathBuf> {
     // The XDG base directory specification: a relative path there is to be ignored.
-    let data = variable("XDG_DATA_HOME")
+    let folder = variable(name)
         .filter(|folder| folder.is_absolute())
-        .or_else(|| Some(variable("HOME")?.join(".local/share")))?;
-    Some(data.join("secure-runtime").join("store"))
+        .or_else(|| Some(variable("HOME")?.join(in_home)))?;
+    Some(folder.join("secure-runtime"))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Waits for what a command does on an event loop.
+pub(super) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
+    let done = reactor.block_on(future);
+    // A lookup or a file that was left behind may still block; it is not waited for.
+    reactor.shutdown_background();
+    done
 }
 
 /// The local store, made if it does not exist.

@@ -5,14 +5,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use secure_runtime_capabilities::{Decision, PublicKey, Token};
-
-use super::advice::Advice;
+use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
+use super::presented::{Presented, PresentedArguments};
 use super::project;
 use super::text::{self, Working};
 use crate::extensions::SEAL;
-use crate::{AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError};
+use crate::{
+    AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Refresher, RevocationFeed, Runtime,
+    Stop, UncaughtError,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -32,13 +34,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
 
-    /// A token that the program may do no more than (- is standard input)
-    #[arg(long, value_name = "FILE", requires = "root_key")]
-    token: Option<PathBuf>,
-
-    /// The public key that the token must be signed under: ed25519/…
-    #[arg(long, value_name = "PUBLIC_KEY", requires = "token")]
-    root_key: Option<String>,
+    #[command(flatten)]
+    presented: PresentedArguments,
 
     /// For a file without a manifest: what it may do, such as 'fs.read=./data/**' (repeatable)
     #[arg(long, value_name = "GRANT")]
@@ -54,18 +51,12 @@ const STACK_LINES: usize = 20;
 
 /// Runs the program. What it prints goes to standard output and error as it comes.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let reactor = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
-    let done = reactor.block_on(run_here(arguments));
-    // A lookup or a file that a stopped program left behind may still block; it is not waited for.
-    reactor.shutdown_background();
-    done.map(|()| String::new())
+    project::wait_for(run_here(arguments))?;
+    Ok(String::new())
 }
 
 async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
-    let token = token(arguments)?;
+    let presented = arguments.presented.read().await?;
     let program = {
         let _working = Working::on("verifying");
         Program::open(&arguments.program, &options(arguments)).await?
@@ -95,9 +86,24 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
                 io::stdout().write_all(line.text.as_bytes())
             };
         });
-    if let Some((token, key)) = &token {
-        builder = builder.root_key(*key).token(token.as_bytes());
+    if let Some(Presented {
+        token, holder_key, ..
+    }) = &presented
+    {
+        builder = builder.root_key(*token.root()).token(token.as_bytes());
+        if let Some(key) = holder_key {
+            builder = builder.holder_key(key);
+        }
     }
+    let context = AdviceContext::of(presented.as_ref());
+    if let Some(revocations) = &context.revocations {
+        builder = builder.revocations(revocations.clone());
+    }
+    // Until the program has ended.
+    let _fresh = match presented.and_then(|presented| presented.revocations) {
+        Some(feed) => Some(keep_fresh(feed)?),
+        None => None,
+    };
     if let Some(audit) = audit.clone() {
         builder = builder.audit(move |record| audit.append(record));
     }
@@ -114,7 +120,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     match outcome.exit {
         Exit::Completed => Ok(()),
         Exit::Uncaught(error) => Err(uncaught(&error)),
-        Exit::Denied(report, error) => Err(denied(&report, &error, arguments, &program)?),
+        Exit::Denied(report, error) => Err(denied(&report, &error, arguments, &program, &context)?),
         Exit::Limit(hit) => Err(Failure::new(Code::Limit, format!("the program hit its {hit}"))
             .help("raise it under [limits] in secure.toml, or find out what the program does with it")),
         Exit::Stopped => Err(Failure::new(Code::Limit, "the program was stopped")),
@@ -133,13 +139,9 @@ fn options(arguments: &Arguments) -> OpenOptions {
     }
 }
 
-fn token(arguments: &Arguments) -> Result<Option<(Token, PublicKey)>, Failure> {
-    let (Some(path), Some(key)) = (&arguments.token, &arguments.root_key) else {
-        return Ok(None);
-    };
-    let key: PublicKey = key.parse()?;
-    let text = project::read_text(path, "the token")?;
-    Ok(Some((Token::parse_text(&text, &key)?, key)))
+fn keep_fresh(feed: RevocationFeed) -> Result<Refresher, Failure> {
+    let fresh = feed.keep_fresh(|problem| text::warn(&problem.to_string()));
+    fresh.map_err(|error| Failure::bug(format!("no thread to look for revocations: {error}")))
 }
 
 fn uncaught(error: &UncaughtError) -> Failure {
@@ -162,6 +164,7 @@ fn denied(
     error: &UncaughtError,
     arguments: &Arguments,
     program: &Program,
+    context: &AdviceContext,
 ) -> Result<Failure, Failure> {
     let asked = text::one_line(&report.operation.to_string());
     if report.operation.action().as_str() == SEAL {
@@ -188,11 +191,12 @@ fn denied(
         manifest: manifest.as_ref(),
         is_locked: program.was_locked(),
         base: &project::base_of(program.base())?,
+        context,
     };
-    let refused_by = match advice.explanation().decision {
+    let refused_by = match report.denial {
         // Some refusals are not about grants: a removed folder's content, a special file system.
-        Decision::Allowed => "a rule of its family".to_owned(),
-        Decision::Denied(denial) => format!("block {}: {}", denial.block, report.block_name(denial.block)),
+        None => "a rule of its family".to_owned(),
+        Some(denial) => format!("block {}: {}", denial.block, report.block_name(denial.block)),
     };
     Ok(Failure::new(
         Code::Denied,

@@ -11,9 +11,11 @@ mod memory;
 #[cfg(feature = "http")]
 mod serve;
 
+#[cfg(feature = "http")]
+pub use crate::http::HttpOptions;
 pub use error::StoreError;
 #[cfg(feature = "http")]
-pub use http::{HttpOptions, HttpStore};
+pub use http::HttpStore;
 pub use layered::Layered;
 pub use local::{LocalStore, Verified};
 pub use memory::MemoryStore;

@@ -5,6 +5,8 @@ mod attest;
 mod inspect;
 mod mint;
 mod prove;
+mod revocations;
+mod revoke;
 mod seal;
 mod verify;
 
@@ -32,6 +34,10 @@ pub(super) enum Command {
     Challenge,
     /// Prove that the holder of a private key presents a token: answer a challenge
     Prove(prove::Arguments),
+    /// Make a signed revocation list, or add tokens to one
+    Revoke(revoke::Arguments),
+    /// Print what a revocation list revokes, and until when it is current
+    Revocations(revocations::Arguments),
     /// Verify a token and print what it may do, block by block
     Inspect(inspect::Arguments),
     /// Verify a token, and ask it about an operation: exits 0, 3 (denied) or 4 (not a valid token)
@@ -46,6 +52,8 @@ pub(super) fn token(command: &Command) -> Result<String, Failure> {
         Command::Attest(command) => attest::attest(command),
         Command::Challenge => prove::challenge(),
         Command::Prove(arguments) => prove::prove(arguments),
+        Command::Revoke(arguments) => revoke::revoke(arguments),
+        Command::Revocations(arguments) => revocations::revocations(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Verify(arguments) => verify::verify(arguments),
     }

@@ -9,7 +9,9 @@ use secure_runtime_capabilities::{
 };
 
 use super::{Given, time};
+use crate::RevocationFeed;
 use crate::cli::failure::{Code, Failure};
+use crate::cli::presented::RevocationArguments;
 use crate::cli::{project, reason, text};
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +39,9 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "PUBLIC_KEY", requires = "challenge")]
     by: Option<String>,
 
+    #[command(flatten)]
+    revocations: RevocationArguments,
+
     /// When: a time such as 2030-01-31T12:00:00Z, or a duration from now; without it, now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -61,9 +66,12 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     let token = arguments.token.read()?;
     holders.extend(proven(arguments, &token)?);
 
+    let feed = project::wait_for(arguments.revocations.load(token.root()))?;
+    let revocations = feed.as_ref().map(RevocationFeed::revocations);
     let context = Context {
+        now,
         holders: &holders,
-        ..Context::at(now)
+        revocations: revocations.as_ref(),
     };
     let Some(operation) = operation else {
         return valid(&token, &context, &families, &base);

@@ -1,0 +1,229 @@
+//! One file behind HTTP: asked for within a time, taken up to a size, and nothing done that was not asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use reqwest::{Client, Response, StatusCode, redirect};
+use url::Url;
+
+use crate::text::printable;
+
+/// How long and how often an [`HttpClient`] tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// The time for one file, all attempts and all of its bytes included.
+    pub timeout: Duration,
+    /// How often a request is made where no connection is had or the server fails (status 5xx).
+    pub attempts: u32,
+    /// The pause after the first attempt; each further pause is four times as long.
+    pub pause: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            attempts: 3,
+            pause: Duration::from_millis(200),
+        }
+    }
+}
+
+/// Why a file was not had. The address is left to the error that contains this one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// A text that is no address of a file.
+    #[error("{reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server says that there is no such file.
+    #[error("there is no such file")]
+    NotFound,
+    /// It is larger than the limit.
+    #[error("it is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// There was no answer, or no whole one. Asking again later may help.
+    #[error("{reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+    /// The server answered something other than a file.
+    #[error("{reason}")]
+    Protocol {
+        /// What it answered.
+        reason: String,
+    },
+}
+
+/// The address in this text: `https://host/path` or `http://host/path`, without credentials and fragment.
+///
+/// # Errors
+/// [`HttpError::Address`].
+pub fn address(text: &str) -> Result<Url, HttpError> {
+    let refused = |reason: &str| HttpError::Address {
+        reason: printable(reason),
+    };
+    let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+        return Err(refused("its address begins with https:// or http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // It would be printed in errors and kept in shells' histories.
+        return Err(refused("its address has a user name or password"));
+    }
+    if url.fragment().is_some() {
+        return Err(refused("its address has a `#` part"));
+    }
+    Ok(url)
+}
+
+/// A client that does only what is asked: no redirects, no proxy, no cookies, no compression, and certificates that
+/// are checked by rustls with `ring` and Mozilla's authorities, whatever the process has installed.
+///
+/// It belongs to the event loop that first uses it.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client,
+    options: HttpOptions,
+}
+
+impl HttpClient {
+    /// A client with these limits.
+    ///
+    /// # Errors
+    /// [`HttpError::Unavailable`] when TLS cannot be set up.
+    pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
+        let client = client().map_err(|error| HttpError::Unavailable {
+            reason: chain(&*error),
+        })?;
+        Ok(Self { client, options })
+    }
+
+    /// All bytes of the file at this address, of which there are at most `limit`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn get(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
+        match tokio::time::timeout(self.options.timeout, self.answer(url, limit)).await {
+            Ok(result) => result,
+            Err(_) => Err(unavailable(&format!(
+                "no whole answer within {:?}",
+                self.options.timeout
+            ))),
+        }
+    }
+
+    /// Asks until there is an answer that is worth reporting.
+    async fn answer(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
+        let mut pause = self.options.pause;
+        let mut attempt = 1;
+        loop {
+            let failure = match self
+                .client
+                .get(url)
+                .header(ACCEPT_ENCODING, "identity")
+                .send()
+                .await
+            {
+                Ok(answer) if answer.status().is_server_error() => format!("status {}", answer.status()),
+                Ok(answer) => return body(answer, limit).await,
+                Err(error) if error.is_connect() => chain(&error.without_url()),
+                Err(error) => return Err(unavailable(&chain(&error.without_url()))),
+            };
+            if attempt >= self.options.attempts {
+                return Err(unavailable(&failure));
+            }
+            tracing::debug!(url, failure, attempt, "asking again");
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(4);
+            attempt += 1;
+        }
+    }
+}
+
+async fn body(mut answer: Response, limit: u64) -> Result<Bytes, HttpError> {
+    let protocol = |reason: String| HttpError::Protocol { reason };
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(HttpError::NotFound),
+        status if status.is_redirection() => {
+            let target = answer
+                .headers()
+                .get(LOCATION)
+                .and_then(|target| target.to_str().ok());
+            let target = printable(target.unwrap_or("nowhere"));
+            return Err(protocol(format!(
+                "it redirects to {target}, which is not followed"
+            )));
+        }
+        status => return Err(protocol(format!("status {status}"))),
+    }
+    if answer
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|encoding| encoding != "identity")
+    {
+        return Err(protocol(
+            "the answer is compressed though that was not asked for".to_owned(),
+        ));
+    }
+    if answer.content_length().is_some_and(|length| length > limit) {
+        return Err(HttpError::TooLarge { limit });
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| unavailable(&chain(&error.without_url())))?
+    {
+        if (bytes.len() + chunk.len()) as u64 > limit {
+            return Err(HttpError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn unavailable(reason: &str) -> HttpError {
+    HttpError::Unavailable {
+        reason: printable(reason),
+    }
+}
+
+fn client() -> Result<Client, Box<dyn std::error::Error>> {
+    let authorities = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")))
+        .build()?)
+}
+
+/// An error with its causes: reqwest's own text leaves out what went wrong.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,85 @@
+//! What a program or a question is asked with: a token, the key of its holder, and the revocations to heed.
+
+use std::path::PathBuf;
+
+use secure_runtime_capabilities::{KeyPair, PublicKey, Token};
+
+use super::failure::Failure;
+use super::{project, text};
+use crate::{RevocationFeed, RevocationsLoaded};
+
+/// The token of a program, as `run` and `explain` take it.
+#[derive(Debug, clap::Args)]
+pub(super) struct PresentedArguments {
+    /// A token that the program may do no more than (- is standard input)
+    #[arg(long, value_name = "FILE", requires = "root_key")]
+    token: Option<PathBuf>,
+
+    /// The public key that the token must be signed under: ed25519/…
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "token")]
+    root_key: Option<String>,
+
+    /// The file of the private key that the token is bound to: it is presented as that key's owner
+    #[arg(long, value_name = "FILE", requires = "token")]
+    holder_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    revocations: RevocationArguments,
+}
+
+/// Which revocations are heeded.
+#[derive(Debug, clap::Args)]
+pub(super) struct RevocationArguments {
+    /// The revocation list to heed: a file, or an address of http: or https:
+    #[arg(long, value_name = "FILE or URL", requires = "root_key")]
+    revocations: Option<String>,
+
+    /// The public key that signs the revocation list; without it, the root key
+    #[arg(long, value_name = "PUBLIC_KEY", requires = "revocations")]
+    revocation_key: Option<String>,
+}
+
+/// A token with what it takes to use it.
+pub(super) struct Presented {
+    pub(super) token: Token,
+    pub(super) holder_key: Option<KeyPair>,
+    pub(super) revocations: Option<RevocationFeed>,
+}
+
+impl PresentedArguments {
+    /// The token, verified, and the revocation list, current; None where there is no token.
+    pub(super) async fn read(&self) -> Result<Option<Presented>, Failure> {
+        let (Some(path), Some(key)) = (&self.token, &self.root_key) else {
+            return Ok(None);
+        };
+        let key: PublicKey = key.parse()?;
+        let token = Token::parse_text(&project::read_text(path, "the token")?, &key)?;
+        let holder_key = match &self.holder_key {
+            Some(path) => Some(project::read_text(path, "the private key")?.parse()?),
+            None => None,
+        };
+        Ok(Some(Presented {
+            token,
+            holder_key,
+            revocations: self.revocations.load(&key).await?,
+        }))
+    }
+}
+
+impl RevocationArguments {
+    /// The lists that are to be heeded, with a current one; None where there is nothing to heed.
+    pub(super) async fn load(&self, root_key: &PublicKey) -> Result<Option<RevocationFeed>, Failure> {
+        let Some(place) = &self.revocations else {
+            return Ok(None);
+        };
+        let key = match &self.revocation_key {
+            Some(key) => key.parse()?,
+            None => *root_key,
+        };
+        let feed = RevocationFeed::new(place, key)?.kept_in(&project::revocation_folder()?);
+        if let RevocationsLoaded::Kept(problem) = feed.load().await? {
+            text::warn(&format!("{problem}; the one from before is still current"));
+        }
+        Ok(Some(feed))
+    }
+}

@@ -1,0 +1,70 @@
+//! Where a list comes from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use secure_runtime_loaders::files::{FileError, read_regular};
+use secure_runtime_loaders::http::{self, HttpClient, HttpOptions};
+use url::Url;
+
+use super::{LIMIT, RevocationFeedError, TIMEOUT};
+
+/// A file, or an address.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// An absolute path: it names the same list wherever the process is.
+    File(PathBuf),
+    Http(Url),
+}
+
+impl Source {
+    /// The source that this text names: an address where it has `://`, else a path.
+    pub(super) fn parse(place: &str) -> Result<Source, RevocationFeedError> {
+        let refused = |reason: String| RevocationFeedError::Place {
+            place: place.to_owned(),
+            reason,
+        };
+        if place.contains("://") {
+            let url = http::address(place).map_err(|error| refused(error.to_string()))?;
+            return Ok(Source::Http(url));
+        }
+        let path = std::path::absolute(place).map_err(|error| refused(error.to_string()))?;
+        Ok(Source::File(path))
+    }
+
+    /// The bytes that are there now.
+    pub(super) async fn read(&self) -> Result<Bytes, RevocationFeedError> {
+        let unavailable = |reason: String| RevocationFeedError::Unavailable {
+            place: self.to_string(),
+            reason,
+        };
+        match self {
+            Source::File(path) => {
+                // Links are followed: where the operator points is trusted, and whose the list is shows its signature.
+                let real = std::fs::canonicalize(path).map_err(FileError::from);
+                real.and_then(|path| read_regular(&path, LIMIT))
+                    .map_err(|error| unavailable(error.to_string()))
+            }
+            Source::Http(url) => {
+                // A client belongs to an event loop, and the next look may be on another.
+                let options = HttpOptions {
+                    timeout: TIMEOUT,
+                    ..HttpOptions::default()
+                };
+                let client = HttpClient::new(options).map_err(|error| unavailable(error.to_string()))?;
+                let got = client.get(url.as_str(), LIMIT).await;
+                got.map_err(|error| unavailable(error.to_string()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(formatter),
+            Source::Http(url) => url.fmt(formatter),
+        }
+    }
+}
