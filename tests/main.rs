@@ -18,4 +18,5 @@ mod limits;
 mod matrix;
 mod net;
 mod realm;
+mod revocations;
 mod support;

@@ -190,30 +190,36 @@ impl RevocationFeed {
         }
     }
 
-    /// Looks whether the source has a newer list. Returns whether it had. Reading and writing files, it may block.
+    /// Looks for a newer list: the source's, or one that another process kept. Returns whether there was one. Reading and
+    /// writing files, it may block.
     ///
     /// # Errors
     /// The source's list cannot be had or used, or not be kept. The newest one that was had stays in force.
     pub async fn refresh(&self) -> Result<bool, RevocationFeedError> {
+        let before = self.number();
         let kept = self.take_kept();
-        if self.revocations.list().is_none() {
+        if before.is_none() {
             // Without what was kept, an old list would pass for the newest.
             kept.clone()?;
         }
         let bytes = self.source.read().await?;
         let hash = ContentHash::of(&bytes);
-        if *self.seen() == Some(hash) {
-            return Ok(false);
+        if *self.seen() != Some(hash) {
+            let updated = self.revocations.update(&bytes);
+            updated.map_err(|error| RevocationFeedError::Refused {
+                place: self.source.to_string(),
+                error,
+            })?;
+            kept?;
+            self.keep(&bytes)?;
+            *self.seen() = Some(hash);
         }
-        let updated = self.revocations.update(&bytes);
-        let is_new = updated.map_err(|error| RevocationFeedError::Refused {
-            place: self.source.to_string(),
-            error,
-        })?;
-        kept?;
-        self.keep(&bytes)?;
-        *self.seen() = Some(hash);
-        Ok(is_new)
+        Ok(self.number() != before)
+    }
+
+    /// The newest list's number.
+    fn number(&self) -> Option<u64> {
+        self.revocations.list().map(|list| list.sequence)
     }
 
     /// How long after a look the next one is due: a second for a file; for an address a third of the time that the
@@ -265,9 +271,9 @@ impl RevocationFeed {
         let folder = path.parent().unwrap_or(Path::new("."));
         make_private(folder).map_err(|error| cannot(error.into()))?;
         let _lock = FolderLock::beside(path).map_err(cannot)?;
-        let had = self.revocations.list();
+        let had = self.number();
         self.take_kept()?;
-        if self.revocations.list() == had {
+        if self.number() == had {
             write_atomic(path, bytes).map_err(cannot)?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! A small HTTP server on the loopback address.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,16 @@ use std::sync::{Arc, Mutex};
 /// | `/redirect/STATUS/URL` | a redirect to the URL |
 /// | `/endless` | a body without end |
 /// | `/silent` | nothing |
+/// | what was [`Server::put`] | its bytes; 404 where they were taken away |
 pub(crate) struct Server {
     origin: String,
     requests: Arc<Mutex<Vec<String>>>,
+    files: Files,
     ended: Arc<AtomicBool>,
 }
+
+/// Bytes by path; none where they were taken away.
+type Files = Arc<Mutex<HashMap<String, Option<Vec<u8>>>>>;
 
 impl Server {
     /// A server on a port of its own.
@@ -27,22 +33,24 @@ impl Server {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
-        let (seen, end) = (requests.clone(), ended.clone());
+        let files = Files::default();
+        let (seen, end, served) = (requests.clone(), ended.clone(), files.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if end.load(Ordering::SeqCst) {
                     return;
                 }
-                let (seen, end) = (seen.clone(), end.clone());
+                let (seen, end, served) = (seen.clone(), end.clone(), served.clone());
                 if let Ok(stream) = stream {
                     // A client that went away is no failure of the server.
-                    std::thread::spawn(move || drop(answer(stream, &seen, &end)));
+                    std::thread::spawn(move || drop(answer(stream, &seen, &served, &end)));
                 }
             }
         });
         Server {
             origin,
             requests,
+            files,
             ended,
         }
     }
@@ -55,6 +63,11 @@ impl Server {
     /// The port.
     pub(crate) fn port(&self) -> &str {
         self.origin.rsplit(':').next().unwrap()
+    }
+
+    /// Answers this path with these bytes from now on; with 404 where there are none.
+    pub(crate) fn put(&self, path: &str, bytes: Option<Vec<u8>>) {
+        self.files.lock().unwrap().insert(path.to_owned(), bytes);
     }
 
     /// What was asked for so far, as `METHOD target`.
@@ -71,7 +84,12 @@ impl Drop for Server {
     }
 }
 
-fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>, end: &AtomicBool) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<String>>,
+    files: &Files,
+    end: &AtomicBool,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -101,6 +119,19 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>, end: &AtomicBool) ->
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
 
+    let file = files.lock().unwrap().get(&target).cloned();
+    if let Some(file) = file {
+        let (status, content) = match file {
+            Some(bytes) => ("200 OK", bytes),
+            None => ("404 Not Found", Vec::new()),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            content.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        return stream.write_all(&content);
+    }
     if target == "/endless" {
         stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
         while !end.load(Ordering::SeqCst) {
