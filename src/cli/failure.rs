@@ -215,7 +215,7 @@ impl From<RightsError> for Failure {
 
 impl From<HolderError> for Failure {
     fn from(error: HolderError) -> Self {
-        Failure::usage(error.to_string()).help("a holder is blake3:HASH of a module, or ed25519:KEY")
+        Failure::usage(error.to_string()).help("a holder is blake3:HASH of a module, or a public key")
     }
 }
 

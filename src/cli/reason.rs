@@ -1,4 +1,4 @@
-//! Why a block refuses, as people read it.
+//! What to do about a refusal, and times as people read them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,23 +10,6 @@ pub(super) fn shown_time(seconds: u64) -> String {
         Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
         None => format!("second {seconds} since 1970"),
     }
-}
-
-/// What this block says, after "refused by block 1: "; None where it has no grant for the operation.
-pub(super) fn why(reason: Reason) -> Option<String> {
-    Some(match reason {
-        Reason::NoGrant => return None,
-        Reason::Expired { at } => format!("it expired at {}", shown_time(at)),
-        Reason::NotYetValid { from } => format!("it is valid only from {}", shown_time(from)),
-        Reason::WrongHolder => "it is bound to another holder".to_owned(),
-        Reason::NotAttested { by } => format!("it demands a module that {by} attested"),
-        Reason::Revoked => "it was revoked".to_owned(),
-        Reason::StaleRevocations { since: 0 } => "there is no revocation list to ask".to_owned(),
-        Reason::StaleRevocations { since } => {
-            format!("the revocation list is stale since {}", shown_time(since))
-        }
-        _ => "it does not allow it".to_owned(),
-    })
 }
 
 /// What to do about it; None where a grant is missing.

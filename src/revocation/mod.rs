@@ -204,13 +204,16 @@ impl RevocationFeed {
         }
         let bytes = self.source.read().await?;
         let hash = ContentHash::of(&bytes);
-        if *self.seen() != Some(hash) {
+        let is_seen = *self.seen() == Some(hash);
+        if !is_seen {
             let updated = self.revocations.update(&bytes);
             updated.map_err(|error| RevocationFeedError::Refused {
                 place: self.source.to_string(),
                 error,
             })?;
-            kept?;
+        }
+        kept?;
+        if !is_seen {
             self.keep(&bytes)?;
             *self.seen() = Some(hash);
         }

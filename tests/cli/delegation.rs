@@ -55,6 +55,8 @@ fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
     .success();
     let ask = format!("token verify b.token --root-key {root} --operation 'fs read data/x'");
     run(&scene, &format!("{ask} --holder {bob}")).success();
+    // A key as `key` prints it names its owner too.
+    run(&scene, &format!("{ask} --holder {}", bob.replacen(':', "/", 1))).success();
     // Several holders may present a token together.
     let module = format!("blake3:{}", "cd".repeat(32));
     run(&scene, &format!("{ask} --holder {module} --holder {bob}")).success();
@@ -173,7 +175,7 @@ fn an_auditor_vouches_for_the_modules_of_a_lock() {
     let said = verify("demanding.token", &main).failure_with_hint(3);
     assert!(
         said.contains(&format!(
-            "refused by block 1: it demands a module that {auditor} attested"
+            "refused by block 1: it is only for modules that {auditor} attested"
         )),
         "{said}"
     );
@@ -288,4 +290,45 @@ fn a_new_attestation_can_be_added_beside_an_old_one() {
         )
         .success();
     }
+}
+
+/// The README's section, word for word, in a shell that stops at the first command that fails.
+#[test]
+fn the_readme_says_how() {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("## Delegation between programs").nth(1).unwrap();
+    let script = section.split("```sh\n").nth(1).unwrap();
+    let script = script.split("```").next().unwrap();
+    let scene = Scene::new()
+        .file("secure.toml", crate::support::manifest(&["fs.read=./**"], ""))
+        .file(
+            "main.js",
+            "import { fs } from 'cap:self';\nconsole.log(await fs.readTextFile('data/public/notes.txt'));",
+        )
+        .file("data/public/notes.txt", "the notes");
+    run(&scene, "lock").success();
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_secure-runtime"))
+        .parent()
+        .unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-euc", script]).current_dir(scene.base()).env_clear();
+    shell.env("PATH", path).env("HOME", super::home(&scene));
+    let out = Done::from(shell.output().unwrap()).success();
+    assert_eq!(out.matches("the notes\n").count(), 2, "{out}");
+    for part in [
+        ", sealed; its signatures hold",
+        "notes.txt is allowed",
+        "revoked block 2 of bob.token",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    // And what it ends with is so.
+    let root = run(&scene, "key public root.key").success();
+    let line = format!(
+        "run --token bob.token --root-key {} --holder-key bob.key --revocations revoked.list",
+        root.trim()
+    );
+    let said = run(&scene, &line).failure_with_hint(3);
+    assert!(said.contains("revoked"), "{said}");
 }

@@ -13,7 +13,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secure_runtime_capabilities::{Base, Block, Families, PublicKey, Rights, Token};
+use secure_runtime_capabilities::{Base, Block, Families, Holder, PublicKey, Rights, Token};
 
 use super::failure::Failure;
 use super::project;
@@ -74,7 +74,7 @@ struct BlockArguments {
     #[arg(long, value_name = "TIME")]
     not_before: Option<String>,
 
-    /// Who may use it: blake3:HASH of a module, or ed25519:KEY
+    /// Who may use it: blake3:HASH of a module, or a public key
     #[arg(long, value_name = "HOLDER")]
     holder: Option<String>,
 
@@ -142,7 +142,7 @@ impl BlockArguments {
             rights,
             expires: time(&self.expires)?,
             not_before: time(&self.not_before)?,
-            holder: self.holder.as_deref().map(str::parse).transpose()?,
+            holder: self.holder.as_deref().map(holder).transpose()?,
             attested_by: self.attested_by.as_deref().map(str::parse).transpose()?,
             ..Block::default()
         })
@@ -156,6 +156,15 @@ fn rights(grants: &[String], base: &Base) -> Result<Rights, Failure> {
         rights.extend(families.parse_grant(grant, base)?);
     }
     Ok(Rights::new(rights)?)
+}
+
+/// A module by its hash, or the owner of a key: as a holder (`ed25519:`), or as `key` prints it (`ed25519/`).
+fn holder(text: &str) -> Result<Holder, Failure> {
+    if text.starts_with("ed25519/") {
+        let key: PublicKey = text.parse()?;
+        return Ok(Holder::Key(*key.as_bytes()));
+    }
+    Ok(text.parse()?)
 }
 
 /// Unix seconds of a duration from now, or of a time in RFC 3339.

@@ -1,6 +1,6 @@
 //! `token seal`
 
-use secure_runtime_capabilities::{Holder, TokenError};
+use secure_runtime_capabilities::TokenError;
 
 use super::{Given, Out};
 use crate::cli::failure::Failure;
@@ -10,7 +10,7 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     token: Given,
 
-    /// Who alone may use it: blake3:HASH of a module, or ed25519:KEY of whoever proves to have the private key
+    /// Who alone may use it: blake3:HASH of a module, or the public key of who proves to have the private one
     #[arg(long, value_name = "HOLDER")]
     holder: String,
 
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn seal(arguments: &Arguments) -> Result<String, Failure> {
-    let holder: Holder = arguments.holder.parse()?;
+    let holder = super::holder(&arguments.holder)?;
     let token = arguments.token.read()?;
     let sealed = token.seal_for(holder).map_err(|error| match error {
         TokenError::Sealed => Failure::usage("the token is sealed already: nothing can be added to it")

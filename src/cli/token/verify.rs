@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use secure_runtime_capabilities::{
-    Base, Challenge, Context, Decision, Denial, Families, Holder, Operation, Proof, PublicKey, Reason, Token,
+    Challenge, Context, Decision, Explained, Explanation, Families, Holder, Proof, PublicKey, Reason, Token,
     explain,
 };
 
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     operation: Option<String>,
 
-    /// Who is taken to present the token, without a proof: blake3:HASH of a module, or ed25519:KEY (repeatable)
+    /// Who is taken to present the token, without a proof: blake3:HASH of a module, or a public key (repeatable)
     #[arg(long = "holder", value_name = "HOLDER")]
     holders: Vec<String>,
 
@@ -61,7 +61,7 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     };
     let mut holders = Vec::new();
     for holder in &arguments.holders {
-        holders.push(holder.parse()?);
+        holders.push(super::holder(holder)?);
     }
     let token = arguments.token.read()?;
     holders.extend(proven(arguments, &token)?);
@@ -73,21 +73,30 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
         holders: &holders,
         revocations: revocations.as_ref(),
     };
-    let Some(operation) = operation else {
-        return valid(&token, &context, &families, &base);
+    // A missing grant is the last of a block's reasons: what refuses any operation for another one refuses all.
+    let asked = match &operation {
+        Some(operation) => operation.clone(),
+        None => families.parse_operation("random", &base)?,
     };
-    let shown = text::one_line(&operation.to_string());
-    match token.authority().decide(&operation, &context) {
-        Decision::Allowed => Ok(format!("{shown} is allowed\n")),
-        Decision::Denied(denial) => {
-            let explanation = explain(token.authority(), &operation, &context, &families, &base);
-            let help = match (reason::help(denial.reason), &explanation.missing) {
-                (Some(help), _) => help.to_owned(),
-                (None, Some(missing)) => format!("it would need `{}`", missing.manifest_line()),
-                (None, None) => "get another token".to_owned(),
+    let explanation = explain(token.authority(), &asked, &context, &families, &base);
+    let is_asked = |reason: Reason| operation.is_some() || reason != Reason::NoGrant;
+    let mut blocks = (0..).zip(&explanation.blocks);
+    let refusal = blocks.find(|(_, block)| block.refusal.is_some_and(is_asked));
+    let shown = text::one_line(&asked.to_string());
+    match (refusal, explanation.decision) {
+        (Some((number, block)), _) => {
+            let what = match operation {
+                Some(_) => format!("{shown} is denied"),
+                None => "the token's signatures hold, but it cannot be used".to_owned(),
             };
-            Err(denied(denial, &format!("{shown} is denied")).with_help(help))
+            Err(denied(&what, number, block, &explanation))
         }
+        (None, _) if operation.is_none() => Ok(format!(
+            "valid: {}, and its signatures hold\n",
+            text::count(token.blocks().len(), "block")
+        )),
+        (None, Decision::Allowed) => Ok(format!("{shown} is allowed\n")),
+        (None, Decision::Denied(_)) => Err(Failure::bug("no block refuses what is denied")),
     }
 }
 
@@ -102,46 +111,17 @@ fn proven(arguments: &Arguments, token: &Token) -> Result<Option<Holder>, Failur
     Ok(Some(challenge.accept(&proof, token, &by)?))
 }
 
-/// Whether the token can be used now and by these holders at all.
-fn valid(token: &Token, context: &Context<'_>, families: &Families, base: &Base) -> Result<String, Failure> {
-    // A missing grant is the last of a block's reasons: what refuses any operation for another one refuses all.
-    let any = families.parse_operation("random", base)?;
-    if let Some(denial) = unusable(token, &any, context, families, base) {
-        let help = reason::help(denial.reason).unwrap_or("get another token");
-        return Err(denied(denial, "the token's signatures hold, but it cannot be used").with_help(help));
+fn denied(what: &str, number: usize, block: &Explained, explanation: &Explanation) -> Failure {
+    let operation = &explanation.operation;
+    let right = format!("{}.{}", operation.family(), operation.action());
+    let mut said = format!("{what}\n  refused by block {number}: {}", block.reason(&right));
+    if let Some(remedy) = &block.remedy {
+        said.push_str(&format!("\n  {remedy}"));
     }
-    Ok(format!(
-        "valid: {}, and its signatures hold\n",
-        text::count(token.blocks().len(), "block")
-    ))
-}
-
-/// The first refusal that is not about grants.
-fn unusable(
-    token: &Token,
-    operation: &Operation<'_>,
-    context: &Context<'_>,
-    families: &Families,
-    base: &Base,
-) -> Option<Denial> {
-    let explanation = explain(token.authority(), operation, context, families, base);
-    match explanation.decision {
-        Decision::Allowed => return None,
-        Decision::Denied(denial) if denial.reason != Reason::NoGrant => return Some(denial),
-        Decision::Denied(_) => {}
-    }
-    let refusals = (0..).zip(&explanation.blocks);
-    let mut refusals = refusals.filter_map(|(block, explained)| {
-        let reason = explained.refusal.filter(|reason| *reason != Reason::NoGrant)?;
-        Some(Denial { block, reason })
-    });
-    refusals.next()
-}
-
-fn denied(denial: Denial, what: &str) -> Failure {
-    let why = reason::why(denial.reason).unwrap_or_else(|| "it has no grant for it".to_owned());
-    Failure::new(
-        Code::Denied,
-        format!("{what}\n  refused by block {}: {why}", denial.block),
-    )
+    let help = match (block.refusal.and_then(reason::help), &explanation.missing) {
+        (Some(help), _) => help.to_owned(),
+        (None, Some(missing)) => format!("it would need `{}`", missing.manifest_line()),
+        (None, None) => "get another token".to_owned(),
+    };
+    Failure::new(Code::Denied, said).with_help(help)
 }
