@@ -7,6 +7,7 @@
 )]
 
 mod attacks;
+mod boundaries;
 mod delegation;
 mod evaluator;
 mod evaluator_agrees;

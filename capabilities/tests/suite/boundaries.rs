@@ -1,0 +1,131 @@
+//! Limits at the last value that is within and the first that is not, and the texts of values: what mutation testing
+//! found no other test to notice.
+
+use std::time::Duration;
+
+use secure_runtime_capabilities::*;
+
+use crate::{base, operation};
+
+/// TOK-27
+#[test]
+fn paths_may_be_as_long_as_the_limit() {
+    let root = Base::new("/").unwrap();
+    let slashes = "/".repeat(MAX_PATH);
+    assert_eq!(FsPath::parse(&slashes, &root).unwrap().to_string(), "/");
+    assert_eq!(
+        FsPath::parse(&format!("{slashes}/"), &root),
+        Err(PathError::TooLong { length: MAX_PATH + 1 })
+    );
+    // Absolute it is one byte longer than as given.
+    let nearly = ["a"; MAX_PATH / 2].join("/");
+    let path = FsPath::parse(&nearly, &root).unwrap();
+    assert_eq!(path.as_str().len(), MAX_PATH);
+    assert_eq!(
+        FsPath::parse(&format!("{nearly}b"), &root),
+        Err(PathError::TooLong { length: MAX_PATH + 1 })
+    );
+    assert_eq!(path.to_string(), path.as_str());
+}
+
+/// TOK-35
+#[test]
+fn keys_may_be_as_long_as_the_limit() {
+    let longest = "é".repeat(MAX_KEY / 2);
+    assert_eq!(Key::parse(&longest).unwrap().as_str(), longest);
+    for text in ["", "a\0", &format!("{longest}a")] {
+        assert_eq!(Key::parse(text), Err(Problem::Key));
+    }
+}
+
+/// TOK-36
+#[test]
+fn names_of_modules_have_a_form() {
+    let hash = [10; 32];
+    let longest = "n".repeat(MAX_PATH);
+    for name in ["a", "app:/main.js", "..a/b..", &longest] {
+        let module = ModuleId::new(name, &hash).unwrap();
+        assert_eq!(module.to_string(), format!("{name}#blake3:{}", "0a".repeat(32)));
+        assert_eq!(ModuleId::parse(module.as_str()), Ok(module));
+    }
+    for name in [
+        "",
+        "a#",
+        "a*",
+        "a b",
+        "a\u{a0}b",
+        "a\u{1}b",
+        "a//b",
+        "a/",
+        "/a",
+        "a/./b",
+        "a/../b",
+        "..",
+        &format!("{longest}n"),
+    ] {
+        assert_eq!(ModuleId::new(name, &hash), Err(Problem::ModuleName), "{name:?}");
+    }
+}
+
+/// TOK-30
+#[test]
+fn resolutions_are_what_their_texts_say() {
+    let texts = ["1us", "10us", "100us", "1ms", "10ms", "100ms", "1s"];
+    let mut step = Duration::from_micros(1);
+    for (resolution, text) in Resolution::ALL.into_iter().zip(texts) {
+        assert_eq!((resolution.to_string().as_str(), resolution.step()), (text, step));
+        step *= 10;
+    }
+}
+
+/// A token that another tool made may hold patterns that are no scope: they are shown so that none reads as one.
+#[test]
+fn patterns_of_other_tools_are_not_shown_as_scopes() {
+    let odd = [Pattern::affix("a", "z"), Pattern::affix("", "z")];
+    for family in Families::builtin().iter() {
+        let action = family.actions()[0].name;
+        let shown = family.describe(action, &odd, &base());
+        assert_eq!(shown, ["a…z", "…z"], "{}", family.name());
+    }
+    assert_eq!(
+        Random.describe(
+            ActionName::READ,
+            &[Pattern::exact("urandom"), Pattern::exact("os")],
+            &base()
+        ),
+        ["urandom", "true"]
+    );
+}
+
+/// What an extension converts once and decides on is the operation that its text means.
+#[test]
+fn operations_on_values_are_those_on_their_texts() {
+    let path = FsPath::parse("data/a", &base()).unwrap();
+    let origin = Origin::parse("https://a.com").unwrap();
+    let name = VariableName::parse("HOME").unwrap();
+    let key = Key::parse("user/1").unwrap();
+    let module = ModuleId::new("a.js", &[1; 32]).unwrap();
+    for (of_value, text) in [
+        (Operation::fs_read(&path), "fs read data/a".to_owned()),
+        (Operation::fs_write(&path), "fs write data/a".to_owned()),
+        (
+            Operation::net_connect(&origin),
+            "net connect https://a.com".to_owned(),
+        ),
+        (Operation::env_read(&name), "env read HOME".to_owned()),
+        (Operation::kv_read(&key), "kv read user/1".to_owned()),
+        (Operation::kv_write(&key), "kv write user/1".to_owned()),
+        (
+            Operation::module_import(&module),
+            format!("module import a.js#blake3:{}", "01".repeat(32)),
+        ),
+        (
+            Operation::clock_read(Resolution::Second),
+            "clock read 1s".to_owned(),
+        ),
+        (Operation::random_read(), "random read os".to_owned()),
+    ] {
+        assert_eq!(of_value.clone().into_owned(), operation(&text), "{text}");
+        assert_eq!(of_value, operation(&text), "{text}");
+    }
+}
