@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime::{RevocationFeed, RevocationFeedError, RevocationsLoaded};
-use secure_runtime_capabilities::{KeyPair, RevocationError, RevocationId, RevocationList};
+use secure_runtime_capabilities::{KeyPair, RevocationError, RevocationId, RevocationList, Revocations};
 
-use crate::support::Server;
+use crate::support::{Scene, Server};
 
 /// An issuer of lists, a server that has the newest, and a folder to keep them in.
 struct Issuer {
@@ -302,4 +302,28 @@ fn a_file_is_looked_at_until_the_refresher_is_dropped() {
     drop(refresher);
     assert!(told.recv().is_err(), "its thread has ended");
     assert_eq!(revocations.list().unwrap().sequence, 2);
+}
+
+/// CLI-23, TOK-43. A list that is stale, or none, is not taken for one that revokes nothing.
+#[test]
+fn without_a_current_list_a_program_may_do_nothing() {
+    let key = KeyPair::generate().unwrap();
+    let revocations = Revocations::new(key.public());
+    let source = "import { fs } from 'cap:self';
+        try {
+          console.log(await fs.readTextFile('data/x'));
+        } catch (error) {
+          console.log(`${error.code}: ${error.message}`);
+        }";
+    let scene = Scene::of_main(&["fs.read=./data/**"], source)
+        .file("data/x", "allowed")
+        .revocations(revocations.clone());
+    let denied = |out: &str| out.starts_with("revoked: ") && out.contains("the revocation list is stale");
+    let out = scene.run(&[]).completed().out;
+    assert!(denied(&out), "{out}");
+    revocations.update(&list(&key, 1, -1)).unwrap();
+    let out = scene.run(&[]).completed().out;
+    assert!(denied(&out), "{out}");
+    revocations.update(&list(&key, 2, 600)).unwrap();
+    assert_eq!(scene.run(&[]).completed().out, "allowed\n");
 }

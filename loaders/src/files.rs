@@ -139,7 +139,13 @@ impl FolderLock {
                 Err(TryLockError::WouldBlock) if start.elapsed() < FolderLock::PATIENCE => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                Err(error) => return Err(io::Error::from(error).into()),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(FileError::System {
+                        kind: io::ErrorKind::WouldBlock,
+                        message: "another program keeps its folder locked".to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(error.into()),
             }
         }
     }

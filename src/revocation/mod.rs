@@ -308,3 +308,29 @@ fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use secure_runtime_capabilities::{KeyPair, RevocationList};
+
+    use super::*;
+
+    /// CLI-23.
+    #[test]
+    fn how_often_is_looked() {
+        let key = KeyPair::generate().unwrap();
+        let pause = |place: &str, validity: Option<u64>| {
+            let feed = RevocationFeed::new(place, key.public()).unwrap();
+            if let Some(validity) = validity {
+                let list = RevocationList::new(1, 1_000, 1_000 + validity, []).unwrap();
+                feed.revocations().update(&list.sign(&key).unwrap()).unwrap();
+            }
+            feed.pause().as_secs()
+        };
+        for (validity, expected) in [(5, 10), (90, 30), (180, 60), (604_800, 60)] {
+            assert_eq!(pause("http://localhost/r.list", Some(validity)), expected);
+            assert_eq!(pause("r.list", Some(validity)), 1);
+        }
+        assert_eq!(pause("https://localhost/r.list", None), 10);
+    }
+}

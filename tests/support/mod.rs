@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{AuditRecord, Exit, KvStore, Limits, OpenOptions, Program, Runtime, Verdict};
-use secure_runtime_capabilities::{KeyPair, PublicKey};
+use secure_runtime_capabilities::{KeyPair, PublicKey, Revocations};
 
 pub(crate) use self::server::Server;
 
@@ -25,6 +25,7 @@ pub(crate) struct Scene {
     token: Option<(Vec<u8>, PublicKey)>,
     holder_keys: Vec<KeyPair>,
     kv: Option<Arc<dyn KvStore>>,
+    revocations: Option<Revocations>,
 }
 
 impl Scene {
@@ -40,6 +41,7 @@ impl Scene {
             limits: None,
             variables: Vec::new(),
             token: None,
+            revocations: None,
             holder_keys: Vec::new(),
             kv: None,
         }
@@ -111,6 +113,12 @@ impl Scene {
         self
     }
 
+    /// Revocations to heed.
+    pub(crate) fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
     /// The program's folder.
     pub(crate) fn base(&self) -> &Path {
         &self.base
@@ -156,6 +164,9 @@ impl Scene {
         let mut builder = Runtime::builder();
         if let Some((token, key)) = &self.token {
             builder = builder.token(token.clone()).root_key(*key);
+        }
+        if let Some(revocations) = &self.revocations {
+            builder = builder.revocations(revocations.clone());
         }
         for key in &self.holder_keys {
             builder = builder.holder_key(key);
