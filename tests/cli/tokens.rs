@@ -279,3 +279,73 @@ fn a_module_that_is_not_attested_ends_run_with_3() {
     assert_eq!(run("all.token").success(), "Hello, world!\n");
     assert!(super::has_run(&scene));
 }
+
+/// CLI-12: what one program seals, another is run under, when it is who the token is bound to.
+#[test]
+fn what_a_program_seals_runs_another_program() {
+    let (importer, root) = with_key();
+    let importer = importer.file(
+        "secure.toml",
+        "[package]\nname = \"importer\"\nentry = \"main.js\"\n[grants]\nfs.read = [\"/**\"]\n",
+    );
+    let exporter = Scene::new()
+        .file(
+            "secure.toml",
+            "[package]\nname = \"exporter\"\nentry = \"main.js\"\n[grants]\nfs.read = [\"./data/**\"]\nfs.write = [\"./out/**\"]\n",
+        )
+        .file(
+            "main.js",
+            "import { fs, seal } from 'cap:self';
+            export default async function main([holder]) {
+              const bytes = seal(fs.attenuate({ read: ['./data/shared/**'] }), { holder });
+              await fs.writeTextFile('out/sealed.token', bytes.toBase64({ alphabet: 'base64url' }));
+            }",
+        )
+        .file("data/shared/a.txt", "shared")
+        .file("data/secret.txt", "secret")
+        .folder("out");
+    let shared = exporter.base().join("data/shared/a.txt");
+    let secret = exporter.base().join("data/secret.txt");
+    let importer = importer.file(
+        "main.js",
+        format!(
+            "import {{ fs }} from 'cap:self';
+            console.log(await fs.readTextFile({shared:?}));
+            await fs.readTextFile({secret:?});"
+        ),
+    );
+    let module = ContentHash::of(importer.read("main.js").as_bytes()).to_string();
+
+    let here = |path: &str| exporter.base().join(path).display().to_string();
+    let grants = [
+        format!("fs.read={}", here("data/**")),
+        format!("fs.write={}", here("out/**")),
+    ];
+    let mint = ["token", "mint", "--key", "root.key", "--out", "root.token"];
+    let grants = grants.iter().flat_map(|grant| ["--grant", grant.as_str()]);
+    secure_runtime(&importer, &mint.into_iter().chain(grants).collect::<Vec<_>>()).success();
+    let token = importer.base().join("root.token").display().to_string();
+    let seal = |holder: &str| {
+        let run = ["run", ".", "--token", &token, "--root-key", &root, "--", holder];
+        secure_runtime(&exporter, &run)
+    };
+    seal(&module).success();
+    let sealed = here("out/sealed.token");
+    let run = || secure_runtime(&importer, &["run", ".", "--token", &sealed, "--root-key", &root]);
+    let ran = run();
+    assert_eq!(ran.out, "shared\n");
+    assert!(ran.failure(3).contains("secret.txt"));
+
+    // For another module it is worth nothing to this one.
+    seal(&format!("blake3:{}", "07".repeat(32))).success();
+    let ran = run();
+    assert_eq!(ran.out, "");
+    assert!(ran.failure(3).contains("a.txt"));
+
+    // Without a token there is nothing to make one from.
+    let said = secure_runtime(&exporter, &["run", ".", "--", &module]).failure_with_hint(3);
+    assert!(
+        said.contains("fs seal") && said.contains("run it with a token"),
+        "{said}"
+    );
+}
