@@ -9,10 +9,8 @@ use biscuit_auth::{
 };
 use prost::Message;
 
+use crate::token::MAX_TEXT;
 use crate::{Attestation, KeyPair, PublicKey, TokenError, datalog};
-
-/// Most bytes of a request or of a signed attestation.
-const MAX_SIZE: usize = crate::MAX_TOKEN * 8;
 
 /// What a third party signs about: this token's next block. It gives nothing away but the token's last signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +98,8 @@ fn decode(text: &str) -> Result<Vec<u8>, TokenError> {
     let refused = |cause: &str| TokenError::Attestation {
         cause: cause.to_owned(),
     };
-    if text.len() > MAX_SIZE {
+    // Larger ones fit into no token.
+    if text.len() > MAX_TEXT {
         return Err(refused("it is too long"));
     }
     URL_SAFE

@@ -26,6 +26,9 @@ use crate::{
 /// Most bytes of a token.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
+/// Most characters of a token's text.
+pub(crate) const MAX_TEXT: usize = MAX_TOKEN.div_ceil(3) * 4;
+
 /// The signature version that binds a third party's block to its place in a token.
 const THIRD_PARTY_SIGNATURE: u32 = 1;
 
@@ -322,8 +325,7 @@ impl Token {
     /// # Errors
     /// Other text, and as [`Token::verify`].
     pub fn parse_text(text: &str, root: &PublicKey) -> Result<Token, TokenError> {
-        let most = MAX_TOKEN.div_ceil(3) * 4;
-        if text.len() > most {
+        if text.len() > MAX_TEXT {
             return Err(TokenError::TooLarge {
                 size: text.len() / 4 * 3,
             });

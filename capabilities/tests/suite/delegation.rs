@@ -272,6 +272,14 @@ fn attestations_cannot_be_moved() {
         assert!(SignedAttestation::parse_text(text).is_err(), "{text}");
     }
     assert!(AttestationRequest::parse_text("!").is_err());
+    // As long as a token's text may be, and longer.
+    let long = |length: usize| {
+        SignedAttestation::parse_text(&"A".repeat(length))
+            .unwrap_err()
+            .to_string()
+    };
+    let most = MAX_TOKEN.div_ceil(3) * 4;
+    assert!(!long(most).contains("too long") && long(most + 4).contains("too long"));
 }
 
 /// TOK-33: sizes.
