@@ -1,6 +1,6 @@
 //! secure-runtime runs JavaScript that you did not write with only the rights that you gave it.
 //!
-//! Every module of a program holds its own token, narrowed from the program's; every module's bytes are
+//! Every module of a program holds its own signed token, narrowed from the program's; every module's bytes are
 //! fetched by their BLAKE3 hash and verified; every operation on a file, a socket or anything else outside the
 //! isolate is decided against the caller's token chain before it happens.
 //!

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Block, BlockError, Families, Holder, PublicKey, Right, Rights, RightsError, ScopeError,
-    Token,
+    Authority, Base, Block, BlockError, Families, Holder, KeyPair, PublicKey, Right, Rights, RightsError,
+    ScopeError, Token, TokenError,
 };
 use secure_runtime_loaders::{ContentHash, Graph};
 
@@ -20,18 +20,24 @@ pub(crate) struct Principal {
     block: Block,
     /// Where each block of this module's chain comes from, for people.
     pub(crate) block_names: Arc<[String]>,
-    authority: OnceLock<Result<Authority, BlockError>>,
+    token: OnceLock<Result<Option<Token>, TokenError>>,
 }
 
 /// The authority of every module of one program.
 ///
-/// Within the program, a chain is its blocks: nobody else is asked to believe them, so nothing is signed. What leaves
-/// the program is a token again, made from the given one: see [`crate::extensions::Capability::seal`].
+/// Every module has a token of its own: the program's and one block more, signed when the module first asks for its
+/// capabilities, which most never do. Only under a sealed token, to which nobody can add a block that others would believe,
+/// the chains of modules are their blocks alone; they mean the same. What leaves the program is made from the given token:
+/// see [`crate::extensions::Capability::seal`].
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
     /// The token from outside that the program runs under.
     given: Option<Token>,
-    /// The whole program's: the given token's, narrowed to its grants.
+    /// The program's own token, signed when a module first needs it: the given one and its grants, or its grants under a
+    /// key pair that lives only for this run. None under a sealed token.
+    token: OnceLock<Result<Option<Token>, TokenError>>,
+    grants: Block,
+    /// What that token means: the given token's authority, narrowed to the program's grants.
     ceiling: Authority,
     principals: Vec<Arc<Principal>>,
 }
@@ -98,9 +104,8 @@ impl LinkPlan {
             .collect();
         app_blocks.push("the program's [grants]".to_owned());
         let ceiling = match given {
-            // Also of a sealed token, to which nobody can add a block that others would believe.
             Some(token) => token.authority().narrow(&grants)?,
-            None => Authority::new(grants)?,
+            None => Authority::new(grants.clone())?,
         };
 
         let mut principals = Vec::with_capacity(graph.modules().len());
@@ -138,11 +143,13 @@ impl LinkPlan {
                     ..Block::default()
                 },
                 block_names: block_names.into(),
-                authority: OnceLock::new(),
+                token: OnceLock::new(),
             }));
         }
         Ok(LinkPlan {
             given: given.cloned(),
+            token: OnceLock::new(),
+            grants,
             ceiling,
             principals,
         })
@@ -174,13 +181,29 @@ impl LinkPlan {
         &self.ceiling
     }
 
-    /// The module's authority: the program's and one block more. Compiled when it is first asked for: most modules never
-    /// ask.
-    pub(crate) fn authority(&self, principal: &Principal) -> Result<Authority, BlockError> {
-        principal
-            .authority
-            .get_or_init(|| self.ceiling.narrow(&principal.block))
-            .clone()
+    /// The module's authority: its token's, where it can have one.
+    pub(crate) fn authority(&self, principal: &Principal) -> Result<Authority, TokenError> {
+        match self.token(principal)? {
+            Some(token) => Ok(token.authority().clone()),
+            None => Ok(self.ceiling.narrow(&principal.block)?),
+        }
+    }
+
+    fn token(&self, principal: &Principal) -> Result<Option<Token>, TokenError> {
+        let signed = principal.token.get_or_init(|| {
+            let program = self.program_token()?;
+            program.map(|token| token.attenuate(&principal.block)).transpose()
+        });
+        signed.clone()
+    }
+
+    fn program_token(&self) -> Result<Option<Token>, TokenError> {
+        let signed = self.token.get_or_init(|| match &self.given {
+            Some(token) if token.is_sealed() => Ok(None),
+            Some(token) => token.attenuate(&self.grants).map(Some),
+            None => Token::mint(&KeyPair::generate()?, &self.grants).map(Some),
+        });
+        signed.clone()
     }
 }
 
@@ -193,10 +216,10 @@ mod tests {
 
     use super::*;
 
-    /// A module's chain is the program's and one block, which binds it to the module's bytes: presented as another
+    /// A module's token is the program's and one block, which binds it to the module's bytes: presented as another
     /// module, it is refused.
     #[test]
-    fn every_authority_is_bound_to_its_module() {
+    fn every_token_is_bound_to_its_module() {
         let module = |name: &str| Module {
             name: format!("app:/{name}"),
             package: 0,
@@ -218,7 +241,11 @@ mod tests {
         let operation = families.parse_operation("fs read data/x", &base).unwrap();
         let holder = |module: u32| Holder::Module(*plan.principal(module).unwrap().hash.as_bytes());
         for (module, other) in [(0, 1), (1, 0)] {
-            let authority = plan.authority(plan.principal(module).unwrap()).unwrap();
+            let principal = plan.principal(module).unwrap();
+            let token = plan.token(principal).unwrap().unwrap();
+            let token = Token::verify(token.as_bytes(), token.root()).unwrap();
+            let authority = plan.authority(principal).unwrap();
+            assert_eq!(token.authority(), &authority);
             let decide = |holder: &Holder| {
                 let context = Context {
                     holders: std::slice::from_ref(holder),
@@ -231,5 +258,37 @@ mod tests {
                 matches!(decide(&holder(other)), Decision::Denied(denial) if denial.reason == Reason::WrongHolder)
             );
         }
+    }
+
+    /// To a sealed token nobody can add a block: modules have what their blocks leave of it, and no token.
+    #[test]
+    fn under_a_sealed_token_modules_are_narrowed_all_the_same() {
+        let module = Module {
+            name: "app:/a.js".to_owned(),
+            package: 0,
+            hash: ContentHash::of(b"a"),
+            size: 0,
+            kind: ModuleKind::JavaScript,
+            imports: BTreeMap::new(),
+            globals: Vec::new(),
+            grants: None,
+        };
+        let app = Package {
+            name: String::new(),
+            version: None,
+            grants: vec!["fs.read=./data/**".to_owned()],
+        };
+        let graph = Graph::new(0, vec![app], vec![module]).unwrap();
+        let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
+        let rights = Rights::new(families.parse_grant("fs.read=./**", &base).unwrap()).unwrap();
+        let open = Token::mint(&KeyPair::generate().unwrap(), &Block::of(rights)).unwrap();
+        let sealed = open.seal().unwrap();
+        let plan = |token: &Token| LinkPlan::new(&graph, Some(token), &families, &base).unwrap();
+        let authority = |plan: &LinkPlan| plan.authority(plan.principal(0).unwrap()).unwrap();
+        let (open, sealed) = (plan(&open), plan(&sealed));
+        assert!(open.token(open.principal(0).unwrap()).unwrap().is_some());
+        assert!(sealed.token(sealed.principal(0).unwrap()).unwrap().is_none());
+        assert_eq!(authority(&open), authority(&sealed));
+        assert_eq!(authority(&sealed).blocks().len(), 3);
     }
 }
