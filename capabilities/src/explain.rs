@@ -86,7 +86,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// Every block, the authority block first.
     pub blocks: Vec<Explained>,
-    /// The smallest grant that every block which lacks it would need, or `None` when no grant is missing.
+    /// The smallest grant that every block which lacks it would need, or `None` when no grant is missing, or when no scope
+    /// means the resource without meaning more: one with a `*` in its name.
     pub missing: Option<Described>,
 }
 
@@ -145,14 +146,20 @@ pub fn explain(
         rights.is_some_and(|rights| !rights.allows(family, action, operation.resource()))
     });
     let resource = Pattern::exact(operation.resource());
+    let mut suggested = scopes(std::slice::from_ref(&resource));
+    // A resource whose text would mean more as a scope, such as a file of the name `*`, has none that could be pasted.
+    suggested.retain(|scope| {
+        let rights = families.parse_scope(family.as_str(), Some(action.as_str()), scope, base);
+        rights.is_ok_and(|rights| rights.iter().any(|right| right.pattern == resource))
+    });
     Explanation {
         operation: operation.clone().into_owned(),
         decision: authority.decide(operation, context),
         blocks,
-        missing: lacks.then(|| Described {
+        missing: (lacks && !suggested.is_empty()).then_some(Described {
             family,
             action,
-            scopes: scopes(&[resource]),
+            scopes: suggested,
         }),
     }
 }

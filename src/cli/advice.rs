@@ -195,7 +195,11 @@ fn otherwise(explanation: &Explanation) -> String {
         }
         Decision::Denied(denial) => {
             let help = reason::help(denial.reason);
-            help.unwrap_or("see `secure-runtime help explain`").to_owned()
+            // A grant is missing, but none that could be written means this resource alone.
+            help.unwrap_or(
+                "its name would mean more than itself as a scope, because of the `*`: rename it, or grant what it is in",
+            )
+            .to_owned()
         }
     }
 }

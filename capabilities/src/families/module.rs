@@ -7,7 +7,8 @@ use crate::{Action, ActionName, Base, Family, FamilyName, MAX_PATH, Pattern, Pro
 /// Between a module's name and its hash.
 const CONTENT: &str = "#blake3:";
 
-/// Modules. A scope is a hash (`blake3:…`), a name (`app:/plugins/a.js`), or all names below one (`marked/**`).
+/// Modules. A scope is a hash (`blake3:…`), a name (`app:/plugins/a.js`), both (`app:/plugins/a.js#blake3:…`), or all names
+/// below one (`marked/**`).
 #[derive(Debug, Clone, Copy)]
 pub struct Module;
 
@@ -76,6 +77,9 @@ impl Family for Module {
         if let Some(digits) = text.strip_prefix("blake3:") {
             hexadecimal::decode::<32>(digits).ok_or(Problem::Module)?;
             return Ok(vec![Pattern::affix("", format!("#{text}"))]);
+        }
+        if text.contains(CONTENT) {
+            return Ok(vec![Pattern::exact(ModuleId::parse(text)?.0)]);
         }
         if let Some(folder) = text.strip_suffix("/**") {
             check_name(folder)?;

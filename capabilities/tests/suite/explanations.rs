@@ -132,6 +132,37 @@ fn revocation_is_explained() {
     insta::assert_snapshot!("a_revoked_block", explain(&NOON));
 }
 
+/// A guest chooses the names that it asks for: pasting what a denial suggests must never grant more than that name.
+#[test]
+fn a_name_with_a_star_is_suggested_to_nobody() {
+    let authority = Authority::new(Block::default()).unwrap();
+    for text in [
+        "fs read /**",
+        "fs read data/**",
+        "fs write *",
+        "env read *",
+        "env read A*",
+        "kv write user*",
+        "kv read *",
+    ] {
+        let explanation = explain(&authority, &operation(text), &NOON, &Families::builtin(), &base());
+        assert_eq!(explanation.missing, None, "{text}");
+        assert!(!explanation.to_string().contains("needs this grant"), "{text}");
+    }
+    let text = format!("module a/b.js#blake3:{}", "01".repeat(32));
+    let explanation = explain(
+        &authority,
+        &operation(&text),
+        &NOON,
+        &Families::builtin(),
+        &base(),
+    );
+    assert_eq!(
+        explanation.missing.unwrap().scopes,
+        [text.strip_prefix("module ").unwrap()]
+    );
+}
+
 #[test]
 fn the_missing_grant_is_a_line_of_the_manifest() {
     for (text, expected) in [

@@ -268,7 +268,8 @@ fn keys_are_granted_by_themselves_or_by_their_beginning() {
 fn modules_are_granted_by_name_or_by_content() {
     let (one, other) = ("01".repeat(32), "02".repeat(32));
     let hash = format!("blake3:{one}");
-    for text in ["app:/plugins/a.js", "marked/**", "app:/plugins/**", &hash] {
+    let both = format!("app:/plugins/a.js#{hash}");
+    for text in ["app:/plugins/a.js", "marked/**", "app:/plugins/**", &hash, &both] {
         assert_eq!(scope(&format!("module={text}")), [text]);
     }
     for text in [
@@ -286,6 +287,8 @@ fn modules_are_granted_by_name_or_by_content() {
         "blake3:01",
         "**",
         "a/**/b",
+        "a#blake3:01",
+        "#blake3:0101010101010101010101010101010101010101010101010101010101010101",
     ] {
         let grant = format!("module.import={text}");
         assert!(

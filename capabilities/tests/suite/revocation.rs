@@ -123,12 +123,19 @@ fn a_revoker_stops_what_was_delegated_and_nothing_before_it() {
     let narrower = given.attenuate(&Block::default()).unwrap();
     let decide = |token: &Token| token.authority().decide(&operation("random"), &Context::at(NOW));
     let revoker = given.authority().revoker().unwrap();
+    assert!(format!("{revoker:?}").contains("is_revoked: false"));
     assert!(
         [&kept, &given, &narrower]
             .iter()
             .all(|token| decide(token).is_allowed())
     );
     revoker.revoke();
+    assert!(format!("{:?}", revoker.clone()).contains("is_revoked: true"));
+    assert_ne!(given.authority(), kept.authority(), "another number of blocks");
+    assert_eq!(
+        given.authority(),
+        kept.attenuate(&Block::default()).unwrap().authority()
+    );
     assert_eq!(decide(&given), revoked(2));
     assert_eq!(decide(&narrower), revoked(2));
     assert_eq!(decide(&kept), Decision::Allowed);
