@@ -35,6 +35,7 @@ pub fn scopes(data: &[u8]) -> Outcome {
                 Ok(operation),
                 "the canonical form is not canonical"
             );
+            check_suggestion(operation, &families, &base);
         }
     }
     if let Ok(holder) = text.parse::<Holder>() {
@@ -44,4 +45,26 @@ pub fn scopes(data: &[u8]) -> Outcome {
         assert_eq!(key.to_string(), text);
     }
     Outcome::of(&(granted, operation))
+}
+
+/// The grant that a denial suggests is pasted into a manifest: it may give no more than what was asked for.
+fn check_suggestion(operation: &Operation<'_>, families: &Families, base: &Base) {
+    let nothing = Authority::new(Block::default()).unwrap();
+    let explanation = explain(&nothing, operation, &Context::at(0), families, base);
+    for missing in explanation
+        .missing
+        .iter()
+        .filter(|missing| missing.family != FamilyName::CLOCK)
+    {
+        let (family, action) = (missing.family.as_str(), Some(missing.action.as_str()));
+        for scope in &missing.scopes {
+            if let Ok(rights) = families.parse_scope(family, action, scope, base) {
+                let exact = Pattern::exact(operation.resource());
+                assert!(
+                    rights.iter().all(|right| right.pattern == exact),
+                    "{operation}: {scope}"
+                );
+            }
+        }
+    }
 }
