@@ -488,6 +488,15 @@ mod tests {
         ] {
             assert_eq!(decide(&authority, "random", now, &[]), expected, "{now}");
         }
+        // Within the same seconds, what is not granted is denied for that reason.
+        for (now, reason) in [
+            (9, Reason::NotYetValid { from: 10 }),
+            (10, Reason::NoGrant),
+            (19, Reason::NoGrant),
+            (20, Reason::Expired { at: 20 }),
+        ] {
+            assert_eq!(decide(&authority, "clock 1s", now, &[]), denied(reason), "{now}");
+        }
     }
 
     /// TOK-18, TOK-21, TOK-23
