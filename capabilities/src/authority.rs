@@ -488,6 +488,17 @@ mod tests {
         ] {
             assert_eq!(decide(&authority, "random", now, &[]), expected, "{now}");
         }
+        let until = |at| Block {
+            expires: at,
+            ..Block::default()
+        };
+        let narrowed = |at| authority.narrow(&until(at)).unwrap().expires();
+        assert_eq!(
+            [narrowed(None), narrowed(Some(30)), narrowed(Some(15))],
+            [Some(20), Some(20), Some(15)]
+        );
+        assert_eq!(Authority::new(Block::default()).unwrap().expires(), None);
+        assert!(format!("{authority:?}").contains("expires: Some(20)"));
         // Within the same seconds, what is not granted is denied for that reason.
         for (now, reason) in [
             (9, Reason::NotYetValid { from: 10 }),
