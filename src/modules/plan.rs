@@ -216,11 +216,9 @@ mod tests {
 
     use super::*;
 
-    /// A module's token is the program's and one block, which binds it to the module's bytes: presented as another
-    /// module, it is refused.
-    #[test]
-    fn every_token_is_bound_to_its_module() {
-        let module = |name: &str| Module {
+    /// A program of these modules that may read `./data/**`.
+    fn program(modules: &[&str]) -> Graph {
+        let module = |name: &&str| Module {
             name: format!("app:/{name}"),
             package: 0,
             hash: ContentHash::of(name.as_bytes()),
@@ -235,7 +233,14 @@ mod tests {
             version: None,
             grants: vec!["fs.read=./data/**".to_owned()],
         };
-        let graph = Graph::new(0, vec![app], vec![module("a.js"), module("b.js")]).unwrap();
+        Graph::new(0, vec![app], modules.iter().map(module).collect()).unwrap()
+    }
+
+    /// A module's token is the program's and one block, which binds it to the module's bytes: presented as another
+    /// module, it is refused.
+    #[test]
+    fn every_token_is_bound_to_its_module() {
+        let graph = program(&["a.js", "b.js"]);
         let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
         let plan = LinkPlan::new(&graph, None, &families, &base).unwrap();
         let operation = families.parse_operation("fs read data/x", &base).unwrap();
@@ -263,22 +268,7 @@ mod tests {
     /// To a sealed token nobody can add a block: modules have what their blocks leave of it, and no token.
     #[test]
     fn under_a_sealed_token_modules_are_narrowed_all_the_same() {
-        let module = Module {
-            name: "app:/a.js".to_owned(),
-            package: 0,
-            hash: ContentHash::of(b"a"),
-            size: 0,
-            kind: ModuleKind::JavaScript,
-            imports: BTreeMap::new(),
-            globals: Vec::new(),
-            grants: None,
-        };
-        let app = Package {
-            name: String::new(),
-            version: None,
-            grants: vec!["fs.read=./data/**".to_owned()],
-        };
-        let graph = Graph::new(0, vec![app], vec![module]).unwrap();
+        let graph = program(&["a.js"]);
         let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
         let rights = Rights::new(families.parse_grant("fs.read=./**", &base).unwrap()).unwrap();
         let open = Token::mint(&KeyPair::generate().unwrap(), &Block::of(rights)).unwrap();

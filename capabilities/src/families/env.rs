@@ -1,5 +1,6 @@
 //! `env`: environment variables, by name.
 
+use super::{describe_beginnings, parse_beginning};
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
 /// Environment variables. A scope is a name, names with a common start (`APP_*`), or all (`*`).
@@ -41,18 +42,9 @@ impl Family for Env {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        let prefix = text.strip_suffix('*');
-        let name = prefix.unwrap_or(text);
-        if name.contains('*') {
-            return Err(Problem::Wildcard {
-                hint: "`*` stands only at the end of a name: `APP_*`",
-            });
-        }
-        match prefix {
-            Some("") => Ok(vec![Pattern::prefix("")]),
-            Some(prefix) => Ok(vec![Pattern::prefix(VariableName::parse(prefix)?.0)]),
-            None => Ok(vec![Pattern::exact(VariableName::parse(name)?.0)]),
-        }
+        parse_beginning(text, "`*` stands only at the end of a name: `APP_*`", |name| {
+            VariableName::parse(name).map(|_| ())
+        })
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
@@ -60,12 +52,6 @@ impl Family for Env {
     }
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
-        patterns
-            .iter()
-            .map(|pattern| match pattern {
-                Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),
-                pattern => crate::describe_pattern(pattern),
-            })
-            .collect()
+        describe_beginnings(patterns)
     }
 }

@@ -1,5 +1,6 @@
 //! `kv`: entries of a key-value store, by key.
 
+use super::{describe_beginnings, parse_beginning};
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
 /// Longest key, in bytes.
@@ -50,17 +51,9 @@ impl Family for Kv {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        let prefix = text.strip_suffix('*');
-        if prefix.unwrap_or(text).contains('*') {
-            return Err(Problem::Wildcard {
-                hint: "`*` stands only at the end of a key: `user/42/*`",
-            });
-        }
-        match prefix {
-            Some("") => Ok(vec![Pattern::prefix("")]),
-            Some(prefix) => Ok(vec![Pattern::prefix(Key::parse(prefix)?.0)]),
-            None => Ok(vec![Pattern::exact(Key::parse(text)?.0)]),
-        }
+        parse_beginning(text, "`*` stands only at the end of a key: `user/42/*`", |key| {
+            Key::parse(key).map(|_| ())
+        })
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
@@ -68,12 +61,6 @@ impl Family for Kv {
     }
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
-        patterns
-            .iter()
-            .map(|pattern| match pattern {
-                Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),
-                pattern => crate::describe_pattern(pattern),
-            })
-            .collect()
+        describe_beginnings(patterns)
     }
 }

@@ -1,5 +1,7 @@
 //! The built-in families, one file each.
 
+use crate::{Pattern, Problem, describe_pattern};
+
 mod clock;
 mod env;
 mod fs;
@@ -18,3 +20,32 @@ pub use random::{RANDOM_SOURCE, Random};
 
 /// The resource text of an operation that names none, for families whose one resource needs no name.
 pub(crate) const WHOLE: &str = "true";
+
+/// The patterns of a name, or of all that begin alike (`APP_*`, `*`): how `env` and `kv` are granted. `hint` says where `*` stands.
+fn parse_beginning(
+    text: &str,
+    hint: &'static str,
+    check: impl Fn(&str) -> Result<(), Problem>,
+) -> Result<Vec<Pattern>, Problem> {
+    let prefix = text.strip_suffix('*');
+    let name = prefix.unwrap_or(text);
+    if name.contains('*') {
+        return Err(Problem::Wildcard { hint });
+    }
+    if prefix != Some("") {
+        check(name)?;
+    }
+    Ok(vec![match prefix {
+        Some(prefix) => Pattern::prefix(prefix),
+        None => Pattern::exact(name),
+    }])
+}
+
+/// The other way round.
+fn describe_beginnings(patterns: &[Pattern]) -> Vec<String> {
+    let describe = |pattern: &Pattern| match pattern {
+        Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),
+        pattern => describe_pattern(pattern),
+    };
+    patterns.iter().map(describe).collect()
+}
