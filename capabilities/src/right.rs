@@ -374,6 +374,21 @@ mod tests {
     }
 
     #[test]
+    fn sets_are_equal_and_hash_alike_by_their_rights() {
+        let set =
+            |names: &[&str]| Rights::new(names.iter().map(|name| right(Pattern::exact(*name)))).unwrap();
+        let hash = |rights: &Rights| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            rights.hash(&mut hasher);
+            hasher.finish()
+        };
+        let (one, same, other) = (set(&["/a", "/b"]), set(&["/b", "/a", "/a"]), set(&["/a"]));
+        assert!(one == same && hash(&one) == hash(&same));
+        assert!(one != other && hash(&one) != hash(&other));
+        assert_eq!([one.len(), other.len(), Rights::none().len()], [2, 1, 0]);
+    }
+
+    #[test]
     fn actions_do_not_mix() {
         let rights = Rights::new([right(Pattern::prefix("/"))]).unwrap();
         assert!(rights.allows(FamilyName::FS, ActionName::READ, "/a"));
