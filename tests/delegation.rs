@@ -11,16 +11,9 @@ use crate::support::{Ran, Scene, Server};
 
 const SHARED: &str = "data/shared/a.txt";
 
-fn rights(scene: &Scene, grants: &[&str]) -> Rights {
-    let base = Base::new(scene.base().to_str().unwrap()).unwrap();
-    let families = Families::builtin();
-    let parse = |grant: &&str| families.parse_grant(grant, &base).unwrap();
-    Rights::new(grants.iter().flat_map(parse)).unwrap()
-}
-
 /// A token for these grants under this root key.
 fn minted(scene: &Scene, root: &KeyPair, grants: &[&str]) -> Token {
-    Token::mint(root, &Block::of(rights(scene, grants))).unwrap()
+    Token::mint(root, &Block::of(scene.rights(grants))).unwrap()
 }
 
 // ---- revocable() ---------------------------------------------------------------------------------------------------
@@ -280,7 +273,7 @@ fn what_is_sealed_is_no_more_than_the_capability_allows() {
     let authority = sealed.authority();
     assert_eq!(
         authority.effective_rights(),
-        &rights(&scene, &["fs.read=./data/shared/**"])
+        &scene.rights(&["fs.read=./data/shared/**"])
     );
     assert!(authority.expires().is_some_and(|at| at < until));
     assert_eq!(sealed.blocks().len(), 3);
@@ -305,7 +298,7 @@ fn what_cannot_be_sealed_is_refused_with_what_to_do() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let for_owner = format!("{{ holder: '{}' }}", owner.holder());
     let seal = |what: &str| format!("seal({what}, {for_owner})");
-    let everything = Block::of(rights(&Scene::new(), &["fs.read=/**"]));
+    let everything = Block::of(Scene::new().rights(&["fs.read=/**"]));
     let token = Token::mint(&root, &everything).unwrap();
     let bound = token.attenuate(&Block::bound_to(KeyPair::generate().unwrap().holder()));
     let (bound, sealed) = (bound.unwrap(), token.seal().unwrap());

@@ -2,7 +2,7 @@
 //! fails, and so does one that is not refused.
 
 use secure_runtime::{OPERATIONS, OperationRow};
-use secure_runtime_capabilities::{Base, Block, Families, KeyPair, PublicKey, Rights, Token};
+use secure_runtime_capabilities::{Base, Block, Families, KeyPair, PublicKey, Token};
 
 use crate::support::{Scene, Server};
 
@@ -271,12 +271,9 @@ fn of_everything() -> (Token, PublicKey) {
         "kv.read=*",
         "kv.write=*",
     ];
-    let families = Families::builtin();
-    let rights = grants
-        .iter()
-        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
+    let rights = Families::builtin().parse_grants(grants, &base).unwrap();
     let key = KeyPair::generate().unwrap();
-    let token = Token::mint(&key, &Block::of(Rights::new(rights).unwrap())).unwrap();
+    let token = Token::mint(&key, &Block::of(rights)).unwrap();
     (token, key.public())
 }
 

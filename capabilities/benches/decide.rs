@@ -23,11 +23,8 @@ const GRANTS: [usize; 3] = [10, 1_000, 10_000];
 const SECRET: [u8; 32] = [7; 32];
 
 fn rights(grants: &[&str]) -> Rights {
-    let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
-    let rights = grants
-        .iter()
-        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
-    Rights::new(rights).unwrap()
+    let base = Base::new("/srv/app").unwrap();
+    Families::builtin().parse_grants(grants, &base).unwrap()
 }
 
 /// A chain as a link plan makes it: a program's grants, then a package's, then a folder narrowed step by step.

@@ -69,13 +69,7 @@ impl Family for Printers {
 fn main() -> Result<(), Box<dyn Error>> {
     let families = Families::builtin().with(Arc::new(Printers::new()?))?;
     let base = Base::new("/")?; // printers are not paths: nothing is relative to it
-    let rights = |grants: &[&str]| -> Result<Rights, Box<dyn Error>> {
-        let mut rights = Vec::new();
-        for grant in grants {
-            rights.extend(families.parse_grant(grant, &base)?);
-        }
-        Ok(Rights::new(rights)?)
-    };
+    let rights = |grants: &[&str]| families.parse_grants(grants, &base);
     const MONDAY: u64 = 1_800_000_000;
     const FRIDAY: u64 = MONDAY + 4 * 86_400;
 

@@ -5,22 +5,31 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use biscuit_auth::{
     BlockBuilder, ThirdPartyRequest,
-    format::schema::{ThirdPartyBlockContents, public_key::Algorithm},
+    format::schema::{ThirdPartyBlockContents, ThirdPartyBlockRequest, public_key::Algorithm},
 };
 use prost::Message;
 
-use crate::token::MAX_TEXT;
-use crate::{Attestation, KeyPair, PublicKey, TokenError, datalog};
+use crate::{Attestation, KeyPair, PublicKey, RevocationId, TokenError, datalog, token::MAX_TEXT};
 
 /// What a third party signs about: this token's next block. It gives nothing away but the token's last signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttestationRequest(pub(crate) Vec<u8>);
+pub struct AttestationRequest(Vec<u8>);
 
 /// What a third party signed, for one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedAttestation(Vec<u8>);
 
 impl AttestationRequest {
+    /// The request about what follows the block of this signature.
+    pub(crate) fn after(signature: &RevocationId) -> AttestationRequest {
+        let request = ThirdPartyBlockRequest {
+            legacy_previous_key: None,
+            legacy_public_keys: vec![],
+            previous_signature: signature.as_bytes().to_vec(),
+        };
+        AttestationRequest(request.encode_to_vec())
+    }
+
     /// The request as text: Base64 in the URL-safe alphabet with padding.
     pub fn to_text(&self) -> String {
         URL_SAFE.encode(&self.0)
@@ -31,9 +40,23 @@ impl AttestationRequest {
     /// # Errors
     /// [`TokenError::Attestation`].
     pub fn parse_text(text: &str) -> Result<AttestationRequest, TokenError> {
+        let none = || TokenError::Attestation {
+            cause: "it is no request for one".to_owned(),
+        };
         let bytes = decode(text)?;
-        ThirdPartyRequest::deserialize(&bytes).map_err(refused)?;
-        Ok(AttestationRequest(bytes))
+        let request = ThirdPartyBlockRequest::decode(bytes.as_slice()).map_err(|_| none())?;
+        let signature = request
+            .previous_signature
+            .as_slice()
+            .try_into()
+            .map_err(|_| none())?;
+        // Of older forms and fields that are not known, nothing is signed.
+        let request = AttestationRequest::after(&RevocationId::from_bytes(signature));
+        if request.0 == bytes {
+            Ok(request)
+        } else {
+            Err(none())
+        }
     }
 
     /// Vouches for these modules, by their BLAKE3 hashes.

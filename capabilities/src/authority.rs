@@ -293,22 +293,24 @@ impl Authority {
     /// Which block refuses, and why. Slower: it asks block by block.
     #[cold]
     fn denial(&self, operation: &Operation<'_>, context: &Context<'_>) -> Denial {
-        if let Some(since) = context.revocations.and_then(|list| list.stale_since(context.now)) {
-            return Denial {
-                block: 0,
-                reason: Reason::StaleRevocations { since },
-            };
-        }
-        let refusals = (0..self.0.blocks.len())
-            .filter_map(|block| Some((block, self.refusal(block, operation, context)?)));
-        match refusals.into_iter().next() {
-            Some((block, reason)) => Denial { block, reason },
-            // No block refuses what they do not allow together: there is no such chain, but it would be refused.
-            None => Denial {
-                block: self.0.blocks.len().saturating_sub(1),
-                reason: Reason::NoGrant,
-            },
-        }
+        let refusal = self.first(|block| self.refusal(block, operation, context));
+        // No block refuses what they do not allow together: there is no such chain, but it would be refused.
+        refusal.unwrap_or(Denial {
+            block: self.0.blocks.len().saturating_sub(1),
+            reason: Reason::NoGrant,
+        })
+    }
+
+    /// What refuses every operation now, whatever is granted: revocation, time, holder, attestation.
+    pub fn lapse(&self, context: &Context<'_>) -> Option<Denial> {
+        self.first(|block| self.lapse_of(block, context))
+    }
+
+    fn first(&self, refusal: impl Fn(usize) -> Option<Reason>) -> Option<Denial> {
+        (0..self.0.blocks.len()).find_map(|block| {
+            let reason = refusal(block)?;
+            Some(Denial { block, reason })
+        })
     }
 
     /// Why this block refuses the operation, or `None` when it does not.
@@ -318,6 +320,25 @@ impl Authority {
         operation: &Operation<'_>,
         context: &Context<'_>,
     ) -> Option<Reason> {
+        if let Some(reason) = self.lapse_of(number, context) {
+            return Some(reason);
+        }
+        match &self.0.blocks.get(number)?.rights {
+            Some(rights) if !rights.allows(operation.family(), operation.action(), operation.resource()) => {
+                Some(Reason::NoGrant)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why this block refuses whatever is asked, or `None` when it does not.
+    fn lapse_of(&self, number: usize, context: &Context<'_>) -> Option<Reason> {
+        // That is about no block, and is said of the first.
+        if number == 0
+            && let Some(since) = context.revocations.and_then(|list| list.stale_since(context.now))
+        {
+            return Some(Reason::StaleRevocations { since });
+        }
         let (block, mark) = (self.0.blocks.get(number)?, self.0.marks.get(number)?);
         let is_listed = || {
             let list = context.revocations?.list()?;
@@ -346,12 +367,7 @@ impl Authority {
         {
             return Some(Reason::NotAttested { by });
         }
-        match &block.rights {
-            Some(rights) if !rights.allows(operation.family(), operation.action(), operation.resource()) => {
-                Some(Reason::NoGrant)
-            }
-            _ => None,
-        }
+        None
     }
 
     /// Whether the list is current and names no block of the chain.
@@ -382,7 +398,8 @@ impl Authority {
         self.0.marks.last().cloned().map(Revoker)
     }
 
-    /// The keys whose attestation some block demands, and whether this module has it: what is asked before a module is linked.
+    /// Whose attestation this module lacks, the first of those that blocks demand; `None` when it has all. It is asked before a
+    /// module is linked.
     pub fn lacks_attestation(&self, module: &[u8; 32]) -> Option<PublicKey> {
         self.0.compiled.not_attested(&[Holder::Module(*module)])
     }
@@ -447,13 +464,8 @@ mod tests {
     use crate::{Base, Families};
 
     fn rights(scopes: &[&str]) -> Rights {
-        let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
-        Rights::new(
-            scopes
-                .iter()
-                .flat_map(|scope| families.parse_grant(scope, &base).unwrap()),
-        )
-        .unwrap()
+        let base = Base::new("/srv").unwrap();
+        Families::builtin().parse_grants(scopes, &base).unwrap()
     }
 
     fn decide(authority: &Authority, operation: &str, now: u64, holders: &[Holder]) -> Decision {

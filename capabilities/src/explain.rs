@@ -110,14 +110,10 @@ pub fn explain(
             .map(|right| nearness(&right.pattern, operation.resource()));
         near.max().unwrap_or(0)
     };
-    let stale = context.revocations.and_then(|list| list.stale_since(context.now));
-    let stale = stale.map(|since| Reason::StaleRevocations { since });
-    let refusal = |number: usize| match stale {
-        Some(reason) if number == 0 => Some(reason),
-        _ => authority.refusal(number, operation, context),
-    };
-    let mut numbers = 0..authority.blocks().len();
-    let first = numbers.find(|number| authority.refusal(*number, operation, context).is_some());
+    let refusal = |number: usize| authority.refusal(number, operation, context);
+    // A stale list is about no block: it keeps nobody who added one from giving anything.
+    let of_block = |number: &usize| !matches!(refusal(*number), None | Some(Reason::StaleRevocations { .. }));
+    let first = (0..authority.blocks().len()).find(of_block);
     let blocks: Vec<Explained> = authority
         .blocks()
         .iter()

@@ -6,11 +6,11 @@
 //!
 //! let families = Families::builtin();
 //! let base = Base::new("/srv/app")?;
-//! let rights = Rights::new(families.parse_grant("fs.read=./data/**", &base)?)?;
+//! let rights = families.parse_grants(["fs.read=./data/**"], &base)?;
 //!
 //! let root = KeyPair::generate()?;
 //! let token = Token::mint(&root, &Block::of(rights))?;
-//! let narrower = Rights::new(families.parse_grant("fs.read=./data/public/**", &base)?)?;
+//! let narrower = families.parse_grants(["fs.read=./data/public/**"], &base)?;
 //! let token = token.attenuate(&Block { expires: Some(2_000_000_000), ..Block::of(narrower) })?;
 //!
 //! let accepted = Token::verify(token.as_bytes(), &root.public())?;
@@ -35,7 +35,7 @@
 //!
 //! ```
 //! # use secure_runtime_capabilities::*;
-//! # let random = Rights::new(Families::builtin().parse_grant("random=true", &Base::new("/")?)?)?;
+//! # let random = Families::builtin().parse_grants(["random=true"], &Base::new("/")?)?;
 //! let (root, bearer) = (KeyPair::generate()?, KeyPair::generate()?);
 //! let sealed = Token::mint(&root, &Block::of(random))?.seal_for(bearer.holder())?;
 //!

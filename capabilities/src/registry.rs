@@ -112,6 +112,22 @@ impl Families {
         }
     }
 
+    /// The set of rights of several grants in their command-line form.
+    ///
+    /// # Errors
+    /// As [`Families::parse_grant`], and rights that make no set.
+    pub fn parse_grants(
+        &self,
+        grants: impl IntoIterator<Item = impl AsRef<str>>,
+        base: &Base,
+    ) -> Result<Rights, ScopeError> {
+        let mut rights = Vec::new();
+        for grant in grants {
+            rights.extend(self.parse_grant(grant.as_ref(), base)?);
+        }
+        Ok(Rights::new(rights)?)
+    }
+
     /// The operation of a text such as `fs read /srv/a.csv`. A family with one action may leave the
     /// action out (`clock 1ms`), and `random` its resource.
     ///

@@ -218,12 +218,7 @@ impl Token {
         if self.is_sealed() {
             return Err(TokenError::Sealed);
         }
-        let request = schema::ThirdPartyBlockRequest {
-            legacy_previous_key: None,
-            legacy_public_keys: vec![],
-            previous_signature: self.id().as_bytes().to_vec(),
-        };
-        Ok(AttestationRequest(request.encode_to_vec()))
+        Ok(AttestationRequest::after(&self.id()))
     }
 
     /// This token with a block that this third party signed for it.

@@ -25,11 +25,7 @@ fn base() -> Base {
 }
 
 fn of(grants: &[&str]) -> Block {
-    let families = Families::builtin();
-    let rights = grants
-        .iter()
-        .flat_map(|grant| families.parse_grant(grant, &base()).unwrap());
-    Block::of(Rights::new(rights).unwrap())
+    Block::of(Families::builtin().parse_grants(grants, &base()).unwrap())
 }
 
 /// A token under the fixed root key whose following keys are fixed, too.

@@ -40,11 +40,8 @@ static COUNTING: Counting = Counting;
 const SECRET: [u8; 32] = [9; 32];
 
 fn rights(grants: &[&str]) -> Rights {
-    let (families, base) = (Families::builtin(), Base::new("/srv/app").unwrap());
-    let rights = grants
-        .iter()
-        .flat_map(|grant| families.parse_grant(grant, &base).unwrap());
-    Rights::new(rights).unwrap()
+    let base = Base::new("/srv/app").unwrap();
+    Families::builtin().parse_grants(grants, &base).unwrap()
 }
 
 fn operation(text: &str) -> Operation<'static> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use secure_runtime_capabilities::{
-    HolderError, KeyError, ProofError, RevocationError, RightsError, ScopeError, TokenError,
+    HolderError, KeyError, ProofError, RevocationError, ScopeError, TokenError,
 };
 use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
@@ -202,14 +202,11 @@ impl From<KeyError> for Failure {
 
 impl From<ScopeError> for Failure {
     fn from(error: ScopeError) -> Self {
-        Failure::usage(error.to_string())
-            .help("write a grant as 'fs.read=./data/**', an operation as 'fs read ./data/a.csv'")
-    }
-}
-
-impl From<RightsError> for Failure {
-    fn from(error: RightsError) -> Self {
-        Failure::usage(error.to_string()).help("use folders (`/**`) instead of many single paths")
+        let help = match error {
+            ScopeError::Rights(_) => "use folders (`/**`) instead of many single paths",
+            _ => "write a grant as 'fs.read=./data/**', an operation as 'fs read ./data/a.csv'",
+        };
+        Failure::usage(error.to_string()).help(help)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations, explain,
+    Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations,
 };
 
 use super::error::{OpError, Refused};
@@ -142,28 +142,9 @@ impl Capability {
         }
     }
 
-    /// What refuses every operation now, whatever is granted: time, holder, attestation, revocation.
+    /// What refuses every operation now, whatever is granted.
     pub(super) fn lapse(&self) -> Option<Denial> {
-        let Gate { families, base, .. } = &*self.gate;
-        // Any operation will do: what is asked is what the blocks say besides their grants.
-        let explanation = explain(
-            &self.authority,
-            &Operation::random_read(),
-            &self.context(),
-            families,
-            base,
-        );
-        let is_lapse = |reason: &Reason| *reason != Reason::NoGrant;
-        if let Decision::Denied(denial) = explanation.decision
-            && is_lapse(&denial.reason)
-        {
-            return Some(denial);
-        }
-        let refusals = explanation.blocks.iter().map(|block| block.refusal);
-        refusals.enumerate().find_map(|(block, reason)| {
-            let reason = reason.filter(is_lapse)?;
-            Some(Denial { block, reason })
-        })
+        self.authority.lapse(&self.context())
     }
 
     pub(crate) fn allows(&self, operation: &Operation<'_>) -> bool {

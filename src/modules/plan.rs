@@ -270,7 +270,7 @@ mod tests {
     fn under_a_sealed_token_modules_are_narrowed_all_the_same() {
         let graph = program(&["a.js"]);
         let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
-        let rights = Rights::new(families.parse_grant("fs.read=./**", &base).unwrap()).unwrap();
+        let rights = families.parse_grants(["fs.read=./**"], &base).unwrap();
         let open = Token::mint(&KeyPair::generate().unwrap(), &Block::of(rights)).unwrap();
         let sealed = open.seal().unwrap();
         let plan = |token: &Token| LinkPlan::new(&graph, Some(token), &families, &base).unwrap();

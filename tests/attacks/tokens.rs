@@ -1,7 +1,7 @@
 //! Tokens from outside: what a program is given is the most that it has, and only what was signed for it.
 
 use secure_runtime::Exit;
-use secure_runtime_capabilities::{Base, Block, Families, Holder, KeyPair, Rights, Token};
+use secure_runtime_capabilities::{Block, Holder, KeyPair, Token};
 
 use crate::support::{Ran, Scene};
 
@@ -20,17 +20,6 @@ fn scene() -> Scene {
         .file("data/secret.txt", "secret")
 }
 
-fn rights(scene: &Scene, grants: &[&str]) -> Rights {
-    let base = Base::new(scene.base().to_str().unwrap()).unwrap();
-    let families = Families::builtin();
-    Rights::new(
-        grants
-            .iter()
-            .flat_map(|grant| families.parse_grant(grant, &base).unwrap()),
-    )
-    .unwrap()
-}
-
 fn run(scene: Scene, token: &[u8], key: &KeyPair) -> Ran {
     scene.token(token, key.public()).run(&[])
 }
@@ -38,7 +27,7 @@ fn run(scene: Scene, token: &[u8], key: &KeyPair) -> Ran {
 /// A token for these grants, and the key that it is signed under.
 fn minted(scene: &Scene, grants: &[&str]) -> (Token, KeyPair) {
     let key = KeyPair::generate().unwrap();
-    let token = Token::mint(&key, &Block::of(rights(scene, grants))).unwrap();
+    let token = Token::mint(&key, &Block::of(scene.rights(grants))).unwrap();
     (token, key)
 }
 
@@ -76,7 +65,7 @@ fn a80_the_token_is_the_ceiling_whatever_the_manifest_says() {
     let scene = self::scene();
     let (token, key) = minted(&scene, &["fs.read=/**", "fs.write=/**", "random=true"]);
     let narrower = token
-        .attenuate(&Block::of(rights(&scene, &["fs.read=./data/secret.txt"])))
+        .attenuate(&Block::of(scene.rights(&["fs.read=./data/secret.txt"])))
         .unwrap();
     let ran = run(scene, narrower.as_bytes(), &key).completed();
     assert_eq!(ran.out, "CapabilityError denied\nsecret\n");

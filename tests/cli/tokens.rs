@@ -1,6 +1,6 @@
 //! `token`: what one command makes the others understand.
 
-use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Rights, Token};
+use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Token};
 use secure_runtime_loaders::ContentHash;
 use serde_json::Value;
 
@@ -229,10 +229,10 @@ fn a_module_that_is_not_attested_ends_run_with_3() {
     let (scene, source) = (super::greeting(), super::greeting());
     let (root, auditor) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let base = Base::new("/").unwrap();
-    let everything = Families::builtin().parse_grant("fs.write=/**", &base).unwrap();
+    let everything = Families::builtin().parse_grants(["fs.write=/**"], &base).unwrap();
     let demand = Block {
         attested_by: Some(auditor.public()),
-        ..Block::of(Rights::new(everything).unwrap())
+        ..Block::of(everything)
     };
     let token = Token::mint(&root, &demand).unwrap();
     let hash = |path: &str| *ContentHash::of(source.read(path).as_bytes()).as_bytes();

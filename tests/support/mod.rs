@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{AuditRecord, Exit, KvStore, Limits, OpenOptions, Program, Runtime, Verdict};
-use secure_runtime_capabilities::{KeyPair, PublicKey, Revocations};
+use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocations, Rights};
 
 pub(crate) use self::server::Server;
 
@@ -29,6 +29,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// The rights of these grants, whose relative paths are of the project.
+    pub(crate) fn rights(&self, grants: &[&str]) -> Rights {
+        let base = Base::new(self.base().to_str().unwrap()).unwrap();
+        Families::builtin().parse_grants(grants, &base).unwrap()
+    }
+
     /// An empty folder beside which tests may put what a program must not reach.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();

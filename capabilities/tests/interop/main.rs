@@ -25,6 +25,11 @@ fn base() -> Base {
     Base::new("/").unwrap()
 }
 
+/// The rights of these grants, as on the command line.
+fn rights(grants: &[&str]) -> Rights {
+    Families::builtin().parse_grants(grants, &base()).unwrap()
+}
+
 /// The key that signs every token here.
 fn root() -> KeyPair {
     KeyPair::from_secret(&[9; 32]).unwrap()

@@ -9,21 +9,11 @@ use proptest::{
 use secure_runtime_capabilities::*;
 
 use crate::{
-    accept, base, generators, ids,
+    accept, generators, ids,
     peer::{Inspected, Peer},
     questions::{Count, FROM, KEY, MODULE, Question, UNTIL, auditor},
-    root, text,
+    rights, root, text,
 };
-
-fn rights(grants: &[&str]) -> Rights {
-    let families = Families::builtin();
-    Rights::new(
-        grants
-            .iter()
-            .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
-    )
-    .unwrap()
-}
 
 fn token(blocks: &[Block]) -> Token {
     blocks[1..].iter().fold(

@@ -3,10 +3,10 @@
 use secure_runtime_capabilities::*;
 
 use crate::{
-    accept, base, ids,
+    accept, ids,
     peer::Peer,
     questions::{Count, MODULE, Question, auditor},
-    root, text,
+    rights, root, text,
 };
 
 /// Grants of every kind, in the one order.
@@ -312,15 +312,6 @@ fn secp256r1_is_refused_from_peers() {
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn a_chain_through_three_engines_means_one_thing() {
-    let rights = |grants: &[&str]| {
-        let families = Families::builtin();
-        Rights::new(
-            grants
-                .iter()
-                .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
-        )
-        .unwrap()
-    };
     let mut peers = Peer::all();
     let mut total = Count::default();
     let mut allowed = Vec::new();

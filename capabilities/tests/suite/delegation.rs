@@ -1,5 +1,6 @@
 //! Delegation between programs: sealing for a holder, proving to be one, and what third parties attest.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use secure_runtime_capabilities::*;
 
 use crate::{operation, rights};
@@ -271,7 +272,24 @@ fn attestations_cannot_be_moved() {
     for text in ["", "AAAA", "not base64!", "////"] {
         assert!(SignedAttestation::parse_text(text).is_err(), "{text}");
     }
-    assert!(AttestationRequest::parse_text("!").is_err());
+    assert_eq!(
+        AttestationRequest::parse_text(&token.attestation_request().unwrap().to_text()),
+        token.attestation_request()
+    );
+    // Nothing, other bytes, a signature of another length, and a field more: an auditor signs about none of these.
+    let request = token.attestation_request().unwrap().to_text();
+    let with_more = [URL_SAFE.decode(&request).unwrap(), vec![0x7a, 1, 0]].concat();
+    let short = [&[0x1a, 63][..], &[1; 63]].concat();
+    for wrong in [
+        "!",
+        "",
+        "AAAA",
+        &URL_SAFE.encode(with_more),
+        &URL_SAFE.encode(short),
+    ] {
+        let error = AttestationRequest::parse_text(wrong).unwrap_err();
+        assert_eq!(error.name(), "Attestation", "{wrong}: {error}");
+    }
     // As long as a token's text may be, and longer.
     let long = |length: usize| {
         SignedAttestation::parse_text(&"A".repeat(length))

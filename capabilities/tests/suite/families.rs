@@ -7,7 +7,7 @@ use secure_runtime_capabilities::*;
 use crate::{base, operation, rights};
 
 fn grant(text: &str) -> Result<Rights, ScopeError> {
-    Rights::new(Families::builtin().parse_grant(text, &base())?).map_err(ScopeError::from)
+    Families::builtin().parse_grants([text], &base())
 }
 
 /// What a grant's scope is described as, given the same family and action.
@@ -204,7 +204,7 @@ fn extensions_add_families_that_decide_and_travel_in_tokens_like_the_built_in_on
             family: KeyValue.name()
         }
     );
-    let rights = Rights::new(families.parse_grant("rows.read=users:*", &base()).unwrap()).unwrap();
+    let rights = families.parse_grants(["rows.read=users:*"], &base()).unwrap();
     let root = KeyPair::generate().unwrap();
     let token = Token::mint(&root, &Block::of(rights)).unwrap();
     let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
@@ -221,7 +221,7 @@ fn extensions_add_families_that_decide_and_travel_in_tokens_like_the_built_in_on
 
 fn scope(grant: &str) -> Vec<String> {
     let families = Families::builtin();
-    let rights = Rights::new(families.parse_grant(grant, &base()).unwrap()).unwrap();
+    let rights = families.parse_grants([grant], &base()).unwrap();
     let described = families.describe(&rights, &base());
     described
         .into_iter()

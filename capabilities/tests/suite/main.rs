@@ -31,13 +31,7 @@ fn base() -> Base {
 
 /// The rights of these grants, as on the command line.
 fn rights(grants: &[&str]) -> Rights {
-    let families = Families::builtin();
-    Rights::new(
-        grants
-            .iter()
-            .flat_map(|grant| families.parse_grant(grant, &base()).unwrap()),
-    )
-    .unwrap()
+    Families::builtin().parse_grants(grants, &base()).unwrap()
 }
 
 /// The operation of a text such as `fs read data/a.csv`.

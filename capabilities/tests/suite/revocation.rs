@@ -171,6 +171,40 @@ fn without_a_current_list_nothing_is_allowed() {
     );
 }
 
+/// What refuses every operation, whatever is granted.
+#[test]
+fn a_lapse_is_all_but_a_missing_grant() {
+    let token = token()
+        .attenuate(&Block {
+            expires: Some(NOW + 10),
+            ..Block::of(Rights::none())
+        })
+        .unwrap();
+    let revocations = Revocations::new(issuer().public());
+    let lapse = |now| {
+        let context = Context {
+            revocations: Some(&revocations),
+            ..Context::at(now)
+        };
+        token
+            .authority()
+            .lapse(&context)
+            .map(|denial| (denial.block, denial.reason))
+    };
+    assert_eq!(lapse(NOW), Some((0, Reason::StaleRevocations { since: 0 })));
+    revocations.update(&list(1, &[])).unwrap();
+    assert_eq!(lapse(NOW), None);
+    assert!(
+        !decide(token.authority(), &revocations, NOW).is_allowed(),
+        "there is no grant"
+    );
+    assert_eq!(lapse(NOW + 10), Some((2, Reason::Expired { at: NOW + 10 })));
+    revocations
+        .update(&list(2, &[token.revocation_ids()[1]]))
+        .unwrap();
+    assert_eq!(lapse(NOW + 10), Some((1, Reason::Revoked)));
+}
+
 /// TOK-42: an older list never takes the place of a newer one, nor another of the same number.
 #[test]
 fn lists_only_go_forward() {

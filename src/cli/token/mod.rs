@@ -13,7 +13,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secure_runtime_capabilities::{Base, Block, Families, Holder, PublicKey, Rights, Token};
+use secure_runtime_capabilities::{Block, Families, Holder, PublicKey, Token};
 
 use super::failure::Failure;
 use super::project;
@@ -131,7 +131,7 @@ impl BlockArguments {
         let rights = if self.grants.is_empty() {
             None
         } else {
-            Some(rights(&self.grants, &base)?)
+            Some(Families::builtin().parse_grants(&self.grants, &base)?)
         };
         let time = |text: &Option<String>| {
             text.as_deref()
@@ -147,15 +147,6 @@ impl BlockArguments {
             ..Block::default()
         })
     }
-}
-
-fn rights(grants: &[String], base: &Base) -> Result<Rights, Failure> {
-    let families = Families::builtin();
-    let mut rights = Vec::new();
-    for grant in grants {
-        rights.extend(families.parse_grant(grant, base)?);
-    }
-    Ok(Rights::new(rights)?)
 }
 
 /// A module by its hash, or the owner of a key: as a holder (`ed25519:`), or as `key` prints it (`ed25519/`).
