@@ -89,8 +89,8 @@ impl Network {
         }
         let value = |width: usize| u128::from_str_radix(&format!("{digits:0<width$}"), 2).ok();
         let address = match kind {
-            "4" if length <= 32 => Ipv4Addr::from(u32::try_from(value(32)?).ok()?).into(),
-            "6" if length <= 128 => Ipv6Addr::from(value(128)?).into(),
+            "4" => Ipv4Addr::from(u32::try_from(value(32)?).ok()?).into(),
+            "6" => Ipv6Addr::from(value(128)?).into(),
             _ => return None,
         };
         Network::new(address, length)

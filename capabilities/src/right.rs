@@ -1,6 +1,7 @@
 //! Rights: which action, on which resources.
 
 use std::{
+    collections::BTreeSet,
     hash::{Hash, Hasher},
     ops::Range,
     sync::{Arc, OnceLock},
@@ -230,27 +231,25 @@ impl Rights {
         };
         let mut both = covered(self, other);
         both.extend(covered(other, self));
+        let mut met = BTreeSet::new();
         for right in self.iter().filter(|right| !right.is_exact()) {
             for other in other.for_action(right.family, right.action) {
                 if other.is_exact() || !right.is_complex() && !other.is_complex() {
                     continue; // it was among those above
                 }
                 if let Some(pattern) = right.pattern.meet(&other.pattern) {
-                    both.push(Right {
+                    met.insert(Right {
                         pattern,
                         ..right.clone()
                     });
                 }
             }
-            // Equal meets are common, so only what is left without them counts; the factor bounds memory.
-            if both.len() > 4 * MAX_RIGHTS {
-                both.sort_unstable();
-                both.dedup();
-                if both.len() > MAX_RIGHTS {
-                    return Err(RightsError::TooMany);
-                }
+            // `Rights::new` would say the same, with the memory for all of them taken.
+            if met.len() > MAX_RIGHTS {
+                return Err(RightsError::TooMany);
             }
         }
+        both.extend(met);
         Rights::new(both)
     }
 

@@ -163,6 +163,30 @@ fn operations_are_read_from_text() {
     ] {
         assert!(families.parse_operation(text, &base()).is_err(), "{text:?}");
     }
+    for text in ["fs", "fs read"] {
+        assert_eq!(
+            families.parse_operation(text, &base()).unwrap_err(),
+            ScopeError::NotAnOperation {
+                text: text.to_owned()
+            }
+        );
+    }
+}
+
+/// A manifest has `random = true`; what a program made of other patterns is written as any other family's.
+#[test]
+fn only_whole_families_are_written_short() {
+    let line = |scopes: &[&str]| {
+        let described = Described {
+            family: FamilyName::RANDOM,
+            action: ActionName::READ,
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        };
+        described.manifest_line()
+    };
+    assert_eq!(line(&["true"]), "random = true");
+    assert_eq!(line(&["os"]), "random.read = [\"os\"]");
+    assert_eq!(line(&["true", "os"]), "random.read = [\"true\", \"os\"]");
 }
 
 struct KeyValue;

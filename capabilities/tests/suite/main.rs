@@ -8,6 +8,7 @@
 
 mod attacks;
 mod boundaries;
+mod debug;
 mod delegation;
 mod evaluator;
 mod evaluator_agrees;

@@ -303,6 +303,27 @@ fn other_bytes_are_refused() {
     assert_eq!(RevocationList::new(1, 5, 5, []), Err(RevocationError::Times));
 }
 
+/// TOK-41: four mebibytes are more than sixty thousand blocks.
+#[test]
+fn lists_have_a_largest_size() {
+    let ids = |count: u32| {
+        (0..count).map(|number| {
+            let mut bytes = [0; 64];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            RevocationId::from_bytes(bytes)
+        })
+    };
+    let sign = |count| {
+        RevocationList::new(1, NOW, NOW + 60, ids(count))
+            .unwrap()
+            .sign(&issuer())
+    };
+    let large = sign(63_000).unwrap();
+    let read = RevocationList::verify(&large, &issuer().public()).unwrap();
+    assert!(ids(63_000).all(|id| read.contains(&id)));
+    assert!(matches!(sign(64_000), Err(RevocationError::TooLarge { size }) if size > MAX_REVOCATION_LIST));
+}
+
 /// TOK-41: signed, but not in deterministic CBOR, or with something more.
 #[test]
 fn signed_but_not_canonical_lists_are_refused() {
