@@ -20,9 +20,9 @@ const CONCURRENT_REQUESTS: usize = 16;
 /// The bytes of each module of `graph`, in its order, ready to run: each was hashed in the buffer
 /// that is returned, and has the hash that the graph says.
 ///
-/// Modules come from the files of `project`, and where there is none from `store`: each is read
-/// once. So a file that was changed after locking is an error, and never run in its old form
-/// unnoticed.
+/// Modules come from `store`, and where it has not got them from the files of `project`. Besides,
+/// every file of the project that exists is compared with the graph, also where the store has the
+/// module: a file that was changed after locking must not be run in its old form unnoticed.
 /// `progress` is told how many modules are ready, of which there are `graph.modules().len()`.
 ///
 /// The project's files are read before the first await, on threads of their own, and the calling
@@ -45,12 +45,12 @@ pub async fn load_modules(
         .iter()
         .zip(files)
         .map(|(module, file)| async move {
-            if let Some(bytes) = file {
-                return Ok(bytes);
-            }
             match store.get(&module.hash, module.size).await {
                 Ok(bytes) => sized(module, bytes),
-                Err(error) if error.is_absence() => Err(missing(module, Some(error))),
+                Err(error) if error.is_absence() => match file {
+                    Some(bytes) => Ok(bytes),
+                    None => Err(missing(module, Some(error))),
+                },
                 Err(error) => Err(LoadError::Store {
                     module: module.name.clone(),
                     error: Box::new(error),
