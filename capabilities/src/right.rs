@@ -412,6 +412,14 @@ mod tests {
         assert!(most.covers(&most));
         let suffixes = |count| Rights::new((0..count).map(|n| right(Pattern::affix("", format!("x{n}")))));
         assert!(suffixes(MAX_COMPLEX_RIGHTS).is_ok());
+        // Those that others cover do not count, up to a number of which all are compared.
+        let nested = |count| {
+            let ending = |n: usize| right(Pattern::affix("", format!("{}x", "y".repeat(n))));
+            Rights::new((0..count).map(ending)).map(|rights| rights.len())
+        };
+        assert_eq!(nested(4 * MAX_COMPLEX_RIGHTS), Ok(1));
+        assert_eq!(nested(4 * MAX_COMPLEX_RIGHTS + 1), Err(RightsError::TooManyComplex));
+        assert_eq!(nested(5 * MAX_COMPLEX_RIGHTS), Err(RightsError::TooManyComplex));
         assert_eq!(suffixes(MAX_COMPLEX_RIGHTS + 1), Err(RightsError::TooManyComplex));
     }
 
