@@ -418,7 +418,10 @@ mod tests {
             Rights::new((0..count).map(ending)).map(|rights| rights.len())
         };
         assert_eq!(nested(4 * MAX_COMPLEX_RIGHTS), Ok(1));
-        assert_eq!(nested(4 * MAX_COMPLEX_RIGHTS + 1), Err(RightsError::TooManyComplex));
+        assert_eq!(
+            nested(4 * MAX_COMPLEX_RIGHTS + 1),
+            Err(RightsError::TooManyComplex)
+        );
         assert_eq!(nested(5 * MAX_COMPLEX_RIGHTS), Err(RightsError::TooManyComplex));
         assert_eq!(suffixes(MAX_COMPLEX_RIGHTS + 1), Err(RightsError::TooManyComplex));
     }
