@@ -37,6 +37,7 @@ mod manifest;
 mod modules;
 mod program;
 mod realm;
+mod review;
 mod revocation;
 mod runtime;
 

@@ -6,6 +6,7 @@ mod delegation;
 mod exit_codes;
 mod flips;
 mod malformed;
+mod review;
 mod revocation;
 mod tokens;
 
@@ -127,6 +128,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("exit_codes.rs"),
         include_str!("flips.rs"),
         include_str!("malformed.rs"),
+        include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("tokens.rs"),
     ]
@@ -142,5 +144,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 27);
 }

@@ -6,42 +6,53 @@ use std::path::PathBuf;
 use secure_runtime_loaders::{Graph, Module};
 use serde::Serialize;
 
-use super::failure::Failure;
-use super::project::Project;
-use super::text::{self, count, size};
-
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
-    /// Print the packages and modules of a program, with sizes and grants
-    Show(Show),
-}
+use super::super::failure::Failure;
+use super::super::project::Project;
+use super::super::text::{self, count, size};
+use super::{dot, grants, modules_of, page, picture, title, total_size};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Show {
+pub(in crate::cli) struct Arguments {
     /// The folder with the secure.toml
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Print JSON
-    #[arg(long)]
+    /// How: a tree for terminals, JSON for programs, DOT for Graphviz, a picture of the packages, or a page for browsers
+    #[arg(long, value_enum, default_value_t = Format::Tree)]
+    format: Format,
+
+    /// Print JSON: the same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
-pub(super) fn graph(command: &Command) -> Result<String, Failure> {
-    match command {
-        Command::Show(arguments) => show(arguments),
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Tree,
+    Json,
+    Dot,
+    Svg,
+    Html,
 }
 
-fn show(arguments: &Show) -> Result<String, Failure> {
+pub(super) fn show(arguments: &Arguments) -> Result<String, Failure> {
     let project = Project::read(&arguments.dir)?;
-    if !project.is_locked && !arguments.json {
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        arguments.format
+    };
+    if !project.is_locked && format != Format::Json {
         text::note("no secure.lock: this is what `secure-runtime lock` would write");
     }
-    if arguments.json {
-        return text::json(&Shown::of(&project.graph));
+    let (name, graph) = (&project.manifest.name, &project.graph);
+    match format {
+        Format::Tree => Ok(tree(name, graph)),
+        Format::Json => text::json(&Shown::of(graph)),
+        Format::Dot => Ok(dot::dot(name, graph)),
+        Format::Svg => Ok(picture::svg(name, graph)),
+        Format::Html => Ok(page::html(name, graph)),
     }
-    Ok(tree(&project.manifest.name, &project.graph))
 }
 
 #[derive(Serialize)]
@@ -105,39 +116,27 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn modules_of(graph: &Graph, package: u32) -> impl Iterator<Item = &Module> {
-    graph
-        .modules()
-        .iter()
-        .filter(move |module| module.package == package)
-}
-
 fn tree(name: &str, graph: &Graph) -> String {
-    let bytes = |modules: &mut dyn Iterator<Item = &Module>| size(modules.map(|module| module.size).sum());
     let mut tree = format!(
         "{name}: {}, {}, {}\ngraph hash {}\n",
         count(graph.packages().len().saturating_sub(1), "package"),
         count(graph.modules().len(), "module"),
-        bytes(&mut graph.modules().iter()),
+        total_size(graph.modules().iter()),
         graph.hash(),
     );
     let entry = graph.module(graph.entry()).map(|module| module.name.as_str());
     let last = graph.packages().len().saturating_sub(1);
     for (index, package) in (0..).zip(graph.packages()) {
         let is_last = index as usize == last;
-        let owner = match (package.name.as_str(), &package.version) {
-            ("", _) => "the program".to_owned(),
-            (name, Some(version)) => format!("{name} {version}"),
-            (name, None) => name.to_owned(),
-        };
         let (branch, trunk) = if is_last {
             ("└─", "  ")
         } else {
             ("├─", "│ ")
         };
         tree.push_str(&format!(
-            "{branch} {owner}, {}: {}\n",
-            bytes(&mut modules_of(graph, index)),
+            "{branch} {}, {}: {}\n",
+            title(package),
+            total_size(modules_of(graph, index)),
             grants(&package.grants)
         ));
         let modules: Vec<&Module> = modules_of(graph, index).collect();
@@ -161,12 +160,4 @@ fn tree(name: &str, graph: &Graph) -> String {
         }
     }
     tree
-}
-
-fn grants(grants: &[String]) -> String {
-    if grants.is_empty() {
-        "no grants".to_owned()
-    } else {
-        grants.join(", ")
-    }
 }

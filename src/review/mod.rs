@@ -1,0 +1,295 @@
+//! Review: what changed from one graph to another, in code and in authority.
+//!
+//! `spec/cli.md` says what a difference is, and what counts as growth.
+
+mod growth;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secure_runtime_loaders::{Graph, Module};
+use serde::Serialize;
+
+pub(crate) use self::growth::{Growth, growth};
+
+/// What changed from one graph to another. Who may do more is asked apart: [`growth`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Difference {
+    pub(crate) packages: Vec<PackageChange>,
+    pub(crate) modules: Vec<ModuleChange>,
+    /// What modules import that they did not import, or by which they mean another module now.
+    pub(crate) imports: Vec<NewImport>,
+    /// What modules expect of their environment that they did not use.
+    pub(crate) globals: Vec<NewGlobals>,
+    pub(crate) grants: Vec<GrantChange>,
+    /// The name of the module that runs first, where it is another one.
+    pub(crate) entry: Option<String>,
+}
+
+/// A package that is new, gone, or has another version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PackageChange {
+    pub(crate) name: String,
+    pub(crate) change: Change,
+    pub(crate) old_version: Option<String>,
+    pub(crate) new_version: Option<String>,
+}
+
+/// A module that is new, gone, or has other bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ModuleChange {
+    pub(crate) name: String,
+    pub(crate) change: Change,
+    pub(crate) old: Option<Content>,
+    pub(crate) new: Option<Content>,
+    /// The difference of the two texts, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+}
+
+/// The bytes of a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Content {
+    pub(crate) hash: String,
+    pub(crate) size: u64,
+}
+
+/// An import that is new, or means another module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NewImport {
+    pub(crate) module: String,
+    pub(crate) specifier: String,
+    /// The module that it meant before.
+    pub(crate) old: Option<String>,
+    /// The module that it means now.
+    pub(crate) new: String,
+}
+
+/// Free names that a module did not use before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NewGlobals {
+    pub(crate) module: String,
+    pub(crate) names: Vec<String>,
+}
+
+/// Lines of grants that are new or gone, as they are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct GrantChange {
+    pub(crate) owner: String,
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+}
+
+/// How a package or module changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Change {
+    Added,
+    Removed,
+    Changed,
+}
+
+impl Change {
+    /// From what was and what is, if they differ.
+    fn of<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<Change> {
+        match (old, new) {
+            (None, Some(_)) => Some(Change::Added),
+            (Some(_), None) => Some(Change::Removed),
+            (Some(old), Some(new)) if old != new => Some(Change::Changed),
+            _ => None,
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Change::Added => "added",
+            Change::Removed => "removed",
+            Change::Changed => "changed",
+        }
+    }
+
+    /// `+`, `-` or `~`.
+    pub(crate) fn sign(self) -> char {
+        match self {
+            Change::Added => '+',
+            Change::Removed => '-',
+            Change::Changed => '~',
+        }
+    }
+}
+
+impl Difference {
+    /// From `old` to `new`.
+    pub(crate) fn between(old: &Graph, new: &Graph) -> Difference {
+        let (before, after) = (modules(old), modules(new));
+        Difference {
+            packages: packages_changed(old, new),
+            modules: modules_changed(&before, &after),
+            imports: imports_new((old, &before), (new, &after)),
+            globals: globals_new(&before, &after),
+            grants: grants_changed(old, new),
+            entry: (name_of(old, old.entry()) != name_of(new, new.entry()))
+                .then(|| name_of(new, new.entry()).to_owned()),
+        }
+    }
+
+    /// One line for each change of a package, a module or a grant, for people. Empty where nothing that they show changed.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let packages =
+            self.packages
+                .iter()
+                .map(|package| match (&package.old_version, &package.new_version) {
+                    (Some(old), Some(new)) => format!("{} {old} is now {new}", package_owner(&package.name)),
+                    _ => format!("{} {}", package.change.verb(), package_owner(&package.name)),
+                });
+        let modules = self.modules.iter();
+        let modules = modules.map(|module| format!("{} {}", module.change.verb(), module.name));
+        let grants = self.grants.iter().flat_map(|grants| {
+            let owner = &grants.owner;
+            let added = grants
+                .added
+                .iter()
+                .map(move |line| format!("grant to {owner}: {line}"));
+            let removed = grants.removed.iter();
+            added.chain(removed.map(move |line| format!("no grant to {owner} any more: {line}")))
+        });
+        packages.chain(modules).chain(grants).collect()
+    }
+}
+
+/// `the program`, `package marked`
+pub(crate) fn package_owner(name: &str) -> String {
+    match name {
+        "" => "the program".to_owned(),
+        name => format!("package {name}"),
+    }
+}
+
+/// `module app:/main.js`
+pub(crate) fn module_owner(name: &str) -> String {
+    format!("module {name}")
+}
+
+type Modules<'a> = BTreeMap<&'a str, &'a Module>;
+
+fn modules(graph: &Graph) -> Modules<'_> {
+    let modules = graph.modules().iter();
+    modules.map(|module| (module.name.as_str(), module)).collect()
+}
+
+fn name_of(graph: &Graph, module: u32) -> &str {
+    graph
+        .module(module)
+        .map(|module| module.name.as_str())
+        .unwrap_or_default()
+}
+
+/// The keys of either map, sorted.
+fn either<'a, T, U>(old: &BTreeMap<&'a str, T>, new: &BTreeMap<&'a str, U>) -> BTreeSet<&'a str> {
+    old.keys().chain(new.keys()).copied().collect()
+}
+
+fn packages_changed(old: &Graph, new: &Graph) -> Vec<PackageChange> {
+    fn versions(graph: &Graph) -> BTreeMap<&str, &Option<String>> {
+        let packages = graph.packages().iter();
+        packages
+            .map(|package| (package.name.as_str(), &package.version))
+            .collect()
+    }
+    let (before, after) = (versions(old), versions(new));
+    let change = |name: &str| {
+        let (old, new) = (before.get(name), after.get(name));
+        Some(PackageChange {
+            name: name.to_owned(),
+            change: Change::of(old, new)?,
+            old_version: old.and_then(|version| (*version).clone()),
+            new_version: new.and_then(|version| (*version).clone()),
+        })
+    };
+    either(&before, &after).into_iter().filter_map(change).collect()
+}
+
+fn modules_changed(before: &Modules<'_>, after: &Modules<'_>) -> Vec<ModuleChange> {
+    let content = |module: &&Module| Content {
+        hash: module.hash.to_string(),
+        size: module.size,
+    };
+    let change = |name: &str| {
+        let (old, new) = (before.get(name).map(content), after.get(name).map(content));
+        Some(ModuleChange {
+            name: name.to_owned(),
+            change: Change::of(old.as_ref(), new.as_ref())?,
+            old,
+            new,
+            text: None,
+        })
+    };
+    either(before, after).into_iter().filter_map(change).collect()
+}
+
+fn imports_new(old: (&Graph, &Modules<'_>), new: (&Graph, &Modules<'_>)) -> Vec<NewImport> {
+    let mut found = Vec::new();
+    for (name, module) in new.1 {
+        let earlier = old.1.get(name);
+        for (specifier, target) in &module.imports {
+            let before = earlier.and_then(|module| module.imports.get(specifier));
+            let before = before.map(|target| name_of(old.0, *target));
+            let now = name_of(new.0, *target);
+            if before != Some(now) {
+                found.push(NewImport {
+                    module: (*name).to_owned(),
+                    specifier: specifier.clone(),
+                    old: before.map(str::to_owned),
+                    new: now.to_owned(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn globals_new(before: &Modules<'_>, after: &Modules<'_>) -> Vec<NewGlobals> {
+    let new = |(name, module): (&&str, &&Module)| {
+        let earlier = before
+            .get(name)
+            .map(|module| module.globals.as_slice())
+            .unwrap_or_default();
+        let names = added(earlier, &module.globals);
+        (!names.is_empty()).then(|| NewGlobals {
+            module: (*name).to_owned(),
+            names,
+        })
+    };
+    after.iter().filter_map(new).collect()
+}
+
+fn grants_changed(old: &Graph, new: &Graph) -> Vec<GrantChange> {
+    fn grants(graph: &Graph) -> BTreeMap<String, &[String]> {
+        let packages = graph.packages().iter();
+        let packages = packages.map(|package| (package_owner(&package.name), package.grants.as_slice()));
+        let modules = graph.modules().iter();
+        let modules =
+            modules.filter_map(|module| Some((module_owner(&module.name), module.grants.as_deref()?)));
+        packages.chain(modules).collect()
+    }
+    let (before, after) = (grants(old), grants(new));
+    let owners: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |owner: &String| {
+        let lines =
+            |of: &BTreeMap<String, &[String]>| of.get(owner).map(|lines| lines.to_vec()).unwrap_or_default();
+        let (old, new) = (lines(&before), lines(&after));
+        // A module that is no longer held to less has no lines of its own any more, which says something all the same.
+        let change = GrantChange {
+            owner: owner.clone(),
+            added: added(&old, &new),
+            removed: added(&new, &old),
+        };
+        (old != new).then_some(change)
+    };
+    owners.into_iter().filter_map(change).collect()
+}
+
+/// What `new` has and `old` has not.
+fn added(old: &[String], new: &[String]) -> Vec<String> {
+    let old: BTreeSet<&String> = old.iter().collect();
+    new.iter().filter(|line| !old.contains(line)).cloned().collect()
+}

@@ -1,0 +1,162 @@
+//! What changed, who may now do more, and a lock that must not change.
+
+use serde_json::{Value, json};
+
+use super::{greeting, secure_runtime, store};
+use crate::support::Scene;
+
+/// `greeting`, locked, and its lock kept as `old.lock`.
+fn locked() -> Scene {
+    let scene = greeting();
+    secure_runtime(&scene, &["lock"]).success();
+    keep(scene)
+}
+
+fn keep(scene: Scene) -> Scene {
+    let lock = std::fs::read(scene.base().join("secure.lock")).unwrap();
+    scene.file("old.lock", lock)
+}
+
+/// The package with another file, a changed one, and a right.
+fn updated() -> Scene {
+    let manifest = locked().read("secure.toml");
+    let scene = locked()
+        .file("vendor/greet/package.json", "{\"name\":\"greet\",\"version\":\"1.2.4\",\"type\":\"module\",\"exports\":\"./index.js\"}")
+        .file("vendor/greet/index.js", "import { hello } from './hello.js';\nimport './\u{202e}spy.js';\nexport const greet = (name) => `${hello}; ${name}!`;\n")
+        .file("vendor/greet/\u{202e}spy.js", "process.exit();\n");
+    // A name that turns the writing direction cannot be locked at all.
+    secure_runtime(&scene, &["lock"]).failure(2);
+    let scene = scene
+        .file("vendor/greet/index.js", "import { hello } from './hello.js';\nimport './spy.js';\nexport const greet = (name) => `${hello}; ${name}!\u{202e}`;\n")
+        .file("vendor/greet/spy.js", "export default () => process.exit();\n")
+        .file("secure.toml", format!("{manifest}fs.read = [\"./**\"]\n[packages.greet]\ngrants = {{ fs.read = [\"./data/**\"] }}\n"));
+    secure_runtime(&scene, &["lock"]).success();
+    scene
+}
+
+/// CLI-24.
+#[test]
+fn diff_shows_what_changed_in_code() {
+    let scene = updated();
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "secure.lock"]).success();
+    for part in [
+        "\n  ~ greet 1.2.3 -> 1.2.4\n",
+        "\n  ~ greet/index.js  ",
+        "\n  + greet/spy.js  ",
+        "greet/index.js: \"./spy.js\" is greet/spy.js",
+        "greet/spy.js: process",
+        "+ package greet: fs.read=./data/**",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("main.js") && !said.contains("    | "), "{said}");
+    let same = secure_runtime(&scene, &["graph", "diff", ".", "secure.lock"]).success();
+    assert!(
+        same.ends_with("nobody may do more than before\n") && !same.contains("modules"),
+        "{same}"
+    );
+    secure_runtime(&scene, &["graph", "diff", "none.lock"]).failure_with_hint(2);
+    let broken = scene.file("old.lock", "x");
+    secure_runtime(&broken, &["graph", "diff", "old.lock"]).failure_with_hint(4);
+}
+
+/// CLI-24.
+#[test]
+fn diff_shows_texts_from_the_store_and_never_as_ours() {
+    let scene = updated();
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).success();
+    for part in [
+        "\n    | +import './spy.js';\n",
+        "    | -export const greet",
+        "    | +export const greet",
+        "\\u{202e}",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // The old text is in the store alone.
+    std::fs::remove_dir_all(store(&scene)).unwrap();
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).success();
+    assert!(said.contains("    | no text: blake3:"), "{said}");
+    // Text that is not what was locked is not shown as if it were.
+    let scene = scene.file("vendor/greet/index.js", "");
+    secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).failure_with_hint(4);
+}
+
+/// CLI-25.
+#[test]
+fn diff_says_who_may_do_more() {
+    let scene = updated();
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
+    let grown = said
+        .split("who may now do what it could not do before\n")
+        .nth(1)
+        .unwrap();
+    assert_eq!(
+        grown,
+        "  the program: fs.read = [\"./**\"]\n  package greet: fs.read = [\"./data/**\"]\n"
+    );
+    let denied = secure_runtime(&scene, &["graph", "diff", "old.lock", "--deny-growth"]);
+    assert_eq!(denied.out, said);
+    assert!(denied.failure_with_hint(3).contains("the program, package greet"));
+    let arguments = ["graph", "diff", "old.lock", ".", "--json", "--deny-growth"];
+    let report = secure_runtime(&scene, &arguments);
+    let parsed: Value = serde_json::from_str(&report.out).unwrap();
+    report.failure(3);
+    assert_eq!(
+        (
+            &parsed["growth"][1],
+            &parsed["modules"][1]["change"],
+            &parsed["imports"][0]["new"]
+        ),
+        (
+            &json!({ "owner": "package greet", "gained": ["fs.read = [\"./data/**\"]"] }),
+            &json!("added"),
+            &json!("greet/spy.js")
+        )
+    );
+    // The other way round, everybody may do less.
+    secure_runtime(&scene, &["graph", "diff", ".", "old.lock", "--deny-growth"]).success();
+}
+
+/// CLI-26.
+#[test]
+fn show_draws_the_graph() {
+    let scene = locked();
+    for (format, start, part) in [
+        (
+            "dot",
+            "digraph \"greeting\" {\n",
+            "\"app:/main.js\" -> \"greet/index.js\";\n",
+        ),
+        ("svg", "<svg xmlns=", "<title>greet 1.2.3: no grants</title>"),
+        ("html", "<!DOCTYPE html>\n", "fs.write=./out/**"),
+    ] {
+        let said = secure_runtime(&scene, &["graph", "show", "--format", format]).success();
+        assert!(said.starts_with(start) && said.contains(part), "{format}: {said}");
+    }
+    let json = secure_runtime(&scene, &["graph", "show", "--format", "json"]).success();
+    assert_eq!(
+        json,
+        secure_runtime(&scene, &["graph", "show", "--json"]).success()
+    );
+}
+
+/// CLI-27.
+#[test]
+fn a_frozen_lock_does_not_change() {
+    let scene = greeting();
+    let missing = secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
+    assert!(missing.contains("there is no lock"), "{missing}");
+    assert!(!scene.base().join("secure.lock").exists());
+    secure_runtime(&scene, &["lock"]).success();
+    secure_runtime(&scene, &["lock", "--frozen"]).success();
+    let before = std::fs::read(scene.base().join("secure.lock")).unwrap();
+    let scene = scene.file("lib/words.json", "[\"you\"]");
+    let said = secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
+    assert!(said.contains("changed app:/lib/words.json"), "{said}");
+    assert_eq!(std::fs::read(scene.base().join("secure.lock")).unwrap(), before);
+    secure_runtime(&scene, &["lock"]).success();
+    secure_runtime(&scene, &["lock", "--frozen"]).success();
+    let scene = scene.file("secure.lock", "x");
+    secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
+}
