@@ -19,8 +19,9 @@ fn keep(scene: Scene) -> Scene {
 
 /// The package with another file, a changed one, and a right.
 fn updated() -> Scene {
-    let manifest = locked().read("secure.toml");
-    let scene = locked()
+    let scene = locked();
+    let manifest = scene.read("secure.toml");
+    let scene = scene
         .file("vendor/greet/package.json", "{\"name\":\"greet\",\"version\":\"1.2.4\",\"type\":\"module\",\"exports\":\"./index.js\"}")
         .file("vendor/greet/index.js", "import { hello } from './hello.js';\nimport './\u{202e}spy.js';\nexport const greet = (name) => `${hello}; ${name}!`;\n")
         .file("vendor/greet/\u{202e}spy.js", "process.exit();\n");
