@@ -31,6 +31,8 @@
 //!   party signs an [`AttestationRequest`] without seeing the token; [`Token::with_attestation`] adds what they signed.
 //! - [`Revocations`] hold the newest signed [`RevocationList`]; decisions that are given one heed it from then on, on all
 //!   threads. A [`Revoker`] stops what a program itself gave away.
+//! - A [`Statement`] is what somebody says about a program or a package, and signs: that they stand for it, and claims such as
+//!   `reviewed`.
 //! - [`explain`] says why, block by block, and who could give what is missing.
 //!
 //! ```
@@ -63,6 +65,7 @@
 mod attestation;
 mod authority;
 mod block;
+mod cose;
 mod datalog;
 mod endpoint;
 mod explain;
@@ -82,6 +85,7 @@ mod proof;
 mod registry;
 mod revocation;
 mod right;
+mod statement;
 mod text;
 mod token;
 #[cfg(test)]
@@ -109,4 +113,5 @@ pub use proof::{Challenge, Proof, ProofError};
 pub use registry::{Described, Families};
 pub use revocation::{MAX_REVOCATION_LIST, RevocationError, RevocationId, RevocationList, Revocations};
 pub use right::{MAX_COMPLEX_RIGHTS, MAX_RIGHTS, Right, Rights, RightsError};
+pub use statement::{Claim, MAX_CLAIMS, MAX_STATEMENT, Statement, StatementError, Subject};
 pub use token::{MAX_TOKEN, Token, TokenError};

@@ -9,25 +9,21 @@ use std::{
     },
 };
 
-use cbor4ii::core::{
-    Value,
-    dec::Decode,
-    enc::Encode,
-    types,
-    utils::{BufWriter, SliceReader},
-};
+use cbor4ii::core::Value;
 use thiserror::Error;
 
-use crate::{KeyPair, PublicKey, hexadecimal, text::quoted};
+use crate::{
+    KeyPair, PublicKey,
+    cose::{self, CoseError},
+    hexadecimal,
+    text::quoted,
+};
 
 /// Most bytes of a revocation list.
 pub const MAX_REVOCATION_LIST: usize = 4 * 1024 * 1024;
 
 /// What a list's signature covers besides the list, so that it is good for nothing else.
 const PURPOSE: &[u8] = b"secure-runtime revocation list 1";
-
-/// COSE_Sign1 (tag 18) of four items, with the protected header `{1: -8}` and an empty unprotected one.
-const ENVELOPE: [u8; 7] = [0xd2, 0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0];
 
 /// The identifier of a block: its signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,11 +172,8 @@ impl RevocationList {
     /// # Errors
     /// A list that is too large.
     pub fn sign(&self, key: &KeyPair) -> Result<Vec<u8>, RevocationError> {
-        let payload = self.encode()?;
-        let signature = key.sign(&to_be_signed(&payload)?);
-        let mut bytes = ENVELOPE.to_vec();
-        write(&mut bytes, &Value::Bytes(payload))?;
-        write(&mut bytes, &Value::Bytes(signature.to_vec()))?;
+        let bytes =
+            cose::sign(key, PURPOSE, self.encode()?).map_err(|error| refused(error, &key.public()))?;
         if bytes.len() > MAX_REVOCATION_LIST {
             return Err(RevocationError::TooLarge { size: bytes.len() });
         }
@@ -196,21 +189,7 @@ impl RevocationList {
         if bytes.len() > MAX_REVOCATION_LIST {
             return Err(RevocationError::TooLarge { size: bytes.len() });
         }
-        let rest = bytes
-            .strip_prefix(&ENVELOPE)
-            .ok_or_else(|| malformed("it does not begin as a COSE_Sign1 message with EdDSA does"))?;
-        let (signed, signature) = rest
-            .split_last_chunk::<64>()
-            .ok_or_else(|| malformed("it is cut off"))?;
-        let payload = signed
-            .strip_suffix(&[0x58, 64])
-            .and_then(byte_string)
-            .ok_or_else(|| {
-                malformed("its payload or its signature is not a byte string of the right length")
-            })?;
-        if !key.verify(&to_be_signed(payload)?, signature) {
-            return Err(RevocationError::Signature { key: *key });
-        }
+        let payload = cose::open(bytes, key, PURPOSE).map_err(|error| refused(error, key))?;
         let list =
             RevocationList::decode(payload).ok_or_else(|| malformed("its payload is not a list's map"))?;
         // Whatever was overlooked, such as other spellings of numbers, shows as a difference.
@@ -228,13 +207,13 @@ impl RevocationList {
             (Value::Integer(3), Value::Integer(self.next_update.into())),
             (Value::Integer(4), Value::Array(ids)),
         ]);
-        let mut payload = Vec::new();
-        write(&mut payload, &map)?;
-        Ok(payload)
+        cose::encode(&map).map_err(|_| RevocationError::Malformed {
+            what: "it cannot be encoded",
+        })
     }
 
     fn decode(payload: &[u8]) -> Option<RevocationList> {
-        let Ok(Value::Map(entries)) = Value::decode(&mut SliceReader::new(payload)) else {
+        let Some(Value::Map(entries)) = cose::decode(payload) else {
             return None;
         };
         let [
@@ -261,36 +240,11 @@ impl RevocationList {
     }
 }
 
-/// The `Sig_structure` of RFC 9052 section 4.4.
-fn to_be_signed(payload: &[u8]) -> Result<Vec<u8>, RevocationError> {
-    let mut bytes = Vec::new();
-    let part = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-    let protected = [0xa1, 0x01, 0x27];
-    let parts = vec![
-        Value::Text("Signature1".to_owned()),
-        part(&protected),
-        part(PURPOSE),
-        part(payload),
-    ];
-    write(&mut bytes, &Value::Array(parts))?;
-    Ok(bytes)
-}
-
-fn write(bytes: &mut Vec<u8>, value: &Value) -> Result<(), RevocationError> {
-    let mut writer = BufWriter::new(std::mem::take(bytes));
-    let written = value.encode(&mut writer);
-    *bytes = writer.into_inner();
-    written.map_err(|_| RevocationError::Malformed {
-        what: "it cannot be encoded",
-    })
-}
-
-/// The content of a byte string that is all of these bytes, in its shortest form.
-fn byte_string(bytes: &[u8]) -> Option<&[u8]> {
-    let types::Bytes(content) = types::Bytes::<&[u8]>::decode(&mut SliceReader::new(bytes)).ok()?;
-    let mut again = Vec::new();
-    write(&mut again, &Value::Bytes(content.to_vec())).ok()?;
-    (again == bytes).then_some(content)
+fn refused(error: CoseError, key: &PublicKey) -> RevocationError {
+    match error {
+        CoseError::Malformed(what) => RevocationError::Malformed { what },
+        CoseError::Signature => RevocationError::Signature { key: *key },
+    }
 }
 
 /// Numbers the states of all revocations of the process, so that no two have the same number: what was found for one

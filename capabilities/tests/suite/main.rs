@@ -20,6 +20,7 @@ mod malformed;
 mod properties;
 mod revocation;
 mod samples;
+mod statements;
 mod tokens;
 mod vectors;
 

@@ -1,0 +1,86 @@
+//! COSE_Sign1 messages (RFC 9052) in their one encoding, signed with Ed25519: the envelope of everything that is signed here
+//! and is no token.
+
+use cbor4ii::core::{
+    Value,
+    dec::Decode,
+    enc::Encode,
+    types,
+    utils::{BufWriter, SliceReader},
+};
+
+use crate::{KeyPair, PublicKey};
+
+/// COSE_Sign1 (tag 18) of four items, with the protected header `{1: -8}` and an empty unprotected one.
+const ENVELOPE: [u8; 7] = [0xd2, 0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0];
+
+/// Why bytes are no message that the key signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CoseError {
+    /// They are not in a message's one encoding.
+    Malformed(&'static str),
+    /// The signature does not hold under the key.
+    Signature,
+}
+
+/// The payload, signed. The purpose is signed with it and not sent, so that the message is good for nothing else.
+pub(crate) fn sign(key: &KeyPair, purpose: &[u8], payload: Vec<u8>) -> Result<Vec<u8>, CoseError> {
+    let signature = key.sign(&to_be_signed(purpose, &payload)?);
+    let mut bytes = ENVELOPE.to_vec();
+    bytes.extend(encode(&Value::Bytes(payload))?);
+    bytes.extend(encode(&Value::Bytes(signature.to_vec()))?);
+    Ok(bytes)
+}
+
+/// The payload of a message that this key signed for this purpose.
+pub(crate) fn open<'a>(bytes: &'a [u8], key: &PublicKey, purpose: &[u8]) -> Result<&'a [u8], CoseError> {
+    let rest = bytes.strip_prefix(&ENVELOPE).ok_or(CoseError::Malformed(
+        "it does not begin as a COSE_Sign1 message with EdDSA does",
+    ))?;
+    let (signed, signature) = rest
+        .split_last_chunk::<64>()
+        .ok_or(CoseError::Malformed("it is cut off"))?;
+    let payload = signed
+        .strip_suffix(&[0x58, 64])
+        .and_then(byte_string)
+        .ok_or(CoseError::Malformed(
+            "its payload or its signature is not a byte string of the right length",
+        ))?;
+    if key.verify(&to_be_signed(purpose, payload)?, signature) {
+        Ok(payload)
+    } else {
+        Err(CoseError::Signature)
+    }
+}
+
+/// The one item of CBOR that these bytes begin with. Other spellings of it are read too: encode it again, and compare.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
+    Value::decode(&mut SliceReader::new(bytes)).ok()
+}
+
+/// The item in deterministic CBOR, where its maps are in order.
+pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, CoseError> {
+    let mut writer = BufWriter::new(Vec::new());
+    let written = value.encode(&mut writer);
+    written.map_err(|_| CoseError::Malformed("it cannot be encoded"))?;
+    Ok(writer.into_inner())
+}
+
+/// The `Sig_structure` of RFC 9052 section 4.4.
+fn to_be_signed(purpose: &[u8], payload: &[u8]) -> Result<Vec<u8>, CoseError> {
+    let part = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+    let protected = [0xa1, 0x01, 0x27];
+    encode(&Value::Array(vec![
+        Value::Text("Signature1".to_owned()),
+        part(&protected),
+        part(purpose),
+        part(payload),
+    ]))
+}
+
+/// The content of a byte string that is all of these bytes, in its shortest form.
+fn byte_string(bytes: &[u8]) -> Option<&[u8]> {
+    let types::Bytes(content) = types::Bytes::<&[u8]>::decode(&mut SliceReader::new(bytes)).ok()?;
+    let again = encode(&Value::Bytes(content.to_vec())).ok()?;
+    (again == bytes).then_some(content)
+}
