@@ -1,0 +1,249 @@
+//! Links and folders: what one grant lets through is not what another was given for.
+
+use super::{DATA, expect};
+use crate::support::Scene;
+
+/// RUN-20
+#[test]
+fn links_lead_nowhere_outside_the_folder_that_is_granted() {
+    // What each link is, and what reading it and writing it come to. As in openat2's own tests: links that are absolute,
+    // that climb, that climb and come back, that dangle, that turn in circles.
+    let table = [
+        ("file", "a.txt", "\"public\"", "done"),
+        ("chain", "file", "\"public\"", "done"),
+        ("folder/../a.txt", "", "\"public\"", "done"),
+        (
+            "climb",
+            "../secret.txt",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "absolute",
+            "/etc/passwd",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "own-absolute",
+            "${base}/data/a.txt",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "comes-back",
+            "../data/a.txt",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "deep-climb",
+            "folder/../../secret.txt",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "chain-out",
+            "climb",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "proc",
+            "/proc/self/root/etc/passwd",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        (
+            "dangling-out",
+            "../made.txt",
+            "PermissionDenied EXDEV",
+            "PermissionDenied EXDEV",
+        ),
+        ("dangling-in", "made.txt", "NotFound ENOENT", "done"),
+        ("circle", "circle", "FilesystemLoop ELOOP", "FilesystemLoop ELOOP"),
+        (
+            "through-a-file",
+            "a.txt/../a.txt",
+            "NotADirectory ENOTDIR",
+            "NotADirectory ENOTDIR",
+        ),
+    ];
+    let mut scene = Scene::new()
+        .file("data/a.txt", "public")
+        .folder("data/folder")
+        .file("secret.txt", "secret");
+    let mut steps = Vec::new();
+    for (name, target, reading, writing) in table {
+        if !target.is_empty() {
+            scene = scene.link(&format!("data/{name}"), target);
+        }
+        steps.push((format!("fs.readTextFile('data/{name}')"), reading));
+        let stat = if reading.starts_with('"') { "6" } else { reading };
+        steps.push((format!("fs.stat('data/{name}').then(({{ size }}) => size)"), stat));
+        steps.push((format!("fs.writeTextFile('data/{name}', 'public')"), writing));
+    }
+    // What is done to an entry is done to the link itself.
+    steps.push(("fs.rename('data/climb', 'data/climbed')".to_owned(), "done"));
+    steps.push(("fs.remove('data/climbed')".to_owned(), "done"));
+    steps.push((
+        "fs.remove('data/absolute', { recursive: true })".to_owned(),
+        "done",
+    ));
+    steps.push(("fs.mkdir('data/circle')".to_owned(), "AlreadyExists EEXIST"));
+    let steps: Vec<(&str, &str)> = steps.iter().map(|(call, said)| (call.as_str(), *said)).collect();
+    let scene = expect(scene, DATA, &steps);
+    assert_eq!(scene.read("secret.txt"), "secret");
+    assert_eq!(scene.read("data/made.txt"), "public");
+    assert!(!scene.base().join("made.txt").exists());
+}
+
+/// RUN-12, RUN-20
+#[test]
+fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() {
+    expect(
+        Scene::new()
+            .file("data/one/a.txt", "one")
+            .file("data/two/b.txt", "two")
+            .link("data/one/link", "../two/b.txt")
+            .link("data/one/folder", "../two"),
+        DATA,
+        &[
+            ("fs.readTextFile('data/one/link')", "\"two\""),
+            ("fs.readTextFile('data/one/folder/b.txt')", "\"two\""),
+            (
+                "fs.attenuate({ read: ['data/one/**'] }).readTextFile('data/one/link')",
+                "PermissionDenied EXDEV",
+            ),
+            (
+                "fs.attenuate({ read: ['data/one/**'] }).readTextFile('data/one/folder/b.txt')",
+                "PermissionDenied EXDEV",
+            ),
+            // A folder that is a link is the grantor's doing.
+            (
+                "fs.attenuate({ read: ['data/one/folder/**'] }).readTextFile('data/one/folder/b.txt')",
+                "\"two\"",
+            ),
+            (
+                "fs.attenuate({ read: ['data/one/link'] }).readTextFile('data/one/link')",
+                "FilesystemLoop ELOOP",
+            ),
+        ],
+    );
+}
+
+/// RUN-22: nothing is moved to where it means more.
+#[test]
+fn moving_a_link_or_a_folder_does_not_move_a_grant() {
+    // `data/shown/deep` may be read. What else is below `data` may be moved, but not to where it could be read.
+    let grants = &[
+        "fs.write=./data/**",
+        "fs.read=./data/shown/deep/**",
+        "fs.read=./data/exact/passwd",
+    ];
+    let scene = Scene::new()
+        .file("data/secret/deep/a.txt", "secret")
+        .file("data/secret.txt", "secret")
+        .file("data/shown/deep/a.txt", "public")
+        .link("data/to-secret", "secret")
+        .link("data/to-etc", "/etc")
+        .link("data/shown/deep/inside", "a.txt");
+    expect(
+        scene,
+        grants,
+        &[
+            ("fs.rename('data/shown', 'data/hidden')", "done"),
+            ("fs.rename('data/secret', 'data/shown')", "CapabilityError denied"),
+            (
+                "fs.rename('data/to-secret', 'data/shown')",
+                "CapabilityError denied",
+            ),
+            ("fs.rename('data/to-etc', 'data/exact')", "CapabilityError denied"),
+            ("fs.mkdir('data/shown')", "done"),
+            (
+                "fs.rename('data/to-secret', 'data/shown/deep')",
+                "CapabilityError denied",
+            ),
+            (
+                "fs.rename('data/secret', 'data/shown/deep')",
+                "CapabilityError denied",
+            ),
+            ("fs.mkdir('data/shown/deep')", "done"),
+            (
+                "fs.rename('data/secret.txt', 'data/shown/deep/a.txt')",
+                "CapabilityError denied",
+            ),
+            ("fs.readTextFile('data/exact/passwd')", "NotFound ENOENT"),
+            // Where nothing is gained, things move.
+            ("fs.rename('data/secret.txt', 'data/renamed.txt')", "done"),
+            ("fs.rename('data/to-etc', 'data/renamed-link')", "done"),
+            ("fs.rename('data/secret', 'data/renamed')", "done"),
+        ],
+    );
+}
+
+/// RUN-23: scopes within what may be written are found without links.
+#[test]
+fn a_folder_within_what_may_be_written_is_never_found_through_a_link() {
+    // The link was there before; the program may write above it, so it could have put it there itself.
+    let grants = &[
+        "fs.write=./data/**",
+        "fs.read=./data/shown/etc/**",
+        "fs.read=./data/shown/etc-file/passwd",
+    ];
+    expect(
+        Scene::new()
+            .link("data/shown/etc", "/etc")
+            .link("data/shown/etc-file", "/etc"),
+        grants,
+        &[
+            (
+                "fs.readTextFile('data/shown/etc/passwd')",
+                "NotADirectory ENOTDIR",
+            ),
+            (
+                "fs.readTextFile('data/shown/etc-file/passwd')",
+                "NotADirectory ENOTDIR",
+            ),
+            (
+                "fs.open('data/shown/etc/passwd', { read: true, append: true })",
+                "NotADirectory ENOTDIR",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn removing_a_tree_removes_links_and_not_what_they_lead_to() {
+    let scene = expect(
+        Scene::new()
+            .file("kept/a.txt", "kept")
+            .file("data/tree/deep/b.txt", "b")
+            .link("data/tree/out", "../../kept")
+            .link("data/tree/deep/up", "../..")
+            .link("data/link-to-tree", "../kept"),
+        DATA,
+        &[
+            ("fs.remove('data/tree', { recursive: true })", "done"),
+            ("fs.remove('data/link-to-tree', { recursive: true })", "done"),
+            ("list('data')", "\"\""),
+        ],
+    );
+    assert_eq!(scene.read("kept/a.txt"), "kept");
+}
+
+/// RUN-22
+#[test]
+fn a_tree_is_removed_or_moved_only_with_a_grant_for_all_of_it() {
+    let scene = expect(
+        Scene::new().file("data/a.txt", "a").file("data/keep.txt", "keep"),
+        &["fs.write=./data", "fs.write=./data/a.txt", "fs.write=./data2"],
+        &[
+            ("fs.remove('data', { recursive: true })", "CapabilityError denied"),
+            ("fs.remove('data')", "Busy ENOTEMPTY"),
+            ("fs.rename('data', 'data2')", "CapabilityError denied"),
+            ("fs.remove('data/a.txt', { recursive: true })", "done"),
+        ],
+    );
+    assert_eq!(scene.read("data/keep.txt"), "keep");
+}

@@ -1,0 +1,52 @@
+//! The `fs` family: what its operations do, and what links, races and odd files cannot make them do.
+
+mod links;
+mod operations;
+mod races;
+
+use crate::support::{Scene, manifest};
+
+/// What every program below starts with: `say` prints what a call gave as JSON, or its error's name and code.
+const PRELUDE: &str = "import { fs } from 'cap:self';
+const say = async (call) => {
+  try {
+    const value = await call();
+    console.log(value === undefined ? 'done' : JSON.stringify(value));
+  } catch (error) {
+    console.log([error.name, error.code].filter(Boolean).join(' '));
+  }
+};
+const list = async (path) => {
+  const entries = [];
+  for await (const { name, isFile, isDirectory, isSymlink } of fs.readDir(path)) {
+    entries.push(`${name}${isDirectory ? '/' : isSymlink ? '@' : isFile ? '' : '?'}`);
+  }
+  return entries.join(' ');
+};
+const bytes = (text) => new TextEncoder().encode(text);
+const piece = async (file, size) => {
+  const buffer = new Uint8Array(size);
+  const read = await file.read(buffer);
+  return read === null ? null : new TextDecoder().decode(buffer.subarray(0, read));
+};
+";
+
+/// Runs calls one after the other in the scene, and compares what each says.
+#[track_caller]
+fn expect(scene: Scene, grants: &[&str], steps: &[(&str, &str)]) -> Scene {
+    let calls: String = steps
+        .iter()
+        .map(|(call, _)| format!("await say(() => {call});\n"))
+        .collect();
+    let scene = scene
+        .file("secure.toml", manifest(grants, ""))
+        .file("main.js", format!("{PRELUDE}{calls}"));
+    let ran = scene.run(&[]).completed();
+    let said: Vec<&str> = ran.out.lines().collect();
+    for (index, (call, expected)) in steps.iter().enumerate() {
+        assert_eq!(said.get(index), Some(expected), "{call}");
+    }
+    scene
+}
+
+const DATA: &[&str] = &["fs.read=./data/**", "fs.write=./data/**"];
