@@ -216,7 +216,8 @@ fn every_attack_has_its_test() {
         include_str!("../../src/key.rs"),
         include_str!("../../src/pattern.rs"),
         include_str!("../../../src/extensions/gate.rs"),
-        include_str!("../../../tests/fs.rs"),
+        include_str!("../../../tests/fs/links.rs"),
+        include_str!("../../../tests/fs/operations.rs"),
     ]
     .concat();
     let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/attacks/cases");

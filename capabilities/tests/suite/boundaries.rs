@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secure_runtime_capabilities::*;
 
-use crate::{base, operation};
+use crate::{base, operation, rights};
 
 /// TOK-27
 #[test]
@@ -127,5 +127,24 @@ fn operations_on_values_are_those_on_their_texts() {
     ] {
         assert_eq!(of_value.clone().into_owned(), operation(&text), "{text}");
         assert_eq!(of_value, operation(&text), "{text}");
+    }
+}
+
+/// What is no origin matches no wildcard, even where it ends as one does.
+#[test]
+fn hosts_have_no_colon_outside_brackets() {
+    let rights = rights(&[
+        "net.connect=https://*.example.com",
+        "net.connect=https://[fd00::]/8",
+    ]);
+    let allows = |resource: &str| rights.allows(FamilyName::NET, ActionName::CONNECT, resource);
+    assert!(allows("https://a.example.com:443") && allows("https://[fd00::1]:443"));
+    for resource in [
+        "https://a:1.example.com:443",
+        "https://fd00::1:443",
+        "https://[fd00::1:443",
+        "https://a.example.com",
+    ] {
+        assert!(!allows(resource), "{resource}");
     }
 }

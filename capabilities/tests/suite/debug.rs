@@ -10,6 +10,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
     assert_eq!(format!("{challenge:?}"), challenge.to_string());
     let key = KeyPair::from_secret(&[3; 32]).unwrap();
     let token = Token::mint(&key, &Block::default()).unwrap();
+    assert!(format!("{token:?}").starts_with("Token { blocks: [Block { "));
     let proof = key.prove(&token, &challenge);
     assert_eq!(format!("{proof:?}"), proof.to_string());
 }

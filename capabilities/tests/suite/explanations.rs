@@ -194,3 +194,42 @@ fn the_missing_grant_is_a_line_of_the_manifest() {
         assert!(authority.decide(&operation(text), &NOON).is_allowed(), "{text}");
     }
 }
+
+/// The first of the scopes that are shown when `grants` do not allow the operation.
+fn nearest(grants: &[&str], text: &str) -> String {
+    let authority = Authority::new(Block::of(rights(grants))).unwrap();
+    let families = Families::builtin();
+    let explanation = explain(&authority, &operation(text), &NOON, &families, &base());
+    assert!(!explanation.decision.is_allowed());
+    explanation.blocks[0].scopes.as_ref().unwrap()[0].clone()
+}
+
+#[test]
+fn the_nearest_scope_is_shown_first() {
+    assert_eq!(
+        nearest(
+            &[
+                "env.read=D*",
+                "env.read=B*",
+                "env.read=APP_T*",
+                "env.read=APP_U*",
+                "env.read=C*"
+            ],
+            "env read APP_SECRET"
+        ),
+        "APP_T*"
+    );
+    assert_eq!(
+        nearest(
+            &[
+                "net.connect=tcp://10.0.0.0/8:1",
+                "net.connect=tcp://11.0.0.0/8:1",
+                "net.connect=tcp://12.0.0.0/8:1",
+                "net.connect=tcp://13.0.0.0/8:1",
+                "net.connect=tcp://14.0.0.0/8:1",
+            ],
+            "net connect tcp://13.1.2.3:5432"
+        ),
+        "tcp://13.0.0.0/8:1"
+    );
+}
