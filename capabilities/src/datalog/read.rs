@@ -166,7 +166,6 @@ impl<'a> Reader<'a> {
             Some(Content::Variable(number)) => Some(Value::Variable(self.text(number.into())?)),
             Some(Content::Integer(number)) => Some(Value::Integer(number)),
             Some(Content::Date(seconds)) => Some(Value::Date(seconds)),
-            Some(Content::Bool(truth)) => Some(Value::Bool(truth)),
             _ => None,
         })
     }
