@@ -97,6 +97,15 @@ fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
 #[test]
 fn errors_say_what_is_known() {
     for (text, expected) in [
+        // Nothing is guessed from a name that is as far away as it is long, or three letters off.
+        (
+            "xy.read=.",
+            "unknown family `xy`; known: fs, net, env, clock, random, kv, module",
+        ),
+        (
+            "modest.read=.",
+            "unknown family `modest`; known: fs, net, env, clock, random, kv, module",
+        ),
         (
             "fz.read=.",
             "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, module",

@@ -146,6 +146,7 @@ fn authority_blocks_hold_only_grants_and_their_own_limits() {
 fn later_blocks_hold_only_the_profiles_checks() {
     let form = ProfileError::Check { check: 0 };
     let outside = ProfileError::FactOutsideAuthority;
+    let trusting = |body: &str| format!("check if {body} trusting {}", root().public());
     let regex_bomb = r#"check if operation("fs", "read", $resource), $resource.matches("((a{50}){50}){50}")"#;
     for (code, expected) in [
         (r#"grant("fs", "read", "affix", "/", "")"#, outside.clone()),
@@ -160,6 +161,17 @@ fn later_blocks_hold_only_the_profiles_checks() {
         ),
         ("b($x, $y, $z) <- a($x), a($y), a($z)", ProfileError::Rule),
         ("check if a($w), a($x), a($y), a($z)", form.clone()),
+        // Demands of an attestation that the writer has other words for.
+        (&trusting("attested($module)"), ProfileError::Trusting),
+        (&trusting("holder($module)"), ProfileError::Trusting),
+        (
+            &trusting("attested($module), holder($module)"),
+            ProfileError::Trusting,
+        ),
+        (
+            &trusting(r#"holder($module), attested($module), $module == "blake3:00""#),
+            ProfileError::Trusting,
+        ),
         (
             r#"check if operation("fs", "read", $a), operation("fs", "read", $b), $a.starts_with("/data/")"#,
             form.clone(),
