@@ -40,6 +40,7 @@ mod realm;
 mod review;
 mod revocation;
 mod runtime;
+mod signatures;
 
 pub use audit::{AuditRecord, Sealed, Verdict};
 pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
@@ -50,3 +51,4 @@ pub use runtime::{
     BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, LimitHit, Limits, Outcome, RunError,
     Runtime, Stop, UncaughtError,
 };
+pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};

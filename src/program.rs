@@ -15,6 +15,7 @@ use secure_runtime_loaders::{ContentHash, Graph, GraphError, Package};
 
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
 use crate::runtime::Limits;
+use crate::signatures::{self, SignatureError};
 
 /// The lock's file name.
 pub(crate) const LOCK: &str = "secure.lock";
@@ -76,6 +77,9 @@ pub enum ProgramError {
         /// What: a verb and an object.
         what: String,
     },
+    /// Signatures that the manifest demands.
+    #[error(transparent)]
+    Signatures(#[from] SignatureError),
     /// The graph that would be run is not valid.
     #[error("the graph: {0}")]
     Graph(#[from] GraphError),
@@ -110,7 +114,9 @@ impl ProgramError {
             ProgramError::LockFile(error) => error.is_integrity(),
             ProgramError::Load(error) => error.is_integrity(),
             ProgramError::Store(error) => error.is_integrity(),
-            ProgramError::Outgrown { .. } | ProgramError::NotLocked { .. } => true,
+            ProgramError::Outgrown { .. } | ProgramError::NotLocked { .. } | ProgramError::Signatures(_) => {
+                true
+            }
             _ => false,
         }
     }
@@ -167,9 +173,11 @@ impl Program {
                 return Err(ProgramError::NotLocked { path });
             }
             let locked = resolve::lock(&lock_input(&folder, &manifest))?;
+            signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
             return Ok(Program::of_locked(folder, locked, manifest.limits));
         }
         let graph = lockfile::read_lock(&path)?;
+        signatures::require(&manifest, &graph, &store, signatures::now()).await?;
         let graph = within_lock(&graph, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
         let bytes = verify::load_modules(&graph, &store, Some(&project), &|_| ()).await?;

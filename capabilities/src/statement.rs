@@ -8,7 +8,7 @@ use cbor4ii::core::Value;
 use thiserror::Error;
 
 use crate::{
-    KeyPair, PublicKey,
+    KeyPair, MAX_TIME, PublicKey,
     cose::{self, CoseError},
     text::quoted,
 };
@@ -135,6 +135,9 @@ pub enum StatementError {
     /// Two claims of one name, or more than [`MAX_CLAIMS`].
     #[error("a statement has at most {MAX_CLAIMS} claims, and each name once")]
     Claims,
+    /// A time of signing after the year 9999.
+    #[error("a statement is signed before the year 10000")]
+    Time,
     /// More than [`MAX_STATEMENT`] bytes.
     #[error("the signed statement has {size} bytes; the limit is {MAX_STATEMENT}")]
     TooLarge {
@@ -177,7 +180,7 @@ impl Statement {
     /// The statement about this subject, made at this time (Unix seconds), where it says so, with these claims.
     ///
     /// # Errors
-    /// [`StatementError::Claims`].
+    /// [`StatementError::Claims`] and [`StatementError::Time`].
     pub fn new(
         subject: Subject,
         signed: Option<u64>,
@@ -192,6 +195,9 @@ impl Statement {
         let names: BTreeSet<&str> = claims.iter().map(Claim::name).collect();
         if claims.len() > MAX_CLAIMS || names.len() < claims.len() {
             return Err(StatementError::Claims);
+        }
+        if signed.is_some_and(|time| time > MAX_TIME) {
+            return Err(StatementError::Time);
         }
         Ok(Statement {
             subject,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use secure_runtime_capabilities::{
-    HolderError, KeyError, ProofError, RevocationError, ScopeError, TokenError,
+    HolderError, KeyError, ProofError, RevocationError, ScopeError, StatementError, TokenError,
 };
 use secure_runtime_loaders::HashParseError;
 use secure_runtime_loaders::lockfile::LockFileError;
@@ -13,7 +13,7 @@ use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
 
 use super::text;
-use crate::{BuildError, ManifestError, ProgramError, RevocationFeedError, RunError};
+use crate::{BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError};
 
 /// The exit codes, besides 0. They are a contract: spec/cli.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,7 @@ impl From<ProgramError> for Failure {
             ProgramError::LockFile(error) => error.into(),
             ProgramError::Load(error) => error.into(),
             ProgramError::Store(error) => error.into(),
+            ProgramError::Signatures(error) => error.into(),
             error => Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
                 .help("see `secure-runtime help run`"),
         }
@@ -230,6 +231,23 @@ impl From<RevocationError> for Failure {
         let is_integrity = !matches!(error, RevocationError::Id { .. } | RevocationError::Times);
         Failure::new(integrity_or_usage(is_integrity), error.to_string())
             .help("get the list anew from who issues it, and check that the key is theirs")
+    }
+}
+
+impl From<StatementError> for Failure {
+    fn from(error: StatementError) -> Self {
+        let is_usage = matches!(error, StatementError::Claim { .. } | StatementError::Claims);
+        Failure::new(integrity_or_usage(!is_usage), error.to_string())
+            .with_help("claim something such as reviewed or built-from=TEXT")
+    }
+}
+
+impl From<SignatureError> for Failure {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Store(error) => Failure::from(*error),
+            error => Failure::new(Code::Integrity, error.to_string()).help("see `secure-runtime help sign`"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::failure::{Code, Failure};
 use super::project;
 use super::text::{self, Working, count, size};
+use super::verify;
 use crate::Manifest;
 use crate::program::{self, LOCK};
 use crate::review::Difference;
@@ -21,6 +22,10 @@ pub(super) struct Arguments {
     /// Write nothing, and end with 4 if the lock is not what would be written
     #[arg(long)]
     frozen: bool,
+
+    /// With --frozen, a further store to get signatures from that [trust] demands (repeatable)
+    #[arg(long, value_name = "DIR or URL", requires = "frozen")]
+    store: Vec<String>,
 
     /// Print JSON
     #[arg(long)]
@@ -71,6 +76,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
                 "run `secure-runtime lock` without --frozen to accept it, after a look at the difference",
             ));
         }
+        verify::signatures(&manifest, &old, None, &arguments.store)?;
         return report(arguments, &path, &locked.graph, Vec::new(), warnings);
     }
     let changes = match &old {

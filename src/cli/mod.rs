@@ -14,6 +14,7 @@ mod presented;
 mod project;
 mod reason;
 mod run;
+mod sign;
 mod store;
 mod text;
 mod token;
@@ -54,6 +55,8 @@ enum Command {
     Lock(lock::Arguments),
     /// Compare every byte of a locked program with its lock, offline
     Verify(verify::Arguments),
+    /// Sign a locked program, or a package of it, and keep the signature beside its content
+    Sign(sign::Arguments),
     /// Look at the modules of a program
     #[command(subcommand)]
     Graph(graph::Command),
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
         Command::Graph(command) => graph::graph(&command),
         Command::Store(command) => store::store(&command),
         Command::Key(command) => key::key(&command),

@@ -1,7 +1,9 @@
 //! `verify`: compares every byte of a locked program with its lock, and the manifest with what was locked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use secure_runtime_capabilities::{PublicKey, StatementError};
+use secure_runtime_loaders::Graph;
 use secure_runtime_loaders::resolve::Project as Files;
 use secure_runtime_loaders::store::LocalStore;
 use secure_runtime_loaders::{lockfile, verify as loaders};
@@ -9,15 +11,33 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::project;
+use super::reason::shown_time;
 use super::text::{self, Working, count, size};
-use crate::Manifest;
 use crate::program::{self, LOCK};
+use crate::signatures::{self, Signed};
+use crate::{Manifest, OpenOptions, Trust, TrustedKey};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder with the secure.toml and the secure.lock
     #[arg(default_value = ".")]
     dir: PathBuf,
+
+    /// Demand the signature of this public key, besides what [trust] in secure.toml demands (repeatable)
+    #[arg(long, value_name = "PUBLIC KEY")]
+    signed_by: Vec<String>,
+
+    /// How many of the keys of --signed-by must have signed; without it, all of them
+    #[arg(long, value_name = "NUMBER", requires = "signed_by")]
+    threshold: Option<usize>,
+
+    /// What each signature of --signed-by must claim, such as reviewed (repeatable)
+    #[arg(long, value_name = "CLAIM", requires = "signed_by")]
+    claim: Vec<String>,
+
+    /// A further store to get signatures from, asked after the local one (repeatable); without it, nothing is fetched
+    #[arg(long, value_name = "DIR or URL")]
+    store: Vec<String>,
 
     /// Print JSON
     #[arg(long)]
@@ -31,10 +51,73 @@ struct Report {
     bytes: u64,
     in_store: usize,
     in_project: usize,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Serialize)]
+struct Signature {
+    owner: String,
+    key: String,
+    subject: String,
+    signed: Option<String>,
+    claims: Vec<String>,
+}
+
+/// A locked program, of which every byte was compared with its lock.
+pub(super) struct VerifiedProgram {
+    pub(super) manifest: Manifest,
+    pub(super) graph: Graph,
+    pub(super) found: loaders::Report,
 }
 
 pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
-    let folder = Manifest::folder_of(&arguments.dir);
+    let asked = asked(arguments)?;
+    let VerifiedProgram {
+        manifest,
+        graph,
+        found,
+    } = verified(&arguments.dir)?;
+    let signed = signatures(&manifest, &graph, asked.as_ref(), &arguments.store)?;
+    let report = Report {
+        graph: graph.hash().to_string(),
+        modules: found.modules,
+        bytes: found.bytes,
+        in_store: found.in_store,
+        in_project: found.in_project,
+        signatures: signed.iter().map(shown).collect(),
+    };
+    if arguments.json {
+        return text::json(&report);
+    }
+    let mut said = format!(
+        "verified {}, {}: {} in the local store, {} in the project\n  graph hash {}\n",
+        count(report.modules, "module"),
+        size(report.bytes),
+        report.in_store,
+        report.in_project,
+        report.graph,
+    );
+    for signature in &report.signatures {
+        let time = signature
+            .signed
+            .as_ref()
+            .map(|time| format!(" at {time}"))
+            .unwrap_or_default();
+        let claims = match signature.claims.as_slice() {
+            [] => String::new(),
+            claims => format!(": {}", claims.join(", ")),
+        };
+        said.push_str(&format!(
+            "  {} signed by {}{time}{claims}\n",
+            signature.owner, signature.key
+        ));
+    }
+    Ok(said)
+}
+
+/// Compares every byte of the program in this folder with its lock, and its manifest with what was locked.
+pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
+    let folder = Manifest::folder_of(dir);
     let manifest = Manifest::read(&folder)?;
     let graph = lockfile::read_lock(&folder.join(LOCK))?;
     // For its errors: the manifest must not say more than what was locked.
@@ -44,26 +127,81 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
         Some(place) => Some(LocalStore::open(place)?),
         None => None,
     };
-    let found = {
-        let _working = Working::on("verifying");
-        loaders::verify(&graph, store.as_ref(), Some(&files))?
-    };
-    let report = Report {
-        graph: graph.hash().to_string(),
-        modules: found.modules,
-        bytes: found.bytes,
-        in_store: found.in_store,
-        in_project: found.in_project,
-    };
-    if arguments.json {
-        return text::json(&report);
+    let _working = Working::on("verifying");
+    let found = loaders::verify(&graph, store.as_ref(), Some(&files))?;
+    Ok(VerifiedProgram {
+        manifest,
+        graph,
+        found,
+    })
+}
+
+/// The policy of --signed-by.
+fn asked(arguments: &Arguments) -> Result<Option<Trust>, Failure> {
+    if arguments.signed_by.is_empty() {
+        return Ok(None);
     }
-    Ok(format!(
-        "verified {}, {}: {} in the local store, {} in the project\n  graph hash {}\n",
-        count(report.modules, "module"),
-        size(report.bytes),
-        report.in_store,
-        report.in_project,
-        report.graph,
-    ))
+    let mut keys: Vec<TrustedKey> = Vec::new();
+    for text in &arguments.signed_by {
+        let key: PublicKey = text.parse()?;
+        keys.push(key.into());
+    }
+    let threshold = arguments.threshold.unwrap_or(keys.len());
+    let claims = arguments
+        .claim
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, StatementError>>()?;
+    let trust = Trust::new(keys, threshold, claims);
+    trust.map(Some).map_err(|error| {
+        Failure::usage(format!("--signed-by: {error}"))
+            .help("name each key once, and a --threshold up to their number")
+    })
+}
+
+/// The signatures that the manifest demands, and those that are asked for besides.
+pub(super) fn signatures(
+    manifest: &Manifest,
+    graph: &Graph,
+    asked: Option<&Trust>,
+    stores: &[String],
+) -> Result<Vec<Signed>, Failure> {
+    let stores = program::stores(&OpenOptions {
+        local_store: project::local_store()
+            .filter(|place| !stores.is_empty() || place.join("blobs").is_dir()),
+        stores: stores.to_vec(),
+        ..OpenOptions::default()
+    })?;
+    let now = signatures::now();
+    project::wait_for(async {
+        let mut signed = signatures::require(manifest, graph, &stores, now).await?;
+        if let Some(trust) = asked {
+            let subject = signatures::program(graph);
+            for also in signatures::check(trust, "the program", subject, &stores, now).await? {
+                // One that the manifest demands, too, is told once.
+                if !signed
+                    .iter()
+                    .any(|known| known.key == also.key && known.statement == also.statement)
+                {
+                    signed.push(also);
+                }
+            }
+        }
+        Ok(signed)
+    })
+}
+
+fn shown(signed: &Signed) -> Signature {
+    Signature {
+        owner: signed.owner.clone(),
+        key: signed.key.to_string(),
+        subject: signed.statement.subject().to_string(),
+        signed: signed.statement.signed().map(shown_time),
+        claims: signed
+            .statement
+            .claims()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    }
 }

@@ -5,6 +5,7 @@
 
 mod parse;
 mod report;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use secure_runtime_capabilities::{Base, Families};
 pub use self::report::ManifestError;
 
 use crate::runtime::Limits;
+use crate::signatures::Trust;
 
 /// The file's name.
 pub(crate) const MANIFEST: &str = "secure.toml";
@@ -36,6 +38,10 @@ pub struct Manifest {
     pub modules: BTreeMap<String, Vec<String>>,
     /// What a run may use.
     pub limits: Limits,
+    /// Whose signatures the program needs.
+    pub trust: Option<Trust>,
+    /// Whose signatures packages need, by name.
+    pub package_trust: BTreeMap<String, Trust>,
 }
 
 impl Manifest {

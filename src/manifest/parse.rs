@@ -10,7 +10,7 @@ use secure_runtime_capabilities::{Base, Families, Right, Rights};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Manifest, ManifestError};
+use super::{Manifest, ManifestError, trust};
 use crate::runtime::Limits;
 
 /// What is parsed, and what for.
@@ -22,7 +22,7 @@ pub(super) struct Source<'a> {
 }
 
 type Key<'a> = Spanned<Cow<'a, str>>;
-type Value<'a> = Spanned<DeValue<'a>>;
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// One grant with its place: the line to point at when it exceeds the ceiling.
 struct Grant {
@@ -32,7 +32,7 @@ struct Grant {
 }
 
 impl Source<'_> {
-    fn error(
+    pub(super) fn error(
         &self,
         place: Range<usize>,
         what: impl Into<String>,
@@ -41,21 +41,25 @@ impl Source<'_> {
         ManifestError::at(self.path, self.text, place, what.into(), hint.into())
     }
 
-    fn table<'v, 'a>(&self, value: &'v Value<'a>, what: &str) -> Result<&'v DeTable<'a>, ManifestError> {
+    pub(super) fn table<'v, 'a>(
+        &self,
+        value: &'v Value<'a>,
+        what: &str,
+    ) -> Result<&'v DeTable<'a>, ManifestError> {
         match value.get_ref() {
             DeValue::Table(table) => Ok(table),
             _ => Err(self.error(value.span(), format!("{what} must be a table"), None)),
         }
     }
 
-    fn string<'v>(&self, value: &'v Value<'_>, what: &str) -> Result<&'v str, ManifestError> {
+    pub(super) fn string<'v>(&self, value: &'v Value<'_>, what: &str) -> Result<&'v str, ManifestError> {
         match value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.error(value.span(), format!("{what} must be a string"), None)),
         }
     }
 
-    fn unknown(&self, key: &Key<'_>, known: &[&str], within: &str) -> ManifestError {
+    pub(super) fn unknown(&self, key: &Key<'_>, known: &[&str], within: &str) -> ManifestError {
         self.error(
             key.span(),
             format!("unknown key {:?} in {within}", key.get_ref()),
@@ -69,7 +73,9 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         let place = error.span().unwrap_or(0..0);
         source.error(place, error.message().trim().to_owned(), None)
     })?;
-    const KNOWN: [&str; 6] = ["package", "imports", "grants", "packages", "modules", "limits"];
+    const KNOWN: [&str; 7] = [
+        "package", "imports", "grants", "packages", "modules", "limits", "trust",
+    ];
     let mut found: BTreeMap<&str, &Value<'_>> = BTreeMap::new();
     for (key, value) in document.get_ref() {
         let Some(known) = KNOWN.iter().find(|known| **known == key.get_ref()) else {
@@ -106,7 +112,12 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         Some(value) => limits(source, value)?,
         None => Limits::default(),
     };
+    let policy = found.get("trust");
+    let policy = policy.map(|value| trust::trust(source, value, "[trust]"));
+    let package_trust = trust::of_packages(source, found.get("packages").copied())?;
     Ok(Manifest {
+        trust: policy.transpose()?,
+        package_trust,
         name,
         entry,
         imports,
@@ -205,10 +216,12 @@ fn owners(
         }
         let mut held = Vec::new();
         for (key, value) in source.table(value, &within)? {
-            if key.get_ref() != "grants" {
-                return Err(source.unknown(key, &["grants"], &within));
+            match key.get_ref().as_ref() {
+                "grants" => held = grants(source, value, &within)?,
+                "trust" if kind == "packages" => {} // read apart
+                _ if kind == "packages" => return Err(source.unknown(key, &["grants", "trust"], &within)),
+                _ => return Err(source.unknown(key, &["grants"], &within)),
             }
-            held = grants(source, value, &within)?;
         }
         for grant in &held {
             let own = Rights::new(grant.rights.iter().cloned())

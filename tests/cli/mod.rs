@@ -8,6 +8,7 @@ mod flips;
 mod malformed;
 mod review;
 mod revocation;
+mod signatures;
 mod tokens;
 
 use std::path::PathBuf;

@@ -173,6 +173,13 @@ fn other_encodings_are_refused() {
             "a negative time",
             map(vec![hash(), (Value::Integer(2), Value::Integer(-1))]),
         ),
+        (
+            "a time after 9999",
+            map(vec![
+                hash(),
+                (Value::Integer(2), Value::Integer((MAX_TIME + 1).into())),
+            ]),
+        ),
         ("no claims", map(vec![hash(), claims(&[])])),
         (
             "claims in another order",

@@ -2,6 +2,7 @@
 //!
 //! spec/graph.md is the normative description of the format.
 
+mod content;
 mod decode;
 mod encode;
 mod error;

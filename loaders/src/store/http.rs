@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
+use super::signatures::{self, FoundSignature};
 use super::{Store, StoreError, blob_path, verified};
 use crate::ContentHash;
 use crate::http::{self, HttpClient, HttpError, HttpOptions};
@@ -59,11 +60,25 @@ impl Store for HttpStore {
     }
 
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
+        let (bytes, url) = self.fetch(&blob_path(hash), hash, limit).await?;
+        verified(bytes, hash, || self.name(), || url)
+    }
+
+    async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
+        let path = signatures::signature_path(subject, key);
+        let (bytes, location) = self.fetch(&path, subject, signatures::MAX_SIGNATURE_SIZE).await?;
+        Ok(FoundSignature { bytes, location })
+    }
+}
+
+impl HttpStore {
+    /// What is at this path, which is about `hash`, and its address.
+    async fn fetch(&self, path: &str, hash: &ContentHash, limit: u64) -> Result<(Bytes, String), StoreError> {
         // Digits and slashes alone: there is nothing to escape.
-        let url = format!("{}{}", self.address, blob_path(hash));
+        let url = format!("{}{path}", self.address);
         let store = self.name();
         match self.client.get(&url, limit).await {
-            Ok(bytes) => verified(bytes, hash, || store, || url),
+            Ok(bytes) => Ok((bytes, url)),
             Err(HttpError::NotFound) => Err(StoreError::NotFound { store, hash: *hash }),
             Err(HttpError::TooLarge { limit }) => Err(StoreError::TooLarge {
                 store,

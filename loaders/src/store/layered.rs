@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::signatures::FoundSignature;
 use super::{LocalStore, Store, StoreError};
 use crate::ContentHash;
 
@@ -87,6 +88,25 @@ impl Store for Layered {
         Err(unavailable.unwrap_or_else(|| StoreError::NotFound {
             store: self.name(),
             hash: *hash,
+        }))
+    }
+
+    /// The first that is found is the answer: one that does not hold is to be noticed, not passed over. Nothing is kept here,
+    /// since nobody has looked into it yet.
+    async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
+        let local = self.local.iter().map(|store| store as &dyn Store);
+        let others = self.others.iter().map(|store| store.as_ref() as &dyn Store);
+        let mut unavailable = None;
+        for store in local.chain(others) {
+            match store.signature(subject, key).await {
+                Err(error @ StoreError::Unavailable { .. }) => unavailable = unavailable.or(Some(error)),
+                Err(error) if error.is_absence() => {}
+                result => return result,
+            }
+        }
+        Err(unavailable.unwrap_or_else(|| StoreError::NotFound {
+            store: self.name(),
+            hash: *subject,
         }))
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::signatures::FoundSignature;
 use super::{MAX_BLOB_SIZE, Store, StoreError, blob_path, verified};
 use crate::ContentHash;
 use crate::files::{self, FileError};
@@ -212,5 +213,9 @@ impl Store for LocalStore {
                 reason: error.to_string(),
             }),
         }
+    }
+
+    async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
+        self.read_signature(subject, key)
     }
 }

@@ -10,6 +10,7 @@ mod local;
 mod memory;
 #[cfg(feature = "http")]
 mod serve;
+mod signatures;
 
 #[cfg(feature = "http")]
 pub use crate::http::HttpOptions;
@@ -21,6 +22,7 @@ pub use local::{LocalStore, Verified};
 pub use memory::MemoryStore;
 #[cfg(feature = "http")]
 pub use serve::serve;
+pub use signatures::{FoundSignature, MAX_SIGNATURE_SIZE};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -45,6 +47,19 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`] and [`StoreError::Unavailable`] mean that another store may be asked;
     /// every other error means that this store's answer was wrong.
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError>;
+
+    /// The signature of the Ed25519 key with these bytes about what has the hash `subject`. Whether it
+    /// holds is for the caller to find out.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get). A store that keeps no signatures has none.
+    async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
+        let _ = key;
+        Err(StoreError::NotFound {
+            store: self.name(),
+            hash: *subject,
+        })
+    }
 }
 
 /// The path of a blob below a store's folder or address: `blobs/ab/<64 digits>`.

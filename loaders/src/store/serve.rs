@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
 
-use super::{LocalStore, MAX_BLOB_SIZE, StoreError};
+use super::{LocalStore, MAX_BLOB_SIZE, StoreError, signatures};
 use crate::ContentHash;
 
 /// Serves the blobs of `store` on `listener` until `shutdown` is ready, then ends the requests that
@@ -30,6 +30,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let router = Router::new()
         .route("/blobs/{shard}/{digits}", any(blob))
+        .route("/signatures/{shard}/{digits}/{key}", any(signatures::answer))
         .fallback(|| async { text(StatusCode::NOT_FOUND, "blobs are at /blobs/ab/<64 digits>\n") })
         .with_state(store);
     axum::serve(listener, router)

@@ -14,6 +14,7 @@ mod load;
 mod lockfile;
 mod resolve;
 mod resolve_refused;
+mod signatures;
 #[cfg(feature = "http")]
 mod store_http;
 mod store_local;

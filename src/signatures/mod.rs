@@ -1,0 +1,151 @@
+//! Signatures: who must stand for a program and its packages, and whether they do.
+//!
+//! What is signed, and by which rules, is in `spec/signatures.md`; the format is in the capabilities crate, and where signatures are
+//! kept, in the loaders crate.
+
+mod error;
+mod trust;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secure_runtime_capabilities::{PublicKey, Statement, StatementError, Subject};
+use secure_runtime_loaders::Graph;
+use secure_runtime_loaders::store::{Layered, Store};
+
+pub use self::error::{Lack, SignatureError};
+pub use self::trust::{Trust, TrustError, TrustedKey};
+
+use crate::Manifest;
+
+/// A signature that holds, and counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    /// `the program`, `package marked`
+    pub(crate) owner: String,
+    pub(crate) key: PublicKey,
+    pub(crate) statement: Statement,
+}
+
+/// What the manifest demands, at this time (Unix seconds). `graph` is the one of the lock, as it is signed.
+///
+/// # Errors
+/// [`SignatureError`]: the first demand that is not met.
+pub(crate) async fn require(
+    manifest: &Manifest,
+    graph: &Graph,
+    stores: &Layered,
+    now: u64,
+) -> Result<Vec<Signed>, SignatureError> {
+    let mut signed = Vec::new();
+    if let Some(trust) = &manifest.trust {
+        signed.extend(check(trust, "the program", program(graph), stores, now).await?);
+    }
+    for (name, trust) in &manifest.package_trust {
+        // Of a package that is not part of the program nothing runs.
+        if let Some(subject) = package(graph, name) {
+            signed.extend(check(trust, &format!("package {name}"), subject, stores, now).await?);
+        }
+    }
+    Ok(signed)
+}
+
+/// The present, in Unix seconds. A clock before 1970 is wrong: then no key counts that counts no more some day.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(u64::MAX, |since| since.as_secs())
+}
+
+/// What is signed about the program.
+pub(crate) fn program(graph: &Graph) -> Subject {
+    Subject::Graph(*graph.hash().as_bytes())
+}
+
+/// What is signed about the package of this name.
+pub(crate) fn package(graph: &Graph, name: &str) -> Option<Subject> {
+    let index = (0..)
+        .zip(graph.packages())
+        .find(|(_, package)| package.name == name)?
+        .0;
+    graph
+        .package_content(index)
+        .map(|hash| Subject::Package(*hash.as_bytes()))
+}
+
+/// The signatures about the subject that count, as many as it takes. `owner` is for people.
+///
+/// One that does not hold is no mere absence: somebody put it there, and it is named.
+///
+/// # Errors
+/// [`SignatureError`].
+pub(crate) async fn check(
+    trust: &Trust,
+    owner: &str,
+    subject: Subject,
+    stores: &Layered,
+    now: u64,
+) -> Result<Vec<Signed>, SignatureError> {
+    let (mut signed, mut lacking) = (Vec::new(), Vec::new());
+    for trusted in trust.keys() {
+        if signed.len() == trust.threshold() {
+            break;
+        }
+        let found = match trusted.lapsed(now) {
+            Some(lack) => Err(lack),
+            None => find(trusted.key, subject, stores).await?,
+        };
+        let counted = found.and_then(|statement| match trust.lacks_claim(&statement) {
+            Some(claim) => Err(Lack::Claim { claim: claim.clone() }),
+            None => Ok(statement),
+        });
+        match counted {
+            Ok(statement) => signed.push(Signed {
+                owner: owner.to_owned(),
+                key: trusted.key,
+                statement,
+            }),
+            Err(lack) => lacking.push((trusted.key, lack)),
+        }
+    }
+    if signed.len() < trust.threshold() {
+        return Err(SignatureError::NotEnough {
+            owner: owner.to_owned(),
+            subject,
+            needed: trust.threshold(),
+            found: signed.len(),
+            lacking,
+        });
+    }
+    Ok(signed)
+}
+
+/// The statement that this key signed about the subject. It is kept in the local store, where another store had it.
+async fn find(
+    key: PublicKey,
+    subject: Subject,
+    stores: &Layered,
+) -> Result<Result<Statement, Lack>, SignatureError> {
+    let hash = secure_runtime_loaders::ContentHash::from_bytes(*subject.hash());
+    let found = match stores.signature(&hash, key.as_bytes()).await {
+        Ok(found) => found,
+        Err(error) if error.is_absence() => {
+            return Ok(Err(Lack::Signature {
+                reason: error.to_string(),
+            }));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let statement = Statement::verify(&found.bytes, &key, subject).map_err(|error: StatementError| {
+        SignatureError::Wrong {
+            key,
+            subject,
+            location: found.location.clone(),
+            error,
+        }
+    })?;
+    if let Some(local) = stores.local()
+        && local.read_signature(&hash, key.as_bytes()).is_err()
+    {
+        local.put_signature(&hash, key.as_bytes(), &found.bytes)?;
+    }
+    Ok(Ok(statement))
+}

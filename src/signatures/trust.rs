@@ -1,0 +1,185 @@
+//! A trust policy: k of n keys, each for a time, and what they must claim.
+
+use std::collections::BTreeSet;
+
+use secure_runtime_capabilities::{Claim, PublicKey, Statement};
+
+use super::Lack;
+
+/// Whose signatures are demanded: of so many of these keys, each with all of these claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    keys: Vec<TrustedKey>,
+    threshold: usize,
+    claims: Vec<Claim>,
+}
+
+/// A key, and when it counts. A time is that of checking: what a signature says of its own time, who has an old key can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The first second at which it counts, in Unix seconds.
+    pub from: Option<u64>,
+    /// The first second at which it counts no more.
+    pub until: Option<u64>,
+}
+
+/// Why a policy is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No keys.
+    #[error("it names no key")]
+    NoKeys,
+    /// A key that would count twice.
+    #[error("it names {key} twice")]
+    Twice {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A number of signatures that the keys cannot give, or none.
+    #[error("the threshold is {threshold}, and must be from 1 to the number of keys, {keys}")]
+    Threshold {
+        /// How many were demanded.
+        threshold: usize,
+        /// How many keys there are.
+        keys: usize,
+    },
+    /// A key that never counts.
+    #[error("{key} is trusted until a time that is not after the one from which it is")]
+    Times {
+        /// The key.
+        key: PublicKey,
+    },
+}
+
+impl Trust {
+    /// The policy that demands signatures of `threshold` of these keys, each with these claims.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn new(keys: Vec<TrustedKey>, threshold: usize, claims: Vec<Claim>) -> Result<Trust, TrustError> {
+        if keys.is_empty() {
+            return Err(TrustError::NoKeys);
+        }
+        let mut seen = BTreeSet::new();
+        for trusted in &keys {
+            let key = trusted.key;
+            if !seen.insert(key) {
+                return Err(TrustError::Twice { key });
+            }
+            if let (Some(from), Some(until)) = (trusted.from, trusted.until)
+                && until <= from
+            {
+                return Err(TrustError::Times { key });
+            }
+        }
+        if threshold == 0 || threshold > keys.len() {
+            return Err(TrustError::Threshold {
+                threshold,
+                keys: keys.len(),
+            });
+        }
+        Ok(Trust {
+            keys,
+            threshold,
+            claims,
+        })
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &[TrustedKey] {
+        &self.keys
+    }
+
+    /// How many of them must have signed.
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// What each of these signatures must claim.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// The first claim that is demanded and that the statement does not make.
+    pub(super) fn lacks_claim(&self, statement: &Statement) -> Option<&Claim> {
+        self.claims.iter().find(|claim| !statement.makes(claim))
+    }
+}
+
+impl TrustedKey {
+    /// Why the key does not count at this time, if it does not.
+    pub(super) fn lapsed(&self, now: u64) -> Option<Lack> {
+        match (self.from, self.until) {
+            (Some(from), _) if now < from => Some(Lack::NotYet { from }),
+            (_, Some(until)) if now >= until => Some(Lack::Expired { until }),
+            _ => None,
+        }
+    }
+}
+
+impl From<PublicKey> for TrustedKey {
+    fn from(key: PublicKey) -> Self {
+        TrustedKey {
+            key,
+            from: None,
+            until: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secure_runtime_capabilities::KeyPair;
+
+    use super::*;
+
+    fn key(number: u8) -> TrustedKey {
+        KeyPair::from_secret(&[number; 32]).unwrap().public().into()
+    }
+
+    /// SIG-8.
+    #[test]
+    fn a_policy_can_be_met_and_counts_each_key_once() {
+        assert!(Trust::new(vec![key(1), key(2)], 2, vec![]).is_ok());
+        assert_eq!(Trust::new(vec![], 1, vec![]), Err(TrustError::NoKeys));
+        for threshold in [0, 3] {
+            assert_eq!(
+                Trust::new(vec![key(1), key(2)], threshold, vec![]),
+                Err(TrustError::Threshold { threshold, keys: 2 })
+            );
+        }
+        let twice = TrustedKey {
+            from: Some(5),
+            ..key(1)
+        };
+        assert_eq!(
+            Trust::new(vec![key(1), twice], 2, vec![]),
+            Err(TrustError::Twice { key: twice.key })
+        );
+        let never = TrustedKey {
+            until: Some(5),
+            ..twice
+        };
+        assert_eq!(
+            Trust::new(vec![never], 1, vec![]),
+            Err(TrustError::Times { key: never.key })
+        );
+    }
+
+    /// SIG-9.
+    #[test]
+    fn a_key_counts_from_one_second_until_another() {
+        let key = TrustedKey {
+            from: Some(10),
+            until: Some(20),
+            ..key(1)
+        };
+        let lapsed = |now| key.lapsed(now);
+        assert_eq!(lapsed(9), Some(Lack::NotYet { from: 10 }));
+        assert_eq!((lapsed(10), lapsed(19)), (None, None));
+        assert_eq!(lapsed(20), Some(Lack::Expired { until: 20 }));
+    }
+}
