@@ -39,7 +39,7 @@ pub enum SignatureError {
         /// The file or address that has it.
         location: String,
         /// What is wrong with it.
-        error: StatementError,
+        error: Box<StatementError>,
     },
     /// A store that failed or answered wrongly.
     #[error("{0}")]

@@ -139,7 +139,7 @@ async fn find(
             key,
             subject,
             location: found.location.clone(),
-            error,
+            error: Box::new(error),
         }
     })?;
     if let Some(local) = stores.local()
