@@ -20,3 +20,4 @@ mod net;
 mod realm;
 mod revocations;
 mod support;
+mod transformed;

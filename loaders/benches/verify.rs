@@ -21,6 +21,7 @@ fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Gr
             hash: store.put(&content).unwrap(),
             size: content.len() as u64,
             kind: ModuleKind::JavaScript,
+            origin: None,
             imports: BTreeMap::new(),
             globals: Vec::new(),
             grants: None,
@@ -88,6 +89,7 @@ fn benches(criterion: &mut Criterion) {
             hash: ContentHash::of(&index.to_le_bytes()),
             size: 4,
             kind: ModuleKind::JavaScript,
+            origin: None,
             imports: BTreeMap::from([
                 ("./other.js".to_owned(), 0),
                 ("./another.js".to_owned(), index / 2),

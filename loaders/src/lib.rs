@@ -17,11 +17,13 @@ pub mod http;
 pub mod lockfile;
 pub mod resolve;
 pub mod store;
+mod syntax;
 mod text;
+mod transform;
 pub mod verify;
 
 pub use files::FileError;
-pub use graph::{Graph, GraphError, Module, ModuleKind, Package};
+pub use graph::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation};
 pub use hash::{ContentHash, HashParseError};
 pub use lockfile::{LockFileError, read_lock, write_lock};
 pub use resolve::{LockError, LockInput, LockWarning, Locked, Project, lock};

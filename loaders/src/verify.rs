@@ -12,7 +12,9 @@ use crate::files::{self, FileError};
 use crate::graph::{Graph, Module, limits};
 use crate::resolve::{ImportProblem, Project};
 use crate::store::{LocalStore, Store, StoreError};
+use crate::syntax::SyntaxProblem;
 use crate::text::printable;
+use crate::transform;
 
 /// How many modules are asked of a store at the same time.
 const CONCURRENT_REQUESTS: usize = 16;
@@ -37,7 +39,10 @@ pub async fn load_modules(
     progress: &(dyn Fn(usize) + Send + Sync),
 ) -> Result<Vec<Bytes>, LoadError> {
     let files = match project {
-        Some(project) => verify_files(graph, project)?,
+        Some(project) => {
+            let files = Files::of(graph, project)?;
+            in_parallel(graph, |index, module| files.read(index, module))?
+        }
         None => vec![None; graph.modules().len()],
     };
     let requests = graph
@@ -48,7 +53,7 @@ pub async fn load_modules(
             match store.get(&module.hash, module.size).await {
                 Ok(bytes) => sized(module, bytes),
                 Err(error) if error.is_absence() => match file {
-                    Some(bytes) => Ok(bytes),
+                    Some(file) => file.module(graph, module),
                     None => Err(missing(module, Some(error))),
                 },
                 Err(error) => Err(LoadError::Store {
@@ -65,14 +70,17 @@ pub async fn load_modules(
         .await
 }
 
-/// Compares the files of `project` with `graph`: for each module the verified bytes of its file, or
-/// `None` where there is no such file.
+/// Compares the files of `project` with `graph`: for each module its bytes, made from its verified file, or `None` where
+/// there is no such file.
 ///
 /// # Errors
 /// The first file, in the order of the modules, that differs or cannot be read.
 pub fn verify_files(graph: &Graph, project: &Project) -> Result<Vec<Option<Bytes>>, LoadError> {
     let files = Files::of(graph, project)?;
-    in_parallel(graph, |index, module| files.read(index, module))
+    in_parallel(graph, |index, module| match files.read(index, module)? {
+        Some(file) => file.module(graph, module).map(Some),
+        None => Ok(None),
+    })
 }
 
 /// What [`verify`] has verified.
@@ -89,7 +97,8 @@ pub struct Report {
 }
 
 /// Compares every byte of every module of `graph` with what `store` and `project` have, without
-/// running or fetching anything, on all processors.
+/// running or fetching anything, on all processors. What was transformed is made again from the project's files: that
+/// the graph says what comes of a source is proved here, and not when a program is run.
 ///
 /// # Errors
 /// The first difference in the order of the modules, or the first module that neither has.
@@ -110,10 +119,14 @@ pub fn verify(
             }
             _ => false,
         };
-        let is_file = match &files {
-            Some(files) => files.read(index, module)?.is_some(),
-            None => false,
+        let file = match &files {
+            Some(files) => files.read(index, module)?,
+            None => None,
         };
+        let is_file = file.is_some();
+        if let Some(file) = file {
+            file.module(graph, module)?;
+        }
         if stored || is_file {
             Ok((stored, is_file))
         } else {
@@ -160,8 +173,8 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The bytes of the file of `module`, verified; `None` if there is no file.
-    fn read(&self, index: usize, module: &Module) -> Result<Option<Bytes>, LoadError> {
+    /// The file of `module`, verified; `None` if there is no file.
+    fn read(&self, index: usize, module: &Module) -> Result<Option<VerifiedFile>, LoadError> {
         let Some(Some(path)) = self.paths.get(index) else {
             return Ok(None);
         };
@@ -177,28 +190,72 @@ impl<'a> Files<'a> {
                 });
             }
         };
+        let (expected, size) = module.file();
         let actual = ContentHash::of(&bytes);
-        if actual != module.hash {
+        if actual != *expected {
             return Err(LoadError::Changed {
                 module: module.name.clone(),
                 path: shown(),
+                expected: *expected,
+                actual,
+            });
+        }
+        check_size(module, size, &bytes)?;
+        Ok(Some(VerifiedFile { path: shown(), bytes }))
+    }
+}
+
+/// A file of the project, which has the hash that the graph says.
+#[derive(Debug, Clone)]
+struct VerifiedFile {
+    /// The file, relative to the project.
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+impl VerifiedFile {
+    /// The bytes of `module`, whose file this is: the file's, or what the transformation makes of them, verified.
+    fn module(self, graph: &Graph, module: &Module) -> Result<Bytes, LoadError> {
+        let Some(origin) = &module.origin else {
+            return Ok(self.bytes);
+        };
+        let bytes = match transform::apply(graph, module, origin, &self.bytes) {
+            Ok(text) => Bytes::from(text),
+            Err(problem) => {
+                return Err(LoadError::Untransformable {
+                    module: module.name.clone(),
+                    path: self.path,
+                    problem,
+                });
+            }
+        };
+        let actual = ContentHash::of(&bytes);
+        if actual != module.hash {
+            return Err(LoadError::Transformed {
+                module: module.name.clone(),
+                path: self.path,
                 expected: module.hash,
                 actual,
             });
         }
-        sized(module, bytes).map(Some)
+        sized(module, bytes)
     }
 }
 
 /// `bytes`, which have the hash of `module`, if the graph also says their number.
 fn sized(module: &Module, bytes: Bytes) -> Result<Bytes, LoadError> {
+    check_size(module, module.size, &bytes)?;
+    Ok(bytes)
+}
+
+fn check_size(module: &Module, expected: u64, bytes: &Bytes) -> Result<(), LoadError> {
     let actual = bytes.len() as u64;
-    if actual == module.size {
-        Ok(bytes)
+    if actual == expected {
+        Ok(())
     } else {
         Err(LoadError::Size {
             module: module.name.clone(),
-            expected: module.size,
+            expected,
             actual,
         })
     }
@@ -279,6 +336,35 @@ pub enum LoadError {
         /// The hash of the file.
         actual: ContentHash,
     },
+    /// The lock contradicts itself: a file that has the hash in the lock does not become the module in the lock.
+    #[error(
+        "the lock is wrong: {} has the hash that it should, but becomes a module \"{}\" with the hash {actual}, and the \
+         lock says {expected}; run `secure-runtime lock`, and see what changes",
+        path.display(), printable(module)
+    )]
+    Transformed {
+        /// The module's name.
+        module: String,
+        /// Its file, relative to the project.
+        path: PathBuf,
+        /// The hash in the lock.
+        expected: ContentHash,
+        /// The hash of what the file becomes.
+        actual: ContentHash,
+    },
+    /// The lock contradicts itself: a file that has the hash in the lock cannot have been transformed.
+    #[error(
+        "the lock is wrong: {}, the file of module \"{}\", cannot become a module: {problem}",
+        path.display(), printable(module)
+    )]
+    Untransformable {
+        /// The module's name.
+        module: String,
+        /// Its file, relative to the project.
+        path: PathBuf,
+        /// Why.
+        problem: SyntaxProblem,
+    },
     /// A file of the project cannot be read as a regular file.
     #[error("{}, the file of module \"{}\": {error}", path.display(), printable(module))]
     Unreadable {
@@ -339,7 +425,10 @@ impl LoadError {
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Store { error, .. } => error.is_integrity(),
-            Self::Changed { .. } | Self::Size { .. } => true,
+            Self::Changed { .. }
+            | Self::Size { .. }
+            | Self::Transformed { .. }
+            | Self::Untransformable { .. } => true,
             Self::Unreadable { error, .. } => {
                 matches!(error, FileError::NotRegular { .. } | FileError::TooLarge { .. })
             }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{
-    CustomModuleEvaluationKind, FastString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse,
-    ModuleLoader, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType,
-    ResolutionKind, cppgc, v8,
+    CustomModuleEvaluationKind, FastString, ModuleCodeBytes, ModuleLoadOptions, ModuleLoadReferrer,
+    ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType,
+    RequestedModuleType, ResolutionKind, cppgc, v8,
 };
 use deno_error::JsErrorBox;
 use secure_runtime_capabilities::Holder;
@@ -200,6 +200,15 @@ impl GraphLoader {
         ) else {
             return Err(refused(format!("{specifier}: not part of the locked program")));
         };
+        if (module.kind, requested) == (ModuleKind::Bytes, &RequestedModuleType::Bytes) {
+            let copy = ModuleCodeBytes::Boxed(bytes.as_ref().into());
+            return Ok(ModuleSource::new(
+                ModuleType::Bytes,
+                ModuleSourceCode::Bytes(copy),
+                specifier,
+                None,
+            ));
+        }
         let text =
             std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
         match (module.kind, requested) {
@@ -214,9 +223,14 @@ impl GraphLoader {
                 let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
                 Ok(ModuleSource::new(ModuleType::Json, code, specifier, None))
             }
-            (ModuleKind::Json, _) => Err(refused(format!(
-                "{}: a JSON module is imported `with {{ type: \"json\" }}`",
-                module.name
+            (ModuleKind::Text, RequestedModuleType::Text) => {
+                let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
+                Ok(ModuleSource::new(ModuleType::Text, code, specifier, None))
+            }
+            (ModuleKind::Json | ModuleKind::Text | ModuleKind::Bytes, _) => Err(refused(format!(
+                "{}: is imported `with {{ type: \"{}\" }}`",
+                module.name,
+                module.kind.as_str()
             ))),
             _ => Err(refused(format!(
                 "{}: is JavaScript and takes no `type` attribute",

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::encode::{key, kind_number};
-use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Package, limits};
+use super::encode::{key, kind_number, transformation_number};
+use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
 use crate::ContentHash;
 
 /// The kinds of CBOR items that a graph has: the three highest bits of an item's first byte.
@@ -75,7 +75,7 @@ fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
 }
 
 fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
-    let fields = reader.map("a module", 6..=8)?;
+    let fields = reader.map("a module", 6..=9)?;
     reader.key("a module's name", key::module::NAME)?;
     let name = reader.text("a module's name")?;
     reader.key("a module's package", key::module::PACKAGE)?;
@@ -88,7 +88,7 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
     let kind = kind(reader)?;
     reader.key("a module's imports", key::module::IMPORTS)?;
     let imports = imports(reader)?;
-    let (mut grants, mut globals) = (None, Vec::new());
+    let (mut grants, mut globals, mut origin) = (None, Vec::new(), None);
     // The key that the rest of the map begins with: each key stands once, in ascending order.
     let mut least = key::module::GRANTS;
     for _ in 6..fields {
@@ -100,6 +100,10 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
             }
             key::module::GLOBALS if least <= key::module::GLOBALS => {
                 globals = reader.list("a module's globals", limits::GLOBALS, global)?;
+                least = key::module::ORIGIN;
+            }
+            key::module::ORIGIN if least <= key::module::ORIGIN => {
+                origin = Some(self::origin(reader)?);
                 least = u64::MAX;
             }
             other => {
@@ -117,9 +121,45 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
         hash,
         size,
         kind,
+        origin,
         imports,
         globals,
         grants,
+    })
+}
+
+fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
+    let fields = reader.map("a module's origin", 3..=4)?;
+    reader.key("a transformation", key::origin::TRANSFORMATION)?;
+    let offset = reader.offset;
+    let number = reader.unsigned("a transformation")?;
+    let transformation = Transformation::ALL
+        .into_iter()
+        .find(|known| transformation_number(*known) == number)
+        .ok_or_else(|| {
+            reader.malformed(
+                offset,
+                "a transformation from 0 to 3",
+                format!("{number} stands there"),
+            )
+        })?;
+    reader.key("a source's hash", key::origin::HASH)?;
+    let hash = reader.hash("a source's hash")?;
+    reader.key("a source's size", key::origin::SIZE)?;
+    let size = reader.unsigned("a source's size")?;
+    let exports = if fields == 4 {
+        reader.key("a module's exports", key::origin::EXPORTS)?;
+        reader.list("a module's exports", limits::EXPORTS, |reader| {
+            reader.text("an exported name")
+        })?
+    } else {
+        Vec::new()
+    };
+    Ok(Origin {
+        transformation,
+        hash,
+        size,
+        exports,
     })
 }
 
@@ -134,16 +174,10 @@ fn grant(reader: &mut Reader<'_>) -> Result<String, GraphError> {
 fn kind(reader: &mut Reader<'_>) -> Result<ModuleKind, GraphError> {
     let offset = reader.offset;
     let number = reader.unsigned("a module's kind")?;
-    [ModuleKind::JavaScript, ModuleKind::Json]
+    ModuleKind::ALL
         .into_iter()
         .find(|kind| kind_number(*kind) == number)
-        .ok_or_else(|| {
-            reader.malformed(
-                offset,
-                "0 (JavaScript) or 1 (JSON)",
-                format!("{number} stands there"),
-            )
-        })
+        .ok_or_else(|| reader.malformed(offset, "a kind from 0 to 3", format!("{number} stands there")))
 }
 
 fn imports(reader: &mut Reader<'_>) -> Result<BTreeMap<String, u32>, GraphError> {

@@ -8,10 +8,10 @@ use std::convert::Infallible;
 use cbor4ii::core::enc::{Encode, Error, Write};
 use cbor4ii::core::types;
 
-use super::{GRAPH_VERSION, Graph, Module, ModuleKind, Package};
+use super::{GRAPH_VERSION, Graph, Module, ModuleKind, Origin, Package, Transformation};
 use crate::ContentHash;
 
-/// The keys of the three kinds of maps.
+/// The keys of the four kinds of maps.
 pub(super) mod key {
     pub(in crate::graph) mod graph {
         pub(in crate::graph) const VERSION: u64 = 0;
@@ -34,6 +34,13 @@ pub(super) mod key {
         pub(in crate::graph) const IMPORTS: u64 = 5;
         pub(in crate::graph) const GRANTS: u64 = 6;
         pub(in crate::graph) const GLOBALS: u64 = 7;
+        pub(in crate::graph) const ORIGIN: u64 = 8;
+    }
+    pub(in crate::graph) mod origin {
+        pub(in crate::graph) const TRANSFORMATION: u64 = 0;
+        pub(in crate::graph) const HASH: u64 = 1;
+        pub(in crate::graph) const SIZE: u64 = 2;
+        pub(in crate::graph) const EXPORTS: u64 = 3;
     }
 }
 
@@ -42,6 +49,18 @@ pub(super) fn kind_number(kind: ModuleKind) -> u64 {
     match kind {
         ModuleKind::JavaScript => 0,
         ModuleKind::Json => 1,
+        ModuleKind::Text => 2,
+        ModuleKind::Bytes => 3,
+    }
+}
+
+/// The number that stands for a transformation.
+pub(super) fn transformation_number(transformation: Transformation) -> u64 {
+    match transformation {
+        Transformation::Types => 0,
+        Transformation::CommonJs => 1,
+        Transformation::ImportedCommonJs => 2,
+        Transformation::Constants => 3,
     }
 }
 
@@ -143,7 +162,12 @@ impl Writer {
     }
 
     fn module(&mut self, module: &Module) {
-        self.map(6 + usize::from(module.grants.is_some()) + usize::from(!module.globals.is_empty()));
+        let optional = [
+            module.grants.is_some(),
+            !module.globals.is_empty(),
+            module.origin.is_some(),
+        ];
+        self.map(6 + optional.into_iter().filter(|is_there| *is_there).count());
         self.unsigned(key::module::NAME);
         self.text(&module.name);
         self.unsigned(key::module::PACKAGE);
@@ -169,6 +193,24 @@ impl Writer {
         if !module.globals.is_empty() {
             self.unsigned(key::module::GLOBALS);
             self.texts(&module.globals);
+        }
+        if let Some(origin) = &module.origin {
+            self.unsigned(key::module::ORIGIN);
+            self.origin(origin);
+        }
+    }
+
+    fn origin(&mut self, origin: &Origin) {
+        self.map(3 + usize::from(!origin.exports.is_empty()));
+        self.unsigned(key::origin::TRANSFORMATION);
+        self.unsigned(transformation_number(origin.transformation));
+        self.unsigned(key::origin::HASH);
+        self.hash(&origin.hash);
+        self.unsigned(key::origin::SIZE);
+        self.unsigned(origin.size);
+        if !origin.exports.is_empty() {
+            self.unsigned(key::origin::EXPORTS);
+            self.texts(&origin.exports);
         }
     }
 }

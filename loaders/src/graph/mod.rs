@@ -9,7 +9,7 @@ mod error;
 mod validate;
 
 pub use error::GraphError;
-pub(crate) use validate::{file_path, package_name_is_good};
+pub(crate) use validate::{file_path, is_export_name, package_name_is_good};
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ pub mod limits {
     pub const GRANTS: usize = 1_000;
     /// The most globals of one module.
     pub const GLOBALS: usize = 10_000;
+    /// The most names that a module of CommonJS exports.
+    pub const EXPORTS: usize = 10_000;
     /// Bytes of one name, specifier, version or grant line.
     pub const TEXT: usize = 4_096;
     /// Bytes of one module.
@@ -61,19 +63,21 @@ pub struct Package {
     pub grants: Vec<String>,
 }
 
-/// One module: a file of JavaScript or JSON.
+/// One module: a file, or what a file was transformed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
     /// `app:/` or the package's name and `/`, then the path of the file below the package's folder.
     pub name: String,
     /// The index of its package in [`Graph::packages`].
     pub package: u32,
-    /// The hash of its bytes.
+    /// The hash of its bytes, as the engine gets them.
     pub hash: ContentHash,
     /// How many bytes it has.
     pub size: u64,
     /// What its bytes are.
     pub kind: ModuleKind,
+    /// What they were made from, where they are not the file's own.
+    pub origin: Option<Origin>,
     /// For each specifier that it may import, the index of the module that is meant.
     pub imports: BTreeMap<String, u32>,
     /// The names that it uses and neither declares nor imports, in ascending order: what it expects
@@ -91,15 +95,78 @@ pub enum ModuleKind {
     JavaScript,
     /// JSON; the module's default export is the value.
     Json,
+    /// Text; the module's default export is the string.
+    Text,
+    /// Any bytes; the module's default export is a `Uint8Array`.
+    Bytes,
+}
+
+/// Where the bytes of a transformed module come from.
+///
+/// They are a function of the source and of what the graph says; so whoever has the source can make them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// What was done to the source.
+    pub transformation: Transformation,
+    /// The hash of the source: of the file's bytes.
+    pub hash: ContentHash,
+    /// How many bytes the source has.
+    pub size: u64,
+    /// The names that ECMAScript modules import from it, besides `default`, in ascending order; only for
+    /// [`Transformation::ImportedCommonJs`].
+    pub exports: Vec<String>,
+}
+
+/// What makes a module of a file that is none. The section "Transformations" of spec/graph.md describes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transformation {
+    /// TypeScript, whose types were replaced by spaces.
+    Types,
+    /// CommonJS that only CommonJS requires: it is evaluated when it is first required.
+    CommonJs,
+    /// CommonJS that ECMAScript modules import: it is evaluated when it is first imported or required.
+    ImportedCommonJs,
+    /// An ECMAScript module in which `process.env.NODE_ENV` was replaced by `"production"`.
+    Constants,
+}
+
+impl Transformation {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Types,
+        Self::CommonJs,
+        Self::ImportedCommonJs,
+        Self::Constants,
+    ];
+
+    /// As people call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Types => "types stripped",
+            Self::CommonJs | Self::ImportedCommonJs => "CommonJS",
+            Self::Constants => "constants replaced",
+        }
+    }
+
+    /// Whether the module is made of a CommonJS file.
+    #[must_use]
+    pub fn is_common_js(self) -> bool {
+        matches!(self, Self::CommonJs | Self::ImportedCommonJs)
+    }
 }
 
 impl ModuleKind {
+    pub(crate) const ALL: [Self; 4] = [Self::JavaScript, Self::Json, Self::Text, Self::Bytes];
+
     /// As people and `import … with { type }` call it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::JavaScript => "javascript",
             Self::Json => "json",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
         }
     }
 }
@@ -206,5 +273,14 @@ impl Module {
     #[must_use]
     pub fn path_in<'a>(&'a self, package: &Package) -> Option<&'a str> {
         self.name.strip_prefix(&package.module_prefix())
+    }
+
+    /// The hash and the size of its file: of its source where it was transformed.
+    #[must_use]
+    pub fn file(&self) -> (&ContentHash, u64) {
+        match &self.origin {
+            Some(origin) => (&origin.hash, origin.size),
+            None => (&self.hash, self.size),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules that a graph keeps beyond its encoding.
 
-use super::{Graph, GraphError, Module, Package, limits};
+use super::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
 use crate::text::{forbidden_character, printable};
 
 /// What a rule speaks of, in words. A closure, since words are only needed when a rule is broken.
@@ -83,12 +83,9 @@ fn module_rules(
         return Err(rule(subject, format!("its name begins with \"{prefix}\"")));
     };
     file_path(subject, path)?;
-    if module.size > limits::MODULE_SIZE {
-        return Err(GraphError::Limit {
-            what: subject(),
-            found: module.size,
-            limit: limits::MODULE_SIZE,
-        });
+    module_size(subject, module.size)?;
+    if let Some(origin) = &module.origin {
+        self::origin(subject, module, origin)?;
     }
     limit(
         &|| format!("{}, imports", subject()),
@@ -107,6 +104,54 @@ fn module_rules(
         Some(lines) => grants(subject, lines),
         None => Ok(()),
     }
+}
+
+fn module_size(subject: Subject<'_>, size: u64) -> Result<(), GraphError> {
+    if size <= limits::MODULE_SIZE {
+        return Ok(());
+    }
+    Err(GraphError::Limit {
+        what: subject(),
+        found: size,
+        limit: limits::MODULE_SIZE,
+    })
+}
+
+fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), GraphError> {
+    if module.kind != ModuleKind::JavaScript {
+        return Err(rule(subject, "only JavaScript is made by a transformation"));
+    }
+    let subject: Subject<'_> = &|| format!("{}, source", subject());
+    module_size(subject, origin.size)?;
+    let exports = &origin.exports;
+    limit(subject, exports.len(), limits::EXPORTS)?;
+    if !exports.is_empty() && origin.transformation != Transformation::ImportedCommonJs {
+        return Err(rule(
+            subject,
+            "only CommonJS that ECMAScript modules import has exports",
+        ));
+    }
+    if !exports.is_sorted_by(|left, right| left < right) {
+        return Err(rule(subject, "exports are in ascending order, each once"));
+    }
+    match exports.iter().find(|name| !is_export_name(name)) {
+        Some(name) => Err(rule(
+            subject,
+            format!("\"{}\" cannot be an export", printable(name)),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether CommonJS may have an export `name` of its own: an identifier of ASCII, whatever Unicode's next version says,
+/// and not the name whose value is all of `module.exports`.
+pub(crate) fn is_export_name(name: &str) -> bool {
+    name != "default"
+        && name.len() <= limits::TEXT
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '$' | '_'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_'))
 }
 
 /// The rules for the path of a module's file below its package's folder: plain segments, and no

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::files::FileError;
 use crate::graph::GraphError;
+use crate::syntax::SyntaxProblem;
 use crate::text::printable;
 
 /// Why a project cannot be locked. None of these is an integrity error: locking is what decides
@@ -118,22 +119,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A syntax error in a module.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {message}\n  {excerpt}\n  {}^", " ".repeat(excerpt_column.saturating_sub(1)))]
-pub struct SyntaxProblem {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The column, counted from 1 in characters.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// The source line, or a part of a long one.
-    pub excerpt: String,
-    /// The column within `excerpt`, counted from 1.
-    pub excerpt_column: usize,
-}
-
 /// What is wrong with an import, an entry or a module, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -165,8 +150,8 @@ pub enum ImportProblem {
     /// Not the form of a package's name.
     #[error("it is no package's name; for a file write a path that begins with `./`")]
     PackageName,
-    /// An import attribute other than `type: "json"`.
-    #[error("the attribute {key}: \"{value}\" is not supported; `type: \"json\"` is")]
+    /// An import attribute other than a known `type`.
+    #[error("the attribute {key}: \"{value}\" is not supported; `type` is \"json\", \"text\" or \"bytes\"")]
     Attribute {
         /// The attribute's key.
         key: String,
@@ -313,17 +298,18 @@ pub enum ImportProblem {
         /// The package's folder.
         path: PathBuf,
     },
-    /// A CommonJS file.
-    #[error(
-        "{} is CommonJS; only ECMAScript modules run here: look for an ESM build or version of the package",
-        path.display()
-    )]
-    CommonJs {
+    /// A file that is imported as two different things.
+    #[error("{} is imported as {first} elsewhere in the program, and here as {second}; a file is one thing", path.display())]
+    TwoKinds {
         /// The file.
         path: PathBuf,
+        /// What it was imported as first.
+        first: &'static str,
+        /// What it is imported as here.
+        second: &'static str,
     },
     /// A file of a kind that does not run here.
-    #[error("{} is no .js, .mjs or .json file{}", path.display(), extension_hint(path))]
+    #[error("{} is no .js, .mjs, .cjs or .json file{}", path.display(), extension_hint(path))]
     Extension {
         /// The file.
         path: PathBuf,

@@ -11,7 +11,24 @@ use super::error::ImportProblem;
 /// `module` is what bundlers take for ECMAScript modules. `node` and `browser` are left out: such
 /// files expect modules or globals that do not exist here, and are better refused when locking than
 /// failing in the middle of a run.
-const CONDITIONS: [&str; 3] = ["secure-runtime", "import", "module"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conditions {
+    /// Of what `import` takes.
+    Import,
+    /// Of what `require` takes: of a package that has both, CommonJS gets CommonJS.
+    Require,
+}
+
+impl Conditions {
+    fn has(self, condition: &str) -> bool {
+        match condition {
+            "secure-runtime" | "default" => true,
+            "import" | "module" => self == Self::Import,
+            "require" => self == Self::Require,
+            _ => false,
+        }
+    }
+}
 
 /// What a subpath of a package means.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +39,24 @@ pub(super) enum Target {
     Package(String),
 }
 
+/// Which field is looked into, and for whom.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    conditions: Conditions,
+    /// Whether the field is `imports`, whose targets may be packages.
+    internal: bool,
+}
+
 /// The target of `subpath` (`.` or `./…`) in `exports`.
-pub(super) fn exported(exports: &Value, subpath: &str) -> Result<Target, ImportProblem> {
+pub(super) fn exported(
+    exports: &Value,
+    subpath: &str,
+    conditions: Conditions,
+) -> Result<Target, ImportProblem> {
+    let scope = Scope {
+        conditions,
+        internal: false,
+    };
     let refused = || ImportProblem::NotExported {
         subpath: subpath.to_owned(),
     };
@@ -40,15 +73,23 @@ pub(super) fn exported(exports: &Value, subpath: &str) -> Result<Target, ImportP
         _ => None,
     };
     let resolved = match subpaths {
-        Some(entries) => matching(entries, subpath, false)?,
-        None if subpath == "." => target(exports, None, false)?,
+        Some(entries) => matching(entries, subpath, scope)?,
+        None if subpath == "." => target(exports, None, scope)?,
         None => None,
     };
     resolved.ok_or_else(refused)
 }
 
 /// The target of `specifier` (`#…`) in `imports`.
-pub(super) fn internal(imports: &Value, specifier: &str) -> Result<Target, ImportProblem> {
+pub(super) fn internal(
+    imports: &Value,
+    specifier: &str,
+    conditions: Conditions,
+) -> Result<Target, ImportProblem> {
+    let scope = Scope {
+        conditions,
+        internal: true,
+    };
     let refused = || ImportProblem::NotInternal {
         specifier: specifier.to_owned(),
     };
@@ -56,21 +97,17 @@ pub(super) fn internal(imports: &Value, specifier: &str) -> Result<Target, Impor
         return Err(refused());
     }
     let entries = imports.as_object().ok_or_else(refused)?;
-    matching(entries, specifier, true)?.ok_or_else(refused)
+    matching(entries, specifier, scope)?.ok_or_else(refused)
 }
 
 /// The value for `key` among `entries`: an exact one, else that of the pattern with the longest
 /// part before its `*`.
-fn matching(
-    entries: &Map<String, Value>,
-    key: &str,
-    internal: bool,
-) -> Result<Option<Target>, ImportProblem> {
+fn matching(entries: &Map<String, Value>, key: &str, scope: Scope) -> Result<Option<Target>, ImportProblem> {
     if !key.contains('*')
         && !key.ends_with('/')
         && let Some(value) = entries.get(key)
     {
-        return target(value, None, internal);
+        return target(value, None, scope);
     }
     let candidates = entries.iter().filter_map(|(pattern, value)| {
         let (before, after) = pattern
@@ -83,15 +120,15 @@ fn matching(
         Some(((before.len(), pattern.len()), matched, value))
     });
     match candidates.max_by_key(|(length, ..)| *length) {
-        Some((_, matched, value)) => target(value, Some(matched), internal),
+        Some((_, matched, value)) => target(value, Some(matched), scope),
         None => Ok(None),
     }
 }
 
 /// The target that `value` names under our conditions. `None` where a condition or `null` says that
 /// there is none.
-fn target(value: &Value, matched: Option<&str>, internal: bool) -> Result<Option<Target>, ImportProblem> {
-    Ok(match choose(value, matched, internal)? {
+fn target(value: &Value, matched: Option<&str>, scope: Scope) -> Result<Option<Target>, ImportProblem> {
+    Ok(match choose(value, matched, scope)? {
         Choice::Target(target) => Some(target),
         Choice::Nothing | Choice::Undecided => None,
     })
@@ -106,9 +143,9 @@ enum Choice {
     Undecided,
 }
 
-fn choose(value: &Value, matched: Option<&str>, internal: bool) -> Result<Choice, ImportProblem> {
+fn choose(value: &Value, matched: Option<&str>, scope: Scope) -> Result<Choice, ImportProblem> {
     match value {
-        Value::String(path) => file_or_package(path, matched, internal).map(Choice::Target),
+        Value::String(path) => file_or_package(path, matched, scope.internal).map(Choice::Target),
         Value::Object(conditions) => {
             if conditions.keys().any(|key| key.parse::<u32>().is_ok()) {
                 return Err(ImportProblem::Exports {
@@ -116,8 +153,8 @@ fn choose(value: &Value, matched: Option<&str>, internal: bool) -> Result<Choice
                 });
             }
             for (condition, value) in conditions {
-                if condition == "default" || CONDITIONS.contains(&condition.as_str()) {
-                    match choose(value, matched, internal)? {
+                if scope.conditions.has(condition) {
+                    match choose(value, matched, scope)? {
                         Choice::Undecided => {}
                         choice => return Ok(choice),
                     }
@@ -128,7 +165,7 @@ fn choose(value: &Value, matched: Option<&str>, internal: bool) -> Result<Choice
         Value::Array(fallbacks) => {
             let mut last = Ok(Choice::Nothing);
             for fallback in fallbacks {
-                match choose(fallback, matched, internal) {
+                match choose(fallback, matched, scope) {
                     Ok(Choice::Undecided) => {}
                     Ok(Choice::Nothing) => last = Ok(Choice::Nothing),
                     Err(error @ ImportProblem::ExportTarget { .. }) => last = Err(error),
@@ -187,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     fn check(exports: Value, subpath: &str, expected: &str) {
-        let found = match exported(&exports, subpath) {
+        let found = match exported(&exports, subpath, Conditions::Import) {
             Ok(Target::File(path)) => path,
             Ok(Target::Package(name)) => format!("package {name}"),
             Err(ImportProblem::NotExported { .. }) => "not exported".to_owned(),
@@ -240,6 +277,38 @@ mod tests {
             ".",
             "./d.js",
         );
+    }
+
+    /// GRAPH-34: `require` takes CommonJS of a package that has both.
+    #[test]
+    fn conditions_of_require() {
+        let table = [
+            (
+                json!({"import": "./a.mjs", "require": "./a.cjs"}),
+                Some("./a.cjs"),
+            ),
+            (
+                json!({"module": "./m.js", "import": "./a.mjs", "default": "./d.js"}),
+                Some("./d.js"),
+            ),
+            (
+                json!({"secure-runtime": "./s.js", "require": "./a.cjs"}),
+                Some("./s.js"),
+            ),
+            (
+                json!({"node": {"require": "./n.cjs"}, "require": {"import": "./x.js", "default": "./r.cjs"}}),
+                Some("./r.cjs"),
+            ),
+            (json!({"import": "./a.mjs"}), None),
+        ];
+        for (exports, expected) in table {
+            let expected = expected.map(|path| Target::File(path.to_owned()));
+            assert_eq!(
+                exported(&exports, ".", Conditions::Require).ok(),
+                expected,
+                "{exports}"
+            );
+        }
     }
 
     #[test]
@@ -313,7 +382,7 @@ mod tests {
             "#a": "./a.js", "#dep": "dep/sub", "#p/*": "./p/*.js", "#c": {"node": "./n.js", "default": "./d.js"},
             "#up": "../x.js", "#url": "https://example.com/x.js", "#": "./a.js", "#/x": "./a.js"
         });
-        let found = |specifier| internal(&imports, specifier);
+        let found = |specifier| internal(&imports, specifier, Conditions::Import);
         assert_eq!(found("#a"), Ok(Target::File("./a.js".into())));
         assert_eq!(found("#dep"), Ok(Target::Package("dep/sub".into())));
         assert_eq!(found("#p/x"), Ok(Target::File("./p/x.js".into())));

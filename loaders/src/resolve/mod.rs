@@ -13,7 +13,8 @@ mod scan;
 mod specifier;
 mod walk;
 
-pub use error::{ImportProblem, LockError, Place, SyntaxProblem};
+pub use crate::syntax::SyntaxProblem;
+pub use error::{ImportProblem, LockError, Place};
 pub use project::Project;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use crate::ContentHash;
-use crate::graph::{Graph, Module, Package};
+use crate::graph::{Graph, Module, Origin, Package};
+use crate::syntax;
 use crate::text::{forbidden_character, printable};
 use packages::Packages;
 use walk::Walk;
@@ -53,7 +55,7 @@ pub struct Locked {
     /// The file of each module, in the order of [`Graph::modules`].
     pub sources: Vec<PathBuf>,
     /// The bytes of each module, in the order of [`Graph::modules`]. Each file was read once: these
-    /// are the bytes whose hash the graph has.
+    /// are the bytes whose hash the graph has, or what they were transformed to.
     pub bytes: Vec<Bytes>,
     /// What people should know though it is no error.
     pub warnings: Vec<LockWarning>,
@@ -79,6 +81,15 @@ pub enum LockWarning {
         /// Where it stands.
         place: Place,
         /// What it imports.
+        specifier: String,
+        /// Why that is nothing.
+        problem: ImportProblem,
+    },
+    /// A `require` in a package that means no module, and throws if it is executed.
+    UnresolvedRequire {
+        /// Where it stands.
+        place: Place,
+        /// What it requires.
         specifier: String,
         /// Why that is nothing.
         problem: ImportProblem,
@@ -112,6 +123,17 @@ impl fmt::Display for LockWarning {
                     printable(specifier)
                 )
             }
+            Self::UnresolvedRequire {
+                place,
+                specifier,
+                problem,
+            } => {
+                write!(
+                    formatter,
+                    "{place}: require(\"{}\") will throw if it runs: {problem}",
+                    printable(specifier)
+                )
+            }
         }
     }
 }
@@ -123,7 +145,7 @@ impl fmt::Display for LockWarning {
 pub fn lock(input: &LockInput) -> Result<Locked, LockError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
-            .stack_size(scan::STACK_SIZE)
+            .stack_size(syntax::STACK_SIZE)
             .spawn_scoped(scope, || lock_here(input));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
@@ -195,11 +217,22 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
                 .get(target)
                 .map(|target| (specifier.clone(), *target))
         });
+        let mut content = module.source.clone();
+        let origin = walk.transformed(index).map(|transformed| {
+            content = transformed.bytes;
+            Origin {
+                transformation: transformed.transformation,
+                hash: ContentHash::of(&module.source),
+                size: module.source.len() as u64,
+                exports: transformed.exports,
+            }
+        });
         modules.push(Module {
             package,
-            hash: ContentHash::of(&module.bytes),
-            size: module.bytes.len() as u64,
+            hash: ContentHash::of(&content),
+            size: content.len() as u64,
             kind: module.kind,
+            origin,
             imports: imports.collect(),
             globals: module.globals.clone(),
             grants: module_grants.get(&name).map(|grants| canonical(Some(grants))),
@@ -208,7 +241,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
         if let Some(package) = walk.packages.all().get(module.package) {
             sources.push(package.home.file(&module.path));
         }
-        bytes.push(module.bytes.clone());
+        bytes.push(content);
     }
     let mut warnings = walk.warnings;
     for (name, package) in &walk.packages.direct {

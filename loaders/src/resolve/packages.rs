@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::{ImportProblem, LockError};
-use super::exports::{self, Target};
+use super::exports::{self, Conditions, Target};
 use super::package_json::PackageJson;
 use super::project::{Home, Project};
 use super::specifier::{self, Specifier};
@@ -92,8 +92,14 @@ impl<'a> Packages<'a> {
         package: PackageIndex,
         path: &str,
         specifier: &str,
+        conditions: Conditions,
     ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if conditions == Conditions::Require && specifier::is_relative_for_require(specifier) {
+            let path = specifier::join(folder, specifier::plain_path(specifier)?)?;
+            let found = self.search(package, &path, specifier::ends_in_folder(specifier), conditions)?;
+            return Ok(Some((package, found)));
+        }
         match specifier::classify(specifier)? {
             Specifier::Host => Ok(None),
             Specifier::Relative(relative) => {
@@ -101,15 +107,69 @@ impl<'a> Packages<'a> {
                     return Err(ImportProblem::SingleFile);
                 }
                 let path = specifier::join(folder, &specifier::decode_path(relative)?)?;
-                Ok(Some((package, self.inside(package, &path)?)))
+                let found = if package == 0 {
+                    self.inside(package, &path)?
+                } else {
+                    self.search(package, &path, false, conditions)?
+                };
+                Ok(Some((package, found)))
             }
             Specifier::Internal(name) if package == 0 => {
                 let path = self.project.map.internal(name)?;
                 Ok(Some((0, self.inside(0, &path)?)))
             }
-            Specifier::Internal(name) => self.internal(package, folder, name).map(Some),
-            Specifier::Bare { name, subpath } => self.bare(package, name, &subpath).map(Some),
+            Specifier::Internal(name) => self.internal(package, folder, name, conditions).map(Some),
+            Specifier::Bare { name, subpath } => self.bare(package, name, &subpath, conditions).map(Some),
         }
+    }
+
+    /// The file that `path` of `package` means by the rules of Node's `require`, and of the bundlers for which many
+    /// packages write their ECMAScript modules: the file itself, with an ending, or what the folder offers.
+    fn search(
+        &mut self,
+        package: PackageIndex,
+        path: &str,
+        names_folder: bool,
+        conditions: Conditions,
+    ) -> Result<String, ImportProblem> {
+        let home = self.home(package)?.clone();
+        if home.is_single_file() {
+            return Err(ImportProblem::SingleFile);
+        }
+        if !names_folder && let Some(file) = with_ending(&home, path) {
+            return self.inside(package, &file);
+        }
+        let folder = home.file(path);
+        if folder.is_dir() && self.project.real(&folder)?.starts_with(home.path()) {
+            // Only a package.json of a package is heeded: above all others it is that of the project.
+            let package_json = match package {
+                0 => None,
+                _ => self.package_json(&folder)?,
+            };
+            let package_json = package_json.unwrap_or_default();
+            if let Some(file) = self.folder_file(&home, path, &package_json, conditions)? {
+                return self.inside(package, &file);
+            }
+        }
+        self.inside(package, path)
+    }
+
+    /// The file that the folder `folder` of a package offers: the one that its package.json names, else its index.
+    fn folder_file(
+        &self,
+        home: &Home,
+        folder: &str,
+        package_json: &PackageJson,
+        conditions: Conditions,
+    ) -> Result<Option<String>, ImportProblem> {
+        let module = package_json.module().filter(|_| conditions == Conditions::Import);
+        for main in [module, package_json.main()].into_iter().flatten() {
+            let path = specifier::join(folder, &specifier::decode_path(main.trim_end_matches('/'))?)?;
+            if let Some(file) = with_ending(home, &path).or_else(|| index(home, &path)) {
+                return Ok(Some(file));
+            }
+        }
+        Ok(index(home, folder))
     }
 
     /// What `#…` means in `folder` of a package: its package.json says.
@@ -118,18 +178,19 @@ impl<'a> Packages<'a> {
         package: PackageIndex,
         folder: &str,
         name: &str,
+        conditions: Conditions,
     ) -> Result<(PackageIndex, String), ImportProblem> {
         let refused = || ImportProblem::NotInternal {
             specifier: name.to_owned(),
         };
         let (scope, package_json) = self.nearest_package_json(package, folder)?.ok_or_else(refused)?;
-        match exports::internal(package_json.imports().ok_or_else(refused)?, name)? {
+        match exports::internal(package_json.imports().ok_or_else(refused)?, name, conditions)? {
             Target::File(path) => {
                 let path = specifier::join(&scope, &specifier::decode_path(&path)?)?;
                 Ok((package, self.inside(package, &path)?))
             }
             Target::Package(target) => match specifier::classify(&target)? {
-                Specifier::Bare { name, subpath } => self.bare(package, name, &subpath),
+                Specifier::Bare { name, subpath } => self.bare(package, name, &subpath, conditions),
                 _ => Err(ImportProblem::ExportTarget {
                     target: target.clone(),
                 }),
@@ -143,6 +204,7 @@ impl<'a> Packages<'a> {
         package: PackageIndex,
         name: &str,
         subpath: &str,
+        conditions: Conditions,
     ) -> Result<(PackageIndex, String), ImportProblem> {
         let target = if package == 0 {
             match self.direct.get(name) {
@@ -163,7 +225,7 @@ impl<'a> Packages<'a> {
             }
             target
         };
-        let path = self.package_file(target, subpath)?;
+        let path = self.package_file(target, subpath, conditions)?;
         Ok((target, path))
     }
 
@@ -179,7 +241,12 @@ impl<'a> Packages<'a> {
     }
 
     /// The file that a package offers as `subpath` (`.` or `./…`).
-    fn package_file(&mut self, package: PackageIndex, subpath: &str) -> Result<String, ImportProblem> {
+    fn package_file(
+        &mut self,
+        package: PackageIndex,
+        subpath: &str,
+        conditions: Conditions,
+    ) -> Result<String, ImportProblem> {
         let home = self.home(package)?.clone();
         if home.is_single_file() {
             let file = home.path_of(home.path()).ok_or(ImportProblem::Character)?;
@@ -189,39 +256,34 @@ impl<'a> Packages<'a> {
                 Err(ImportProblem::SingleFile)
             };
         }
-        let package_json = self.package_json(home.path())?.unwrap_or_default();
-        let path = match package_json.exports() {
-            Some(exports) => match exports::exported(exports, subpath)? {
-                Target::File(path) | Target::Package(path) => path,
-            },
-            None if subpath == "." => return self.main_file(package, &home, &package_json),
-            None => subpath.to_owned(),
+        // `require("name/")`, with which packages get around a module of Node's that has the same name.
+        let subpath = match subpath {
+            "./" if conditions == Conditions::Require => ".",
+            subpath => subpath,
         };
-        let path = specifier::join("", &specifier::decode_path(&path)?)?;
-        self.inside(package, &path)
-    }
-
-    /// The file that a package without `exports` offers.
-    fn main_file(
-        &self,
-        package: PackageIndex,
-        home: &Home,
-        package_json: &PackageJson,
-    ) -> Result<String, ImportProblem> {
-        for main in [package_json.module(), package_json.main()].into_iter().flatten() {
-            let path = specifier::join("", &specifier::decode_path(main.trim_end_matches('/'))?)?;
-            for candidate in [path.clone(), format!("{path}.js"), format!("{path}/index.js")] {
-                if home.file(&candidate).is_file() {
-                    return self.inside(package, &candidate);
-                }
+        let package_json = self.package_json(home.path())?.unwrap_or_default();
+        match package_json.exports() {
+            Some(exports) => {
+                let (Target::File(path) | Target::Package(path)) =
+                    exports::exported(exports, subpath, conditions)?;
+                let path = specifier::join("", &specifier::decode_path(&path)?)?;
+                self.inside(package, &path)
+            }
+            None if subpath == "." => match self.folder_file(&home, "", &package_json, conditions)? {
+                Some(file) => self.inside(package, &file),
+                None => Err(ImportProblem::NoEntry {
+                    path: self.project.shown(home.path()),
+                }),
+            },
+            None if conditions == Conditions::Require => {
+                let path = specifier::join("", specifier::plain_path(subpath)?)?;
+                self.search(package, &path, specifier::ends_in_folder(subpath), conditions)
+            }
+            None => {
+                let path = specifier::join("", &specifier::decode_path(subpath)?)?;
+                self.search(package, &path, false, conditions)
             }
         }
-        if home.file("index.js").is_file() {
-            return self.inside(package, "index.js");
-        }
-        Err(ImportProblem::NoEntry {
-            path: self.project.shown(home.path()),
-        })
     }
 
     /// The path, without symbolic links, of the file `path` of `package`, of which the package has
@@ -296,4 +358,23 @@ impl<'a> Packages<'a> {
         };
         package_json?.version().map(str::to_owned)
     }
+}
+
+/// The file `path` of the package in `home`, as written or with one of the endings that Node's `require` adds.
+fn with_ending(home: &Home, path: &str) -> Option<String> {
+    let candidates = [path.to_owned(), format!("{path}.js"), format!("{path}.json")];
+    candidates
+        .into_iter()
+        .find(|candidate| home.file(candidate).is_file())
+}
+
+/// The index file of the folder `folder` of the package in `home`.
+fn index(home: &Home, folder: &str) -> Option<String> {
+    let file = |name: &str| match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    };
+    [file("index.js"), file("index.json")]
+        .into_iter()
+        .find(|candidate| home.file(candidate).is_file())
 }

@@ -5,24 +5,52 @@
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Statement, StringLiteral, WithClause};
-use oxc_parser::{Parser, ParserReturn};
+use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
 use oxc_span::{SourceType, Span};
 
-use super::error::{ImportProblem, SyntaxProblem};
+use super::error::ImportProblem;
+use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
+use crate::transform::commonjs::CommonJs;
+use crate::transform::constants;
 
 /// What [`scan`] found in a module.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// The imports in the order of the source.
+    /// The imports in the order of the source; but what is required comes first.
     pub(super) imports: Vec<Import>,
     /// Where `import(…)` has something other than a literal.
     pub(super) computed: Vec<Place>,
     /// The names that it uses freely, in ascending order.
     pub(super) globals: Vec<String>,
-    /// Whether the file has `import` or `export`, and is therefore no CommonJS.
-    pub(super) has_module_syntax: bool,
+    /// What has to be done to the file before it is a module.
+    pub(super) form: Form,
+}
+
+/// What a file is.
+#[derive(Debug, Default)]
+pub(super) enum Form {
+    /// What the engine takes as it is.
+    #[default]
+    Plain,
+    /// An ECMAScript module with `process.env.NODE_ENV` at these places.
+    Constants(Vec<Span>),
+    /// CommonJS.
+    CommonJs(CommonJs),
+}
+
+/// What is known about a file before it is parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    /// An ECMAScript module of the program itself.
+    OwnModule,
+    /// An ECMAScript module of a package.
+    Module,
+    /// CommonJS.
+    CommonJs,
+    /// An ECMAScript module of a package where it has `import` or `export`, otherwise CommonJS.
+    Either,
 }
 
 /// One import of a module.
@@ -30,73 +58,64 @@ pub(super) struct Scan {
 pub(super) struct Import {
     pub(super) specifier: String,
     pub(super) place: Place,
-    /// Whether it is `import("…")`: such a one may fail at run time and be caught.
-    pub(super) dynamic: bool,
-    /// Whether it has `with { type: "json" }`.
-    pub(super) json: bool,
+    pub(super) via: Via,
+    /// The `type` in its `with`.
+    pub(super) announced: Announced,
     /// What is wrong with it whatever it resolves to.
     pub(super) problem: Option<ImportProblem>,
 }
 
-/// A line and column of a source, both counted from 1; columns in characters.
+/// How a module imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(super) enum Via {
+    /// `import … from "…"`, `export … from "…"`.
+    Declaration,
+    /// `import("…")`: it may fail at run time and be caught.
+    Call,
+    /// `require("…")` in CommonJS: it may fail as well, and has rules of its own.
+    Require,
 }
 
-/// What the parser needs of stack at most for one byte of source, with room to spare. It descends
-/// with the nesting of the source, which a hostile package chooses: the worst found is a file of
-/// opening brackets, with 1.8 KiB a byte in an unoptimised build.
-const STACK_PER_BYTE: usize = 2 * 1024;
+/// What `with { type: … }` says that a module is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Announced {
+    #[default]
+    Nothing,
+    Json,
+    Text,
+    Bytes,
+}
 
-/// The stack that a thread which calls [`scan`] must have, in bytes. Only what is used of it becomes
-/// memory.
-pub(super) const STACK_SIZE: usize = 512 * 1024 * 1024;
-
-/// The imports of the module `source`. To be called on a thread with [`STACK_SIZE`].
-pub(super) fn scan(source: &str) -> Result<Scan, SyntaxProblem> {
-    let stack_size = source.len().saturating_mul(STACK_PER_BYTE);
-    if stack_size <= STACK_SIZE {
-        return scan_here(source);
-    }
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(stack_size);
-        match thread
-            .spawn_scoped(scope, || scan_here(source))
-            .map(std::thread::ScopedJoinHandle::join)
-        {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(syntax_problem(
-                source,
-                0,
-                "the file is too large to be parsed here",
-            )),
-        }
+/// What `source` imports, and what it is. To be called on a thread with [`STACK_SIZE`].
+pub(super) fn scan(source: &str, language: Language) -> Result<Scan, SyntaxProblem> {
+    syntax::with_stack(source, STACK_SIZE, || match language {
+        Language::OwnModule | Language::Module => module(source, language == Language::Module),
+        Language::CommonJs => common_js(source),
+        Language::Either => match has_module_syntax(source) {
+            true => module(source, true),
+            false => common_js(source),
+        },
     })
 }
 
-fn scan_here(source: &str) -> Result<Scan, SyntaxProblem> {
+/// Whether `source` has `import` or `export` declarations, or `import.meta`.
+fn has_module_syntax(source: &str) -> bool {
+    // No parser is needed for files that have not even the words.
+    if !source.contains("import") && !source.contains("export") && !source.contains('\\') {
+        return false;
+    }
     let allocator = Allocator::default();
-    let ParserReturn {
-        program,
-        module_record,
-        diagnostics,
-        panicked,
-        ..
-    } = Parser::new(&allocator, source, SourceType::mjs()).parse();
-    if let Some(error) = diagnostics.errors().next() {
-        let offset = error.labels.first().map_or(0, |label| label.offset());
-        return Err(syntax_problem(source, offset, &error.message));
-    }
-    if panicked {
-        return Err(syntax_problem(source, 0, "the parser gave up"));
-    }
+    let parsed = Parser::new(&allocator, source, SourceType::mjs()).parse();
+    parsed.module_record.has_module_syntax
+}
+
+fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem> {
+    let allocator = Allocator::default();
+    let parsed = syntax::parse(&allocator, source, SourceType::mjs())
+        .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
+    let program = &parsed.program;
     let mut lines = Lines::new(source);
-    let mut found = Scan {
-        has_module_syntax: module_record.has_module_syntax,
-        ..Scan::default()
-    };
+    let mut found = Scan::default();
     for statement in &program.body {
         let (literal, clause, phase) = match statement {
             Statement::ImportDeclaration(import) => (
@@ -114,22 +133,61 @@ fn scan_here(source: &str) -> Result<Scan, SyntaxProblem> {
             .imports
             .push(static_import(&mut lines, literal, clause, phase));
     }
-    for import in &module_record.dynamic_imports {
-        let place = lines.place(import.module_request.start);
-        let text = span_text(source, import.span);
-        match text.and_then(|text| dynamic_import(text, place)) {
-            Some(import) => found.imports.push(import),
-            None => found.computed.push(place),
-        }
-    }
-    let semantic = SemanticBuilder::new().build(&program).semantic;
-    let free = semantic.scoping().root_unresolved_references();
-    found.globals = free.keys().map(|name| name.as_str().to_owned()).collect();
-    found.globals.sort_unstable();
+    let dynamic = parsed.module_record.dynamic_imports.iter();
+    found.dynamic_imports(source, dynamic.map(|import| (import.span, import.module_request)));
     found
         .imports
         .sort_by_key(|import| (import.place.line, import.place.column));
+    let semantic = SemanticBuilder::new().build(program).semantic;
+    let scoping = semantic.scoping();
+    let mut replaced = 0;
+    if replaces_constants && constants::may_have(source) {
+        let places = constants::in_program(program, scoping);
+        replaced = places.len();
+        if replaced > 0 {
+            found.form = Form::Constants(places);
+        }
+    }
+    let free = scoping.root_unresolved_references().iter();
+    let used = free.filter(|(name, references)| name.as_str() != "process" || references.len() > replaced);
+    found.globals = used.map(|(name, _)| name.as_str().to_owned()).collect();
+    found.globals.sort_unstable();
     Ok(found)
+}
+
+fn common_js(source: &str) -> Result<Scan, SyntaxProblem> {
+    let mut file = CommonJs::parse(source)?;
+    let mut found = Scan {
+        globals: std::mem::take(&mut file.globals),
+        ..Scan::default()
+    };
+    let mut lines = Lines::new(source);
+    for (specifier, offset) in &file.required {
+        found.imports.push(Import {
+            specifier: specifier.clone(),
+            place: lines.place(*offset),
+            via: Via::Require,
+            announced: Announced::Nothing,
+            problem: None,
+        });
+    }
+    found.dynamic_imports(source, std::mem::take(&mut file.dynamic_imports));
+    found.form = Form::CommonJs(file);
+    Ok(found)
+}
+
+impl Scan {
+    /// Adds calls of `import`, each with its place and that of what it is called with.
+    fn dynamic_imports(&mut self, source: &str, calls: impl IntoIterator<Item = (Span, Span)>) {
+        let mut lines = Lines::new(source);
+        for (call, argument) in calls {
+            let place = lines.place(argument.start);
+            match syntax::text_at(source, call).and_then(|text| dynamic_import(text, place)) {
+                Some(import) => self.imports.push(import),
+                None => self.computed.push(place),
+            }
+        }
+    }
 }
 
 fn static_import(
@@ -139,12 +197,12 @@ fn static_import(
     phase: bool,
 ) -> Import {
     let mut problem = None;
-    let mut json = false;
+    let mut announced = Announced::Nothing;
     for entry in clause.iter().flat_map(|clause| &clause.with_entries) {
         attribute(
             &entry.key.as_arena_str(),
             &entry.value.value,
-            &mut json,
+            &mut announced,
             &mut problem,
         );
     }
@@ -157,8 +215,8 @@ fn static_import(
     Import {
         specifier: literal.value.to_string(),
         place: lines.place(literal.span.start),
-        dynamic: false,
-        json,
+        via: Via::Declaration,
+        announced,
         problem,
     }
 }
@@ -185,7 +243,7 @@ fn dynamic_import(text: &str, place: Place) -> Option<Import> {
         Expression::TemplateLiteral(template) => template.single_quasi()?.to_string(),
         _ => return None,
     };
-    let mut json = false;
+    let mut announced = Announced::Nothing;
     match &import.options {
         None => {}
         Some(Expression::ObjectExpression(options)) => {
@@ -206,7 +264,12 @@ fn dynamic_import(text: &str, place: Place) -> Option<Import> {
                     let Expression::StringLiteral(value) = &entry.value else {
                         return None;
                     };
-                    attribute(&entry.key.static_name()?, &value.value, &mut json, &mut problem);
+                    attribute(
+                        &entry.key.static_name()?,
+                        &value.value,
+                        &mut announced,
+                        &mut problem,
+                    );
                 }
             }
         }
@@ -215,80 +278,25 @@ fn dynamic_import(text: &str, place: Place) -> Option<Import> {
     Some(Import {
         specifier,
         place,
-        dynamic: true,
-        json,
+        via: Via::Call,
+        announced,
         problem,
     })
 }
 
-fn attribute(key: &str, value: &str, json: &mut bool, problem: &mut Option<ImportProblem>) {
-    if key == "type" && value == "json" {
-        *json = true;
-    } else {
-        *problem = Some(ImportProblem::Attribute {
-            key: printable(key),
-            value: printable(value),
-        });
-    }
-}
-
-fn span_text(source: &str, span: Span) -> Option<&str> {
-    source.get(span.start as usize..span.end as usize)
-}
-
-fn syntax_problem(source: &str, offset: u32, message: &str) -> SyntaxProblem {
-    const SHOWN: usize = 60;
-    let place = Lines::new(source).place(offset);
-    let line = source.split('\n').nth(place.line - 1).unwrap_or_default();
-    // Minified files are one line: show what stands around the place.
-    let skipped = place.column.saturating_sub(SHOWN);
-    let excerpt: String = line.chars().skip(skipped).take(2 * SHOWN).collect();
-    SyntaxProblem {
-        line: place.line,
-        column: place.column,
-        message: printable(message),
-        excerpt: printable(&excerpt.replace('\t', " ")),
-        excerpt_column: place.column - skipped,
-    }
-}
-
-/// Turns offsets into places; offsets are asked for in roughly ascending order.
-struct Lines<'a> {
-    source: &'a str,
-    offset: usize,
-    place: Place,
-}
-
-impl<'a> Lines<'a> {
-    fn new(source: &'a str) -> Self {
-        Self {
-            source,
-            offset: 0,
-            place: Place { line: 1, column: 1 },
+fn attribute(key: &str, value: &str, announced: &mut Announced, problem: &mut Option<ImportProblem>) {
+    *announced = match (key, value) {
+        ("type", "json") => Announced::Json,
+        ("type", "text") => Announced::Text,
+        ("type", "bytes") => Announced::Bytes,
+        _ => {
+            *problem = Some(ImportProblem::Attribute {
+                key: printable(key),
+                value: printable(value),
+            });
+            return;
         }
-    }
-
-    fn place(&mut self, offset: u32) -> Place {
-        let offset = offset as usize;
-        if offset < self.offset {
-            *self = Self::new(self.source);
-        }
-        for character in self.source.get(self.offset..).unwrap_or_default().chars() {
-            if self.offset >= offset {
-                break;
-            }
-            self.offset += character.len_utf8();
-            if character == '\n' {
-                self.place = Place {
-                    line: self.place.line + 1,
-                    column: 1,
-                };
-            } else {
-                self.place.column += 1;
-            }
-        }
-        self.place
-    }
+    };
 }
 
 #[cfg(test)]
@@ -296,7 +304,7 @@ mod tests {
     use super::*;
 
     fn specifiers(source: &str) -> Vec<String> {
-        scan(source)
+        scan(source, Language::OwnModule)
             .unwrap()
             .imports
             .into_iter()
@@ -360,19 +368,28 @@ mod tests {
             ("var { a = Deno } = {}; a", &["Deno"]),
         ];
         for (source, expected) in table {
-            assert_eq!(scan(source).unwrap().globals, *expected, "{source}");
+            assert_eq!(
+                scan(source, Language::OwnModule).unwrap().globals,
+                *expected,
+                "{source}"
+            );
         }
     }
 
     #[test]
     fn attributes_and_phases() {
-        let json = |source| scan(source).unwrap().imports[0].json;
+        let json =
+            |source| scan(source, Language::OwnModule).unwrap().imports[0].announced == Announced::Json;
         assert!(json("import a from './a.json' with { type: 'json' }"));
         assert!(json("import a from './a.json' with { 'type': \"json\" }"));
         assert!(json("export * from './a.json' with { type: 'json' }"));
         assert!(json("import('./a.json', { with: { type: 'json' } })"));
         assert!(!json("import './a.js'"));
-        let problem = |source| scan(source).unwrap().imports[0].problem.clone();
+        let problem = |source| {
+            scan(source, Language::OwnModule).unwrap().imports[0]
+                .problem
+                .clone()
+        };
         assert!(matches!(
             problem("import './a.css' with { type: 'css' }"),
             Some(ImportProblem::Attribute { .. })
@@ -390,7 +407,7 @@ mod tests {
 
     #[test]
     fn computed_imports_are_counted() {
-        let found = scan("import(a);\n  import('./b' + c)").unwrap();
+        let found = scan("import(a);\n  import('./b' + c)", Language::OwnModule).unwrap();
         assert_eq!(
             found.computed,
             [Place { line: 1, column: 8 }, Place { line: 2, column: 10 }]
@@ -399,10 +416,10 @@ mod tests {
 
     #[test]
     fn syntax_errors_have_a_place() {
-        let problem = scan("let a = 1;\n\tlet b = = 2;\n").unwrap_err();
+        let problem = scan("let a = 1;\n\tlet b = = 2;\n", Language::OwnModule).unwrap_err();
         assert_eq!((problem.line, problem.column), (2, 10));
         assert_eq!(problem.excerpt, " let b = = 2;");
-        assert!(scan("const a: number = 1").is_err());
-        assert!(scan("<div/>").is_err());
+        assert!(scan("const a: number = 1", Language::OwnModule).is_err());
+        assert!(scan("<div/>", Language::OwnModule).is_err());
     }
 }

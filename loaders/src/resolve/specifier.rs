@@ -121,6 +121,31 @@ pub(super) fn decode_path(path: &str) -> Result<String, ImportProblem> {
     Ok(decoded)
 }
 
+/// Whether `require` takes `specifier` as a path.
+pub(super) fn is_relative_for_require(specifier: &str) -> bool {
+    matches!(specifier, "." | "..") || specifier.starts_with("./") || specifier.starts_with("../")
+}
+
+/// A path that `require` is called with, in which nothing is encoded, with or without a `/` at its end.
+pub(super) fn plain_path(path: &str) -> Result<&str, ImportProblem> {
+    if path.contains('\\') || forbidden_character(path).is_some() {
+        return Err(ImportProblem::Character);
+    }
+    // Nothing that is decoded or cut off elsewhere: the names of modules are addresses as well.
+    if path.contains('%') {
+        return Err(ImportProblem::Encoding);
+    }
+    if path.contains(['?', '#']) {
+        return Err(ImportProblem::QueryOrFragment);
+    }
+    Ok(path)
+}
+
+/// Whether a path can only mean a folder.
+pub(super) fn ends_in_folder(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("" | "." | ".."))
+}
+
 /// `path` relative to `folder` (both below some root, `/`-separated), without `.` and `..`.
 pub(super) fn join(folder: &str, path: &str) -> Result<String, ImportProblem> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();

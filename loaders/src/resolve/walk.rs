@@ -1,17 +1,21 @@
 //! Following a program's imports from its entry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use bytes::Bytes;
 
 use super::LockWarning;
 use super::error::{ImportProblem, LockError, Place};
+use super::exports::Conditions;
 use super::packages::{PackageIndex, Packages};
-use super::scan::{self, Import, Scan};
+use super::scan::{self, Announced, Form, Import, Language, Scan, Via};
 use super::specifier;
 use crate::files;
-use crate::graph::{self, ModuleKind, limits};
+use crate::graph::{self, ModuleKind, Transformation, limits};
+use crate::syntax;
+use crate::transform;
+use crate::transform::constants;
 
 /// The index of a module in [`Walk::modules`].
 pub(super) type ModuleIndex = usize;
@@ -28,10 +32,32 @@ pub(super) struct FoundModule {
     pub(super) package: PackageIndex,
     /// The path of its file below its package's folder.
     pub(super) path: String,
-    pub(super) bytes: Bytes,
+    /// The bytes of its file.
+    pub(super) source: Bytes,
     pub(super) kind: ModuleKind,
     pub(super) imports: BTreeMap<String, ModuleIndex>,
     pub(super) globals: Vec<String>,
+    form: Form,
+    /// Whether it is the entry or an ECMAScript module imports it.
+    is_imported: bool,
+}
+
+/// What a file was transformed to.
+pub(super) struct Transformed {
+    pub(super) transformation: Transformation,
+    pub(super) exports: Vec<String>,
+    pub(super) bytes: Bytes,
+}
+
+impl FoundModule {
+    fn transformation(&self) -> Option<Transformation> {
+        match self.form {
+            Form::Plain => None,
+            Form::Constants(_) => Some(Transformation::Constants),
+            Form::CommonJs(_) if self.is_imported => Some(Transformation::ImportedCommonJs),
+            Form::CommonJs(_) => Some(Transformation::CommonJs),
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -84,11 +110,63 @@ impl<'a> Walk<'a> {
             return Err(ImportProblem::Absolute);
         }
         let path = self.packages.inside(0, &specifier::join("", path)?)?;
-        self.module(0, path, false, waiting)
+        let index = self.module(0, path, Announced::Nothing, Via::Declaration, waiting)?;
+        if let Some(module) = self.modules.get_mut(index) {
+            module.is_imported = true;
+        }
+        Ok(index)
+    }
+
+    /// What the file of the module `index` is transformed to; `None` where it is a module as it is. To be asked when
+    /// everything was found: what CommonJS becomes depends on who imports it and on what it requires.
+    pub(super) fn transformed(&self, index: ModuleIndex) -> Option<Transformed> {
+        let module = self.modules.get(index)?;
+        let transformation = module.transformation()?;
+        let source = std::str::from_utf8(&module.source).ok()?;
+        let mut exports = Vec::new();
+        let text = match &module.form {
+            Form::Plain => return None,
+            Form::Constants(spans) => constants::replace(source, spans),
+            Form::CommonJs(file) => {
+                if module.is_imported {
+                    exports = self.exports(index);
+                }
+                let target = |specifier: &str| {
+                    if specifier.starts_with(transform::HOST) {
+                        return Some(transform::commonjs::Required::Namespace);
+                    }
+                    let target = self.modules.get(*module.imports.get(specifier)?)?;
+                    transform::required(target.kind, target.transformation())
+                };
+                file.write(source, target, module.is_imported.then_some(exports.as_slice()))
+            }
+        };
+        Some(Transformed {
+            transformation,
+            exports,
+            bytes: text.into(),
+        })
+    }
+
+    /// The names that the CommonJS module `index` exports, its own and those of what it exports whole.
+    fn exports(&self, index: ModuleIndex) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let mut seen = BTreeSet::from([index]);
+        let mut waiting = vec![index];
+        while let Some(module) = waiting.pop().and_then(|index| self.modules.get(index)) {
+            let Form::CommonJs(file) = &module.form else {
+                continue;
+            };
+            names.extend(file.names.own.iter().filter(|name| graph::is_export_name(name)));
+            let further = file.names.all_of.iter();
+            let further = further.filter_map(|specifier| module.imports.get(specifier));
+            waiting.extend(further.copied().filter(|index| seen.insert(*index)));
+        }
+        names.into_iter().take(limits::EXPORTS).cloned().collect()
     }
 
     /// What happens where an import names no module: an error, but a package may import what it can
-    /// do without, by `import()` in a `try`. Such an import then fails when it runs.
+    /// do without, by `import()` or `require` in a `try`. Such an import then fails when it runs.
     fn failed(
         &mut self,
         importer: ModuleIndex,
@@ -101,20 +179,27 @@ impl<'a> Walk<'a> {
             .modules
             .get(importer)
             .is_some_and(|module| module.package != 0);
-        if import.dynamic && in_package {
-            self.warnings.push(LockWarning::UnresolvedImport {
+        let specifier = import.specifier;
+        match import.via {
+            Via::Call if in_package => self.warnings.push(LockWarning::UnresolvedImport {
                 place,
-                specifier: import.specifier,
+                specifier,
                 problem,
-            });
-            Ok(())
-        } else {
-            Err(LockError::Import {
+            }),
+            Via::Require if in_package => self.warnings.push(LockWarning::UnresolvedRequire {
                 place,
-                specifier: import.specifier,
-                problem: Box::new(problem),
-            })
+                specifier,
+                problem,
+            }),
+            _ => {
+                return Err(LockError::Import {
+                    place,
+                    specifier,
+                    problem: Box::new(problem),
+                });
+            }
         }
+        Ok(())
     }
 
     /// Resolves `import` of the module `importer` and records what it means.
@@ -130,13 +215,27 @@ impl<'a> Walk<'a> {
         let Some(module) = self.modules.get(importer) else {
             return Ok(());
         };
+        // A specifier means one module. In CommonJS, what it means to `require` comes first.
+        if import.via == Via::Call && module.imports.contains_key(&import.specifier) {
+            return Ok(());
+        }
+        let conditions = match import.via {
+            Via::Declaration | Via::Call => Conditions::Import,
+            Via::Require => Conditions::Require,
+        };
         let (package, path) = (module.package, module.path.clone());
-        let Some((package, path)) = self.packages.locate(package, &path, &import.specifier)? else {
+        let located = self
+            .packages
+            .locate(package, &path, &import.specifier, conditions)?;
+        let Some((package, path)) = located else {
             return Ok(());
         };
-        let target = self.module(package, path, import.json, waiting)?;
+        let target = self.module(package, path, import.announced, import.via, waiting)?;
         if let Some(module) = self.modules.get_mut(importer) {
             module.imports.insert(import.specifier.clone(), target);
+        }
+        if let Some(target) = self.modules.get_mut(target) {
+            target.is_imported |= import.via != Via::Require;
         }
         Ok(())
     }
@@ -146,78 +245,80 @@ impl<'a> Walk<'a> {
         &mut self,
         package: PackageIndex,
         path: String,
-        announced_as_json: bool,
+        announced: Announced,
+        via: Via,
         waiting: &mut Vec<(ModuleIndex, Scan)>,
     ) -> Result<ModuleIndex, ImportProblem> {
         let file = self.packages.home(package)?.file(&path);
         let shown = self.packages.project.shown(&file);
-        let kind = kind(&shown)?;
-        match (kind, announced_as_json) {
-            (ModuleKind::Json, false) => return Err(ImportProblem::JsonNeedsAttribute),
-            (ModuleKind::JavaScript, true) => return Err(ImportProblem::NotJson),
-            _ => {}
-        }
+        let kind = kind(&shown, announced, via)?;
         let key = (package, path);
         if let Some(index) = self.module_indices.get(&key) {
+            let known = self.modules.get(*index).map_or(kind, |module| module.kind);
+            if known != kind {
+                return Err(ImportProblem::TwoKinds {
+                    path: shown,
+                    first: known.as_str(),
+                    second: kind.as_str(),
+                });
+            }
             return Ok(*index);
         }
         graph::file_path(&|| key.1.clone(), &key.1).map_err(|error| ImportProblem::FileName { error })?;
-        let bytes = files::read_regular(&file, limits::MODULE_SIZE).map_err(|error| ImportProblem::File {
-            path: shown.clone(),
-            error,
-        })?;
-        let Ok(source) = std::str::from_utf8(&bytes) else {
-            return Err(ImportProblem::NotText { path: shown });
-        };
+        let source =
+            files::read_regular(&file, limits::MODULE_SIZE).map_err(|error| ImportProblem::File {
+                path: shown.clone(),
+                error,
+            })?;
         let mut scan = match kind {
-            ModuleKind::JavaScript => self.scan(package, &key.1, &shown, source)?,
-            ModuleKind::Json => Scan::default(),
+            ModuleKind::Bytes => Scan::default(),
+            kind => {
+                let Ok(text) = std::str::from_utf8(&source) else {
+                    return Err(ImportProblem::NotText { path: shown });
+                };
+                match kind {
+                    ModuleKind::JavaScript => {
+                        let language = self.language(package, &key.1)?;
+                        scan::scan(text, language)
+                            .map_err(|problem| ImportProblem::Syntax { path: shown, problem })?
+                    }
+                    _ => Scan::default(),
+                }
+            }
         };
         let index = self.modules.len();
         self.modules.push(FoundModule {
             package,
             path: key.1.clone(),
-            bytes,
+            source,
             kind,
             imports: BTreeMap::new(),
             globals: std::mem::take(&mut scan.globals),
+            form: std::mem::take(&mut scan.form),
+            is_imported: false,
         });
         self.module_indices.insert(key, index);
         waiting.push((index, scan));
         Ok(index)
     }
 
-    /// Scans a file of JavaScript, which is not CommonJS.
-    ///
-    /// A file of a package is a module by its ending, by the package's declaration, or because it
-    /// has `import` or `export`. First-party files always are.
-    fn scan(
-        &mut self,
-        package: PackageIndex,
-        path: &str,
-        shown: &Path,
-        source: &str,
-    ) -> Result<Scan, ImportProblem> {
+    /// What the ending of a file of JavaScript and its package say that it is.
+    fn language(&mut self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
+        if path.ends_with(".cjs") {
+            return Ok(Language::CommonJs);
+        }
+        if package == 0 {
+            return Ok(Language::OwnModule);
+        }
+        if path.ends_with(".mjs") {
+            return Ok(Language::Module);
+        }
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let declared = package == 0 || path.ends_with(".mjs") || {
-            let nearest = self.packages.nearest_package_json(package, folder)?;
-            nearest.is_some_and(|(_, package_json)| package_json.is_module())
-        };
-        match scan::scan(source) {
-            Ok(scan) if declared || scan.has_module_syntax => Ok(scan),
-            // Sloppy-mode code may be CommonJS without being a module's syntax.
-            Err(_) if !declared && !source.contains("import") && !source.contains("export ") => {
-                Err(ImportProblem::CommonJs {
-                    path: shown.to_owned(),
-                })
-            }
-            Err(problem) => Err(ImportProblem::Syntax {
-                path: shown.to_owned(),
-                problem,
-            }),
-            Ok(_) => Err(ImportProblem::CommonJs {
-                path: shown.to_owned(),
-            }),
+        let nearest = self.packages.nearest_package_json(package, folder)?;
+        if nearest.is_some_and(|(_, package_json)| package_json.is_module()) {
+            Ok(Language::Module)
+        } else {
+            Ok(Language::Either)
         }
     }
 
@@ -232,7 +333,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn public_place(file: &str, place: scan::Place) -> Place {
+fn public_place(file: &str, place: syntax::Place) -> Place {
     Place {
         file: file.to_owned(),
         line: place.line,
@@ -240,13 +341,19 @@ fn public_place(file: &str, place: scan::Place) -> Place {
     }
 }
 
-fn kind(path: &Path) -> Result<ModuleKind, ImportProblem> {
+/// What the file at `path` is to one who imports it like this.
+fn kind(path: &Path, announced: Announced, via: Via) -> Result<ModuleKind, ImportProblem> {
+    match announced {
+        Announced::Text => return Ok(ModuleKind::Text),
+        Announced::Bytes => return Ok(ModuleKind::Bytes),
+        Announced::Nothing | Announced::Json => {}
+    }
+    let is_json = announced == Announced::Json;
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("js" | "mjs") => Ok(ModuleKind::JavaScript),
-        Some("json") => Ok(ModuleKind::Json),
-        Some("cjs") => Err(ImportProblem::CommonJs {
-            path: path.to_owned(),
-        }),
+        Some("json") if is_json || via == Via::Require => Ok(ModuleKind::Json),
+        Some("json") => Err(ImportProblem::JsonNeedsAttribute),
+        Some("js" | "mjs" | "cjs") if is_json => Err(ImportProblem::NotJson),
+        Some("js" | "mjs" | "cjs") => Ok(ModuleKind::JavaScript),
         _ => Err(ImportProblem::Extension {
             path: path.to_owned(),
         }),

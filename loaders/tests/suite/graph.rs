@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use secure_runtime_loaders::{ContentHash, Graph, GraphError, Module, ModuleKind, Package};
+use secure_runtime_loaders::{
+    ContentHash, Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation,
+};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -48,14 +50,32 @@ fn module(value: &Value) -> Module {
         kind: match value["kind"].as_str().unwrap() {
             "javascript" => ModuleKind::JavaScript,
             "json" => ModuleKind::Json,
+            "text" => ModuleKind::Text,
+            "bytes" => ModuleKind::Bytes,
             other => panic!("{other}"),
         },
+        origin: value.get("origin").map(origin),
         imports: imports
             .iter()
             .map(|(specifier, target)| (specifier.clone(), number(target)))
             .collect(),
         grants: value.get("grants").map(texts),
         globals: value.get("globals").map(texts).unwrap_or_default(),
+    }
+}
+
+fn origin(value: &Value) -> Origin {
+    Origin {
+        transformation: match number(&value["transformation"]) {
+            0 => Transformation::Types,
+            1 => Transformation::CommonJs,
+            2 => Transformation::ImportedCommonJs,
+            3 => Transformation::Constants,
+            other => panic!("{other}"),
+        },
+        hash: value["hash"].as_str().unwrap().parse().unwrap(),
+        size: value["size"].as_u64().unwrap(),
+        exports: value.get("exports").map(texts).unwrap_or_default(),
     }
 }
 
@@ -89,7 +109,7 @@ fn accepted_vectors() {
 }
 
 /// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16,
-/// GRAPH-17, GRAPH-20, GRAPH-22; attacks 46-54: each refused for the reason that the vector names.
+/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-22; attacks 46-54: each refused for the reason that the vector names.
 #[test]
 fn refused_vectors() {
     let vectors = vectors();
@@ -145,6 +165,7 @@ fn parts_are_checked_as_bytes_are() {
         hash: ContentHash::of(b""),
         size: 0,
         kind: ModuleKind::JavaScript,
+        origin: None,
         imports: BTreeMap::new(),
         globals: vec![],
         grants: None,
@@ -176,6 +197,7 @@ fn many_modules() {
             hash: ContentHash::of(&index.to_be_bytes()),
             size: 4,
             kind: ModuleKind::JavaScript,
+            origin: None,
             imports: BTreeMap::from([("./next.js".to_owned(), (index + 1) % 100_000)]),
             globals: vec!["Array".to_owned(), "console".to_owned()],
             grants: None,
@@ -197,6 +219,36 @@ fn grants() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::btree_set(text(), 0..4).prop_map(|grants| grants.into_iter().collect())
 }
 
+/// What a module is, and what it was made of.
+fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
+    let transformation = prop_oneof![
+        Just(Transformation::Types),
+        Just(Transformation::CommonJs),
+        Just(Transformation::ImportedCommonJs),
+        Just(Transformation::Constants),
+    ];
+    let exports = proptest::collection::btree_set("[a-zA-Z_$][a-zA-Z0-9_$]{0,9}", 0..5);
+    let origin = (transformation, any::<[u8; 32]>(), 0..=67_108_864_u64, exports).prop_map(
+        |(transformation, hash, size, exports)| Origin {
+            transformation,
+            hash: ContentHash::from_bytes(hash),
+            size,
+            exports: match transformation {
+                Transformation::ImportedCommonJs => {
+                    exports.into_iter().filter(|name| name != "default").collect()
+                }
+                _ => Vec::new(),
+            },
+        },
+    );
+    prop_oneof![
+        (Just(ModuleKind::JavaScript), proptest::option::of(origin)),
+        Just((ModuleKind::Json, None)),
+        Just((ModuleKind::Text, None)),
+        Just((ModuleKind::Bytes, None)),
+    ]
+}
+
 /// Any valid graph of up to a few packages and a few dozen modules.
 fn graph() -> impl Strategy<Value = Graph> {
     let package_names = proptest::collection::btree_set("(@[a-z]{1,3}/)?[a-z]{1,4}(>[a-z]{1,3}){0,2}", 0..4);
@@ -211,7 +263,7 @@ fn graph() -> impl Strategy<Value = Graph> {
         (
             any::<[u8; 32]>(),
             prop_oneof![0..300_u64, 0..=67_108_864_u64],
-            any::<bool>(),
+            content(),
             proptest::collection::btree_map(text(), any::<prop::sample::Index>(), 0..6),
             (proptest::option::of(grants()), grants()),
         ),
@@ -232,25 +284,23 @@ fn graph() -> impl Strategy<Value = Graph> {
             .into_iter()
             .map(|((package, path), details)| ((package % packages.len(), path), details))
             .collect();
-        found
-            .entry((0, "main.js".to_owned()))
-            .or_insert_with(|| ([0; 32], 0, false, BTreeMap::new(), (None, Vec::new())));
+        found.entry((0, "main.js".to_owned())).or_insert_with(|| {
+            let content = (ModuleKind::JavaScript, None);
+            ([0; 32], 0, content, BTreeMap::new(), (None, Vec::new()))
+        });
         let count = found.len();
         let first_party = found.keys().filter(|(package, _)| *package == 0).count();
         let modules = found
             .into_iter()
             .map(
-                |((package, path), (hash, size, json, imports, (grants, globals)))| Module {
+                |((package, path), (hash, size, (kind, origin), imports, (grants, globals)))| Module {
                     globals,
                     name: format!("{}{path}", packages[package].module_prefix()),
                     package: u32::try_from(package).unwrap(),
                     hash: ContentHash::from_bytes(hash),
                     size,
-                    kind: if json {
-                        ModuleKind::Json
-                    } else {
-                        ModuleKind::JavaScript
-                    },
+                    kind,
+                    origin,
                     imports: imports
                         .into_iter()
                         .map(|(specifier, target)| (specifier, u32::try_from(target.index(count)).unwrap()))

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod commonjs;
 mod fixture;
 mod graph;
 mod hostile;

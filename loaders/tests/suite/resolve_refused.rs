@@ -53,7 +53,6 @@ fn first_party_imports_that_are_refused() {
         ("import './style.css'", "Extension"),
         ("import './native.node'", "Extension"),
         ("import './types.ts'", "Extension"),
-        ("import './old.cjs'", "CommonJs"),
         ("import './node_modules/marked/lib/m.js'", "NodeModules"),
         ("import './vendor/x/index.js'", "OtherPackage"),
         ("import '#none'", "NotInternal"),
@@ -142,7 +141,7 @@ fn package_imports_that_are_refused() {
         ("import '../link.js'", "SymbolicLink"),
         ("import '#app'", "NotInternal"),
         ("import 'none'", "NotInstalled"),
-        ("import 'commonjs'", "CommonJs"),
+        ("import 'commonjs'", "Syntax"),
         ("import 'empty'", "NoEntry"),
         ("import 'broken'", "PackageJson"),
         ("import 'linked'", "SymbolicLink"),
@@ -156,7 +155,7 @@ fn package_imports_that_are_refused() {
             "export default 1",
         );
         fixture.link("node_modules/marked/link.js", "../../main.js");
-        fixture.write("node_modules/commonjs/index.js", "module.exports = require('fs')");
+        fixture.write("node_modules/commonjs/index.js", "with (module) exports = 1");
         fixture.write("node_modules/empty/package.json", "{}");
         fixture.write("node_modules/broken/package.json", "{");
         fixture.write(
@@ -267,9 +266,9 @@ fn main_files() {
         (r#"{"main":"lib/"}"#, Ok("p/lib/index.js")),
         (r#"{"main":"none.js","type":"module"}"#, Ok("p/index.js")),
         (r#"{}"#, Ok("p/index.js")),
-        (r#"{"main":"c.js"}"#, Err("CommonJs")),
-        (r#"{"main":"s.js"}"#, Err("CommonJs")),
-        (r#"{"main":"c.cjs"}"#, Err("CommonJs")),
+        (r#"{"main":"c.js"}"#, Ok("p/c.js")),
+        (r#"{"main":"s.js"}"#, Err("Syntax")),
+        (r#"{"main":"c.cjs"}"#, Ok("p/c.cjs")),
         (r#"{"main":"../../main.js"}"#, Err("LeavesPackage")),
         (r#"{"main":"node_modules/q/index.js"}"#, Err("NodeModules")),
         (r#"{"main":5}"#, Ok("p/index.js")),

@@ -76,8 +76,19 @@ struct ShownModule<'a> {
     hash: String,
     size: u64,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<ShownOrigin<'a>>,
     grants: Option<&'a [String]>,
     imports: BTreeMap<&'a str, &'a str>,
+}
+
+/// What a module was made of.
+#[derive(Serialize)]
+struct ShownOrigin<'a> {
+    transformation: &'static str,
+    hash: String,
+    size: u64,
+    exports: &'a [String],
 }
 
 impl<'a> Shown<'a> {
@@ -93,6 +104,12 @@ impl<'a> Shown<'a> {
             hash: module.hash.to_string(),
             size: module.size,
             kind: module.kind.as_str(),
+            origin: module.origin.as_ref().map(|origin| ShownOrigin {
+                transformation: origin.transformation.as_str(),
+                hash: origin.hash.to_string(),
+                size: origin.size,
+                exports: &origin.exports,
+            }),
             grants: module.grants.as_deref(),
             imports: module
                 .imports
@@ -148,9 +165,13 @@ fn tree(name: &str, graph: &Graph) -> String {
             };
             let is_entry = entry == Some(module.name.as_str());
             tree.push_str(&format!(
-                "{trunk} {twig} {}  {}{}{}\n",
+                "{trunk} {twig} {}  {}{}{}{}\n",
                 module.name,
                 size(module.size),
+                match &module.origin {
+                    Some(origin) => format!(", {}", origin.transformation.as_str()),
+                    None => String::new(),
+                },
                 if is_entry { ", the entry" } else { "" },
                 match &module.grants {
                     Some(own) => format!(", only: {}", grants(own)),

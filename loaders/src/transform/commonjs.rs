@@ -1,0 +1,292 @@
+//! CommonJS as ECMAScript modules. The section "Transformations" of spec/graph.md says what comes of it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use oxc_allocator::Allocator;
+use oxc_ast::ast::{Argument, BindingPattern, CallExpression, Expression, Function, Program, Statement};
+use oxc_ast_visit::{Visit, walk};
+use oxc_semantic::{Scoping, SemanticBuilder, SymbolId};
+use oxc_span::{SourceType, Span};
+
+use super::constants;
+use super::names::Names;
+use crate::syntax::{self, SyntaxProblem};
+
+/// What stands before the source where it is parsed. It makes a function of the source, as Node.js does.
+const OPEN: &str = "(function(exports,require,module){";
+/// What stands after it. The line end ends a comment in the source's last line.
+const CLOSE: &str = "\n})";
+
+/// A file of CommonJS, parsed.
+#[derive(Debug, Default)]
+pub(crate) struct CommonJs {
+    /// The literals that `require` is called with, in the order of the source; and where, in bytes.
+    pub(crate) required: Vec<(String, u32)>,
+    /// The calls `import(…)` and what they are called with.
+    pub(crate) dynamic_imports: Vec<(Span, Span)>,
+    /// What it exports as far as its text says.
+    pub(crate) names: Names,
+    /// The names that it uses freely, besides those that it is given; in ascending order.
+    pub(crate) globals: Vec<String>,
+    uses_global: bool,
+    constants: Vec<Span>,
+}
+
+/// What a `require` finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Required {
+    /// Another file of CommonJS: what it exports.
+    CommonJs,
+    /// An ECMAScript module: its namespace.
+    Namespace,
+    /// JSON: its value.
+    Json,
+}
+
+impl CommonJs {
+    /// Parses `source` as strict code of a function body.
+    pub(crate) fn parse(source: &str) -> Result<Self, SyntaxProblem> {
+        let text = format!("{OPEN}{}{CLOSE}", without_hashbang(source));
+        let problem = |(offset, message): (u32, String)| {
+            let offset = offset.saturating_sub(OPEN.len() as u32).min(source.len() as u32);
+            SyntaxProblem::at(source, offset, &message)
+        };
+        let allocator = Allocator::default();
+        let parsed = syntax::parse(&allocator, &text, SourceType::mjs()).map_err(problem)?;
+        let Some(function) = wrapper(&parsed.program, text.len() as u32) else {
+            return Err(problem((0, "its brackets are not balanced".to_owned())));
+        };
+        let built = SemanticBuilder::new()
+            .with_check_syntax_error(true)
+            .build(&parsed.program);
+        if let Some(error) = built.diagnostics.errors().next() {
+            let offset = error.labels.first().map_or(0, |label| label.offset());
+            return Err(problem((offset, error.message.to_string())));
+        }
+        let scoping = built.semantic.scoping();
+        let mut finder = Finder {
+            scoping,
+            require: parameter(function, 1),
+            required: Vec::new(),
+            replaced: 0,
+            constants: Vec::new(),
+            names: Names::default(),
+        };
+        finder.visit_program(&parsed.program);
+        let in_source = |span: Span| {
+            let shift = OPEN.len() as u32;
+            Span::new(span.start.saturating_sub(shift), span.end.saturating_sub(shift))
+        };
+        let free = scoping.root_unresolved_references();
+        let mut globals: Vec<String> = Vec::new();
+        let mut uses_global = false;
+        for (name, references) in free {
+            match name.as_str() {
+                "global" => uses_global = true,
+                "process" if references.len() == finder.replaced => {}
+                name => globals.push(name.to_owned()),
+            }
+        }
+        globals.sort_unstable();
+        let dynamic = parsed.module_record.dynamic_imports.iter();
+        Ok(Self {
+            required: finder
+                .required
+                .into_iter()
+                .map(|(specifier, at)| (specifier, at.saturating_sub(OPEN.len() as u32)))
+                .collect(),
+            dynamic_imports: dynamic
+                .map(|import| (in_source(import.span), in_source(import.module_request)))
+                .collect(),
+            names: finder.names,
+            globals,
+            uses_global,
+            constants: finder.constants.into_iter().map(in_source).collect(),
+        })
+    }
+
+    /// The module that `source`, which this is, becomes. `target` says what a required literal means. With `exports`,
+    /// the module is evaluated when it is imported, and exports these names.
+    pub(crate) fn write(
+        &self,
+        source: &str,
+        target: impl Fn(&str) -> Option<Required>,
+        exports: Option<&[String]>,
+    ) -> String {
+        let source = constants::replace(&without_hashbang(source), &self.constants);
+        let ours = unused_prefix(&source);
+        let global = if self.uses_global {
+            "const global=globalThis;"
+        } else {
+            ""
+        };
+        let mut text = format!(
+            "function {ours}require(){{if({ours}module===undefined){{{global}{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
+             {CLOSE}.call({ours}module.exports,{ours}module.exports,{ours}find,{ours}module)}}\
+             catch(error){{{ours}module=undefined;throw error}}}}return {ours}module.exports}}\
+             export{{{ours}require as\"{EXPORT}\"}};var {ours}module;"
+        );
+        let mut imports = String::new();
+        let mut cases = String::new();
+        let mut seen = BTreeSet::new();
+        for (specifier, _) in &self.required {
+            let Some(required) = target(specifier).filter(|_| seen.insert(specifier)) else {
+                continue;
+            };
+            let local = format!("{ours}{}", seen.len());
+            let literal = literal(specifier);
+            let (imported, value) = match required {
+                Required::CommonJs => (
+                    format!("{{\"{EXPORT}\"as {local}}}from{literal}"),
+                    format!("{local}()"),
+                ),
+                Required::Namespace => (format!("*as {local} from{literal}"), local.clone()),
+                Required::Json => (
+                    format!("{local} from{literal}with{{type:\"json\"}}"),
+                    local.clone(),
+                ),
+            };
+            // Writing to a string does not fail.
+            let _ = write!(imports, "import {imported};");
+            let _ = write!(cases, "case{literal}:return {value};");
+        }
+        let _ = write!(
+            text,
+            "function {ours}find(name){{switch(name){{{cases}}}\
+             const error=new Error(\"Cannot find module '\"+name+\"'\");error.code=\"MODULE_NOT_FOUND\";throw error}}{imports}"
+        );
+        if let Some(exports) = exports {
+            let _ = write!(
+                text,
+                "var {ours}exports={ours}require();function {ours}get(name){{try{{return {ours}exports[name]}}catch{{}}}}\
+                 export{{{ours}exports as default}};"
+            );
+            for (index, name) in exports.iter().enumerate() {
+                let _ = write!(
+                    text,
+                    "var {ours}e{index}={ours}get(\"{name}\");export{{{ours}e{index} as {name}}};"
+                );
+            }
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// What modules of CommonJS import from each other: the function that evaluates the file, once, and gives its exports.
+/// No name that a file exports is the same, since it is no identifier.
+const EXPORT: &str = "require()";
+
+/// A first line that begins with `#!` is a comment only at the beginning of a file.
+fn without_hashbang(source: &str) -> String {
+    match source.strip_prefix("#!") {
+        Some(rest) => format!("//{rest}"),
+        None => source.to_owned(),
+    }
+}
+
+/// What our names begin with: nothing in the source does.
+fn unused_prefix(source: &str) -> String {
+    let mut prefix = "$cjs_".to_owned();
+    while source.contains(&prefix) {
+        prefix.insert(0, '$');
+    }
+    prefix
+}
+
+fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The one function that [`OPEN`] and [`CLOSE`] make, unless the source ends it early.
+fn wrapper<'b, 'a>(program: &'b Program<'a>, length: u32) -> Option<&'b Function<'a>> {
+    let ([Statement::ExpressionStatement(statement)], []) =
+        (program.body.as_slice(), program.directives.as_slice())
+    else {
+        return None;
+    };
+    let Expression::ParenthesizedExpression(parentheses) = &statement.expression else {
+        return None;
+    };
+    match &parentheses.expression {
+        Expression::FunctionExpression(function) if function.span == Span::new(1, length - 1) => {
+            Some(function)
+        }
+        _ => None,
+    }
+}
+
+fn parameter(function: &Function<'_>, index: usize) -> Option<SymbolId> {
+    match &function.params.items.get(index)?.pattern {
+        BindingPattern::BindingIdentifier(identifier) => identifier.symbol_id.get(),
+        _ => None,
+    }
+}
+
+/// Finds what matters in a file.
+struct Finder<'s> {
+    scoping: &'s Scoping,
+    require: Option<SymbolId>,
+    required: Vec<(String, u32)>,
+    constants: Vec<Span>,
+    replaced: usize,
+    names: Names,
+}
+
+impl Finder<'_> {
+    fn symbol(&self, identifier: &oxc_ast::ast::IdentifierReference<'_>) -> Option<SymbolId> {
+        self.scoping
+            .get_reference(identifier.reference_id.get()?)
+            .symbol_id()
+    }
+}
+
+impl<'a> Visit<'a> for Finder<'_> {
+    fn visit_expression(&mut self, expression: &Expression<'a>) {
+        if let Some((process, span)) = constants::find(expression)
+            && constants::is_free(self.scoping, process)
+        {
+            self.replaced += 1;
+            self.constants.push(span);
+            return;
+        }
+        walk::walk_expression(self, expression);
+    }
+
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        if let Expression::Identifier(callee) = &call.callee
+            && callee.name.as_str() == "require"
+            && self.symbol(callee) == self.require
+            && let Some((specifier, span)) = required_literal(call)
+        {
+            self.required.push((specifier.to_owned(), span.start));
+        }
+        self.names.call(call);
+        walk::walk_call_expression(self, call);
+    }
+
+    fn visit_assignment_expression(&mut self, assignment: &oxc_ast::ast::AssignmentExpression<'a>) {
+        self.names.assignment(assignment);
+        walk::walk_assignment_expression(self, assignment);
+    }
+
+    fn visit_variable_declarator(&mut self, declarator: &oxc_ast::ast::VariableDeclarator<'a>) {
+        self.names.declarator(declarator);
+        walk::walk_variable_declarator(self, declarator);
+    }
+}
+
+/// The text of `require("text")`, whatever is called.
+pub(super) fn required_literal<'b>(call: &'b CallExpression<'_>) -> Option<(&'b str, Span)> {
+    match call.arguments.as_slice() {
+        [Argument::StringLiteral(literal)] if !literal.lone_surrogates => {
+            Some((literal.value.as_str(), literal.span))
+        }
+        [Argument::TemplateLiteral(template)] if template.expressions.is_empty() => {
+            let quasi = template.quasis.first()?;
+            Some((quasi.value.cooked.as_ref()?.as_str(), template.span))
+        }
+        _ => None,
+    }
+}
