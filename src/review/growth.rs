@@ -150,6 +150,7 @@ mod tests {
             hash: ContentHash::of(name.as_bytes()),
             size: 0,
             kind: ModuleKind::JavaScript,
+            origin: None,
             imports: BTreeMap::new(),
             globals: Vec::new(),
             grants: own.map(lines),

@@ -73,6 +73,7 @@ fn hostile() -> Graph {
         hash: ContentHash::of(name.as_bytes()),
         size: 10,
         kind: ModuleKind::JavaScript,
+        origin: None,
         imports: imports
             .iter()
             .map(|(specifier, to)| ((*specifier).to_owned(), *to))
