@@ -116,17 +116,6 @@ impl CommonJs {
     ) -> String {
         let source = constants::replace(&without_hashbang(source), &self.constants);
         let ours = unused_prefix(&source);
-        let global = if self.uses_global {
-            "const global=globalThis;"
-        } else {
-            ""
-        };
-        let mut text = format!(
-            "function {ours}require(){{if({ours}module===undefined){{{global}{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
-             {CLOSE}.call({ours}module.exports,{ours}module.exports,{ours}find,{ours}module)}}\
-             catch(error){{{ours}module=undefined;throw error}}}}return {ours}module.exports}}\
-             export{{{ours}require as\"{EXPORT}\"}};var {ours}module;"
-        );
         let mut imports = String::new();
         let mut cases = String::new();
         let mut seen = BTreeSet::new();
@@ -141,20 +130,27 @@ impl CommonJs {
                     format!("{{\"{EXPORT}\"as {local}}}from{literal}"),
                     format!("{local}()"),
                 ),
-                Required::Namespace => (format!("*as {local} from{literal}"), local.clone()),
-                Required::Json => (
-                    format!("{local} from{literal}with{{type:\"json\"}}"),
-                    local.clone(),
-                ),
+                Required::Namespace => (format!("*as {local} from{literal}"), local),
+                Required::Json => (format!("{local} from{literal}with{{type:\"json\"}}"), local),
             };
             // Writing to a string does not fail.
             let _ = write!(imports, "import {imported};");
             let _ = write!(cases, "case{literal}:return {value};");
         }
-        let _ = write!(
-            text,
-            "function {ours}find(name){{switch(name){{{cases}}}\
-             const error=new Error(\"Cannot find module '\"+name+\"'\");error.code=\"MODULE_NOT_FOUND\";throw error}}{imports}"
+        let global = if self.uses_global {
+            "const global=globalThis;"
+        } else {
+            ""
+        };
+        // All of ours that can stand there is before the source: QuickJS's bindings look for imports by themselves, and
+        // take what stands between two quotes in regular expressions for text.
+        let mut text = format!(
+            "{imports}var {ours}module;export{{{ours}require as\"{EXPORT}\"}};\
+             function {ours}find(name){{switch(name){{{cases}}}\
+             const error=new Error(\"Cannot find module '\"+name+\"'\");error.code=\"MODULE_NOT_FOUND\";throw error}}\
+             function {ours}require(){{if({ours}module===undefined){{{global}{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
+             {CLOSE}.call({ours}module.exports,{ours}module.exports,{ours}find,{ours}module)}}\
+             catch(error){{{ours}module=undefined;throw error}}}}return {ours}module.exports}}"
         );
         if let Some(exports) = exports {
             let _ = write!(

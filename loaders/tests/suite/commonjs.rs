@@ -284,7 +284,10 @@ fn the_source_stays_on_its_lines() {
     assert_eq!(lines[3], "  === 'x' // end");
     assert!(lines[4].starts_with("}).call("));
     // Our names are none of the source's.
-    assert!(lines[0].starts_with("function $$cjs_require(){"), "{module}");
+    assert!(
+        lines[0].starts_with("var $$cjs_module;export{$$cjs_require"),
+        "{module}"
+    );
 }
 
 /// A source cannot end the function that it is put into.
