@@ -148,3 +148,20 @@ fn hosts_have_no_colon_outside_brackets() {
         assert!(!allows(resource), "{resource}");
     }
 }
+
+#[test]
+fn origins_have_the_parts_of_their_text() {
+    for (text, scheme, port, is_default) in [
+        ("https://a.com:8443", "https", 8443, false),
+        ("http://a.com:80", "http", 80, true),
+        ("tcp://a.com:80", "tcp", 80, false),
+    ] {
+        let origin = Origin::parse(text).unwrap();
+        assert_eq!((origin.scheme(), origin.port()), (scheme, port), "{text}");
+        assert_eq!(origin.host().to_string(), "a.com");
+        assert_eq!(
+            (origin.has_default_port(), &*origin.to_string()),
+            (is_default, text)
+        );
+    }
+}

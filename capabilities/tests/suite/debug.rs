@@ -9,6 +9,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
     let challenge = Challenge::generate().unwrap();
     assert_eq!(format!("{challenge:?}"), challenge.to_string());
     let key = KeyPair::from_secret(&[3; 32]).unwrap();
+    assert_eq!(format!("{:?}", key.public()), key.public().to_string());
     let token = Token::mint(&key, &Block::default()).unwrap();
     assert!(format!("{token:?}").starts_with("Token { blocks: [Block { "));
     let proof = key.prove(&token, &challenge);
