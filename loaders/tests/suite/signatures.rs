@@ -181,6 +181,7 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
         hash: ContentHash::of(bytes.as_bytes()),
         size: bytes.len() as u64,
         kind: ModuleKind::JavaScript,
+        origin: None,
         imports: imports
             .iter()
             .map(|(specifier, to)| ((*specifier).to_owned(), *to))
