@@ -392,6 +392,34 @@ fn what_cannot_be_sealed_is_refused_with_what_to_do() {
     }
 }
 
+/// RUN-17: a token that is bound to whom the host is, and who proved it, can be sealed for them and for nobody else.
+#[test]
+fn a_bound_token_is_sealed_for_nobody_else() {
+    let host = || KeyPair::from_secret(&[9; 32]).unwrap();
+    let (root, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let token = Token::mint(&root, &Block::of(Scene::new().rights(&["fs.read=/**"])))
+        .and_then(|token| token.attenuate(&Block::bound_to(host().holder())))
+        .unwrap();
+    let run = |holder: Holder| {
+        let scene = exporting(
+            &format!("seal(fs, {{ holder: '{holder}' }})"),
+            &["fs.read=./data/**"],
+        );
+        scene
+            .token(token.as_bytes(), root.public())
+            .holder_key(host())
+            .run(&[])
+            .completed()
+    };
+    let sealed = Token::verify(&sealed_bytes(&run(host().holder())), &root.public()).unwrap();
+    assert_eq!(sealed.blocks().last().unwrap().holder, Some(host().holder()));
+    let refused = run(other.holder());
+    assert!(
+        refused.out.contains("is worth nothing to another holder"),
+        "{refused:#?}"
+    );
+}
+
 /// A program may be run under a token that was sealed for its host: nothing can be added to that, and nothing need be.
 #[test]
 fn a_sealed_token_runs_a_program_as_its_holder() {

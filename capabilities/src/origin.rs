@@ -222,14 +222,14 @@ fn split_scheme(text: &str) -> Result<(&'static str, Option<u16>, &str), OriginE
 /// Host and port, as text.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     // An IPv6 address holds colons of its own, inside its brackets.
-    let split = match authority.rsplit_once(']') {
-        Some((host, "")) if host.starts_with('[') => None,
-        Some((_, after)) if authority.starts_with('[') && after.starts_with(':') => {
-            authority.rsplit_once(':')
+    let bracket = authority.rfind(']').unwrap_or(0);
+    match authority.get(bracket..).and_then(|rest| rest.find(':')) {
+        Some(colon) => {
+            let (host, port) = authority.split_at(bracket + colon);
+            (host, port.get(1..))
         }
-        _ => authority.split_once(':'),
-    };
-    split.map_or((authority, None), |(host, port)| (host, Some(port)))
+        None => (authority, None),
+    }
 }
 
 fn parse_port(port: &str) -> Result<u16, OriginError> {

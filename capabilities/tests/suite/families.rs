@@ -76,6 +76,11 @@ fn patterns_that_no_scope_means_are_still_shown() {
         Net.describe(ActionName::CONNECT, &patterns, &base()),
         ["https://EXAMPLE.com:443", "https://…"]
     );
+    let patterns = [Pattern::affix("lib/", "x"), Pattern::prefix("lib/")];
+    assert_eq!(
+        Module.describe(ActionName::IMPORT, &patterns, &base()),
+        ["lib/…x", "lib/**"]
+    );
     let patterns = [Pattern::exact("1us"), Pattern::exact("1s")];
     assert_eq!(
         Clock.describe(ActionName::READ, &patterns, &base()),
