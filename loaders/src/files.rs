@@ -3,10 +3,11 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Mode, OFlags};
+use tempfile::NamedTempFile;
 
 /// Why a file was not read or written. The path is left to the error that contains this one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,15 +50,14 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// All bytes of the regular file at `path`.
+/// Opens the regular file at `path` for reading, and says how many bytes it has.
 ///
-/// The file is opened once, without following a final symbolic link and without waiting (a FIFO
-/// would block), is looked at through that handle, and is read from it: what was checked is what
-/// is returned.
+/// A final symbolic link is not followed, and nothing is waited for (a FIFO would block). What the file is was asked of
+/// the handle that is returned, not of the path.
 ///
 /// # Errors
-/// [`FileError`]: it is not there, not a regular file, or larger than `limit` bytes.
-pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
+/// [`FileError`]: it is not there, or not a regular file.
+pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
         rustix::io::Errno::LOOP => FileError::NotRegular {
@@ -67,24 +67,31 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
         error => io::Error::from(error).into(),
     })?;
     let status = rustix::fs::fstat(&descriptor).map_err(io::Error::from)?;
-    match FileType::from_raw_mode(status.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Directory => return Err(FileError::NotRegular { kind: "folder" }),
-        FileType::Fifo => return Err(FileError::NotRegular { kind: "FIFO" }),
-        FileType::CharacterDevice | FileType::BlockDevice => {
-            return Err(FileError::NotRegular { kind: "device" });
+    let kind = match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile => {
+            let size = u64::try_from(status.st_size).unwrap_or(u64::MAX);
+            return Ok((File::from(descriptor), size));
         }
-        _ => return Err(FileError::NotRegular { kind: "special file" }),
-    }
-    let size = u64::try_from(status.st_size).unwrap_or(u64::MAX);
+        FileType::Directory => "folder",
+        FileType::Fifo => "FIFO",
+        FileType::CharacterDevice | FileType::BlockDevice => "device",
+        _ => "special file",
+    };
+    Err(FileError::NotRegular { kind })
+}
+
+/// All bytes of the regular file at `path`, opened as [`open_regular`] does: what was checked is what is returned.
+///
+/// # Errors
+/// [`FileError`]: it is not there, not a regular file, or larger than `limit` bytes.
+pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
+    let (file, size) = open_regular(path)?;
     if size > limit {
         return Err(FileError::TooLarge { limit });
     }
     // The file may grow while it is read: one byte more than the limit is enough to notice.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
-    let read = File::from(descriptor)
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if read as u64 > limit {
         return Err(FileError::TooLarge { limit });
     }
@@ -98,24 +105,49 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
 /// # Errors
 /// [`FileError`]; the old file is as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let folder = folder_of(path);
-    // In the same folder, since a rename is atomic only within a file system.
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = temporary_in(folder_of(path))?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    // Without this the rename itself may be lost in a crash.
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    persist(file, path)
 }
 
-/// Keeps the files of a folder for one writer, among those who ask, until it is dropped.
+/// Says of the regular file at `path` that it was needed now; whether it is there.
+pub(crate) fn renew(path: &Path) -> bool {
+    open_regular(path).is_ok_and(|(file, _)| {
+        // Not allowed to who does not own the file. Its owner decides then when it is old.
+        let _ = file.set_modified(SystemTime::now());
+        true
+    })
+}
+
+/// What the names of files begin with that are being written. One that is left over belongs to a process that died.
+pub(crate) const WRITING: &str = ".writing-";
+
+/// A file to be written and then given its name by [`persist`]. It is in the folder of that name or another of the
+/// same file system, since a rename is atomic only within one.
+pub(crate) fn temporary_in(folder: &Path) -> Result<NamedTempFile, FileError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(WRITING);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    Ok(builder.tempfile_in(folder)?)
+}
+
+/// Gives a file that was written its name, all of it on the disk.
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder_of(path)
+}
+
+/// Puts the names in the folder of `path` on the disk: without this a rename may be lost in a crash.
+pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    Ok(File::open(folder_of(path))?.sync_all()?)
+}
+
+/// Keeps the files of a folder for one writer, or for several that do not disturb each other, until it is dropped.
 ///
-/// What is read under it is still so when it is replaced by [`write_atomic`].
+/// What is read under it is still so when it is replaced by [`write_atomic`]. The system ends it with the process: one
+/// that died keeps nobody waiting.
 #[derive(Debug)]
 pub struct FolderLock {
     /// Closing it ends the lock.
@@ -123,18 +155,33 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// How long another writer is waited for.
+    /// How long others are waited for.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Waits for other writers of files in the folder of `path`.
+    /// Waits for all others who keep the folder of `path`, and keeps it alone.
     ///
     /// # Errors
     /// [`FileError`]: there is no such folder, or others hold it for 10 seconds.
     pub fn beside(path: &Path) -> Result<FolderLock, FileError> {
-        let folder = File::open(folder_of(path))?;
+        FolderLock::wait(folder_of(path), File::try_lock)
+    }
+
+    /// Waits for one who keeps the folder of `path` alone, and keeps it together with others.
+    ///
+    /// # Errors
+    /// As [`beside`](Self::beside).
+    pub(crate) fn shared_beside(path: &Path) -> Result<FolderLock, FileError> {
+        FolderLock::wait(folder_of(path), File::try_lock_shared)
+    }
+
+    fn wait(
+        folder: &Path,
+        lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<FolderLock, FileError> {
+        let folder = File::open(folder)?;
         let start = Instant::now();
         loop {
-            match folder.try_lock() {
+            match lock(&folder) {
                 Ok(()) => return Ok(FolderLock { _folder: folder }),
                 Err(TryLockError::WouldBlock) if start.elapsed() < FolderLock::PATIENCE => {
                     std::thread::sleep(Duration::from_millis(10));

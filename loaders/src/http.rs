@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, RANGE};
 use reqwest::{Client, Response, StatusCode, redirect};
 use url::Url;
 
+pub(crate) use self::download::Download;
+use self::download::content_range;
 use crate::text::printable;
+
+mod download;
 
 /// How long and how often an [`HttpClient`] tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,9 @@ pub enum HttpError {
     /// The server says that there is no such file.
     #[error("there is no such file")]
     NotFound,
+    /// The file ends before the byte from which on it was asked for.
+    #[error("it ends before the range that was asked for")]
+    NoSuchRange,
     /// It is larger than the limit.
     #[error("it is larger than {limit} bytes")]
     TooLarge {
@@ -124,18 +131,37 @@ impl HttpClient {
 
     /// Asks until there is an answer that is worth reporting.
     async fn answer(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
+        let mut answer = self.request(url, 0).await?;
+        if answer.content_length().is_some_and(|length| length > limit) {
+            return Err(HttpError::TooLarge { limit });
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|error| unavailable(&chain(&error.without_url())))?
+        {
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(HttpError::TooLarge { limit });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Asks for the file after the byte `from`, until there is an answer that is worth reporting: the head of one that
+    /// is a file.
+    async fn request(&self, url: &str, from: u64) -> Result<Response, HttpError> {
         let mut pause = self.options.pause;
         let mut attempt = 1;
         loop {
-            let failure = match self
-                .client
-                .get(url)
-                .header(ACCEPT_ENCODING, "identity")
-                .send()
-                .await
-            {
+            let mut request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+            if from > 0 {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            let failure = match request.send().await {
                 Ok(answer) if answer.status().is_server_error() => format!("status {}", answer.status()),
-                Ok(answer) => return body(answer, limit).await,
+                Ok(answer) => return file(answer, from),
                 Err(error) if error.is_connect() => chain(&error.without_url()),
                 Err(error) => return Err(unavailable(&chain(&error.without_url()))),
             };
@@ -143,17 +169,26 @@ impl HttpClient {
                 return Err(unavailable(&failure));
             }
             tracing::debug!(url, failure, attempt, "asking again");
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(jittered(pause)).await;
             pause = pause.saturating_mul(4);
             attempt += 1;
         }
     }
 }
 
-async fn body(mut answer: Response, limit: u64) -> Result<Bytes, HttpError> {
+/// The answer, if it is a file after the byte `from`, or all of it.
+fn file(answer: Response, from: u64) -> Result<Response, HttpError> {
     let protocol = |reason: String| HttpError::Protocol { reason };
     match answer.status() {
         StatusCode::OK => {}
+        StatusCode::PARTIAL_CONTENT if from > 0 => {
+            if content_range(&answer).is_none_or(|(start, _)| start != from) {
+                return Err(protocol(
+                    "it gives another range than the one asked for".to_owned(),
+                ));
+            }
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => return Err(HttpError::NoSuchRange),
         StatusCode::NOT_FOUND | StatusCode::GONE => return Err(HttpError::NotFound),
         status if status.is_redirection() => {
             let target = answer
@@ -177,21 +212,14 @@ async fn body(mut answer: Response, limit: u64) -> Result<Bytes, HttpError> {
             "the answer is compressed though that was not asked for".to_owned(),
         ));
     }
-    if answer.content_length().is_some_and(|length| length > limit) {
-        return Err(HttpError::TooLarge { limit });
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = answer
-        .chunk()
-        .await
-        .map_err(|error| unavailable(&chain(&error.without_url())))?
-    {
-        if (bytes.len() + chunk.len()) as u64 > limit {
-            return Err(HttpError::TooLarge { limit });
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
+    Ok(answer)
+}
+
+/// A pause of at least half of this length and at most all of it, so that clients that failed together do not ask again
+/// together.
+fn jittered(pause: Duration) -> Duration {
+    let chance = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
 fn unavailable(reason: &str) -> HttpError {

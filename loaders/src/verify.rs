@@ -432,7 +432,8 @@ impl LoadError {
             Self::Unreadable { error, .. } => {
                 matches!(error, FileError::NotRegular { .. } | FileError::TooLarge { .. })
             }
-            Self::Missing { .. } | Self::Package { .. } | Self::Thread => false,
+            Self::Missing { reason, .. } => reason.as_ref().is_some_and(|reason| reason.is_integrity()),
+            Self::Package { .. } | Self::Thread => false,
         }
     }
 }

@@ -197,7 +197,7 @@ fn serve(store: LocalStore, listen: &str) -> Result<String, Failure> {
                 std::future::pending::<()>().await;
             }
         };
-        secure_runtime_loaders::store::serve(store, listener, interrupted)
+        secure_runtime_loaders::store::serve(store, listener, None, interrupted)
             .await
             .map_err(fault)
     })?;

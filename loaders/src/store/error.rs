@@ -28,6 +28,29 @@ pub enum StoreError {
         /// The hash of what came.
         actual: ContentHash,
     },
+    /// Of bytes that are verified as they arrive, some are not the ones that the hash names.
+    #[error(
+        "the store {store} gave wrong bytes: {location} is not {hash} from byte {offset} on; \
+         delete it or repair the store, nothing from there on was used"
+    )]
+    CorruptAt {
+        /// The store's name.
+        store: String,
+        /// The file or address that has the wrong bytes.
+        location: String,
+        /// What was asked for.
+        hash: ContentHash,
+        /// How many bytes before it were right.
+        offset: u64,
+    },
+    /// The only stores that might have the bytes have answered wrongly, and are no longer asked.
+    #[error("no other store has {hash}: {error}")]
+    Distrusted {
+        /// What was asked for.
+        hash: ContentHash,
+        /// The wrong answer.
+        error: Box<StoreError>,
+    },
     /// The store answered more bytes than there can be.
     #[error(
         "the store {store} gave wrong bytes: {location} has more than the {limit} bytes that {hash} may have; \
@@ -100,15 +123,22 @@ impl StoreError {
     /// of reach).
     #[must_use]
     pub fn is_integrity(&self) -> bool {
-        matches!(
-            self,
-            Self::Corrupt { .. } | Self::TooLarge { .. } | Self::NotRegular { .. }
-        )
+        match self {
+            Self::Corrupt { .. }
+            | Self::CorruptAt { .. }
+            | Self::TooLarge { .. }
+            | Self::NotRegular { .. } => true,
+            Self::Distrusted { error, .. } => error.is_integrity(),
+            _ => false,
+        }
     }
 
-    /// Whether another store may be asked for the same bytes.
+    /// Whether the same bytes may be taken from elsewhere.
     #[must_use]
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Unavailable { .. } | Self::Distrusted { .. }
+        )
     }
 }

@@ -4,10 +4,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
+use super::incoming::Incoming;
+use super::outboard::{self, Mismatch, PAIR, PREFIX, Step, Verifier};
 use super::signatures::{self, FoundSignature};
-use super::{Store, StoreError, blob_path, verified};
+use super::{
+    LocalStore, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError, blob_path,
+    blocking, outboard_path, verified,
+};
 use crate::ContentHash;
-use crate::http::{self, HttpClient, HttpError, HttpOptions};
+use crate::http::{self, Download, HttpClient, HttpError, HttpOptions};
 use crate::text::printable;
 
 /// A store that is asked over HTTP: `GET <address>/blobs/<first two digits>/<64 digits>`.
@@ -60,44 +65,257 @@ impl Store for HttpStore {
     }
 
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
-        let (bytes, url) = self.fetch(&blob_path(hash), hash, limit).await?;
-        verified(bytes, hash, || self.name(), || url)
+        let mut memory = Vec::new();
+        let limit = limit.min(MAX_BLOB_SIZE);
+        if limit > OUTBOARD_ABOVE && self.verified(hash, limit, &mut memory, &|_, _| ()).await? {
+            return Ok(memory.into());
+        }
+        // Digits and slashes alone: there is nothing to escape.
+        let url = self.url(&blob_path(hash));
+        match self.client.get(&url, limit).await {
+            Ok(bytes) => verified(bytes, hash, || self.name(), || url),
+            Err(error) => Err(self.fault(hash, url, error)),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        local: &LocalStore,
+        progress: Progress<'_>,
+    ) -> Result<u64, StoreError> {
+        let limit = limit.min(MAX_STREAM_SIZE);
+        loop {
+            let (hash, local) = (*hash, local.clone());
+            let mut incoming = blocking(move || Incoming::resume(&local, &hash)).await?;
+            let was_begun = incoming.length() > 0;
+            if !self.verified(&hash, limit, &mut incoming, progress).await? {
+                self.unverified(&hash, limit, &mut incoming, progress).await?;
+            }
+            match blocking(move || incoming.finish(Some(&hash))).await {
+                Ok((_, size)) => return Ok(size),
+                // What was there may have come from another server. It is gone now.
+                Err(StoreError::Corrupt { .. }) if was_begun => {}
+                // It is the server that was wrong, not the folder that the bytes were put into.
+                Err(StoreError::Corrupt { expected, actual, .. }) => {
+                    return Err(StoreError::Corrupt {
+                        store: self.name(),
+                        location: self.url(&blob_path(&hash)),
+                        expected,
+                        actual,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
-        let path = signatures::signature_path(subject, key);
-        let (bytes, location) = self.fetch(&path, subject, signatures::MAX_SIGNATURE_SIZE).await?;
-        Ok(FoundSignature { bytes, location })
+        let location = self.url(&signatures::signature_path(subject, key));
+        match self.client.get(&location, signatures::MAX_SIGNATURE_SIZE).await {
+            Ok(bytes) => Ok(FoundSignature { bytes, location }),
+            Err(error) => Err(self.fault(subject, location, error)),
+        }
     }
 }
 
 impl HttpStore {
-    /// What is at this path, which is about `hash`, and its address.
-    async fn fetch(&self, path: &str, hash: &ContentHash, limit: u64) -> Result<(Bytes, String), StoreError> {
-        // Digits and slashes alone: there is nothing to escape.
-        let url = format!("{}{path}", self.address);
-        let store = self.name();
-        match self.client.get(&url, limit).await {
-            Ok(bytes) => Ok((bytes, url)),
-            Err(HttpError::NotFound) => Err(StoreError::NotFound { store, hash: *hash }),
-            Err(HttpError::TooLarge { limit }) => Err(StoreError::TooLarge {
-                store,
-                location: url,
-                hash: *hash,
-                limit,
-            }),
-            Err(HttpError::Unavailable { reason }) => Err(StoreError::Unavailable {
-                store,
-                location: url,
-                reason,
-            }),
-            Err(HttpError::Protocol { reason } | HttpError::Address { reason }) => {
-                Err(StoreError::Protocol {
-                    store,
-                    location: url,
-                    reason,
-                })
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    /// Takes the blob together with its outboard: no byte reaches `target` that was not verified, and nothing is read
+    /// beyond the group with the first wrong byte. False, and nothing done, if the server has no outboard.
+    async fn verified(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        target: &mut impl Target,
+        progress: Progress<'_>,
+    ) -> Result<bool, StoreError> {
+        let outboard_url = self.url(&outboard_path(hash));
+        let mut nodes = match Download::open(&self.client, &outboard_url, 0).await {
+            Ok(nodes) => nodes,
+            Err(HttpError::NotFound) => return Ok(false),
+            Err(error) => return Err(self.fault(hash, outboard_url, error)),
+        };
+        let of_nodes = |error| self.fault(hash, outboard_url.clone(), error);
+        let prefix = nodes.take(PREFIX).await.map_err(of_nodes)?;
+        let size = prefix
+            .first_chunk()
+            .map(|size| u64::from_le_bytes(*size))
+            .ok_or_else(|| self.wrong(hash, &outboard_url, 0))?;
+        let url = self.url(&blob_path(hash));
+        if size > limit {
+            return Err(self.fault(hash, outboard_url.clone(), HttpError::TooLarge { limit }));
+        }
+        let of_blob = |error| self.fault(hash, url.clone(), error);
+        let mut verifier =
+            Verifier::new(hash, size).map_err(|Mismatch| self.wrong(hash, &outboard_url, 0))?;
+        let mut blob = None;
+        while let Some(step) = verifier.next() {
+            match step {
+                Step::Pair(pair) => {
+                    let node = nodes.take(PAIR).await.map_err(of_nodes)?;
+                    let node = node.first_chunk().filter(|node| verifier.pair(node).is_ok());
+                    let node =
+                        node.ok_or_else(|| self.wrong(hash, &outboard_url, outboard::position(pair)))?;
+                    target.pair(pair, node)?;
+                }
+                Step::Group { start, size: length } => {
+                    if blob.is_none() {
+                        // What an earlier attempt left is verified like what comes.
+                        if let Some(group) = target.present(start, length)? {
+                            if verifier.group(&group).is_ok() {
+                                progress(start + length as u64, Some(size));
+                                continue;
+                            }
+                            // The verifier is used up by a wrong group; the rest is asked for anew.
+                            target.cut(start)?;
+                            return Box::pin(self.verified(hash, limit, target, progress)).await;
+                        }
+                        target.cut(start)?;
+                        blob = Some(self.blob(hash, &url, start, size).await?);
+                    }
+                    let Some(blob) = &mut blob else { continue };
+                    let group = blob.take(length).await.map_err(of_blob)?;
+                    verifier
+                        .group(&group)
+                        .map_err(|Mismatch| self.wrong(hash, &url, start))?;
+                    target.append(&group)?;
+                    progress(start + length as u64, Some(size));
+                }
             }
         }
+        target.cut(size)?;
+        Ok(true)
+    }
+
+    /// Asks for the blob after the byte `start`, of which there must be `size` bytes.
+    async fn blob(
+        &self,
+        hash: &ContentHash,
+        url: &str,
+        start: u64,
+        size: u64,
+    ) -> Result<Download, StoreError> {
+        let blob = Download::open(&self.client, url, start).await;
+        let blob = blob.map_err(|error| self.fault(hash, url.to_owned(), error))?;
+        if blob.total().is_some_and(|total| total != size) {
+            return Err(self.wrong(hash, url, start));
+        }
+        Ok(blob)
+    }
+
+    /// Takes the blob as it is: what it is, shows when all of it is there.
+    async fn unverified(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        incoming: &mut Incoming,
+        progress: Progress<'_>,
+    ) -> Result<(), StoreError> {
+        let url = self.url(&blob_path(hash));
+        let fault = |error| self.fault(hash, url.clone(), error);
+        let mut blob = match Download::open(&self.client, &url, incoming.length()).await {
+            Err(HttpError::NoSuchRange) => {
+                // As much as there is, or more: whether it is right will show.
+                return Ok(());
+            }
+            blob => blob.map_err(fault)?,
+        };
+        while let Some(piece) = blob.next().await.map_err(fault)? {
+            if incoming.length() + piece.len() as u64 > limit {
+                return Err(fault(HttpError::TooLarge { limit }));
+            }
+            incoming.append(&piece)?;
+            progress(incoming.length(), blob.total());
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, hash: &ContentHash, location: &str, offset: u64) -> StoreError {
+        StoreError::CorruptAt {
+            store: self.name(),
+            location: location.to_owned(),
+            hash: *hash,
+            offset,
+        }
+    }
+
+    fn fault(&self, hash: &ContentHash, location: String, error: HttpError) -> StoreError {
+        let store = self.name();
+        match error {
+            HttpError::NotFound => StoreError::NotFound { store, hash: *hash },
+            HttpError::TooLarge { limit } => StoreError::TooLarge {
+                store,
+                location,
+                hash: *hash,
+                limit,
+            },
+            HttpError::Unavailable { reason } => StoreError::Unavailable {
+                store,
+                location,
+                reason,
+            },
+            error => StoreError::Protocol {
+                store,
+                location,
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// Where verified bytes go.
+trait Target: Send {
+    /// The bytes at `start` that are there from before, if there are `length` of them.
+    fn present(&self, start: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Forgets what follows the byte `length`.
+    fn cut(&mut self, length: u64) -> Result<(), StoreError>;
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
+
+    fn pair(&mut self, pair: u64, node: &[u8; PAIR]) -> Result<(), StoreError>;
+}
+
+impl Target for Vec<u8> {
+    fn present(&self, _: u64, _: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn cut(&mut self, _: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn pair(&mut self, _: u64, _: &[u8; PAIR]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// The writes are short and go to the system's cache: the thread is not given up for them.
+impl Target for Incoming {
+    fn present(&self, start: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut bytes = vec![0; length];
+        Ok(self.read_at(start, &mut bytes)?.then_some(bytes))
+    }
+
+    fn cut(&mut self, length: u64) -> Result<(), StoreError> {
+        Incoming::cut(self, length)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        Incoming::append(self, bytes)
+    }
+
+    fn pair(&mut self, pair: u64, node: &[u8; PAIR]) -> Result<(), StoreError> {
+        Incoming::pair(self, pair, node)
     }
 }

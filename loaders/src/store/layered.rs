@@ -1,23 +1,31 @@
 //! Several stores, asked in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::signatures::FoundSignature;
-use super::{LocalStore, Store, StoreError};
+use super::{LocalStore, Progress, Store, StoreError, blocking};
 use crate::ContentHash;
 
 /// A local store, then other stores in order; what the others answer is kept in the local one.
 ///
-/// A store that does not have the bytes or cannot be reached is passed over. One that gives wrong
-/// bytes ends the search with its error: a damaged or lying store must be noticed, not worked
-/// around.
+/// A store that does not have the bytes or cannot be reached is passed over. One that answers wrongly is reported
+/// ([`distrusted`](Self::distrusted), and a warning in the log), passed over, and never asked again: others may have
+/// the right bytes, and the hash tells. The local store is no such other: its wrong bytes end the search with their
+/// error, since nobody but this machine can have made them wrong, and that must be looked at.
 #[derive(Clone, Default)]
 pub struct Layered {
     local: Option<LocalStore>,
-    others: Vec<Arc<dyn Store>>,
+    others: Vec<Arc<Other>>,
+}
+
+/// A store that is asked as long as it has not answered wrongly.
+struct Other {
+    store: Arc<dyn Store>,
+    /// Its first wrong answer.
+    wrong: OnceLock<StoreError>,
 }
 
 impl Layered {
@@ -37,8 +45,18 @@ impl Layered {
     /// With `store` after all others.
     #[must_use]
     pub fn with(mut self, store: Arc<dyn Store>) -> Self {
-        self.others.push(store);
+        let wrong = OnceLock::new();
+        self.others.push(Arc::new(Other { store, wrong }));
         self
+    }
+
+    /// The wrong answer of each store that is no longer asked, here and in clones.
+    #[must_use]
+    pub fn distrusted(&self) -> Vec<StoreError> {
+        self.others
+            .iter()
+            .filter_map(|other| other.wrong.get().cloned())
+            .collect()
     }
 
     /// The local store.
@@ -54,7 +72,7 @@ impl Store for Layered {
         let local = self.local.as_ref().map(Store::name);
         let names: Vec<String> = local
             .into_iter()
-            .chain(self.others.iter().map(|store| store.name()))
+            .chain(self.others.iter().map(|other| other.store.name()))
             .collect();
         if names.is_empty() {
             "(no store)".to_owned()
@@ -70,32 +88,56 @@ impl Store for Layered {
                 result => return result,
             }
         }
-        let mut unavailable = None;
-        for store in &self.others {
-            match store.get(hash, limit).await {
-                Ok(bytes) => {
-                    if let Some(local) = self.local.clone() {
-                        keep(local, *hash, bytes.clone()).await?;
+        let mut search = Search::default();
+        for other in &self.others {
+            if search.may_ask(other) {
+                match other.store.get(hash, limit).await {
+                    Ok(bytes) => {
+                        if let Some(local) = self.local.clone() {
+                            let (hash, bytes) = (*hash, bytes.clone());
+                            blocking(move || local.put_verified(&hash, &bytes)).await?;
+                        }
+                        return Ok(bytes);
                     }
-                    return Ok(bytes);
+                    Err(error) => search.failed(other, error)?,
                 }
-                Err(error @ StoreError::Unavailable { .. }) => unavailable = unavailable.or(Some(error)),
-                Err(error) if error.is_absence() => {}
-                Err(error) => return Err(error),
             }
         }
-        // "Nobody has it" would be wrong while somebody could not be asked.
-        Err(unavailable.unwrap_or_else(|| StoreError::NotFound {
-            store: self.name(),
-            hash: *hash,
-        }))
+        Err(search.end(|| self.name(), hash))
+    }
+
+    async fn fetch(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        local: &LocalStore,
+        progress: Progress<'_>,
+    ) -> Result<u64, StoreError> {
+        if let Some(own) = self
+            .local
+            .as_ref()
+            .filter(|own| own.folder() != local.folder() && own.contains(hash))
+        {
+            return own.fetch(hash, limit, local, progress).await;
+        }
+        let mut search = Search::default();
+        for other in &self.others {
+            if search.may_ask(other) {
+                match other.store.fetch(hash, limit, local, progress).await {
+                    Ok(size) => return Ok(size),
+                    Err(error) => search.failed(other, error)?,
+                }
+            }
+        }
+        Err(search.end(|| self.name(), hash))
     }
 
     /// The first that is found is the answer: one that does not hold is to be noticed, not passed over. Nothing is kept here,
     /// since nobody has looked into it yet.
     async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
         let local = self.local.iter().map(|store| store as &dyn Store);
-        let others = self.others.iter().map(|store| store.as_ref() as &dyn Store);
+        let trusted = self.others.iter().filter(|other| other.wrong.get().is_none());
+        let others = trusted.map(|other| &*other.store);
         let mut unavailable = None;
         for store in local.chain(others) {
             match store.signature(subject, key).await {
@@ -111,15 +153,55 @@ impl Store for Layered {
     }
 }
 
-async fn keep(local: LocalStore, hash: ContentHash, bytes: Bytes) -> Result<(), StoreError> {
-    let name = local.name();
-    let location = local.path(&hash).display().to_string();
-    match tokio::task::spawn_blocking(move || local.put_verified(&hash, &bytes)).await {
-        Ok(result) => result,
-        Err(error) => Err(StoreError::Unavailable {
-            store: name,
-            location,
-            reason: error.to_string(),
-        }),
+/// What the stores said that have not given the bytes.
+#[derive(Default)]
+struct Search {
+    wrong: Option<StoreError>,
+    unavailable: Option<StoreError>,
+}
+
+impl Search {
+    fn may_ask(&mut self, other: &Other) -> bool {
+        match other.wrong.get() {
+            Some(error) => {
+                self.wrong.get_or_insert_with(|| error.clone());
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Notes why this store has not given the bytes. An error of another one, to which they should be written, ends the
+    /// search.
+    fn failed(&mut self, other: &Other, error: StoreError) -> Result<(), StoreError> {
+        match error {
+            StoreError::NotFound { .. } => {}
+            StoreError::Unavailable { .. } => {
+                self.unavailable.get_or_insert(error);
+            }
+            StoreError::File { ref store, .. } if *store != other.store.name() => return Err(error),
+            error => {
+                if other.wrong.set(error.clone()).is_ok() {
+                    tracing::warn!(%error, "a store answered wrongly and is not asked again");
+                }
+                self.wrong.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, name: impl FnOnce() -> String, hash: &ContentHash) -> StoreError {
+        match (self.wrong, self.unavailable) {
+            (Some(error), _) => StoreError::Distrusted {
+                hash: *hash,
+                error: Box::new(error),
+            },
+            // "Nobody has it" would be wrong while somebody could not be asked.
+            (None, Some(error)) => error,
+            (None, None) => StoreError::NotFound {
+                store: name(),
+                hash: *hash,
+            },
+        }
     }
 }

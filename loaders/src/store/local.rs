@@ -1,16 +1,20 @@
 //! A store in a folder.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::incoming::Incoming;
 use super::signatures::FoundSignature;
-use super::{MAX_BLOB_SIZE, Store, StoreError, blob_path, verified};
+use super::{
+    BlobReader, MAX_BLOB_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError, blob_path, blocking,
+    outboard_path, verified,
+};
 use crate::ContentHash;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, FolderLock};
 
 /// A store in a folder: each blob is the file `blobs/<first two digits>/<64 digits>`.
 ///
@@ -72,6 +76,11 @@ impl LocalStore {
         self.folder.join(blob_path(hash))
     }
 
+    /// Where the outboard of the blob `hash` is, or would be.
+    pub(super) fn outboard_path(&self, hash: &ContentHash) -> PathBuf {
+        self.folder.join(outboard_path(hash))
+    }
+
     /// Keeps `bytes` and names them.
     ///
     /// A blob that is there already and is right is left alone; a wrong one is replaced.
@@ -87,16 +96,73 @@ impl LocalStore {
     /// Keeps `bytes`, whose hash was verified to be `hash`.
     pub(super) fn put_verified(&self, hash: &ContentHash, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(hash);
-        if bytes.len() as u64 > MAX_BLOB_SIZE {
+        let size = bytes.len() as u64;
+        if size > MAX_BLOB_SIZE {
             return Err(self.file_error(&path, FileError::TooLarge { limit: MAX_BLOB_SIZE }));
         }
-        if files::read_regular(&path, bytes.len() as u64).is_ok_and(|present| present == bytes) {
-            return Ok(());
+        let fault = |error: FileError| self.file_error(&path, error);
+        if files::read_regular(&path, size).is_ok_and(|present| present == bytes) {
+            // A blob is collected by its age: one that was needed just now is not old.
+            let _shard = FolderLock::shared_beside(&path).map_err(fault)?;
+            if files::renew(&path) {
+                return Ok(());
+            }
         }
-        if let Some(shard) = path.parent() {
-            fs::create_dir_all(shard).map_err(|error| self.file_error(shard, error.into()))?;
+        if size > OUTBOARD_ABOVE {
+            let mut incoming = Incoming::new(self)?;
+            incoming.append(bytes)?;
+            return incoming.finish(Some(hash)).map(|_| ());
         }
-        files::write_atomic(&path, bytes).map_err(|error| self.file_error(&path, error))
+        let _shard = self.shard_of(&path)?;
+        files::write_atomic(&path, bytes).map_err(fault)
+    }
+
+    /// Keeps all that `bytes` gives, at most [`MAX_STREAM_SIZE`](super::MAX_STREAM_SIZE), in little memory; says its hash and how much it was.
+    ///
+    /// # Errors
+    /// When `bytes` cannot be read to the end, gives too much, or it cannot be written.
+    pub fn add(&self, bytes: &mut impl Read) -> Result<(ContentHash, u64), StoreError> {
+        let mut incoming = Incoming::new(self)?;
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            match bytes.read(&mut buffer) {
+                Ok(0) => return incoming.finish(None),
+                Ok(count) => incoming.append(buffer.get(..count).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(StoreError::File {
+                        store: self.name(),
+                        location: "what should be added".to_owned(),
+                        error: error.into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Makes sure that the folder of `path` exists and that nothing is collected there meanwhile.
+    pub(super) fn shard_of(&self, path: &Path) -> Result<FolderLock, StoreError> {
+        self.make_folder_of(path)?;
+        FolderLock::shared_beside(path).map_err(|error| self.file_error(path, error))
+    }
+
+    pub(super) fn make_folder_of(&self, path: &Path) -> Result<(), StoreError> {
+        path.parent().map_or(Ok(()), |folder| {
+            fs::create_dir_all(folder).map_err(|error| self.file_error(folder, error.into()))
+        })
+    }
+
+    /// Keeps the outboard in this file.
+    pub(super) fn keep_outboard(&self, hash: &ContentHash, mut outboard: fs::File) -> Result<(), StoreError> {
+        let path = self.outboard_path(hash);
+        self.make_folder_of(&path)?;
+        let fault = |error: FileError| self.file_error(&path, error);
+        let mut file = files::temporary_in(path.parent().unwrap_or(&path)).map_err(fault)?;
+        outboard
+            .rewind()
+            .and_then(|()| io::copy(&mut outboard, &mut file))
+            .map_err(|error| fault(error.into()))?;
+        files::persist(file, &path).map_err(fault)
     }
 
     /// The bytes whose hash is `hash`, at most `limit` of them, verified. See [`Store::get`].
@@ -105,27 +171,27 @@ impl LocalStore {
     /// See [`StoreError`].
     pub fn read(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
         let path = self.path(hash);
-        let location = || path.display().to_string();
-        let bytes = files::read_regular(&path, limit).map_err(|error| match error {
-            FileError::NotFound => StoreError::NotFound {
-                store: self.name(),
-                hash: *hash,
-            },
-            FileError::NotRegular { kind } => StoreError::NotRegular {
-                store: self.name(),
-                location: location(),
-                hash: *hash,
-                kind,
-            },
-            FileError::TooLarge { limit } => StoreError::TooLarge {
-                store: self.name(),
-                location: location(),
-                hash: *hash,
-                limit,
-            },
-            error => self.file_error(&path, error),
-        })?;
-        verified(bytes, hash, || self.name(), location)
+        let bytes = files::read_regular(&path, limit).map_err(|error| self.read_error(hash, error))?;
+        verified(bytes, hash, || self.name(), || path.display().to_string())
+    }
+
+    /// How many bytes the file of the blob `hash` has. They may be wrong: only reading tells.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn size(&self, hash: &ContentHash) -> Result<u64, StoreError> {
+        files::open_regular(&self.path(hash))
+            .map(|(_, size)| size)
+            .map_err(|error| self.read_error(hash, error))
+    }
+
+    /// A reader of the blob `hash`, of any size, that begins with the byte `from`. It reads nothing before that, where
+    /// the store has an outboard, and verifies every byte before it gives it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); a blob without an outboard is read whole, and is known to be right when this returns.
+    pub fn stream(&self, hash: &ContentHash, from: u64) -> Result<BlobReader, StoreError> {
+        BlobReader::open(self, hash, from)
     }
 
     /// Whether there is a file for `hash`. It may be wrong: only reading tells.
@@ -145,17 +211,17 @@ impl LocalStore {
                 continue;
             }
             for blob in self.entries(&shard)? {
-                let name = blob.file_name().and_then(|name| name.to_str());
-                let Some(hash) = name.and_then(|name| ContentHash::from_hex(name).ok()) else {
-                    continue;
-                };
-                if self.path(&hash) == blob {
-                    hashes.push(hash);
-                }
+                hashes.extend(self.blob_at(&blob));
             }
         }
         hashes.sort_unstable();
         Ok(hashes)
+    }
+
+    /// The hash of the blob that this path is the place of.
+    pub(super) fn blob_at(&self, path: &Path) -> Option<ContentHash> {
+        let hash = ContentHash::from_hex(path.file_name()?.to_str()?).ok()?;
+        (self.path(&hash) == path).then_some(hash)
     }
 
     /// Reads and verifies every blob, one after the other.
@@ -165,30 +231,74 @@ impl LocalStore {
     pub fn verify_all(&self) -> Result<impl Iterator<Item = Verified> + '_, StoreError> {
         Ok(self.list()?.into_iter().map(|hash| Verified {
             hash,
-            result: self.read(&hash, MAX_BLOB_SIZE).map(|bytes| bytes.len() as u64),
+            result: self.check(&hash),
         }))
     }
 
-    /// Removes the blob `hash`, and says whether it was there.
+    /// Reads and verifies the blob `hash`, and says how many bytes it has. Afterwards its outboard, where it should have
+    /// one, is right too: a wrong or missing one is made anew, if the store can be written.
     ///
     /// # Errors
-    /// When the file cannot be removed.
+    /// As [`read`](Self::read).
+    pub fn check(&self, hash: &ContentHash) -> Result<u64, StoreError> {
+        if self.size(hash)? <= OUTBOARD_ABOVE {
+            return Ok(self.read(hash, OUTBOARD_ABOVE)?.len() as u64);
+        }
+        let mut reader = self.stream(hash, 0)?;
+        while reader.next_group()?.is_some() {}
+        let size = reader.size();
+        reader.restore();
+        Ok(size)
+    }
+
+    /// Removes the blob `hash` and its outboard, and says whether the blob was there.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
     pub fn remove(&self, hash: &ContentHash) -> Result<bool, StoreError> {
-        let path = self.path(hash);
-        match fs::remove_file(&path) {
+        let was_there = self.remove_file(&self.path(hash))?;
+        self.remove_file(&self.outboard_path(hash))?;
+        Ok(was_there)
+    }
+
+    pub(super) fn remove_file(&self, path: &Path) -> Result<bool, StoreError> {
+        match fs::remove_file(path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.file_error(&path, error.into())),
+            Err(error) => Err(self.file_error(path, error.into())),
         }
     }
 
-    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    pub(super) fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
         fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
             .map_err(|error| self.file_error(folder, error.into()))
     }
 
-    fn file_error(&self, path: &Path, error: FileError) -> StoreError {
+    /// What it means that the file of the blob `hash` was not read.
+    pub(super) fn read_error(&self, hash: &ContentHash, error: FileError) -> StoreError {
+        let path = self.path(hash);
+        let location = path.display().to_string();
+        let (store, hash) = (self.name(), *hash);
+        match error {
+            FileError::NotFound => StoreError::NotFound { store, hash },
+            FileError::NotRegular { kind } => StoreError::NotRegular {
+                store,
+                location,
+                hash,
+                kind,
+            },
+            FileError::TooLarge { limit } => StoreError::TooLarge {
+                store,
+                location,
+                hash,
+                limit,
+            },
+            error => self.file_error(&path, error),
+        }
+    }
+
+    pub(super) fn file_error(&self, path: &Path, error: FileError) -> StoreError {
         StoreError::File {
             store: self.name(),
             location: path.display().to_string(),
@@ -205,14 +315,32 @@ impl Store for LocalStore {
 
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
         let (store, hash) = (self.clone(), *hash);
-        match tokio::task::spawn_blocking(move || store.read(&hash, limit)).await {
-            Ok(result) => result,
-            Err(error) => Err(StoreError::Unavailable {
-                store: self.name(),
-                location: self.path(&hash).display().to_string(),
-                reason: error.to_string(),
-            }),
-        }
+        blocking(move || store.read(&hash, limit)).await
+    }
+
+    async fn fetch(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        local: &LocalStore,
+        progress: Progress<'_>,
+    ) -> Result<u64, StoreError> {
+        let (store, hash, local) = (self.clone(), *hash, local.clone());
+        let size = blocking(move || {
+            let mut reader = store.stream(&hash, 0)?;
+            if reader.size() > limit {
+                return Err(store.read_error(&hash, FileError::TooLarge { limit }));
+            }
+            let mut incoming = Incoming::new(&local)?;
+            while let Some(group) = reader.next_group()? {
+                incoming.append(&group)?;
+            }
+            incoming.finish(Some(&hash))
+        })
+        .await?
+        .1;
+        progress(size, Some(size));
+        Ok(size)
     }
 
     async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {

@@ -8,6 +8,8 @@
 )]
 
 mod commonjs;
+#[cfg(feature = "http")]
+mod crash;
 mod fixture;
 mod graph;
 mod hostile;
@@ -15,9 +17,14 @@ mod load;
 mod lockfile;
 mod resolve;
 mod resolve_refused;
+#[cfg(feature = "http")]
+mod server;
 mod signatures;
+mod store_collect;
 #[cfg(feature = "http")]
 mod store_http;
 mod store_local;
 #[cfg(feature = "http")]
 mod store_serve;
+#[cfg(feature = "http")]
+mod store_stream;

@@ -105,7 +105,7 @@ mod http {
         store.put_signature(&subject(), &KEY, b"signature").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(store.clone(), listener, std::future::pending()));
+        tokio::spawn(serve(store.clone(), listener, None, std::future::pending()));
 
         let (digits, key) = (subject().to_hex(), "ab".repeat(32));
         let shard = &digits[..2];
@@ -188,6 +188,7 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
             .collect(),
         globals: Vec::new(),
         grants: None,
+        origin: None,
     };
     let dependency = format!("{name}>dep");
     let packages = vec![

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -278,26 +279,98 @@ async fn layers() {
     ));
 }
 
-/// STORE-11: a store that gives wrong bytes ends the search, and nothing is kept.
-#[tokio::test]
-async fn wrong_bytes_end_the_search() {
-    let (_folder, local) = store();
-    let hash = ContentHash::of(b"hello");
-    let lie = StoreError::Corrupt {
-        store: "fixed".into(),
+/// Counts how often it is asked, and gives a wrong answer.
+struct Liar(AtomicUsize);
+
+#[async_trait]
+impl Store for Liar {
+    fn name(&self) -> String {
+        "liar".to_owned()
+    }
+
+    async fn get(&self, hash: &ContentHash, _: u64) -> Result<Bytes, StoreError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(lie(hash))
+    }
+}
+
+fn lie(hash: &ContentHash) -> StoreError {
+    StoreError::Corrupt {
+        store: "liar".into(),
         location: "x".into(),
-        expected: hash,
+        expected: *hash,
         actual: ContentHash::of(b"lie"),
-    };
-    let memory: MemoryStore = ["hello"].into_iter().collect();
+    }
+}
+
+/// STORE-11: a store that gave wrong bytes is named, passed over, and never asked again; others give the right ones.
+#[tokio::test]
+async fn a_liar_is_named_and_never_asked_again() {
+    let (_folder, local) = store();
+    let liar = Arc::new(Liar(AtomicUsize::new(0)));
+    let memory: MemoryStore = ["hello", "world"].into_iter().collect();
+    let (hello, world) = (ContentHash::of(b"hello"), ContentHash::of(b"world"));
     let layered = Layered::new()
         .with_local(local.clone())
-        .with(Arc::new(Fixed(Err(lie.clone()))))
-        .with(Arc::new(memory.clone()));
-    assert_eq!(layered.get(&hash, LIMIT).await, Err(lie));
-    assert!(!local.contains(&hash));
-    local.put(b"hello").unwrap();
+        .with(liar.clone())
+        .with(Arc::new(memory));
+    assert_eq!(layered.distrusted(), []);
+    assert_eq!(layered.get(&hello, LIMIT).await.unwrap(), "hello");
+    assert_eq!(layered.clone().get(&world, LIMIT).await.unwrap(), "world");
+    assert_eq!(layered.distrusted(), [lie(&hello)]);
+    assert_eq!(local.read(&hello, LIMIT).unwrap(), "hello");
+    // Nobody else has it: the wrong answer is what is told, whenever it came.
+    let absent = ContentHash::of(b"absent");
+    let error = layered.get(&absent, LIMIT).await.unwrap_err();
+    assert_eq!(
+        error,
+        StoreError::Distrusted {
+            hash: absent,
+            error: Box::new(lie(&hello)),
+        }
+    );
+    assert!(error.is_integrity() && error.is_absence());
+    assert_eq!(liar.0.load(Ordering::SeqCst), 1);
+    // A wrong answer weighs more than none.
+    let layered = Layered::new()
+        .with(Arc::new(Fixed(Err(unavailable()))))
+        .with(liar.clone());
+    assert!(layered.get(&hello, LIMIT).await.unwrap_err().is_integrity());
+}
+
+/// STORE-11: the wrong bytes of the local store are not worked around.
+#[tokio::test]
+async fn wrong_local_bytes_end_the_search() {
+    let (_folder, local) = store();
+    let hash = local.put(b"hello").unwrap();
     std::fs::write(local.path(&hash), "evil").unwrap();
-    let layered = Layered::new().with_local(local).with(Arc::new(memory));
-    assert!(layered.get(&hash, LIMIT).await.unwrap_err().is_integrity());
+    let memory: MemoryStore = ["hello"].into_iter().collect();
+    let layered = Layered::new().with_local(local.clone()).with(Arc::new(memory));
+    let error = layered.get(&hash, LIMIT).await.unwrap_err();
+    assert!(error.is_integrity() && !error.is_absence(), "{error:?}");
+    assert_eq!(std::fs::read(local.path(&hash)).unwrap(), b"evil");
+}
+
+/// STORE-3: what is kept from elsewhere goes where it is asked for, and the folder that cannot take it is at fault.
+#[tokio::test]
+async fn fetching_between_folders() {
+    let (_folder, from) = store();
+    let (_other, to) = store();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 9) as u8).collect();
+    let hash = from.put(&content).unwrap();
+    let layered = Layered::new().with_local(from.clone());
+    assert_eq!(
+        layered.fetch(&hash, LIMIT * 10, &to, &|_, _| ()).await,
+        Ok(3_000_000)
+    );
+    assert_eq!(to.read(&hash, LIMIT * 10).unwrap(), content);
+    let memory: MemoryStore = [content.clone()].into_iter().collect();
+    let layered = Layered::new().with(Arc::new(from)).with(Arc::new(memory));
+    std::fs::remove_dir_all(to.folder()).unwrap();
+    let error = layered
+        .fetch(&hash, LIMIT * 10, &to, &|_, _| ())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    assert_eq!(layered.distrusted(), []);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secure_runtime_loaders::store::serve;
+use secure_runtime_loaders::store::{Access, Authorize, Refused, serve};
 use secure_runtime_loaders::{ContentHash, HttpStore, Layered, LocalStore, Store, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,19 +10,25 @@ use tokio::net::{TcpListener, TcpStream};
 const LIMIT: u64 = 100_000;
 
 /// A store with the blob `hello`, served until the sender is dropped.
-async fn served() -> (
+async fn served() -> Served {
+    served_to(None).await
+}
+
+type Served = (
     tempfile::TempDir,
     LocalStore,
     String,
     tokio::sync::oneshot::Sender<()>,
-) {
+);
+
+async fn served_to(authorize: Option<Authorize>) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     store.put(b"hello").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(serve(store.clone(), listener, async {
+    tokio::spawn(serve(store.clone(), listener, authorize, async {
         let _ = stopped.await;
     }));
     (folder, store, address, stop)
@@ -30,12 +36,222 @@ async fn served() -> (
 
 /// What `request` is answered, as text.
 async fn raw(address: &str, request: &str) -> String {
+    let (head, body) = exchange(address, request, b"").await;
+    head + &String::from_utf8(body).unwrap()
+}
+
+/// The head of the answer, with the empty line, and its body as far as it came.
+async fn exchange(address: &str, request: &str, body: &[u8]) -> (String, Vec<u8>) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("{request}\r\nHost: store\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
+    // A server that refuses need not read the body.
+    let _ = connection.write_all(body).await;
     let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap()
+    let mut piece = [0; 65_536];
+    // One that breaks off may reset the connection.
+    while let Ok(count @ 1..) = connection.read(&mut piece).await {
+        answer.extend_from_slice(&piece[..count]);
+    }
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .map_or(answer.len(), |end| end + 4);
+    let body = answer.split_off(end);
+    (String::from_utf8(answer).unwrap(), body)
+}
+
+/// STORE-12, STORE-16: parts of blobs small and large, and outboards.
+#[tokio::test]
+async fn parts() {
+    let (_folder, store, address, _stop) = served().await;
+    let large: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 3) as u8).collect();
+    store.put(&large).unwrap();
+    for content in [&b"hello"[..], &large] {
+        let size = content.len();
+        let digits = ContentHash::of(content).to_hex();
+        let get = async |header: String| {
+            let request = format!("GET /blobs/{}/{digits} HTTP/1.1{header}", &digits[..2]);
+            let (head, body) = exchange(&address, &request, b"").await;
+            let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
+            (status, head.to_lowercase(), body)
+        };
+        let range = |range: &str| format!("\r\nRange: bytes={range}");
+        for (asked, start, end) in [
+            ("1-3".to_owned(), 1, 4),
+            ("2-".to_owned(), 2, size),
+            ("-4".to_owned(), size - 4, size),
+            (format!("{}-{}", size / 2, size * 2), size / 2, size),
+            ("0-0".to_owned(), 0, 1),
+        ] {
+            let (status, head, body) = get(range(&asked)).await;
+            assert_eq!(
+                (status, &body[..]),
+                (206, &content[start..end]),
+                "{asked} of {size}"
+            );
+            assert!(
+                head.contains(&format!("content-range: bytes {start}-{}/{size}\r\n", end - 1)),
+                "{head}"
+            );
+            assert!(
+                head.contains(&format!("content-length: {}\r\n", end - start)),
+                "{head}"
+            );
+            assert!(head.contains(&format!("etag: \"{digits}\"")), "{head}");
+        }
+        let (status, head, body) = get(String::new()).await;
+        assert_eq!((status, &body[..]), (200, content));
+        assert!(head.contains("accept-ranges: bytes"), "{head}");
+        let (status, head, _) = get(range(&format!("{size}-"))).await;
+        assert_eq!(status, 416);
+        assert!(
+            head.contains(&format!("content-range: bytes */{size}\r\n")),
+            "{head}"
+        );
+        let (status, _, body) = get(range("0-1") + "\r\nIf-Range: \"other\"").await;
+        assert_eq!((status, body.len()), (200, size));
+        let (status, _, body) = get(format!("\r\nIf-None-Match: \"x\", W/\"{digits}\"")).await;
+        assert_eq!((status, body.len()), (304, 0));
+    }
+    let digits = ContentHash::of(&large).to_hex();
+    let path = format!("/outboards/{}/{digits}", &digits[..2]);
+    let outboard = std::fs::read(store.folder().join(&path[1..])).unwrap();
+    let (head, body) = exchange(&address, &format!("GET {path} HTTP/1.1"), b"").await;
+    assert!(head.starts_with("HTTP/1.1 200 ") && body == outboard, "{head}");
+    let (head, body) = exchange(&address, &format!("HEAD {path} HTTP/1.1"), b"").await;
+    assert!(
+        head.to_lowercase()
+            .contains(&format!("content-length: {}\r\n", outboard.len()))
+    );
+    assert_eq!(body, b"");
+    let hello = ContentHash::of(b"hello").to_hex();
+    let (head, _) = exchange(
+        &address,
+        &format!("GET /outboards/{}/{hello} HTTP/1.1", &hello[..2]),
+        b"",
+    )
+    .await;
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+}
+
+/// STORE-12: of what is damaged, no wrong byte is sent.
+#[tokio::test]
+async fn damaged_large_blobs_and_outboards() {
+    let (_folder, store, address, _stop) = served().await;
+    let large: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 3) as u8).collect();
+    let hash = store.put(&large).unwrap();
+    let digits = hash.to_hex();
+    let request = |kind: &str| format!("GET /{kind}/{}/{digits} HTTP/1.1", &digits[..2]);
+    let mut damaged = large.clone();
+    damaged[2_000_000] ^= 1;
+    std::fs::write(store.path(&hash), &damaged).unwrap();
+    let (head, body) = exchange(&address, &request("blobs"), b"").await;
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.contains("3000000"),
+        "{head}"
+    );
+    assert!(
+        body.len() <= 2_000_000 && body == large[..body.len()],
+        "{}",
+        body.len()
+    );
+    damaged[0] ^= 1;
+    std::fs::write(store.path(&hash), &damaged).unwrap();
+    let (head, _) = exchange(&address, &request("blobs"), b"").await;
+    assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    let path = store.folder().join("outboards").join(&digits[..2]).join(&digits);
+    let right = std::fs::read(&path).unwrap();
+    for position in [0, 8, right.len() - 1] {
+        let mut wrong = right.clone();
+        wrong[position] ^= 1;
+        std::fs::write(&path, &wrong).unwrap();
+        let (head, body) = exchange(&address, &request("outboards"), b"").await;
+        assert!(
+            head.starts_with("HTTP/1.1 500 ") || body.len() < right.len() && body == right[..body.len()],
+            "{position}: {} {head}",
+            body.len()
+        );
+    }
+}
+
+fn token_rules() -> Authorize {
+    Arc::new(|access, _, token| match (access, token) {
+        (Access::Read, Some("reader" | "writer")) | (Access::Add, Some("writer")) => Ok(()),
+        _ => Err(Refused {
+            reason: "that needs another token".into(),
+        }),
+    })
+}
+
+/// STORE-18: who may read and who may add; and what is added is verified.
+#[tokio::test]
+async fn tokens() {
+    let (_folder, store, address, _stop) = served_to(Some(token_rules())).await;
+    let digits = |content: &[u8]| ContentHash::of(content).to_hex();
+    let path = |content: &[u8]| format!("/blobs/{}/{}", &digits(content)[..2], digits(content));
+    let large: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 3) as u8).collect();
+    let get = |content: &[u8]| format!("GET {} HTTP/1.1", path(content));
+    let put = |name: &[u8], size: usize| format!("PUT {} HTTP/1.1\r\nContent-Length: {size}", path(name));
+    let table: Vec<(String, &str, &[u8], u16)> = vec![
+        (get(b"hello"), "", b"", 401),
+        (get(b"hello"), "Basic reader", b"", 401),
+        (get(b"hello"), "Bearer nobody", b"", 403),
+        (get(b"hello"), "bearer reader", b"", 200),
+        // Whether there is such a blob is not told to who may not read it.
+        (get(b"absent"), "", b"", 401),
+        (get(b"absent"), "Bearer nobody", b"", 403),
+        (get(b"absent"), "Bearer reader", b"", 404),
+        (
+            get(b"hello").replace("/blobs/", "/outboards/"),
+            "Bearer nobody",
+            b"",
+            403,
+        ),
+        (put(b"new", 3), "", b"new", 401),
+        (put(b"new", 3), "Bearer reader", b"new", 403),
+        (put(b"new", 3), "Bearer writer", b"evl", 422),
+        (put(b"new", 3), "Bearer writer", b"new", 201),
+        (put(b"new", 3), "Bearer writer", b"new", 201),
+        (put(&large, large.len()), "Bearer writer", &large, 201),
+        (
+            put(b"new", 3).replace("/blobs/", "/outboards/"),
+            "Bearer writer",
+            b"new",
+            405,
+        ),
+        (get(b"new").replace("GET", "DELETE"), "Bearer writer", b"", 405),
+    ];
+    for (request, token, body, status) in table {
+        let request = format!("{request}\r\nAuthorization: {token}");
+        let (head, _) = exchange(&address, &request, body).await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request}: {head}"
+        );
+        let head = head.to_lowercase();
+        assert_eq!(head.contains("www-authenticate: bearer"), status == 401, "{head}");
+        assert!(!head.contains("public"), "{head}");
+    }
+    // One that breaks off leaves nothing.
+    let (mut connection, half) = (TcpStream::connect(&address).await.unwrap(), put(b"half", 4));
+    let request = format!("{half}\r\nHost: s\r\nAuthorization: Bearer writer\r\n\r\nha");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    connection.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer).await;
+    let mut expected = vec![
+        ContentHash::of(b"hello"),
+        ContentHash::of(b"new"),
+        ContentHash::of(&large),
+    ];
+    expected.sort_unstable();
+    assert_eq!(store.list().unwrap(), expected);
+    assert_eq!(store.check(&ContentHash::of(&large)), Ok(3_000_000));
+    let outboard = store
+        .folder()
+        .join(path(&large)[1..].replace("blobs", "outboards"));
+    assert!(outboard.exists());
 }
 
 /// STORE-12: what `store serve` answers, and attack 72: no path leaves the store.
@@ -159,5 +375,5 @@ async fn shutdown_ends_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    serve(store, listener, async {}).await.unwrap();
+    serve(store, listener, None, async {}).await.unwrap();
 }
