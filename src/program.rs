@@ -193,7 +193,7 @@ impl Program {
             modules: Arc::new(Modules(modules)),
             limits: manifest.limits,
             was_locked: true,
-            warnings: Vec::new(),
+            warnings: store.distrusted().iter().map(ToString::to_string).collect(),
         })
     }
 

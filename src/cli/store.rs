@@ -1,16 +1,19 @@
 //! `store`: the local store, and offering it over HTTP.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use secure_runtime_loaders::ContentHash;
-use secure_runtime_loaders::store::{LocalStore, MAX_BLOB_SIZE};
+use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store};
+use secure_runtime_loaders::{ContentHash, lockfile};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
 use super::project;
-use super::text::{self, count, size};
+use super::text::{self, Working, count, size};
+use crate::program::{self, OpenOptions};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -27,6 +30,9 @@ pub(super) enum Command {
         /// Write to this file, which must not exist, instead of standard output
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Where the local store has not got it, fetch it from this store and keep it (repeatable)
+        #[arg(long, value_name = "DIR or URL")]
+        store: Vec<String>,
     },
     /// Say where the store is, and list what it has
     List {
@@ -35,7 +41,20 @@ pub(super) enum Command {
         json: bool,
     },
     /// Read everything in the store and compare it with its hash
-    Verify,
+    Verify {
+        /// Delete what is wrong, so that it can be fetched or added again
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Delete what is old and not needed: what was left half-written and, with --keep, blobs
+    Gc {
+        /// Keep the blobs of this secure.lock, and delete those of none (repeatable)
+        #[arg(long, value_name = "LOCK")]
+        keep: Vec<PathBuf>,
+        /// Delete nothing that was written or needed since
+        #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = humantime::parse_duration)]
+        older_than: Duration,
+    },
     /// Offer the store over HTTP until ctrl-c, for reading
     Serve {
         /// The address to listen on; port 0 takes a free one
@@ -48,9 +67,14 @@ pub(super) fn store(command: &Command) -> Result<String, Failure> {
     let store = project::open_local_store()?;
     match command {
         Command::Add { files } => add(&store, files),
-        Command::Get { hash, out } => get(&store, hash, out.as_deref()),
+        Command::Get {
+            hash,
+            out,
+            store: from,
+        } => get(&store, hash, out.as_deref(), from),
         Command::List { json } => list(&store, *json),
-        Command::Verify => verify(&store),
+        Command::Verify { repair } => verify(&store, *repair),
+        Command::Gc { keep, older_than } => collect(&store, keep, *older_than),
         Command::Serve { listen } => serve(store, listen),
     }
 }
@@ -66,37 +90,90 @@ fn add(store: &LocalStore, files: &[PathBuf]) -> Result<String, Failure> {
         if !metadata.is_file() {
             return Err(fault("is not a regular file".to_owned()));
         }
-        if metadata.len() > MAX_BLOB_SIZE {
-            return Err(fault(format!("has more than {}", size(MAX_BLOB_SIZE))));
+        if metadata.len() > MAX_STREAM_SIZE {
+            return Err(fault(format!("has more than {}", size(MAX_STREAM_SIZE))));
         }
-        let bytes = fs::read(path).map_err(|error| fault(error.to_string()))?;
-        let hash = store.put(&bytes)?;
+        let mut file = fs::File::open(path).map_err(|error| fault(error.to_string()))?;
+        let (hash, _) = store.add(&mut file)?;
         added.push_str(&format!("{hash}  {}\n", path.display()));
     }
     Ok(added)
 }
 
-/// Gives bytes that may be no text: they are written as they are, not through the escaping of messages.
-fn get(store: &LocalStore, hash: &str, out: Option<&Path>) -> Result<String, Failure> {
+/// Gives bytes that may be no text: they are written as they are, not through the escaping of messages. Each was verified
+/// before it is written.
+fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: &[String]) -> Result<String, Failure> {
     let hash: ContentHash = hash.parse()?;
-    let bytes = store.read(&hash, MAX_BLOB_SIZE)?;
+    if !from.is_empty() && !store.contains(&hash) {
+        fetch(store, &hash, from)?;
+    }
+    let mut blob = store.stream(&hash, 0)?;
     match out.filter(|path| !project::is_standard(path)) {
         Some(path) => {
-            let written = fs::File::create_new(path).and_then(|mut file| file.write_all(&bytes));
-            written.map_err(|error| {
+            let fault = |error: io::Error| {
                 Failure::usage(format!("{}: {error}", path.display()))
-                    .help("name a file that does not exist yet")
-            })?;
+                    .help("name a file that does not exist yet, where there is room for it")
+            };
+            let mut file = fs::File::create_new(path).map_err(fault)?;
+            let copied = match blob.copy_to(&mut file) {
+                Ok(copied) => copied.map_err(Failure::from),
+                Err(error) => Err(fault(error)),
+            };
+            if let Err(failure) = copied {
+                // A part would pass for the whole.
+                let _ = fs::remove_file(path);
+                return Err(failure);
+            }
         }
         None => {
             let mut stdout = io::stdout().lock();
-            let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
-            written.map_err(|error| {
+            let copied = blob
+                .copy_to(&mut stdout)
+                .and_then(|copied| stdout.flush().map(|()| copied));
+            copied.map_err(|error| {
                 Failure::usage(format!("standard output: {error}")).help("write it to a file with --out FILE")
-            })?;
+            })??;
         }
     }
     Ok(String::new())
+}
+
+/// Brings a blob from the first of these stores that has it.
+fn fetch(local: &LocalStore, hash: &ContentHash, from: &[String]) -> Result<(), Failure> {
+    let stores = program::stores(&OpenOptions {
+        stores: from.to_vec(),
+        ..OpenOptions::default()
+    })?;
+    let working = Working::bytes("fetching");
+    let progress = |have: u64, total: Option<u64>| working.at(have, total);
+    reactor()?.block_on(stores.fetch(hash, MAX_STREAM_SIZE, local, &progress))?;
+    drop(working);
+    for wrong in stores.distrusted() {
+        text::warn(&wrong.to_string());
+    }
+    Ok(())
+}
+
+fn collect(store: &LocalStore, locks: &[PathBuf], older_than: Duration) -> Result<String, Failure> {
+    let mut keep = HashSet::new();
+    for path in locks {
+        let graph = lockfile::read_lock(path)?;
+        for module in graph.modules() {
+            keep.insert(module.hash);
+            keep.extend(module.origin.as_ref().map(|origin| origin.hash));
+        }
+    }
+    let before = SystemTime::now().checked_sub(older_than).ok_or_else(|| {
+        Failure::usage("--older-than reaches back before all time").help("give a duration such as 30days")
+    })?;
+    let collected = store.collect((!locks.is_empty()).then_some(&keep), before)?;
+    Ok(format!(
+        "deleted {} and {} left half-written, {} in {}\n",
+        count(usize::try_from(collected.blobs).unwrap_or(usize::MAX), "blob"),
+        count(usize::try_from(collected.leftovers).unwrap_or(usize::MAX), "file"),
+        size(collected.bytes),
+        store.folder().display()
+    ))
 }
 
 #[derive(Serialize)]
@@ -142,7 +219,7 @@ fn list(store: &LocalStore, json: bool) -> Result<String, Failure> {
     Ok(lines)
 }
 
-fn verify(store: &LocalStore) -> Result<String, Failure> {
+fn verify(store: &LocalStore, repair: bool) -> Result<String, Failure> {
     let (mut right, mut bytes, mut wrong) = (0, 0, Vec::new());
     for blob in store.verify_all()? {
         match blob.result {
@@ -150,7 +227,13 @@ fn verify(store: &LocalStore) -> Result<String, Failure> {
                 right += 1;
                 bytes += length;
             }
-            Err(error) => wrong.push(error.to_string()),
+            Err(error) => {
+                // A file that cannot be read may be right.
+                if repair && error.is_integrity() {
+                    store.remove(&blob.hash)?;
+                }
+                wrong.push(error.to_string());
+            }
         }
     }
     if wrong.is_empty() {
@@ -170,16 +253,16 @@ fn verify(store: &LocalStore) -> Result<String, Failure> {
             wrong.join("\n  ")
         ),
     )
-    .with_help("delete these files; `secure-runtime lock` puts the modules of a project back"))
+    .with_help(if repair {
+        "what was wrong is deleted; `secure-runtime lock` puts the modules of a project back, `store add` files"
+    } else {
+        "`secure-runtime store verify --repair` deletes them; `secure-runtime lock` puts the modules of a project back"
+    }))
 }
 
 /// Prints the address before the first request can be answered, so that a script can wait for the line.
 fn serve(store: LocalStore, listen: &str) -> Result<String, Failure> {
-    let reactor = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
-    reactor.block_on(async {
+    reactor()?.block_on(async {
         let fault = |error: io::Error| {
             Failure::usage(format!("cannot listen on {}: {error}", text::one_line(listen)))
                 .help("give --listen an address and a free port of this machine, such as 127.0.0.1:0")
@@ -202,4 +285,11 @@ fn serve(store: LocalStore, listen: &str) -> Result<String, Failure> {
             .map_err(fault)
     })?;
     Ok(String::new())
+}
+
+fn reactor() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::bug(format!("no event loop: {error}")))
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -94,6 +94,23 @@ impl Working {
     pub(super) fn steps(what: &'static str, steps: usize) -> Self {
         let bar = ProgressBar::new(steps as u64).with_message(what);
         Working(bar)
+    }
+
+    /// How many bytes there are, of how many where that is known.
+    pub(super) fn bytes(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        // A template that is a constant is right or wrong for all time; a plain bar is no harm.
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
+        {
+            bar.set_style(style);
+        }
+        Working(bar)
+    }
+
+    pub(super) fn at(&self, have: u64, total: Option<u64>) {
+        self.0.set_length(total.unwrap_or(have));
+        self.0.set_position(have);
     }
 
     pub(super) fn step(&self) {

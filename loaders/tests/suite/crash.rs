@@ -140,8 +140,8 @@ fn look_and_heal(local: &LocalStore, folder: &Path, round: &str) -> u64 {
         name.starts_with(".writing-") || name.ends_with(".partial")
     });
     let count = leftovers.len() as u64;
-    // In every second round they stay, old, for the next processes to find.
-    if count % 2 == 0 {
+    // Where their number is odd they stay, old, for the next processes to find.
+    if count.is_multiple_of(2) {
         let later = SystemTime::now() + Duration::from_secs(60);
         let collected = local.collect(None, later).unwrap();
         assert!(
