@@ -188,7 +188,6 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
             .collect(),
         globals: Vec::new(),
         grants: None,
-        origin: None,
     };
     let dependency = format!("{name}>dep");
     let packages = vec![
