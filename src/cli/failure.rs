@@ -269,7 +269,7 @@ impl From<RevocationFeedError> for Failure {
             RevocationFeedError::Damaged { .. } => {
                 "if you know why, delete it: an older list will then not be noticed once"
             }
-            _ => "make the folder one that can be written, or set XDG_CACHE_HOME to another",
+            _ => "make the folder one that can be written, or set XDG_STATE_HOME to another",
         };
         Failure::new(integrity_or_usage(error.is_integrity()), error.to_string()).with_help(help)
     }

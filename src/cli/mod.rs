@@ -35,7 +35,7 @@ const AFTER_HELP: &str = "Exit codes: 0 success, 1 an uncaught JavaScript error,
 
 Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, it is \
     $XDG_DATA_HOME/secure-runtime/store, or ~/.local/share/secure-runtime/store. Revocation lists are kept in \
-    $XDG_CACHE_HOME/secure-runtime/revocations, or ~/.cache/secure-runtime/revocations. NO_COLOR turns colours off.";
+    $XDG_STATE_HOME/secure-runtime/revocations, or ~/.local/state/secure-runtime/revocations. NO_COLOR turns colours off.";
 
 /// Runs JavaScript that you did not write with only the rights that you gave it
 #[derive(Debug, Parser)]

@@ -54,9 +54,9 @@ pub(super) fn local_store() -> Option<PathBuf> {
 
 /// The folder that revocation lists are kept in, by the rules in spec/cli.md.
 pub(super) fn revocation_folder() -> Result<PathBuf, Failure> {
-    let folder = our_folder("XDG_CACHE_HOME", ".cache").ok_or_else(|| {
-        Failure::usage("no place to keep revocation lists is known: neither XDG_CACHE_HOME nor HOME is set")
-            .help("set XDG_CACHE_HOME to a folder")
+    let folder = our_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+        Failure::usage("no place to keep revocation lists is known: neither XDG_STATE_HOME nor HOME is set")
+            .help("set XDG_STATE_HOME to a folder")
     })?;
     Ok(folder.join("revocations"))
 }

@@ -276,7 +276,7 @@ fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
         said.contains("cannot be had") && said.contains("it was revoked"),
         "{said}"
     );
-    assert!(home(&scene).join(".cache/secure-runtime/revocations").is_dir());
+    assert!(home(&scene).join(".local/state/secure-runtime/revocations").is_dir());
 
     // Kept elsewhere, nothing is known of it; and nothing is taken where nothing can be kept.
     let line = format!("token verify a.token --root-key {root} {place}");
@@ -284,12 +284,12 @@ fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
         let mut command = command(&scene, &words(&line));
         Done::from(command.env(name, value).output().unwrap())
     };
-    elsewhere("XDG_CACHE_HOME", &scene.base().join("cache")).failure_with_hint(2);
+    elsewhere("XDG_STATE_HOME", &scene.base().join("state")).failure_with_hint(2);
     put("old.list");
-    elsewhere("XDG_CACHE_HOME", &scene.base().join("cache")).success();
-    assert!(scene.base().join("cache/secure-runtime/revocations").is_dir());
-    elsewhere("XDG_CACHE_HOME", "relative".as_ref()).failure(3);
-    elsewhere("XDG_CACHE_HOME", &scene.base().join("a.token")).failure_with_hint(2);
+    elsewhere("XDG_STATE_HOME", &scene.base().join("state")).success();
+    assert!(scene.base().join("state/secure-runtime/revocations").is_dir());
+    elsewhere("XDG_STATE_HOME", "relative".as_ref()).failure(3);
+    elsewhere("XDG_STATE_HOME", &scene.base().join("a.token")).failure_with_hint(2);
     let mut homeless = command(&scene, &words(&line));
     Done::from(homeless.env_remove("HOME").output().unwrap()).failure_with_hint(2);
 }
