@@ -276,7 +276,11 @@ fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
         said.contains("cannot be had") && said.contains("it was revoked"),
         "{said}"
     );
-    assert!(home(&scene).join(".local/state/secure-runtime/revocations").is_dir());
+    assert!(
+        home(&scene)
+            .join(".local/state/secure-runtime/revocations")
+            .is_dir()
+    );
 
     // Kept elsewhere, nothing is known of it; and nothing is taken where nothing can be kept.
     let line = format!("token verify a.token --root-key {root} {place}");
