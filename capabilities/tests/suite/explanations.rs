@@ -211,13 +211,13 @@ fn the_nearest_scope_is_shown_first() {
             &[
                 "env.read=D*",
                 "env.read=B*",
-                "env.read=APP_T*",
-                "env.read=APP_U*",
+                "env.read=ZED_T*",
+                "env.read=ZEX*",
                 "env.read=C*"
             ],
-            "env read APP_SECRET"
+            "env read ZED_SECRET"
         ),
-        "APP_T*"
+        "ZED_T*"
     );
     assert_eq!(
         nearest(
