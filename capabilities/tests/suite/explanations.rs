@@ -232,4 +232,12 @@ fn the_nearest_scope_is_shown_first() {
         ),
         "tcp://13.0.0.0/8:1"
     );
+    let hash = |digits: &str| format!("blake3:{}", digits.repeat(8));
+    let grants: Vec<String> = ["00000000", "11111111", "22222222", "33333333", "44444447"]
+        .iter()
+        .map(|digits| format!("module.import={}", hash(digits)))
+        .collect();
+    let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+    let asked = format!("module import lib/a.js#{}", hash("55555547"));
+    assert_eq!(nearest(&grants, &asked), hash("44444447"));
 }
