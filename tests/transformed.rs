@@ -179,6 +179,43 @@ fn text_and_bytes() {
     );
 }
 
+/// GRAPH-39, GRAPH-61: what a package does without is an empty object, each time another.
+#[test]
+fn what_packages_do_without() {
+    let files = [
+        ("package.json", r#"{"browser":{"fs":false}}"#),
+        (
+            "index.js",
+            "const a = require('fs'); a.x = 1; exports.x = [typeof a, Object.keys(require('fs')).length]",
+        ),
+    ];
+    assert_eq!(
+        out("import p from 'p'; console.log(p.x.join())", &files),
+        "object,0\n"
+    );
+}
+
+/// RUN-9: packages find the global object under the names that Node.js and browsers have for it.
+#[test]
+fn names_of_the_global_object() {
+    let files = [
+        (
+            "index.js",
+            "exports.same = [global === globalThis, self === globalThis, typeof window]",
+        ),
+        (
+            "m.mjs",
+            "export const same = [global === globalThis, self === globalThis]",
+        ),
+    ];
+    let main = "import p from 'p'; import { same } from 'p/m.mjs';
+        console.log(p.same.join(), same.join(), typeof global, typeof self)";
+    assert_eq!(
+        out(main, &files),
+        "true,true,undefined true,true undefined undefined\n"
+    );
+}
+
 /// GRAPH-63: packages get the value that they were built for.
 #[test]
 fn constants() {

@@ -12,21 +12,34 @@
 use secure_runtime_loaders::Module;
 
 /// The names, and for each a text without which a module that uses it has no need for the binding.
-const NAMES: [(&str, &str); 4] = [
+const NAMES: [(&str, &str); 6] = [
     ("console", ""),
     ("Date", ""),
     ("Math", "random"),
     ("Intl", "DateTimeFormat"),
+    ("global", ""),
+    ("self", ""),
 ];
 
 /// The names of the module that get bindings.
 pub(super) fn bound_names(module: &Module, source: &str) -> Vec<&'static str> {
     let used = |name: &str| module.globals.iter().any(|global| global == name);
+    // What Node.js and browsers call the global object. The program's own ECMAScript modules say `globalThis`.
+    let is_given = |name: &str| match name {
+        "global" => module.package != 0 || is_common_js(module),
+        "self" => module.package != 0,
+        _ => true,
+    };
     NAMES
         .into_iter()
-        .filter(|(name, needs)| used(name) && source.contains(needs))
+        .filter(|(name, needs)| used(name) && source.contains(needs) && is_given(name))
         .map(|(name, _)| name)
         .collect()
+}
+
+fn is_common_js(module: &Module) -> bool {
+    let origin = module.origin.as_ref();
+    origin.is_some_and(|origin| origin.transformation.is_common_js())
 }
 
 /// The source as the engine gets it.

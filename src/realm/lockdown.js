@@ -253,6 +253,7 @@
         else if (name === "Date") exports.Date = freeze(makeDate(now));
         else if (name === "Math") exports.Math = freeze(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number)));
         else if (name === "Intl" && RealDateTimeFormat !== undefined) exports.Intl = freeze(makeIntl(now));
+        else if (name === "global" || name === "self") exports[name] = globalThis;
         else exports[name] = globalThis[name];
       }
       return freeze(exports);

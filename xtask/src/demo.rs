@@ -55,7 +55,7 @@ pub(crate) fn examples(steps: &mut Steps, engine: Engine) -> Result<()> {
 }
 
 /// The binary of this project. Cargo put it beside this program, whatever the target folder is.
-fn runtime(arguments: &[&str]) -> Result<Command> {
+pub(crate) fn runtime(arguments: &[&str]) -> Result<Command> {
     let this: PathBuf = env::current_exe().context("this program's own path is unknown")?;
     let mut command = Command::new(this.with_file_name(format!("secure-runtime{}", env::consts::EXE_SUFFIX)));
     command.args(arguments);

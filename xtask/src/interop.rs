@@ -2,7 +2,6 @@
 //!
 //! Their packages go to target/peers, pinned by hash, and are never part of what is built.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::setup;
-use crate::steps::{Steps, cargo, root};
+use crate::steps::{Steps, cargo, root, target};
 
 /// The peers' scripts, and the files that pin their packages.
 const SOURCE: &str = "capabilities/tests/interop/peers";
@@ -24,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// Installs the peers, and runs the tests against them.
 pub(crate) fn tests(steps: &mut Steps) -> Result<()> {
-    let folder = folder()?;
+    let folder = target()?.join("peers");
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     python(steps, &folder)?;
     node(steps, &folder)?;
@@ -39,16 +38,6 @@ pub(crate) fn tests(steps: &mut Steps) -> Result<()> {
         .args(["--", "--ignored", "--show-output"])
         .env("SECURE_RUNTIME_PEERS", &folder);
     steps.run("interop tests", &mut command)
-}
-
-/// `peers` in cargo's target folder, whatever that is: cargo put this program into target/debug.
-fn folder() -> Result<PathBuf> {
-    let this = env::current_exe().context("this program's own path is unknown")?;
-    let target = this
-        .ancestors()
-        .nth(2)
-        .context("this program is in no target folder")?;
-    Ok(target.join("peers"))
 }
 
 /// biscuit-python, in a virtual environment of its own.

@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|fuzz|mutants|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|fuzz|mutants|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
@@ -12,6 +12,7 @@ mod mutants;
 mod packages;
 mod setup;
 mod steps;
+mod table;
 mod test;
 
 use std::process::ExitCode;
@@ -42,6 +43,12 @@ enum Task {
     Test,
     /// Hold the tokens against other Biscuit tools, which are installed into the target folder
     Interop,
+    /// Try the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many minutes)
+    Packages {
+        /// Only a few, all of which must work, and write nothing
+        #[arg(long)]
+        quick: bool,
+    },
     /// Feed the fuzz targets new inputs
     Fuzz {
         /// How long each runs
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
         Task::Interop => interop::run(),
+        Task::Packages { quick } => table::run(arguments.engine, quick),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Mutants { arguments } => mutants::run(&arguments),
         Task::Ci { quick } => ci::run(arguments.engine, quick),

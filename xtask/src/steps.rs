@@ -16,6 +16,16 @@ pub(crate) fn root() -> PathBuf {
     package.parent().map(PathBuf::from).unwrap_or_default()
 }
 
+/// Cargo's target folder, whatever that is: cargo put this program into its `debug`.
+pub(crate) fn target() -> Result<PathBuf> {
+    let this = env::current_exe().context("this program's own path is unknown")?;
+    let target = this
+        .ancestors()
+        .nth(2)
+        .context("this program is in no target folder")?;
+    Ok(target.to_owned())
+}
+
 /// Cargo, in the repository's folder.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

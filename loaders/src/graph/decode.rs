@@ -129,7 +129,7 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
 }
 
 fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
-    let fields = reader.map("a module's origin", 3..=4)?;
+    let fields = reader.map("a module's origin", 3..=5)?;
     reader.key("a transformation", key::origin::TRANSFORMATION)?;
     let offset = reader.offset;
     let number = reader.unsigned("a transformation")?;
@@ -147,19 +147,39 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
     let hash = reader.hash("a source's hash")?;
     reader.key("a source's size", key::origin::SIZE)?;
     let size = reader.unsigned("a source's size")?;
-    let exports = if fields == 4 {
-        reader.key("a module's exports", key::origin::EXPORTS)?;
-        reader.list("a module's exports", limits::EXPORTS, |reader| {
-            reader.text("an exported name")
-        })?
-    } else {
-        Vec::new()
-    };
+    let (mut exports, mut omitted) = (Vec::new(), Vec::new());
+    // As in a module: each key stands once, in ascending order.
+    let mut least = key::origin::EXPORTS;
+    for _ in 3..fields {
+        let offset = reader.offset;
+        match reader.unsigned("an origin's key")? {
+            key::origin::EXPORTS if least <= key::origin::EXPORTS => {
+                exports = reader.list("a module's exports", limits::EXPORTS, |reader| {
+                    reader.text("an exported name")
+                })?;
+                least = key::origin::OMITTED;
+            }
+            key::origin::OMITTED if least <= key::origin::OMITTED => {
+                omitted = reader.list("what a module does without", limits::IMPORTS, |reader| {
+                    reader.text("a specifier")
+                })?;
+                least = u64::MAX;
+            }
+            other => {
+                return Err(reader.malformed(
+                    offset,
+                    "an origin's next key",
+                    format!("the key {other} stands"),
+                ));
+            }
+        }
+    }
     Ok(Origin {
         transformation,
         hash,
         size,
         exports,
+        omitted,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) mod key {
         pub(in crate::graph) const HASH: u64 = 1;
         pub(in crate::graph) const SIZE: u64 = 2;
         pub(in crate::graph) const EXPORTS: u64 = 3;
+        pub(in crate::graph) const OMITTED: u64 = 4;
     }
 }
 
@@ -201,7 +202,7 @@ impl Writer {
     }
 
     fn origin(&mut self, origin: &Origin) {
-        self.map(3 + usize::from(!origin.exports.is_empty()));
+        self.map(3 + usize::from(!origin.exports.is_empty()) + usize::from(!origin.omitted.is_empty()));
         self.unsigned(key::origin::TRANSFORMATION);
         self.unsigned(transformation_number(origin.transformation));
         self.unsigned(key::origin::HASH);
@@ -211,6 +212,10 @@ impl Writer {
         if !origin.exports.is_empty() {
             self.unsigned(key::origin::EXPORTS);
             self.texts(&origin.exports);
+        }
+        if !origin.omitted.is_empty() {
+            self.unsigned(key::origin::OMITTED);
+            self.texts(&origin.omitted);
         }
     }
 }

@@ -115,6 +115,9 @@ pub struct Origin {
     /// The names that ECMAScript modules import from it, besides `default`, in ascending order; only for
     /// [`Transformation::ImportedCommonJs`].
     pub exports: Vec<String>,
+    /// What it requires and gets an empty object for, since its package says that it can do without; in ascending order;
+    /// only for CommonJS.
+    pub omitted: Vec<String>,
 }
 
 /// What makes a module of a file that is none. The section "Transformations" of spec/graph.md describes them.

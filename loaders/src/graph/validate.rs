@@ -134,6 +134,26 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     if !exports.is_sorted_by(|left, right| left < right) {
         return Err(rule(subject, "exports are in ascending order, each once"));
     }
+    let omitted = &origin.omitted;
+    limit(subject, omitted.len(), limits::IMPORTS)?;
+    if !omitted.is_empty() && !origin.transformation.is_common_js() {
+        return Err(rule(subject, "only CommonJS does without something"));
+    }
+    if !omitted.is_sorted_by(|left, right| left < right) {
+        return Err(rule(
+            subject,
+            "what it does without is in ascending order, each once",
+        ));
+    }
+    for specifier in omitted {
+        text(subject, specifier)?;
+        if module.imports.contains_key(specifier) {
+            return Err(rule(
+                subject,
+                format!("\"{}\" is imported, and done without", printable(specifier)),
+            ));
+        }
+    }
     match exports.iter().find(|name| !is_export_name(name)) {
         Some(name) => Err(rule(
             subject,

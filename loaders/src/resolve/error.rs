@@ -277,6 +277,9 @@ pub enum ImportProblem {
         /// `.` or `./…`.
         subpath: String,
     },
+    /// What the package's package.json says that it does without where there is no Node.js.
+    #[error("the package's package.json has it as `false` in `browser`: it is not there to be imported")]
+    Omitted,
     /// An `exports` or `imports` field of wrong structure.
     #[error("the package's package.json has wrong `exports` or `imports`: {reason}")]
     Exports {

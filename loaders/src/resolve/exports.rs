@@ -8,9 +8,9 @@ use super::error::ImportProblem;
 /// The conditions under which a target is taken, besides `default`. The order of a package.json
 /// decides between them, not this order.
 ///
-/// `module` is what bundlers take for ECMAScript modules. `node` and `browser` are left out: such
-/// files expect modules or globals that do not exist here, and are better refused when locking than
-/// failing in the middle of a run.
+/// `module` is what bundlers take for ECMAScript modules. `browser` marks the files that do without the modules of
+/// Node.js, as far as a package has any; what else they need of a browser they look for when they are called. `node` is
+/// left out: such files expect modules that do not exist here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conditions {
     /// Of what `import` takes.
@@ -22,7 +22,7 @@ pub(super) enum Conditions {
 impl Conditions {
     fn has(self, condition: &str) -> bool {
         match condition {
-            "secure-runtime" | "default" => true,
+            "secure-runtime" | "browser" | "default" => true,
             "import" | "module" => self == Self::Import,
             "require" => self == Self::Require,
             _ => false,
@@ -250,11 +250,7 @@ mod tests {
             "./a.mjs",
         );
         check(json!({"default": "./a.mjs", "import": "./b.mjs"}), ".", "./a.mjs");
-        check(
-            json!({"node": "./a.cjs", "browser": "./b.js"}),
-            ".",
-            "not exported",
-        );
+        check(json!({"node": "./a.cjs", "browser": "./b.js"}), ".", "./b.js");
         check(
             json!({"secure-runtime": "./s.js", "import": "./a.mjs"}),
             ".",

@@ -225,6 +225,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
                 hash: ContentHash::of(&module.source),
                 size: module.source.len() as u64,
                 exports: transformed.exports,
+                omitted: transformed.omitted,
             }
         });
         modules.push(Module {

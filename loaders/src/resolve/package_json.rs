@@ -58,6 +58,16 @@ impl PackageJson {
         self.text("module")
     }
 
+    /// The file that takes the place of `main` where there is no Node.js.
+    pub(super) fn browser(&self) -> Option<&str> {
+        self.text("browser")
+    }
+
+    /// What takes the place of a file or package where there is no Node.js: a name, or `false` for nothing.
+    pub(super) fn replacement(&self, name: &str) -> Option<&Value> {
+        self.fields.get("browser")?.as_object()?.get(name)
+    }
+
     /// The file that `require` takes.
     pub(super) fn main(&self) -> Option<&str> {
         self.text("main")

@@ -94,6 +94,61 @@ impl<'a> Packages<'a> {
         specifier: &str,
         conditions: Conditions,
     ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
+        let replaced = match package {
+            0 => None,
+            _ => self.replacement(package, specifier)?,
+        };
+        let located = match &replaced {
+            // Relative to the package.json, not to the module.
+            Some(target) if target.starts_with("./") => {
+                let path = specifier::join("", &specifier::decode_path(target)?)?;
+                Some((package, self.search(package, &path, false, conditions)?))
+            }
+            Some(target) => self.locate_as_written(package, path, target, conditions)?,
+            None => self.locate_as_written(package, path, specifier, conditions)?,
+        };
+        let Some((package, path)) = located else {
+            return Ok(None);
+        };
+        if package == 0 {
+            return Ok(Some((package, path)));
+        }
+        // The keys of `browser` have the ending or not.
+        for key in [Some(path.as_str()), path.strip_suffix(".js")]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(target) = self.replacement(package, &format!("./{key}"))? {
+                let target = specifier::join("", &specifier::decode_path(&target)?)?;
+                return Ok(Some((package, self.search(package, &target, false, conditions)?)));
+            }
+        }
+        Ok(Some((package, path)))
+    }
+
+    /// What `browser` in the package.json of a package has in the place of `name`.
+    fn replacement(&mut self, package: PackageIndex, name: &str) -> Result<Option<String>, ImportProblem> {
+        let home = self.home(package)?;
+        if home.is_single_file() {
+            return Ok(None);
+        }
+        let folder = home.path().to_owned();
+        let package_json = self.package_json(&folder)?;
+        match package_json.as_ref().and_then(|json| json.replacement(name)) {
+            Some(serde_json::Value::String(target)) if target != name => Ok(Some(target.clone())),
+            Some(serde_json::Value::Bool(false)) => Err(ImportProblem::Omitted),
+            _ => Ok(None),
+        }
+    }
+
+    /// [`Self::locate`] but for what takes the place of something else.
+    fn locate_as_written(
+        &mut self,
+        package: PackageIndex,
+        path: &str,
+        specifier: &str,
+        conditions: Conditions,
+    ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         if conditions == Conditions::Require && specifier::is_relative_for_require(specifier) {
             let path = specifier::join(folder, specifier::plain_path(specifier)?)?;
@@ -163,7 +218,10 @@ impl<'a> Packages<'a> {
         conditions: Conditions,
     ) -> Result<Option<String>, ImportProblem> {
         let module = package_json.module().filter(|_| conditions == Conditions::Import);
-        for main in [module, package_json.main()].into_iter().flatten() {
+        for main in [package_json.browser(), module, package_json.main()]
+            .into_iter()
+            .flatten()
+        {
             let path = specifier::join(folder, &specifier::decode_path(main.trim_end_matches('/'))?)?;
             if let Some(file) = with_ending(home, &path).or_else(|| index(home, &path)) {
                 return Ok(Some(file));

@@ -38,6 +38,8 @@ pub(super) struct FoundModule {
     pub(super) imports: BTreeMap<String, ModuleIndex>,
     pub(super) globals: Vec<String>,
     form: Form,
+    /// What it requires and its package does without.
+    omitted: BTreeSet<String>,
     /// Whether it is the entry or an ECMAScript module imports it.
     is_imported: bool,
 }
@@ -46,6 +48,7 @@ pub(super) struct FoundModule {
 pub(super) struct Transformed {
     pub(super) transformation: Transformation,
     pub(super) exports: Vec<String>,
+    pub(super) omitted: Vec<String>,
     pub(super) bytes: Bytes,
 }
 
@@ -135,6 +138,9 @@ impl<'a> Walk<'a> {
                     if specifier.starts_with(transform::HOST) {
                         return Some(transform::commonjs::Required::Namespace);
                     }
+                    if module.omitted.contains(specifier) {
+                        return Some(transform::commonjs::Required::Nothing);
+                    }
                     let target = self.modules.get(*module.imports.get(specifier)?)?;
                     transform::required(target.kind, target.transformation())
                 };
@@ -144,6 +150,7 @@ impl<'a> Walk<'a> {
         Some(Transformed {
             transformation,
             exports,
+            omitted: module.omitted.iter().cloned().collect(),
             bytes: text.into(),
         })
     }
@@ -226,7 +233,14 @@ impl<'a> Walk<'a> {
         let (package, path) = (module.package, module.path.clone());
         let located = self
             .packages
-            .locate(package, &path, &import.specifier, conditions)?;
+            .locate(package, &path, &import.specifier, conditions);
+        if let (Err(ImportProblem::Omitted), Via::Require) = (&located, import.via)
+            && let Some(module) = self.modules.get_mut(importer)
+        {
+            module.omitted.insert(import.specifier.clone());
+            return Ok(());
+        }
+        let located = located?;
         let Some((package, path)) = located else {
             return Ok(());
         };
@@ -295,6 +309,7 @@ impl<'a> Walk<'a> {
             imports: BTreeMap::new(),
             globals: std::mem::take(&mut scan.globals),
             form: std::mem::take(&mut scan.form),
+            omitted: BTreeSet::new(),
             is_imported: false,
         });
         self.module_indices.insert(key, index);

@@ -29,7 +29,6 @@ pub(crate) struct CommonJs {
     pub(crate) names: Names,
     /// The names that it uses freely, besides those that it is given; in ascending order.
     pub(crate) globals: Vec<String>,
-    uses_global: bool,
     constants: Vec<Span>,
 }
 
@@ -42,6 +41,8 @@ pub(crate) enum Required {
     Namespace,
     /// JSON: its value.
     Json,
+    /// What the package does without: an empty object, which other modules do not share.
+    Nothing,
 }
 
 impl CommonJs {
@@ -80,10 +81,8 @@ impl CommonJs {
         };
         let free = scoping.root_unresolved_references();
         let mut globals: Vec<String> = Vec::new();
-        let mut uses_global = false;
         for (name, references) in free {
             match name.as_str() {
-                "global" => uses_global = true,
                 "process" if references.len() == finder.replaced => {}
                 name => globals.push(name.to_owned()),
             }
@@ -101,7 +100,6 @@ impl CommonJs {
                 .collect(),
             names: finder.names,
             globals,
-            uses_global,
             constants: finder.constants.into_iter().map(in_source).collect(),
         })
     }
@@ -132,23 +130,21 @@ impl CommonJs {
                 ),
                 Required::Namespace => (format!("*as {local} from{literal}"), local),
                 Required::Json => (format!("{local} from{literal}with{{type:\"json\"}}"), local),
+                Required::Nothing => (String::new(), "{}".to_owned()),
             };
             // Writing to a string does not fail.
-            let _ = write!(imports, "import {imported};");
+            if !imported.is_empty() {
+                let _ = write!(imports, "import {imported};");
+            }
             let _ = write!(cases, "case{literal}:return {value};");
         }
-        let global = if self.uses_global {
-            "const global=globalThis;"
-        } else {
-            ""
-        };
         // All of ours that can stand there is before the source: QuickJS's bindings look for imports by themselves, and
         // take what stands between two quotes in regular expressions for text.
         let mut text = format!(
             "{imports}var {ours}module;export{{{ours}require as\"{EXPORT}\"}};\
              function {ours}find(name){{switch(name){{{cases}}}\
              const error=new Error(\"Cannot find module '\"+name+\"'\");error.code=\"MODULE_NOT_FOUND\";throw error}}\
-             function {ours}require(){{if({ours}module===undefined){{{global}{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
+             function {ours}require(){{if({ours}module===undefined){{{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
              {CLOSE}.call({ours}module.exports,{ours}module.exports,{ours}find,{ours}module)}}\
              catch(error){{{ours}module=undefined;throw error}}}}return {ours}module.exports}}"
         );

@@ -35,6 +35,9 @@ pub(crate) fn apply(
                 if specifier.starts_with(HOST) {
                     return Some(Required::Namespace);
                 }
+                if origin.omitted.iter().any(|omitted| omitted == specifier) {
+                    return Some(Required::Nothing);
+                }
                 let target = graph.module(*module.imports.get(specifier)?)?;
                 let transformation = target.origin.as_ref().map(|origin| origin.transformation);
                 required(target.kind, transformation)

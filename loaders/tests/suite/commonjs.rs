@@ -252,7 +252,7 @@ fn exported_names() {
 #[test]
 fn globals() {
     let table: &[(&str, &[&str])] = &[
-        ("exports.a = require; module.b; global.c", &[]),
+        ("exports.a = require; module.b; global.c", &["global"]),
         (
             "new Date(); Math.random(); globalThis",
             &["Date", "Math", "globalThis"],
@@ -265,6 +265,56 @@ fn globals() {
         let locked = package(source, &[]).lock().unwrap();
         assert_eq!(locked.graph.modules()[1].globals, *expected, "{source}");
     }
+}
+
+/// GRAPH-39: what a package has for where there is no Node.js.
+#[test]
+fn browser_fields() {
+    let package_json = r#"{"main":"./node.js","module":"./node.mjs","browser":{
+        "./node.js":"./web","./node.mjs":"./web.js","./lib/tty.js":"./lib/plain.js","fs":false,"./lib/none.js":false,
+        "path":"./lib/path.js","net":"q","./lib/same.js":"./lib/same.js"}}"#;
+    let files = [
+        ("p/package.json", package_json),
+        ("p/node.js", "require('fs')"),
+        (
+            "p/web.js",
+            "require('./lib/tty'); exports.a = [require('fs'), require('./lib/none'), require('path'), require('net')]",
+        ),
+        ("p/lib/tty.js", ""),
+        ("p/lib/plain.js", "require('./same'); require('os')"),
+        ("p/lib/same.js", ""),
+        ("p/lib/none.js", "require('fs')"),
+        ("p/lib/path.js", ""),
+        (
+            "q/package.json",
+            r#"{"main":"./node.js","browser":"./lib/web.js"}"#,
+        ),
+        ("q/lib/web.js", ""),
+    ];
+    let fixture = package("", &files);
+    let locked = fixture.lock().unwrap();
+    let shape = shape(&locked);
+    assert_eq!(shape["app:/main.js"]["p"], "p/web.js");
+    let expected = [
+        ("./lib/tty", "p/lib/plain.js"),
+        ("net", "p>q/lib/web.js"),
+        ("path", "p/lib/path.js"),
+    ];
+    let found: Vec<_> = shape["p/web.js"]
+        .iter()
+        .map(|(from, to)| (from.as_str(), to.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(shape["p/lib/plain.js"]["./same"], "p/lib/same.js");
+    assert_eq!(origin(&locked, "p/web.js").omitted, ["./lib/none", "fs"]);
+    // What is not left out is still missing.
+    assert_eq!(locked.warnings.len(), 1, "{:?}", locked.warnings);
+    let report = verify(&locked.graph, None, Some(&fixture.project())).unwrap();
+    assert_eq!(report.in_project, locked.graph.modules().len());
+    // An ECMAScript module cannot do without what it imports.
+    fixture.write("node_modules/p/web.js", "import fs from 'fs'");
+    let error = fixture.lock().unwrap_err().to_string();
+    assert!(error.contains("has it as `false` in `browser`"), "{error}");
 }
 
 /// GRAPH-60, GRAPH-61: the module is the source between two texts of ours, on the lines that it had.

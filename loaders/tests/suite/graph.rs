@@ -76,6 +76,7 @@ fn origin(value: &Value) -> Origin {
         hash: value["hash"].as_str().unwrap().parse().unwrap(),
         size: value["size"].as_u64().unwrap(),
         exports: value.get("exports").map(texts).unwrap_or_default(),
+        omitted: value.get("omitted").map(texts).unwrap_or_default(),
     }
 }
 
@@ -228,19 +229,29 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
         Just(Transformation::Constants),
     ];
     let exports = proptest::collection::btree_set("[a-zA-Z_$][a-zA-Z0-9_$]{0,9}", 0..5);
-    let origin = (transformation, any::<[u8; 32]>(), 0..=67_108_864_u64, exports).prop_map(
-        |(transformation, hash, size, exports)| Origin {
-            transformation,
-            hash: ContentHash::from_bytes(hash),
-            size,
-            exports: match transformation {
-                Transformation::ImportedCommonJs => {
-                    exports.into_iter().filter(|name| name != "default").collect()
-                }
-                _ => Vec::new(),
-            },
-        },
+    let omitted = proptest::collection::btree_set("omitted [a-z]{1,9}", 0..3);
+    let parts = (
+        transformation,
+        any::<[u8; 32]>(),
+        0..=67_108_864_u64,
+        exports,
+        omitted,
     );
+    let origin = parts.prop_map(|(transformation, hash, size, exports, omitted)| Origin {
+        omitted: match transformation.is_common_js() {
+            true => omitted.into_iter().collect(),
+            false => Vec::new(),
+        },
+        transformation,
+        hash: ContentHash::from_bytes(hash),
+        size,
+        exports: match transformation {
+            Transformation::ImportedCommonJs => {
+                exports.into_iter().filter(|name| name != "default").collect()
+            }
+            _ => Vec::new(),
+        },
+    });
     prop_oneof![
         (Just(ModuleKind::JavaScript), proptest::option::of(origin)),
         Just((ModuleKind::Json, None)),

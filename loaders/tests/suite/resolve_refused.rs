@@ -276,7 +276,7 @@ fn main_files() {
         (r#"{"exports":{}}"#, Err("NotExported")),
         (r#"{"exports":"./none.js"}"#, Err("NotFound")),
         (
-            r#"{"exports":{"browser":"./m.js","node":"./m.js"}}"#,
+            r#"{"exports":{"deno":"./m.js","node":"./m.js"}}"#,
             Err("NotExported"),
         ),
         ("[]", Err("PackageJson")),
