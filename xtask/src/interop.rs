@@ -3,7 +3,7 @@
 //! Their packages go to target/peers, pinned by hash, and are never part of what is built.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
