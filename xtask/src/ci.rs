@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo};
-use crate::{demo, fuzz, interop, packages, setup, test};
+use crate::{demo, fuzz, interop, packages, setup, table, test};
 
 pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let engines = available(choice)?;
@@ -31,6 +31,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
         test::tests(&mut steps, *engine)?;
         demo::build(&mut steps, *engine)?;
         demo::examples(&mut steps, *engine)?;
+        table::few(&mut steps, *engine)?;
     }
     interop::tests(&mut steps)?;
     if let Some(engine) = engines.first() {

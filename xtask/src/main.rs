@@ -44,11 +44,7 @@ enum Task {
     /// Hold the tokens against other Biscuit tools, which are installed into the target folder
     Interop,
     /// Try the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many minutes)
-    Packages {
-        /// Only a few, all of which must work, and write nothing
-        #[arg(long)]
-        quick: bool,
-    },
+    Packages,
     /// Feed the fuzz targets new inputs
     Fuzz {
         /// How long each runs
@@ -80,7 +76,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
         Task::Interop => interop::run(),
-        Task::Packages { quick } => table::run(arguments.engine, quick),
+        Task::Packages => table::run(arguments.engine),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Mutants { arguments } => mutants::run(&arguments),
         Task::Ci { quick } => ci::run(arguments.engine, quick),
