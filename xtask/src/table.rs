@@ -50,6 +50,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
         columns.push(column(&mut steps, *engine, &folder, &packages)?);
     }
     let path = root().join(TABLE);
+    fs::create_dir_all(root().join("docs")).context("docs/ cannot be made")?;
     fs::write(&path, table(&engines, &packages, &columns))
         .with_context(|| format!("{} cannot be written", path.display()))?;
     steps.summary("packages");
