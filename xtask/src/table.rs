@@ -181,7 +181,10 @@ fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
     }
     let errors = text(&output.stderr);
     let line = errors.lines().find_map(|line| line.strip_prefix("error: "));
-    Ok(Err(line.unwrap_or("it ended without an error").to_owned()))
+    let line = line.unwrap_or("it ended without an error");
+    // Where the engine's sources are on this machine is of no use elsewhere.
+    let reason = line.split_once(" at /").map_or(line, |(reason, _)| reason);
+    Ok(Err(reason.to_owned()))
 }
 
 /// What kinds of modules a package and what it needs have, from `graph show --json`.
