@@ -177,6 +177,11 @@ fn operations_are_read_from_text() {
     ] {
         assert!(families.parse_operation(text, &base()).is_err(), "{text:?}");
     }
+    let unknown = families.parse_operation("fs reed x", &base()).unwrap_err();
+    assert!(
+        unknown.to_string().starts_with("`fs` has no action `reed`"),
+        "{unknown}"
+    );
     for text in ["fs", "fs read"] {
         assert_eq!(
             families.parse_operation(text, &base()).unwrap_err(),
