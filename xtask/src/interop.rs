@@ -1,4 +1,5 @@
-//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools.
+//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools, and its graphs against
+//! another implementation of CBOR.
 //!
 //! Their packages go to target/peers, pinned by hash, and are never part of what is built.
 
@@ -27,17 +28,17 @@ pub(crate) fn tests(steps: &mut Steps) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     python(steps, &folder)?;
     node(steps, &folder)?;
-    let mut command = cargo(&[
-        "test",
-        "--package",
-        "secure-runtime-capabilities",
-        "--test",
-        "interop",
-    ]);
-    command
-        .args(["--", "--ignored", "--show-output"])
-        .env("SECURE_RUNTIME_PEERS", &folder);
-    steps.run("interop tests", &mut command)
+    for (title, package) in [
+        ("interop tests (tokens)", "secure-runtime-capabilities"),
+        ("interop tests (graphs)", "secure-runtime-loaders"),
+    ] {
+        let mut command = cargo(&["test", "--package", package, "--test", "interop"]);
+        command
+            .args(["--", "--ignored", "--show-output"])
+            .env("SECURE_RUNTIME_PEERS", &folder);
+        steps.run(title, &mut command)?;
+    }
+    Ok(())
 }
 
 /// biscuit-python, in a virtual environment of its own.
@@ -68,7 +69,7 @@ fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
     })
 }
 
-/// biscuit-wasm, in a folder with `node_modules`.
+/// biscuit-wasm and cborg, in a folder with `node_modules`.
 fn node(steps: &mut Steps, folder: &Path) -> Result<()> {
     let source = root().join(SOURCE);
     let stamp = folder.join("node_modules").join(".installed-from.json");
