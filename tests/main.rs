@@ -13,6 +13,7 @@ mod cli;
 mod delegation;
 mod fs;
 mod guest;
+mod imports;
 mod kv;
 mod limits;
 mod matrix;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations,
+    Authority, Base, Context, Decision, Denial, Families, FamilyName, Holder, Operation, Reason, Revocations,
+    TokenError,
 };
 
 use super::error::{OpError, Refused};
@@ -72,8 +73,22 @@ impl Gate {
         })
     }
 
+    /// The capability of one module.
+    ///
+    /// # Errors
+    /// Its token cannot be signed.
+    pub(crate) fn capability(self: &Rc<Self>, principal: &Arc<Principal>) -> Result<Capability, TokenError> {
+        Ok(Capability {
+            principal: principal.clone(),
+            authority: self.plan.authority(principal)?,
+            is_revocable: false,
+            holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
+            gate: self.clone(),
+        })
+    }
+
     /// Who asks in the name of this module.
-    pub(crate) fn holders(&self, module: Holder) -> Rc<[Holder]> {
+    fn holders(&self, module: Holder) -> Rc<[Holder]> {
         [module]
             .into_iter()
             .chain(self.presentation.keys.iter().copied())
@@ -88,13 +103,23 @@ impl Gate {
         latest(&self.latest, now)
     }
 
-    /// The refusal whose message an uncaught error carries.
-    pub(crate) fn denial_of(&self, message: &str) -> Option<DenialReport> {
+    /// The refusal that an uncaught error carries: as a `CapabilityError`, or as what the engine makes of an import that was
+    /// refused, a TypeError with the place after the message.
+    pub(crate) fn denial_of(&self, error: &str) -> Option<DenialReport> {
+        let (refusal, import) = (
+            error.strip_prefix("CapabilityError: "),
+            error.strip_prefix("TypeError: "),
+        );
         let denials = self.denials.borrow();
+        let of_error = |(said, report): &&(String, DenialReport)| {
+            refusal == Some(said.as_str())
+                || report.operation.family() == FamilyName::MODULE
+                    && import.is_some_and(|import| import.starts_with(said.as_str()))
+        };
         denials
             .iter()
             .rev()
-            .find(|(said, _)| said == message)
+            .find(of_error)
             .map(|(_, report)| report.clone())
     }
 }

@@ -15,7 +15,7 @@ use deno_core::Extension;
 
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
-pub(crate) use self::gate::{Capability, Gate, Presentation};
+pub(crate) use self::gate::{Gate, Presentation};
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;

@@ -12,12 +12,10 @@ use deno_core::{
     RequestedModuleType, ResolutionKind, cppgc, v8,
 };
 use deno_error::JsErrorBox;
-use secure_runtime_capabilities::Holder;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
-use super::plan::Principal;
 use super::scope;
-use crate::extensions::{Capability, Chain, Gate};
+use crate::extensions::{Chain, Gate};
 
 /// What guests import their capabilities from.
 const SELF: &str = "cap:self";
@@ -29,7 +27,8 @@ const VALUE_TYPE: &str = "secure-runtime";
 
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
-    graph: Arc<Graph>,
+    pub(super) graph: Arc<Graph>,
+    pub(super) gate: Rc<Gate>,
     bytes: Arc<Vec<Bytes>>,
     urls: Vec<ModuleSpecifier>,
     by_url: HashMap<String, u32>,
@@ -41,7 +40,7 @@ impl GraphLoader {
     /// # Errors
     /// A module's name is no URL, or two are the same one: the engine knows modules by URL, and one would get the other's
     /// rights.
-    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>) -> Result<Rc<Self>, String> {
+    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>, gate: Rc<Gate>) -> Result<Rc<Self>, String> {
         let mut urls = Vec::with_capacity(graph.modules().len());
         let mut by_url = HashMap::with_capacity(graph.modules().len());
         for (index, module) in graph.modules().iter().enumerate() {
@@ -53,6 +52,7 @@ impl GraphLoader {
         }
         Ok(Rc::new(GraphLoader {
             graph,
+            gate,
             bytes,
             urls,
             by_url,
@@ -62,7 +62,12 @@ impl GraphLoader {
 
     /// The URL of the entry module.
     pub(crate) fn entry(&self) -> Option<ModuleSpecifier> {
-        self.urls.get(self.graph.entry() as usize).cloned()
+        self.url(self.graph.entry())
+    }
+
+    /// The URL of the module with this index.
+    pub(super) fn url(&self, module: u32) -> Option<ModuleSpecifier> {
+        self.urls.get(module as usize).cloned()
     }
 
     /// The name of the module with this URL, as people know it.
@@ -145,11 +150,15 @@ impl ModuleLoader for GraphLoader {
         }
         let module = self.graph.module(*from);
         let name = module.map(|module| module.name.as_str()).unwrap_or_default();
-        match module
+        let locked = module
             .and_then(|module| module.imports.get(specifier))
-            .and_then(|to| self.urls.get(*to as usize))
-        {
-            Some(url) => Ok(url.clone()),
+            .and_then(|to| self.url(*to));
+        let found = match locked {
+            None if kind == ResolutionKind::DynamicImport => self.granted(*from, specifier)?,
+            locked => locked,
+        };
+        match found {
+            Some(url) => Ok(url),
             None => Err(refused(format!(
                 "import {specifier:?} in {name}: not part of the locked program; only what was locked can be imported"
             ))),
@@ -284,7 +293,8 @@ impl CapabilityModules {
             .filter(|_| kind == VALUE_TYPE)
             .ok_or_else(unknown)?;
         let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
-        let capability = self.capability(principal)?;
+        let capability = self.gate.capability(principal);
+        let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         let factory = self.factory.borrow();
         let factory = factory
             .as_ref()
@@ -316,19 +326,6 @@ impl CapabilityModules {
         value
             .map(CustomModuleEvaluationKind::Synthetic)
             .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
-    }
-
-    /// The capability of one module.
-    fn capability(&self, principal: &Arc<Principal>) -> Result<Capability, JsErrorBox> {
-        let authority = self.gate.plan.authority(principal);
-        let authority = authority.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
-        Ok(Capability {
-            principal: principal.clone(),
-            authority,
-            is_revocable: false,
-            holders: self.gate.holders(Holder::Module(*principal.hash.as_bytes())),
-            gate: self.gate.clone(),
-        })
     }
 }
 

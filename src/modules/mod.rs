@@ -1,5 +1,6 @@
 //! From a verified graph to modules that the engine runs, each with its own authority.
 
+mod dynamic;
 mod loader;
 mod plan;
 mod scope;

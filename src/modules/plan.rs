@@ -28,7 +28,7 @@ pub(crate) struct Principal {
 /// Every module has a token of its own: the program's and one block more, signed when the module first asks for its
 /// capabilities, which most never do. Only under a sealed token, to which nobody can add a block that others would believe,
 /// the chains of modules are their blocks alone; they mean the same. What leaves the program is made from the given token:
-/// see [`crate::extensions::Capability::seal`].
+/// see `Capability::seal`.
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
     /// The token from outside that the program runs under.

@@ -113,7 +113,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         job.audit,
         job.presentation,
     );
-    let loader = GraphLoader::new(job.graph.clone(), job.bytes).map_err(engine)?;
+    let loader = GraphLoader::new(job.graph.clone(), job.bytes, gate.clone()).map_err(engine)?;
     let entry = loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
@@ -292,8 +292,7 @@ fn uncaught(error: CoreError, gate: &Gate, loader: &GraphLoader, limits: &Limits
             stack: String::new(),
         },
     };
-    let said = error.message.strip_prefix("CapabilityError: ").map(str::to_owned);
-    Ok(match said.and_then(|said| gate.denial_of(&said)) {
+    Ok(match gate.denial_of(&error.message) {
         Some(report) => Exit::Denied(Box::new(report), error),
         None => Exit::Uncaught(error),
     })

@@ -1,0 +1,117 @@
+//! Computed imports: of modules of the program that the importing module's literal imports do not name, by `module` grants.
+//!
+//! What was not locked stays out of reach: a grant adds a way to a module of the graph, and never a module.
+
+use deno_core::ModuleSpecifier;
+use deno_error::JsErrorBox;
+use secure_runtime_capabilities::{ActionName, FamilyName, ModuleId, Operation};
+use secure_runtime_loaders::{Graph, Module};
+
+use super::loader::GraphLoader;
+
+impl GraphLoader {
+    /// The module that a computed import means, where a grant allows it. None where the importing module holds no `module`
+    /// grant: then it is told what everybody is told who asks for what was not locked for them.
+    ///
+    /// Whether a module exists shows only to who may import it: a name that no grant covers is denied, of a module or not.
+    pub(super) fn granted(&self, from: u32, specifier: &str) -> Result<Option<ModuleSpecifier>, JsErrorBox> {
+        let (Some(importer), Some(principal)) = (self.graph.module(from), self.gate.plan.principal(from))
+        else {
+            return Ok(None);
+        };
+        let Some(name) = name_of(&self.graph, importer, specifier) else {
+            return Ok(None);
+        };
+        let capability = self
+            .gate
+            .capability(principal)
+            .map_err(|error| JsErrorBox::type_error(format!("{}: {error}", principal.name)))?;
+        let mut held = capability
+            .authority
+            .effective(FamilyName::MODULE, ActionName::IMPORT);
+        if held.next().is_none() {
+            return Ok(None);
+        }
+        let index = (0..)
+            .zip(self.graph.modules())
+            .find(|(_, module)| module.name == name);
+        // A grant of a hash covers no module that is not there.
+        let hash = index.map_or([0; 32], |(_, module)| *module.hash.as_bytes());
+        let Ok(module) = ModuleId::new(&name, &hash) else {
+            return Ok(None);
+        };
+        capability
+            .check(&Operation::module_import(&module), specifier)
+            .map_err(JsErrorBox::from_err)?;
+        Ok(index.and_then(|(index, _)| self.url(index)))
+    }
+}
+
+/// The name, as graphs have it, of the module that a specifier means: `./` and `../` within the importing module's package, else
+/// a whole name. It is taken as it is written: nothing is decoded.
+fn name_of(graph: &Graph, importer: &Module, specifier: &str) -> Option<String> {
+    if !specifier.starts_with("./") && !specifier.starts_with("../") {
+        return Some(specifier.to_owned());
+    }
+    let package = graph.package_of(importer)?;
+    let mut path: Vec<&str> = importer.path_in(package)?.split('/').collect();
+    path.pop();
+    for part in specifier.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(path.pop()?),
+            part => path.push(part),
+        }
+    }
+    Some(format!("{}{}", package.module_prefix(), path.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use secure_runtime_loaders::{ContentHash, ModuleKind, Package};
+
+    use super::*;
+
+    #[test]
+    fn names_stay_within_their_package_or_are_whole() {
+        let package = |name: &str| Package {
+            name: name.to_owned(),
+            version: None,
+            grants: Vec::new(),
+        };
+        let module = |name: &str, package: u32| Module {
+            name: name.to_owned(),
+            package,
+            hash: ContentHash::of(name.as_bytes()),
+            size: 0,
+            kind: ModuleKind::JavaScript,
+            origin: None,
+            imports: BTreeMap::new(),
+            globals: Vec::new(),
+            grants: None,
+        };
+        let modules = vec![module("app:/main.js", 0), module("@a/p/lib/x.js", 1)];
+        let graph = Graph::new(0, vec![package(""), package("@a/p")], modules).unwrap();
+        let name =
+            |importer: u32, specifier: &str| name_of(&graph, graph.module(importer).unwrap(), specifier);
+        for (importer, specifier, means) in [
+            (0, "./a.js", Some("app:/a.js")),
+            (0, "./b/../a.js", Some("app:/a.js")),
+            (0, "../a.js", None),
+            (1, "./a.js", Some("@a/p/lib/a.js")),
+            (1, "../a.js", Some("@a/p/a.js")),
+            (1, "../../a.js", None),
+            (1, "./../../lib/x.js", None),
+            (1, "app:/main.js", Some("app:/main.js")),
+            (0, "./%2e%2e/a.js", Some("app:/%2e%2e/a.js")),
+        ] {
+            assert_eq!(
+                name(importer, specifier).as_deref(),
+                means,
+                "{importer} {specifier}"
+            );
+        }
+    }
+}

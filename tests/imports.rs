@@ -1,0 +1,171 @@
+//! Computed imports of modules that the lock knows, by `module` grants: RUN-46.
+
+use secure_runtime::Exit;
+use secure_runtime_loaders::ContentHash;
+
+use crate::support::{Ran, Scene, grant_table};
+
+const PLUGIN: &str = "export default 'plugin a';\n";
+
+/// A program with these grants, whose entry has a function `load` that imports what it is told; whose lock has `plugins/a.js`,
+/// `plugins/b.js` and `secret.js`, which only another module imports by literals; and a package `p` with these grants.
+fn scene(grants: &[&str], of_package: &[&str], main: &str) -> Scene {
+    let package = match of_package {
+        [] => String::new(),
+        grants => format!("[packages.p.grants]\n{}", grant_table(grants)),
+    };
+    let manifest = format!(
+        "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"./vendor/p/\"\n{package}\n[grants]\n{}",
+        grant_table(grants)
+    );
+    let tell = "const tell = async (name, load) => {\n\
+        try { console.log(`${name}: ${(await load(name)).default}`); }\n\
+        catch (error) {\n\
+          const isDenial = error.message.includes('is not allowed in');\n\
+          console.log(`${name}: ${error.name}${isDenial ? ', denied' : ''}`);\n\
+        }\n\
+      };\n";
+    Scene::new()
+        .file("secure.toml", manifest)
+        .file(
+            "main.js",
+            format!("import './registry.js';\nimport {{ load as inPackage }} from 'p';\nconst load = (name) => import(name);\n{tell}{main}"),
+        )
+        .file(
+            "registry.js",
+            "export default [() => import('./plugins/a.js'), () => import('./plugins/b.js'), () => import('./secret.js')];",
+        )
+        .file("plugins/a.js", PLUGIN)
+        .file("plugins/b.js", "import { fs } from 'cap:self';\nexport default await fs.readTextFile('data/b.txt');\n")
+        .file("secret.js", "export default 'secret';\n")
+        .file("data/b.txt", "what b may read")
+        .file("vendor/p/package.json", "{\"name\":\"p\",\"type\":\"module\",\"exports\":\"./index.js\"}")
+        .file("vendor/p/index.js", "export const load = (name) => import(name);\nexport { other } from './other.js';\n")
+        .file("vendor/p/other.js", "export const other = 1;\nexport default 'other of p';\n")
+}
+
+fn hash() -> String {
+    ContentHash::of(PLUGIN.as_bytes()).to_string()
+}
+
+fn imports(ran: &Ran) -> Vec<String> {
+    let decisions = ran.decisions().into_iter();
+    decisions
+        .filter(|decision| decision.contains(" module import "))
+        .collect()
+}
+
+/// RUN-46: a name below a granted one is imported, and that is recorded once; every other name is denied, of a module or not.
+#[test]
+fn a_granted_prefix_of_names_can_be_imported() {
+    let ran = scene(
+        &["module.import=app:/plugins/**"],
+        &[],
+        "await tell('./plugins/a.js', load);\nawait tell('./secret.js', load);\nawait tell('./none.js', load);\n\
+         await tell('app:/plugins/a.js', load);\nawait tell('./plugins/none.js', load);\n",
+    )
+    .run(&[])
+    .completed();
+    assert_eq!(
+        ran.out,
+        "./plugins/a.js: plugin a\n\
+         ./secret.js: TypeError, denied\n\
+         ./none.js: TypeError, denied\n\
+         app:/plugins/a.js: plugin a\n\
+         ./plugins/none.js: TypeError\n"
+    );
+    let zeros = "0".repeat(64);
+    let secret = ContentHash::of(b"export default 'secret';\n");
+    assert_eq!(
+        imports(&ran),
+        [
+            format!("allowed module import app:/plugins/a.js#{}", hash()),
+            format!("denied module import app:/secret.js#{secret}"),
+            format!("denied module import app:/none.js#blake3:{zeros}"),
+            format!("allowed module import app:/plugins/a.js#{}", hash()),
+            format!("allowed module import app:/plugins/none.js#blake3:{zeros}"),
+        ]
+    );
+}
+
+/// RUN-46: a hash can be granted under any name; other content of the program cannot be had by it.
+#[test]
+fn a_granted_hash_can_be_imported() {
+    let ran = scene(
+        &[&format!("module.import={}", hash())],
+        &[],
+        "await tell('./plugins/a.js', load);\nawait tell('./secret.js', load);\n",
+    )
+    .run(&[])
+    .completed();
+    assert_eq!(
+        ran.out,
+        "./plugins/a.js: plugin a\n./secret.js: TypeError, denied\n"
+    );
+}
+
+/// RUN-46: without a `module` grant nothing changes: the same for all that was not locked for the module, and nothing recorded.
+#[test]
+fn without_a_grant_only_what_was_locked_is_imported() {
+    let ran = scene(
+        &[],
+        &[],
+        "await tell('./plugins/a.js', load);\nawait tell('./none.js', load);\nawait load('./registry.js');\n",
+    )
+    .run(&[])
+    .completed();
+    assert_eq!(ran.out, "./plugins/a.js: TypeError\n./none.js: TypeError\n");
+    assert_eq!(imports(&ran), Vec::<String>::new());
+}
+
+/// RUN-46: whose grant it is that counts is the importing module's; what it imports runs with its own rights.
+#[test]
+fn a_package_imports_with_its_own_grant_and_gives_no_rights() {
+    let program = ["module.import=app:/plugins/**", "fs.read=./data/**"];
+    let main = "await tell('app:/plugins/b.js', inPackage);\nawait tell('./other.js', inPackage);\n\
+                await tell('./secret.js', inPackage);\nawait tell('../../secret.js', inPackage);\n";
+    let ran = scene(&program, &["module.import=app:/plugins/**"], main)
+        .run(&[])
+        .completed();
+    assert_eq!(
+        ran.out,
+        "app:/plugins/b.js: what b may read\n\
+         ./other.js: other of p\n\
+         ./secret.js: TypeError, denied\n\
+         ../../secret.js: TypeError\n"
+    );
+    let without = scene(&program, &[], "await tell('app:/plugins/b.js', inPackage);\n")
+        .run(&[])
+        .completed();
+    assert_eq!(without.out, "app:/plugins/b.js: TypeError\n");
+}
+
+/// RUN-46: a denial that nobody catches ends the program as any other does.
+#[test]
+fn an_uncaught_denial_is_a_denial() {
+    let ran = scene(
+        &["module.import=app:/plugins/**"],
+        &[],
+        "await load('./secret.js');",
+    )
+    .run(&[]);
+    let Ok(Exit::Denied(report, _)) = &ran.exit else {
+        panic!("{ran:#?}");
+    };
+    assert_eq!(report.module, "app:/main.js");
+    assert!(
+        report.operation.resource().starts_with("app:/secret.js#blake3:"),
+        "{report:?}"
+    );
+}
+
+/// RUN-46: static imports are never decided by grants: they are the lock's.
+#[test]
+fn a_static_import_is_never_granted() {
+    let scene = scene(&["module.import=app:/**"], &[], "import x from './missing.js';");
+    let ran = scene.run(&[]);
+    assert!(
+        matches!(&ran.exit, Err(said) if said.contains("missing.js")),
+        "{ran:#?}"
+    );
+}
