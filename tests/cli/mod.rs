@@ -9,6 +9,7 @@ mod malformed;
 mod review;
 mod revocation;
 mod signatures;
+mod stores;
 mod tokens;
 
 use std::path::PathBuf;
@@ -131,6 +132,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("malformed.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
+        include_str!("stores.rs"),
         include_str!("tokens.rs"),
     ]
     .concat();
@@ -145,5 +147,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 27);
+    assert_eq!(count, 28);
 }
