@@ -58,7 +58,6 @@ pub(super) fn kind_number(kind: ModuleKind) -> u64 {
 /// The number that stands for a transformation.
 pub(super) fn transformation_number(transformation: Transformation) -> u64 {
     match transformation {
-        Transformation::Types => 0,
         Transformation::CommonJs => 1,
         Transformation::ImportedCommonJs => 2,
         Transformation::Constants => 3,

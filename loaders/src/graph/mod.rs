@@ -124,8 +124,6 @@ pub struct Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transformation {
-    /// TypeScript, whose types were replaced by spaces.
-    Types,
     /// CommonJS that only CommonJS requires: it is evaluated when it is first required.
     CommonJs,
     /// CommonJS that ECMAScript modules import: it is evaluated when it is first imported or required.
@@ -135,18 +133,12 @@ pub enum Transformation {
 }
 
 impl Transformation {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Types,
-        Self::CommonJs,
-        Self::ImportedCommonJs,
-        Self::Constants,
-    ];
+    pub(crate) const ALL: [Self; 3] = [Self::CommonJs, Self::ImportedCommonJs, Self::Constants];
 
     /// As people call it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Types => "types stripped",
             Self::CommonJs | Self::ImportedCommonJs => "CommonJS",
             Self::Constants => "constants replaced",
         }

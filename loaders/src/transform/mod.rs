@@ -45,7 +45,6 @@ pub(crate) fn apply(
             Ok(CommonJs::parse(source)?.write(source, target, exports))
         }
         Transformation::Constants => Ok(constants::replace(source, &constants::in_module(source)?)),
-        Transformation::Types => Err(SyntaxProblem::at(source, 0, "TypeScript is not supported")),
     })
 }
 

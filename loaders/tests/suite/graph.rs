@@ -67,7 +67,6 @@ fn module(value: &Value) -> Module {
 fn origin(value: &Value) -> Origin {
     Origin {
         transformation: match number(&value["transformation"]) {
-            0 => Transformation::Types,
             1 => Transformation::CommonJs,
             2 => Transformation::ImportedCommonJs,
             3 => Transformation::Constants,
@@ -223,7 +222,6 @@ fn grants() -> impl Strategy<Value = Vec<String>> {
 /// What a module is, and what it was made of.
 fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
     let transformation = prop_oneof![
-        Just(Transformation::Types),
         Just(Transformation::CommonJs),
         Just(Transformation::ImportedCommonJs),
         Just(Transformation::Constants),
