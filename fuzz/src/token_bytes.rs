@@ -73,9 +73,14 @@ fn block_of_source(data: &[u8]) -> Option<BlockBuilder> {
         .split([';', ','])
         .map(|part| part.bytes().filter(|byte| opening(&byte)).count())
         .max();
-    let names_other_keys = ["ed25519/", "secp256r1/"]
-        .iter()
-        .any(|key| source.replace(KEY, "").contains(key));
+    let is_ours = |place: usize| {
+        let rest = source.get(place..).and_then(|rest| rest.strip_prefix(KEY));
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_hexdigit()))
+    };
+    let names_other_keys = ["ed25519/", "secp256r1/"].iter().any(|key| {
+        let mut places = source.match_indices(key).map(|(place, _)| place);
+        places.any(|place| !is_ours(place))
+    });
     if source.len() > MAX_SOURCE || deepest > Some(MAX_NESTING) || names_other_keys {
         return None;
     }
