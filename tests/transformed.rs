@@ -216,6 +216,32 @@ fn names_of_the_global_object() {
     );
 }
 
+/// RUN-9: a module of a package has a global object of its own, which is what its free names mean and nobody else's.
+#[test]
+fn global_objects_of_packages() {
+    let index = "
+        globalThis.mine = 1; self.setTimeout = 2;
+        const same = globalThis === global && global === self && globalThis.Math === Math && globalThis.Date === Date;
+        const kept = [globalThis.mine, setTimeout === 2, typeof globalThis.Array, Object.keys(globalThis).join()];
+        const frozen = [Object.isFrozen(globalThis.Array), Object.isFrozen(globalThis.Array.prototype)];
+        let denied; try { globalThis.Date.now() } catch (error) { denied = error.name }
+        exports.found = [same, ...kept, ...frozen, denied, typeof Deno, 'process' in globalThis].join(' ');
+        exports.other = require('./other').found";
+    let files = [
+        ("index.js", index),
+        (
+            "other.js",
+            "exports.found = [typeof globalThis.mine, globalThis.setTimeout === setTimeout].join()",
+        ),
+    ];
+    let main = "import p from 'p'; console.log(p.found); console.log(p.other);
+        console.log(typeof globalThis.mine, typeof global, Object.isFrozen(globalThis), globalThis.setTimeout === setTimeout)";
+    assert_eq!(
+        out(main, &files),
+        "true 1 false function mine true true CapabilityError undefined false\nundefined,true\nundefined undefined true true\n"
+    );
+}
+
 /// GRAPH-63: packages get the value that they were built for.
 #[test]
 fn constants() {

@@ -3,7 +3,9 @@
 //! `console`, `Date`, `Math` and `Intl` read or write something outside the isolate, so what they mean depends on who
 //! asks. A module that uses one of them freely gets an import of its own bindings, appended after its last line: imports
 //! are hoisted, so it works like a declaration at the top and moves no source position. A module that declares such a
-//! name itself keeps its own. What the appended line cannot reach (`globalThis.Date`) belongs to nobody and refuses.
+//! name itself keeps its own. What the appended line cannot reach (the properties of the global object itself) belongs to
+//! nobody and refuses. Modules of packages never see that object: `globalThis` is one of these names too, and means an object
+//! of the module's own.
 //!
 //! Which names a module uses freely is in the graph: it was found when the program was locked, and no source is parsed
 //! here. A graph that lies about it gains nothing: a name that is missing means the global that refuses, and one too
@@ -12,27 +14,33 @@
 use secure_runtime_loaders::Module;
 
 /// The names, and for each a text without which a module that uses it has no need for the binding.
-const NAMES: [(&str, &str); 6] = [
+const NAMES: [(&str, &str); 7] = [
     ("console", ""),
     ("Date", ""),
     ("Math", "random"),
     ("Intl", "DateTimeFormat"),
+    ("globalThis", ""),
     ("global", ""),
     ("self", ""),
 ];
 
+/// The names of the global object.
+const GLOBAL_OBJECT: [&str; 3] = ["globalThis", "global", "self"];
+
 /// The names of the module that get bindings.
 pub(super) fn bound_names(module: &Module, source: &str) -> Vec<&'static str> {
     let used = |name: &str| module.globals.iter().any(|global| global == name);
-    // What Node.js and browsers call the global object. The program's own ECMAScript modules say `globalThis`.
     let is_given = |name: &str| match name {
+        // The program's own modules see the global object as it is, and in ECMAScript modules say `globalThis`.
+        "globalThis" | "self" => module.package != 0,
         "global" => module.package != 0 || is_common_js(module),
-        "self" => module.package != 0,
         _ => true,
     };
+    // What a module finds on a global object of its own must be what its free names mean: `self.Math === Math`.
+    let has_own = module.package != 0 && GLOBAL_OBJECT.into_iter().any(used);
     NAMES
         .into_iter()
-        .filter(|(name, needs)| used(name) && source.contains(needs) && is_given(name))
+        .filter(|(name, needs)| used(name) && is_given(name) && (has_own || source.contains(needs)))
         .map(|(name, _)| name)
         .collect()
 }

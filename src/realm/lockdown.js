@@ -8,7 +8,7 @@
   const { core, ops, families, seal, CapabilityError } = secure;
   const permits = new Set(secure.permits);
   const {
-    defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
+    defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
   const { apply, construct, ownKeys } = Reflect;
 
@@ -234,6 +234,15 @@
 
   for (const value of queue) freeze(value);
 
+  // `value` and the functions that it has; all else that a binding leads to is frozen already.
+  const frozen = (value) => {
+    for (const key of ownKeys(value)) {
+      const part = getOwnPropertyDescriptor(value, key).value;
+      if (typeof part === "function" && !isFrozen(part)) frozen(part);
+    }
+    return freeze(value);
+  };
+
   // ---- for Rust -------------------------------------------------------------------------------------------------
   const reader = (handle, op) => () => op(handle);
   return {
@@ -247,15 +256,31 @@
     // What a module's free names mean: see src/modules/scope.rs.
     bindings(chain, label, names) {
       const now = reader(ops.op_sr_clock(chain), ops.op_sr_clock_now);
+      const make = {
+        __proto__: null,
+        console: () => frozen(web.makeConsole(label, print)),
+        Date: () => frozen(makeDate(now)),
+        Math: () => frozen(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number))),
+        Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
+        // Packages keep things on the global object. Each module of theirs has one of its own: what it writes there, no
+        // other module sees, and what it reads there is what its free names mean.
+        globalThis: () => label === null ? globalThis : makeGlobal(),
+        global: () => meaning("globalThis"),
+        self: () => meaning("globalThis"),
+      };
+      const meanings = { __proto__: null };
+      const meaning = (name) => meanings[name] ??= make[name]();
+      const makeGlobal = () => {
+        const own = create(Object.prototype);
+        for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));
+        for (const name of ["console", "Date", "Math", "Intl"]) {
+          if (name in own) defineProperty(own, name, hidden(meaning(name)));
+        }
+        for (const name of ["globalThis", "global", "self"]) defineProperty(own, name, hidden(own));
+        return own;
+      };
       const exports = { __proto__: null };
-      for (const name of names) {
-        if (name === "console") exports.console = freeze(web.makeConsole(label, print));
-        else if (name === "Date") exports.Date = freeze(makeDate(now));
-        else if (name === "Math") exports.Math = freeze(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number)));
-        else if (name === "Intl" && RealDateTimeFormat !== undefined) exports.Intl = freeze(makeIntl(now));
-        else if (name === "global" || name === "self") exports[name] = globalThis;
-        else exports[name] = globalThis[name];
-      }
+      for (const name of names) exports[name] = meaning(name);
       return freeze(exports);
     },
   };

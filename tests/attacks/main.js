@@ -39,6 +39,8 @@ export default async function main([argument]) {
     base,
     server,
     refuses,
+    // The global object itself. Modules of packages find a copy of it.
+    shared: globalThis,
     denied: (what, call) => refuses(what, "CapabilityError", call),
   };
   let came;

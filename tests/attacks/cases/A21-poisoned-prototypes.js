@@ -33,10 +33,10 @@ const targets = {
   Error: [Error, ["captureStackTrace", "prepareStackTrace", "stackTraceLimit"]],
   URL: [URL, ["canParse"]],
   console: [console, ["log"]],
-  globalThis: [globalThis, ["Array", "Object", "URL", "fetch", "undefined", "poison"]],
 };
 
-export async function attack({ a, refuses }) {
+export async function attack({ a, shared, refuses }) {
+  targets["the global object"] = [shared, ["Array", "Object", "URL", "fetch", "undefined", "poison"]];
   let stolen;
   const poison = (thief) => {
     stolen = thief;
@@ -62,6 +62,9 @@ export async function attack({ a, refuses }) {
     }
     gained += await refuses(`prototype of ${name}`, "TypeError", () => Object.setPrototypeOf(owner, { poison }));
   }
+  // A module's own copy of the global object may be changed, and nobody else sees it.
+  globalThis.Array = globalThis.poison = poison;
+  gained += a.sees(poison);
   a.use(["data/a.txt"]);
   if (stolen !== undefined) gained += "the victim's callback was stolen; ";
   return gained;
@@ -72,3 +75,4 @@ export async function control({ a }) {
 }
 //// a/index.js
 export const use = (list) => list.map((path) => `read ${path}`);
+export const sees = (poison) => [globalThis.Array, Array, globalThis.poison, self.Array].includes(poison) ? "the victim sees it; " : "";

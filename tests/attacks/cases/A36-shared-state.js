@@ -4,17 +4,21 @@ title = "nothing that two modules share holds state: every shared object is froz
 expect = "nothing"
 audit = []
 app_grants = ["fs.read=./data/**"]
+[a]
+grants = []
 ---*/
 import * as own from "cap:self";
 
-function shared() {
+function reachable(global) {
   const found = new Map();
   const visit = (value, way) => {
     if ((typeof value === "object" && value !== null) || typeof value === "function") {
       if (!found.has(value)) found.set(value, way);
     }
   };
-  visit(globalThis, "globalThis");
+  visit(global, "globalThis");
+  // A copy of the global object is not shared; what it has is.
+  for (const key of Reflect.ownKeys(globalThis)) if (globalThis[key] !== globalThis) visit(globalThis[key], `own ${String(key)}`);
   const samples = {
     "async function": async () => {}, generator: function* () {}, "async generator": async function* () {},
     "array iterator": [][Symbol.iterator](), "map iterator": new Map().entries(), "set iterator": new Set().values(),
@@ -38,9 +42,9 @@ function shared() {
   return found;
 }
 
-export async function attack() {
-  let gained = "";
-  for (const [value, way] of shared()) {
+export async function attack({ a, shared }) {
+  let gained = a.global === globalThis || a.global === shared ? "the copy is shared; " : "";
+  for (const [value, way] of reachable(shared)) {
     if (!Object.isFrozen(value)) gained += `${way} is not frozen; `;
     for (const key of Reflect.ownKeys(value)) {
       const descriptor = Reflect.getOwnPropertyDescriptor(value, key);
@@ -66,7 +70,9 @@ export async function attack() {
   return gained;
 }
 
-export async function control() {
-  const found = shared();
+export async function control({ shared }) {
+  const found = reachable(shared);
   return found.size > 300 && found.has(Error) && found.has(own.fs);
 }
+//// a/index.js
+export const global = globalThis;

@@ -4,22 +4,22 @@ title = "there is no shared memory, no WebAssembly, no worker and no clock to ma
 expect = "nothing"
 audit = []
 ---*/
-export async function attack({ refuses }) {
+export async function attack({ shared, refuses }) {
   let gained = "";
   for (const name of ["SharedArrayBuffer", "Atomics", "WebAssembly", "Worker", "performance", "Temporal", "ShadowRealm", "fetch", "crypto", "queueTask"]) {
-    if (name in globalThis) gained += `${name}; `;
+    if (name in globalThis || name in shared) gained += `${name}; `;
   }
   if (structuredClone(new ArrayBuffer(1)).constructor !== ArrayBuffer) gained += "structuredClone; ";
-  gained += await refuses("Date.now", "CapabilityError", () => globalThis.Date.now());
-  gained += await refuses("new Date", "CapabilityError", () => new globalThis.Date());
-  gained += await refuses("Date()", "CapabilityError", () => globalThis.Date());
-  gained += await refuses("construct", "CapabilityError", () => Reflect.construct(globalThis.Date, [], Object));
-  gained += await refuses("constructor", "CapabilityError", () => new (new globalThis.Date(0).constructor)());
-  gained += await refuses("extends", "CapabilityError", () => new (class extends globalThis.Date {})());
-  gained += await refuses("Math.random", "CapabilityError", () => globalThis.Math.random());
+  gained += await refuses("Date.now", "CapabilityError", () => shared.Date.now());
+  gained += await refuses("new Date", "CapabilityError", () => new shared.Date());
+  gained += await refuses("Date()", "CapabilityError", () => shared.Date());
+  gained += await refuses("construct", "CapabilityError", () => Reflect.construct(shared.Date, [], Object));
+  gained += await refuses("constructor", "CapabilityError", () => new (new shared.Date(0).constructor)());
+  gained += await refuses("extends", "CapabilityError", () => new (class extends shared.Date {})());
+  gained += await refuses("Math.random", "CapabilityError", () => shared.Math.random());
   let format;
   try {
-    format = new globalThis.Intl.DateTimeFormat();
+    format = new shared.Intl.DateTimeFormat();
   } catch {
     // An engine that has no such thing.
   }
@@ -33,6 +33,6 @@ export async function attack({ refuses }) {
   return gained;
 }
 
-export async function control() {
-  return new globalThis.Date(0).getTime() === 0 && new globalThis.Date(2020, 0).getFullYear() === 2020 && Math.max(1, 2) === 2;
+export async function control({ shared }) {
+  return new shared.Date(0).getTime() === 0 && new shared.Date(2020, 0).getFullYear() === 2020 && Math.max(1, 2) === 2;
 }

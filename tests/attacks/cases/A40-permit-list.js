@@ -14,15 +14,22 @@ Uint32Array URIError WeakMap WeakRef WeakSet JSON Reflect Intl console setTimeou
 clearInterval queueMicrotask structuredClone URL URLSearchParams TextEncoder TextDecoder AbortController AbortSignal
 `.trim().split(/\s+/));
 
-export async function attack() {
+export async function attack({ shared }) {
   let gained = "";
-  for (let object = globalThis; object !== null; object = Object.getPrototypeOf(object)) {
-    if (object === Object.prototype) break;
-    for (const key of Reflect.ownKeys(object)) {
-      if (key === Symbol.toStringTag || key === "constructor") continue;
-      if (!reviewed.has(key)) gained += `${String(key)}; `;
+  for (const global of [shared, globalThis]) {
+    for (let object = global; object !== null && object !== Object.prototype; object = Object.getPrototypeOf(object)) {
+      for (const key of Reflect.ownKeys(object)) {
+        if (key === Symbol.toStringTag || key === "constructor") continue;
+        // What a copy of the global object has besides: itself.
+        if (global === globalThis && ["global", "self"].includes(key) && object[key] === globalThis) continue;
+        if (!reviewed.has(key)) gained += `${String(key)}; `;
+      }
+      // A copy may be changed, and nothing that others share with it.
+      if (object !== globalThis && !Object.isFrozen(object)) gained += "it can be changed; ";
     }
-    if (!Object.isFrozen(object)) gained += "it can be changed; ";
+    for (const key of Reflect.ownKeys(global)) {
+      if (global[key] !== globalThis && !Object.isFrozen(global[key])) gained += `${String(key)} can be changed; `;
+    }
   }
   return gained;
 }
