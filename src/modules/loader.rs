@@ -14,13 +14,15 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
-use super::scope;
+use super::{portable, scope};
 use crate::extensions::{Chain, Gate};
 
 /// What guests import their capabilities from.
 const SELF: &str = "cap:self";
 /// What the loader lets modules import the meaning of their free names from.
 pub(super) const BINDINGS: &str = "cap:bindings";
+/// An empty module, for what QuickJS's bindings take for an import.
+const NOTHING: &str = "cap:nothing";
 /// The value behind either: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
 const VALUE_TYPE: &str = "secure-runtime";
@@ -34,6 +36,13 @@ pub(crate) struct GraphLoader {
     by_url: HashMap<String, u32>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
+    portable: Option<Portable>,
+}
+
+/// On QuickJS, what the imports of the modules that were loaded are called.
+struct Portable {
+    names: portable::Names,
+    imports: RefCell<HashMap<u32, portable::Imports>>,
 }
 
 impl GraphLoader {
@@ -50,7 +59,15 @@ impl GraphLoader {
             }
             urls.push(url);
         }
+        let portable = match cfg!(feature = "quickjs") {
+            true => Some(Portable {
+                names: portable::Names::new()?,
+                imports: RefCell::default(),
+            }),
+            false => None,
+        };
         Ok(Rc::new(GraphLoader {
+            portable,
             graph,
             gate,
             bytes,
@@ -74,6 +91,22 @@ impl GraphLoader {
     pub(crate) fn name_of(&self, url: &str) -> Option<&str> {
         let module = self.by_url.get(url)?;
         self.graph.module(*module).map(|module| module.name.as_str())
+    }
+}
+
+impl Portable {
+    /// The source of a module as QuickJS gets it.
+    fn rewrite(&self, module: u32, source: &str, bindings: &[&str]) -> Result<String, String> {
+        let (text, imports) = self.names.rewrite(module, source, bindings, BINDINGS)?;
+        self.imports.borrow_mut().insert(module, imports);
+        Ok(text)
+    }
+
+    /// What the import with this name is of. None where `name` is none of the module's imports.
+    fn specifier(&self, name: &str, module: u32) -> Option<String> {
+        let imports = self.imports.borrow();
+        let specifier = self.names.specifier(name, module, imports.get(&module)?)?;
+        Some(specifier.to_owned())
     }
 }
 
@@ -145,6 +178,15 @@ impl ModuleLoader for GraphLoader {
                 "import {specifier:?}: the importing module is not part of the program"
             )));
         };
+        let name_of_import = match &self.portable {
+            Some(portable) => match portable.specifier(specifier, *from) {
+                // What modules that are imported dynamically import by declarations is asked for as dynamic too.
+                None if kind == ResolutionKind::Import => return parse_url(NOTHING),
+                found => found,
+            },
+            None => None,
+        };
+        let specifier = name_of_import.as_deref().unwrap_or(specifier);
         if specifier == SELF || specifier == BINDINGS {
             return parse_url(&format!("{specifier}/{from}"));
         }
@@ -201,6 +243,16 @@ impl GraphLoader {
             let code = ModuleSourceCode::String(FastString::from(self.own_source(own)));
             return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
         }
+        if specifier.as_str() == NOTHING {
+            let (kind, text) = match requested {
+                RequestedModuleType::Json => (ModuleType::Json, "null"),
+                RequestedModuleType::Text => (ModuleType::Text, ""),
+                RequestedModuleType::Bytes => (ModuleType::Bytes, ""),
+                _ => (ModuleType::JavaScript, ""),
+            };
+            let code = ModuleSourceCode::String(FastString::from_static(text));
+            return Ok(ModuleSource::new(kind, code, specifier, None));
+        }
         let index = self.by_url.get(specifier.as_str()).copied();
         let (Some(index), Some(module), Some(bytes)) = (
             index,
@@ -223,7 +275,12 @@ impl GraphLoader {
         match (module.kind, requested) {
             (ModuleKind::JavaScript, RequestedModuleType::None) => {
                 let names = scope::bound_names(module, text);
-                let source = scope::with_bindings(text, &names);
+                let source = match &self.portable {
+                    Some(portable) => portable
+                        .rewrite(index, text, &names)
+                        .map_err(|problem| refused(format!("{}: {problem}", module.name)))?,
+                    None => scope::with_bindings(text, &names),
+                };
                 self.names.borrow_mut().insert(index, names);
                 let code = ModuleSourceCode::String(FastString::from(source));
                 Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None))

@@ -3,6 +3,7 @@
 mod dynamic;
 mod loader;
 mod plan;
+mod portable;
 mod scope;
 
 pub(crate) use loader::{CapabilityModules, Factory, GraphLoader};

@@ -23,6 +23,7 @@ pub use self::limits::{LimitHit, Limits};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtError};
 
 pub(crate) use self::isolate::PrintSink;
+pub(crate) use self::thread::keep_no_code;
 
 use self::answer::Answer;
 use self::limits::Brake;

@@ -17,11 +17,24 @@ type Order = (Job, Sender<io::Result<()>>);
 /// The stack of an isolate's thread, in bytes. The engines limit JavaScript to less than this by themselves.
 const STACK: usize = 8 << 20;
 
+/// Keeps QuickJS's bindings from keeping compiled code in a folder of the user, where they would find it by a hash that is easy to
+/// forge, and run it unseen. To be called before other threads read the environment.
+pub(crate) fn keep_no_code() {
+    /// What the bindings look for when they first compile something.
+    const VARIABLE: &str = "V82JSC_NO_BC_CACHE";
+    if cfg!(feature = "quickjs") && std::env::var_os(VARIABLE).is_none() {
+        // SAFETY: Rust's own readers of the environment wait for each other. What remains is C code that reads it in another thread
+        // at this moment: the command line has none yet, and embedders are told to set the variable themselves (README).
+        unsafe { std::env::set_var(VARIABLE, "1") };
+    }
+}
+
 static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
 /// Runs the job on a new thread that may hold an isolate.
 pub(super) fn spawn(job: Job) -> io::Result<()> {
     let host = HOST.get_or_init(|| {
+        keep_no_code();
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
             deno_core::JsRuntime::init_platform(None);

@@ -279,3 +279,30 @@ fn a77_the_manifest_cannot_give_a_package_other_files_than_were_locked() {
     let fewer = Scene::copy(&scene).file("secure.toml", manifest.replace("./**", "./data/**"));
     assert!(fewer.run(&[]).completed().out.contains("locked"));
 }
+
+/// RUN-47, A75: what an engine compiled is kept nowhere, so nobody can put other code in its place.
+#[test]
+fn a75_no_compiled_code_is_kept() {
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&[], ""))
+        .file("main.js", "console.log(1)");
+    let home = scene.base().parent().unwrap().join("home");
+    std::fs::create_dir(&home).unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_secure-runtime"))
+        .args(["run"])
+        .current_dir(scene.base())
+        .env_clear()
+        .env("HOME", &home)
+        .env(
+            "SECURE_RUNTIME_STORE",
+            scene.base().parent().unwrap().join("store"),
+        )
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "1\n", "{ran:?}");
+    let kept: Vec<_> = std::fs::read_dir(&home)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(kept.is_empty(), "{kept:?}");
+}

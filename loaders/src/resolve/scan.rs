@@ -3,13 +3,16 @@
 //! A real parser reads the whole file: `im\u0070ort`, comments between the words and imports inside
 //! template strings are found or not exactly as the language says.
 
+use std::ops::Range;
+
 use oxc_allocator::Allocator;
-use oxc_ast::ast::{Expression, ObjectPropertyKind, Statement, StringLiteral, WithClause};
+use oxc_ast::ast::{Expression, ObjectPropertyKind, Program, Statement, StringLiteral, WithClause};
 use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
 use oxc_span::{SourceType, Span};
 
 use super::error::ImportProblem;
+use crate::graph::ModuleKind;
 use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
 use crate::transform::commonjs::CommonJs;
@@ -116,19 +119,7 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     let program = &parsed.program;
     let mut lines = Lines::new(source);
     let mut found = Scan::default();
-    for statement in &program.body {
-        let (literal, clause, phase) = match statement {
-            Statement::ImportDeclaration(import) => (
-                &import.source,
-                import.with_clause.as_deref(),
-                import.phase.is_some(),
-            ),
-            Statement::ExportFromDeclaration(export) => {
-                (&export.source, export.with_clause.as_deref(), false)
-            }
-            Statement::ExportAllDeclaration(export) => (&export.source, export.with_clause.as_deref(), false),
-            _ => continue,
-        };
+    for (literal, clause, phase) in declarations(program) {
         found
             .imports
             .push(static_import(&mut lines, literal, clause, phase));
@@ -153,6 +144,77 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     found.globals = used.map(|(name, _)| name.as_str().to_owned()).collect();
     found.globals.sort_unstable();
     Ok(found)
+}
+
+/// What the declarations of a module import: the literal, its `with`, and whether it asks for something other than the module's
+/// evaluation.
+fn declarations<'a, 'b>(
+    program: &'b Program<'a>,
+) -> impl Iterator<Item = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool)> {
+    program.body.iter().filter_map(|statement| match statement {
+        Statement::ImportDeclaration(import) => Some((
+            &import.source,
+            import.with_clause.as_deref(),
+            import.phase.is_some(),
+        )),
+        Statement::ExportFromDeclaration(export) => {
+            Some((&export.source, export.with_clause.as_deref(), false))
+        }
+        Statement::ExportAllDeclaration(export) => {
+            Some((&export.source, export.with_clause.as_deref(), false))
+        }
+        _ => None,
+    })
+}
+
+/// An `import … from "…"`, `import "…"` or `export … from "…"` of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticImport {
+    /// What it imports.
+    pub specifier: String,
+    /// Where the literal stands in the source, with its quotes, in bytes.
+    pub literal: Range<usize>,
+    /// What kind of module its `with` says that this is.
+    pub kind: Option<ModuleKind>,
+}
+
+/// The declarations of an ECMAScript module that import something, in their order.
+///
+/// Locking a program finds them as well; this is for engines that do not say by themselves what a module imports.
+///
+/// # Errors
+/// A syntax error, or a declaration that no locked program has.
+pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> {
+    /// Of the stack of whoever calls this.
+    const AVAILABLE: usize = 1 << 20;
+    syntax::with_stack(source, AVAILABLE, || {
+        let allocator = Allocator::default();
+        let parsed = syntax::parse(&allocator, source, SourceType::mjs())
+            .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
+        let mut lines = Lines::new(source);
+        let mut found = Vec::new();
+        for (literal, clause, phase) in declarations(&parsed.program) {
+            let import = static_import(&mut lines, literal, clause, phase);
+            if let Some(problem) = import.problem {
+                return Err(SyntaxProblem::at(
+                    source,
+                    literal.span.start,
+                    &problem.to_string(),
+                ));
+            }
+            found.push(StaticImport {
+                specifier: import.specifier,
+                literal: literal.span.start as usize..literal.span.end as usize,
+                kind: match import.announced {
+                    Announced::Nothing => None,
+                    Announced::Json => Some(ModuleKind::Json),
+                    Announced::Text => Some(ModuleKind::Text),
+                    Announced::Bytes => Some(ModuleKind::Bytes),
+                },
+            });
+        }
+        Ok(found)
+    })
 }
 
 fn common_js(source: &str) -> Result<Scan, SyntaxProblem> {
