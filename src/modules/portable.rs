@@ -66,6 +66,16 @@ impl Names {
         let mut at = 0;
         for import in &found {
             let name = self.name(module, number(&import.specifier, import.kind));
+            // What stands in a comment of a declaration would be taken for a part of it.
+            for comment in &import.comments {
+                body.push_str(source.get(at..comment.start).unwrap_or_default());
+                let text = source.get(comment.clone()).unwrap_or_default();
+                body.extend(text.chars().map(|character| match character {
+                    '\n' | '\r' | '\u{2028}' | '\u{2029}' => character,
+                    _ => ' ',
+                }));
+                at = comment.end;
+            }
             body.push_str(source.get(at..import.literal.start).unwrap_or_default());
             body.push('"');
             body.push_str(&name);
@@ -124,7 +134,7 @@ mod tests {
             secret: "7".to_owned(),
         };
         let source = "#!/bin/x\nconst a = /\"/; import { fs } from \"cap:self\"; // \"\n\
-                      export * from './b.js'; import c from './c.json' with { type: 'json' }; import 'cap:self'";
+                      export * /* with type x */ from './b.js'; import c from './c.json' with { type: 'json' }; import 'cap:self'";
         let (text, imports) = names
             .rewrite(3, source, &["Date", "console"], "cap:bindings")
             .unwrap();
@@ -133,7 +143,7 @@ mod tests {
             "import{}from\"import:7/3/0\";import{}from\"import:7/3/1\";import{}from\"import:7/3/2\"with{type:\"json\"};\
              import{Date,console}from\"import:7/3/3\";///bin/x\n\
              const a = /\"/; import { fs } from \"import:7/3/0\"; // \"\n\
-             export * from \"import:7/3/1\"; import c from \"import:7/3/2\" with { type: 'json' }; import \"import:7/3/0\""
+             export *                   from \"import:7/3/1\"; import c from \"import:7/3/2\" with { type: 'json' }; import \"import:7/3/0\""
         );
         let specifier = |name: &str, module: u32| names.specifier(name, module, &imports);
         assert_eq!(specifier("import:7/3/0", 3), Some("cap:self"));

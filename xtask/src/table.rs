@@ -19,6 +19,15 @@ const TABLE: &str = "docs/packages.md";
 /// Packages that continuous integration tries: one of each form that packages have.
 const FEW: [&str; 6] = ["ajv", "debug", "marked", "qs", "react", "semver"];
 
+/// Packages that have the names of modules of Node.js, and work without it: bundlers take them, and so does who installs them.
+const SUPPORT: [(&str, &str); 5] = [
+    ("assert", "2.1.0"),
+    ("path", "npm:path-browserify@1.0.1"),
+    ("timers", "npm:timers-browserify@2.0.12"),
+    ("url", "0.11.4"),
+    ("util", "0.12.5"),
+];
+
 /// What the entry module does. It names what it found, so that a package that exports nothing is not taken for one that works.
 const PROGRAM: &str = "import * as all from \"it\";\nconsole.log(JSON.stringify(Object.keys(all)));\n";
 
@@ -111,9 +120,12 @@ fn list() -> Result<Vec<Listed>> {
 /// Puts the packages, with what they need, into one `node_modules`, as npm lays it out.
 fn install(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
     setup::install_npm()?;
-    let dependencies: Vec<String> = chosen
+    let chosen = chosen
         .iter()
-        .map(|package| format!("{:?}: {:?}", package.name, package.version))
+        .map(|package| (package.name.as_str(), package.version.as_str()));
+    let dependencies: Vec<String> = chosen
+        .chain(SUPPORT)
+        .map(|(name, version)| format!("{name:?}: {version:?}"))
         .collect();
     let package_json = format!(
         "{{ \"private\": true, \"dependencies\": {{ {} }} }}\n",

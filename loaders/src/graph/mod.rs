@@ -128,7 +128,7 @@ pub enum Transformation {
     CommonJs,
     /// CommonJS that ECMAScript modules import: it is evaluated when it is first imported or required.
     ImportedCommonJs,
-    /// An ECMAScript module in which `process.env.NODE_ENV` was replaced by `"production"`.
+    /// An ECMAScript module in which `process.env.NODE_ENV` was replaced by `"production"`, and other variables by nothing.
     Constants,
 }
 

@@ -7,16 +7,17 @@ use std::ops::Range;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Program, Statement, StringLiteral, WithClause};
+use oxc_ast::comments_range;
 use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
-use oxc_span::{SourceType, Span};
+use oxc_span::{GetSpan, SourceType, Span};
 
 use super::error::ImportProblem;
 use crate::graph::ModuleKind;
 use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
 use crate::transform::commonjs::CommonJs;
-use crate::transform::constants;
+use crate::transform::constants::{self, Constant};
 
 /// What [`scan`] found in a module.
 #[derive(Debug, Default)]
@@ -37,8 +38,8 @@ pub(super) enum Form {
     /// What the engine takes as it is.
     #[default]
     Plain,
-    /// An ECMAScript module with `process.env.NODE_ENV` at these places.
-    Constants(Vec<Span>),
+    /// An ECMAScript module with `process.env.NAME` at these places.
+    Constants(Vec<Constant>),
     /// CommonJS.
     CommonJs(CommonJs),
 }
@@ -119,7 +120,7 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     let program = &parsed.program;
     let mut lines = Lines::new(source);
     let mut found = Scan::default();
-    for (literal, clause, phase) in declarations(program) {
+    for (_, (literal, clause, phase)) in declarations(program) {
         found
             .imports
             .push(static_import(&mut lines, literal, clause, phase));
@@ -146,26 +147,31 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     Ok(found)
 }
 
-/// What the declarations of a module import: the literal, its `with`, and whether it asks for something other than the module's
+fn range(span: Span) -> Range<usize> {
+    span.start as usize..span.end as usize
+}
+
+/// The declarations by which a module imports: where each stands, and of what it imports the literal, its `with`, and whether it asks for something other than the module's
 /// evaluation.
-fn declarations<'a, 'b>(
-    program: &'b Program<'a>,
-) -> impl Iterator<Item = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool)> {
-    program.body.iter().filter_map(|statement| match statement {
-        Statement::ImportDeclaration(import) => Some((
-            &import.source,
-            import.with_clause.as_deref(),
-            import.phase.is_some(),
-        )),
-        Statement::ExportFromDeclaration(export) => {
-            Some((&export.source, export.with_clause.as_deref(), false))
-        }
-        Statement::ExportAllDeclaration(export) => {
-            Some((&export.source, export.with_clause.as_deref(), false))
-        }
-        _ => None,
+fn declarations<'a, 'b>(program: &'b Program<'a>) -> impl Iterator<Item = (Span, Imported<'a, 'b>)> {
+    program.body.iter().filter_map(|statement| {
+        let imported = match statement {
+            Statement::ImportDeclaration(import) => (
+                &import.source,
+                import.with_clause.as_deref(),
+                import.phase.is_some(),
+            ),
+            Statement::ExportFromDeclaration(export) => {
+                (&export.source, export.with_clause.as_deref(), false)
+            }
+            Statement::ExportAllDeclaration(export) => (&export.source, export.with_clause.as_deref(), false),
+            _ => return None,
+        };
+        Some((statement.span(), imported))
     })
 }
+
+type Imported<'a, 'b> = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool);
 
 /// An `import … from "…"`, `import "…"` or `export … from "…"` of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +180,8 @@ pub struct StaticImport {
     pub specifier: String,
     /// Where the literal stands in the source, with its quotes, in bytes.
     pub literal: Range<usize>,
+    /// Where the declaration has comments before the literal, in bytes.
+    pub comments: Vec<Range<usize>>,
     /// What kind of module its `with` says that this is.
     pub kind: Option<ModuleKind>,
 }
@@ -193,7 +201,7 @@ pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> 
             .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
         let mut lines = Lines::new(source);
         let mut found = Vec::new();
-        for (literal, clause, phase) in declarations(&parsed.program) {
+        for (declaration, (literal, clause, phase)) in declarations(&parsed.program) {
             let import = static_import(&mut lines, literal, clause, phase);
             if let Some(problem) = import.problem {
                 return Err(SyntaxProblem::at(
@@ -204,7 +212,10 @@ pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> 
             }
             found.push(StaticImport {
                 specifier: import.specifier,
-                literal: literal.span.start as usize..literal.span.end as usize,
+                literal: range(literal.span),
+                comments: comments_range(&parsed.program.comments, declaration.start..literal.span.start)
+                    .map(|comment| range(comment.span))
+                    .collect(),
                 kind: match import.announced {
                     Announced::Nothing => None,
                     Announced::Json => Some(ModuleKind::Json),

@@ -9,7 +9,7 @@ use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{Scoping, SemanticBuilder, SymbolId};
 use oxc_span::{SourceType, Span};
 
-use super::constants;
+use super::constants::{self, Constant};
 use super::names::Names;
 use crate::syntax::{self, SyntaxProblem};
 
@@ -29,7 +29,7 @@ pub(crate) struct CommonJs {
     pub(crate) names: Names,
     /// The names that it uses freely, besides those that it is given; in ascending order.
     pub(crate) globals: Vec<String>,
-    constants: Vec<Span>,
+    constants: Vec<Constant>,
 }
 
 /// What a `require` finds.
@@ -100,7 +100,14 @@ impl CommonJs {
                 .collect(),
             names: finder.names,
             globals,
-            constants: finder.constants.into_iter().map(in_source).collect(),
+            constants: finder
+                .constants
+                .into_iter()
+                .map(|constant| Constant {
+                    span: in_source(constant.span),
+                    ..constant
+                })
+                .collect(),
         })
     }
 
@@ -221,7 +228,7 @@ struct Finder<'s> {
     scoping: &'s Scoping,
     require: Option<SymbolId>,
     required: Vec<(String, u32)>,
-    constants: Vec<Span>,
+    constants: Vec<Constant>,
     replaced: usize,
     names: Names,
 }
@@ -236,11 +243,11 @@ impl Finder<'_> {
 
 impl<'a> Visit<'a> for Finder<'_> {
     fn visit_expression(&mut self, expression: &Expression<'a>) {
-        if let Some((process, span)) = constants::find(expression)
+        if let Some((process, constant)) = constants::find(expression)
             && constants::is_free(self.scoping, process)
         {
             self.replaced += 1;
-            self.constants.push(span);
+            self.constants.push(constant);
             return;
         }
         walk::walk_expression(self, expression);

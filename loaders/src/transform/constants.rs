@@ -1,24 +1,43 @@
-//! `process.env.NODE_ENV`, which packages ask for what they were built for.
+//! `process.env.NAME`: packages ask `NODE_ENV` what they were built for, and the others whether somebody debugs them.
 
 use oxc_allocator::Allocator;
-use oxc_ast::ast::{Expression, IdentifierReference, Program, StaticMemberExpression};
+use oxc_ast::ast::{Expression, IdentifierReference, Program};
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::{SourceType, Span};
 
 use crate::syntax::{self, SyntaxProblem};
 
-/// What it is replaced by, as bundlers do.
-const VALUE: &str = "\"production\"";
+/// A variable of the environment that is asked for, and what is written in its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Constant {
+    /// Where it is asked for.
+    pub(crate) span: Span,
+    /// What is written there.
+    pub(crate) value: &'static str,
+}
+
+impl Constant {
+    /// `NODE_ENV` is what bundlers say it is; the environment has no other variable.
+    fn new(span: Span, name: &str) -> Self {
+        let value = match name {
+            "NODE_ENV" => "\"production\"",
+            _ => "(void 0)",
+        };
+        Self { span, value }
+    }
+}
 
 /// Whether a source may have it at all. Most have not, and need not be looked at more closely.
 pub(crate) fn may_have(source: &str) -> bool {
-    source.contains("NODE_ENV")
+    source.contains("process") && source.contains("env")
 }
 
-/// `process.env.NODE_ENV`, if `expression` is that: the reference to `process`, which may be a name of the module's own,
-/// and the place of it all.
-pub(crate) fn find<'a, 'b>(expression: &'b Expression<'a>) -> Option<(&'b IdentifierReference<'a>, Span)> {
+/// `process.env.NAME`, if `expression` is that: the reference to `process`, which may be a name of the module's own, and what to
+/// write in its place.
+pub(crate) fn find<'a, 'b>(
+    expression: &'b Expression<'a>,
+) -> Option<(&'b IdentifierReference<'a>, Constant)> {
     let Expression::StaticMemberExpression(whole) = expression else {
         return None;
     };
@@ -28,15 +47,20 @@ pub(crate) fn find<'a, 'b>(expression: &'b Expression<'a>) -> Option<(&'b Identi
     let Expression::Identifier(process) = &environment.object else {
         return None;
     };
-    let plain = |member: &StaticMemberExpression<'_>, name: &str| {
-        !member.optional && member.property.name.as_str() == name
-    };
-    (plain(whole, "NODE_ENV") && plain(environment, "env") && process.name.as_str() == "process")
-        .then_some((process, whole.span))
+    let is_constant = !whole.optional
+        && !environment.optional
+        && environment.property.name.as_str() == "env"
+        && process.name.as_str() == "process";
+    is_constant.then(|| {
+        (
+            &**process,
+            Constant::new(whole.span, whole.property.name.as_str()),
+        )
+    })
 }
 
 /// The places in the ECMAScript module `source`.
-pub(crate) fn in_module(source: &str) -> Result<Vec<Span>, SyntaxProblem> {
+pub(crate) fn in_module(source: &str) -> Result<Vec<Constant>, SyntaxProblem> {
     let allocator = Allocator::default();
     let parsed = syntax::parse(&allocator, source, SourceType::mjs())
         .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
@@ -45,13 +69,13 @@ pub(crate) fn in_module(source: &str) -> Result<Vec<Span>, SyntaxProblem> {
 }
 
 /// The places in a parsed module.
-pub(crate) fn in_program(program: &Program<'_>, scoping: &Scoping) -> Vec<Span> {
+pub(crate) fn in_program(program: &Program<'_>, scoping: &Scoping) -> Vec<Constant> {
     let mut finder = Finder {
         scoping,
-        spans: Vec::new(),
+        constants: Vec::new(),
     };
     finder.visit_program(program);
-    finder.spans
+    finder.constants
 }
 
 /// Whether `identifier` is declared nowhere in its module.
@@ -62,34 +86,34 @@ pub(crate) fn is_free(scoping: &Scoping, identifier: &IdentifierReference<'_>) -
 
 struct Finder<'s> {
     scoping: &'s Scoping,
-    spans: Vec<Span>,
+    constants: Vec<Constant>,
 }
 
 impl<'a> Visit<'a> for Finder<'_> {
     fn visit_expression(&mut self, expression: &Expression<'a>) {
         match find(expression) {
-            Some((process, span)) if is_free(self.scoping, process) => self.spans.push(span),
+            Some((process, constant)) if is_free(self.scoping, process) => self.constants.push(constant),
             _ => walk::walk_expression(self, expression),
         }
     }
 }
 
-/// `source` with the texts at `spans` replaced. What stands after them keeps its line; and its column, where a text is
+/// `source` with the constants replaced. What stands after them keeps its line; and its column, where a text is
 /// on one line.
-pub(crate) fn replace(source: &str, spans: &[Span]) -> String {
+pub(crate) fn replace(source: &str, constants: &[Constant]) -> String {
     let mut replaced = String::with_capacity(source.len());
     let mut done = 0;
-    for span in spans {
+    for Constant { span, value } in constants {
         let (start, end) = (span.start as usize, span.end as usize);
         let (Some(before), Some(text)) = (source.get(done..start), source.get(start..end)) else {
             continue;
         };
         replaced.push_str(before);
-        replaced.push_str(VALUE);
+        replaced.push_str(value);
         for (index, character) in text.chars().enumerate() {
             if matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}') {
                 replaced.push(character);
-            } else if index >= VALUE.len() {
+            } else if index >= value.len() {
                 replaced.push(' ');
             }
         }

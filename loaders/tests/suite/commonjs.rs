@@ -258,7 +258,8 @@ fn globals() {
             &["Date", "Math", "globalThis"],
         ),
         ("if (process.env.NODE_ENV !== 'production') x()", &["x"]),
-        ("process.env.NODE_ENV; process.env.HOME", &["process"]),
+        ("process.env.NODE_ENV; process.env.HOME", &[]),
+        ("process.env.NODE_ENV; process.env['HOME']", &["process"]),
         ("(function () { var Date; Date })", &[]),
     ];
     for (source, expected) in table {
@@ -373,6 +374,13 @@ fn constants_in_modules() {
         "export default \"production\"        ; const { env } = process"
     );
     assert_eq!(locked.graph.modules()[1].globals, ["process"]);
+    let source =
+        "if (process.env.NODE_DEBUG || process.env\n.MY_NODE_ENV) f(typeof process.env.A, process.env.B = 1); export {}";
+    let locked = package(source, &[]).lock().unwrap();
+    assert_eq!(
+        std::str::from_utf8(&locked.bytes[1]).unwrap(),
+        "if ((void 0)               || (void 0)   \n            ) f(typeof (void 0)     , process.env.B = 1); export {}"
+    );
     for source in [
         "export default 'process.env.NODE_ENV'",
         "import process from 'q'; export default process.env.NODE_ENV",
