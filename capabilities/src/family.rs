@@ -35,6 +35,11 @@ pub trait Family: Send + Sync {
         None
     }
 
+    /// Whether a program can use its rights. Where not, tokens can carry them, and manifests cannot grant them.
+    fn is_for_programs(&self) -> bool {
+        true
+    }
+
     /// The patterns of a scope as people write it.
     ///
     /// # Errors
@@ -94,6 +99,9 @@ pub enum Problem {
     /// It is no module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,
+    /// It is no blob of a store.
+    #[error("a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all")]
+    Blob,
     /// It is no name of a module.
     #[error(
         "a module's name has 1 to 4,096 bytes, without `#`, `*`, spaces and control characters, and without empty, `.` and `..` components; after a folder's name comes `/**`"
@@ -117,6 +125,14 @@ pub enum ScopeError {
         known_names: Vec<String>,
         /// The known name nearest to it.
         suggestion: Option<String>,
+    },
+    /// Rights that no program can use, where a program's are asked for.
+    #[error(
+        "no program can use rights of `{family}`: they belong into a token for who offers such things, as `store serve` does"
+    )]
+    NotForPrograms {
+        /// The family.
+        family: FamilyName,
     },
     /// The family has no action of that name.
     #[error(

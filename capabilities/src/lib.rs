@@ -98,7 +98,8 @@ pub use datalog::ProfileError;
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
-    Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, RANDOM_SOURCE, Random, Resolution, VariableName,
+    BlobId, Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, RANDOM_SOURCE, Random, Resolution,
+    Store, VariableName,
 };
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};
 pub use holder::{Holder, HolderError};

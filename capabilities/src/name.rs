@@ -122,6 +122,8 @@ name! {
         KV = "kv";
         /// Modules to import.
         MODULE = "module";
+        /// Blobs of a store that asks for tokens.
+        STORE = "store";
     }
 }
 
@@ -136,6 +138,8 @@ name! {
         CONNECT = "connect";
         /// Importing a module.
         IMPORT = "import";
+        /// Adding what was not there.
+        ADD = "add";
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    ActionName, Base, Family, FamilyName, FsPath, Key, ModuleId, Origin, RANDOM_SOURCE, Resolution,
+    ActionName, Base, BlobId, Family, FamilyName, FsPath, Key, ModuleId, Origin, RANDOM_SOURCE, Resolution,
     ScopeError, VariableName,
     family::{invalid, parse_action},
 };
@@ -88,6 +88,16 @@ impl<'a> Operation<'a> {
     /// Importing a module.
     pub fn module_import(module: &'a ModuleId) -> Self {
         Operation::borrowed(FamilyName::MODULE, ActionName::IMPORT, module.as_str())
+    }
+
+    /// Reading a blob of a store.
+    pub fn store_read(blob: &'a BlobId) -> Self {
+        Operation::borrowed(FamilyName::STORE, ActionName::READ, blob.as_str())
+    }
+
+    /// Adding a blob to a store.
+    pub fn store_add(blob: &'a BlobId) -> Self {
+        Operation::borrowed(FamilyName::STORE, ActionName::ADD, blob.as_str())
     }
 
     /// The family.

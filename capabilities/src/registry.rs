@@ -13,7 +13,7 @@ use crate::{
 pub struct Families(Vec<Arc<dyn Family>>);
 
 impl Families {
-    /// The families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`.
+    /// The families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`, `store`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -23,6 +23,7 @@ impl Families {
             Arc::new(families::Random),
             Arc::new(families::Kv),
             Arc::new(families::Module),
+            Arc::new(families::Store),
         ])
     }
 
@@ -66,6 +67,21 @@ impl Families {
                     known_names,
                 }
             })
+    }
+
+    /// As [`Families::family`], for the rights of a program.
+    ///
+    /// # Errors
+    /// [`ScopeError::UnknownFamily`], and [`ScopeError::NotForPrograms`] for a family whose rights no program can use.
+    pub fn program_family(&self, name: &str) -> Result<&dyn Family, ScopeError> {
+        let family = self.family(name)?;
+        if family.is_for_programs() {
+            Ok(family)
+        } else {
+            Err(ScopeError::NotForPrograms {
+                family: family.name(),
+            })
+        }
     }
 
     /// The rights that one scope of a manifest grants. Without an action, the family's default one.

@@ -9,6 +9,7 @@ mod kv;
 mod module;
 mod net;
 mod random;
+mod store;
 
 pub use clock::{Clock, Resolution};
 pub use env::{Env, VariableName};
@@ -17,6 +18,7 @@ pub use kv::{Key, Kv, MAX_KEY};
 pub use module::{Module, ModuleId};
 pub use net::Net;
 pub use random::{RANDOM_SOURCE, Random};
+pub use store::{BlobId, Store};
 
 /// The resource text of an operation that names none, for families whose one resource needs no name.
 pub(crate) const WHOLE: &str = "true";

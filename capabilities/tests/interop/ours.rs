@@ -60,6 +60,8 @@ fn chains() -> Vec<Vec<Block>> {
         "net.connect=tcp://10.0.0.0/8:5432",
         "net.connect=tcp://[fd00::]/8:1-65535",
         "random=true",
+        "store.add=blake3:0707070707070707070707070707070707070707070707070707070707070707",
+        "store.read=*",
     ]));
     let narrow = Block::of(rights(&[
         "clock=1ms",
@@ -72,6 +74,7 @@ fn chains() -> Vec<Vec<Block>> {
         "net.connect=https://*.com:400-500",
         "net.connect=tcp://0.0.0.0/0:5432",
         "net.connect=tcp://[fd00::1]:5432",
+        "store.read=blake3:0707070707070707070707070707070707070707070707070707070707070707",
     ]));
     let from = Block {
         not_before: Some(FROM),

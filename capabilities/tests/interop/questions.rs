@@ -17,7 +17,7 @@ pub(crate) fn auditor() -> KeyPair {
     KeyPair::from_secret(&[10; 32]).unwrap()
 }
 
-const OPERATIONS: [&str; 19] = [
+const OPERATIONS: [&str; 21] = [
     "clock 10ms",
     "env read APP_MODE",
     "fs read /srv/data",
@@ -37,6 +37,8 @@ const OPERATIONS: [&str; 19] = [
     "net connect tcp://11.1.2.3:5432",
     "net connect tcp://[fd00::1]:5432",
     "random",
+    "store add blake3:0707070707070707070707070707070707070707070707070707070707070707",
+    "store read blake3:0707070707070707070707070707070707070707070707070707070707070707",
 ];
 
 /// What is asked at every time, not only at one.

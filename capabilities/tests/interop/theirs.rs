@@ -22,6 +22,8 @@ const GRANTS: &str = r#"
     grant("net", "connect", "below", "https", ".example.com", 443, 443);
     grant("net", "connect", "network", "tcp", "4:00001010", 5432, 5432);
     grant("net", "connect", "network", "tcp", "6:11111101", 1, 65535);
+    grant("store", "add", "exact", "blake3:0707070707070707070707070707070707070707070707070707070707070707");
+    grant("store", "read", "affix", "", "");
 "#;
 
 /// The alternatives of TOK-10 and TOK-11 with rights, in the one order.
@@ -33,7 +35,8 @@ const NARROW: &str = r#"check if operation("env", "read", $resource)
     or endpoint("net", "connect", "https", $host, $address, 443), $host.ends_with(".com")
     or endpoint("net", "connect", "tcp", $host, $address, 5432), $address.starts_with("4:000010")
     or endpoint("net", "connect", "tcp", $host, $address, $port), $address.starts_with("6:"), $port >= 5000, $port <= 5999
-    or operation("random", "read", "os");"#;
+    or operation("random", "read", "os")
+    or operation("store", "read", "blake3:0707070707070707070707070707070707070707070707070707070707070707");"#;
 
 const FROM: &str = "check if time($time), $time >= 2026-01-01T00:00:00Z;";
 const UNTIL: &str = "check if time($time), $time < 2027-01-01T00:00:00Z;";

@@ -105,6 +105,7 @@ fn operations_on_values_are_those_on_their_texts() {
     let name = VariableName::parse("HOME").unwrap();
     let key = Key::parse("user/1").unwrap();
     let module = ModuleId::new("a.js", &[1; 32]).unwrap();
+    let blob = BlobId::new(&[1; 32]);
     for (of_value, text) in [
         (Operation::fs_read(&path), "fs read data/a".to_owned()),
         (Operation::fs_write(&path), "fs write data/a".to_owned()),
@@ -119,6 +120,11 @@ fn operations_on_values_are_those_on_their_texts() {
             Operation::module_import(&module),
             format!("module import a.js#blake3:{}", "01".repeat(32)),
         ),
+        (
+            Operation::store_read(&blob),
+            format!("store read blake3:{}", "01".repeat(32)),
+        ),
+        (Operation::store_add(&blob), format!("store add {blob}")),
         (
             Operation::clock_read(Resolution::Second),
             "clock read 1s".to_owned(),

@@ -20,7 +20,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
 fn collections_say_what_they_hold() {
     assert_eq!(
         format!("{:?}", Families::builtin()),
-        "[fs, net, env, clock, random, kv, module]"
+        "[fs, net, env, clock, random, kv, module, store]"
     );
     let issuer = KeyPair::from_secret(&[3; 32]).unwrap();
     let revocations = Revocations::new(issuer.public());

@@ -54,6 +54,7 @@ fn scopes_come_back_as_people_write_them() {
         ("clock.read=1s", "1s"),
         ("random=true", "true"),
         ("random.read=*", "true"),
+        ("store.add=*", "*"),
     ] {
         assert_eq!(described(text), expected, "{text}");
         let (name, _) = text.split_once('=').unwrap();
@@ -105,19 +106,28 @@ fn errors_say_what_is_known() {
         // Nothing is guessed from a name that is as far away as it is long, or three letters off.
         (
             "xy.read=.",
-            "unknown family `xy`; known: fs, net, env, clock, random, kv, module",
+            "unknown family `xy`; known: fs, net, env, clock, random, kv, module, store",
         ),
         (
             "modest.read=.",
-            "unknown family `modest`; known: fs, net, env, clock, random, kv, module",
+            "unknown family `modest`; known: fs, net, env, clock, random, kv, module, store",
         ),
         (
             "fz.read=.",
-            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, module",
+            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, module, store",
         ),
         (
             "widgets.read=.",
-            "unknown family `widgets`; known: fs, net, env, clock, random, kv, module",
+            "unknown family `widgets`; known: fs, net, env, clock, random, kv, module, store",
+        ),
+        (
+            "stor.add=*",
+            "unknown family `stor`; did you mean `store`? Known: fs, net, env, clock, random, kv, module, store",
+        ),
+        ("store.write=*", "`store` has no action `write`; known: read, add"),
+        (
+            "store.read=blake3:01",
+            "`blake3:01` is nothing that `store.read` can mean: a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all",
         ),
         (
             "fs.reed=.",
@@ -304,6 +314,102 @@ fn keys_are_granted_by_themselves_or_by_their_beginning() {
         let decision = authority.decide(&operation(text), &Context::at(0));
         assert_eq!(decision.is_allowed(), expected, "{text}");
     }
+}
+
+/// TOK-44
+#[test]
+fn blobs_are_granted_by_hash_or_all_at_once() {
+    let (one, other) = ("01".repeat(32), "02".repeat(32));
+    for text in ["*".to_owned(), format!("blake3:{one}")] {
+        assert_eq!(scope(&format!("store.read={text}")), [text]);
+    }
+    let families = Families::builtin();
+    for text in [
+        String::new(),
+        one.clone(),
+        "blake3:".to_owned(),
+        "blake3:*".to_owned(),
+        "**".to_owned(),
+        format!("blake3:{one}*"),
+        format!("blake3:{}*", &one[..62]),
+        format!("*{one}"),
+        format!("blake3:{}", &one[..63]),
+        format!("blake3:{one}0"),
+        format!("BLAKE3:{one}"),
+        format!("blake3:{}", "0A".repeat(32)),
+        format!(" blake3:{one}"),
+        format!("sha256:{one}"),
+        format!("a.js#blake3:{one}"),
+    ] {
+        for action in ["read", "add"] {
+            let grant = families.parse_scope("store", Some(action), &text, &base());
+            assert!(grant.is_err(), "{text:?}: {grant:?}");
+            let operation = families.parse_operation(&format!("store {action} {text}"), &base());
+            assert!(operation.is_err(), "{text:?}: {operation:?}");
+        }
+    }
+    // A question is about one blob.
+    assert!(families.parse_operation("store read *", &base()).is_err());
+    assert!(
+        families
+            .parse_grant(&format!("store=blake3:{one}"), &base())
+            .is_err()
+    );
+
+    let authority = Authority::new(Block::of(rights(&[
+        "store.read=*",
+        &format!("store.add=blake3:{one}"),
+    ])))
+    .unwrap();
+    let narrower = authority
+        .narrow(&Block::of(rights(&[
+            &format!("store.read=blake3:{other}"),
+            "store.add=*",
+        ])))
+        .unwrap();
+    for (text, wide, narrow) in [
+        (format!("store read blake3:{one}"), true, false),
+        (format!("store read blake3:{other}"), true, true),
+        (format!("store add blake3:{one}"), true, true),
+        (format!("store add blake3:{other}"), false, false),
+        (format!("module a.js#blake3:{one}"), false, false),
+    ] {
+        let decide =
+            |authority: &Authority| authority.decide(&operation(&text), &Context::at(0)).is_allowed();
+        assert_eq!((decide(&authority), decide(&narrower)), (wide, narrow), "{text}");
+    }
+    let patterns = [
+        Pattern::prefix("blake3:"),
+        Pattern::affix("", "0"),
+        Pattern::prefix(""),
+    ];
+    assert_eq!(
+        Store.describe(ActionName::ADD, &patterns, &base()),
+        ["blake3:…", "…0", "*"]
+    );
+}
+
+/// TOK-44
+#[test]
+fn only_programs_families_are_granted_to_programs() {
+    let families = Families::builtin();
+    for family in families.iter() {
+        let name = family.name().to_string();
+        let expected = if family.name() == FamilyName::STORE {
+            Err(ScopeError::NotForPrograms {
+                family: FamilyName::STORE,
+            })
+        } else {
+            Ok(family.name())
+        };
+        assert_eq!(
+            families.program_family(&name).map(Family::name),
+            expected,
+            "{name}"
+        );
+    }
+    let unknown = families.program_family("stor").err().unwrap();
+    assert!(unknown.to_string().contains("did you mean `store`"), "{unknown}");
 }
 
 /// TOK-36

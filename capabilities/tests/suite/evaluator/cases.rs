@@ -63,6 +63,8 @@ const OPERATIONS: &[&str] = &[
     "env read APP_KEY",
     "env read PATH",
     "kv write user/1",
+    "store read blake3:0000000000000000000000000000000000000000000000000000000000000001",
+    "store add blake3:0000000000000000000000000000000000000000000000000000000000000000",
     "module import a/b.js#blake3:0000000000000000000000000000000000000000000000000000000000000000",
 ];
 
@@ -106,6 +108,8 @@ fn most_rights() -> Vec<Right> {
         ("net", "connect", Pattern::Network(hosts("http", "6:"))),
         ("net", "connect", Pattern::Network(hosts("https", "4:"))),
         ("net", "connect", Pattern::Network(hosts("tcp", "4:"))),
+        ("store", "add", everything()),
+        ("store", "read", everything()),
     ];
     rights
         .map(|(family, action, pattern)| Right {
@@ -180,8 +184,16 @@ fn right(odd: bool) -> impl Strategy<Value = Right> {
         5 => (select(&["fs"][..]), select(&["read", "read", "write"][..]), path_pattern()),
         5 => (Just("net"), Just("connect"), place_pattern(false)),
         5 => (
-            select(&[("env", "read"), ("kv", "write"), ("module", "import")][..]),
-            select(&["", "", "", "APP_", "PATH", "user/", "a/"][..]),
+            select(
+                &[
+                    ("env", "read"),
+                    ("kv", "write"),
+                    ("module", "import"),
+                    ("store", "add"),
+                    ("store", "read"),
+                ][..],
+            ),
+            select(&["", "", "", "APP_", "PATH", "user/", "a/", "blake3:"][..]),
             select(&["", "", "", "", "Y", "1", "0"][..]),
         )
             .prop_map(|((family, action), prefix, suffix)| {
