@@ -9,7 +9,7 @@ use bytes::Bytes;
 use secure_runtime_capabilities::{Base, Families, Rights};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
-use secure_runtime_loaders::store::{HttpStore, Layered, LocalStore, Store, StoreError};
+use secure_runtime_loaders::store::{BearerToken, HttpStore, Layered, LocalStore, Store, StoreError};
 use secure_runtime_loaders::verify::{self, LoadError};
 use secure_runtime_loaders::{ContentHash, Graph, GraphError, Package};
 
@@ -40,8 +40,56 @@ pub struct OpenOptions {
     pub grants: Vec<String>,
     /// The local store; None: none is asked, and what other stores answer is not kept.
     pub local_store: Option<PathBuf>,
-    /// Folders and addresses of other stores, asked in this order after the local one.
-    pub stores: Vec<String>,
+    /// Other stores, asked in this order after the local one.
+    pub stores: Vec<StorePlace>,
+}
+
+/// Where a store is, and what it is shown.
+#[derive(Clone, Debug)]
+pub struct StorePlace {
+    /// The folder, or the address of `https:` or `http:`.
+    pub place: String,
+    /// The token that is sent to this address with each request, and nowhere else.
+    pub token: Option<BearerToken>,
+}
+
+impl From<&str> for StorePlace {
+    /// The store of this folder or address, which is shown no token.
+    fn from(place: &str) -> Self {
+        StorePlace {
+            place: place.to_owned(),
+            token: None,
+        }
+    }
+}
+
+impl StorePlace {
+    /// Whether it is an address and not a folder.
+    pub(crate) fn is_address(&self) -> bool {
+        self.place.contains("://")
+    }
+
+    /// The store at this address.
+    pub(crate) fn http(&self) -> Result<HttpStore, StoreError> {
+        let store = HttpStore::new(&self.place)?;
+        match &self.token {
+            Some(token) => store.with_token(token.clone()),
+            None => Ok(store),
+        }
+    }
+
+    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        if self.is_address() {
+            return Ok(Arc::new(self.http()?));
+        }
+        if self.token.is_some() {
+            return Err(StoreError::NotAStore {
+                location: self.place.clone(),
+                reason: "a folder takes no token".to_owned(),
+            });
+        }
+        Ok(Arc::new(LocalStore::open(&self.place)?))
+    }
 }
 
 /// Why a program cannot be run.
@@ -223,8 +271,10 @@ impl Program {
         let base = base_of(&folder)?;
         let families = Families::builtin();
         for grant in &options.grants {
+            let family = grant.split(['.', '=']).next().unwrap_or_default();
             families
                 .parse_grant(grant, &base)
+                .and_then(|_| families.program_family(family))
                 .map_err(|error| ProgramError::Grant {
                     grant: grant.clone(),
                     reason: error.to_string(),
@@ -311,12 +361,7 @@ pub(crate) fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
         layered = layered.with_local(LocalStore::create(folder)?);
     }
     for place in &options.stores {
-        let store: Arc<dyn Store> = if place.contains("://") {
-            Arc::new(HttpStore::new(place)?)
-        } else {
-            Arc::new(LocalStore::open(place)?)
-        };
-        layered = layered.with(store);
+        layered = layered.with(place.open()?);
     }
     Ok(layered)
 }

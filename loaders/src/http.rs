@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, RANGE};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, RANGE};
+use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, redirect};
 use url::Url;
 
+pub use self::bearer::{BearerToken, BearerTokenError, MAX_BEARER_TOKEN};
 pub(crate) use self::download::Download;
-use self::download::content_range;
+use self::download::{SLOWEST, content_range};
 use crate::text::printable;
 
+mod bearer;
 mod download;
 
 /// How long and how often an [`HttpClient`] tries.
@@ -57,6 +59,12 @@ pub enum HttpError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The server does not give or take it without a token, or not with this one.
+    #[error("it refuses: {reason}")]
+    Refused {
+        /// What it says.
+        reason: String,
+    },
     /// There was no answer, or no whole one. Asking again later may help.
     #[error("{reason}")]
     Unavailable {
@@ -101,6 +109,7 @@ pub fn address(text: &str) -> Result<Url, HttpError> {
 pub struct HttpClient {
     client: Client,
     options: HttpOptions,
+    bearer: Option<BearerToken>,
 }
 
 impl HttpClient {
@@ -112,7 +121,18 @@ impl HttpClient {
         let client = client().map_err(|error| HttpError::Unavailable {
             reason: chain(&*error),
         })?;
-        Ok(Self { client, options })
+        Ok(Self {
+            client,
+            options,
+            bearer: None,
+        })
+    }
+
+    /// This client, making every request with this token: it must be used for the addresses of one server alone.
+    #[must_use]
+    pub(crate) fn with_bearer(mut self, bearer: BearerToken) -> Self {
+        self.bearer = Some(bearer);
+        self
     }
 
     /// All bytes of the file at this address, of which there are at most `limit`.
@@ -152,16 +172,52 @@ impl HttpClient {
     /// Asks for the file after the byte `from`, until there is an answer that is worth reporting: the head of one that
     /// is a file.
     async fn request(&self, url: &str, from: u64) -> Result<Response, HttpError> {
+        let request = || {
+            let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+            match from {
+                0 => request,
+                from => request.header(RANGE, format!("bytes={from}-")),
+            }
+        };
+        file(self.send(url, request).await?, from)
+    }
+
+    /// Gives the server these bytes to keep at this address, of which there are `length`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub(crate) async fn put(&self, url: &str, length: u64, body: impl Fn() -> Body) -> Result<(), HttpError> {
+        let allowed = self.options.timeout + Duration::from_secs(length / SLOWEST);
+        let put = async {
+            let request = || self.client.put(url).header(CONTENT_LENGTH, length).body(body());
+            let answer = self.send(url, request).await?;
+            let status = answer.status();
+            if status.is_success() {
+                return Ok(());
+            }
+            let reason = beginning(answer).await;
+            Err(HttpError::Protocol {
+                reason: format!("it does not keep it: status {status}: {reason}"),
+            })
+        };
+        match tokio::time::timeout(allowed, put).await {
+            Ok(result) => result,
+            Err(_) => Err(unavailable(&format!("it was not taken within {allowed:?}"))),
+        }
+    }
+
+    /// Makes a request until there is an answer that is worth reporting.
+    async fn send(&self, url: &str, request: impl Fn() -> RequestBuilder) -> Result<Response, HttpError> {
         let mut pause = self.options.pause;
         let mut attempt = 1;
         loop {
-            let mut request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
-            if from > 0 {
-                request = request.header(RANGE, format!("bytes={from}-"));
+            let mut request = request();
+            if let Some(bearer) = &self.bearer {
+                request = request.header(AUTHORIZATION, bearer.header());
             }
             let failure = match request.send().await {
                 Ok(answer) if answer.status().is_server_error() => format!("status {}", answer.status()),
-                Ok(answer) => return file(answer, from),
+                Ok(answer) => return accepted(answer).await,
                 Err(error) if error.is_connect() => chain(&error.without_url()),
                 Err(error) => return Err(unavailable(&chain(&error.without_url()))),
             };
@@ -174,6 +230,35 @@ impl HttpClient {
             attempt += 1;
         }
     }
+}
+
+/// The answer, unless it says that somebody else may ask.
+async fn accepted(answer: Response) -> Result<Response, HttpError> {
+    if !matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Ok(answer);
+    }
+    let (status, said) = (answer.status(), beginning(answer).await);
+    Err(HttpError::Refused {
+        reason: if said.is_empty() {
+            format!("status {status}")
+        } else {
+            said
+        },
+    })
+}
+
+/// The beginning of what a server says about its refusal, as it may be printed.
+async fn beginning(mut answer: Response) -> String {
+    const LENGTH: usize = 1024;
+    let mut said = Vec::new();
+    while let Ok(Some(piece)) = answer.chunk().await {
+        said.extend_from_slice(&piece);
+        if said.len() > LENGTH {
+            said.truncate(LENGTH);
+            break;
+        }
+    }
+    printable(String::from_utf8_lossy(&said).trim())
 }
 
 /// The answer, if it is a file after the byte `from`, or all of it.

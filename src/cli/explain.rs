@@ -52,6 +52,8 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
         }
         None => denial(&arguments.question, &families, &base)?,
     };
+    // What no grant of the program could allow needs no advice about grants.
+    families.program_family(question.operation.family().as_str())?;
     let presented = project::wait_for(arguments.presented.read())?;
     let token = presented.as_ref().map(|presented| &presented.token);
 

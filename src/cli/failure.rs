@@ -155,6 +155,11 @@ impl From<LoadError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Refused { .. } = error {
+            // What the store says is its own text.
+            return Failure::usage(error.to_string())
+                .with_help("give a token that allows it, from who runs the store, with --store-token FILE");
+        }
         Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
             .help("`secure-runtime store list` shows where the local store is and what it has")
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failure::{Code, Failure};
 use super::project;
+use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
 use super::verify;
 use crate::Manifest;
@@ -27,6 +28,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR or URL", requires = "frozen")]
     store: Vec<String>,
 
+    #[command(flatten)]
+    store_tokens: StoreTokens,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,6 +48,7 @@ struct Report {
 }
 
 pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
+    let stores = arguments.store_tokens.of(&arguments.store)?;
     let folder = Manifest::folder_of(&arguments.dir);
     let manifest = Manifest::read(&folder)?;
     let locked = {
@@ -76,7 +81,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
                 "run `secure-runtime lock` without --frozen to accept it, after a look at the difference",
             ));
         }
-        verify::signatures(&manifest, &old, None, &arguments.store)?;
+        verify::signatures(&manifest, &old, None, stores)?;
         return report(arguments, &path, &locked.graph, Vec::new(), warnings);
     }
     let changes = match &old {

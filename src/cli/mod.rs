@@ -16,6 +16,7 @@ mod reason;
 mod run;
 mod sign;
 mod store;
+mod stores;
 mod text;
 mod token;
 mod verify;

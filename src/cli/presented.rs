@@ -6,7 +6,7 @@ use secure_runtime_capabilities::{KeyPair, PublicKey, Token};
 
 use super::failure::Failure;
 use super::{project, text};
-use crate::{RevocationFeed, RevocationsLoaded};
+use crate::{Refresher, RevocationFeed, RevocationsLoaded};
 
 /// The token of a program, as `run` and `explain` take it.
 #[derive(Debug, clap::Args)]
@@ -82,4 +82,10 @@ impl RevocationArguments {
         }
         Ok(Some(feed))
     }
+}
+
+/// Looks for newer lists until what is returned is dropped.
+pub(super) fn keep_fresh(feed: RevocationFeed) -> Result<Refresher, Failure> {
+    let fresh = feed.keep_fresh(|problem| text::warn(&problem.to_string()));
+    fresh.map_err(|error| Failure::bug(format!("no thread to look for revocations: {error}")))
 }

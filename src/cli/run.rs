@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
-use super::presented::{Presented, PresentedArguments};
+use super::presented::{Presented, PresentedArguments, keep_fresh};
 use super::project;
+use super::stores::StoreTokens;
 use super::text::{self, Working};
 use crate::extensions::SEAL;
-use crate::{
-    AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Refresher, RevocationFeed, Runtime,
-    Stop, UncaughtError,
-};
+use crate::{AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -44,6 +42,9 @@ pub(super) struct Arguments {
     /// A further store to get modules from, asked after the local one (repeatable)
     #[arg(long, value_name = "DIR or URL")]
     store: Vec<String>,
+
+    #[command(flatten)]
+    store_tokens: StoreTokens,
 }
 
 /// Most lines of a stack trace that are shown.
@@ -59,7 +60,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     let presented = arguments.presented.read().await?;
     let program = {
         let _working = Working::on("verifying");
-        Program::open(&arguments.program, &options(arguments)).await?
+        Program::open(&arguments.program, &options(arguments)?).await?
     };
     for warning in program.warnings() {
         text::warn(warning);
@@ -127,21 +128,16 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn options(arguments: &Arguments) -> OpenOptions {
+fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
     // Without other stores to keep answers of, a store that does not exist need not be made.
     let local_store =
         project::local_store().filter(|folder| !arguments.store.is_empty() || folder.join("blobs").is_dir());
-    OpenOptions {
+    Ok(OpenOptions {
         locked: arguments.locked,
         grants: arguments.grant.clone(),
         local_store,
-        stores: arguments.store.clone(),
-    }
-}
-
-fn keep_fresh(feed: RevocationFeed) -> Result<Refresher, Failure> {
-    let fresh = feed.keep_fresh(|problem| text::warn(&problem.to_string()));
-    fresh.map_err(|error| Failure::bug(format!("no thread to look for revocations: {error}")))
+        stores: arguments.store_tokens.of(&arguments.store)?,
+    })
 }
 
 fn uncaught(error: &UncaughtError) -> Failure {

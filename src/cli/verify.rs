@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::project;
 use super::reason::shown_time;
+use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
 use crate::program::{self, LOCK};
 use crate::signatures::{self, Signed};
-use crate::{Manifest, OpenOptions, Trust, TrustedKey};
+use crate::{Manifest, OpenOptions, StorePlace, Trust, TrustedKey};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,6 +39,9 @@ pub(super) struct Arguments {
     /// A further store to get signatures from, asked after the local one (repeatable); without it, nothing is fetched
     #[arg(long, value_name = "DIR or URL")]
     store: Vec<String>,
+
+    #[command(flatten)]
+    store_tokens: StoreTokens,
 
     /// Print JSON
     #[arg(long)]
@@ -72,12 +76,13 @@ pub(super) struct VerifiedProgram {
 
 pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     let asked = asked(arguments)?;
+    let stores = arguments.store_tokens.of(&arguments.store)?;
     let VerifiedProgram {
         manifest,
         graph,
         found,
     } = verified(&arguments.dir)?;
-    let signed = signatures(&manifest, &graph, asked.as_ref(), &arguments.store)?;
+    let signed = signatures(&manifest, &graph, asked.as_ref(), stores)?;
     let report = Report {
         graph: graph.hash().to_string(),
         modules: found.modules,
@@ -164,12 +169,12 @@ pub(super) fn signatures(
     manifest: &Manifest,
     graph: &Graph,
     asked: Option<&Trust>,
-    stores: &[String],
+    stores: Vec<StorePlace>,
 ) -> Result<Vec<Signed>, Failure> {
     let stores = program::stores(&OpenOptions {
         local_store: project::local_store()
             .filter(|place| !stores.is_empty() || place.join("blobs").is_dir()),
-        stores: stores.to_vec(),
+        stores,
         ..OpenOptions::default()
     })?;
     let now = signatures::now();

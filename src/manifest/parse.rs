@@ -300,10 +300,17 @@ fn scope(
     let named = action.map(|action| action.get_ref().as_ref());
     let rights = source
         .families
-        .parse_scope(family.get_ref(), named, text, source.base)
+        .program_family(family.get_ref())
+        .and_then(|_| {
+            source
+                .families
+                .parse_scope(family.get_ref(), named, text, source.base)
+        })
         .map_err(|error| {
             let place = match &error {
-                ScopeError::UnknownFamily { .. } | ScopeError::NoAction { .. } => family.span(),
+                ScopeError::UnknownFamily { .. }
+                | ScopeError::NotForPrograms { .. }
+                | ScopeError::NoAction { .. } => family.span(),
                 ScopeError::UnknownAction { .. } => action.map_or(family.span(), |action| action.span()),
                 _ => place.clone(),
             };

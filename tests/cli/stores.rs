@@ -9,7 +9,7 @@ use super::{greeting, has_run, secure_runtime, store};
 use crate::support::Scene;
 
 /// The file of a blob in the scene's local store.
-fn blob(scene: &Scene, hash: &ContentHash) -> PathBuf {
+pub(super) fn blob(scene: &Scene, hash: &ContentHash) -> PathBuf {
     let digits = hash.to_string().strip_prefix("blake3:").unwrap().to_owned();
     store(scene).join("blobs").join(&digits[..2]).join(digits)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Download {
 }
 
 /// How many bytes a second a server must give at least, once its first time is used up.
-const SLOWEST: u64 = 64 * 1024;
+pub(super) const SLOWEST: u64 = 64 * 1024;
 
 impl Download {
     /// The bytes of the file at this address after the byte `from`, one piece after the other.

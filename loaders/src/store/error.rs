@@ -88,6 +88,16 @@ pub enum StoreError {
         /// What went wrong.
         reason: String,
     },
+    /// The store does not give or take the bytes without a token, or not with the one that it was shown.
+    #[error("the store {store} refuses: {location}: {reason}")]
+    Refused {
+        /// The store's name.
+        store: String,
+        /// The address that was asked.
+        location: String,
+        /// What the store says.
+        reason: String,
+    },
     /// The store answered in a way that no store answers.
     #[error("the store {store} does not answer like a store: {location}: {reason}")]
     Protocol {
@@ -138,7 +148,7 @@ impl StoreError {
     pub fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::NotFound { .. } | Self::Unavailable { .. } | Self::Distrusted { .. }
+            Self::NotFound { .. } | Self::Unavailable { .. } | Self::Refused { .. } | Self::Distrusted { .. }
         )
     }
 }

@@ -1,18 +1,22 @@
 //! A store behind HTTP.
 
+use std::io;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use url::Url;
+use reqwest::Body;
+use url::{Host, Url};
 
 use super::incoming::Incoming;
 use super::outboard::{self, Mismatch, PAIR, PREFIX, Step, Verifier};
+use super::pieces::on_a_thread;
 use super::signatures::{self, FoundSignature};
 use super::{
-    LocalStore, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError, blob_path,
-    blocking, outboard_path, verified,
+    BlobReader, LocalStore, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError,
+    blob_path, blocking, outboard_path, verified,
 };
 use crate::ContentHash;
-use crate::http::{self, Download, HttpClient, HttpError, HttpOptions};
+use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions};
 use crate::text::printable;
 
 /// A store that is asked over HTTP: `GET <address>/blobs/<first two digits>/<64 digits>`.
@@ -55,6 +59,65 @@ impl HttpStore {
         }
         let client = HttpClient::new(options).map_err(|error| refused(error.to_string()))?;
         Ok(Self { address: url, client })
+    }
+
+    /// This store, shown this token with each request. It goes to this address alone: redirects are not followed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`] where others could read the token on its way: it takes `https://`, or `http://` to an
+    /// address of this machine. A name, also `localhost`, may lead elsewhere.
+    pub fn with_token(mut self, token: BearerToken) -> Result<Self, StoreError> {
+        let is_here = match self.address.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            _ => false,
+        };
+        if self.address.scheme() != "https" && !is_here {
+            return Err(StoreError::NotAStore {
+                location: printable(self.address.as_str()),
+                reason: "a token is sent over https:// only, or over http:// to a loopback address such as 127.0.0.1: \
+                         others could read it on its way"
+                    .to_owned(),
+            });
+        }
+        self.client = self.client.with_bearer(token);
+        Ok(self)
+    }
+
+    /// Adds the blob `hash` of `local` to this store, which needs a token that allows it.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] without such a token; those of the local store; [`StoreError::Unavailable`] and
+    /// [`StoreError::Protocol`].
+    pub async fn add(&self, hash: &ContentHash, local: &LocalStore) -> Result<(), StoreError> {
+        let url = self.url(&blob_path(hash));
+        let fault = |error| self.fault(hash, url.clone(), error);
+        let size = local.size(hash)?;
+        let body = || {
+            let (name, store) = (*hash, local.clone());
+            let mut reader = None;
+            let pieces = std::iter::from_fn(move || {
+                let next = match &mut reader {
+                    Some(reader) => BlobReader::next_group(reader),
+                    None => store
+                        .stream(&name, 0)
+                        .and_then(|opened| reader.insert(opened).next_group()),
+                };
+                next.map_err(io::Error::other).transpose()
+            });
+            Body::wrap_stream(on_a_thread(pieces, size))
+        };
+        match self.client.put(&url, size, body).await {
+            // A server that refuses need not take the bytes, and its answer may be lost with the connection. Without bytes
+            // it is not lost.
+            Err(lost @ HttpError::Unavailable { .. }) if size > 0 => {
+                match self.client.put(&url, 0, Body::default).await {
+                    Err(refused @ HttpError::Refused { .. }) => Err(fault(refused)),
+                    _ => Err(fault(lost)),
+                }
+            }
+            result => result.map_err(fault),
+        }
     }
 }
 
@@ -253,6 +316,11 @@ impl HttpStore {
                 location,
                 hash: *hash,
                 limit,
+            },
+            HttpError::Refused { reason } => StoreError::Refused {
+                store,
+                location,
+                reason,
             },
             HttpError::Unavailable { reason } => StoreError::Unavailable {
                 store,

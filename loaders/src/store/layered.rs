@@ -11,7 +11,7 @@ use crate::ContentHash;
 
 /// A local store, then other stores in order; what the others answer is kept in the local one.
 ///
-/// A store that does not have the bytes or cannot be reached is passed over. One that answers wrongly is reported
+/// A store that does not have the bytes, cannot be reached or refuses is passed over. One that answers wrongly is reported
 /// ([`distrusted`](Self::distrusted), and a warning in the log), passed over, and never asked again: others may have
 /// the right bytes, and the hash tells. The local store is no such other: its wrong bytes end the search with their
 /// error, since nobody but this machine can have made them wrong, and that must be looked at.
@@ -141,7 +141,9 @@ impl Store for Layered {
         let mut unavailable = None;
         for store in local.chain(others) {
             match store.signature(subject, key).await {
-                Err(error @ StoreError::Unavailable { .. }) => unavailable = unavailable.or(Some(error)),
+                Err(error @ (StoreError::Unavailable { .. } | StoreError::Refused { .. })) => {
+                    unavailable = unavailable.or(Some(error))
+                }
                 Err(error) if error.is_absence() => {}
                 result => return result,
             }
@@ -176,7 +178,7 @@ impl Search {
     fn failed(&mut self, other: &Other, error: StoreError) -> Result<(), StoreError> {
         match error {
             StoreError::NotFound { .. } => {}
-            StoreError::Unavailable { .. } => {
+            StoreError::Unavailable { .. } | StoreError::Refused { .. } => {
                 self.unavailable.get_or_insert(error);
             }
             StoreError::File { ref store, .. } if *store != other.store.name() => return Err(error),

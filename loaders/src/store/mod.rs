@@ -14,6 +14,8 @@ mod outboard;
 #[cfg(feature = "http")]
 mod outboard_reader;
 #[cfg(feature = "http")]
+mod pieces;
+#[cfg(feature = "http")]
 mod range;
 mod reader;
 #[cfg(feature = "http")]
@@ -21,7 +23,7 @@ mod serve;
 mod signatures;
 
 #[cfg(feature = "http")]
-pub use crate::http::HttpOptions;
+pub use crate::http::{BearerToken, BearerTokenError, HttpOptions};
 pub use collect::Collected;
 pub use error::StoreError;
 #[cfg(feature = "http")]
@@ -31,7 +33,7 @@ pub use local::{LocalStore, Verified};
 pub use memory::MemoryStore;
 pub use reader::BlobReader;
 #[cfg(feature = "http")]
-pub use serve::{Access, Authorize, Refused, serve};
+pub use serve::{Access, Authorize, Guard, Refused, serve};
 pub use signatures::{FoundSignature, MAX_SIGNATURE_SIZE};
 
 use async_trait::async_trait;
@@ -61,8 +63,8 @@ pub trait Store: Send + Sync {
     /// return anything else: callers do not hash again.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] and [`StoreError::Unavailable`] mean that another store may be asked;
-    /// every other error means that this store's answer was wrong.
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`] and [`StoreError::Refused`] mean that another store may be
+    /// asked; every other error means that this store's answer was wrong.
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError>;
 
     /// Puts the blob `hash`, of which there are at most `limit` bytes, into `local`, and says how many bytes there are.

@@ -14,17 +14,17 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
 use super::incoming::Incoming;
 use super::outboard_reader::OutboardReader;
+use super::pieces::on_a_thread;
 use super::range::{self, Wanted};
 use super::{LocalStore, StoreError, blocking, signatures};
 use crate::ContentHash;
 use crate::files::FileError;
+use crate::http::MAX_BEARER_TOKEN;
 
 /// What somebody wants to do with a blob over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +46,24 @@ pub struct Refused {
 /// Decides who may do what with which blob: the last argument is the token of the request (`Authorization: Bearer …`).
 pub type Authorize = Arc<dyn Fn(Access, &ContentHash, Option<&str>) -> Result<(), Refused> + Send + Sync>;
 
+/// Who may do what with a store that asks for tokens.
+#[derive(Clone)]
+pub struct Guard {
+    /// Decides. It is asked once for each request, before anything is looked up.
+    pub authorize: Authorize,
+    /// Whether everybody may read; then only adding is decided.
+    pub public_read: bool,
+}
+
+/// Longest `Authorization` of a request that is looked at, in bytes.
+const MAX_AUTHORIZATION: usize = MAX_BEARER_TOKEN + 64;
+
 /// How long a client may pause in what it adds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves the blobs of `store` on `listener` until `shutdown` is ready, then ends the requests that have begun.
 ///
-/// Without `authorize` everybody may read and nobody may add. There is nothing to list and nothing to change. Each
+/// Without a guard everybody may read and nobody may add. There is nothing to list and nothing to change. Each
 /// byte is verified before it is sent: a damaged store answers 500, or breaks off, and never sends wrong bytes.
 ///
 /// # Errors
@@ -59,10 +71,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn serve(
     store: LocalStore,
     listener: TcpListener,
-    authorize: Option<Authorize>,
+    guard: Option<Guard>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let server = Server { store, authorize };
+    let server = Server { store, guard };
     let router = Router::new()
         .route("/blobs/{shard}/{digits}", any(blob))
         .route("/outboards/{shard}/{digits}", any(outboard))
@@ -91,7 +103,7 @@ async fn signature(
 #[derive(Clone)]
 struct Server {
     store: LocalStore,
-    authorize: Option<Authorize>,
+    guard: Option<Guard>,
 }
 
 async fn blob(
@@ -165,7 +177,7 @@ impl Server {
                 }
                 next.map(|next| next.map_err(io::Error::other))
             });
-            body(first.into_iter().map(Ok).chain(rest), length)
+            Body::from_stream(on_a_thread(first.into_iter().map(Ok).chain(rest), length))
         };
         let mut answer = self.described((status, body).into_response(), &tag);
         insert(&mut answer, CONTENT_LENGTH, &length.to_string());
@@ -193,7 +205,7 @@ impl Server {
         let body = if method == Method::HEAD {
             Body::empty()
         } else {
-            body(reader.pieces(), length)
+            Body::from_stream(on_a_thread(reader.pieces(), length))
         };
         // Not the blob's tag: an outboard is another thing.
         let mut answer = self.described(body.into_response(), &format!("\"outboard-{digits}\""));
@@ -204,7 +216,7 @@ impl Server {
 
     /// What a request with this method wants to do.
     fn access(&self, method: &Method, can_be_added: bool) -> Result<Access, Refusal> {
-        let can_be_added = can_be_added && self.authorize.is_some();
+        let can_be_added = can_be_added && self.guard.is_some();
         if method == Method::GET || method == Method::HEAD {
             return Ok(Access::Read);
         }
@@ -223,16 +235,14 @@ impl Server {
 
     /// Decides before anything is looked up: who may not read learns not even what is there.
     fn authorize(&self, access: Access, hash: &ContentHash, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(authorize) = &self.authorize else {
+        let Some(guard) = &self.guard else {
             return Ok(());
         };
-        let token = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        authorize(access, hash, token).map_err(|refused| {
+        if guard.public_read && access == Access::Read {
+            return Ok(());
+        }
+        let token = bearer(headers)?;
+        (guard.authorize)(access, hash, token).map_err(|refused| {
             let status = match token {
                 Some(_) => StatusCode::FORBIDDEN,
                 None => StatusCode::UNAUTHORIZED,
@@ -241,15 +251,19 @@ impl Server {
             if token.is_none() {
                 insert(&mut answer, WWW_AUTHENTICATE, "Bearer");
             }
+            // Another token may be given what this one is not.
+            insert(&mut answer, CACHE_CONTROL, "no-store");
             answer.into()
         })
     }
 
     fn described(&self, mut answer: Response, tag: &str) -> Response {
         // What not everybody may read, no cache that others share may keep.
-        let cache = match self.authorize {
-            Some(_) => "private, max-age=31536000, immutable",
-            None => "public, max-age=31536000, immutable",
+        let is_public = self.guard.as_ref().is_none_or(|guard| guard.public_read);
+        let cache = if is_public {
+            "public, max-age=31536000, immutable"
+        } else {
+            "private, max-age=31536000, immutable"
         };
         insert(&mut answer, CACHE_CONTROL, cache);
         insert(&mut answer, CONTENT_TYPE, "application/octet-stream");
@@ -297,6 +311,30 @@ impl Server {
     }
 }
 
+/// The token of a request. Of two, another server on the way may have looked at the other one.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(refusal(
+            StatusCode::BAD_REQUEST,
+            "there is more than one Authorization\n",
+        ));
+    }
+    if value.len() > MAX_AUTHORIZATION {
+        return Err(refusal(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("a token has at most {MAX_BEARER_TOKEN} bytes\n"),
+        ));
+    }
+    let words = value.to_str().ok().and_then(|value| value.split_once(' '));
+    Ok(words
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim()))
+}
+
 fn hash(shard: &str, digits: &str) -> Result<ContentHash, Refusal> {
     match ContentHash::from_hex(digits) {
         Ok(hash) if digits.starts_with(shard) && shard.len() == 2 => Ok(hash),
@@ -306,30 +344,6 @@ fn hash(shard: &str, digits: &str) -> Result<ContentHash, Refusal> {
         )),
         Err(error) => Err(refusal(StatusCode::BAD_REQUEST, format!("{error}\n"))),
     }
-}
-
-/// A body of exactly `length` bytes, made on a thread that may wait for the disk. An error breaks the connection off:
-/// the client sees that bytes are missing.
-fn body(pieces: impl Iterator<Item = io::Result<Bytes>> + Send + 'static, length: u64) -> Body {
-    let (sender, mut receiver) = mpsc::channel(8);
-    tokio::task::spawn_blocking(move || {
-        let mut left = length;
-        for piece in pieces {
-            if let Err(error) = &piece {
-                tracing::error!(%error, "an answer is broken off");
-            }
-            let piece = piece.map(|mut piece| {
-                piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                left -= piece.len() as u64;
-                piece
-            });
-            // The receiver is gone when the client is.
-            if sender.blocking_send(piece).is_err() || left == 0 {
-                return;
-            }
-        }
-    });
-    Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context)))
 }
 
 /// Why the blob cannot be given or kept; the details are the operator's.

@@ -28,3 +28,5 @@ mod store_local;
 mod store_serve;
 #[cfg(feature = "http")]
 mod store_stream;
+#[cfg(feature = "http")]
+mod store_tokens;

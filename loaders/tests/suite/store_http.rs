@@ -240,7 +240,7 @@ async fn wrong_answers() {
         (
             "forbidden",
             answer("HTTP/1.1 403 Forbidden\nContent-Length: 0", b""),
-            "protocol",
+            "refused",
         ),
         (
             "not found",
@@ -270,6 +270,7 @@ async fn wrong_answers() {
             StoreError::Corrupt { .. } => "corrupt",
             StoreError::TooLarge { .. } => "too large",
             StoreError::Protocol { .. } => "protocol",
+            StoreError::Refused { .. } => "refused",
             StoreError::NotFound { .. } => "not found",
             StoreError::Unavailable { .. } => "unavailable",
             _ => "other",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secure_runtime_loaders::store::{Access, Authorize, Refused, serve};
+use secure_runtime_loaders::store::{Access, Authorize, Guard, Refused, serve};
 use secure_runtime_loaders::{ContentHash, HttpStore, Layered, LocalStore, Store, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,21 +14,21 @@ async fn served() -> Served {
     served_to(None).await
 }
 
-type Served = (
+pub(crate) type Served = (
     tempfile::TempDir,
     LocalStore,
     String,
     tokio::sync::oneshot::Sender<()>,
 );
 
-async fn served_to(authorize: Option<Authorize>) -> Served {
+pub(crate) async fn served_to(guard: Option<Guard>) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     store.put(b"hello").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(serve(store.clone(), listener, authorize, async {
+    tokio::spawn(serve(store.clone(), listener, guard, async {
         let _ = stopped.await;
     }));
     (folder, store, address, stop)
@@ -175,19 +175,24 @@ async fn damaged_large_blobs_and_outboards() {
     }
 }
 
-fn token_rules() -> Authorize {
-    Arc::new(|access, _, token| match (access, token) {
+/// `reader` may read, `writer` also add.
+pub(crate) fn guard(public_read: bool) -> Guard {
+    let authorize: Authorize = Arc::new(|access, _, token| match (access, token) {
         (Access::Read, Some("reader" | "writer")) | (Access::Add, Some("writer")) => Ok(()),
         _ => Err(Refused {
             reason: "that needs another token".into(),
         }),
-    })
+    });
+    Guard {
+        authorize,
+        public_read,
+    }
 }
 
 /// STORE-18: who may read and who may add; and what is added is verified.
 #[tokio::test]
 async fn tokens() {
-    let (_folder, store, address, _stop) = served_to(Some(token_rules())).await;
+    let (_folder, store, address, _stop) = served_to(Some(guard(false))).await;
     let digits = |content: &[u8]| ContentHash::of(content).to_hex();
     let path = |content: &[u8]| format!("/blobs/{}/{}", &digits(content)[..2], digits(content));
     let large: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 3) as u8).collect();
@@ -252,6 +257,76 @@ async fn tokens() {
         .folder()
         .join(path(&large)[1..].replace("blobs", "outboards"));
     assert!(outboard.exists());
+}
+
+/// STORE-18: where everybody may read, adding still takes a token, and caches may be shared.
+#[tokio::test]
+async fn everybody_may_read() {
+    let (_folder, _store, address, _stop) = served_to(Some(guard(true))).await;
+    let path = |content: &[u8]| {
+        let digits = ContentHash::of(content).to_hex();
+        format!("/blobs/{}/{digits}", &digits[..2])
+    };
+    let put = format!("PUT {} HTTP/1.1\r\nContent-Length: 3", path(b"new"));
+    for (request, token, status) in [
+        (format!("GET {} HTTP/1.1", path(b"hello")), "nobody", 200),
+        (format!("GET {} HTTP/1.1", path(b"absent")), "nobody", 404),
+        (put.clone(), "reader", 403),
+        (put.clone(), "writer", 201),
+    ] {
+        let request = format!("{request}\r\nAuthorization: Bearer {token}");
+        let (head, _) = exchange(&address, &request, b"new").await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request}: {head}"
+        );
+        assert_eq!(
+            head.to_lowercase().contains("cache-control: public"),
+            status == 200,
+            "{head}"
+        );
+    }
+    let (head, _) = exchange(&address, &put, b"new").await;
+    assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+}
+
+/// STORE-18: what no token can be is refused before it is looked at; a refusal is kept by no cache.
+#[tokio::test]
+async fn what_is_no_token() {
+    let (_folder, _store, address, _stop) = served_to(Some(guard(false))).await;
+    let digits = ContentHash::of(b"hello").to_hex();
+    let path = format!("/blobs/{}/{digits}", &digits[..2]);
+    let ask = |headers: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}");
+        let address = address.clone();
+        async move { exchange(&address, &request, b"").await }
+    };
+    let long = format!("Authorization: Bearer {}", "x".repeat(33_000));
+    for (headers, status) in [
+        ("Authorization: Bearer reader", 200),
+        (
+            "Authorization: Bearer nobody\r\nAuthorization: Bearer reader",
+            400,
+        ),
+        (
+            "Authorization: Bearer reader\r\nAuthorization: Bearer reader",
+            400,
+        ),
+        (&long, 431),
+        ("Authorization: Bearer \x01", 400),
+        ("Authorization: Bearer", 401),
+        ("Authorization: reader", 401),
+    ] {
+        let (head, body) = ask(headers).await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{headers}: {head}"
+        );
+        assert_eq!(body == b"hello", status == 200, "{headers}");
+        if matches!(status, 401 | 403) {
+            assert!(head.to_lowercase().contains("cache-control: no-store"), "{head}");
+        }
+    }
 }
 
 /// STORE-12: what `store serve` answers, and attack 72: no path leaves the store.

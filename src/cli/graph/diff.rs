@@ -14,10 +14,11 @@ use similar::TextDiff;
 
 use super::super::failure::{Code, Failure};
 use super::super::project::{self, Project};
+use super::super::stores::StoreTokens;
 use super::super::text::{self, size};
-use crate::Manifest;
 use crate::program::{self, LOCK, OpenOptions};
 use crate::review::{self, Change, Content, Difference, Growth};
+use crate::{Manifest, StorePlace};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -40,6 +41,9 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "DIR or URL", requires = "text")]
     store: Vec<String>,
 
+    #[command(flatten)]
+    store_tokens: StoreTokens,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -55,6 +59,7 @@ struct Report {
 }
 
 pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
+    let stores = arguments.store_tokens.of(&arguments.store)?;
     let (old, new) = (Side::read(&arguments.old)?, Side::read(&arguments.new)?);
     let mut difference = Difference::between(&old.graph, &new.graph);
     let base = project::base_of(&new.folder)?;
@@ -62,7 +67,7 @@ pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
         Failure::usage(error.to_string()).help("correct the grant in secure.toml, and lock again")
     })?;
     if arguments.text {
-        add_texts(&mut difference, &old, &new, &arguments.store)?;
+        add_texts(&mut difference, &old, &new, stores)?;
     }
     let report = Report {
         old: old.graph.hash().to_string(),
@@ -177,14 +182,19 @@ impl Texts {
     }
 }
 
-fn add_texts(difference: &mut Difference, old: &Side, new: &Side, stores: &[String]) -> Result<(), Failure> {
+fn add_texts(
+    difference: &mut Difference,
+    old: &Side,
+    new: &Side,
+    stores: Vec<StorePlace>,
+) -> Result<(), Failure> {
     let mut at_hand = old.read_files()?;
     at_hand.extend(new.read_files()?);
     let texts = Texts {
         at_hand,
         stores: program::stores(&OpenOptions {
             local_store: project::local_store().filter(|folder| folder.join("blobs").is_dir()),
-            stores: stores.to_vec(),
+            stores,
             ..OpenOptions::default()
         })?,
     };

@@ -1,18 +1,23 @@
 //! `store`: the local store, and offering it over HTTP.
 
+mod guard;
+mod serve;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store};
+use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store, StoreError};
 use secure_runtime_loaders::{ContentHash, lockfile};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
 use super::project;
+use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
+use crate::StorePlace;
 use crate::program::{self, OpenOptions};
 
 #[derive(Debug, clap::Subcommand)]
@@ -22,6 +27,11 @@ pub(super) enum Command {
         /// The files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Add them to the store at this address, too, which asks for a token
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
+        #[command(flatten)]
+        tokens: StoreTokens,
     },
     /// Give the bytes with a hash, verified
     Get {
@@ -33,6 +43,8 @@ pub(super) enum Command {
         /// Where the local store has not got it, fetch it from this store and keep it (repeatable)
         #[arg(long, value_name = "DIR or URL")]
         store: Vec<String>,
+        #[command(flatten)]
+        tokens: StoreTokens,
     },
     /// Say where the store is, and list what it has
     List {
@@ -55,32 +67,42 @@ pub(super) enum Command {
         #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
-    /// Offer the store over HTTP until ctrl-c, for reading
-    Serve {
-        /// The address to listen on; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7000")]
-        listen: String,
-    },
+    /// Offer the store over HTTP until ctrl-c: to everybody for reading, or to those who have a token
+    Serve(serve::Arguments),
 }
 
 pub(super) fn store(command: &Command) -> Result<String, Failure> {
     let store = project::open_local_store()?;
     match command {
-        Command::Add { files } => add(&store, files),
+        Command::Add { files, to, tokens } => {
+            let to = tokens.of(to.as_slice())?;
+            add(&store, files, to.first())
+        }
         Command::Get {
             hash,
             out,
             store: from,
-        } => get(&store, hash, out.as_deref(), from),
+            tokens,
+        } => get(&store, hash, out.as_deref(), tokens.of(from)?),
         Command::List { json } => list(&store, *json),
         Command::Verify { repair } => verify(&store, *repair),
         Command::Gc { keep, older_than } => collect(&store, keep, *older_than),
-        Command::Serve { listen } => serve(store, listen),
+        Command::Serve(arguments) => serve::serve(store, arguments),
     }
 }
 
-fn add(store: &LocalStore, files: &[PathBuf]) -> Result<String, Failure> {
-    let mut added = String::new();
+/// Keeps the files here, then adds them to the other store, if there is one.
+fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result<String, Failure> {
+    // A wrong address is noticed before anything is done.
+    let to = match to {
+        Some(place) if !place.is_address() => {
+            return Err(Failure::usage("--to takes the address of a store")
+                .help("write https://…; files are added to another folder with SECURE_RUNTIME_STORE"));
+        }
+        Some(place) => Some(place.http()?),
+        None => None,
+    };
+    let (mut added, mut hashes) = (String::new(), Vec::new());
     for path in files {
         let fault = |reason: String| {
             Failure::usage(format!("{}: {reason}", path.display()))
@@ -96,13 +118,24 @@ fn add(store: &LocalStore, files: &[PathBuf]) -> Result<String, Failure> {
         let mut file = fs::File::open(path).map_err(|error| fault(error.to_string()))?;
         let (hash, _) = store.add(&mut file)?;
         added.push_str(&format!("{hash}  {}\n", path.display()));
+        hashes.push(hash);
+    }
+    if let Some(to) = to {
+        let working = Working::steps("adding", hashes.len());
+        reactor()?.block_on(async {
+            for hash in &hashes {
+                to.add(hash, store).await?;
+                working.step();
+            }
+            Ok::<(), StoreError>(())
+        })?;
     }
     Ok(added)
 }
 
 /// Gives bytes that may be no text: they are written as they are, not through the escaping of messages. Each was verified
 /// before it is written.
-fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: &[String]) -> Result<String, Failure> {
+fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: Vec<StorePlace>) -> Result<String, Failure> {
     let hash: ContentHash = hash.parse()?;
     if !from.is_empty() && !store.contains(&hash) {
         fetch(store, &hash, from)?;
@@ -139,9 +172,9 @@ fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: &[String]) -> R
 }
 
 /// Brings a blob from the first of these stores that has it.
-fn fetch(local: &LocalStore, hash: &ContentHash, from: &[String]) -> Result<(), Failure> {
+fn fetch(local: &LocalStore, hash: &ContentHash, from: Vec<StorePlace>) -> Result<(), Failure> {
     let stores = program::stores(&OpenOptions {
-        stores: from.to_vec(),
+        stores: from,
         ..OpenOptions::default()
     })?;
     let working = Working::bytes("fetching");
@@ -258,33 +291,6 @@ fn verify(store: &LocalStore, repair: bool) -> Result<String, Failure> {
     } else {
         "`secure-runtime store verify --repair` deletes them; `secure-runtime lock` puts the modules of a project back"
     }))
-}
-
-/// Prints the address before the first request can be answered, so that a script can wait for the line.
-fn serve(store: LocalStore, listen: &str) -> Result<String, Failure> {
-    reactor()?.block_on(async {
-        let fault = |error: io::Error| {
-            Failure::usage(format!("cannot listen on {}: {error}", text::one_line(listen)))
-                .help("give --listen an address and a free port of this machine, such as 127.0.0.1:0")
-        };
-        let listener = tokio::net::TcpListener::bind(listen).await.map_err(fault)?;
-        let address = listener.local_addr().map_err(fault)?;
-        let _ = writeln!(
-            io::stdout(),
-            "serving {} at http://{address}",
-            store.folder().display()
-        );
-        let interrupted = async {
-            // Where no signal can be waited for, the process ends by the signal itself.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        secure_runtime_loaders::store::serve(store, listener, None, interrupted)
-            .await
-            .map_err(fault)
-    })?;
-    Ok(String::new())
 }
 
 fn reactor() -> Result<tokio::runtime::Runtime, Failure> {

@@ -1,0 +1,136 @@
+//! Who may do what with a store that asks for tokens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secure_runtime_capabilities::{
+    Base, BlobId, Context, Decision, Families, Operation, PublicKey, Reason, Revocations, Token, explain,
+};
+use secure_runtime_loaders::ContentHash;
+use secure_runtime_loaders::store::{Access, Guard, Refused};
+
+/// Asks for tokens that are signed under this key.
+pub(super) fn guard(root: PublicKey, revocations: Option<Revocations>, public_read: bool) -> Guard {
+    let rules = Rules {
+        root,
+        revocations,
+        latest: AtomicU64::new(0),
+    };
+    Guard {
+        authorize: Arc::new(move |access, hash, token| rules.decide(access, hash, token, SystemTime::now())),
+        public_read,
+    }
+}
+
+struct Rules {
+    root: PublicKey,
+    revocations: Option<Revocations>,
+    /// The latest second that was seen: a clock that is set back makes nothing valid again.
+    latest: AtomicU64,
+}
+
+impl Rules {
+    /// Each request's token is verified anew. What is told is about the token alone.
+    fn decide(
+        &self,
+        access: Access,
+        hash: &ContentHash,
+        token: Option<&str>,
+        now: SystemTime,
+    ) -> Result<(), Refused> {
+        let Some(token) = token else {
+            return Err(refused("this store asks for a token: `Authorization: Bearer …`"));
+        };
+        let token = Token::parse_text(token, &self.root)
+            .map_err(|error| refused(format!("the token is refused: {error}")))?;
+        let now = now
+            .duration_since(UNIX_EPOCH)
+            .map_err(|_| refused("the clock of this store is wrong: no token can be judged"))?
+            .as_secs();
+        // Nobody is proven to be a holder: a header that is sent proves no possession of a key.
+        let context = Context {
+            revocations: self.revocations.as_ref(),
+            ..Context::at(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
+        };
+        let blob = BlobId::new(hash.as_bytes());
+        let operation = match access {
+            Access::Read => Operation::store_read(&blob),
+            Access::Add => Operation::store_add(&blob),
+        };
+        match token.authority().decide(&operation, &context) {
+            Decision::Allowed => Ok(()),
+            Decision::Denied(denial) if denial.reason == Reason::WrongHolder => Err(refused(
+                "the token is bound to a holder, and sending it proves no possession of a key: use one that is bound to nobody",
+            )),
+            Decision::Denied(denial) => {
+                let right = format!("{}.{}", operation.family(), operation.action());
+                let base = Base::new("/").map_err(|error| refused(error.to_string()))?;
+                let explanation = explain(
+                    token.authority(),
+                    &operation,
+                    &context,
+                    &Families::builtin(),
+                    &base,
+                );
+                let why = explanation
+                    .blocks
+                    .get(denial.block)
+                    .map(|block| block.reason(&right));
+                Err(refused(format!(
+                    "the token does not allow it: block {}: {}",
+                    denial.block,
+                    why.unwrap_or_default()
+                )))
+            }
+        }
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Refused {
+    Refused {
+        reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use secure_runtime_capabilities::{Block, KeyPair};
+
+    use super::*;
+
+    /// STORE-19. What expired stays expired when the clock is set back, and a clock that tells no time judges nothing.
+    #[test]
+    fn the_clock_cannot_revive_a_token() {
+        let root = KeyPair::generate().unwrap();
+        let rights = Families::builtin().parse_grants(["store.read=*"], &Base::new("/").unwrap());
+        let token = Block {
+            expires: Some(1_000),
+            ..Block::of(rights.unwrap())
+        };
+        let token = Token::mint(&root, &token).unwrap().to_text();
+        let rules = Rules {
+            root: root.public(),
+            revocations: None,
+            latest: AtomicU64::new(0),
+        };
+        let ask = |now: SystemTime| {
+            let answer = rules.decide(Access::Read, &ContentHash::of(b""), Some(&token), now);
+            answer.map_err(|refused| refused.reason)
+        };
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(ask(at(999)), Ok(()));
+        let before = ask(UNIX_EPOCH - Duration::from_secs(1)).unwrap_err();
+        assert!(before.contains("the clock of this store is wrong"), "{before}");
+        assert_eq!(ask(at(998)), Ok(()));
+        for now in [1_000, 999, 0] {
+            let late = ask(at(now)).unwrap_err();
+            assert!(
+                late.contains("block 0: it expired at 1970-01-01T00:16:40Z"),
+                "{late}"
+            );
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `store serve`: the local store over HTTP.
+
+use std::io::{self, Write};
+
+use secure_runtime_capabilities::PublicKey;
+use secure_runtime_loaders::store::{self, LocalStore};
+
+use super::super::failure::Failure;
+use super::super::presented::{RevocationArguments, keep_fresh};
+use super::super::text;
+use super::{guard, reactor};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7000")]
+    listen: String,
+
+    /// Ask for a token that is signed under this public key: store.read to read, store.add to add
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    root_key: Option<String>,
+
+    /// Let everybody read, and ask only who adds
+    #[arg(long, requires = "root_key")]
+    public_read: bool,
+
+    #[command(flatten)]
+    revocations: RevocationArguments,
+}
+
+/// Prints the address before the first request can be answered, so that a script can wait for the line.
+pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, Failure> {
+    let listen = &arguments.listen;
+    let root: Option<PublicKey> = arguments.root_key.as_ref().map(|key| key.parse()).transpose()?;
+    reactor()?.block_on(async {
+        let fault = |error: io::Error| {
+            Failure::usage(format!("cannot listen on {}: {error}", text::one_line(listen)))
+                .help("give --listen an address and a free port of this machine, such as 127.0.0.1:0")
+        };
+        let feed = match &root {
+            Some(root) => arguments.revocations.load(root).await?,
+            None => None,
+        };
+        let revocations = feed.as_ref().map(|feed| feed.revocations());
+        let guard = root.map(|root| guard::guard(root, revocations, arguments.public_read));
+        // Until the last request is answered.
+        let _fresh = feed.map(keep_fresh).transpose()?;
+        let listener = tokio::net::TcpListener::bind(listen).await.map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        let _ = writeln!(
+            io::stdout(),
+            "serving {} at http://{address}",
+            store.folder().display()
+        );
+        let interrupted = async {
+            // Where no signal can be waited for, the process ends by the signal itself.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        store::serve(store, listener, guard, interrupted)
+            .await
+            .map_err(fault)
+    })?;
+    Ok(String::new())
+}
