@@ -50,6 +50,6 @@ mod tests {
         let token = BearerToken::new("secret-=_").unwrap();
         assert!(!format!("{token:?}").contains("secret"), "{token:?}");
         assert_eq!(token.header(), "Bearer secret-=_");
-        assert!(BearerToken::new(&long[1..]).is_ok());
+        assert!(BearerToken::new(&"x".repeat(MAX_BEARER_TOKEN)).is_ok());
     }
 }
