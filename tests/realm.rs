@@ -1,7 +1,8 @@
 //! The realm: exactly the permitted globals, nothing mutable that two modules share, and packages that assign to
 //! inherited properties still work.
 
-use secure_runtime::Exit;
+use secure_runtime::{AuditRecord, Exit, Verdict};
+use secure_runtime_loaders::ContentHash;
 
 use crate::support::Scene;
 
@@ -130,6 +131,53 @@ fn inherited_properties_can_be_assigned_on_own_objects() {
         out,
         "bytes 2\nown,1,2,old,E,changed,e,1,d\n[object Object],Error: m,false\n"
     );
+}
+
+/// RUN-48: a clock that stands still, and numbers that are the same in every run, of a module that has nothing finer.
+#[test]
+fn time_and_chance_that_tell_nothing() {
+    let source = |more: &str| {
+        format!(
+            "import {{ clock, random }} from 'cap:self'; {more}
+            const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+            const attempt = (f) => {{ try {{ return f(); }} catch (error) {{ return error.name; }} }};
+            console.log(Date.now(), clock.now(), new Date().toISOString(), hex(random.bytes(40)), Math.random() === Math.random());
+            console.log(attempt(() => clock.attenuate({{ read: ['1s'] }}).now()), hex(random.attenuate({{ read: ['true'] }}).bytes(4)));"
+        )
+    };
+    let run = |grants: &[&str], source: &str| {
+        let ran = Scene::of_main(grants, source).run(&[]);
+        assert!(matches!(ran.exit, Ok(Exit::Completed)), "{:?}", ran.exit);
+        (ran.out, ran.audit)
+    };
+    let still = ["clock=never", "random=seeded"];
+    let (first, audit) = run(&still, &source(""));
+    let recorded = |audit: &[AuditRecord], family: &str, resource: &str| {
+        audit.iter().any(|record| {
+            record.family == family && record.resource == resource && record.verdict == Verdict::Allowed
+        })
+    };
+    let made = |block: u64| {
+        let mut input = b"secure-runtime seeded".to_vec();
+        input.extend_from_slice(ContentHash::of(source("").as_bytes()).as_bytes());
+        input.extend_from_slice(&block.to_le_bytes());
+        ContentHash::of(&input).to_string().replace("blake3:", "")
+    };
+    let expected = format!(
+        "0 0 1970-01-01T00:00:00.000Z {}{} false\n0 {}\n",
+        made(0),
+        &made(1)[..16],
+        &made(0)[..8]
+    );
+    assert_eq!(first, expected);
+    assert_eq!(run(&still, &source("")).0, first);
+    assert!(recorded(&audit, "clock", "never"), "{audit:?}");
+    assert!(recorded(&audit, "random", "seeded"), "{audit:?}");
+    // Another module has other numbers, and whoever holds the real ones has those.
+    assert_ne!(run(&still, &source("// another")).0, first);
+    let (real, audit) = run(&["clock=1ms", "random=true"], &source(""));
+    assert!(!real.starts_with('0') && !real.contains(&made(0)), "{real}");
+    assert!(recorded(&audit, "random", "os"), "{audit:?}");
 }
 
 /// RUN-4: time and chance work in a module that holds them and nowhere else.

@@ -88,10 +88,10 @@ pub enum Problem {
     #[error("an environment variable's name is not empty and holds neither `=` nor a NUL character")]
     Variable,
     /// It is no resolution of the clock.
-    #[error("use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s")]
+    #[error("use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never")]
     Resolution,
     /// It is nothing that `random` knows.
-    #[error("write `true`: random bytes come from one source")]
+    #[error("write `true`, or `seeded` for what is the same in every run")]
     Source,
     /// It is no key of a key-value store.
     #[error("a key has 1 to 2,048 bytes, and no NUL character")]

@@ -48,7 +48,7 @@
 //!
 //! let decide = |holders: &[Holder]| {
 //!     let context = Context { holders, ..Context::at(1_900_000_000) };
-//!     presented.authority().decide(&Operation::random_read(), &context)
+//!     presented.authority().decide(&Operation::random_read(RandomSource::OperatingSystem), &context)
 //! };
 //! assert!(decide(&[holder]).is_allowed());
 //! assert!(!decide(&[]).is_allowed());
@@ -98,8 +98,8 @@ pub use datalog::ProfileError;
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
-    BlobId, Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, RANDOM_SOURCE, Random, Resolution,
-    Store, VariableName,
+    BlobId, Clock, Env, Fs, Key, Kv, MAX_KEY, Module, ModuleId, Net, Random, RandomSource, Resolution, Store,
+    VariableName,
 };
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};
 pub use holder::{Holder, HolderError};

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    ActionName, Base, BlobId, Family, FamilyName, FsPath, Key, ModuleId, Origin, RANDOM_SOURCE, Resolution,
+    ActionName, Base, BlobId, Family, FamilyName, FsPath, Key, ModuleId, Origin, RandomSource, Resolution,
     ScopeError, VariableName,
     family::{invalid, parse_action},
 };
@@ -71,8 +71,8 @@ impl<'a> Operation<'a> {
     }
 
     /// Getting random bytes.
-    pub fn random_read() -> Self {
-        Operation::borrowed(FamilyName::RANDOM, ActionName::READ, RANDOM_SOURCE)
+    pub fn random_read(source: RandomSource) -> Self {
+        Operation::borrowed(FamilyName::RANDOM, ActionName::READ, source.as_str())
     }
 
     /// Reading an entry of a key-value store.

@@ -284,8 +284,8 @@ pub(crate) fn grant_table(grants: &[&str]) -> String {
     let mut table = String::new();
     for (what, scopes) in scopes {
         match what {
-            "random" => table.push_str("random = true\n"),
-            "clock" => table.push_str(&format!("clock = {:?}\n", scopes[0])),
+            "random" if scopes == ["true"] => table.push_str("random = true\n"),
+            "clock" | "random" => table.push_str(&format!("{what} = {:?}\n", scopes[0])),
             _ => table.push_str(&format!("{what} = {scopes:?}\n")),
         }
     }

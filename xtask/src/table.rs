@@ -1,7 +1,7 @@
 //! `cargo xtask packages`: which packages of the registry run here, on which engine, and why the others do not.
 //!
-//! The list is xtask/packages.txt. Each package is locked and imported, with no rights, by a program of one line; what came of
-//! it is written to docs/packages.md.
+//! The list is xtask/packages.txt. Each package is locked and imported, with no rights, by a program of one line. One that this
+//! refuses gets rights that tell nothing, and is tried again. What came of it is written to docs/packages.md.
 
 use std::fs;
 use std::path::Path;
@@ -37,13 +37,25 @@ struct Listed {
     version: String,
     /// What is imported of it; nothing is the package itself.
     subpath: String,
+    /// Whether it is made for what only Node.js has.
+    is_for_node: bool,
 }
 
 /// How locking and running a package went: what it is made of, or why it does not run.
 struct Tried {
     format: String,
-    result: Result<(), String>,
+    result: Result<Rights, String>,
 }
+
+/// What a package was imported with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    None,
+    /// A clock that stands still and numbers made of the module's own hash: [`POWERLESS`].
+    Powerless,
+}
+
+const POWERLESS: &str = "clock = \"never\", random = \"seeded\"";
 
 /// Tries the list on the engines of this machine.
 pub(crate) fn run(choice: Choice) -> Result<()> {
@@ -98,12 +110,16 @@ fn column(steps: &mut Steps, engine: Engine, folder: &Path, packages: &[&Listed]
     })
 }
 
-/// The lines of the list: `name@version`, and after a space a subpath where the package has no module of its own name.
+/// The lines of the list, of which those after `[node]` are packages for Node.js: `name@version`, and after a space a subpath where the package has no module of its own name.
 fn list() -> Result<Vec<Listed>> {
     let text = fs::read_to_string(root().join(LIST)).with_context(|| format!("{LIST} cannot be read"))?;
-    text.lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| {
+    let (pure, node) = text
+        .split_once("\n[node]\n")
+        .with_context(|| format!("{LIST} has no line [node]"))?;
+    let pure = pure.lines().map(|line| (line, false));
+    pure.chain(node.lines().map(|line| (line, true)))
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(line, is_for_node)| {
             let (package, subpath) = line.split_once(' ').unwrap_or((line, ""));
             let (name, version) = package
                 .rsplit_once('@')
@@ -112,6 +128,7 @@ fn list() -> Result<Vec<Listed>> {
                 name: name.to_owned(),
                 version: version.to_owned(),
                 subpath: subpath.to_owned(),
+                is_for_node,
             })
         })
         .collect()
@@ -153,30 +170,64 @@ fn install(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
 
 /// Locks and runs a program that imports the package.
 fn attempt(folder: &Path, package: &Listed) -> Result<Tried> {
-    let manifest = format!(
-        "[package]\nname = \"packages\"\nentry = \"main.js\"\n\n[imports]\nit = \"npm:{}@{}\"\n\n[limits]\nwall = \"60s\"\n",
-        package.name, package.version
-    );
-    fs::write(folder.join("secure.toml"), manifest).context("secure.toml cannot be written")?;
+    fs::write(folder.join("secure.toml"), manifest(package, &[])).context("secure.toml cannot be written")?;
     let program = PROGRAM.replace("\"it\"", &format!("{:?}", format!("it{}", package.subpath)));
     fs::write(folder.join("main.js"), program).context("main.js cannot be written")?;
-    let lock = folder.join("secure.lock");
-    if lock.exists() {
-        fs::remove_file(&lock).context("secure.lock cannot be removed")?;
-    }
-    if let Err(reason) = ours(folder, &["lock"])? {
+    if let Err(reason) = lock(folder)? {
         return Ok(Tried {
             format: "?".to_owned(),
             result: Err(reason),
         });
     }
-    let format = format(&ours(folder, &["graph", "show", "--json"])?.unwrap_or_default());
-    let result = match ours(folder, &["run", "--locked"])? {
+    let graph: serde_json::Value =
+        serde_json::from_str(&ours(folder, &["graph", "show", "--json"])?.unwrap_or_default())
+            .context("`graph show --json` is no JSON")?;
+    let mut result = run_locked(folder)?.map(|()| Rights::None);
+    if result.is_err() {
+        let names = graph["packages"].as_array().into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(|package| package["name"].as_str()).collect();
+        fs::write(folder.join("secure.toml"), manifest(package, &names))
+            .context("secure.toml cannot be written")?;
+        result = match lock(folder)? {
+            Ok(()) => run_locked(folder)?.map(|()| Rights::Powerless),
+            Err(reason) => Err(reason),
+        };
+    }
+    Ok(Tried {
+        format: format(&graph),
+        result,
+    })
+}
+
+/// The manifest of a program that imports `package`; `powerless` are packages that get rights which tell nothing.
+fn manifest(package: &Listed, powerless: &[&str]) -> String {
+    let mut manifest = format!(
+        "[package]\nname = \"packages\"\nentry = \"main.js\"\n\n[imports]\nit = \"npm:{}@{}\"\n\n[limits]\nwall = \"60s\"\n",
+        package.name, package.version
+    );
+    if !powerless.is_empty() {
+        manifest.push_str(&format!("\n[grants]\n{}\n", POWERLESS.replace(", ", "\n")));
+    }
+    for name in powerless.iter().filter(|name| !name.is_empty()) {
+        manifest.push_str(&format!("\n[packages.{name:?}]\ngrants = {{ {POWERLESS} }}\n"));
+    }
+    manifest
+}
+
+fn lock(folder: &Path) -> Result<Result<(), String>> {
+    let lock = folder.join("secure.lock");
+    if lock.exists() {
+        fs::remove_file(&lock).context("secure.lock cannot be removed")?;
+    }
+    Ok(ours(folder, &["lock"])?.map(drop))
+}
+
+fn run_locked(folder: &Path) -> Result<Result<(), String>> {
+    Ok(match ours(folder, &["run", "--locked"])? {
         Ok(printed) if printed.trim_end().ends_with(']') && !printed.trim_end().ends_with("[]") => Ok(()),
         Ok(_) => Err("it exports nothing".to_owned()),
         Err(reason) => Err(reason),
-    };
-    Ok(Tried { format, result })
+    })
 }
 
 /// Runs our binary in `folder`: what it printed, or the first line of its error.
@@ -200,24 +251,27 @@ fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
 }
 
 /// What kinds of modules a package and what it needs have, from `graph show --json`.
-fn format(graph: &str) -> String {
-    let kinds = [
-        ("\"transformation\": \"CommonJS\"", "CommonJS"),
-        ("\"kind\": \"json\"", "JSON"),
+fn format(graph: &serde_json::Value) -> String {
+    let modules = || {
+        let packages = graph["packages"].as_array().into_iter().flatten();
+        packages
+            .filter(|package| package["name"] != "")
+            .flat_map(|package| package["modules"].as_array().into_iter().flatten())
+    };
+    let is_common_js = |module: &serde_json::Value| module["origin"]["transformation"] == "CommonJS";
+    let has = |kind: &str, common_js: bool| {
+        modules().any(|module| module["kind"] == kind && is_common_js(module) == common_js)
+    };
+    let formats = [
+        (has("javascript", false), "ESM"),
+        (has("javascript", true), "CommonJS"),
+        (has("json", false), "JSON"),
     ];
-    let modules = graph.matches("\"kind\": \"javascript\"").count();
-    let common_js = graph.matches(kinds[0].0).count();
-    // The program's own module is one.
-    let mut formats = Vec::new();
-    if modules > common_js + 1 {
-        formats.push("ESM");
-    }
-    formats.extend(
-        kinds
-            .iter()
-            .filter(|(text, _)| graph.contains(text))
-            .map(|(_, name)| *name),
-    );
+    let formats: Vec<&str> = formats
+        .into_iter()
+        .filter(|(has, _)| *has)
+        .map(|(_, name)| name)
+        .collect();
     formats.join(", ")
 }
 
@@ -225,14 +279,29 @@ fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> St
     let mut text = String::from(
         "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt: packages that are downloaded much, \
          whether they work here or not.\nEach is locked, and imported whole by a program without any rights; what is said here is that its modules link and are\n\
-         evaluated, not that every function of it works without rights.\n\n",
+         evaluated, not that every function of it works without rights. A package that this refuses is tried again with rights\n\
+         that tell nothing (*still* in the table): a clock that stands at 1970, and numbers made of the module's own hash\n\
+         (`clock = \"never\"`, `random = \"seeded\"`). Packages that require modules of Node.js find packages of the same names, as\n\
+         bundlers give them: assert, path, timers, url, util, and those in the list.\n\n",
     );
     for (engine, column) in engines.iter().zip(columns) {
-        let working = column.iter().filter(|tried| tried.result.is_ok()).count();
+        let pure = || {
+            let tried = packages.iter().zip(column);
+            tried
+                .filter(|(package, _)| !package.is_for_node)
+                .map(|(_, tried)| tried)
+        };
+        let all = pure().count();
+        let working = pure().filter(|tried| tried.result.is_ok()).count();
+        let without = pure().filter(|tried| tried.result == Ok(Rights::None)).count();
+        let of_node = column.len() - all;
+        let of_node_working = column.iter().filter(|tried| tried.result.is_ok()).count() - working;
+        let share = |count: usize| 100.0 * count as f64 / all.max(1) as f64;
         text.push_str(&format!(
-            "- {engine}: {working} of {} work ({:.1} %)\n",
-            column.len(),
-            100.0 * working as f64 / column.len().max(1) as f64
+            "- {engine}: {working} of {all} work ({:.1} %), {without} of them with nothing at all ({:.1} %); of {of_node} that are made \
+             for what only Node.js has, {of_node_working}\n",
+            share(working),
+            share(without)
         ));
     }
     let names: Vec<String> = engines.iter().map(ToString::to_string).collect();
@@ -245,7 +314,11 @@ fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> St
         let tried: Vec<&Tried> = columns.iter().filter_map(|column| column.get(index)).collect();
         let marks: Vec<&str> = tried
             .iter()
-            .map(|tried| if tried.result.is_ok() { "yes" } else { "no" })
+            .map(|tried| match tried.result {
+                Ok(Rights::None) => "yes",
+                Ok(Rights::Powerless) => "still",
+                Err(_) => "no",
+            })
             .collect();
         let mut reasons: Vec<&str> = tried
             .iter()

@@ -25,11 +25,14 @@ pub enum Resolution {
     HundredMilliseconds,
     /// 1 s.
     Second,
+    /// No step is ever made: the clock stands at the Unix epoch, and says nothing about the time. For code that reads a clock
+    /// whatever it is for.
+    Never,
 }
 
 impl Resolution {
     /// All resolutions, finest first.
-    pub const ALL: [Resolution; 7] = [
+    pub const ALL: [Resolution; 8] = [
         Resolution::Microsecond,
         Resolution::TenMicroseconds,
         Resolution::HundredMicroseconds,
@@ -37,6 +40,7 @@ impl Resolution {
         Resolution::TenMilliseconds,
         Resolution::HundredMilliseconds,
         Resolution::Second,
+        Resolution::Never,
     ];
 
     /// The canonical resource, such as `1ms`.
@@ -49,10 +53,11 @@ impl Resolution {
             Resolution::TenMilliseconds => "10ms",
             Resolution::HundredMilliseconds => "100ms",
             Resolution::Second => "1s",
+            Resolution::Never => "never",
         }
     }
 
-    /// The length of one step.
+    /// The length of one step; for `never` the longest that there is.
     pub fn step(self) -> Duration {
         match self {
             Resolution::Microsecond => Duration::from_micros(1),
@@ -62,6 +67,7 @@ impl Resolution {
             Resolution::TenMilliseconds => Duration::from_millis(10),
             Resolution::HundredMilliseconds => Duration::from_millis(100),
             Resolution::Second => Duration::from_secs(1),
+            Resolution::Never => Duration::MAX,
         }
     }
 }

@@ -17,7 +17,7 @@ pub use fs::Fs;
 pub use kv::{Key, Kv, MAX_KEY};
 pub use module::{Module, ModuleId};
 pub use net::Net;
-pub use random::{RANDOM_SOURCE, Random};
+pub use random::{Random, RandomSource};
 pub use store::{BlobId, Store};
 
 /// The resource text of an operation that names none, for families whose one resource needs no name.

@@ -1,19 +1,35 @@
-//! `random`: random bytes from the operating system.
+//! `random`: random bytes from the operating system, or bytes that look random and are the same in every run.
 
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
-/// Random bytes. There is one source, so a grant says only `true`.
+/// Random bytes. A grant says `true`, or `seeded` for what is made from the module's own hash and tells it nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Random;
 
-/// The canonical resource of the one source: the operating system.
-pub const RANDOM_SOURCE: &str = "os";
+/// Where random bytes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RandomSource {
+    /// The operating system.
+    OperatingSystem,
+    /// The hash of the module that asks: nobody must rely on their being unknown.
+    Seeded,
+}
 
-fn source(text: &str) -> Result<&'static str, Problem> {
-    if matches!(text, "true" | "*" | RANDOM_SOURCE) {
-        Ok(RANDOM_SOURCE)
-    } else {
-        Err(Problem::Source)
+impl RandomSource {
+    /// The canonical resource, `os` or `seeded`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RandomSource::OperatingSystem => "os",
+            RandomSource::Seeded => "seeded",
+        }
+    }
+}
+
+fn source(text: &str) -> Result<RandomSource, Problem> {
+    match text {
+        "true" | "*" | "os" => Ok(RandomSource::OperatingSystem),
+        "seeded" => Ok(RandomSource::Seeded),
+        _ => Err(Problem::Source),
     }
 }
 
@@ -34,18 +50,28 @@ impl Family for Random {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        Ok(vec![Pattern::exact(source(text)?)])
+        let included: &[RandomSource] = match source(text)? {
+            RandomSource::OperatingSystem => &[RandomSource::OperatingSystem, RandomSource::Seeded],
+            RandomSource::Seeded => &[RandomSource::Seeded],
+        };
+        Ok(included
+            .iter()
+            .map(|source| Pattern::exact(source.as_str()))
+            .collect())
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
-        source(text).map(str::to_owned)
+        Ok(source(text)?.as_str().to_owned())
     }
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
+        let [os, seeded] = [RandomSource::OperatingSystem, RandomSource::Seeded].map(RandomSource::as_str);
+        let has_os = patterns.contains(&Pattern::exact(os));
         patterns
             .iter()
+            .filter(|pattern| !(has_os && pattern.matches(seeded)))
             .map(|pattern| match pattern {
-                Pattern::Exact(text) if text == RANDOM_SOURCE => "true".to_owned(),
+                Pattern::Exact(text) if text == os => "true".to_owned(),
                 pattern => crate::describe_pattern(pattern),
             })
             .collect()

@@ -17,7 +17,7 @@ fn demanding() -> Token {
     let rights = Rights::new([Right {
         family: FamilyName::RANDOM,
         action: ActionName::READ,
-        pattern: Pattern::exact(RANDOM_SOURCE),
+        pattern: Pattern::exact(RandomSource::OperatingSystem.as_str()),
     }]);
     let block = Block {
         attested_by: Some(auditor().public()),
@@ -33,7 +33,7 @@ fn allows(token: &Token) -> bool {
     };
     token
         .authority()
-        .decide(&Operation::random_read(), &context)
+        .decide(&Operation::random_read(RandomSource::OperatingSystem), &context)
         .is_allowed()
 }
 
@@ -88,7 +88,11 @@ fn this_project_attests_for_a_token_of_a_peer() {
         .with_attestation(&signed, &auditor().public())
         .unwrap();
     assert!(allows(&attested));
-    let question = [text::question(&Operation::random_read(), 0, &[MODULE])];
+    let question = [text::question(
+        &Operation::random_read(RandomSource::OperatingSystem),
+        0,
+        &[MODULE],
+    )];
     assert_eq!(wasm.authorize(&token, &question), [false]);
     assert_eq!(wasm.authorize(&attested.to_text(), &question), [true]);
 }

@@ -30,10 +30,10 @@ impl Constant {
 
 /// Whether a source may have it at all. Most have not, and need not be looked at more closely.
 pub(crate) fn may_have(source: &str) -> bool {
-    source.contains("process") && source.contains("env")
+    source.contains("process") && (source.contains("env") || source.contains("platform"))
 }
 
-/// `process.env.NAME`, if `expression` is that: the reference to `process`, which may be a name of the module's own, and what to
+/// `process.env.NAME` or `process.platform`, if `expression` is that: the reference to `process`, which may be a name of the module's own, and what to
 /// write in its place.
 pub(crate) fn find<'a, 'b>(
     expression: &'b Expression<'a>,
@@ -41,6 +41,12 @@ pub(crate) fn find<'a, 'b>(
     let Expression::StaticMemberExpression(whole) = expression else {
         return None;
     };
+    if let Expression::Identifier(process) = &whole.object {
+        let is_platform = process.name.as_str() == "process"
+            && whole.property.name.as_str() == "platform"
+            && !whole.optional;
+        return is_platform.then(|| (&**process, Constant::new(whole.span, "")));
+    }
     let Expression::StaticMemberExpression(environment) = &whole.object else {
         return None;
     };

@@ -374,12 +374,11 @@ fn constants_in_modules() {
         "export default \"production\"        ; const { env } = process"
     );
     assert_eq!(locked.graph.modules()[1].globals, ["process"]);
-    let source =
-        "if (process.env.NODE_DEBUG || process.env\n.MY_NODE_ENV) f(typeof process.env.A, process.env.B = 1); export {}";
+    let source = "if (process.env.NODE_DEBUG || process.env\n.MY_NODE_ENV) f(typeof process.env.A, process.env.B = 1, process.platform === w, process.platformer); export {}";
     let locked = package(source, &[]).lock().unwrap();
     assert_eq!(
         std::str::from_utf8(&locked.bytes[1]).unwrap(),
-        "if ((void 0)               || (void 0)   \n            ) f(typeof (void 0)     , process.env.B = 1); export {}"
+        "if ((void 0)               || (void 0)   \n            ) f(typeof (void 0)     , process.env.B = 1, (void 0)         === w, process.platformer); export {}"
     );
     for source in [
         "export default 'process.env.NODE_ENV'",

@@ -1,9 +1,11 @@
-//! The `random` family: bytes from the operating system.
+//! The `random` family: bytes from the operating system, or from the module's hash.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use deno_core::{GarbageCollected, op2, v8};
-use secure_runtime_capabilities::Operation;
+use secure_runtime_capabilities::{Operation, RandomSource};
+use secure_runtime_loaders::ContentHash;
 
 use super::delegation::Chain;
 use super::error::OpError;
@@ -13,7 +15,12 @@ use super::gate::Capability;
 const MAX_BYTES: u32 = 65_536;
 
 /// What a guest's `random` object stands for.
-pub(crate) struct RandomCapability(Rc<Capability>);
+pub(crate) struct RandomCapability {
+    capability: Rc<Capability>,
+    source: RandomSource,
+    /// How many blocks were made of the module's hash.
+    blocks: Cell<u64>,
+}
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for RandomCapability {
@@ -25,17 +32,49 @@ unsafe impl GarbageCollected for RandomCapability {
 }
 
 impl RandomCapability {
+    fn new(capability: Rc<Capability>) -> Self {
+        let holds = |source: RandomSource| {
+            let operation = Operation::random_read(source);
+            capability
+                .authority
+                .effective(operation.family(), operation.action())
+                .any(|pattern| pattern.matches(operation.resource()))
+        };
+        let [os, seeded] = [RandomSource::OperatingSystem, RandomSource::Seeded];
+        // Where nothing is granted, the operating system is what is refused.
+        let source = if holds(seeded) && !holds(os) { seeded } else { os };
+        RandomCapability {
+            capability,
+            source,
+            blocks: Cell::new(0),
+        }
+    }
+
     fn fill(&self, bytes: &mut [u8]) -> Result<(), OpError> {
-        self.0.check(&Operation::random_read(), "random")?;
-        getrandom::fill(bytes)
-            .map_err(|_| OpError::system("Error", "EIO", "the operating system gave no random bytes"))
+        self.capability
+            .check(&Operation::random_read(self.source), "random")?;
+        match self.source {
+            RandomSource::OperatingSystem => getrandom::fill(bytes)
+                .map_err(|_| OpError::system("Error", "EIO", "the operating system gave no random bytes")),
+            RandomSource::Seeded => {
+                for piece in bytes.chunks_mut(32) {
+                    let mut input = b"secure-runtime seeded".to_vec();
+                    input.extend_from_slice(self.capability.principal.hash.as_bytes());
+                    input.extend_from_slice(&self.blocks.replace(self.blocks.get() + 1).to_le_bytes());
+                    for (byte, made) in piece.iter_mut().zip(ContentHash::of(&input).as_bytes()) {
+                        *byte = *made;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 }
 
 #[op2]
 #[cppgc]
 pub(crate) fn op_sr_random(#[cppgc] chain: &Chain) -> RandomCapability {
-    RandomCapability(chain.0.clone())
+    RandomCapability::new(chain.0.clone())
 }
 
 #[op2]
