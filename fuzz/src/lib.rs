@@ -1,5 +1,7 @@
 //! The bodies of the fuzz targets: plain functions that panic when something does not hold.
 
+mod commonjs;
+mod cose;
 mod decide_vs_oracle;
 mod graph_bytes;
 mod origins;
@@ -8,8 +10,11 @@ mod package_json;
 mod paths;
 mod revocation_list;
 mod scopes;
+mod statements;
+mod store_answers;
 mod token_bytes;
 
+pub use commonjs::commonjs;
 pub use decide_vs_oracle::decide_vs_oracle;
 pub use graph_bytes::graph_bytes;
 pub use origins::origins;
@@ -18,13 +23,15 @@ pub use package_json::package_json;
 pub use paths::paths;
 pub use revocation_list::revocation_list;
 pub use scopes::scopes;
+pub use statements::statements;
+pub use store_answers::store_answers;
 pub use token_bytes::token_bytes;
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// All targets by name, for the runner that needs no cargo-fuzz.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("token_bytes", token_bytes),
     ("decide_vs_oracle", decide_vs_oracle),
     ("scopes", scopes),
@@ -33,4 +40,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("revocation_list", revocation_list),
     ("graph_bytes", graph_bytes),
     ("package_json", package_json),
+    ("commonjs", commonjs),
+    ("statements", statements),
+    ("store_answers", store_answers),
 ];

@@ -1,65 +1,22 @@
-use std::sync::LazyLock;
-
-use ed25519_dalek::{Signer, SigningKey};
 use secure_runtime_capabilities::*;
 
-use crate::Outcome;
-
-const SECRET: [u8; 32] = [1; 32];
-
-static KEY: LazyLock<PublicKey> = LazyLock::new(|| KeyPair::from_secret(&SECRET).unwrap().public());
+use crate::{
+    Outcome,
+    cose::{KEY, SECRET, signed},
+};
 
 /// The bytes as a revocation list; and as the payload of one whose signature holds, which most inputs would else
 /// never get past. What is accepted is the one encoding of what it says.
 pub fn revocation_list(data: &[u8]) -> Outcome {
-    let outcomes = [check(data), check(&signed(data))].map(|checked| match checked {
+    let outcomes = [
+        check(data),
+        check(&signed(b"secure-runtime revocation list 1", data)),
+    ]
+    .map(|checked| match checked {
         Ok(ids) => "accepted ".repeat(1 + ids.min(3)),
         Err(error) => error.to_string(),
     });
     Outcome::of(&format_args!("{}", outcomes.concat()))
-}
-
-/// A COSE_Sign1 message, written from RFC 9052 and TOK-41 without the crate's writer.
-fn signed(payload: &[u8]) -> Vec<u8> {
-    let mut to_be_signed = vec![0x84];
-    text(&mut to_be_signed, "Signature1");
-    byte_string(&mut to_be_signed, &[0xa1, 0x01, 0x27]);
-    byte_string(&mut to_be_signed, b"secure-runtime revocation list 1");
-    byte_string(&mut to_be_signed, payload);
-    let signature = SigningKey::from_bytes(&SECRET).sign(&to_be_signed);
-
-    let mut message = vec![0xd2, 0x84];
-    byte_string(&mut message, &[0xa1, 0x01, 0x27]);
-    message.push(0xa0);
-    byte_string(&mut message, payload);
-    byte_string(&mut message, &signature.to_bytes());
-    message
-}
-
-fn text(output: &mut Vec<u8>, text: &str) {
-    head(output, 0x60, text.len());
-    output.extend_from_slice(text.as_bytes());
-}
-
-fn byte_string(output: &mut Vec<u8>, bytes: &[u8]) {
-    head(output, 0x40, bytes.len());
-    output.extend_from_slice(bytes);
-}
-
-/// RFC 8949 section 3, for lengths that inputs have.
-fn head(output: &mut Vec<u8>, major: u8, length: usize) {
-    match length {
-        0..24 => output.push(major | length as u8),
-        24..0x100 => output.extend([major | 24, length as u8]),
-        0x100..0x1_0000 => {
-            output.push(major | 25);
-            output.extend((length as u16).to_be_bytes());
-        }
-        _ => {
-            output.push(major | 26);
-            output.extend((length as u32).to_be_bytes());
-        }
-    }
 }
 
 fn check(bytes: &[u8]) -> Result<usize, RevocationError> {

@@ -1,9 +1,10 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|fuzz|mutants|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|fuzz|crash|mutants|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
 
 mod ci;
+mod crash;
 mod demo;
 mod engine;
 mod fuzz;
@@ -53,6 +54,12 @@ enum Task {
         /// Which; all, if none is named
         targets: Vec<String>,
     },
+    /// Kill processes while they write into a store, and look at what is left (takes minutes)
+    Crash {
+        /// How often
+        #[arg(long, default_value_t = crash::ROUNDS)]
+        rounds: u32,
+    },
     /// Change the token crate piece by piece and see whether its tests notice (takes hours; needs cargo-mutants)
     Mutants {
         /// For cargo-mutants, as in `--file capabilities/src/path.rs`
@@ -78,6 +85,7 @@ fn main() -> ExitCode {
         Task::Interop => interop::run(),
         Task::Packages => table::run(arguments.engine),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Crash { rounds } => crash::run(rounds),
         Task::Mutants { arguments } => mutants::run(&arguments),
         Task::Ci { quick } => ci::run(arguments.engine, quick),
         Task::Engine => engine::run(arguments.engine),

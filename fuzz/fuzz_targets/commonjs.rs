@@ -1,0 +1,14 @@
+//! See `secure_runtime_fuzz::commonjs`.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    secure_runtime_fuzz::commonjs(data);
+});
+
+/// Without cargo-fuzz there is nothing to drive the target: `cargo run --bin seeds` does.
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("run this target with `cargo fuzz run commonjs`, or all of them with `cargo run --bin seeds`");
+    std::process::exit(2);
+}

@@ -1,0 +1,32 @@
+//! `cargo xtask crash`: processes that are killed while they write, many more times than in every test run.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::steps::{Steps, cargo};
+
+/// How often, where nothing else is said: some minutes.
+pub(crate) const ROUNDS: u32 = 1_000;
+
+/// A folder in memory: what is killed are processes and not the machine, so that nothing has to reach a disk.
+const MEMORY: &str = "/dev/shm";
+
+pub(crate) fn run(rounds: u32) -> Result<()> {
+    let mut steps = Steps::new();
+    println!(
+        "{rounds} rounds. In each, three processes add, fetch, read, collect and lock in one folder until all are killed at \
+         once, at a moment that chance chooses. Then every blob there must be right, the lock one that was written, and the \
+         next command must succeed and clean up."
+    );
+    let mut command = cargo(&["test", "--package", "secure-runtime-loaders", "--test", "suite"]);
+    command.args(["--", "--exact", "crash::killed_at_any_moment", "--nocapture"]);
+    command.env("SECURE_RUNTIME_TEST_CRASH_ROUNDS", rounds.to_string());
+    if Path::new(MEMORY).is_dir() {
+        println!("The folder is in memory, below {MEMORY}.");
+        command.env("TMPDIR", MEMORY);
+    }
+    steps.run(&format!("crash, {rounds} rounds"), &mut command)?;
+    steps.summary("crash");
+    Ok(())
+}
