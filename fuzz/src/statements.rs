@@ -18,7 +18,7 @@ pub fn statements(data: &[u8]) -> Outcome {
         check(&graph, Subject::Graph(HASH)),
         check(&package, Subject::Package(HASH)),
         // One about a program is none about a package.
-        check(&graph, Subject::Package(HASH)).and_then(|_| panic!("a signature for two purposes")),
+        check(&graph, Subject::Package(HASH)).map(|_| panic!("a signature for two purposes")),
     ];
     let outcomes = checked.map(|checked| match checked {
         Ok(statement) => format!(

@@ -100,7 +100,8 @@ async fn ask(store: &HttpStore) -> Outcome {
         let message = error.to_string();
         assert!(!message.chars().any(char::is_control), "{message:?}");
     }
-    Outcome::of(&errors.map(|result| result.as_ref().map_err(kind)))
+    let kinds = errors.map(|result| result.as_ref().map_or_else(class, |()| "right ".to_owned()));
+    Outcome::of(&format_args!("{}", kinds.concat()))
 }
 
 /// In memory where there is such a folder: what is kept is flushed.
@@ -121,10 +122,11 @@ async fn fetch(store: &HttpStore, local: &LocalStore) -> Result<(), StoreError> 
     fetched.map(|_| ())
 }
 
-/// What an error is, without the port of this input's server.
-fn kind(error: &StoreError) -> String {
-    let text = format!("{error:?}");
-    text.split([' ', '{']).next().unwrap_or_default().to_owned()
+/// What an error says, without the hash and without what begins with the address of this input's server.
+fn class(error: &StoreError) -> String {
+    let text = error.to_string().replace(&BLOB.hash.to_string(), "");
+    let words = text.split(' ').filter(|word| !word.contains("http://"));
+    words.flat_map(|word| [word, " "]).collect()
 }
 
 async fn serve(listener: &TcpListener, answers: &[Vec<u8>]) {
