@@ -1,6 +1,7 @@
 //! What everything that parses source code shares: places in it, the errors, and the stack that parsing needs.
 
 use oxc_allocator::Allocator;
+use oxc_parser::config::TokensParserConfig;
 use oxc_parser::{Parser, ParserReturn};
 use oxc_span::{SourceType, Span};
 
@@ -93,7 +94,23 @@ pub(crate) fn parse<'a>(
     text: &'a str,
     kind: SourceType,
 ) -> Result<ParserReturn<'a>, (u32, String)> {
-    let parsed = Parser::new(allocator, text, kind).parse();
+    accepted(Parser::new(allocator, text, kind).parse())
+}
+
+/// Parses `text`, and keeps its tokens.
+pub(crate) fn parse_with_tokens<'a>(
+    allocator: &'a Allocator,
+    text: &'a str,
+    kind: SourceType,
+) -> Result<ParserReturn<'a>, (u32, String)> {
+    accepted(
+        Parser::new(allocator, text, kind)
+            .with_config(TokensParserConfig)
+            .parse(),
+    )
+}
+
+fn accepted(parsed: ParserReturn<'_>) -> Result<ParserReturn<'_>, (u32, String)> {
     if let Some(error) = parsed.diagnostics.errors().next() {
         let offset = error.labels.first().map_or(0, |label| label.offset());
         return Err((offset, error.message.to_string()));
@@ -102,6 +119,11 @@ pub(crate) fn parse<'a>(
         return Err((0, "the parser gave up".to_owned()));
     }
     Ok(parsed)
+}
+
+/// Whether JavaScript ends a line with `character`.
+pub(crate) fn ends_line(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}')
 }
 
 /// The text at `span`.

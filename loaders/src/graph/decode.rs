@@ -139,7 +139,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
         .ok_or_else(|| {
             reader.malformed(
                 offset,
-                "a transformation from 1 to 3",
+                "a transformation from 1 to 4",
                 format!("{number} stands there"),
             )
         })?;

@@ -61,6 +61,7 @@ pub(super) fn transformation_number(transformation: Transformation) -> u64 {
         Transformation::CommonJs => 1,
         Transformation::ImportedCommonJs => 2,
         Transformation::Constants => 3,
+        Transformation::TypeScript => 4,
     }
 }
 

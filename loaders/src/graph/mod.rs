@@ -130,10 +130,17 @@ pub enum Transformation {
     ImportedCommonJs,
     /// An ECMAScript module in which `process.env.NODE_ENV` was replaced by `"production"`, and other variables by nothing.
     Constants,
+    /// TypeScript without its types.
+    TypeScript,
 }
 
 impl Transformation {
-    pub(crate) const ALL: [Self; 3] = [Self::CommonJs, Self::ImportedCommonJs, Self::Constants];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::CommonJs,
+        Self::ImportedCommonJs,
+        Self::Constants,
+        Self::TypeScript,
+    ];
 
     /// As people call it.
     #[must_use]
@@ -141,6 +148,7 @@ impl Transformation {
         match self {
             Self::CommonJs | Self::ImportedCommonJs => "CommonJS",
             Self::Constants => "constants replaced",
+            Self::TypeScript => "TypeScript",
         }
     }
 

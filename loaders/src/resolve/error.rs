@@ -312,8 +312,24 @@ pub enum ImportProblem {
         second: &'static str,
     },
     /// A file of a kind that does not run here.
-    #[error("{} is no .js, .mjs, .cjs or .json file{}", path.display(), extension_hint(path))]
+    #[error("{} is no .js, .mjs, .cjs, .ts, .mts or .json file{}", path.display(), extension_hint(path))]
     Extension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that says what types another has.
+    #[error("{} only declares types; import it with `import type`", path.display())]
+    DeclarationFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TypeScript of a package that was installed.
+    #[error(
+        "{} is TypeScript in a node_modules folder, whose packages are JavaScript; import what the package was compiled to, \
+         or copy it into a folder of the project and list that in [imports]",
+        path.display()
+    )]
+    InstalledTypeScript {
         /// The file.
         path: PathBuf,
     },
@@ -363,7 +379,8 @@ fn installed_hint(installed: &Option<String>) -> String {
 
 fn extension_hint(path: &std::path::Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("ts" | "mts" | "tsx" | "jsx") => "; compile it to JavaScript first",
+        Some("cts") => "; write an ECMAScript module instead (.ts or .mts)",
+        Some("tsx" | "jsx") => "; JSX has to be compiled to JavaScript first",
         Some("node") => "; native code has every right and does not run here",
         _ => "",
     }

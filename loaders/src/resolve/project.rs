@@ -226,6 +226,10 @@ impl Project {
         let candidates = [
             format!("{name}.js"),
             format!("{name}.mjs"),
+            format!("{name}.ts"),
+            // Compilers want the name of what they will write.
+            Path::new(name).with_extension("ts").display().to_string(),
+            Path::new(name).with_extension("mts").display().to_string(),
             format!("{name}/index.js"),
             format!("{name}.json"),
         ];

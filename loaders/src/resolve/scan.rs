@@ -18,6 +18,7 @@ use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
 use crate::transform::commonjs::CommonJs;
 use crate::transform::constants::{self, Constant};
+use crate::transform::typescript;
 
 /// What [`scan`] found in a module.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ pub(super) enum Form {
     Constants(Vec<Constant>),
     /// CommonJS.
     CommonJs(CommonJs),
+    /// TypeScript; the text is what it is without its types.
+    TypeScript(String),
 }
 
 /// What is known about a file before it is parsed.
@@ -53,6 +56,8 @@ pub(super) enum Language {
     Module,
     /// CommonJS.
     CommonJs,
+    /// An ECMAScript module in TypeScript.
+    TypeScript,
     /// An ECMAScript module of a package where it has `import` or `export`, otherwise CommonJS.
     Either,
 }
@@ -95,6 +100,12 @@ pub(super) fn scan(source: &str, language: Language) -> Result<Scan, SyntaxProbl
     syntax::with_stack(source, STACK_SIZE, || match language {
         Language::OwnModule | Language::Module => module(source, language == Language::Module),
         Language::CommonJs => common_js(source),
+        Language::TypeScript => {
+            let text = typescript::strip(source)?;
+            let mut found = module(&text, false)?;
+            found.form = Form::TypeScript(text);
+            Ok(found)
+        }
         Language::Either => match has_module_syntax(source) {
             true => module(source, true),
             false => common_js(source),

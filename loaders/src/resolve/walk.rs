@@ -57,6 +57,7 @@ impl FoundModule {
         match self.form {
             Form::Plain => None,
             Form::Constants(_) => Some(Transformation::Constants),
+            Form::TypeScript(_) => Some(Transformation::TypeScript),
             Form::CommonJs(_) if self.is_imported => Some(Transformation::ImportedCommonJs),
             Form::CommonJs(_) => Some(Transformation::CommonJs),
         }
@@ -130,6 +131,7 @@ impl<'a> Walk<'a> {
         let text = match &module.form {
             Form::Plain => return None,
             Form::Constants(spans) => constants::replace(source, spans),
+            Form::TypeScript(text) => text.clone(),
             Form::CommonJs(file) => {
                 if module.is_imported {
                     exports = self.exports(index);
@@ -319,6 +321,9 @@ impl<'a> Walk<'a> {
 
     /// What the ending of a file of JavaScript and its package say that it is.
     fn language(&mut self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
+        if path.ends_with(".ts") || path.ends_with(".mts") {
+            return self.typescript(package, path);
+        }
         if path.ends_with(".cjs") {
             return Ok(Language::CommonJs);
         }
@@ -334,6 +339,20 @@ impl<'a> Walk<'a> {
             Ok(Language::Module)
         } else {
             Ok(Language::Either)
+        }
+    }
+
+    /// TypeScript is for the program's own files and for packages in folders of its own. What is installed was published for
+    /// all, and as JavaScript: with types in it, which compiler it was written for would be a guess.
+    fn typescript(&self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
+        let home = self.packages.home(package)?;
+        let shown = self.packages.project.shown(&home.file(path));
+        if path.ends_with(".d.ts") || path.ends_with(".d.mts") {
+            Err(ImportProblem::DeclarationFile { path: shown })
+        } else if shown.iter().any(|part| part == "node_modules") {
+            Err(ImportProblem::InstalledTypeScript { path: shown })
+        } else {
+            Ok(Language::TypeScript)
         }
     }
 
@@ -367,8 +386,8 @@ fn kind(path: &Path, announced: Announced, via: Via) -> Result<ModuleKind, Impor
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") if is_json || via == Via::Require => Ok(ModuleKind::Json),
         Some("json") => Err(ImportProblem::JsonNeedsAttribute),
-        Some("js" | "mjs" | "cjs") if is_json => Err(ImportProblem::NotJson),
-        Some("js" | "mjs" | "cjs") => Ok(ModuleKind::JavaScript),
+        Some("js" | "mjs" | "cjs" | "ts" | "mts") if is_json => Err(ImportProblem::NotJson),
+        Some("js" | "mjs" | "cjs" | "ts" | "mts") => Ok(ModuleKind::JavaScript),
         _ => Err(ImportProblem::Extension {
             path: path.to_owned(),
         }),

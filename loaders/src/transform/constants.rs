@@ -117,7 +117,7 @@ pub(crate) fn replace(source: &str, constants: &[Constant]) -> String {
         replaced.push_str(before);
         replaced.push_str(value);
         for (index, character) in text.chars().enumerate() {
-            if matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}') {
+            if syntax::ends_line(character) {
                 replaced.push(character);
             } else if index >= value.len() {
                 replaced.push(' ');

@@ -8,6 +8,7 @@
 pub(crate) mod commonjs;
 pub(crate) mod constants;
 mod names;
+pub(crate) mod typescript;
 
 use crate::graph::{Graph, Module, ModuleKind, Origin, Transformation};
 use crate::syntax::{self, SyntaxProblem};
@@ -45,6 +46,7 @@ pub(crate) fn apply(
             Ok(CommonJs::parse(source)?.write(source, target, exports))
         }
         Transformation::Constants => Ok(constants::replace(source, &constants::in_module(source)?)),
+        Transformation::TypeScript => typescript::strip(source),
     })
 }
 

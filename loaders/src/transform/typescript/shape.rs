@@ -1,0 +1,103 @@
+//! Whether two programs are the same but for types.
+
+use oxc_ast::ast::{
+    ClassElement, ExportSpecifier, ImportDeclarationSpecifier, Program, Statement, TSClassImplements,
+    TSThisParameter, TSTypeAnnotation, TSTypeParameterDeclaration, TSTypeParameterInstantiation,
+};
+use oxc_ast::{AstKind, AstType};
+use oxc_ast_visit::{Visit, walk};
+use oxc_span::GetSpan;
+
+use super::erase;
+
+/// The offset in `typed` from which on `plain`, which it is without its types, is another program.
+pub(super) fn difference(typed: &Program<'_>, plain: &Program<'_>) -> Option<u32> {
+    let (typed, plain) = (Shape::of(typed), Shape::of(plain));
+    let mut pairs = typed.nodes.iter().zip(&plain.nodes);
+    let differing = pairs.position(|((left, _), (right, _))| left != right);
+    let index = match differing {
+        Some(index) => index,
+        None if typed.nodes.len() == plain.nodes.len() => return None,
+        None => plain.nodes.len().min(typed.nodes.len().saturating_sub(1)),
+    };
+    Some(typed.nodes.get(index).map_or(0, |(_, offset)| *offset))
+}
+
+/// The nodes of a program in the order of a walk, each when it begins and, as `None`, when it ends; and their offsets.
+///
+/// What nodes have in them besides other nodes are tokens, which blanking leaves as they are.
+#[derive(Default)]
+struct Shape {
+    nodes: Vec<(Option<AstType>, u32)>,
+}
+
+impl Shape {
+    fn of(program: &Program<'_>) -> Self {
+        let mut shape = Self::default();
+        shape.visit_program(program);
+        shape
+    }
+}
+
+/// Whether `kind` is only there to give a type to the one expression in it. Parentheses have no meaning of their own where
+/// the tree is the same without them, and are not everywhere part of it.
+fn is_wrapper(kind: AstKind<'_>) -> bool {
+    matches!(
+        kind,
+        AstKind::TSAsExpression(_)
+            | AstKind::TSSatisfiesExpression(_)
+            | AstKind::TSNonNullExpression(_)
+            | AstKind::TSInstantiationExpression(_)
+            | AstKind::ParenthesizedExpression(_)
+    )
+}
+
+impl<'a> Visit<'a> for Shape {
+    fn enter_node(&mut self, kind: AstKind<'a>) {
+        if !is_wrapper(kind) {
+            self.nodes.push((Some(kind.ty()), kind.span().start));
+        }
+    }
+
+    fn leave_node(&mut self, kind: AstKind<'a>) {
+        if !is_wrapper(kind) {
+            self.nodes.push((None, kind.span().end));
+        }
+    }
+
+    fn visit_statement(&mut self, statement: &Statement<'a>) {
+        if !matches!(statement, Statement::EmptyStatement(_)) && !erase::is_type_only(statement) {
+            walk::walk_statement(self, statement);
+        }
+    }
+
+    fn visit_class_element(&mut self, element: &ClassElement<'a>) {
+        if !erase::is_type_only_element(element) {
+            walk::walk_class_element(self, element);
+        }
+    }
+
+    fn visit_import_declaration_specifier(&mut self, specifier: &ImportDeclarationSpecifier<'a>) {
+        if !erase::imports_type(specifier) {
+            walk::walk_import_declaration_specifier(self, specifier);
+        }
+    }
+
+    fn visit_export_specifier(&mut self, specifier: &ExportSpecifier<'a>) {
+        if specifier.export_kind.is_value() {
+            walk::walk_export_specifier(self, specifier);
+        }
+    }
+
+    fn visit_ts_type_annotation(&mut self, _: &TSTypeAnnotation<'a>) {}
+
+    fn visit_ts_type_parameter_declaration(&mut self, _: &TSTypeParameterDeclaration<'a>) {}
+
+    fn visit_ts_type_parameter_instantiation(&mut self, _: &TSTypeParameterInstantiation<'a>) {}
+
+    fn visit_ts_type(&mut self, _: &oxc_ast::ast::TSType<'a>) {}
+
+    fn visit_ts_this_parameter(&mut self, _: &TSThisParameter<'a>) {}
+
+    fn visit_ts_class_implements_list(&mut self, _: &oxc_allocator::ArenaVec<'a, TSClassImplements<'a>>) {}
+}
