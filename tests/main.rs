@@ -22,3 +22,4 @@ mod realm;
 mod revocations;
 mod support;
 mod transformed;
+mod typescript;

@@ -104,6 +104,31 @@ fn lock_says_what_changed() {
     );
 }
 
+/// CLI-8, GRAPH-53, GRAPH-60: of TypeScript the store has what is left, and the project the source.
+#[test]
+fn typescript_is_locked_verified_and_run() {
+    let scene = Scene::new()
+        .file("secure.toml", "[package]\nname = \"t\"\nentry = \"main.ts\"\n")
+        .file("main.ts", "const a: number = 1;\nconsole.log(a as unknown);\n");
+    secure_runtime(&scene, &["lock"]).success();
+    let shown = secure_runtime(&scene, &["graph", "show"]).success();
+    assert!(
+        shown.contains("main.ts") && shown.contains("TypeScript"),
+        "{shown}"
+    );
+    let verified = secure_runtime(&scene, &["verify", "--json"]).success();
+    let verified: Value = serde_json::from_str(&verified).unwrap();
+    assert_eq!(
+        (&verified["in_store"], &verified["in_project"]),
+        (&1.into(), &1.into())
+    );
+    let scene = scene.file("main.ts", "const a: string = 1;\nconsole.log(a as unknown);\n");
+    let said = secure_runtime(&scene, &["run", "--locked"]).failure_with_hint(4);
+    assert!(said.contains("main.ts differs from the lock"), "{said}");
+    std::fs::remove_file(scene.base().join("main.ts")).unwrap();
+    assert_eq!(secure_runtime(&scene, &["run", "--locked"]).success(), "1\n");
+}
+
 /// CLI-8.
 #[test]
 fn a_locked_program_runs_from_the_store_alone() {

@@ -70,6 +70,7 @@ fn origin(value: &Value) -> Origin {
             1 => Transformation::CommonJs,
             2 => Transformation::ImportedCommonJs,
             3 => Transformation::Constants,
+            4 => Transformation::TypeScript,
             other => panic!("{other}"),
         },
         hash: value["hash"].as_str().unwrap().parse().unwrap(),
@@ -225,6 +226,7 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
         Just(Transformation::CommonJs),
         Just(Transformation::ImportedCommonJs),
         Just(Transformation::Constants),
+        Just(Transformation::TypeScript),
     ];
     let exports = proptest::collection::btree_set("[a-zA-Z_$][a-zA-Z0-9_$]{0,9}", 0..5);
     let omitted = proptest::collection::btree_set("omitted [a-z]{1,9}", 0..3);

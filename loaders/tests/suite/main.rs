@@ -30,3 +30,4 @@ mod store_serve;
 mod store_stream;
 #[cfg(feature = "http")]
 mod store_tokens;
+mod typescript;
