@@ -4,7 +4,7 @@
 //! they miss imports, and in strings they find some. What they miss the engine looks up all the same, by a name that some
 //! module has imported: `cap:self` would be that of another module. So the engine gets a source whose imports have names of
 //! that module alone, which nobody else can know, and which are all imported on the first line as well, before anything that
-//! could mislead who looks through the text. What is found besides is no import, and means an empty module.
+//! could mislead who looks through the text. Comments are blank. What is found besides is no import, and means an empty module.
 
 use std::fmt::Write;
 
@@ -62,26 +62,31 @@ impl Names {
                 imports.len() - 1
             })
         };
-        let mut body = String::with_capacity(source.len() + 64 * (found.len() + 1));
+        let mut body = String::with_capacity(source.len() + 64 * (found.imports.len() + 1));
         let mut at = 0;
-        for import in &found {
-            let name = self.name(module, number(&import.specifier, import.kind));
-            // What stands in a comment of a declaration would be taken for a part of it.
-            for comment in &import.comments {
-                body.push_str(source.get(at..comment.start).unwrap_or_default());
+        // What stands in comments would be taken for code by who looks through the text.
+        let mut comments = found.comments.iter().peekable();
+        let mut blank_until = |body: &mut String, at: &mut usize, end: usize| {
+            while let Some(comment) = comments.next_if(|comment| comment.start < end) {
+                body.push_str(source.get(*at..comment.start).unwrap_or_default());
                 let text = source.get(comment.clone()).unwrap_or_default();
                 body.extend(text.chars().map(|character| match character {
                     '\n' | '\r' | '\u{2028}' | '\u{2029}' => character,
                     _ => ' ',
                 }));
-                at = comment.end;
+                *at = comment.end;
             }
+        };
+        for import in &found.imports {
+            let name = self.name(module, number(&import.specifier, import.kind));
+            blank_until(&mut body, &mut at, import.literal.start);
             body.push_str(source.get(at..import.literal.start).unwrap_or_default());
             body.push('"');
             body.push_str(&name);
             body.push('"');
             at = import.literal.end;
         }
+        blank_until(&mut body, &mut at, source.len());
         body.push_str(source.get(at..).unwrap_or_default());
         if body.starts_with("#!") {
             body.replace_range(..2, "//");
@@ -142,7 +147,7 @@ mod tests {
             text,
             "import{}from\"import:7/3/0\";import{}from\"import:7/3/1\";import{}from\"import:7/3/2\"with{type:\"json\"};\
              import{Date,console}from\"import:7/3/3\";///bin/x\n\
-             const a = /\"/; import { fs } from \"import:7/3/0\"; // \"\n\
+             const a = /\"/; import { fs } from \"import:7/3/0\";     \n\
              export *                   from \"import:7/3/1\"; import c from \"import:7/3/2\" with { type: 'json' }; import \"import:7/3/0\""
         );
         let specifier = |name: &str, module: u32| names.specifier(name, module, &imports);

@@ -30,7 +30,7 @@
   });
   const nativeClone = core.structuredClone;
   install("structuredClone", (value) => nativeClone(value));
-  for (const name of ["URL", "URLSearchParams", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
+  for (const name of ["URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
     install(name, web[name]);
   }
   install("console", web.makeConsole("globalThis.console", print));

@@ -27,6 +27,7 @@ deno_core::extension!(
         "url.js",
         "encoding.js",
         "abort.js",
+        "base64.js",
         "inspect.js",
         "console.js",
     ],

@@ -184,8 +184,14 @@ fn attempt(folder: &Path, package: &Listed) -> Result<Tried> {
             .context("`graph show --json` is no JSON")?;
     let mut result = run_locked(folder)?.map(|()| Rights::None);
     if result.is_err() {
-        let names = graph["packages"].as_array().into_iter().flatten();
-        let names: Vec<&str> = names.filter_map(|package| package["name"].as_str()).collect();
+        let names = graph
+            .get("packages")
+            .and_then(serde_json::Value::as_array)
+            .into_iter()
+            .flatten();
+        let names: Vec<&str> = names
+            .filter_map(|package| package.get("name").and_then(serde_json::Value::as_str))
+            .collect();
         fs::write(folder.join("secure.toml"), manifest(package, &names))
             .context("secure.toml cannot be written")?;
         result = match lock(folder)? {
@@ -253,14 +259,30 @@ fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
 /// What kinds of modules a package and what it needs have, from `graph show --json`.
 fn format(graph: &serde_json::Value) -> String {
     let modules = || {
-        let packages = graph["packages"].as_array().into_iter().flatten();
+        let packages = graph
+            .get("packages")
+            .and_then(serde_json::Value::as_array)
+            .into_iter()
+            .flatten();
         packages
-            .filter(|package| package["name"] != "")
-            .flat_map(|package| package["modules"].as_array().into_iter().flatten())
+            .filter(|package| package.get("name").is_some_and(|name| name != ""))
+            .flat_map(|package| {
+                package
+                    .get("modules")
+                    .and_then(serde_json::Value::as_array)
+                    .into_iter()
+                    .flatten()
+            })
     };
-    let is_common_js = |module: &serde_json::Value| module["origin"]["transformation"] == "CommonJS";
+    let is_common_js = |module: &serde_json::Value| {
+        module
+            .pointer("/origin/transformation")
+            .is_some_and(|name| name == "CommonJS")
+    };
     let has = |kind: &str, common_js: bool| {
-        modules().any(|module| module["kind"] == kind && is_common_js(module) == common_js)
+        modules().any(|module| {
+            module.get("kind").is_some_and(|name| name == kind) && is_common_js(module) == common_js
+        })
     };
     let formats = [
         (has("javascript", false), "ESM"),

@@ -16,7 +16,7 @@ mod walk;
 pub use crate::syntax::SyntaxProblem;
 pub use error::{ImportProblem, LockError, Place};
 pub use project::Project;
-pub use scan::{StaticImport, static_imports};
+pub use scan::{StaticImport, StaticImports, static_imports};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -7,10 +7,9 @@ use std::ops::Range;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Program, Statement, StringLiteral, WithClause};
-use oxc_ast::comments_range;
 use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
-use oxc_span::{GetSpan, SourceType, Span};
+use oxc_span::{SourceType, Span};
 
 use super::error::ImportProblem;
 use crate::graph::ModuleKind;
@@ -131,7 +130,7 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     let program = &parsed.program;
     let mut lines = Lines::new(source);
     let mut found = Scan::default();
-    for (_, (literal, clause, phase)) in declarations(program) {
+    for (literal, clause, phase) in declarations(program) {
         found
             .imports
             .push(static_import(&mut lines, literal, clause, phase));
@@ -162,27 +161,26 @@ fn range(span: Span) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
-/// The declarations by which a module imports: where each stands, and of what it imports the literal, its `with`, and whether it asks for something other than the module's
+/// The declarations by which a module imports, of each the literal, its `with`, and whether it asks for something other than the module's
 /// evaluation.
-fn declarations<'a, 'b>(program: &'b Program<'a>) -> impl Iterator<Item = (Span, Imported<'a, 'b>)> {
-    program.body.iter().filter_map(|statement| {
-        let imported = match statement {
-            Statement::ImportDeclaration(import) => (
-                &import.source,
-                import.with_clause.as_deref(),
-                import.phase.is_some(),
-            ),
-            Statement::ExportFromDeclaration(export) => {
-                (&export.source, export.with_clause.as_deref(), false)
-            }
-            Statement::ExportAllDeclaration(export) => (&export.source, export.with_clause.as_deref(), false),
-            _ => return None,
-        };
-        Some((statement.span(), imported))
+fn declarations<'a, 'b>(
+    program: &'b Program<'a>,
+) -> impl Iterator<Item = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool)> {
+    program.body.iter().filter_map(|statement| match statement {
+        Statement::ImportDeclaration(import) => Some((
+            &import.source,
+            import.with_clause.as_deref(),
+            import.phase.is_some(),
+        )),
+        Statement::ExportFromDeclaration(export) => {
+            Some((&export.source, export.with_clause.as_deref(), false))
+        }
+        Statement::ExportAllDeclaration(export) => {
+            Some((&export.source, export.with_clause.as_deref(), false))
+        }
+        _ => None,
     })
 }
-
-type Imported<'a, 'b> = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool);
 
 /// An `import … from "…"`, `import "…"` or `export … from "…"` of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,19 +189,26 @@ pub struct StaticImport {
     pub specifier: String,
     /// Where the literal stands in the source, with its quotes, in bytes.
     pub literal: Range<usize>,
-    /// Where the declaration has comments before the literal, in bytes.
-    pub comments: Vec<Range<usize>>,
     /// What kind of module its `with` says that this is.
     pub kind: Option<ModuleKind>,
 }
 
-/// The declarations of an ECMAScript module that import something, in their order.
+/// What an ECMAScript module imports, and where it has comments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticImports {
+    /// The declarations that import something, in their order.
+    pub imports: Vec<StaticImport>,
+    /// Where the comments stand in the source, in bytes and in their order.
+    pub comments: Vec<Range<usize>>,
+}
+
+/// What an ECMAScript module imports by declarations.
 ///
 /// Locking a program finds them as well; this is for engines that do not say by themselves what a module imports.
 ///
 /// # Errors
 /// A syntax error, or a declaration that no locked program has.
-pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> {
+pub fn static_imports(source: &str) -> Result<StaticImports, SyntaxProblem> {
     /// Of the stack of whoever calls this.
     const AVAILABLE: usize = 1 << 20;
     syntax::with_stack(source, AVAILABLE, || {
@@ -211,8 +216,8 @@ pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> 
         let parsed = syntax::parse(&allocator, source, SourceType::mjs())
             .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
         let mut lines = Lines::new(source);
-        let mut found = Vec::new();
-        for (declaration, (literal, clause, phase)) in declarations(&parsed.program) {
+        let mut imports = Vec::new();
+        for (literal, clause, phase) in declarations(&parsed.program) {
             let import = static_import(&mut lines, literal, clause, phase);
             if let Some(problem) = import.problem {
                 return Err(SyntaxProblem::at(
@@ -221,12 +226,9 @@ pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> 
                     &problem.to_string(),
                 ));
             }
-            found.push(StaticImport {
+            imports.push(StaticImport {
                 specifier: import.specifier,
                 literal: range(literal.span),
-                comments: comments_range(&parsed.program.comments, declaration.start..literal.span.start)
-                    .map(|comment| range(comment.span))
-                    .collect(),
                 kind: match import.announced {
                     Announced::Nothing => None,
                     Announced::Json => Some(ModuleKind::Json),
@@ -235,7 +237,11 @@ pub fn static_imports(source: &str) -> Result<Vec<StaticImport>, SyntaxProblem> 
                 },
             });
         }
-        Ok(found)
+        let comments = parsed.program.comments.iter();
+        Ok(StaticImports {
+            imports,
+            comments: comments.map(|comment| range(comment.span)).collect(),
+        })
     })
 }
 

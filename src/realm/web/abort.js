@@ -10,6 +10,7 @@
   const internal = Symbol("internal"); // proves that a constructor was called from this file
   const legacyCodes = new Map([
     ["InvalidStateError", 11],
+    ["InvalidCharacterError", 5],
     ["AbortError", 20],
     ["TimeoutError", 23],
     ["DataCloneError", 25],

@@ -11,7 +11,7 @@ BigInt64Array BigUint64Array Boolean DataView DisposableStack Error EvalError Fi
 Float32Array Float64Array Int8Array Int16Array Int32Array Iterator Map Number Object Promise Proxy RangeError
 ReferenceError RegExp Set String SuppressedError Symbol SyntaxError TypeError Uint8Array Uint8ClampedArray Uint16Array
 Uint32Array URIError WeakMap WeakRef WeakSet JSON Reflect Intl console setTimeout clearTimeout setInterval
-clearInterval queueMicrotask structuredClone URL URLSearchParams TextEncoder TextDecoder AbortController AbortSignal
+clearInterval queueMicrotask structuredClone atob btoa URL URLSearchParams TextEncoder TextDecoder AbortController AbortSignal
 `.trim().split(/\s+/));
 
 export async function attack({ shared }) {
