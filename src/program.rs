@@ -15,7 +15,7 @@ use secure_runtime_loaders::{ContentHash, Graph, GraphError, Package};
 
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
 use crate::runtime::Limits;
-use crate::signatures::{self, SignatureError};
+use crate::signatures::{self, SignatureError, Trust};
 
 /// The lock's file name.
 pub(crate) const LOCK: &str = "secure.lock";
@@ -42,6 +42,8 @@ pub struct OpenOptions {
     pub local_store: Option<PathBuf>,
     /// Other stores, asked in this order after the local one.
     pub stores: Vec<StorePlace>,
+    /// Whose signatures of the program are demanded, besides what its manifest demands.
+    pub signed_by: Option<Trust>,
 }
 
 /// Where a store is, and what it is shown.
@@ -188,6 +190,15 @@ impl Store for Modules {
     }
 }
 
+/// Holds the program, as it was locked, to the signatures that `options` demand.
+async fn signed(options: &OpenOptions, graph: &Graph, stores: &Layered) -> Result<(), ProgramError> {
+    if let Some(trust) = &options.signed_by {
+        let subject = signatures::program(graph);
+        signatures::check(trust, "the program", subject, stores, signatures::now()).await?;
+    }
+    Ok(())
+}
+
 impl Program {
     /// Opens the program at this path: a folder with a manifest, a manifest, or a single JavaScript file. Verifies every
     /// byte against the lock; without a lock, makes one in memory.
@@ -205,7 +216,9 @@ impl Program {
             }
             return Program::of_manifest(folder, manifest, options).await;
         }
-        Program::of_file(path, options)
+        let program = Program::of_file(path, options)?;
+        signed(options, &program.graph, &stores(options)?).await?;
+        Ok(program)
     }
 
     async fn of_manifest(
@@ -222,10 +235,12 @@ impl Program {
             }
             let locked = resolve::lock(&lock_input(&folder, &manifest))?;
             signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
+            signed(options, &locked.graph, &store).await?;
             return Ok(Program::of_locked(folder, locked, manifest.limits));
         }
         let graph = lockfile::read_lock(&path)?;
         signatures::require(&manifest, &graph, &store, signatures::now()).await?;
+        signed(options, &graph, &store).await?;
         let graph = within_lock(&graph, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
         let bytes = verify::load_modules(&graph, &store, Some(&project), &|_| ()).await?;

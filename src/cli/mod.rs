@@ -15,6 +15,7 @@ mod project;
 mod reason;
 mod run;
 mod sign;
+mod signed_by;
 mod store;
 mod stores;
 mod text;

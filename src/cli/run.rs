@@ -9,6 +9,7 @@ use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
 use super::presented::{Presented, PresentedArguments, keep_fresh};
 use super::project;
+use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working};
 use crate::extensions::SEAL;
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     presented: PresentedArguments,
+
+    #[command(flatten)]
+    signed_by: SignedBy,
 
     /// For a file without a manifest: what it may do, such as 'fs.read=./data/**' (repeatable)
     #[arg(long, value_name = "GRANT")]
@@ -135,6 +139,7 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
     Ok(OpenOptions {
         locked: arguments.locked,
         grants: arguments.grant.clone(),
+        signed_by: arguments.signed_by.trust()?,
         local_store,
         stores: arguments.store_tokens.of(&arguments.store)?,
     })

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use secure_runtime_capabilities::{PublicKey, StatementError};
 use secure_runtime_loaders::Graph;
 use secure_runtime_loaders::resolve::Project as Files;
 use secure_runtime_loaders::store::LocalStore;
@@ -12,11 +11,12 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::project;
 use super::reason::shown_time;
+use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
 use crate::program::{self, LOCK};
 use crate::signatures::{self, Signed};
-use crate::{Manifest, OpenOptions, StorePlace, Trust, TrustedKey};
+use crate::{Manifest, OpenOptions, StorePlace, Trust};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,17 +24,8 @@ pub(super) struct Arguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Demand the signature of this public key, besides what [trust] in secure.toml demands (repeatable)
-    #[arg(long, value_name = "PUBLIC KEY")]
-    signed_by: Vec<String>,
-
-    /// How many of the keys of --signed-by must have signed; without it, all of them
-    #[arg(long, value_name = "NUMBER", requires = "signed_by")]
-    threshold: Option<usize>,
-
-    /// What each signature of --signed-by must claim, such as reviewed (repeatable)
-    #[arg(long, value_name = "CLAIM", requires = "signed_by")]
-    claim: Vec<String>,
+    #[command(flatten)]
+    signed_by: SignedBy,
 
     /// A further store to get signatures from, asked after the local one (repeatable); without it, nothing is fetched
     #[arg(long, value_name = "DIR or URL")]
@@ -75,7 +66,7 @@ pub(super) struct VerifiedProgram {
 }
 
 pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
-    let asked = asked(arguments)?;
+    let asked = arguments.signed_by.trust()?;
     let stores = arguments.store_tokens.of(&arguments.store)?;
     let VerifiedProgram {
         manifest,
@@ -138,29 +129,6 @@ pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
         manifest,
         graph,
         found,
-    })
-}
-
-/// The policy of --signed-by.
-fn asked(arguments: &Arguments) -> Result<Option<Trust>, Failure> {
-    if arguments.signed_by.is_empty() {
-        return Ok(None);
-    }
-    let mut keys: Vec<TrustedKey> = Vec::new();
-    for text in &arguments.signed_by {
-        let key: PublicKey = text.parse()?;
-        keys.push(key.into());
-    }
-    let threshold = arguments.threshold.unwrap_or(keys.len());
-    let claims = arguments
-        .claim
-        .iter()
-        .map(|text| text.parse())
-        .collect::<Result<_, StatementError>>()?;
-    let trust = Trust::new(keys, threshold, claims);
-    trust.map(Some).map_err(|error| {
-        Failure::usage(format!("--signed-by: {error}"))
-            .help("name each key once, and a --threshold up to their number")
     })
 }
 

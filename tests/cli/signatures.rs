@@ -286,6 +286,35 @@ fn only_what_is_right_is_signed_and_verified_besides() {
     secure_runtime(&scene, &["sign", "--key", "a.key", "--package", "nobody"]).failure_with_hint(2);
 }
 
+/// SIG-11: who runs a program demands signatures that its manifest does not.
+#[test]
+fn a_run_demands_signatures() {
+    let (scene, [a, b, _]) = locked();
+    let run = |arguments: &[&str]| secure_runtime(&scene, &[&["run"], arguments].concat());
+    let printed = run(&[]).success();
+    assert!(!printed.is_empty());
+    let refused = |arguments: &[&str], reason: &str| {
+        let done = run(arguments);
+        assert_eq!(done.out, "", "something was evaluated");
+        let said = done.failure_with_hint(4);
+        assert!(said.contains(reason), "{said}");
+    };
+    refused(&["--signed-by", &a], &a);
+    sign(&scene, "a.key");
+    assert_eq!(run(&["--signed-by", &a]).success(), printed);
+    refused(&["--signed-by", &a, "--signed-by", &b], &b);
+    refused(&["--signed-by", &a, "--claim", "reviewed"], "reviewed");
+    assert_eq!(
+        run(&["--signed-by", &a, "--signed-by", &b, "--threshold", "1"]).success(),
+        printed
+    );
+    // A file by itself has no signature of anybody.
+    std::fs::write(scene.base().join("alone.js"), "console.log(1)").unwrap();
+    run(&["alone.js"]).success();
+    refused(&["--signed-by", &a, "alone.js"], &a);
+    run(&["--threshold", "1"]).failure(2);
+}
+
 /// SIG-4, SIG-8: a package is trusted wherever it is used, and only as it was signed.
 #[test]
 fn a_package_is_signed_for_all_programs() {
