@@ -13,6 +13,7 @@ mod scopes;
 mod statements;
 mod store_answers;
 mod token_bytes;
+mod typescript;
 
 pub use commonjs::commonjs;
 pub use decide_vs_oracle::decide_vs_oracle;
@@ -26,12 +27,13 @@ pub use scopes::scopes;
 pub use statements::statements;
 pub use store_answers::store_answers;
 pub use token_bytes::token_bytes;
+pub use typescript::typescript;
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// All targets by name, for the runner that needs no cargo-fuzz.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("token_bytes", token_bytes),
     ("decide_vs_oracle", decide_vs_oracle),
     ("scopes", scopes),
@@ -43,4 +45,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("commonjs", commonjs),
     ("statements", statements),
     ("store_answers", store_answers),
+    ("typescript", typescript),
 ];
