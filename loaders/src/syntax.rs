@@ -98,11 +98,14 @@ pub(crate) fn parse<'a>(
 }
 
 /// Parses `text`, and keeps its tokens.
+///
+/// While it keeps tokens, the parser panics over some texts that have errors. So it first says that there is none.
 pub(crate) fn parse_with_tokens<'a>(
     allocator: &'a Allocator,
     text: &'a str,
     kind: SourceType,
 ) -> Result<ParserReturn<'a>, (u32, String)> {
+    parse(allocator, text, kind)?;
     accepted(
         Parser::new(allocator, text, kind)
             .with_config(TokensParserConfig)
