@@ -54,7 +54,7 @@ fn check(root: &Path) -> Outcome {
             for (module, bytes) in made.filter(|(module, _)| module.kind == ModuleKind::JavaScript) {
                 let text = str::from_utf8(bytes).expect("a module that is not UTF-8");
                 let found = static_imports(text).expect("a module that no parser takes");
-                for import in &found {
+                for import in &found.imports {
                     assert!(
                         import.specifier.starts_with("cap:")
                             || module.imports.contains_key(&import.specifier),
