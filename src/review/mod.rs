@@ -34,7 +34,7 @@ pub(crate) struct PackageChange {
     pub(crate) new_version: Option<String>,
 }
 
-/// A module that is new, gone, or has other bytes.
+/// A module that is new, gone, or has other bytes or another source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ModuleChange {
     pub(crate) name: String,
@@ -51,6 +51,9 @@ pub(crate) struct ModuleChange {
 pub(crate) struct Content {
     pub(crate) hash: String,
     pub(crate) size: u64,
+    /// The hash of what they were made from, where that is something else: another source can become the same module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
 }
 
 /// An import that is new, or means another module.
@@ -212,6 +215,7 @@ fn modules_changed(before: &Modules<'_>, after: &Modules<'_>) -> Vec<ModuleChang
     let content = |module: &&Module| Content {
         hash: module.hash.to_string(),
         size: module.size,
+        source: module.origin.as_ref().map(|origin| origin.hash.to_string()),
     };
     let change = |name: &str| {
         let (old, new) = (before.get(name).map(content), after.get(name).map(content));

@@ -83,6 +83,28 @@ fn diff_shows_texts_from_the_store_and_never_as_ours() {
     secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).failure_with_hint(4);
 }
 
+/// CLI-24: a source of which the same module is made.
+#[test]
+fn diff_shows_sources_that_changed() {
+    let scene = Scene::new()
+        .file("secure.toml", "[package]\nname = \"t\"\nentry = \"main.ts\"\n")
+        .file("main.ts", "const a: number = 1;\n");
+    secure_runtime(&scene, &["lock"]).success();
+    let scene = keep(scene).file("main.ts", "const a: string = 1;\n");
+    let changed = secure_runtime(&scene, &["lock"]).success();
+    assert!(changed.contains("\n  changed app:/main.ts\n"), "{changed}");
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
+    assert!(
+        said.contains("\n  ~ app:/main.ts  21 B -> 21 B, the same bytes of another source\n"),
+        "{said}"
+    );
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--json"]).success();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let module = &said["modules"][0];
+    assert_eq!(module["old"]["hash"], module["new"]["hash"]);
+    assert_ne!(module["old"]["source"], module["new"]["source"]);
+}
+
 /// CLI-25.
 #[test]
 fn diff_says_who_may_do_more() {

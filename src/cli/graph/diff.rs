@@ -255,6 +255,11 @@ fn shown(report: &Report) -> String {
                 .map(|content| size(content.size))
                 .collect();
             let mut line = format!("{} {}  {}", module.change.sign(), module.name, sizes.join(" -> "));
+            if let (Some(old), Some(new)) = (&module.old, &module.new)
+                && old.hash == new.hash
+            {
+                line.push_str(", the same bytes of another source");
+            }
             // Each line is marked, so that no line of a module can pass for one of ours.
             for text in module.text.iter().flat_map(|text| text.lines()) {
                 line.push_str(&format!("\n    | {text}"));
