@@ -1,6 +1,7 @@
 //! A program on disk: manifest and lock, verified and ready to run.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -172,9 +173,28 @@ impl ProgramError {
     }
 }
 
-/// Verified modules in memory.
-#[derive(Debug)]
-struct Modules(HashMap<ContentHash, Bytes>);
+/// The verified modules of a program in memory, and the stores that have what is added while it runs.
+struct Modules {
+    verified: HashMap<ContentHash, Bytes>,
+    stores: Layered,
+}
+
+impl fmt::Debug for Modules {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name())
+    }
+}
+
+impl Modules {
+    /// `bytes` are those of the graph's modules, in their order.
+    fn new(graph: &Graph, bytes: impl IntoIterator<Item = Bytes>, stores: &Layered) -> Arc<Self> {
+        let hashes = graph.modules().iter().map(|module| module.hash);
+        Arc::new(Modules {
+            verified: hashes.zip(bytes).collect(),
+            stores: stores.clone(),
+        })
+    }
+}
 
 #[async_trait]
 impl Store for Modules {
@@ -182,11 +202,11 @@ impl Store for Modules {
         "the verified program".to_owned()
     }
 
-    async fn get(&self, hash: &ContentHash, _limit: u64) -> Result<Bytes, StoreError> {
-        self.0.get(hash).cloned().ok_or_else(|| StoreError::NotFound {
-            store: self.name(),
-            hash: *hash,
-        })
+    async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
+        match self.verified.get(hash) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.stores.get(hash, limit).await,
+        }
     }
 }
 
@@ -216,8 +236,9 @@ impl Program {
             }
             return Program::of_manifest(folder, manifest, options).await;
         }
-        let program = Program::of_file(path, options)?;
-        signed(options, &program.graph, &stores(options)?).await?;
+        let stores = stores(options)?;
+        let program = Program::of_file(path, options, &stores)?;
+        signed(options, &program.graph, &stores).await?;
         Ok(program)
     }
 
@@ -236,7 +257,7 @@ impl Program {
             let locked = resolve::lock(&lock_input(&folder, &manifest))?;
             signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
             signed(options, &locked.graph, &store).await?;
-            return Ok(Program::of_locked(folder, locked, manifest.limits));
+            return Ok(Program::of_locked(folder, locked, manifest.limits, &store));
         }
         let graph = lockfile::read_lock(&path)?;
         signatures::require(&manifest, &graph, &store, signatures::now()).await?;
@@ -244,23 +265,17 @@ impl Program {
         let graph = within_lock(&graph, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
         let bytes = verify::load_modules(&graph, &store, Some(&project), &|_| ()).await?;
-        let modules = graph
-            .modules()
-            .iter()
-            .map(|module| module.hash)
-            .zip(bytes)
-            .collect();
         Ok(Program {
             folder,
+            modules: Modules::new(&graph, bytes, &store),
             graph,
-            modules: Arc::new(Modules(modules)),
             limits: manifest.limits,
             was_locked: true,
             warnings: store.distrusted().iter().map(ToString::to_string).collect(),
         })
     }
 
-    fn of_file(path: &Path, options: &OpenOptions) -> Result<Program, ProgramError> {
+    fn of_file(path: &Path, options: &OpenOptions, stores: &Layered) -> Result<Program, ProgramError> {
         let fault = |reason: &str| ProgramError::Path {
             path: path.to_owned(),
             reason: reason.to_owned(),
@@ -305,21 +320,15 @@ impl Program {
             folder,
             resolve::lock(&input)?,
             Limits::default(),
+            stores,
         ))
     }
 
-    fn of_locked(folder: PathBuf, locked: resolve::Locked, limits: Limits) -> Program {
-        let modules = locked
-            .graph
-            .modules()
-            .iter()
-            .map(|module| module.hash)
-            .zip(locked.bytes)
-            .collect();
+    fn of_locked(folder: PathBuf, locked: resolve::Locked, limits: Limits, stores: &Layered) -> Program {
         Program {
             folder,
+            modules: Modules::new(&locked.graph, locked.bytes, stores),
             graph: locked.graph,
-            modules: Arc::new(Modules(modules)),
             limits,
             was_locked: false,
             warnings: locked.warnings.iter().map(ToString::to_string).collect(),
@@ -336,7 +345,8 @@ impl Program {
         &self.graph
     }
 
-    /// A store that has the verified bytes of every module, in memory.
+    /// A store that has the verified bytes of every module, in memory; what is added by its hash while the program runs comes
+    /// from the stores that it was opened with.
     pub fn store(&self) -> Arc<dyn Store> {
         self.modules.clone()
     }

@@ -1,11 +1,17 @@
 //! Computed imports: of modules of the program that the importing module's literal imports do not name, by `module` grants.
 //!
-//! What was not locked stays out of reach: a grant adds a way to a module of the graph, and never a module.
+//! A grant of names adds a way to modules of the graph. A grant of a hash also adds a module: any store may have those bytes. It has no
+//! rights and imports nothing.
 
-use deno_core::ModuleSpecifier;
+use std::fmt;
+
+use deno_core::{
+    FastString, ModuleLoadResponse, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType,
+};
 use deno_error::JsErrorBox;
 use secure_runtime_capabilities::{ActionName, FamilyName, ModuleId, Operation};
-use secure_runtime_loaders::{Graph, Module};
+use secure_runtime_loaders::store::MAX_BLOB_SIZE;
+use secure_runtime_loaders::{ContentHash, Graph, Module, static_imports};
 
 use super::loader::GraphLoader;
 
@@ -19,9 +25,6 @@ impl GraphLoader {
         else {
             return Ok(None);
         };
-        let Some(name) = name_of(&self.graph, importer, specifier) else {
-            return Ok(None);
-        };
         let capability = self
             .gate
             .capability(principal)
@@ -32,6 +35,17 @@ impl GraphLoader {
         if held.next().is_none() {
             return Ok(None);
         }
+        if let Some(hash) = added(specifier)
+            && let Ok(module) = ModuleId::new(specifier, hash.as_bytes())
+        {
+            capability
+                .check(&Operation::module_import(&module), specifier)
+                .map_err(JsErrorBox::from_err)?;
+            return Ok(ModuleSpecifier::parse(specifier).ok());
+        }
+        let Some(name) = name_of(&self.graph, importer, specifier) else {
+            return Ok(None);
+        };
         let index = (0..)
             .zip(self.graph.modules())
             .find(|(_, module)| module.name == name);
@@ -44,6 +58,46 @@ impl GraphLoader {
             .check(&Operation::module_import(&module), specifier)
             .map_err(JsErrorBox::from_err)?;
         Ok(index.and_then(|(index, _)| self.url(index)))
+    }
+}
+
+/// The content that `blake3:HASH` names: a module that is no part of the graph.
+fn added(specifier: &str) -> Option<ContentHash> {
+    specifier.parse().ok()
+}
+
+impl GraphLoader {
+    /// Loads the module `blake3:HASH`, which somebody was allowed to import, from the stores. None where `url` is none.
+    pub(super) fn load_added(&self, url: &ModuleSpecifier) -> Option<ModuleLoadResponse> {
+        let (url, hash) = (url.clone(), added(url.as_str())?);
+        let (store, names) = (
+            self.store.clone(),
+            self.portable.as_ref().map(|portable| portable.names.clone()),
+        );
+        Some(ModuleLoadResponse::Async(Box::pin(async move {
+            let fault = |what: &dyn fmt::Display| JsErrorBox::type_error(format!("{url}: {what}"));
+            let bytes = store.get(&hash, MAX_BLOB_SIZE).await.map_err(|error| {
+                // Where stores are is not for guests.
+                tracing::warn!(%error, "a module cannot be added");
+                match error.is_absence() {
+                    true => fault(&"no store that could be asked has it"),
+                    false => fault(&"a store answered wrong bytes, or cannot be read"),
+                }
+            })?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| fault(&"is not UTF-8"))?;
+            let found = static_imports(text).map_err(|problem| fault(&problem))?;
+            if !found.imports.is_empty() {
+                return Err(fault(
+                    &"imports something; a module that is added by its hash is given what it needs by who imports it",
+                ));
+            }
+            let source = match names {
+                Some(names) => names.without_imports(text).map_err(|problem| fault(&problem))?,
+                None => text.to_owned(),
+            };
+            let code = ModuleSourceCode::String(FastString::from(source));
+            Ok(ModuleSource::new(ModuleType::JavaScript, code, &url, None))
+        })))
     }
 }
 

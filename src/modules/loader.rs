@@ -12,7 +12,7 @@ use deno_core::{
     RequestedModuleType, ResolutionKind, cppgc, v8,
 };
 use deno_error::JsErrorBox;
-use secure_runtime_loaders::{Graph, ModuleKind};
+use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
 use super::{portable, scope};
 use crate::extensions::{Chain, Gate};
@@ -32,16 +32,18 @@ pub(crate) struct GraphLoader {
     pub(super) graph: Arc<Graph>,
     pub(super) gate: Rc<Gate>,
     bytes: Arc<Vec<Bytes>>,
+    /// Where modules come from that are added while the program runs.
+    pub(super) store: Arc<dyn Store>,
     urls: Vec<ModuleSpecifier>,
     by_url: HashMap<String, u32>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
-    portable: Option<Portable>,
+    pub(super) portable: Option<Portable>,
 }
 
 /// On QuickJS, what the imports of the modules that were loaded are called.
-struct Portable {
-    names: portable::Names,
+pub(super) struct Portable {
+    pub(super) names: Rc<portable::Names>,
     imports: RefCell<HashMap<u32, portable::Imports>>,
 }
 
@@ -49,7 +51,12 @@ impl GraphLoader {
     /// # Errors
     /// A module's name is no URL, or two are the same one: the engine knows modules by URL, and one would get the other's
     /// rights.
-    pub(crate) fn new(graph: Arc<Graph>, bytes: Arc<Vec<Bytes>>, gate: Rc<Gate>) -> Result<Rc<Self>, String> {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        bytes: Arc<Vec<Bytes>>,
+        store: Arc<dyn Store>,
+        gate: Rc<Gate>,
+    ) -> Result<Rc<Self>, String> {
         let mut urls = Vec::with_capacity(graph.modules().len());
         let mut by_url = HashMap::with_capacity(graph.modules().len());
         for (index, module) in graph.modules().iter().enumerate() {
@@ -61,7 +68,7 @@ impl GraphLoader {
         }
         let portable = match cfg!(feature = "quickjs") {
             true => Some(Portable {
-                names: portable::Names::new()?,
+                names: Rc::new(portable::Names::new()?),
                 imports: RefCell::default(),
             }),
             false => None,
@@ -71,6 +78,7 @@ impl GraphLoader {
             graph,
             gate,
             bytes,
+            store,
             urls,
             by_url,
             names: RefCell::default(),
@@ -217,7 +225,13 @@ impl ModuleLoader for GraphLoader {
         _referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        ModuleLoadResponse::Sync(self.source(specifier, &options.requested_module_type))
+        let requested = &options.requested_module_type;
+        if matches!(requested, RequestedModuleType::None)
+            && let Some(added) = self.load_added(specifier)
+        {
+            return added;
+        }
+        ModuleLoadResponse::Sync(self.source(specifier, requested))
     }
 }
 

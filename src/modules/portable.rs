@@ -115,6 +115,11 @@ impl Names {
         Ok((text, Imports { specifiers }))
     }
 
+    /// The source of a module that imports nothing, as the engine gets it.
+    pub(super) fn without_imports(&self, source: &str) -> Result<String, String> {
+        Ok(self.rewrite(u32::MAX, source, &[], "")?.0)
+    }
+
     /// What the name of an import in `module` stands for.
     pub(super) fn specifier<'a>(&self, name: &str, module: u32, imports: &'a Imports) -> Option<&'a str> {
         let rest = name.strip_prefix(PREFIX)?.strip_prefix(self.secret.as_str())?;

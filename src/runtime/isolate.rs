@@ -9,7 +9,7 @@ use bytes::Bytes;
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use secure_runtime_capabilities::{Base, Families};
-use secure_runtime_loaders::Graph;
+use secure_runtime_loaders::{Graph, Store};
 
 use super::answer::Answer;
 use super::limits::{Brake, StopReason, Watchdog};
@@ -50,6 +50,7 @@ impl fmt::Debug for PrintSink {
 pub(super) struct Job {
     pub(super) graph: Arc<Graph>,
     pub(super) bytes: Arc<Vec<Bytes>>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) plan: Arc<LinkPlan>,
     pub(super) args: Vec<String>,
     pub(super) families: Families,
@@ -113,7 +114,7 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         job.audit,
         job.presentation,
     );
-    let loader = GraphLoader::new(job.graph.clone(), job.bytes, gate.clone()).map_err(engine)?;
+    let loader = GraphLoader::new(job.graph.clone(), job.bytes, job.store, gate.clone()).map_err(engine)?;
     let entry = loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;

@@ -169,6 +169,7 @@ impl Runtime {
         let job = isolate::Job {
             graph: Arc::new(graph.clone()),
             bytes: Arc::new(bytes),
+            store: inner.store.clone(),
             plan: Arc::new(plan),
             args: args.to_vec(),
             families: inner.families.clone(),

@@ -1,5 +1,6 @@
 //! The command line, run as a user runs it: `spec/cli.md`.
 
+mod additions;
 mod advice;
 mod commands;
 mod delegation;
