@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -226,6 +227,19 @@ impl Program {
     /// # Errors
     /// [`ProgramError`]; [`ProgramError::is_integrity`] tells wrong bytes from wrong usage.
     pub async fn open(path: &Path, options: &OpenOptions) -> Result<Program, ProgramError> {
+        Program::open_with_progress(path, options, &|_, _| ()).await
+    }
+
+    /// As [`Program::open`]. `progress` is told, as the modules of a locked program come, how many bytes of them are
+    /// ready, and of how many.
+    ///
+    /// # Errors
+    /// As [`Program::open`].
+    pub async fn open_with_progress(
+        path: &Path,
+        options: &OpenOptions,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Program, ProgramError> {
         let folder = Manifest::folder_of(path);
         if folder.is_dir() {
             let manifest = Manifest::read(&folder)?;
@@ -234,7 +248,7 @@ impl Program {
                     path: folder.join(MANIFEST),
                 });
             }
-            return Program::of_manifest(folder, manifest, options).await;
+            return Program::of_manifest(folder, manifest, options, progress).await;
         }
         let stores = stores(options)?;
         let program = Program::of_file(path, options, &stores)?;
@@ -246,6 +260,7 @@ impl Program {
         folder: PathBuf,
         manifest: Manifest,
         options: &OpenOptions,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Program, ProgramError> {
         // Also where none is needed: a wrong address is a mistake that should be noticed.
         let store = stores(options)?;
@@ -264,7 +279,15 @@ impl Program {
         signed(options, &graph, &store).await?;
         let graph = within_lock(&graph, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
-        let bytes = verify::load_modules(&graph, &store, Some(&project), &|_| ()).await?;
+        let total = graph.modules().iter().map(|module| module.size).sum();
+        let have = AtomicU64::new(0);
+        let progress = |ready: usize| {
+            // They come in order, one at a time.
+            let last = ready.checked_sub(1).and_then(|last| graph.modules().get(last));
+            let size = last.map_or(0, |module| module.size);
+            progress(have.fetch_add(size, Ordering::Relaxed) + size, total);
+        };
+        let bytes = verify::load_modules(&graph, &store, Some(&project), &progress).await?;
         Ok(Program {
             folder,
             modules: Modules::new(&graph, bytes, &store),

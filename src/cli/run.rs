@@ -63,8 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
 async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     let presented = arguments.presented.read().await?;
     let program = {
-        let _working = Working::on("verifying");
-        Program::open(&arguments.program, &options(arguments)?).await?
+        let working = Working::on("verifying");
+        let progress = |ready, total| working.at(ready, Some(total));
+        Program::open_with_progress(&arguments.program, &options(arguments)?, &progress).await?
     };
     for warning in program.warnings() {
         text::warn(warning);

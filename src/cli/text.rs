@@ -96,20 +96,18 @@ impl Working {
         Working(bar)
     }
 
-    /// How many bytes there are, of how many where that is known.
-    pub(super) fn bytes(what: &'static str) -> Self {
-        let bar = ProgressBar::new_spinner().with_message(what);
-        // A template that is a constant is right or wrong for all time; a plain bar is no harm.
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
-        {
-            bar.set_style(style);
-        }
-        Working(bar)
-    }
-
+    /// How many bytes there are now, of how many where that is known.
     pub(super) fn at(&self, have: u64, total: Option<u64>) {
-        self.0.set_length(total.unwrap_or(have));
+        let total = total.unwrap_or(have);
+        if self.0.length() != Some(total) {
+            // A template that is a constant is right or wrong for all time; a spinner is no harm.
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
+            {
+                self.0.set_style(style);
+            }
+            self.0.set_length(total);
+        }
         self.0.set_position(have);
     }
 

@@ -559,6 +559,42 @@ fn programs_come_from_a_store_that_asks_for_a_token() {
     }
 }
 
+/// CLI-6. How far a program's modules have come is shown on a terminal, and nowhere else.
+#[test]
+fn progress_is_for_terminals() {
+    let origin = greeting();
+    secure_runtime(&origin, &["lock"]).success();
+    let served = Served::start(&origin, &[]);
+    let there = Scene::new()
+        .file("secure.toml", origin.read("secure.toml"))
+        .file(
+            "secure.lock",
+            fs::read(origin.base().join("secure.lock")).unwrap(),
+        )
+        .folder("out");
+    let plain = secure_runtime(&there, &["run", "--locked", "--store", &served.address]);
+    assert_eq!((plain.err.as_str(), plain.out.as_str()), ("", "Hello, world!\n"));
+    fs::remove_dir_all(store(&there)).unwrap();
+    // The program of util-linux gives what it runs a terminal.
+    let line = format!(
+        "{} run --locked --store {}",
+        env!("CARGO_BIN_EXE_secure-runtime"),
+        served.address
+    );
+    let mut terminal = std::process::Command::new("/usr/bin/script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    terminal
+        .current_dir(there.base())
+        .env_clear()
+        .env("TERM", "xterm");
+    terminal
+        .env("HOME", super::home(&there))
+        .env("SECURE_RUNTIME_STORE", store(&there));
+    let shown = Done::from(terminal.stdin(Stdio::null()).output().unwrap()).success();
+    assert!(shown.contains("Hello, world!"), "{shown:?}");
+    assert!(shown.contains("verifying") && shown.contains(" of "), "{shown:?}");
+}
+
 /// TOK-44. No program can use such a right, and none is told that it could.
 #[test]
 fn no_program_is_granted_rights_on_a_store() {

@@ -177,7 +177,7 @@ fn fetch(local: &LocalStore, hash: &ContentHash, from: Vec<StorePlace>) -> Resul
         stores: from,
         ..OpenOptions::default()
     })?;
-    let working = Working::bytes("fetching");
+    let working = Working::on("fetching");
     let progress = |have: u64, total: Option<u64>| working.at(have, total);
     reactor()?.block_on(stores.fetch(hash, MAX_STREAM_SIZE, local, &progress))?;
     drop(working);
