@@ -592,7 +592,8 @@ fn progress_is_for_terminals() {
         .env("SECURE_RUNTIME_STORE", store(&there));
     let shown = Done::from(terminal.stdin(Stdio::null()).output().unwrap()).success();
     assert!(shown.contains("Hello, world!"), "{shown:?}");
-    assert!(shown.contains("verifying") && shown.contains(" of "), "{shown:?}");
+    // How much of it is drawn depends on how fast it went.
+    assert!(shown.contains("verifying"), "{shown:?}");
 }
 
 /// TOK-44. No program can use such a right, and none is told that it could.
