@@ -1,5 +1,5 @@
-//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools, and its graphs against
-//! another implementation of CBOR.
+//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools, and its graphs and what
+//! it makes of TypeScript against others.
 //!
 //! Their packages go to target/peers, pinned by hash, and are never part of what is built.
 
@@ -69,7 +69,7 @@ fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
     })
 }
 
-/// biscuit-wasm and cborg, in a folder with `node_modules`.
+/// biscuit-wasm, cborg and ts-blank-space, in a folder with `node_modules`.
 fn node(steps: &mut Steps, folder: &Path) -> Result<()> {
     let source = root().join(SOURCE);
     let stamp = folder.join("node_modules").join(".installed-from.json");

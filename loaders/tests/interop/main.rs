@@ -1,12 +1,15 @@
-//! Interoperation with another implementation of CBOR: cborg, under Node, which reads strictly.
+//! Interoperation with another implementation of CBOR (cborg, under Node, which reads strictly), and with another tool that
+//! leaves types out.
 //!
-//! `cargo xtask interop` installs it and runs these tests, which are ignored otherwise: they need other programs.
+//! `cargo xtask interop` installs them and runs these tests, which are ignored otherwise: they need other programs.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+
+mod typescript;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -17,7 +20,7 @@ use cbor4ii::core::dec::Decode;
 use cbor4ii::core::enc::Encode;
 use cbor4ii::core::utils::{BufWriter, SliceReader};
 
-/// Where `cargo xtask interop` has put the peer's package.
+/// Where `cargo xtask interop` has put the peers' packages.
 const FOLDER: &str = "SECURE_RUNTIME_PEERS";
 
 /// The names and bytes of the vectors in this part of the file.
@@ -31,16 +34,11 @@ fn vectors(part: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// For each of these, whether cborg takes it for deterministic CBOR.
-fn asked(vectors: &[(String, Vec<u8>)]) -> Vec<bool> {
+/// What the peer of this name answers to each question, each of both a line.
+fn answers(peer: &str, questions: impl IntoIterator<Item = String>) -> Vec<String> {
     let folder =
         std::env::var_os(FOLDER).unwrap_or_else(|| panic!("{FOLDER} is not set: run `cargo xtask interop`"));
-    let script = [
-        env!("CARGO_MANIFEST_DIR"),
-        "tests",
-        "interop",
-        "deterministic.mjs",
-    ];
+    let script = [env!("CARGO_MANIFEST_DIR"), "tests", "interop", peer];
     let mut peer = Command::new("node")
         .arg(script.iter().collect::<PathBuf>())
         .arg(folder)
@@ -53,14 +51,21 @@ fn asked(vectors: &[(String, Vec<u8>)]) -> Vec<bool> {
         BufReader::new(peer.stdout.take().unwrap()),
     );
     let mut answers = answers.lines();
-    let ask = |(_, bytes): &(String, Vec<u8>)| {
-        writeln!(requests, "{}", hex::encode(bytes)).unwrap();
-        answers.next().unwrap().unwrap() == "true"
+    let ask = |question: String| {
+        writeln!(requests, "{question}").unwrap();
+        answers.next().unwrap().unwrap()
     };
-    let verdicts = vectors.iter().map(ask).collect();
+    let answered = questions.into_iter().map(ask).collect();
     drop(requests);
     assert!(peer.wait().unwrap().success());
-    verdicts
+    answered
+}
+
+/// For each of these, whether cborg takes it for deterministic CBOR.
+fn asked(vectors: &[(String, Vec<u8>)]) -> Vec<bool> {
+    let questions = vectors.iter().map(|(_, bytes)| hex::encode(bytes));
+    let answers = answers("deterministic.mjs", questions);
+    answers.iter().map(|answer| answer == "true").collect()
 }
 
 /// The item in deterministic CBOR, if it is of the kinds that graphs have and has no key twice.
