@@ -381,6 +381,7 @@ fn extension_hint(path: &std::path::Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("cts") => "; write an ECMAScript module instead (.ts or .mts)",
         Some("tsx" | "jsx") => "; JSX has to be compiled to JavaScript first",
+        Some("wasm") => "; WebAssembly does not run here",
         Some("node") => "; native code has every right and does not run here",
         _ => "",
     }

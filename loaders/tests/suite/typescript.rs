@@ -99,6 +99,28 @@ fn packages() {
     );
 }
 
+/// GRAPH-33: what is none of these files is refused, with what to do where there is something.
+#[test]
+fn other_endings() {
+    for (file, hint) in [
+        ("a.tsx", "; JSX has to be compiled to JavaScript first"),
+        ("a.cts", "; write an ECMAScript module instead (.ts or .mts)"),
+        ("a.wasm", "; WebAssembly does not run here"),
+        (
+            "a.d.ts",
+            "a.d.ts only declares types; import it with `import type`",
+        ),
+    ] {
+        let main = format!("import './{file}'");
+        let fixture = Fixture::new(&[("main.ts", &main), (file, "")]).entry("main.ts");
+        let error = fixture.lock().unwrap_err().to_string();
+        assert!(
+            error.starts_with("main.ts:1:8: ") && error.ends_with(hint),
+            "{error}"
+        );
+    }
+}
+
 /// GRAPH-66: what is refused is refused where it stands.
 #[test]
 fn refused_with_its_place() {

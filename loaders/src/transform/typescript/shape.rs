@@ -101,3 +101,45 @@ impl<'a> Visit<'a> for Shape {
 
     fn visit_ts_class_implements_list(&mut self, _: &oxc_allocator::ArenaVec<'a, TSClassImplements<'a>>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use oxc_allocator::Allocator;
+    use oxc_span::SourceType;
+
+    use super::*;
+    use crate::syntax;
+
+    fn offset(typed: &str, plain: &str) -> Option<u32> {
+        let allocator = Allocator::default();
+        let kind = SourceType::ts().with_module(true);
+        let typed = syntax::parse(&allocator, typed, kind).unwrap().program;
+        let plain = syntax::parse(&allocator, plain, SourceType::mjs())
+            .unwrap()
+            .program;
+        difference(&typed, &plain)
+    }
+
+    /// GRAPH-66: wherever blanks would make another program of the rest, the trees differ.
+    #[test]
+    fn finds_other_programs() {
+        let table = [
+            ("a = b as T\n(c)", "a = b     \n(c)"),
+            ("((a + b) as T) * c", "a + b * c"),
+            ("class A { a = b\npublic *c() {} }", "class A { a = b\n*c }"),
+            ("class A { get: T\nb() {} }", "class A { get\nb() {} }"),
+            (
+                "f = () => { return <T,\n>(a: T) => a }",
+                "f = () => { return \n(a) => a }",
+            ),
+            ("a; b as T", "a"),
+            ("a as T", "a; b"),
+        ];
+        for (typed, plain) in table {
+            assert!(offset(typed, plain).is_some(), "{typed}");
+        }
+        assert_eq!(offset("a; ((b + c) as T) * d", "a; b + c * d"), Some(5));
+        // Parentheses, empty statements and types make no difference.
+        assert_eq!(offset("(a as T)((b!)); type C = D; e", "a(b);; e"), None);
+    }
+}
