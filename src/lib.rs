@@ -20,6 +20,10 @@
 //! # }
 //! ```
 //!
+//! With the engine QuickJS, the first run sets the variable `V82JSC_NO_BC_CACHE` in the environment of the process, without which the
+//! engine's bindings would keep compiled code in a folder of the user. A process with other threads that read the environment
+//! through C at that moment should set it itself when it starts.
+//!
 //! The parts: [`secure_runtime_capabilities`] (grants, tokens, decisions; no I/O), [`secure_runtime_loaders`] (content
 //! addresses, stores, graphs; no engine), and this crate, the only one that knows the JavaScript engine.
 

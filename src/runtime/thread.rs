@@ -24,7 +24,7 @@ pub(crate) fn keep_no_code() {
     const VARIABLE: &str = "V82JSC_NO_BC_CACHE";
     if cfg!(feature = "quickjs") && std::env::var_os(VARIABLE).is_none() {
         // SAFETY: Rust's own readers of the environment wait for each other. What remains is C code that reads it in another thread
-        // at this moment: the command line has none yet, and embedders are told to set the variable themselves (README).
+        // at this moment: the command line has none yet, and the crate's documentation tells embedders to set the variable themselves.
         unsafe { std::env::set_var(VARIABLE, "1") };
     }
 }
