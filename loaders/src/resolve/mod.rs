@@ -11,12 +11,13 @@ mod packages;
 mod project;
 mod scan;
 mod specifier;
+mod static_imports;
 mod walk;
 
 pub use crate::syntax::SyntaxProblem;
 pub use error::{ImportProblem, LockError, Place};
 pub use project::Project;
-pub use scan::{StaticImport, StaticImports, static_imports};
+pub use static_imports::{StaticImport, StaticImports, static_imports};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

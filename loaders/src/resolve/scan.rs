@@ -3,8 +3,6 @@
 //! A real parser reads the whole file: `im\u0070ort`, comments between the words and imports inside
 //! template strings are found or not exactly as the language says.
 
-use std::ops::Range;
-
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Program, Statement, StringLiteral, WithClause};
 use oxc_parser::Parser;
@@ -12,7 +10,6 @@ use oxc_semantic::SemanticBuilder;
 use oxc_span::{SourceType, Span};
 
 use super::error::ImportProblem;
-use crate::graph::ModuleKind;
 use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
 use crate::transform::commonjs::CommonJs;
@@ -157,13 +154,9 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     Ok(found)
 }
 
-fn range(span: Span) -> Range<usize> {
-    span.start as usize..span.end as usize
-}
-
 /// The declarations by which a module imports, of each the literal, its `with`, and whether it asks for something other than the module's
 /// evaluation.
-fn declarations<'a, 'b>(
+pub(super) fn declarations<'a, 'b>(
     program: &'b Program<'a>,
 ) -> impl Iterator<Item = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool)> {
     program.body.iter().filter_map(|statement| match statement {
@@ -179,69 +172,6 @@ fn declarations<'a, 'b>(
             Some((&export.source, export.with_clause.as_deref(), false))
         }
         _ => None,
-    })
-}
-
-/// An `import … from "…"`, `import "…"` or `export … from "…"` of a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticImport {
-    /// What it imports.
-    pub specifier: String,
-    /// Where the literal stands in the source, with its quotes, in bytes.
-    pub literal: Range<usize>,
-    /// What kind of module its `with` says that this is.
-    pub kind: Option<ModuleKind>,
-}
-
-/// What an ECMAScript module imports, and where it has comments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticImports {
-    /// The declarations that import something, in their order.
-    pub imports: Vec<StaticImport>,
-    /// Where the comments stand in the source, in bytes and in their order.
-    pub comments: Vec<Range<usize>>,
-}
-
-/// What an ECMAScript module imports by declarations.
-///
-/// Locking a program finds them as well; this is for engines that do not say by themselves what a module imports.
-///
-/// # Errors
-/// A syntax error, or a declaration that no locked program has.
-pub fn static_imports(source: &str) -> Result<StaticImports, SyntaxProblem> {
-    /// Of the stack of whoever calls this.
-    const AVAILABLE: usize = 1 << 20;
-    syntax::with_stack(source, AVAILABLE, || {
-        let allocator = Allocator::default();
-        let parsed = syntax::parse(&allocator, source, SourceType::mjs())
-            .map_err(|(offset, message)| SyntaxProblem::at(source, offset, &message))?;
-        let mut lines = Lines::new(source);
-        let mut imports = Vec::new();
-        for (literal, clause, phase) in declarations(&parsed.program) {
-            let import = static_import(&mut lines, literal, clause, phase);
-            if let Some(problem) = import.problem {
-                return Err(SyntaxProblem::at(
-                    source,
-                    literal.span.start,
-                    &problem.to_string(),
-                ));
-            }
-            imports.push(StaticImport {
-                specifier: import.specifier,
-                literal: range(literal.span),
-                kind: match import.announced {
-                    Announced::Nothing => None,
-                    Announced::Json => Some(ModuleKind::Json),
-                    Announced::Text => Some(ModuleKind::Text),
-                    Announced::Bytes => Some(ModuleKind::Bytes),
-                },
-            });
-        }
-        let comments = parsed.program.comments.iter();
-        Ok(StaticImports {
-            imports,
-            comments: comments.map(|comment| range(comment.span)).collect(),
-        })
     })
 }
 
@@ -280,7 +210,7 @@ impl Scan {
     }
 }
 
-fn static_import(
+pub(super) fn static_import(
     lines: &mut Lines<'_>,
     literal: &StringLiteral<'_>,
     clause: Option<&WithClause<'_>>,
