@@ -1,6 +1,7 @@
 //! Modules that try to be loaded from elsewhere, as something else, or before it is settled what they may do.
 
 use secure_runtime::Exit;
+use secure_runtime_loaders::{Graph, Module, ModuleKind, Package, read_lock, write_lock};
 
 use crate::support::{Scene, manifest};
 
@@ -305,4 +306,79 @@ fn a75_no_compiled_code_is_kept() {
         .map(|entry| entry.unwrap().path())
         .collect();
     assert!(kept.is_empty(), "{kept:?}");
+}
+
+/// A lock is right or wrong for the files beside it, whoever wrote it: what it leaves out is not loaded, what it calls by
+/// another kind is not read as that, and what it grants beyond the manifest is not granted.
+#[test]
+fn a_lock_that_was_written_by_others_gives_nothing_more() {
+    let tries = "import { fs } from \"cap:self\";\n\
+        import data from \"./data.json\" with { type: \"json\" };\n\
+        import { first } from \"./first.js\";\n\
+        const read = await fs.readTextFile(\"secret.json\").then(() => \"read\", (error) => error.name);\n\
+        console.log(data.kind, first, read);\n";
+    let scene = scene(&[
+        ("suspect/index.js", tries),
+        ("suspect/first.js", "export const first = \"first\";"),
+        ("suspect/data.json", "{ \"kind\": \"json\" }"),
+    ]);
+    let locked = std::process::Command::new(env!("CARGO_BIN_EXE_secure-runtime"))
+        .arg("lock")
+        .arg(scene.base())
+        .env("SECURE_RUNTIME_STORE", scene.base().join("../store"))
+        .output()
+        .unwrap();
+    assert!(locked.status.success(), "{locked:?}");
+    let path = scene.base().join("secure.lock");
+    let graph = read_lock(&path).unwrap();
+    let write = |change: &dyn Fn(&mut Vec<Package>, &mut Vec<Module>)| {
+        let (mut packages, mut modules) = (graph.packages().to_vec(), graph.modules().to_vec());
+        change(&mut packages, &mut modules);
+        write_lock(&path, &Graph::new(graph.entry(), packages, modules).unwrap()).unwrap();
+    };
+    let find = |modules: &[Module], end: &str| {
+        let found = modules.iter().position(|module| module.name.ends_with(end));
+        found.unwrap()
+    };
+    // The control: the lock as it is, written in the same way.
+    write(&|_, _| ());
+    let right = "json first CapabilityError\nmain was evaluated\n";
+    assert_eq!(scene.run(&[]).completed().out, right);
+
+    let without = |specifier: &'static str| {
+        move |_: &mut Vec<Package>, modules: &mut Vec<Module>| {
+            let index = find(modules, "suspect/index.js");
+            assert!(modules[index].imports.remove(specifier).is_some());
+        }
+    };
+    let of_kind = |end: &'static str, kind: ModuleKind| {
+        move |_: &mut Vec<Package>, modules: &mut Vec<Module>| {
+            let index = find(modules, end);
+            modules[index].kind = kind;
+        }
+    };
+    write(&without("./first.js"));
+    refused("an import of JavaScript left out", &scene);
+    write(&without("./data.json"));
+    refused("an import of JSON left out", &scene);
+    for kind in [ModuleKind::JavaScript, ModuleKind::Text, ModuleKind::Bytes] {
+        write(&of_kind("data.json", kind));
+        refused(kind.as_str(), &scene);
+    }
+    for kind in [ModuleKind::Json, ModuleKind::Text, ModuleKind::Bytes] {
+        write(&of_kind("first.js", kind));
+        refused(kind.as_str(), &scene);
+    }
+
+    write(&|packages, _| packages[1].grants = packages[0].grants.clone());
+    let granted_by_lock_alone = scene.run(&[]).completed();
+    assert_eq!(granted_by_lock_alone.out, right);
+    // The control: with the manifest, too, it is granted.
+    let manifest = scene.read("secure.toml");
+    let granted = manifest.replace("grants = {}", "grants = { fs.read = [\"./**\"] }");
+    let scene = scene.file("secure.toml", granted);
+    assert_eq!(
+        scene.run(&[]).completed().out,
+        "json first read\nmain was evaluated\n"
+    );
 }

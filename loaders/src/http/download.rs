@@ -11,7 +11,7 @@ use super::{HttpClient, HttpError, chain, unavailable};
 /// A file that is taken piece by piece. Where the connection breaks off, it is asked for from there on.
 ///
 /// Only the time is counted in which the server is waited for: it may be as long as for one small file, and a second
-/// more for each [`SLOWEST`] bytes that came.
+/// more for each [`SLOWEST`] bytes that came for the first time: who gives the same bytes again and again gains no time.
 #[derive(Debug)]
 pub(crate) struct Download {
     client: HttpClient,
@@ -22,7 +22,7 @@ pub(crate) struct Download {
     position: u64,
     /// How many bytes will come again that were given before, and are passed over.
     known: u64,
-    /// How many bytes came.
+    /// How many bytes came that had not come before.
     received: u64,
     /// How many bytes the file has, where the server says it.
     total: Option<u64>,
@@ -100,12 +100,12 @@ impl Download {
             self.waited += start.elapsed();
             let failure = match chunk {
                 Ok(Ok(Some(mut piece))) => {
-                    self.received += piece.len() as u64;
                     let known =
                         usize::try_from(self.known).map_or(piece.len(), |known| known.min(piece.len()));
                     piece.advance(known);
                     self.known -= known as u64;
                     self.position += piece.len() as u64;
+                    self.received += piece.len() as u64;
                     if piece.is_empty() {
                         continue;
                     }

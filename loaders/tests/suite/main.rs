@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
 mod commonjs;
 #[cfg(feature = "http")]
 mod crash;

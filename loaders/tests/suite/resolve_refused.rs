@@ -6,7 +6,7 @@ use crate::fixture::{Fixture, names, shape};
 use crate::resolve::marked;
 
 /// The problem of the one import that cannot be resolved.
-fn problem(fixture: &Fixture) -> ImportProblem {
+pub(crate) fn problem(fixture: &Fixture) -> ImportProblem {
     match fixture.lock() {
         Err(
             LockError::Import { problem, .. }
@@ -18,7 +18,7 @@ fn problem(fixture: &Fixture) -> ImportProblem {
 }
 
 /// A short name for a problem.
-fn kind(problem: &ImportProblem) -> String {
+pub(crate) fn kind(problem: &ImportProblem) -> String {
     let text = format!("{problem:?}");
     text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use secure_runtime_loaders::store::HttpOptions;
-use secure_runtime_loaders::{ContentHash, HttpStore, Store, StoreError};
+use secure_runtime_loaders::{ContentHash, HttpStore, LocalStore, Store, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -27,6 +27,8 @@ enum Answer {
     Endless(Vec<u8>),
     /// These bytes, then nothing, but the connection stays open.
     Silent(Vec<u8>),
+    /// These bytes, then one more every few milliseconds, for ever.
+    Dripping(Vec<u8>),
 }
 
 impl Raw {
@@ -74,6 +76,12 @@ impl Raw {
             Answer::Silent(bytes) => {
                 let _ = connection.write_all(&bytes).await;
                 let _ = connection.read_u8().await;
+            }
+            Answer::Dripping(bytes) => {
+                let _ = connection.write_all(&bytes).await;
+                while connection.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
         }
     }
@@ -323,26 +331,42 @@ async fn attempts() {
     assert_eq!(requests, 1);
 }
 
-/// STORE-7: a server that does not end its answer is left.
+/// STORE-7, attack 65: a server that does not end its answer is left, also one that always gives a little more.
 #[tokio::test]
 async fn slow_answers() {
-    for started in [
-        &b""[..],
-        b"HTTP/1.1 200",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
+    // These also begin an outboard, which would say that the blob has 50,000 bytes.
+    let started = [
+        &b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"[..],
+        &50_000_u64.to_le_bytes(),
+    ]
+    .concat();
+    for answer in [
+        Answer::Silent(Vec::new()),
+        Answer::Silent(b"HTTP/1.1 200".to_vec()),
+        Answer::Silent(started.clone()),
+        Answer::Dripping(b"HTTP/1.1 200 OK\r\nX: ".to_vec()),
+        Answer::Dripping(started.clone()),
     ] {
-        let raw = Raw::start(vec![Answer::Silent(started.to_vec())]).await;
+        let raw = Raw::start(vec![answer]).await;
         let options = HttpOptions {
             timeout: Duration::from_millis(200),
             attempts: 3,
             pause: Duration::from_millis(1),
         };
         let store = HttpStore::with_options(&raw.address, options).unwrap();
-        let error = store.get(&ContentHash::of(b"hello"), LIMIT).await.unwrap_err();
-        assert!(
-            matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no whole answer")),
-            "{error:?}"
-        );
+        let hash = ContentHash::of(b"hello");
+        let folder = tempfile::tempdir().unwrap();
+        let local = LocalStore::create(folder.path()).unwrap();
+        for error in [
+            store.get(&hash, LIMIT).await.unwrap_err(),
+            store.fetch(&hash, LIMIT, &local, &|_, _| ()).await.unwrap_err(),
+        ] {
+            assert!(
+                matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no whole answer")),
+                "{error:?}"
+            );
+        }
+        assert!(!local.contains(&hash));
     }
 }
 

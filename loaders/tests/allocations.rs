@@ -1,0 +1,109 @@
+//! What refusing a graph takes of memory, by an allocator that counts. In a binary of its own, with one test, so that nothing
+//! else allocates meanwhile.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use secure_runtime_loaders::{Graph, GraphError};
+
+/// How much is held, and how much was held at the most.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of others.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
+        MOST.fetch_max(held, Ordering::SeqCst);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::SeqCst);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, and `alloc` is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// How much more is held at the most while this runs.
+fn most<T>(action: impl FnOnce() -> T) -> (usize, T) {
+    let held = HELD.load(Ordering::SeqCst);
+    MOST.store(held, Ordering::SeqCst);
+    let result = action();
+    (MOST.load(Ordering::SeqCst) - held, result)
+}
+
+/// The beginning of a graph, then a list or map that claims this length, and nothing after it.
+fn claiming(start: &[u8], major: u8, length: u64) -> Vec<u8> {
+    let head = match length {
+        ..=0xffff => [&[major | 25][..], &(length as u16).to_be_bytes()].concat(),
+        ..=0xffff_ffff => [&[major | 26][..], &(length as u32).to_be_bytes()].concat(),
+        _ => [&[major | 27][..], &length.to_be_bytes()].concat(),
+    };
+    [start, &head].concat()
+}
+
+/// GRAPH-22, attack 54: a length that bytes only claim reserves nothing, whether it is beyond the limits or just within
+/// them; and what is refused takes memory in proportion to its bytes.
+#[test]
+fn claimed_lengths_reserve_nothing() {
+    // The version, the entry, and the key of the packages; then one package without grants, and the key of the modules.
+    let packages = [0xa5, 0, 1, 1, 0, 2];
+    let modules = [&packages[..], &[0x81, 0xa2, 0, 0x60, 2, 0x80, 3]].concat();
+    // A module as far as its imports: of the program, of no bytes, JavaScript.
+    let imports = [
+        &modules[..],
+        &[0x81, 0xa6, 0, 0x6a],
+        b"app:/ma.js",
+        &[1, 0, 2, 0x58, 0x20],
+        &[7; 32],
+        &[3, 0, 4, 0, 5],
+    ]
+    .concat();
+    let (list, map) = (0x80, 0xa0);
+    for (start, major, length, is_within) in [
+        (&packages[..], list, 10_000, true),
+        (&packages, list, 10_001, false),
+        (&packages, list, u64::MAX, false),
+        (&modules, list, 100_000, true),
+        (&modules, list, 100_001, false),
+        (&modules, list, 1 << 32, false),
+        (&imports, map, 10_000, true),
+        (&imports, map, 10_001, false),
+        (&imports, map, 1 << 62, false),
+    ] {
+        let bytes = claiming(start, major, length);
+        let (held, result) = most(|| Graph::decode(&bytes));
+        let error = result.unwrap_err();
+        // A length within the limits is believed until the bytes end.
+        let is_as_expected = match &error {
+            GraphError::Malformed { offset, .. } => is_within && *offset == bytes.len(),
+            GraphError::Limit { .. } => !is_within,
+            _ => false,
+        };
+        assert!(is_as_expected, "{length}: {error:?}");
+        assert!(held < 4096, "{length}: {held} bytes");
+    }
+    let vectors = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/graph.json"));
+    let vectors: serde_json::Value = serde_json::from_slice(&vectors.unwrap()).unwrap();
+    for vector in vectors["refused"].as_array().unwrap() {
+        let bytes = hex::decode(vector["bytes"].as_str().unwrap()).unwrap();
+        let (held, result) = most(|| Graph::decode(&bytes));
+        assert!(result.is_err());
+        assert!(held < 4096 + 16 * bytes.len(), "{}: {held} bytes", vector["name"]);
+    }
+    // The control: a reservation that nobody writes to is counted.
+    let (held, reserved) = most(|| Vec::<u8>::with_capacity(100_000));
+    assert!(held >= 100_000 && reserved.is_empty());
+}

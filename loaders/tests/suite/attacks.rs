@@ -1,0 +1,457 @@
+//! Attacks on loaders that no other file here has; `spec/loader-attacks.md` lists them all, with their tests.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+
+use secure_runtime_loaders::resolve::LockError;
+use secure_runtime_loaders::{
+    ContentHash, FileError, Graph, Layered, LoadError, LocalStore, LockFileError, Module, StoreError,
+    load_modules, read_lock,
+};
+
+use crate::fixture::{Fixture, names, shape};
+use crate::resolve_refused::{kind, problem};
+
+const LIMIT: u64 = 1_000_000;
+
+fn store() -> (tempfile::TempDir, LocalStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path().join("store")).unwrap();
+    (folder, store)
+}
+
+/// Attacks 53 and 59: a specifier is decoded once and then compared byte by byte. So many spellings of one file are one
+/// module, and what only looks alike is another file, or none.
+#[test]
+fn a_file_is_one_module_however_it_is_spelled() {
+    let (composed, decomposed) = ("./\u{e9}.js", "./e\u{301}.js");
+    let fixture = Fixture::new(&[
+        ("a b.js", "export default 1"),
+        ("a%20b.js", "export default 'never'"),
+        ("lib/x.js", "export default 2"),
+        (composed, "export default 'composed'"),
+    ]);
+    let spellings = [
+        "./a b.js",
+        "./a%20b.js",
+        "./%61%20b.js",
+        "./lib/../a b.js",
+        "././a b.js",
+    ];
+    let main: String = spellings
+        .iter()
+        .map(|spelling| format!("import '{spelling}';"))
+        .collect();
+    fixture.write("main.js", &main);
+    let locked = fixture.lock().unwrap();
+    assert_eq!(names(&locked), ["app:/a b.js", "app:/main.js"]);
+    for spelling in spellings {
+        assert_eq!(shape(&locked)["app:/main.js"][spelling], "app:/a b.js");
+    }
+    for (specifier, expected) in [
+        ("./A b.js", "NotFound"),
+        ("./a%2520b.js", "Encoding"),
+        ("./a%2fb.js", "Encoding"),
+        ("./a%00b.js", "Encoding"),
+        ("./a%zz.js", "Encoding"),
+        (decomposed, "NotFound"),
+    ] {
+        fixture.write("main.js", &format!("import '{specifier}';"));
+        assert_eq!(kind(&problem(&fixture)), expected, "{specifier}");
+    }
+    // Two files whose names look the same are two modules, each with its own bytes.
+    fixture.write(decomposed, "export default 'decomposed'");
+    fixture.write("main.js", &format!("import '{composed}'; import '{decomposed}';"));
+    let locked = fixture.lock().unwrap();
+    assert_eq!(
+        names(&locked),
+        ["app:/e\u{301}.js", "app:/main.js", "app:/\u{e9}.js"]
+    );
+    // A name that would change what a person reads is no name, though there is such a file.
+    for name in ["a\u{202e}sj.js", "a\u{200b}.js", "a\u{1b}[2J.js"] {
+        fixture.write(name, "export default 1");
+        fixture.write("main.js", &format!("import './{name}';"));
+        let error = fixture.lock().unwrap_err();
+        assert!(matches!(error, LockError::Import { .. }), "{error:?}");
+        assert!(
+            !error.to_string().contains(['\u{202e}', '\u{200b}', '\u{1b}']),
+            "{error}"
+        );
+    }
+}
+
+/// Attack 61: a module that nobody imports is verified like every other, and imports may go in circles.
+#[tokio::test]
+async fn a_module_that_nobody_imports_is_verified() {
+    let fixture = Fixture::new(&[("main.js", "import './a.js'"), ("a.js", "import './main.js'")]);
+    let locked = fixture.lock().unwrap();
+    let unused = b"export default 'unused'";
+    fixture.write("unused.js", "export default 'unused'");
+    let mut modules = locked.graph.modules().to_vec();
+    modules.push(Module {
+        name: "app:/unused.js".to_owned(),
+        hash: ContentHash::of(unused),
+        size: unused.len() as u64,
+        imports: [("./unused.js".to_owned(), 2)].into(),
+        ..modules[0].clone()
+    });
+    let graph = Graph::new(locked.graph.entry(), locked.graph.packages().to_vec(), modules).unwrap();
+    let load = async || load_modules(&graph, &Layered::new(), Some(&fixture.project()), &|_| ()).await;
+    assert_eq!(load().await.unwrap()[2][..], unused[..]);
+    fixture.write("unused.js", "export default 'Unused'");
+    let error = load().await.unwrap_err();
+    assert!(
+        matches!(&error, LoadError::Changed { module, .. } if module == "app:/unused.js"),
+        "{error:?}"
+    );
+}
+
+/// Attack 68: another name of the same file is no way around the hash, and a device is not read.
+#[test]
+fn another_name_of_a_blob_and_a_device() {
+    let (folder, store) = store();
+    let hash = store.put(b"hello").unwrap();
+    let other = folder.path().join("other");
+    std::fs::hard_link(store.path(&hash), &other).unwrap();
+    assert_eq!(store.read(&hash, LIMIT).unwrap(), "hello");
+    std::fs::write(&other, "hellp").unwrap();
+    assert!(matches!(
+        store.read(&hash, LIMIT),
+        Err(StoreError::Corrupt { .. })
+    ));
+    // Repairing it replaces the name in the store, and leaves the other file alone.
+    store.put(b"hello").unwrap();
+    assert_eq!(store.read(&hash, LIMIT).unwrap(), "hello");
+    assert_eq!(std::fs::read(&other).unwrap(), b"hellp");
+    for device in ["/dev/zero", "/dev/null"] {
+        let error = read_lock(Path::new(device)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                LockFileError::Read {
+                    error: FileError::NotRegular { kind: "device" },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+}
+
+/// Attacks 69 and A78: the bytes that were hashed are the bytes that run, whatever becomes of their files afterwards.
+#[tokio::test]
+async fn files_that_change_after_they_were_hashed_change_nothing() {
+    let fixture = Fixture::new(&[("main.js", "import './a.js'"), ("a.js", "export default 1")]);
+    let locked = fixture.lock().unwrap();
+    let (_folder, store) = store();
+    for bytes in &locked.bytes {
+        store.put(bytes).unwrap();
+    }
+    let layered = Layered::new().with_local(store.clone());
+    let from_store = load_modules(&locked.graph, &layered, None, &|_| ())
+        .await
+        .unwrap();
+    let from_files = load_modules(&locked.graph, &Layered::new(), Some(&fixture.project()), &|_| ())
+        .await
+        .unwrap();
+    for (module, bytes) in locked.graph.modules().iter().zip(&locked.bytes) {
+        // In place: who had mapped the file would see it change.
+        let evil = "x".repeat(bytes.len());
+        std::fs::write(store.path(&module.hash), &evil).unwrap();
+        fixture.write(module.name.strip_prefix("app:/").unwrap(), &evil);
+    }
+    assert_eq!((&from_store, &from_files), (&locked.bytes, &locked.bytes));
+    // The control: what was written there is noticed by who reads it now.
+    let error = load_modules(&locked.graph, &layered, None, &|_| ()).await;
+    assert!(error.unwrap_err().is_integrity());
+    let error = load_modules(&locked.graph, &Layered::new(), Some(&fixture.project()), &|_| ()).await;
+    assert!(error.unwrap_err().is_integrity());
+}
+
+/// Attacks 69 and A78: readers of a blob that somebody swaps all the while get the right bytes or an error.
+#[test]
+fn a_blob_that_is_swapped_while_it_is_read() {
+    let (folder, store) = store();
+    let right = vec![1; 50_000];
+    let hash = store.put(&right).unwrap();
+    let path = store.path(&hash);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let (mut read, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let next = folder.path().join("next");
+            for round in 0_u8.. {
+                if is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                    break;
+                }
+                std::fs::write(
+                    &next,
+                    if round % 2 == 0 {
+                        vec![2; 50_000]
+                    } else {
+                        right.clone()
+                    },
+                )
+                .unwrap();
+                std::fs::rename(&next, &path).unwrap();
+            }
+        });
+        // Until both were seen often, so that the swaps did happen between readings.
+        while (read < 20 || refused < 20) && read + refused < 1_000_000 {
+            match store.read(&hash, LIMIT) {
+                Ok(bytes) => {
+                    assert_eq!(bytes, right);
+                    read += 1;
+                }
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+                    refused += 1;
+                }
+            }
+        }
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    assert!(read >= 20 && refused >= 20, "{read} {refused}");
+}
+
+/// What does something when the first bytes of a stream arrive.
+struct OnFirst<Action: FnMut()> {
+    bytes: Vec<u8>,
+    action: Action,
+}
+
+impl<Action: FnMut()> Write for OnFirst<Action> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.is_empty() {
+            (self.action)();
+        }
+        self.bytes.write(buffer)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Attacks 69 and A78: a blob too large to be held is hashed as it is given. Another file in its place changes nothing, and
+/// of bytes that are written into it, none is given.
+#[test]
+fn a_large_blob_that_changes_while_it_is_streamed() {
+    for has_outboard in [true, false] {
+        for is_in_place in [true, false] {
+            let (folder, store) = store();
+            let blob: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 7) as u8).collect();
+            let (hash, _) = store.add(&mut &blob[..]).unwrap();
+            let digits = hash.to_hex();
+            let outboard = store.folder().join("outboards").join(&digits[..2]).join(&digits);
+            if !has_outboard {
+                std::fs::remove_file(&outboard).unwrap();
+            }
+            let path = store.path(&hash);
+            let mut reader = store.stream(&hash, 0).unwrap();
+            let mut given = OnFirst {
+                bytes: Vec::new(),
+                action: || {
+                    let evil = vec![0xee; blob.len()];
+                    if is_in_place {
+                        std::fs::write(&path, evil).unwrap();
+                    } else {
+                        let other = folder.path().join("other");
+                        std::fs::write(&other, evil).unwrap();
+                        std::fs::rename(other, &path).unwrap();
+                    }
+                },
+            };
+            let ended = reader.copy_to(&mut given).unwrap();
+            let case = format!("outboard: {has_outboard}, in place: {is_in_place}");
+            assert!(!given.bytes.is_empty(), "{case}");
+            assert!(blob.starts_with(&given.bytes), "{case}");
+            if is_in_place {
+                let error = ended.unwrap_err();
+                assert!(error.is_integrity(), "{case}: {error:?}");
+                assert!(given.bytes.len() < blob.len(), "{case}");
+            } else {
+                assert_eq!(ended, Ok(3_000_000), "{case}");
+                assert_eq!(given.bytes.len(), blob.len(), "{case}");
+            }
+            assert!(store.check(&hash).unwrap_err().is_integrity(), "{case}");
+        }
+    }
+}
+
+/// Attack 67: that a store had not got a blob is not remembered, and what it answers later is verified.
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn a_store_that_had_nothing_is_asked_again() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crate::server::{Answer, Server};
+    use secure_runtime_loaders::{HttpStore, Store};
+
+    for (later, is_right) in [("hello", true), ("hellp", false)] {
+        let count = AtomicUsize::new(0);
+        let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::not_found(),
+            _ => Answer::whole(later.as_bytes()),
+        })
+        .await;
+        let (_folder, local) = store();
+        let layered = Layered::new()
+            .with_local(local.clone())
+            .with(std::sync::Arc::new(HttpStore::new(&server.address).unwrap()));
+        let hash = ContentHash::of(b"hello");
+        assert!(matches!(
+            layered.get(&hash, LIMIT).await,
+            Err(StoreError::NotFound { .. })
+        ));
+        let second = layered.get(&hash, LIMIT).await;
+        assert_eq!(second.is_ok(), is_right, "{second:?}");
+        assert_eq!(local.contains(&hash), is_right);
+        if let Err(error) = second {
+            assert!(error.is_integrity(), "{error:?}");
+        }
+    }
+}
+
+/// Attack 65: a server without ranges that breaks off and begins anew, each time with one byte more than before, gains no
+/// time by the bytes that it gives again.
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn a_server_that_always_begins_anew() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use crate::server::{Answer, Server};
+    use secure_runtime_loaders::store::HttpOptions;
+    use secure_runtime_loaders::{HttpStore, Store};
+
+    let blob = vec![7; 300_000];
+    let hash = ContentHash::of(&blob);
+    let all = blob.clone();
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |asked| {
+        if !asked.path.starts_with("/blobs/") {
+            return Answer::not_found();
+        }
+        // After a thousand times it would give all: who waited that long is noticed.
+        match count.fetch_add(1, Ordering::SeqCst) {
+            round @ ..1_000 => Answer::whole(&all).breaking_after(60_000 + round),
+            _ => Answer::whole(&all),
+        }
+    })
+    .await;
+    let (_folder, local) = store();
+    let client = |timeout: Duration| {
+        let options = HttpOptions {
+            timeout,
+            attempts: 3,
+            pause: Duration::from_millis(1),
+        };
+        HttpStore::with_options(&server.address, options).unwrap()
+    };
+    let fetch = async |timeout| client(timeout).fetch(&hash, LIMIT, &local, &|_, _| ()).await;
+    let error = fetch(Duration::from_millis(50)).await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no whole answer")),
+        "{error:?}"
+    );
+    assert!(!local.contains(&hash));
+    // The control: who waits for longer gets the blob from this server.
+    assert_eq!(fetch(Duration::from_secs(600)).await, Ok(300_000));
+    assert_eq!(local.read(&hash, LIMIT).unwrap(), blob);
+}
+
+/// The names of all functions in the Rust files below `folder` that a test runner runs.
+fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut is_test = false;
+            for line in text.lines().map(str::trim) {
+                let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+                if let Some((name, _)) = signature.and_then(|rest| rest.split_once('(')) {
+                    if is_test {
+                        found.insert(name.to_owned());
+                    }
+                    is_test = false;
+                } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    is_test = true;
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of a list of attacks, in order, and the tests that it names but nobody has.
+fn numbers_and_missing(list: &str, tests: &BTreeSet<String>, cases: &Path) -> (Vec<String>, Vec<String>) {
+    let (mut numbers, mut missing) = (Vec::new(), Vec::new());
+    for row in list.lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, number, attack, result, named, _] = cells.as_slice() else {
+            continue;
+        };
+        if !number
+            .trim_start_matches('A')
+            .starts_with(|first: char| first.is_ascii_digit())
+        {
+            continue;
+        }
+        numbers.push((*number).to_owned());
+        assert!(!attack.is_empty() && !result.is_empty(), "{number}");
+        for test in named.split(',').map(str::trim) {
+            let name = test.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+            let is_there = name.is_some_and(|name| match name.ends_with(".js") {
+                true => cases.join(name).is_file(),
+                false => tests.contains(name),
+            });
+            if !is_there {
+                missing.push(format!("{number}: {test}"));
+            }
+        }
+    }
+    (numbers, missing)
+}
+
+/// The list of attacks is whole: every number once, each with tests that are there.
+#[test]
+fn every_attack_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut tests = BTreeSet::new();
+    for folder in [
+        "src",
+        "tests",
+        "loaders/src",
+        "loaders/tests",
+        "capabilities/src",
+        "capabilities/tests",
+    ] {
+        tests_below(&root.join(folder), &mut tests);
+    }
+    let cases = root.join("tests/attacks/cases");
+    let list = std::fs::read_to_string(root.join("spec/loader-attacks.md")).unwrap();
+    let (numbers, missing) = numbers_and_missing(&list, &tests, &cases);
+    assert_eq!(missing, [""; 0]);
+    let expected = (46..=63)
+        .chain(64..=72)
+        .map(|number| number.to_string())
+        .chain((67..=78).map(|number| format!("A{number}")));
+    assert_eq!(numbers, expected.collect::<Vec<String>>());
+    // The control: a test that is not there, a function that is no test, a case that is not there, and nothing at all.
+    let row = "| 46 | a | R | `every_attack_has_its_test`, `no_such_test`, `tests_below`, `A00-none.js`, `A72-specifiers.js` |\n\
+               | A67 | b | R |  |\n";
+    let (numbers, missing) = numbers_and_missing(row, &tests, &cases);
+    assert_eq!(numbers, ["46", "A67"]);
+    assert_eq!(
+        missing,
+        [
+            "46: `no_such_test`",
+            "46: `tests_below`",
+            "46: `A00-none.js`",
+            "A67: "
+        ]
+    );
+}
