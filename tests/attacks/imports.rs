@@ -342,7 +342,7 @@ fn a_lock_that_was_written_by_others_gives_nothing_more() {
     };
     // The control: the lock as it is, written in the same way.
     write(&|_, _| ());
-    let right = "json first CapabilityError\nmain was evaluated\n";
+    let right = "[suspect/index.js] json first CapabilityError\nmain was evaluated\n";
     assert_eq!(scene.run(&[]).completed().out, right);
 
     let without = |specifier: &'static str| {
@@ -379,6 +379,6 @@ fn a_lock_that_was_written_by_others_gives_nothing_more() {
     let scene = scene.file("secure.toml", granted);
     assert_eq!(
         scene.run(&[]).completed().out,
-        "json first read\nmain was evaluated\n"
+        "[suspect/index.js] json first read\nmain was evaluated\n"
     );
 }
