@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attack_list;
 mod attacks;
 mod commonjs;
 #[cfg(feature = "http")]

@@ -1,0 +1,98 @@
+//! `spec/loader-attacks.md` is whole: every attack has tests, which are there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The names of all functions in the Rust files below `folder` that a test runner runs.
+fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut is_test = false;
+            for line in text.lines().map(str::trim) {
+                let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+                if let Some((name, _)) = signature.and_then(|rest| rest.split_once('(')) {
+                    if is_test {
+                        found.insert(name.to_owned());
+                    }
+                    is_test = false;
+                } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    is_test = true;
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of a list of attacks, in order, and the tests that it names but nobody has.
+fn numbers_and_missing(list: &str, tests: &BTreeSet<String>, cases: &Path) -> (Vec<String>, Vec<String>) {
+    let (mut numbers, mut missing) = (Vec::new(), Vec::new());
+    for row in list.lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, number, attack, result, named, _] = cells.as_slice() else {
+            continue;
+        };
+        if !number
+            .trim_start_matches('A')
+            .starts_with(|first: char| first.is_ascii_digit())
+        {
+            continue;
+        }
+        numbers.push((*number).to_owned());
+        assert!(!attack.is_empty() && !result.is_empty(), "{number}");
+        for test in named.split(',').map(str::trim) {
+            let name = test.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+            let is_there = name.is_some_and(|name| match name.ends_with(".js") {
+                true => cases.join(name).is_file(),
+                false => tests.contains(name),
+            });
+            if !is_there {
+                missing.push(format!("{number}: {test}"));
+            }
+        }
+    }
+    (numbers, missing)
+}
+
+/// The list of attacks is whole: every number once, each with tests that are there.
+#[test]
+fn every_attack_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut tests = BTreeSet::new();
+    for folder in [
+        "src",
+        "tests",
+        "loaders/src",
+        "loaders/tests",
+        "capabilities/src",
+        "capabilities/tests",
+    ] {
+        tests_below(&root.join(folder), &mut tests);
+    }
+    let cases = root.join("tests/attacks/cases");
+    let list = std::fs::read_to_string(root.join("spec/loader-attacks.md")).unwrap();
+    let (numbers, missing) = numbers_and_missing(&list, &tests, &cases);
+    assert_eq!(missing, [""; 0]);
+    let expected = (46..=63)
+        .chain(64..=72)
+        .map(|number| number.to_string())
+        .chain((67..=78).map(|number| format!("A{number}")));
+    assert_eq!(numbers, expected.collect::<Vec<String>>());
+    // The control: a test that is not there, a function that is no test, a case that is not there, and nothing at all.
+    let row = "| 46 | a | R | `every_attack_has_its_test`, `no_such_test`, `tests_below`, `A00-none.js`, `A72-specifiers.js` |\n\
+               | A67 | b | R |  |\n";
+    let (numbers, missing) = numbers_and_missing(row, &tests, &cases);
+    assert_eq!(numbers, ["46", "A67"]);
+    assert_eq!(
+        missing,
+        [
+            "46: `no_such_test`",
+            "46: `tests_below`",
+            "46: `A00-none.js`",
+            "A67: "
+        ]
+    );
+}
