@@ -27,8 +27,8 @@ const CONCURRENT_REQUESTS: usize = 16;
 /// module: a file that was changed after locking must not be run in its old form unnoticed.
 /// `progress` is told how many modules are ready, of which there are `graph.modules().len()`.
 ///
-/// The project's files are read before the first await, on threads of their own, and the calling
-/// thread waits for them.
+/// The project's files and the store's local part are read before the first await, on threads of their own, and the
+/// calling thread waits for them.
 ///
 /// # Errors
 /// The first difference, in the order of the modules; or what is missing.
@@ -38,28 +38,35 @@ pub async fn load_modules(
     project: Option<&Project>,
     progress: &(dyn Fn(usize) + Send + Sync),
 ) -> Result<Vec<Bytes>, LoadError> {
-    let files = match project {
-        Some(project) => {
-            let files = Files::of(graph, project)?;
-            in_parallel(graph, |index, module| files.read(index, module))?
-        }
-        None => vec![None; graph.modules().len()],
-    };
+    let files = project.map(|project| Files::of(graph, project)).transpose()?;
+    // What is on this machine is read at once, on all processors; only what is not has to be asked for.
+    let here = in_parallel(graph, |index, module| {
+        let file = match &files {
+            Some(files) => files.read(index, module)?,
+            None => None,
+        };
+        let stored = match store.local().map(|local| local.read(&module.hash, module.size)) {
+            Some(Err(error)) if !error.is_absence() => return Err(wrong(module, error)),
+            Some(Ok(bytes)) => Some(sized(module, bytes)?),
+            _ => None,
+        };
+        Ok((file, stored))
+    })?;
     let requests = graph
         .modules()
         .iter()
-        .zip(files)
-        .map(|(module, file)| async move {
+        .zip(here)
+        .map(|(module, (file, stored))| async move {
+            if let Some(stored) = stored {
+                return Ok(stored);
+            }
             match store.get(&module.hash, module.size).await {
                 Ok(bytes) => sized(module, bytes),
                 Err(error) if error.is_absence() => match file {
                     Some(file) => file.module(graph, module),
                     None => Err(missing(module, Some(error))),
                 },
-                Err(error) => Err(LoadError::Store {
-                    module: module.name.clone(),
-                    error: Box::new(error),
-                }),
+                Err(error) => Err(wrong(module, error)),
             }
         });
     let ready = AtomicUsize::new(0);
@@ -112,10 +119,7 @@ pub fn verify(
         let stored = match store.map(|store| store.read(&module.hash, module.size)) {
             Some(Ok(bytes)) => sized(module, bytes).map(|_| true)?,
             Some(Err(error)) if !error.is_absence() => {
-                return Err(LoadError::Store {
-                    module: module.name.clone(),
-                    error: Box::new(error),
-                });
+                return Err(wrong(module, error));
             }
             _ => false,
         };
@@ -270,6 +274,13 @@ fn missing(module: &Module, reason: Option<StoreError>) -> LoadError {
 }
 
 /// Does `work` for each module, on all processors; results in the order of the modules.
+fn wrong(module: &Module, error: StoreError) -> LoadError {
+    LoadError::Store {
+        module: module.name.clone(),
+        error: Box::new(error),
+    }
+}
+
 fn in_parallel<T: Send>(
     graph: &Graph,
     work: impl Fn(usize, &Module) -> Result<T, LoadError> + Sync,

@@ -153,8 +153,21 @@
   // QuickJS: an accessor, whose setter works on a frozen Error too. V8's is a value, and without it there are no traces.
   if (getOwnPropertyDescriptor(Error, "stackTraceLimit")?.set !== undefined) delete Error.stackTraceLimit;
 
+  // `value` and the functions that it has; all else that a binding leads to is frozen already.
+  const frozen = (value) => {
+    for (const key of ownKeys(value)) {
+      const part = getOwnPropertyDescriptor(value, key).value;
+      if (typeof part === "function" && !isFrozen(part)) frozen(part);
+    }
+    return freeze(value);
+  };
+
   // ---- everything reachable -------------------------------------------------------------------------------------
+  // Without frames: V8 would parse all of this anew to say where in it.
+  const { stackTraceLimit } = Error;
+  if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
   const sampleError = new Error("sample");
+  if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
   const asyncGenerator = (async function* () {})();
   const samples = [
     sampleError, asyncGenerator,
@@ -165,9 +178,24 @@
   if (typeof Iterator === "function") {
     samples.push(Iterator.from({ next() { return { done: true }; } }), [].values().map((value) => value));
   }
+  // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is frozen when the first
+  // ones are made, before anybody gets them.
   if (globalThis.Intl?.Segmenter) {
-    const segments = new Intl.Segmenter().segment("a");
-    samples.push(segments, segments[Symbol.iterator]());
+    const { prototype } = Intl.Segmenter;
+    const realSegment = prototype.segment;
+    let isFirst = true;
+    defineProperty(prototype, "segment", hidden({
+      segment(text) {
+        const segments = apply(realSegment, this, [text]);
+        if (isFirst) {
+          isFirst = false;
+          const kind = getPrototypeOf(segments);
+          frozen(getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
+          frozen(kind);
+        }
+        return segments;
+      },
+    }.segment));
   }
   const roots = [globalThis, CapabilityError, seal, ...secure.classes, ...samples];
   for (const value of Object.values(families)) roots.push(value);
@@ -233,15 +261,6 @@
   ]);
 
   for (const value of queue) freeze(value);
-
-  // `value` and the functions that it has; all else that a binding leads to is frozen already.
-  const frozen = (value) => {
-    for (const key of ownKeys(value)) {
-      const part = getOwnPropertyDescriptor(value, key).value;
-      if (typeof part === "function" && !isFrozen(part)) frozen(part);
-    }
-    return freeze(value);
-  };
 
   // ---- for Rust -------------------------------------------------------------------------------------------------
   const reader = (handle, op) => () => op(handle);

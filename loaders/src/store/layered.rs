@@ -58,16 +58,14 @@ impl Layered {
             .filter_map(|other| other.wrong.get().cloned())
             .collect()
     }
-
-    /// The local store.
-    #[must_use]
-    pub fn local(&self) -> Option<&LocalStore> {
-        self.local.as_ref()
-    }
 }
 
 #[async_trait]
 impl Store for Layered {
+    fn local(&self) -> Option<&LocalStore> {
+        self.local.as_ref()
+    }
+
     fn name(&self) -> String {
         let local = self.local.as_ref().map(Store::name);
         let names: Vec<String> = local

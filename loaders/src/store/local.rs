@@ -309,6 +309,10 @@ impl LocalStore {
 
 #[async_trait]
 impl Store for LocalStore {
+    fn local(&self) -> Option<&LocalStore> {
+        Some(self)
+    }
+
     fn name(&self) -> String {
         self.folder.display().to_string()
     }

@@ -57,6 +57,11 @@ pub trait Store: Send + Sync {
     /// The folder or address, for messages.
     fn name(&self) -> String;
 
+    /// The part of it on this machine, which is asked before all others.
+    fn local(&self) -> Option<&LocalStore> {
+        None
+    }
+
     /// The bytes whose hash is `hash`, of which there are at most `limit`.
     ///
     /// What is returned was hashed, in the very buffer that is returned. An implementation must not
