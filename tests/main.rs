@@ -23,3 +23,4 @@ mod revocations;
 mod support;
 mod transformed;
 mod typescript;
+mod wasm;

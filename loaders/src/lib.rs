@@ -21,6 +21,7 @@ mod syntax;
 mod text;
 mod transform;
 pub mod verify;
+pub mod wasm;
 
 pub use files::FileError;
 pub use graph::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation};

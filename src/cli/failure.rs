@@ -185,6 +185,9 @@ impl From<RunError> for Failure {
             RunError::Grants(_) => {
                 Failure::usage(error.to_string()).help("correct the grants in secure.toml")
             }
+            RunError::WebAssembly { .. } => {
+                Failure::usage(error.to_string()).help("run it with a build of secure-runtime that has V8")
+            }
             RunError::NotAttested { .. } => Failure::new(Code::Denied, error.to_string())
                 .with_help("`secure-runtime token attest request` begins an attestation"),
             _ => Failure::bug(error.to_string()),

@@ -14,18 +14,20 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
-use super::{portable, scope};
+use super::{portable, scope, wasm};
 use crate::extensions::{Chain, Gate};
 
 /// What guests import their capabilities from.
 const SELF: &str = "cap:self";
 /// What the loader lets modules import the meaning of their free names from.
 pub(super) const BINDINGS: &str = "cap:bindings";
+/// What the JavaScript that stands for a WebAssembly module imports the function from that instantiates it.
+const WASM: &str = "cap:wasm";
 /// An empty module, for what QuickJS's bindings take for an import.
 const NOTHING: &str = "cap:nothing";
 /// The value behind either: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
-const VALUE_TYPE: &str = "secure-runtime";
+pub(super) const VALUE_TYPE: &str = "secure-runtime";
 
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
@@ -131,7 +133,7 @@ fn refused(message: String) -> JsErrorBox {
     JsErrorBox::type_error(message)
 }
 
-/// One of our own modules: which of the two, and of which guest module.
+/// One of our own modules: which of them, and of which guest module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Own {
     specifier: &'static str,
@@ -142,7 +144,7 @@ impl Own {
     /// `cap:self/3`
     fn of_url(url: &str) -> Option<Own> {
         let (specifier, module) = url.rsplit_once('/')?;
-        let specifier = [SELF, BINDINGS].into_iter().find(|own| *own == specifier)?;
+        let specifier = [SELF, BINDINGS, WASM].into_iter().find(|own| *own == specifier)?;
         Some(Own {
             specifier,
             module: module.parse().ok()?,
@@ -178,7 +180,7 @@ impl ModuleLoader for GraphLoader {
             return parse_url(specifier);
         }
         // One of our own modules imports the value that it stands for. Nobody else can name that value.
-        if Own::of_url(referrer).is_some_and(|own| own.value_url() == specifier) {
+        if self.own(referrer).is_some_and(|own| own.value_url() == specifier) {
             return parse_url(specifier);
         }
         let Some(from) = self.by_url.get(referrer) else {
@@ -236,6 +238,18 @@ impl ModuleLoader for GraphLoader {
 }
 
 impl GraphLoader {
+    /// What of our own the module with this URL stands for.
+    fn own(&self, url: &str) -> Option<Own> {
+        Own::of_url(url).or_else(|| {
+            let module = *self.by_url.get(url)?;
+            let is_wasm = self.graph.module(module)?.kind == ModuleKind::Wasm;
+            is_wasm.then_some(Own {
+                specifier: WASM,
+                module,
+            })
+        })
+    }
+
     fn source(
         &self,
         specifier: &ModuleSpecifier,
@@ -283,6 +297,16 @@ impl GraphLoader {
                 specifier,
                 None,
             ));
+        }
+        if (module.kind, requested) == (ModuleKind::Wasm, &RequestedModuleType::None) {
+            let value = Own {
+                specifier: WASM,
+                module: index,
+            };
+            let source = wasm::source(module, bytes, &value.value_url());
+            let source = source.map_err(|problem| refused(format!("{}: {problem}", module.name)))?;
+            let code = ModuleSourceCode::String(FastString::from(source));
+            return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
         }
         let text =
             std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
@@ -347,6 +371,7 @@ pub(crate) struct CapabilityModules {
 
 /// The functions that realm/lockdown.js gives to Rust.
 pub(crate) struct Factory {
+    pub(crate) make_wasm: v8::Global<v8::Function>,
     pub(crate) make_self: v8::Global<v8::Function>,
     pub(crate) make_bindings: v8::Global<v8::Function>,
 }
@@ -363,13 +388,24 @@ impl CapabilityModules {
         let own = Own::of_value(name)
             .filter(|_| kind == VALUE_TYPE)
             .ok_or_else(unknown)?;
-        let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
-        let capability = self.gate.capability(principal);
-        let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         let factory = self.factory.borrow();
         let factory = factory
             .as_ref()
             .ok_or_else(|| refused(format!("{name}: the realm is not locked yet")))?;
+        let made = |value: Option<v8::Global<v8::Value>>| {
+            value
+                .map(CustomModuleEvaluationKind::Synthetic)
+                .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
+        };
+        if own.specifier == WASM {
+            let bytes = self.loader.bytes.get(own.module as usize).ok_or_else(unknown)?;
+            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+            return made(call(scope, &factory.make_wasm, &[buffer.into()]));
+        }
+        let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
+        let capability = self.gate.capability(principal);
+        let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         let chain = cppgc::make_cppgc_object(scope, Chain(Rc::new(capability)));
         let value = if own.specifier == SELF {
             call(scope, &factory.make_self, &[chain.into()])
@@ -394,9 +430,7 @@ impl CapabilityModules {
                 &[chain.into(), label, names.into()],
             )
         };
-        value
-            .map(CustomModuleEvaluationKind::Synthetic)
-            .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
+        made(value)
     }
 }
 

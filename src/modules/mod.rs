@@ -5,6 +5,8 @@ mod loader;
 mod plan;
 mod portable;
 mod scope;
+mod wasm;
 
 pub(crate) use loader::{CapabilityModules, Factory, GraphLoader};
 pub(crate) use plan::{LinkPlan, Principal, Unattested};
+pub(crate) use wasm::permitted as wasm_permitted;

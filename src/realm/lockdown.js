@@ -132,6 +132,31 @@
     return own;
   };
 
+  // ---- WebAssembly ---------------------------------------------------------------------------------------------
+  // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
+  // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
+  const wasmErrors = [];
+  const wasmPrototypes = [];
+  const { WebAssembly } = globalThis;
+  if (WebAssembly !== undefined) {
+    for (const key of ownKeys(WebAssembly)) {
+      const { value } = getOwnPropertyDescriptor(WebAssembly, key);
+      if (typeof value !== "function") continue;
+      if (value.prototype instanceof Error) {
+        // What a trap throws: these make errors and nothing else.
+        wasmErrors.push(value);
+        continue;
+      }
+      forbidden.add(value);
+      if (value.prototype === undefined) continue;
+      delete value.prototype.constructor;
+      wasmPrototypes.push(value.prototype);
+    }
+  }
+  const { Module: WasmModule, Instance: WasmInstance } = WebAssembly ?? {};
+  const { imports: wasmImports, exports: wasmExports } = WasmModule ?? {};
+  const wasmGlobal = WebAssembly && getOwnPropertyDescriptor(WebAssembly.Global.prototype, "value").get;
+
   // ---- remove what is not permitted -----------------------------------------------------------------------------
   delete globalThis.__secure;
   delete globalThis.__web;
@@ -197,7 +222,9 @@
       },
     }.segment));
   }
-  const roots = [globalThis, CapabilityError, seal, ...secure.classes, ...samples];
+  const roots = [
+    globalThis, CapabilityError, seal, ...secure.classes, ...wasmErrors, ...wasmPrototypes, ...samples,
+  ];
   for (const value of Object.values(families)) roots.push(value);
   for (const value of Object.values(web)) roots.push(value);
 
@@ -249,7 +276,8 @@
   };
   repair(Object.prototype, ["toString", "toLocaleString", "valueOf", "hasOwnProperty", "constructor"]);
   repair(Function.prototype, ["toString", "call", "apply", "bind", "name"]);
-  for (const kind of [Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) {
+  const errors = [Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
+  for (const kind of [...errors, ...wasmErrors]) {
     repair(kind.prototype, ["name", "message", "constructor", "toString"]);
   }
   repair(CapabilityError.prototype, ["constructor"]);
@@ -271,6 +299,23 @@
       const exports = { __proto__: null, CapabilityError, seal };
       for (const name of Object.keys(families)) exports[name] = families[name](chain);
       return freeze(exports);
+    },
+    // What instantiates one WebAssembly module, given the values that it imports: see src/modules/wasm.rs. It gives those that
+    // it exports, and of a global, which no export can change, the value.
+    wasm(bytes) {
+      return (values) => {
+        const module = new WasmModule(bytes);
+        bytes = undefined;
+        const given = { __proto__: null };
+        for (const [at, { module: from, name }] of wasmImports(module).entries()) {
+          given[from] ??= { __proto__: null };
+          given[from][name] = values[at];
+        }
+        const { exports } = new WasmInstance(module, given);
+        return wasmExports(module).map(({ name, kind }) =>
+          kind === "global" ? apply(wasmGlobal, exports[name], []) : exports[name]
+        );
+      };
     },
     // What a module's free names mean: see src/modules/scope.rs.
     bindings(chain, label, names) {

@@ -16,7 +16,7 @@ use super::limits::{Brake, StopReason, Watchdog};
 use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
 use crate::audit::AuditSink;
 use crate::extensions::{self, Entries, Gate, KvStore, NetLimits, Presentation, Variables};
-use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan};
+use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan, wasm_permitted};
 use crate::realm;
 
 /// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
@@ -114,6 +114,18 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
         job.audit,
         job.presentation,
     );
+    if let Err(refusal) = wasm_permitted(&job.graph, &gate) {
+        let error = UncaughtError {
+            message: format!("CapabilityError: {refusal}"),
+            stack: String::new(),
+        };
+        return match gate.denial_of(&error.message) {
+            Some(report) => Ok(Outcome {
+                exit: Exit::Denied(Box::new(report), error),
+            }),
+            None => Err(RunError::Grants(refusal)),
+        };
+    }
     let loader = GraphLoader::new(job.graph.clone(), job.bytes, job.store, gate.clone()).map_err(engine)?;
     let entry = loader
         .entry()
@@ -229,6 +241,7 @@ fn lock(js: &mut JsRuntime, modules: &CapabilityModules) -> Result<(), RunError>
     let factory = Factory {
         make_self: function("self")?,
         make_bindings: function("bindings")?,
+        make_wasm: function("wasm")?,
     };
     modules.factory.replace(Some(factory));
     Ok(())

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{collections::HashMap, fmt};
 
 use secure_runtime_capabilities::{Base, Families, Token};
-use secure_runtime_loaders::Graph;
 use secure_runtime_loaders::store::Store;
+use secure_runtime_loaders::{Graph, ModuleKind};
 
 pub use self::builder::{BuildError, Builder};
 pub use self::limits::{LimitHit, Limits};
@@ -151,6 +151,16 @@ impl Runtime {
             .map_err(|error| RunError::Grants(error.to_string()))?;
         if let Some(Unattested { module, hash, by }) = plan.unattested() {
             return Err(RunError::NotAttested { module, hash, by });
+        }
+        if cfg!(feature = "quickjs")
+            && let Some(module) = graph
+                .modules()
+                .iter()
+                .find(|module| module.kind == ModuleKind::Wasm)
+        {
+            return Err(RunError::WebAssembly {
+                module: module.name.clone(),
+            });
         }
         let mut bytes = Vec::with_capacity(graph.modules().len());
         for module in graph.modules() {

@@ -98,6 +98,15 @@ pub enum RunError {
         /// Whose attestation it lacks.
         by: PublicKey,
     },
+    /// The program has a WebAssembly module, and this build's engine is not one that runs them.
+    #[error(
+        "module {module} is WebAssembly, which this build does not run: {engine} gives memories of it other sizes than the standard",
+        engine = Engine::current()
+    )]
+    WebAssembly {
+        /// The module.
+        module: String,
+    },
     /// The engine did not do what it should: a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),

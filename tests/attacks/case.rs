@@ -16,7 +16,7 @@
 //!
 //! The text after the front matter is the `index.js` of the package `suspect`. `attack` gives something that is true
 //! where it gained what it must not have; `control` must give something that is true: the same code with the right
-//! grants works. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`.
+//! grants works. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`. A `.wasm` file is given as its text.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +30,8 @@ use crate::support::{Scene, grant_table};
 pub(super) struct Case {
     /// The number in the list of attacks, with a letter where one number has several cases.
     pub(super) id: String,
+    /// The one engine that it is for, `v8` or `quickjs`; else it is for both.
+    pub(super) engine: Option<String>,
     /// What holds.
     pub(super) title: String,
     /// What the package under test may do.
@@ -138,7 +140,10 @@ impl Case {
             .file("secure.toml", manifest)
             .file("main.js", format!("{victim}\n{MAIN}"));
         for (path, content) in &self.files {
-            scene = scene.file(path, content);
+            scene = match path.ends_with(".wasm") {
+                true => scene.file(path, wat::parse_str(content).unwrap()),
+                false => scene.file(path, content),
+            };
         }
         for (path, target) in &self.links {
             scene = scene.link(path, target);

@@ -98,6 +98,20 @@ fn a_further_scope_of_the_same_action() {
     denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
 }
 
+/// CLI-13, CLI-14, RUN-51: WebAssembly that may not be imported, by a module of the program and by a package.
+#[cfg(feature = "v8")]
+#[test]
+fn webassembly() {
+    let wasm = wat::parse_str("(module)").unwrap();
+    let scene = Scene::of_main(&[], "import './lib/a.wasm';").file("lib/a.wasm", &wasm);
+    denied_then_allowed(
+        scene,
+        "app:/main.js",
+        "module import app:/lib/a.wasm#blake3:",
+        PROGRAM,
+    );
+}
+
 /// CLI-13, CLI-14.
 #[test]
 fn every_family() {

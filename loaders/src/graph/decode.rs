@@ -197,7 +197,7 @@ fn kind(reader: &mut Reader<'_>) -> Result<ModuleKind, GraphError> {
     ModuleKind::ALL
         .into_iter()
         .find(|kind| kind_number(*kind) == number)
-        .ok_or_else(|| reader.malformed(offset, "a kind from 0 to 3", format!("{number} stands there")))
+        .ok_or_else(|| reader.malformed(offset, "a kind from 0 to 4", format!("{number} stands there")))
 }
 
 fn imports(reader: &mut Reader<'_>) -> Result<BTreeMap<String, u32>, GraphError> {

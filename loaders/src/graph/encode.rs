@@ -52,6 +52,7 @@ pub(super) fn kind_number(kind: ModuleKind) -> u64 {
         ModuleKind::Json => 1,
         ModuleKind::Text => 2,
         ModuleKind::Bytes => 3,
+        ModuleKind::Wasm => 4,
     }
 }
 

@@ -99,6 +99,8 @@ pub enum ModuleKind {
     Text,
     /// Any bytes; the module's default export is a `Uint8Array`.
     Bytes,
+    /// A WebAssembly module; its exports are the module's exports.
+    Wasm,
 }
 
 /// Where the bytes of a transformed module come from.
@@ -160,7 +162,7 @@ impl Transformation {
 }
 
 impl ModuleKind {
-    pub(crate) const ALL: [Self; 4] = [Self::JavaScript, Self::Json, Self::Text, Self::Bytes];
+    pub(crate) const ALL: [Self; 5] = [Self::JavaScript, Self::Json, Self::Text, Self::Bytes, Self::Wasm];
 
     /// As people and `import … with { type }` call it.
     #[must_use]
@@ -170,6 +172,7 @@ impl ModuleKind {
             Self::Json => "json",
             Self::Text => "text",
             Self::Bytes => "bytes",
+            Self::Wasm => "wasm",
         }
     }
 }

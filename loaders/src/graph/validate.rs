@@ -36,6 +36,10 @@ pub(super) fn validate(graph: &Graph) -> Result<(), GraphError> {
     match graph.module(graph.entry) {
         None => Err(rule(&subject, format!("there is no module {}", graph.entry))),
         Some(entry) if entry.package != 0 => Err(rule(&subject, "belongs to the program, not to a package")),
+        Some(entry) if entry.kind == ModuleKind::Wasm => Err(rule(
+            &subject,
+            "is not WebAssembly, which runs where the module that imports it may",
+        )),
         Some(_) => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ use crate::files::FileError;
 use crate::graph::GraphError;
 use crate::syntax::SyntaxProblem;
 use crate::text::printable;
+use crate::wasm::WasmProblem;
 
 /// Why a project cannot be locked. None of these is an integrity error: locking is what decides
 /// which bytes are right.
@@ -96,7 +97,8 @@ impl LockError {
     }
 }
 
-/// A place in a source file. Lines and columns are counted from 1, columns in characters.
+/// A place in a source file. Lines and columns are counted from 1, columns in characters; in WebAssembly, in bytes, and all is one
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file's path, relative to the project's folder.
@@ -312,7 +314,7 @@ pub enum ImportProblem {
         second: &'static str,
     },
     /// A file of a kind that does not run here.
-    #[error("{} is no .js, .mjs, .cjs, .ts, .mts or .json file{}", path.display(), extension_hint(path))]
+    #[error("{} is no .js, .mjs, .cjs, .ts, .mts, .json or .wasm file{}", path.display(), extension_hint(path))]
     Extension {
         /// The file.
         path: PathBuf,
@@ -347,6 +349,20 @@ pub enum ImportProblem {
         /// Where and what.
         problem: SyntaxProblem,
     },
+    /// A WebAssembly module that is not valid, or has what is not supported.
+    #[error("{}: no WebAssembly module that runs here: {problem}", path.display())]
+    WebAssembly {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        problem: WasmProblem,
+    },
+    /// A WebAssembly module that CommonJS requires.
+    #[error("it is WebAssembly, which `require` does not give; import it, in an ECMAScript module")]
+    RequiredWebAssembly,
+    /// A WebAssembly module as the entry.
+    #[error("it is WebAssembly; write a JavaScript module that imports it")]
+    EntryWebAssembly,
     /// A file whose name no module can have.
     #[error("{error}")]
     FileName {
@@ -381,7 +397,6 @@ fn extension_hint(path: &std::path::Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("cts") => "; write an ECMAScript module instead (.ts or .mts)",
         Some("tsx" | "jsx") => "; JSX has to be compiled to JavaScript first",
-        Some("wasm") => "; WebAssembly does not run here",
         Some("node") => "; native code has every right and does not run here",
         _ => "",
     }

@@ -3,6 +3,8 @@
 //! A real parser reads the whole file: `im\u0070ort`, comments between the words and imports inside
 //! template strings are found or not exactly as the language says.
 
+use std::collections::HashSet;
+
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, ObjectPropertyKind, Program, Statement, StringLiteral, WithClause};
 use oxc_parser::Parser;
@@ -15,6 +17,7 @@ use crate::text::printable;
 use crate::transform::commonjs::CommonJs;
 use crate::transform::constants::{self, Constant};
 use crate::transform::typescript;
+use crate::wasm::{self, WasmProblem};
 
 /// What [`scan`] found in a module.
 #[derive(Debug, Default)]
@@ -193,6 +196,28 @@ fn common_js(source: &str) -> Result<Scan, SyntaxProblem> {
     }
     found.dynamic_imports(source, std::mem::take(&mut file.dynamic_imports));
     found.form = Form::CommonJs(file);
+    Ok(found)
+}
+
+/// What the WebAssembly module of these bytes imports.
+pub(super) fn wasm(bytes: &[u8]) -> Result<Scan, WasmProblem> {
+    let mut found = Scan::default();
+    let mut seen = HashSet::new();
+    for import in wasm::interface(bytes)?.imports {
+        if seen.insert(import.module.clone()) {
+            found.imports.push(Import {
+                specifier: import.module,
+                // There are no lines: the file counts as one.
+                place: Place {
+                    line: 1,
+                    column: usize::try_from(import.offset).unwrap_or_default() + 1,
+                },
+                via: Via::Declaration,
+                announced: Announced::Nothing,
+                problem: None,
+            });
+        }
+    }
     Ok(found)
 }
 

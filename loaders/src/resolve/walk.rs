@@ -114,6 +114,9 @@ impl<'a> Walk<'a> {
             return Err(ImportProblem::Absolute);
         }
         let path = self.packages.inside(0, &specifier::join("", path)?)?;
+        if path.ends_with(".wasm") {
+            return Err(ImportProblem::EntryWebAssembly);
+        }
         let index = self.module(0, path, Announced::Nothing, Via::Declaration, waiting)?;
         if let Some(module) = self.modules.get_mut(index) {
             module.is_imported = true;
@@ -288,6 +291,9 @@ impl<'a> Walk<'a> {
             })?;
         let mut scan = match kind {
             ModuleKind::Bytes => Scan::default(),
+            ModuleKind::Wasm => {
+                scan::wasm(&source).map_err(|problem| ImportProblem::WebAssembly { path: shown, problem })?
+            }
             kind => {
                 let Ok(text) = std::str::from_utf8(&source) else {
                     return Err(ImportProblem::NotText { path: shown });
@@ -384,6 +390,9 @@ fn kind(path: &Path, announced: Announced, via: Via) -> Result<ModuleKind, Impor
     }
     let is_json = announced == Announced::Json;
     match path.extension().and_then(|extension| extension.to_str()) {
+        Some("wasm") if is_json => Err(ImportProblem::NotJson),
+        Some("wasm") if via == Via::Require => Err(ImportProblem::RequiredWebAssembly),
+        Some("wasm") => Ok(ModuleKind::Wasm),
         Some("json") if is_json || via == Via::Require => Ok(ModuleKind::Json),
         Some("json") => Err(ImportProblem::JsonNeedsAttribute),
         Some("js" | "mjs" | "cjs" | "ts" | "mts") if is_json => Err(ImportProblem::NotJson),

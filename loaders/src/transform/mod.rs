@@ -58,6 +58,6 @@ pub(crate) fn required(kind: ModuleKind, transformation: Option<Transformation>)
             Some(Required::CommonJs)
         }
         ModuleKind::JavaScript => Some(Required::Namespace),
-        ModuleKind::Text | ModuleKind::Bytes => None,
+        ModuleKind::Text | ModuleKind::Bytes | ModuleKind::Wasm => None,
     }
 }

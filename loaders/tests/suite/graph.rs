@@ -52,6 +52,7 @@ fn module(value: &Value) -> Module {
             "json" => ModuleKind::Json,
             "text" => ModuleKind::Text,
             "bytes" => ModuleKind::Bytes,
+            "wasm" => ModuleKind::Wasm,
             other => panic!("{other}"),
         },
         origin: value.get("origin").map(origin),
@@ -257,6 +258,7 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
         Just((ModuleKind::Json, None)),
         Just((ModuleKind::Text, None)),
         Just((ModuleKind::Bytes, None)),
+        Just((ModuleKind::Wasm, None)),
     ]
 }
 
@@ -301,7 +303,7 @@ fn graph() -> impl Strategy<Value = Graph> {
         });
         let count = found.len();
         let first_party = found.keys().filter(|(package, _)| *package == 0).count();
-        let modules = found
+        let mut modules: Vec<Module> = found
             .into_iter()
             .map(
                 |((package, path), (hash, size, (kind, origin), imports, (grants, globals)))| Module {
@@ -320,12 +322,11 @@ fn graph() -> impl Strategy<Value = Graph> {
                 },
             )
             .collect();
-        Graph::new(
-            u32::try_from(entry.index(first_party)).unwrap(),
-            packages,
-            modules,
-        )
-        .unwrap()
+        let entry = entry.index(first_party);
+        if modules[entry].kind == ModuleKind::Wasm {
+            modules[entry].kind = ModuleKind::Bytes;
+        }
+        Graph::new(u32::try_from(entry).unwrap(), packages, modules).unwrap()
     })
 }
 

@@ -33,3 +33,4 @@ mod store_stream;
 #[cfg(feature = "http")]
 mod store_tokens;
 mod typescript;
+mod wasm;

@@ -105,7 +105,6 @@ fn other_endings() {
     for (file, hint) in [
         ("a.tsx", "; JSX has to be compiled to JavaScript first"),
         ("a.cts", "; write an ECMAScript module instead (.ts or .mts)"),
-        ("a.wasm", "; WebAssembly does not run here"),
         (
             "a.d.ts",
             "a.d.ts only declares types; import it with `import type`",
