@@ -1,9 +1,6 @@
 //! WebAssembly modules: RUN-50 to RUN-54.
 
-use secure_runtime::Exit;
-use secure_runtime_loaders::ContentHash;
-
-use crate::support::{Scene, grant_table};
+use crate::support::Scene;
 
 /// The module that this text is.
 fn binary(text: &str) -> Vec<u8> {
@@ -16,10 +13,6 @@ const ADD: &str =
 /// A program with these grants, whose `main.js` has this text, and `lib/add.wasm`.
 fn scene(grants: &[&str], main: &str) -> Scene {
     Scene::of_main(grants, main).file("lib/add.wasm", binary(ADD))
-}
-
-fn add_hash() -> ContentHash {
-    ContentHash::of(&binary(ADD))
 }
 
 /// RUN-54: QuickJS runs none, and says so before anything of the program is evaluated.
@@ -46,10 +39,11 @@ fn quickjs_runs_none() {
 mod v8 {
     use std::time::Duration;
 
-    use secure_runtime::{LimitHit, Limits, Runtime};
-    use secure_runtime_loaders::{Graph, MemoryStore, Module, ModuleKind, Package};
+    use secure_runtime::{Exit, LimitHit, Limits, Runtime};
+    use secure_runtime_loaders::{ContentHash, Graph, MemoryStore, Module, ModuleKind, Package};
 
     use super::*;
+    use crate::support::grant_table;
 
     const ALL: &[&str] = &["module.import=app:/**"];
 
@@ -162,7 +156,7 @@ mod v8 {
     #[test]
     fn it_is_granted_to_who_imports_it() {
         let main = "console.log('evaluated');\nconst load = () => import('./lib/add.wasm');";
-        let hash = add_hash();
+        let hash = ContentHash::of(&binary(ADD));
         let decision = |verdict: &str| [format!("{verdict} module import app:/lib/add.wasm#{hash}")];
         for grants in [
             &[][..],

@@ -155,7 +155,8 @@
   }
   const { Module: WasmModule, Instance: WasmInstance } = WebAssembly ?? {};
   const { imports: wasmImports, exports: wasmExports } = WasmModule ?? {};
-  const wasmGlobal = WebAssembly && getOwnPropertyDescriptor(WebAssembly.Global.prototype, "value").get;
+  // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
+  const wasmGlobal = getOwnPropertyDescriptor(WebAssembly?.Global?.prototype ?? {}, "value")?.get;
 
   // ---- remove what is not permitted -----------------------------------------------------------------------------
   delete globalThis.__secure;
