@@ -227,6 +227,26 @@ mod v8 {
         }
     }
 
+    /// RUN-46, RUN-51: a computed import of one is decided when it is made, as any.
+    #[test]
+    fn computed_imports() {
+        let main = "import './part.js';\nimport { load } from 'p';\nconst load_here = (name) => import(name);\n\
+            console.log((await load_here('./lib/add.wasm')).add(1, 2));\n\
+            console.log(await load('app:/lib/add.wasm').catch((error) => error.name));";
+        let manifest = format!(
+            "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"./vendor/p.js\"\n[grants]\n{}",
+            grant_table(ALL)
+        );
+        let ran = scene(ALL, main)
+            .file("secure.toml", manifest)
+            .file("part.js", "import './lib/add.wasm';")
+            .file("vendor/p.js", "export const load = (name) => import(name);")
+            .run(&[])
+            .completed();
+        assert_eq!(ran.out, "3\nTypeError\n");
+        assert_eq!(ran.audit.len(), 2, "{ran:#?}");
+    }
+
     /// RUN-52: a memory grows to 2,048 pages and no further.
     #[test]
     fn memories_are_bounded() {

@@ -7,33 +7,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{
-    CustomModuleEvaluationKind, FastString, ModuleCodeBytes, ModuleLoadOptions, ModuleLoadReferrer,
-    ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType,
-    RequestedModuleType, ResolutionKind, cppgc, v8,
+    FastString, ModuleCodeBytes, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
+    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
 };
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
+use super::own::{BINDINGS, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
 use super::{portable, scope, wasm};
-use crate::extensions::{Chain, Gate};
+use crate::extensions::Gate;
 
-/// What guests import their capabilities from.
-const SELF: &str = "cap:self";
-/// What the loader lets modules import the meaning of their free names from.
-pub(super) const BINDINGS: &str = "cap:bindings";
-/// What the JavaScript that stands for a WebAssembly module imports the function from that instantiates it.
-const WASM: &str = "cap:wasm";
 /// An empty module, for what QuickJS's bindings take for an import.
 const NOTHING: &str = "cap:nothing";
-/// The value behind either: a module of this type, which only the one module that stands for it can import.
-const VALUE: &str = "cap:value";
-pub(super) const VALUE_TYPE: &str = "secure-runtime";
-
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
     pub(super) graph: Arc<Graph>,
     pub(super) gate: Rc<Gate>,
-    bytes: Arc<Vec<Bytes>>,
+    pub(super) bytes: Arc<Vec<Bytes>>,
     /// Where modules come from that are added while the program runs.
     pub(super) store: Arc<dyn Store>,
     urls: Vec<ModuleSpecifier>,
@@ -129,40 +119,8 @@ fn url_of(name: &str) -> Result<ModuleSpecifier, url::ParseError> {
     }
 }
 
-fn refused(message: String) -> JsErrorBox {
+pub(super) fn refused(message: String) -> JsErrorBox {
     JsErrorBox::type_error(message)
-}
-
-/// One of our own modules: which of them, and of which guest module.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Own {
-    specifier: &'static str,
-    module: u32,
-}
-
-impl Own {
-    /// `cap:self/3`
-    fn of_url(url: &str) -> Option<Own> {
-        let (specifier, module) = url.rsplit_once('/')?;
-        let specifier = [SELF, BINDINGS, WASM].into_iter().find(|own| *own == specifier)?;
-        Some(Own {
-            specifier,
-            module: module.parse().ok()?,
-        })
-    }
-
-    fn url(self) -> String {
-        format!("{}/{}", self.specifier, self.module)
-    }
-
-    /// `cap:value/cap:self/3`
-    fn of_value(url: &str) -> Option<Own> {
-        Own::of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
-    }
-
-    fn value_url(self) -> String {
-        format!("{VALUE}/{}", self.url())
-    }
 }
 
 fn parse_url(text: &str) -> Result<ModuleSpecifier, JsErrorBox> {
@@ -356,103 +314,7 @@ impl GraphLoader {
         )
     }
 
-    fn names_of(&self, module: u32) -> Vec<&'static str> {
+    pub(super) fn names_of(&self, module: u32) -> Vec<&'static str> {
         self.names.borrow().get(&module).cloned().unwrap_or_default()
     }
-}
-
-/// Makes the modules behind `cap:self` and `cap:bindings`.
-pub(crate) struct CapabilityModules {
-    pub(crate) gate: Rc<Gate>,
-    pub(crate) loader: Rc<GraphLoader>,
-    /// `self` and `bindings` of realm/lockdown.js, once the realm is locked.
-    pub(crate) factory: RefCell<Option<Factory>>,
-}
-
-/// The functions that realm/lockdown.js gives to Rust.
-pub(crate) struct Factory {
-    pub(crate) make_wasm: v8::Global<v8::Function>,
-    pub(crate) make_self: v8::Global<v8::Function>,
-    pub(crate) make_bindings: v8::Global<v8::Function>,
-}
-
-impl CapabilityModules {
-    /// The engine asks for the content of one of our modules.
-    pub(crate) fn evaluate(
-        &self,
-        scope: &mut v8::PinScope<'_, '_>,
-        kind: &str,
-        name: &str,
-    ) -> Result<CustomModuleEvaluationKind, JsErrorBox> {
-        let unknown = || refused(format!("{name}: no such module"));
-        let own = Own::of_value(name)
-            .filter(|_| kind == VALUE_TYPE)
-            .ok_or_else(unknown)?;
-        let factory = self.factory.borrow();
-        let factory = factory
-            .as_ref()
-            .ok_or_else(|| refused(format!("{name}: the realm is not locked yet")))?;
-        let made = |value: Option<v8::Global<v8::Value>>| {
-            value
-                .map(CustomModuleEvaluationKind::Synthetic)
-                .ok_or_else(|| refused(format!("{name}: the capabilities could not be made")))
-        };
-        if own.specifier == WASM {
-            let bytes = self.loader.bytes.get(own.module as usize).ok_or_else(unknown)?;
-            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
-            let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
-            return made(call(scope, &factory.make_wasm, &[buffer.into()]));
-        }
-        let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
-        let capability = self.gate.capability(principal);
-        let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
-        let chain = cppgc::make_cppgc_object(scope, Chain(Rc::new(capability)));
-        let value = if own.specifier == SELF {
-            call(scope, &factory.make_self, &[chain.into()])
-        } else {
-            let label = if principal.package.is_empty() {
-                None
-            } else {
-                v8::String::new(scope, &principal.name)
-            };
-            let label = label.map_or_else(|| v8::null(scope).into(), Into::into);
-            let names: Vec<v8::Local<v8::Value>> = self
-                .loader
-                .names_of(own.module)
-                .iter()
-                .filter_map(|name| v8::String::new(scope, name))
-                .map(Into::into)
-                .collect();
-            let names = v8::Array::new_with_elements(scope, &names);
-            call(
-                scope,
-                &factory.make_bindings,
-                &[chain.into(), label, names.into()],
-            )
-        };
-        made(value)
-    }
-}
-
-/// What `cap:self` exports.
-const SELF_EXPORTS: [&str; 8] = [
-    "CapabilityError",
-    "seal",
-    "fs",
-    "net",
-    "env",
-    "clock",
-    "random",
-    "kv",
-];
-
-fn call(
-    scope: &mut v8::PinScope<'_, '_>,
-    function: &v8::Global<v8::Function>,
-    arguments: &[v8::Local<v8::Value>],
-) -> Option<v8::Global<v8::Value>> {
-    let function = v8::Local::new(scope, function);
-    let receiver = v8::undefined(scope).into();
-    let result = function.call(scope, receiver, arguments)?;
-    Some(v8::Global::new(scope, result))
 }

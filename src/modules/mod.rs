@@ -2,11 +2,13 @@
 
 mod dynamic;
 mod loader;
+mod own;
 mod plan;
 mod portable;
 mod scope;
 mod wasm;
 
-pub(crate) use loader::{CapabilityModules, Factory, GraphLoader};
+pub(crate) use loader::GraphLoader;
+pub(crate) use own::{CapabilityModules, Factory};
 pub(crate) use plan::{LinkPlan, Principal, Unattested};
 pub(crate) use wasm::permitted as wasm_permitted;

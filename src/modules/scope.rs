@@ -58,7 +58,7 @@ pub(super) fn with_bindings(source: &str, names: &[&str]) -> String {
     format!(
         "{source}\n;import{{{}}}from\"{}\";",
         names.join(","),
-        super::loader::BINDINGS
+        super::own::BINDINGS
     )
 }
 

@@ -6,12 +6,19 @@ use std::rc::Rc;
 use secure_runtime_capabilities::{ModuleId, Operation};
 use secure_runtime_loaders::{Graph, Module, ModuleKind, wasm};
 
-use super::loader::VALUE_TYPE;
+use super::own::VALUE_TYPE;
 use crate::extensions::Gate;
 
 /// Whether every module that imports WebAssembly may: each import is decided and recorded, and the first that is denied is the
 /// error. To be asked before anything of the program is evaluated.
 pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), String> {
+    if graph
+        .modules()
+        .iter()
+        .all(|module| module.kind != ModuleKind::Wasm)
+    {
+        return Ok(());
+    }
     for (index, importer) in (0..).zip(graph.modules()) {
         let targets: BTreeSet<u32> = importer.imports.values().copied().collect();
         let targets = targets.into_iter().filter_map(|target| graph.module(target));

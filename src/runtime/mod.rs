@@ -143,7 +143,7 @@ impl Runtime {
     ///
     /// # Errors
     /// What kept the program from starting: bytes that are missing or wrong, grants that cannot be linked, a module
-    /// that lacks an attestation, an engine that did not start. How a program that started ended is in the
+    /// that lacks an attestation, WebAssembly on an engine that runs none, an engine that did not start. How a program that started ended is in the
     /// [`Outcome`].
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
         let inner = &self.inner;

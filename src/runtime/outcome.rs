@@ -25,7 +25,7 @@ pub enum Exit {
     Completed,
     /// A JavaScript error was not caught.
     Uncaught(UncaughtError),
-    /// A refusal was not caught.
+    /// A refusal was not caught; or a module imports WebAssembly that it may not import, and nothing was evaluated.
     Denied(Box<DenialReport>, UncaughtError),
     /// It hit a limit.
     Limit(LimitHit),
