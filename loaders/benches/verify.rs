@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use secure_runtime_loaders::{ContentHash, Graph, LocalStore, Module, ModuleKind, Package, verify};
@@ -34,6 +36,21 @@ fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Gr
         grants: Vec::new(),
     };
     (store, Graph::new(0, vec![app], modules).unwrap(), contents)
+}
+
+/// Reads and hashes the files, on as many threads as there are processors.
+fn read_and_hash(paths: &[PathBuf]) {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    black_box(ContentHash::of(&std::fs::read(path).unwrap()));
+                }
+            });
+        }
+    });
 }
 
 fn benches(criterion: &mut Criterion) {
@@ -67,6 +84,11 @@ fn benches(criterion: &mut Criterion) {
                     }
                 });
             },
+        );
+        // As `b3sum` does it: the baseline for `verify`.
+        group.bench_function(
+            BenchmarkId::new("read and BLAKE3, all processors", &parameter),
+            |bencher| bencher.iter(|| read_and_hash(&paths)),
         );
         group.bench_function(
             BenchmarkId::new("verify, all processors", &parameter),
