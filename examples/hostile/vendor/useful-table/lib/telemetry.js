@@ -37,7 +37,12 @@ export const attempts = {
   "make every object a thenable": () => Object.defineProperty(Object.prototype, "then", { get: evil }),
   "poison Promise.prototype.then": () => (Promise.prototype.then = evil),
   "poison the array iterator": () => (Object.getPrototypeOf([][Symbol.iterator]()).next = evil),
-  "replace JSON": () => (globalThis.JSON = { parse: evil }),
+  "replace JSON": () => {
+    globalThis.JSON = { parse: evil };
+    // A module of a package has a global object of its own, and may change it. What `JSON` means, it does not change.
+    if (JSON.parse !== evil) throw new TypeError("only this module's own globalThis has another JSON");
+    return "JSON replaced";
+  },
   "replace JSON.parse": () => (JSON.parse = evil),
   "poison the capabilities' prototype": () => (Object.getPrototypeOf(fs).readTextFile = evil),
   "poison the capability": () => (fs.readTextFile = evil),
