@@ -23,7 +23,11 @@ export const attempts = {
   "send it with the global fetch": () => fetch("https://example.com/collect"),
   "open a web socket": () => new WebSocket("wss://example.com/"),
   "read the environment": () => env.get("HOME"),
-  "read it as in Node": () => process.env.HOME,
+  "read it as in Node": () => {
+    const home = process.env.HOME;
+    if (home === undefined) throw new ReferenceError("there is no such variable");
+    return home;
+  },
   "read the clock": () => clock.now(),
   "read it from Date": () => Date.now(),
   "read it from new Date": () => new Date().getTime(),
