@@ -49,6 +49,87 @@ pub struct WasmExport {
     pub is_global: bool,
 }
 
+/// The module as an engine is to get it: its memory grows to [`MEMORY_PAGES`] at most, whatever it says itself. All else is
+/// as it was.
+///
+/// # Errors
+/// What [`interface`] says is wrong with it.
+pub fn with_limited_memory(bytes: &[u8]) -> Result<Vec<u8>, WasmProblem> {
+    /// The section that has the memories, by its number.
+    const MEMORIES: u8 = 5;
+    interface(bytes)?;
+    // Magic and version; then sections: a number, a length, that many bytes. That it is well formed was found above.
+    let (mut limited, mut rest) = bytes
+        .split_at_checked(8)
+        .map(|(head, rest)| (head.to_vec(), rest))
+        .unwrap_or_default();
+    while let Some((section, after)) = rest.split_first() {
+        let Some((length, content)) = unsigned(after) else {
+            break;
+        };
+        let Some((content, next)) = usize::try_from(length)
+            .ok()
+            .and_then(|length| content.split_at_checked(length))
+        else {
+            break;
+        };
+        if *section == MEMORIES {
+            let memory = memories(content);
+            limited.push(MEMORIES);
+            push_unsigned(&mut limited, memory.len() as u64);
+            limited.extend(memory);
+        } else {
+            limited.extend(rest.get(..rest.len() - next.len()).unwrap_or_default());
+        }
+        rest = next;
+    }
+    Ok(limited)
+}
+
+/// The memories of a module, each with a maximum.
+fn memories(content: &[u8]) -> Vec<u8> {
+    const HAS_MAXIMUM: u8 = 1;
+    let mut made = Vec::new();
+    let Some((count, mut rest)) = unsigned(content) else {
+        return made;
+    };
+    push_unsigned(&mut made, count);
+    while let Some((flags, after)) = rest.split_first() {
+        let Some((initial, after)) = unsigned(after) else {
+            break;
+        };
+        let (maximum, after) = match flags & HAS_MAXIMUM {
+            0 => (MEMORY_PAGES, after),
+            _ => unsigned(after).unwrap_or((MEMORY_PAGES, &[])),
+        };
+        made.push(HAS_MAXIMUM);
+        push_unsigned(&mut made, initial);
+        push_unsigned(&mut made, maximum.min(MEMORY_PAGES));
+        rest = after;
+    }
+    made
+}
+
+/// A number in LEB128 at the beginning of `bytes`, and what follows it.
+fn unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate().take(5) {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((number, bytes.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+fn push_unsigned(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
 /// What is wrong with a WebAssembly module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset}: {message}")]

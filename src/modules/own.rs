@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use deno_core::{CustomModuleEvaluationKind, cppgc, v8};
 use deno_error::JsErrorBox;
+use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
 use crate::extensions::{Chain, Gate};
@@ -89,7 +90,9 @@ impl CapabilityModules {
         };
         if own.specifier == WASM {
             let bytes = self.loader.bytes.get(own.module as usize).ok_or_else(unknown)?;
-            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+            let bytes =
+                wasm::with_limited_memory(bytes).map_err(|problem| refused(format!("{name}: {problem}")))?;
+            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
             let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
             return made(call(scope, &factory.make_wasm, &[buffer.into()]));
         }

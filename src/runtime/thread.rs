@@ -37,11 +37,6 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
         keep_no_code();
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
-            #[cfg(feature = "v8")]
-            deno_core::v8::V8::set_flags_from_string(&format!(
-                "--wasm-max-mem-pages={}",
-                secure_runtime_loaders::wasm::MEMORY_PAGES
-            ));
             deno_core::JsRuntime::init_platform(None);
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()

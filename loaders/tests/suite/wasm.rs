@@ -241,3 +241,28 @@ fn damage() {
     // What ends at the end of a section may be a module of its own.
     assert!(refused > module.len() - 16, "{refused} of {}", module.len());
 }
+
+/// RUN-52: an engine gets each memory with a maximum that is not above the most, and all else as it was.
+#[test]
+fn memories_have_a_maximum() {
+    let module = |memory: &str| {
+        let text = format!(
+            "(module (import \"./a.js\" \"f\" (func)) {memory} (func (export \"g\") (result i32) (i32.const 7)) (data (i32.const 0) \"x\"))"
+        );
+        wat::parse_str(text).unwrap()
+    };
+    for (given, limited) in [
+        ("(memory 1)", format!("(memory 1 {MEMORY_PAGES})")),
+        ("(memory 3 65536)", format!("(memory 3 {MEMORY_PAGES})")),
+        ("(memory 3 200)", "(memory 3 200)".to_owned()),
+    ] {
+        assert_eq!(
+            wasm::with_limited_memory(&module(given)).unwrap(),
+            module(&limited),
+            "{given}"
+        );
+    }
+    let without = wat::parse_str("(module (func (export \"g\")))").unwrap();
+    assert_eq!(wasm::with_limited_memory(&without).unwrap(), without);
+    assert!(wasm::with_limited_memory(&without[..without.len() - 1]).is_err());
+}
