@@ -62,21 +62,19 @@ deno_core::extension!(
         random::op_sr_random_bytes,
         random::op_sr_random_number,
     ],
-    js = [
-        dir "src/extensions",
-        "delegation.js",
+);
+
+/// The families, as the engine takes them.
+pub(crate) fn families() -> Extension {
+    crate::realm::with_scripts!(
+        sr_families: "delegation.js",
         "fs/fs.js",
         "net/net.js",
         "env/env.js",
         "clock/clock.js",
         "random/random.js",
         "kv/kv.js",
-    ],
-);
-
-/// The families, as the engine takes them.
-pub(crate) fn families() -> Extension {
-    sr_families::init()
+    )
 }
 
 #[cfg(test)]

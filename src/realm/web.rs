@@ -21,21 +21,19 @@ deno_core::extension!(
         op_sr_text_encode_into,
         op_sr_text_decode,
     ],
-    js = [
-        dir "src/realm/web",
-        "idl.js",
-        "url.js",
-        "encoding.js",
-        "abort.js",
-        "base64.js",
-        "inspect.js",
-        "console.js",
-    ],
 );
 
 /// The ops and the scripts, as an extension of the engine.
 pub(crate) fn extension() -> deno_core::Extension {
-    sr_web::init()
+    super::with_scripts!(
+        sr_web: "web/idl.js",
+        "web/url.js",
+        "web/encoding.js",
+        "web/abort.js",
+        "web/base64.js",
+        "web/inspect.js",
+        "web/console.js",
+    )
 }
 
 /// Every component of a URL as the getters of the URL standard return them.
@@ -180,7 +178,7 @@ fn is_incomplete(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_incomplete, sr_web};
+    use super::{extension, is_incomplete};
     use deno_core::{JsRuntime, RuntimeOptions};
 
     #[test]
@@ -191,7 +189,7 @@ mod tests {
             .unwrap();
         let _entered = reactor.enter();
         let mut runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![sr_web::init()],
+            extensions: vec![extension()],
             ..Default::default()
         });
         runtime
