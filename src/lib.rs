@@ -52,7 +52,7 @@ pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
-    BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, LimitHit, Limits, Outcome, RunError,
-    Runtime, Stop, UncaughtError,
+    BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, Limit, LimitHit, Limits, Outcome,
+    PackageLimits, Quotas, RunError, Runtime, Stop, UncaughtError, Unit,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};

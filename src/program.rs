@@ -398,6 +398,8 @@ pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> LockInput {
         imports: manifest.imports.clone(),
         app_grants: manifest.grants.clone(),
         package_grants: manifest.packages.clone(),
+        package_globals: manifest.package_globals.clone(),
+        isolated: manifest.isolated.clone(),
         module_grants: manifest.modules.clone(),
     }
 }
@@ -488,6 +490,19 @@ pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> 
                 manifest.packages.get(&package.name).unwrap_or(&none),
             )
         };
+        let globals = manifest.package_globals.get(&package.name).unwrap_or(&none);
+        if *globals != package.globals {
+            return Err(ProgramError::Outgrown {
+                what: format!("gives {owner} other globals"),
+            });
+        }
+        let isolate = manifest.isolated.contains(&package.name);
+        if isolate != package.isolate {
+            let how = if isolate { "runs" } else { "no longer runs" };
+            return Err(ProgramError::Outgrown {
+                what: format!("{how} {owner} in an isolate of its own, other"),
+            });
+        }
         packages.push(Package {
             grants: narrow(&owner, &package.grants, said)?,
             ..package.clone()

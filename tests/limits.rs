@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secure_runtime::{Exit, LimitHit, Limits, OpenOptions, Program, Runtime};
+use secure_runtime::{Exit, Limit, LimitHit, Limits, OpenOptions, Program, Runtime};
 
 use crate::support::Scene;
 
@@ -32,7 +32,13 @@ fn the_wall_limit_ends_what_does_not_end() {
     ] {
         let exit = with(source, wall());
         assert!(
-            matches!(exit, Exit::Limit(LimitHit::Wall(_))),
+            matches!(
+                exit,
+                Exit::Limit(LimitHit {
+                    limit: Limit::Wall(_),
+                    ..
+                })
+            ),
             "{source}: {exit:?}"
         );
     }
@@ -51,7 +57,16 @@ fn the_processor_limit_counts_work_and_not_waiting() {
         ..Limits::default()
     };
     let exit = with("for (;;) {}", limits());
-    assert!(matches!(exit, Exit::Limit(LimitHit::Cpu(_))), "{exit:?}");
+    assert!(
+        matches!(
+            exit,
+            Exit::Limit(LimitHit {
+                limit: Limit::Cpu(_),
+                ..
+            })
+        ),
+        "{exit:?}"
+    );
     let exit = with(
         "await new Promise((resolve) => setTimeout(resolve, 1200));",
         limits(),
@@ -76,7 +91,10 @@ fn the_heap_limit_holds_for_every_kind_of_memory() {
     ] {
         let exit = with(source, limits());
         let bounded = match &exit {
-            Exit::Limit(LimitHit::Heap(_)) => true,
+            Exit::Limit(LimitHit {
+                limit: Limit::Heap(_),
+                ..
+            }) => true,
             // An engine may also refuse one allocation that can never fit.
             Exit::Uncaught(error) => error.message.starts_with("RangeError"),
             _ => false,
@@ -147,7 +165,13 @@ fn runs_are_apart() {
             .unwrap();
         let (bad, good) = (runtime(wall(), &first), runtime(Limits::default(), &second));
         let (bad, good) = tokio::join!(bad.run(first.graph(), &[]), good.run(second.graph(), &[]));
-        assert!(matches!(bad.unwrap().exit, Exit::Limit(LimitHit::Wall(_))));
+        assert!(matches!(
+            bad.unwrap().exit,
+            Exit::Limit(LimitHit {
+                limit: Limit::Wall(_),
+                ..
+            })
+        ));
         assert!(matches!(good.unwrap().exit, Exit::Completed));
 
         let stopped = runtime(Limits::default(), &first);

@@ -39,7 +39,7 @@ fn quickjs_runs_none() {
 mod v8 {
     use std::time::Duration;
 
-    use secure_runtime::{Exit, LimitHit, Limits, Runtime};
+    use secure_runtime::{Exit, Limit, LimitHit, Limits, Runtime};
     use secure_runtime_loaders::{ContentHash, Graph, MemoryStore, Module, ModuleKind, Package};
 
     use super::*;
@@ -278,7 +278,16 @@ mod v8 {
             .file("loop.wasm", &wasm)
             .limits(limits)
             .run(&[]);
-        assert!(matches!(ran.exit, Ok(Exit::Limit(LimitHit::Wall(_)))), "{ran:#?}");
+        assert!(
+            matches!(
+                ran.exit,
+                Ok(Exit::Limit(LimitHit {
+                    limit: Limit::Wall(_),
+                    ..
+                }))
+            ),
+            "{ran:#?}"
+        );
     }
 
     /// RUN-53: a trap is an error that can be caught, also of a stack without an end, and named where it is not.
@@ -332,6 +341,7 @@ mod v8 {
                 name: String::new(),
                 version: None,
                 grants: vec!["module.import=app:/**".to_owned()],
+                ..Package::default()
             };
             let modules = vec![
                 module("app:/a.wasm", &wasm, ModuleKind::Wasm, &[]),

@@ -34,6 +34,7 @@ fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Gr
         name: String::new(),
         version: None,
         grants: Vec::new(),
+        ..Package::default()
     };
     (store, Graph::new(0, vec![app], modules).unwrap(), contents)
 }
@@ -104,6 +105,7 @@ fn benches(criterion: &mut Criterion) {
             name: String::new(),
             version: None,
             grants: Vec::new(),
+            ..Package::default()
         };
         let modules = (0..count).map(|index: u32| Module {
             name: format!("app:/folder/{index:06}.js"),

@@ -13,7 +13,10 @@ use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working};
 use crate::extensions::SEAL;
-use crate::{AuditRecord, DenialReport, Exit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError};
+use crate::{
+    AuditRecord, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError,
+    Unit,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -127,10 +130,19 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         Exit::Completed => Ok(()),
         Exit::Uncaught(error) => Err(uncaught(&error)),
         Exit::Denied(report, error) => Err(denied(&report, &error, arguments, &program, &context)?),
-        Exit::Limit(hit) => Err(Failure::new(Code::Limit, format!("the program hit its {hit}"))
-            .help("raise it under [limits] in secure.toml, or find out what the program does with it")),
+        Exit::Limit(hit) => Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
         Exit::Stopped => Err(Failure::new(Code::Limit, "the program was stopped")),
     }
+}
+
+/// Where the limit stands that was hit.
+fn raise(hit: &LimitHit) -> String {
+    let table = match &hit.unit {
+        Unit::Package(name) => format!("[packages.{name:?}.limits]"),
+        _ => "[limits]".to_owned(),
+    };
+    let key = hit.limit.key();
+    format!("raise `{key}` under {table} in secure.toml, or find out what uses it up")
 }
 
 fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {

@@ -10,6 +10,8 @@
 
   secure.delegation = {
     chainOf,
+    // Of an `fs`, what its files are opened beneath: set by fs.js.
+    handleOf: undefined,
     isObject: (value) => typeof value === "object" && value !== null,
     /** The chain with one more block, as `attenuate(bag)` says. */
     narrowed(chain, family, actions, bag) {

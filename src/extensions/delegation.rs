@@ -112,6 +112,7 @@ impl Capability {
             authority: self.authority.narrow(block)?,
             is_revocable,
             holders: self.holders.clone(),
+            account: self.account.clone(),
             gate: self.gate.clone(),
         })))
     }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use deno_error::{AdditionalProperties, JsErrorClass, PropertyValue};
 
+use crate::runtime::LimitHit;
+
 /// A refusal, as the guest sees it: the resource as the guest wrote it, never whether it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -31,6 +33,18 @@ pub(crate) enum OpError {
 }
 
 impl OpError {
+    /// What a quota does not cover: `action` as family and action.
+    pub(crate) fn over(hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> Self {
+        OpError::Refused(Box::new(Refused {
+            code: "limit",
+            family: action.0.to_owned(),
+            action: action.1.to_owned(),
+            resource: resource.to_owned(),
+            module: module.to_owned(),
+            why: hit.to_string(),
+        }))
+    }
+
     pub(crate) fn type_error(message: impl Into<String>) -> Self {
         OpError::Other {
             class: "TypeError",

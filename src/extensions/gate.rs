@@ -1,9 +1,9 @@
 //! The gate: the one place where an operation is decided, recorded, and turned into a refusal.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
@@ -14,7 +14,7 @@ use secure_runtime_capabilities::{
 use super::error::{OpError, Refused};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
 use crate::modules::{LinkPlan, Principal};
-use crate::runtime::DenialReport;
+use crate::runtime::{Account, DenialReport, LimitHit, Meters};
 
 /// How many refusals are kept for the report of an uncaught one.
 const KEPT_DENIALS: usize = 64;
@@ -28,6 +28,16 @@ pub(crate) struct Presentation {
     pub(crate) revocations: Option<Revocations>,
 }
 
+/// The latest refusals of a program, in all its isolates, with the text of their errors.
+#[derive(Default)]
+pub(crate) struct Denials(Mutex<VecDeque<(String, DenialReport)>>);
+
+impl Denials {
+    fn latest(&self) -> MutexGuard<'_, VecDeque<(String, DenialReport)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What every operation of one isolate goes through.
 pub(crate) struct Gate {
     pub(crate) families: Families,
@@ -36,9 +46,10 @@ pub(crate) struct Gate {
     presentation: Presentation,
     program: String,
     audit: AuditSink,
+    meters: Arc<Meters>,
     /// The latest second that was seen: a clock that is set back does not revive what expired.
     latest: Cell<u64>,
-    denials: RefCell<VecDeque<(String, DenialReport)>>,
+    denials: Arc<Denials>,
 }
 
 /// What a guest's capability object stands for: one family's operations under one authority.
@@ -49,6 +60,8 @@ pub(crate) struct Capability {
     pub(crate) is_revocable: bool,
     /// Who asks: the module, and whoever's keys the host has proven to hold.
     pub(crate) holders: Rc<[Holder]>,
+    /// What its doings are counted against.
+    pub(crate) account: Account,
     pub(crate) gate: Rc<Gate>,
 }
 
@@ -60,6 +73,8 @@ impl Gate {
         program: String,
         audit: AuditSink,
         presentation: Presentation,
+        meters: Arc<Meters>,
+        denials: Arc<Denials>,
     ) -> Rc<Self> {
         Rc::new(Gate {
             families,
@@ -68,8 +83,9 @@ impl Gate {
             presentation,
             program,
             audit,
+            meters,
             latest: Cell::new(0),
-            denials: RefCell::default(),
+            denials,
         })
     }
 
@@ -83,8 +99,38 @@ impl Gate {
             authority: self.plan.authority(principal)?,
             is_revocable: false,
             holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
+            account: self.account(&principal.package),
             gate: self.clone(),
         })
+    }
+
+    /// A capability that comes from another isolate of the program: the same principal's, under the same authority.
+    pub(crate) fn arrived(
+        self: &Rc<Self>,
+        principal: &Arc<Principal>,
+        authority: Authority,
+        is_revocable: bool,
+    ) -> Capability {
+        Capability {
+            principal: principal.clone(),
+            authority,
+            is_revocable,
+            holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
+            account: self.account(&principal.package),
+            gate: self.clone(),
+        }
+    }
+
+    /// What the modules of this package are counted against.
+    pub(crate) fn account(&self, package: &str) -> Account {
+        self.meters.account(package)
+    }
+
+    /// The quota that was exceeded, where this is the text of an uncaught error that says so.
+    pub(crate) fn quota_of(&self, error: &str) -> Option<LimitHit> {
+        error
+            .starts_with("CapabilityError: ")
+            .then(|| self.meters.hit_of(error))?
     }
 
     /// Who asks in the name of this module.
@@ -110,7 +156,7 @@ impl Gate {
             error.strip_prefix("CapabilityError: "),
             error.strip_prefix("TypeError: "),
         );
-        let denials = self.denials.borrow();
+        let denials = self.denials.latest();
         let of_error = |(said, report): &&(String, DenialReport)| {
             refusal == Some(said.as_str())
                 || report.operation.family() == FamilyName::MODULE
@@ -128,6 +174,7 @@ impl Capability {
     /// Decides one operation, records the decision, and refuses where it is denied. `shown` is the resource as the
     /// guest wrote it: what an error may repeat.
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
+        self.count(operation, shown)?;
         match self.decide(operation) {
             Decision::Allowed => self
                 .record(operation, |record| record)
@@ -144,14 +191,26 @@ impl Capability {
         shown: &str,
         some: bool,
     ) -> Result<(), OpError> {
-        if let Some(denial) = self.lapse() {
-            return Err(self.refuse(operation, shown, denial));
-        }
         if !some {
             return self.check(operation, shown);
         }
+        self.count(operation, shown)?;
+        if let Some(denial) = self.lapse() {
+            return Err(self.refuse(operation, shown, denial));
+        }
         self.record(operation, |record| record)
             .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written"))
+    }
+
+    /// Counts one operation; what its quota does not cover is refused, whatever is granted.
+    fn count(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
+        let counted = self.account.operation(self.gate.now());
+        counted.map_err(|hit| self.refuse_at_limit(operation, shown, &hit.to_string()))
+    }
+
+    /// A refusal of what was going on, because a quota does not cover it.
+    pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OpError {
+        OpError::over(hit, action, shown, &self.principal.name)
     }
 
     /// The decision alone, for questions that are not yet operations; nothing is recorded.
@@ -225,7 +284,7 @@ impl Capability {
             authority: self.authority.clone(),
             block_names: self.principal.block_names.clone(),
         };
-        let mut denials = self.gate.denials.borrow_mut();
+        let mut denials = self.gate.denials.latest();
         if denials.len() == KEPT_DENIALS {
             denials.pop_front();
         }

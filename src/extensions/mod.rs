@@ -6,6 +6,7 @@ mod env;
 mod error;
 mod fs;
 mod gate;
+mod isolates;
 mod kv;
 mod net;
 mod random;
@@ -15,7 +16,9 @@ use deno_core::Extension;
 
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
-pub(crate) use self::gate::{Gate, Presentation};
+pub(crate) use self::error::OpError;
+pub(crate) use self::gate::{Denials, Gate, Presentation};
+pub(crate) use self::isolates::{Call, Contents, Parcel, RemotePackage, Requests};
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;
@@ -63,6 +66,30 @@ deno_core::extension!(
         random::op_sr_random_number,
     ],
 );
+
+deno_core::extension!(
+    sr_isolates,
+    ops = [
+        isolates::op_sr_parcel,
+        isolates::op_sr_parcel_put,
+        isolates::op_sr_parcel_text,
+        isolates::op_sr_parcel_bytes,
+        isolates::op_sr_parcel_is_thrown,
+        isolates::op_sr_parcel_family,
+        isolates::op_sr_parcel_chain,
+        isolates::op_sr_parcel_fs,
+        isolates::op_sr_isolate_call,
+        isolates::op_sr_isolate_function,
+        isolates::op_sr_isolate_arguments,
+        isolates::op_sr_isolate_answer,
+        isolates::op_sr_isolate_describe,
+    ],
+);
+
+/// Calls between isolates. They touch nothing outside the program, and decide nothing.
+pub(crate) fn isolates() -> Extension {
+    crate::realm::with_scripts!(sr_isolates: "isolates/crossing.js")
+}
 
 /// The families, as the engine takes them.
 pub(crate) fn families() -> Extension {

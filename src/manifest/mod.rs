@@ -3,11 +3,13 @@
 //! Parsed by hand from a document that keeps positions, so that every error shows its line. Nothing in the file is
 //! ignored: an unknown key is an error.
 
+mod limits;
+mod packages;
 mod parse;
 mod report;
 mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use secure_runtime_capabilities::{Base, Families};
@@ -34,6 +36,10 @@ pub struct Manifest {
     pub grants: Vec<String>,
     /// The grants of packages, by name.
     pub packages: BTreeMap<String, Vec<String>>,
+    /// The names beyond the standard's that packages find in their environment, sorted, by the packages' names.
+    pub package_globals: BTreeMap<String, Vec<String>>,
+    /// The packages that run in isolates of their own.
+    pub isolated: BTreeSet<String>,
     /// The grants of first-party modules that hold less than the ceiling, by path relative to the manifest's folder.
     pub modules: BTreeMap<String, Vec<String>>,
     /// What a run may use.

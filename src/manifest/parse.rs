@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
 use secure_runtime_capabilities::{Base, Families, Right, Rights};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Manifest, ManifestError, trust};
+use super::{Manifest, ManifestError, limits, packages, trust};
 use crate::runtime::Limits;
 
 /// What is parsed, and what for.
@@ -21,7 +20,7 @@ pub(super) struct Source<'a> {
     pub(super) families: &'a Families,
 }
 
-type Key<'a> = Spanned<Cow<'a, str>>;
+pub(super) type Key<'a> = Spanned<Cow<'a, str>>;
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// One grant with its place: the line to point at when it exceeds the ceiling.
@@ -101,17 +100,19 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         None => Vec::new(),
     };
     let ceiling_rights = rights(source, &ceiling)?;
-    let packages = owners(
+    let package_grants = owners(
         source,
         found.get("packages").copied(),
         "packages",
         &ceiling_rights,
     )?;
     let modules = owners(source, found.get("modules").copied(), "modules", &ceiling_rights)?;
-    let limits = match found.get("limits") {
-        Some(value) => limits(source, value)?,
+    let mut limits = match found.get("limits") {
+        Some(value) => limits::limits(source, value)?,
         None => Limits::default(),
     };
+    let of_packages = found.get("packages").copied();
+    limits.packages = limits::of_packages(source, of_packages)?;
     let policy = found.get("trust");
     let policy = policy.map(|value| trust::trust(source, value, "[trust]"));
     let package_trust = trust::of_packages(source, found.get("packages").copied())?;
@@ -122,7 +123,9 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         entry,
         imports,
         grants: lines(&ceiling),
-        packages,
+        packages: package_grants,
+        package_globals: packages::globals(source, of_packages)?,
+        isolated: packages::isolated(source, of_packages)?,
         modules,
         limits,
     })
@@ -218,8 +221,11 @@ fn owners(
         for (key, value) in source.table(value, &within)? {
             match key.get_ref().as_ref() {
                 "grants" => held = grants(source, value, &within)?,
-                "trust" if kind == "packages" => {} // read apart
-                _ if kind == "packages" => return Err(source.unknown(key, &["grants", "trust"], &within)),
+                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // read apart
+                _ if kind == "packages" => {
+                    let known = ["grants", "globals", "isolate", "limits", "trust"];
+                    return Err(source.unknown(key, &known, &within));
+                }
                 _ => return Err(source.unknown(key, &["grants"], &within)),
             }
         }
@@ -332,52 +338,4 @@ fn rights(source: &Source<'_>, grants: &[Grant]) -> Result<Rights, ManifestError
 fn lines(grants: &[Grant]) -> Vec<String> {
     let sorted: BTreeSet<&String> = grants.iter().map(|grant| &grant.line).collect();
     sorted.into_iter().cloned().collect()
-}
-
-fn limits(source: &Source<'_>, value: &Value<'_>) -> Result<Limits, ManifestError> {
-    let mut limits = Limits::default();
-    for (key, value) in source.table(value, "[limits]")? {
-        let size = || -> Result<u64, ManifestError> {
-            let text = source.string(value, "a size")?;
-            let hint = || Some("a size such as \"128MiB\"".to_owned());
-            let size: bytesize::ByteSize = text
-                .parse()
-                .map_err(|_| source.error(value.span(), format!("{text:?} is not a size"), hint()))?;
-            Ok(size.as_u64())
-        };
-        let duration = || -> Result<Duration, ManifestError> {
-            let text = source.string(value, "a duration")?;
-            let fault = || {
-                source.error(
-                    value.span(),
-                    format!("{text:?} is not a duration"),
-                    Some("a duration such as \"30s\" or \"1m\"".to_owned()),
-                )
-            };
-            let duration = humantime::parse_duration(text).map_err(|_| fault())?;
-            if duration.is_zero() {
-                Err(fault())
-            } else {
-                Ok(duration)
-            }
-        };
-        match key.get_ref().as_ref() {
-            "heap" => {
-                limits.heap = size()?;
-                if limits.heap < Limits::SMALLEST_HEAP {
-                    return Err(source.error(
-                        value.span(),
-                        "the heap must be at least 8MiB: less does not hold the realm",
-                        None,
-                    ));
-                }
-            }
-            "cpu" => limits.cpu = Some(duration()?),
-            "wall" => limits.wall = Some(duration()?),
-            "response" => limits.response = size()?,
-            "idle" => limits.idle = duration()?,
-            _ => return Err(source.unknown(key, &["heap", "cpu", "wall", "response", "idle"], "[limits]")),
-        }
-    }
-    Ok(limits)
 }

@@ -134,6 +134,7 @@ mod tests {
             name: name.to_owned(),
             version: None,
             grants: Vec::new(),
+            ..Package::default()
         };
         let module = |name: &str, package: u32| Module {
             name: name.to_owned(),

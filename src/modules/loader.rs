@@ -13,9 +13,10 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
-use super::own::{BINDINGS, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
+use super::own::{BINDINGS, ISOLATE, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
 use super::{portable, scope, wasm};
-use crate::extensions::Gate;
+use crate::extensions::{Contents, Gate};
+use crate::runtime::{Remote, Remotes, runs_code};
 
 /// An empty module, for what QuickJS's bindings take for an import.
 const NOTHING: &str = "cap:nothing";
@@ -31,6 +32,11 @@ pub(crate) struct GraphLoader {
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
     pub(super) portable: Option<Portable>,
+    /// The package whose isolate this is; 0 is the program itself.
+    package: u32,
+    remotes: Arc<Remotes>,
+    /// What modules of other isolates export: the names, and once each the values.
+    described: Rc<RefCell<HashMap<u32, (Vec<String>, Option<Contents>)>>>,
 }
 
 /// On QuickJS, what the imports of the modules that were loaded are called.
@@ -48,6 +54,8 @@ impl GraphLoader {
         bytes: Arc<Vec<Bytes>>,
         store: Arc<dyn Store>,
         gate: Rc<Gate>,
+        remotes: Arc<Remotes>,
+        package: u32,
     ) -> Result<Rc<Self>, String> {
         let mut urls = Vec::with_capacity(graph.modules().len());
         let mut by_url = HashMap::with_capacity(graph.modules().len());
@@ -74,6 +82,9 @@ impl GraphLoader {
             urls,
             by_url,
             names: RefCell::default(),
+            package,
+            remotes,
+            described: Rc::default(),
         }))
     }
 
@@ -82,9 +93,52 @@ impl GraphLoader {
         self.url(self.graph.entry())
     }
 
-    /// The URL of the module with this index.
+    /// What importing the module with this index loads: the module, or what stands for it where it runs in another isolate.
     pub(super) fn url(&self, module: u32) -> Option<ModuleSpecifier> {
+        match self.remote(module) {
+            Some(_) => ModuleSpecifier::parse(&format!("{ISOLATE}/{module}")).ok(),
+            None => self.own_url(module),
+        }
+    }
+
+    /// The URL of the module with this index, which runs in this isolate.
+    pub(crate) fn own_url(&self, module: u32) -> Option<ModuleSpecifier> {
         self.urls.get(module as usize).cloned()
+    }
+
+    /// The other isolate that the module runs in, where it does.
+    fn remote(&self, module: u32) -> Option<Arc<Remote>> {
+        let module = self.graph.module(module)?;
+        if module.package == self.package || !runs_code(module.kind) {
+            return None;
+        }
+        self.remotes.of(module.package)
+    }
+
+    /// What stands for a module of another isolate: its values can be had once.
+    pub(super) fn take_described(&self, module: u32) -> Option<(Arc<Remote>, Contents)> {
+        let values = self.described.borrow_mut().get_mut(&module)?.1.take()?;
+        Some((self.remote(module)?, values))
+    }
+
+    /// Asks the isolate of a module what it exports.
+    fn load_remote(&self, specifier: &ModuleSpecifier) -> Option<ModuleLoadResponse> {
+        let own = Own::of_url(specifier.as_str()).filter(|own| own.specifier == ISOLATE)?;
+        let (remote, described) = (self.remote(own.module)?, self.described.clone());
+        let name = self.graph.module(own.module)?.name.clone();
+        let specifier = specifier.clone();
+        Some(ModuleLoadResponse::Async(Box::pin(async move {
+            let failed = |(_, message): (_, String)| JsErrorBox::new("IsolateError", message);
+            let description = remote.describe(own.module).await.map_err(failed)?;
+            let description =
+                description.map_err(|error| JsErrorBox::new("IsolateError", format!("{name}: {error}")))?;
+            let source = remote_source(own, &description.names);
+            described
+                .borrow_mut()
+                .insert(own.module, (description.names, Some(description.values)));
+            let code = ModuleSourceCode::String(FastString::from(source));
+            Ok(ModuleSource::new(ModuleType::JavaScript, code, &specifier, None))
+        })))
     }
 
     /// The name of the module with this URL, as people know it.
@@ -108,6 +162,22 @@ impl Portable {
         let specifier = self.names.specifier(name, module, imports.get(&module)?)?;
         Some(specifier.to_owned())
     }
+}
+
+/// What stands for a module of another isolate: the same names.
+fn remote_source(own: Own, names: &[String]) -> String {
+    let mut source = format!(
+        "import value from {:?} with {{ type: {VALUE_TYPE:?} }};\n",
+        own.value_url()
+    );
+    for (number, name) in names.iter().enumerate() {
+        // JSON's strings are string literals.
+        let name = serde_json::Value::from(name.as_str()).to_string();
+        source.push_str(&format!(
+            "const v{number} = value[{name}];\nexport {{ v{number} as {name} }};\n"
+        ));
+    }
+    source
 }
 
 /// `app:/main.js` is a URL as it is; `marked/lib/x.js` becomes `package:/marked/lib/x.js`.
@@ -176,7 +246,9 @@ impl ModuleLoader for GraphLoader {
     }
 
     fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
-        self.resolve(specifier, referrer, ResolutionKind::DynamicImport)
+        let found = self.resolve(specifier, referrer, ResolutionKind::DynamicImport)?;
+        let own = Own::of_url(found.as_str()).filter(|own| own.specifier == ISOLATE);
+        Ok(own.and_then(|own| self.own_url(own.module)).unwrap_or(found))
     }
 
     fn load(
@@ -190,6 +262,11 @@ impl ModuleLoader for GraphLoader {
             && let Some(added) = self.load_added(specifier)
         {
             return added;
+        }
+        if matches!(requested, RequestedModuleType::None)
+            && let Some(remote) = self.load_remote(specifier)
+        {
+            return remote;
         }
         ModuleLoadResponse::Sync(self.source(specifier, requested))
     }

@@ -11,4 +11,5 @@ mod wasm;
 pub(crate) use loader::GraphLoader;
 pub(crate) use own::{CapabilityModules, Factory};
 pub(crate) use plan::{LinkPlan, Principal, Unattested};
+pub(crate) use scope::ENDOWMENTS;
 pub(crate) use wasm::permitted as wasm_permitted;

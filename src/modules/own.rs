@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use deno_core::{CustomModuleEvaluationKind, cppgc, v8};
+use deno_core::error::{CoreError, CoreErrorKind, JsError};
+use deno_core::{CustomModuleEvaluationKind, JsRuntime, cppgc, v8};
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
-use crate::extensions::{Chain, Gate};
+use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests};
+use crate::runtime::Description;
 
 /// What guests import their capabilities from.
 pub(super) const SELF: &str = "cap:self";
@@ -16,6 +18,8 @@ pub(super) const SELF: &str = "cap:self";
 pub(super) const BINDINGS: &str = "cap:bindings";
 /// What the JavaScript that stands for a WebAssembly module imports the function from that instantiates it.
 pub(super) const WASM: &str = "cap:wasm";
+/// What stands in an isolate for a module of a package that has an isolate of its own.
+pub(super) const ISOLATE: &str = "cap:isolate";
 /// The value behind each of these: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
@@ -31,7 +35,9 @@ impl Own {
     /// `cap:self/3`
     pub(super) fn of_url(url: &str) -> Option<Own> {
         let (specifier, module) = url.rsplit_once('/')?;
-        let specifier = [SELF, BINDINGS, WASM].into_iter().find(|own| *own == specifier)?;
+        let specifier = [SELF, BINDINGS, WASM, ISOLATE]
+            .into_iter()
+            .find(|own| *own == specifier)?;
         Some(Own {
             specifier,
             module: module.parse().ok()?,
@@ -65,6 +71,9 @@ pub(crate) struct Factory {
     pub(crate) make_wasm: v8::Global<v8::Function>,
     pub(crate) make_self: v8::Global<v8::Function>,
     pub(crate) make_bindings: v8::Global<v8::Function>,
+    pub(crate) make_remote: v8::Global<v8::Function>,
+    pub(crate) describe: v8::Global<v8::Function>,
+    pub(crate) serve: v8::Global<v8::Function>,
 }
 
 impl CapabilityModules {
@@ -96,6 +105,12 @@ impl CapabilityModules {
             let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
             return made(call(scope, &factory.make_wasm, &[buffer.into()]));
         }
+        if own.specifier == ISOLATE {
+            let (remote, values) = self.loader.take_described(own.module).ok_or_else(unknown)?;
+            let remote = cppgc::make_cppgc_object(scope, RemotePackage(remote));
+            let values = cppgc::make_cppgc_object(scope, Parcel::new(values));
+            return made(call(scope, &factory.make_remote, &[remote.into(), values.into()]));
+        }
         let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
         let capability = self.gate.capability(principal);
         let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
@@ -124,6 +139,59 @@ impl CapabilityModules {
             )
         };
         made(value)
+    }
+}
+
+impl CapabilityModules {
+    /// What this module of the isolate exports.
+    pub(crate) fn describe(
+        &self,
+        js: &mut JsRuntime,
+        namespace: v8::Global<v8::Object>,
+    ) -> Result<Description, CoreError> {
+        let namespace: v8::Global<v8::Value> = {
+            deno_core::scope!(scope, js);
+            let namespace: v8::Local<v8::Value> = v8::Local::new(scope, namespace).into();
+            v8::Global::new(scope, namespace)
+        };
+        self.call(js, |factory| &factory.describe, namespace)?;
+        let state = js.op_state();
+        let described = state.borrow_mut().borrow_mut::<Requests>().take_description();
+        described.ok_or_else(|| refused("the module was not described".to_owned()).into())
+    }
+
+    /// Begins to answer the call with this number.
+    pub(crate) fn serve(&self, js: &mut JsRuntime, call: u32) -> Result<(), CoreError> {
+        let call: v8::Global<v8::Value> = {
+            deno_core::scope!(scope, js);
+            let call: v8::Local<v8::Value> = v8::Integer::new_from_unsigned(scope, call).into();
+            v8::Global::new(scope, call)
+        };
+        self.call(js, |factory| &factory.serve, call)
+    }
+
+    fn call(
+        &self,
+        js: &mut JsRuntime,
+        which: impl Fn(&Factory) -> &v8::Global<v8::Function>,
+        argument: v8::Global<v8::Value>,
+    ) -> Result<(), CoreError> {
+        let factory = self.factory.borrow();
+        let function = factory.as_ref().map(which);
+        let function = function.ok_or_else(|| refused("the realm is not locked yet".to_owned()))?;
+        deno_core::scope!(scope, js);
+        v8::tc_scope!(scope, scope);
+        let (function, argument) = (v8::Local::new(scope, function), v8::Local::new(scope, argument));
+        let receiver = v8::undefined(scope).into();
+        if function.call(scope, receiver, &[argument]).is_some() {
+            return Ok(());
+        }
+        match scope.exception() {
+            Some(exception) => {
+                Err(CoreErrorKind::Js(JsError::from_v8_exception(scope, exception)).into_box())
+            }
+            None => Err(CoreErrorKind::ExecutionTerminated.into_box()),
+        }
     }
 }
 

@@ -233,6 +233,7 @@ mod tests {
             name: String::new(),
             version: None,
             grants: vec!["fs.read=./data/**".to_owned()],
+            ..Package::default()
         };
         Graph::new(0, vec![app], modules.iter().map(module).collect()).unwrap()
     }

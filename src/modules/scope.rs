@@ -24,6 +24,9 @@ const NAMES: [(&str, &str); 7] = [
     ("self", ""),
 ];
 
+/// The names that a package can be given beyond the standard's, by its `globals` in the manifest.
+pub(crate) const ENDOWMENTS: &[&str] = &[];
+
 /// The names of the global object.
 const GLOBAL_OBJECT: [&str; 3] = ["globalThis", "global", "self"];
 

@@ -16,7 +16,7 @@
 
   // ---- globals of ours -------------------------------------------------------------------------------------------
   const install = (name, value) => defineProperty(globalThis, name, hidden(value));
-  const print = (text, isError) => ops.op_sr_print(text, isError);
+  const printer = (chain) => (text, isError) => ops.op_sr_print(chain, text, isError);
   const { setTimeout, setInterval, clearTimeout, clearInterval } = secure.timers;
   for (const [name, value] of Object.entries({ setTimeout, setInterval, clearTimeout, clearInterval })) {
     install(name, value);
@@ -33,7 +33,7 @@
   for (const name of ["URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
     install(name, web[name]);
   }
-  install("console", web.makeConsole("globalThis.console", print));
+  install("console", web.makeConsole("globalThis.console", printer(null)));
 
   // ---- code from strings ----------------------------------------------------------------------------------------
   const forbidden = new Set([globalThis.eval]);
@@ -318,12 +318,14 @@
         );
       };
     },
+    // Calls between isolates: see src/extensions/isolates/.
+    ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
     bindings(chain, label, names) {
       const now = reader(ops.op_sr_clock(chain), ops.op_sr_clock_now);
       const make = {
         __proto__: null,
-        console: () => frozen(web.makeConsole(label, print)),
+        console: () => frozen(web.makeConsole(label, printer(chain))),
         Date: () => frozen(makeDate(now)),
         Math: () => frozen(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number))),
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),

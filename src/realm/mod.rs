@@ -5,16 +5,49 @@
 
 use deno_core::{Extension, OpState, op2};
 
-use crate::runtime::PrintSink;
+use crate::extensions::{Chain, OpError};
+use crate::runtime::{Account, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
 
 /// Runs last; its value is what Rust makes capabilities with.
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
 
+/// Prints what a module prints, or nobody in particular: the isolate's own package then pays for it.
 #[op2(fast)]
-fn op_sr_print(state: &mut OpState, #[string] text: &str, is_error: bool) {
+fn op_sr_print(
+    state: &mut OpState,
+    #[cppgc] chain: Option<&Chain>,
+    #[string] text: &str,
+    is_error: bool,
+) -> Result<(), OpError> {
+    let own = state.borrow::<Account>();
+    let (account, module) = match chain {
+        Some(Chain(capability)) => (&capability.account, capability.principal.name.as_str()),
+        None => (own, "the program"),
+    };
+    let counted = account.bytes(Bytes::Output, text.len());
+    counted.map_err(|hit| OpError::over(&hit, ("console", "print"), "", module))?;
     state.borrow::<PrintSink>().print(text, is_error);
+    Ok(())
+}
+
+/// The timers of an isolate that are set.
+#[derive(Default)]
+pub(crate) struct Timers(Vec<HeldByAll>);
+
+/// Counts a timer that was set, or one that is over.
+#[op2(fast)]
+fn op_sr_timer(state: &mut OpState, is_set: bool) -> Result<(), OpError> {
+    if is_set {
+        let begun = state.borrow::<Account>().begin(Lasting::Timer);
+        let held = begun.map_err(|hit| OpError::over(&hit, ("timer", "set"), "", "the program"))?;
+        state.borrow_mut::<Timers>().0.push(held);
+    } else {
+        // Each counts as much as any other.
+        state.borrow_mut::<Timers>().0.pop();
+    }
+    Ok(())
 }
 
 /// An extension with scripts that are part of the binary. Those that `deno_core::extension!` names are read from the
@@ -33,7 +66,7 @@ macro_rules! with_scripts {
 }
 pub(crate) use with_scripts;
 
-deno_core::extension!(sr_prepare, ops = [op_sr_print]);
+deno_core::extension!(sr_prepare, ops = [op_sr_print, op_sr_timer]);
 
 /// The realm's own part of the engine's extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {

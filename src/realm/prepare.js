@@ -24,12 +24,24 @@
     if (typeof callback !== "function") {
       throw new TypeError("a timer needs a function; code in a string is not run here");
     }
-    const run = args.length === 0 ? () => void callback() : () => void callback(...args);
-    return new Timeout(core.createTimer(run, Number(delay), undefined, repeat, true, false));
+    const wait = Number(delay);
+    ops.op_sr_timer(true);
+    let isSet = true;
+    const over = () => {
+      if (isSet) ops.op_sr_timer(false);
+      isSet = false;
+    };
+    const run = () => {
+      if (!repeat) over();
+      callback(...args);
+    };
+    return new Timeout({ timer: core.createTimer(run, wait, undefined, repeat, true, false), over });
   };
   const stopTimer = (handle) => {
-    const timer = timers.get(handle);
-    if (timer !== undefined) core.cancelTimer(timer);
+    const known = timers.get(handle);
+    if (known === undefined) return;
+    core.cancelTimer(known.timer);
+    known.over();
   };
 
   class CapabilityError extends Error {
@@ -44,11 +56,14 @@
   const classes = [CapabilityError.prototype, TimeoutPrototype];
 
   // Operating-system failures, named as Deno names them.
-  const systemErrors = [
+  const systemErrors = Object.create(null);
+  const systemErrorNames = [
     "NotFound", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "NotADirectory", "IsADirectory",
     "FilesystemLoop", "NotSupported", "ConnectionRefused", "ConnectionReset", "Busy", "StorageFull", "NetworkError",
+    // Of a package in an isolate of its own.
+    "IsolateError",
   ];
-  for (const name of systemErrors) {
+  for (const name of systemErrorNames) {
     const SystemError = { [name]: class extends Error {
       constructor(message) {
         super(message);
@@ -57,12 +72,14 @@
     } }[name];
     core.registerErrorClass(name, SystemError);
     classes.push(SystemError.prototype);
+    systemErrors[name] = SystemError;
   }
 
   globalThis.__secure = {
     ops,
     core,
     CapabilityError,
+    systemErrors,
     timers: {
       setTimeout: (callback, delay = 0, ...args) => startTimer(callback, delay, args, false),
       setInterval: (callback, delay = 0, ...args) => startTimer(callback, delay, args, true),

@@ -142,6 +142,7 @@ mod tests {
             name: (*name).to_owned(),
             version: None,
             grants: lines(grants),
+            ..Package::default()
         };
         let packages_of: Vec<Package> = packages.iter().map(package).collect();
         let modules = (0..).zip(packages).map(|(index, (name, _, own))| Module {

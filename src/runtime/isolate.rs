@@ -1,21 +1,26 @@
-//! One run, on its own thread: the engine, the realm, the modules, the event loop.
+//! One isolate, on its own thread: the engine, the realm, the modules, the event loop.
 
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
-use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_error::JsErrorBox;
 use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::{Graph, Store};
 
 use super::answer::Answer;
-use super::limits::{Brake, StopReason, Watchdog};
-use super::{ConsoleLine, Exit, LimitHit, Limits, Outcome, RunError, Running, UncaughtError};
+use super::brake::{Brake, Run, Running, Stopped, Times, UnderWay, Watchdog};
+use super::limits::{Limit, LimitHit, Unit};
+use super::meter::Meters;
+use super::remote::{Description, Ended, Remotes, Request, Served};
+use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
 use crate::audit::AuditSink;
-use crate::extensions::{self, Entries, Gate, KvStore, NetLimits, Presentation, Variables};
+use crate::extensions::{
+    self, Denials, Entries, Gate, KvStore, NetLimits, Presentation, Requests, Variables,
+};
 use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan, wasm_permitted};
 use crate::realm;
 
@@ -46,13 +51,12 @@ impl fmt::Debug for PrintSink {
     }
 }
 
-/// Everything that one run needs; settled before the thread starts.
-pub(super) struct Job {
+/// What all isolates of one run share; settled before the first of them starts.
+pub(super) struct Shared {
     pub(super) graph: Arc<Graph>,
     pub(super) bytes: Arc<Vec<Bytes>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) plan: Arc<LinkPlan>,
-    pub(super) args: Vec<String>,
     pub(super) families: Families,
     pub(super) base: Base,
     pub(super) limits: Limits,
@@ -62,59 +66,146 @@ pub(super) struct Job {
     pub(super) kv: Arc<dyn KvStore>,
     pub(super) presentation: Presentation,
     pub(super) tls: Arc<rustls::ClientConfig>,
-    pub(super) running: Arc<Running>,
-    pub(super) answer: Answer,
+    pub(super) run: Arc<Run>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) denials: Arc<Denials>,
+    pub(super) remotes: Arc<Remotes>,
 }
 
-/// A run that is under way. When it ends, also by a panic, nobody may stop it any more.
-struct UnderWay {
-    running: Arc<Running>,
-    id: u64,
-    finished: Arc<AtomicBool>,
-}
-
-impl UnderWay {
-    fn begin(running: &Arc<Running>, brake: &Brake) -> Self {
-        UnderWay {
-            running: running.clone(),
-            id: running.enter(brake.clone()),
-            finished: brake.finished.clone(),
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.finished.store(true, Ordering::SeqCst);
-        self.running.leave(self.id);
-    }
-}
-
-pub(super) fn run(job: Job) -> Result<Outcome, RunError> {
+/// Runs the future of an isolate on this thread.
+fn on_this_thread<T>(isolate: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| RunError::Engine(format!("no event loop: {error}")))?;
-    let outcome = tokio::task::LocalSet::new().block_on(&reactor, isolate(job));
+    let ended = tokio::task::LocalSet::new().block_on(&reactor, isolate);
     // File work that a stopped program left behind may still block; it is not waited for.
     reactor.shutdown_background();
+    ended
+}
+
+/// The isolate of the program itself.
+pub(super) fn run(
+    shared: &Shared,
+    args: &[String],
+    running: &Arc<Running>,
+    answer: &Answer,
+) -> Result<Outcome, RunError> {
+    let under_way = UnderWay::begin(running, &shared.run);
+    let outcome = on_this_thread(main(shared, args, answer));
+    drop(under_way);
     outcome
+}
+
+/// The isolate of a package, until its requests end or it does. How it ended is for who serves it to say.
+pub(super) fn serve(shared: &Shared, package: u32, served: Served) -> Result<(), RunError> {
+    on_this_thread(package_isolate(shared, package, served))
 }
 
 fn engine(error: impl fmt::Display) -> RunError {
     RunError::Engine(error.to_string())
 }
 
-async fn isolate(job: Job) -> Result<Outcome, RunError> {
-    let gate = Gate::new(
-        job.families,
-        job.base,
-        job.plan,
-        job.graph.hash().to_string(),
-        job.audit,
-        job.presentation,
-    );
-    if let Err(refusal) = wasm_permitted(&job.graph, &gate) {
+/// An isolate whose realm is locked and that ran no guest yet.
+struct Isolate {
+    js: JsRuntime,
+    gate: Rc<Gate>,
+    loader: Rc<GraphLoader>,
+    modules: Rc<CapabilityModules>,
+}
+
+fn gate(shared: &Shared) -> Rc<Gate> {
+    Gate::new(
+        shared.families.clone(),
+        shared.base.clone(),
+        shared.plan.clone(),
+        shared.graph.hash().to_string(),
+        shared.audit.clone(),
+        shared.presentation.clone(),
+        shared.meters.clone(),
+        shared.denials.clone(),
+    )
+}
+
+impl Isolate {
+    /// The isolate of this package; 0 is the program's.
+    fn start(shared: &Shared, gate: Rc<Gate>, package: u32, heap: u64) -> Result<Isolate, RunError> {
+        let loader = GraphLoader::new(
+            shared.graph.clone(),
+            shared.bytes.clone(),
+            shared.store.clone(),
+            gate.clone(),
+            shared.remotes.clone(),
+            package,
+        );
+        let loader = loader.map_err(engine)?;
+        let modules = Rc::new(CapabilityModules {
+            gate: gate.clone(),
+            loader: loader.clone(),
+            factory: Default::default(),
+        });
+        let mut extensions = realm::extensions();
+        extensions.push(extensions::families());
+        extensions.push(extensions::isolates());
+        let evaluator = modules.clone();
+        let mut js = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(loader.clone()),
+            extensions,
+            create_params: Some(memory(heap)),
+            custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
+                evaluator.evaluate(scope, &kind, name.as_str())
+            })),
+            ..RuntimeOptions::default()
+        })
+        .map_err(engine)?;
+        js.v8_isolate().add_message_listener(unprinted);
+        let name = shared.graph.package(package).map(|package| package.name.as_str());
+        {
+            let state = js.op_state();
+            let mut state = state.borrow_mut();
+            state.put(shared.print.clone());
+            state.put(shared.variables.clone());
+            state.put(Entries::new(shared.kv.clone()));
+            state.put(NetLimits {
+                body: shared.limits.response,
+                idle: shared.limits.idle,
+                tls: shared.tls.clone(),
+            });
+            state.put(gate.account(name.unwrap_or_default()));
+            state.put(gate.clone());
+            state.put(Requests::default());
+            state.put(realm::Timers::default());
+        }
+        lock(&mut js, &modules)?;
+        Ok(Isolate {
+            js,
+            gate,
+            loader,
+            modules,
+        })
+    }
+
+    /// Lets the brake stop this isolate, at the heap limit too.
+    fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64) {
+        let at_limit = brake.clone();
+        self.js.add_near_heap_limit_callback(move |current, initial| {
+            let limit = Limit::Heap(heap);
+            at_limit.pull(Stopped::Limit(LimitHit {
+                unit: unit.clone(),
+                limit,
+            }));
+            if current >= initial.saturating_mul(MOST_HEAP) {
+                at_limit.abandon();
+            }
+            // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
+            current.saturating_mul(2)
+        });
+    }
+}
+
+async fn main(shared: &Shared, args: &[String], answer: &Answer) -> Result<Outcome, RunError> {
+    let gate = gate(shared);
+    if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let error = UncaughtError {
             message: format!("CapabilityError: {refusal}"),
             stack: String::new(),
@@ -126,82 +217,143 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
             None => Err(RunError::Grants(refusal)),
         };
     }
-    let loader = GraphLoader::new(job.graph.clone(), job.bytes, job.store, gate.clone()).map_err(engine)?;
-    let entry = loader
+    let limits = &shared.limits;
+    let mut isolate = Isolate::start(shared, gate, 0, limits.heap)?;
+    let entry = isolate
+        .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
-    let modules = Rc::new(CapabilityModules {
-        gate: gate.clone(),
-        loader: loader.clone(),
-        factory: Default::default(),
+    let answer = answer.clone();
+    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+        answer.give(Ok(Outcome { exit: exit(why) }));
     });
-
-    let mut extensions = realm::extensions();
-    extensions.push(extensions::families());
-    let evaluator = modules.clone();
-    let mut js = JsRuntime::try_new(RuntimeOptions {
-        module_loader: Some(loader.clone()),
-        extensions,
-        create_params: Some(memory(&job.limits)),
-        custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
-            evaluator.evaluate(scope, &kind, name.as_str())
-        })),
-        ..RuntimeOptions::default()
-    })
-    .map_err(engine)?;
-    js.v8_isolate().add_message_listener(unprinted);
-    {
-        let state = js.op_state();
-        let mut state = state.borrow_mut();
-        state.put(job.print);
-        state.put(job.variables);
-        state.put(Entries::new(job.kv));
-        state.put(NetLimits {
-            body: job.limits.response,
-            idle: job.limits.idle,
-            tls: job.tls,
-        });
-    }
-    lock(&mut js, &modules)?;
-
-    let brake = Brake {
-        reason: Arc::new(StopReason::default()),
-        isolate: js.v8_isolate().thread_safe_handle(),
-        wake: Arc::new(tokio::sync::Notify::new()),
-        finished: Arc::new(AtomicBool::new(false)),
-        pulled: Arc::new(AtomicBool::new(false)),
-        limits: job.limits.clone(),
-        answer: job.answer,
+    isolate.stopped_by(&brake, Unit::Program, limits.heap);
+    shared.run.enter(&brake);
+    let times = Times {
+        unit: Unit::Program,
+        wall: limits.wall,
+        cpu: limits.cpu,
     };
-    let at_limit = brake.clone();
-    js.add_near_heap_limit_callback(move |current, initial| {
-        at_limit.reason.heap();
-        at_limit.pull();
-        if current >= initial.saturating_mul(MOST_HEAP) {
-            at_limit.abandon();
-        }
-        // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
-        current.saturating_mul(2)
-    });
-    let under_way = UnderWay::begin(&job.running, &brake);
-    let watchdog = Watchdog::start(&job.limits, brake.clone()).map_err(engine)?;
+    let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
 
     let ended = tokio::select! {
-        ended = program(&mut js, &entry, &job.args) => ended,
-        () = brake.wake.notified() => Ok(()),
+        ended = program(&mut isolate.js, &entry, args) => ended,
+        () = brake.pulled() => Ok(()),
     };
 
-    drop(under_way);
+    brake.finish();
     drop(watchdog);
-    let exit = if brake.reason.is_set() {
-        brake.exit()
-    } else {
-        match ended {
-            Ok(()) => Exit::Completed,
-            Err(error) => uncaught(error, &gate, &loader, &job.limits)?,
-        }
+    let exit = match (brake.reason(), ended) {
+        (Some(why), _) => exit(why),
+        (None, Ok(())) => Exit::Completed,
+        (None, Err(error)) => uncaught(error, &isolate, shared)?,
     };
     Ok(Outcome { exit })
+}
+
+/// How a program ends that was stopped.
+fn exit(why: &Stopped) -> Exit {
+    match why {
+        Stopped::Asked => Exit::Stopped,
+        Stopped::Limit(hit) => Exit::Limit(hit.clone()),
+    }
+}
+
+async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Result<(), RunError> {
+    let name = shared
+        .graph
+        .package(package)
+        .map(|package| package.name.clone())
+        .unwrap_or_default();
+    let own = shared.limits.packages.get(&name).cloned().unwrap_or_default();
+    let heap = own.heap.unwrap_or(shared.limits.heap);
+    let mut isolate = Isolate::start(shared, gate(shared), package, heap)?;
+    let unit = Unit::Package(name.clone());
+    let remote = served.remote.clone();
+    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+        remote.end(why.into());
+    });
+    isolate.stopped_by(&brake, unit.clone(), heap);
+    shared.meters.stop_isolate(&name, &brake);
+    shared.run.enter(&brake);
+    let times = Times {
+        unit: unit.clone(),
+        wall: own.wall,
+        cpu: own.cpu,
+    };
+    let watchdog = Watchdog::of_isolate(times, &brake).map_err(engine)?;
+    let Served { remote, requests } = served;
+
+    let ended = tokio::select! {
+        ended = answer_requests(&mut isolate, requests) => ended,
+        () = brake.pulled() => Ok(()),
+    };
+
+    brake.finish();
+    drop(watchdog);
+    let how = match (brake.reason(), ended) {
+        (Some(why), _) => why.into(),
+        (None, Ok(())) => Stopped::Asked.into(),
+        (None, Err(error)) => match ending(error, &isolate.loader, heap, unit) {
+            Ending::Limit(hit) => (&Stopped::Limit(hit)).into(),
+            Ending::Error(error) => Ended::Uncaught(error.message),
+        },
+    };
+    remote.end(how);
+    Ok(())
+}
+
+/// Answers requests in the order in which they come, while what they began goes on.
+async fn answer_requests(
+    isolate: &mut Isolate,
+    mut requests: tokio::sync::mpsc::UnboundedReceiver<Request>,
+) -> Result<(), CoreError> {
+    let mut is_idle = false;
+    loop {
+        tokio::select! {
+            biased;
+            request = requests.recv() => {
+                let Some(request) = request else { return Ok(()) };
+                is_idle = false;
+                match request {
+                    Request::Describe { module, answer } => {
+                        let loaded = load(isolate, module).await;
+                        let described = match loaded {
+                            // Evaluated once, whatever comes of it: what throws then ends the isolate.
+                            Ok(id) => Ok(evaluate(isolate, id).await?),
+                            Err(error) => Err(error.to_string()),
+                        };
+                        let _ = answer.send(described);
+                    }
+                    Request::Call(call) => {
+                        let number = isolate.js.op_state().borrow_mut().borrow_mut::<Requests>().begin(call);
+                        isolate.modules.serve(&mut isolate.js, number)?;
+                    }
+                }
+            }
+            ended = isolate.js.run_event_loop(PollEventLoopOptions::default()), if !is_idle => {
+                ended?;
+                is_idle = true;
+            }
+        }
+    }
+}
+
+/// Loads a module of the package.
+async fn load(isolate: &mut Isolate, module: u32) -> Result<deno_core::ModuleId, CoreError> {
+    let url = isolate.loader.own_url(module);
+    let url = url.ok_or_else(|| JsErrorBox::type_error("there is no such module"))?;
+    isolate.js.load_side_es_module(&url).await
+}
+
+/// Evaluates a module of the package, and says what it exports.
+async fn evaluate(isolate: &mut Isolate, id: deno_core::ModuleId) -> Result<Description, CoreError> {
+    let js = &mut isolate.js;
+    let evaluation = js.mod_evaluate(id);
+    js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
+        .await?;
+    let namespace = js.get_module_namespace(id)?;
+    isolate.modules.describe(js, namespace)
 }
 
 /// Without a listener, V8 prints an exception that a getter threw while another one was described, to the process's own
@@ -209,11 +361,10 @@ async fn isolate(job: Job) -> Result<Outcome, RunError> {
 extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
 
 /// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
-fn memory(limits: &Limits) -> v8::CreateParams {
-    let params =
-        v8::CreateParams::default().heap_limits(0, usize::try_from(limits.heap).unwrap_or(usize::MAX));
+fn memory(heap: u64) -> v8::CreateParams {
+    let params = v8::CreateParams::default().heap_limits(0, usize::try_from(heap).unwrap_or(usize::MAX));
     #[cfg(feature = "v8")]
-    let params = params.array_buffer_allocator(super::buffers::limited(limits.heap));
+    let params = params.array_buffer_allocator(super::buffers::limited(heap));
     params
 }
 
@@ -242,17 +393,16 @@ fn lock(js: &mut JsRuntime, modules: &CapabilityModules) -> Result<(), RunError>
         make_self: function("self")?,
         make_bindings: function("bindings")?,
         make_wasm: function("wasm")?,
+        make_remote: function("remote")?,
+        describe: function("describe")?,
+        serve: function("serve")?,
     };
     modules.factory.replace(Some(factory));
     Ok(())
 }
 
 /// Evaluates the entry module, calls its default export where that is a function, and runs until nothing is left to do.
-async fn program(
-    js: &mut JsRuntime,
-    entry: &deno_core::ModuleSpecifier,
-    args: &[String],
-) -> Result<(), CoreError> {
+async fn program(js: &mut JsRuntime, entry: &ModuleSpecifier, args: &[String]) -> Result<(), CoreError> {
     let module = js.load_main_es_module(entry).await?;
     let evaluation = js.mod_evaluate(module);
     js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
@@ -290,29 +440,52 @@ fn default_function(
     Ok(function.map(|function| v8::Global::new(scope, function)))
 }
 
-fn uncaught(error: CoreError, gate: &Gate, loader: &GraphLoader, limits: &Limits) -> Result<Exit, RunError> {
-    let error = match error.into_kind() {
+/// What an error that nobody caught means for its isolate.
+enum Ending {
+    Limit(LimitHit),
+    Error(UncaughtError),
+}
+
+fn ending(error: CoreError, loader: &GraphLoader, heap: u64, unit: Unit) -> Ending {
+    match error.into_kind() {
         // QuickJS throws where V8 stops the isolate.
         CoreErrorKind::Js(error)
             if cfg!(feature = "quickjs")
                 && error.exception_message.ends_with("InternalError: out of memory") =>
         {
-            return Ok(Exit::Limit(LimitHit::Heap(limits.heap)));
+            Ending::Limit(LimitHit {
+                unit,
+                limit: Limit::Heap(heap),
+            })
         }
-        CoreErrorKind::Js(error) => describe(&error, loader),
+        CoreErrorKind::Js(error) => Ending::Error(describe_error(&error, loader)),
         // An error that a module of the program caused while it was loaded: an import that was not locked, say.
-        other => UncaughtError {
+        other => Ending::Error(UncaughtError {
             message: other.to_string(),
             stack: String::new(),
-        },
+        }),
+    }
+}
+
+fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Result<Exit, RunError> {
+    let error = match ending(error, &isolate.loader, shared.limits.heap, Unit::Program) {
+        Ending::Limit(hit) => return Ok(Exit::Limit(hit)),
+        Ending::Error(error) => error,
     };
-    Ok(match gate.denial_of(&error.message) {
+    let of_isolate = || {
+        let is_of_isolate = error.message.starts_with("IsolateError: ");
+        is_of_isolate.then(|| shared.run.hit_of(&error.message)).flatten()
+    };
+    if let Some(hit) = isolate.gate.quota_of(&error.message).or_else(of_isolate) {
+        return Ok(Exit::Limit(hit));
+    }
+    Ok(match isolate.gate.denial_of(&error.message) {
         Some(report) => Exit::Denied(Box::new(report), error),
         None => Exit::Uncaught(error),
     })
 }
 
-fn describe(error: &JsError, loader: &GraphLoader) -> UncaughtError {
+fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
     let message = match (&error.name, &error.message) {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (None, Some(message)) => message.clone(),

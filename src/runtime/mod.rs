@@ -1,32 +1,36 @@
 //! `Runtime`: the library's front door.
 
 mod answer;
+mod brake;
 #[cfg(feature = "v8")]
 mod buffers;
 mod builder;
 mod isolate;
 mod limits;
+mod meter;
 mod outcome;
+mod remote;
 mod thread;
 
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{collections::HashMap, fmt};
+use std::sync::Arc;
 
 use secure_runtime_capabilities::{Base, Families, Token};
 use secure_runtime_loaders::store::Store;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
 pub use self::builder::{BuildError, Builder};
-pub use self::limits::{LimitHit, Limits};
+pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtError};
 
 pub(crate) use self::isolate::PrintSink;
+pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
+pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
 pub(crate) use self::thread::keep_no_code;
 
 use self::answer::Answer;
-use self::limits::Brake;
+use self::brake::{Run, Running};
 use crate::audit::AuditSink;
 use crate::extensions::{KvStore, Presentation, Variables};
 use crate::modules::{LinkPlan, Unattested};
@@ -65,31 +69,6 @@ struct Inner {
     running: Arc<Running>,
 }
 
-/// The isolates that run now.
-#[derive(Default)]
-pub(crate) struct Running {
-    next: AtomicU64,
-    brakes: Mutex<HashMap<u64, Brake>>,
-}
-
-impl Running {
-    fn enter(&self, brake: Brake) -> u64 {
-        let id = self.next.fetch_add(1, Ordering::SeqCst);
-        self.brakes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, brake);
-        id
-    }
-
-    fn leave(&self, id: u64) {
-        self.brakes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-    }
-}
-
 /// Stops the runs of one runtime, from any thread.
 #[derive(Clone)]
 pub struct Stop(Arc<Running>);
@@ -97,16 +76,7 @@ pub struct Stop(Arc<Running>);
 impl Stop {
     /// Ends every run that is under way with [`Exit::Stopped`]. Runs that start later are not touched.
     pub fn stop(&self) {
-        for brake in self
-            .0
-            .brakes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
-            brake.reason.ask();
-            brake.pull();
-        }
+        self.0.stop();
     }
 }
 
@@ -174,14 +144,30 @@ impl Runtime {
                 })?;
             bytes.push(verified);
         }
+        if let Some(name) = inner.limits.packages.iter().find_map(|(name, limits)| {
+            let package = graph.packages().iter().find(|package| package.name == *name);
+            let is_shared = package.is_some_and(|package| !package.isolate);
+            limits
+                .of_an_isolate()
+                .filter(|_| is_shared)
+                .map(|limit| (name, limit))
+        }) {
+            return Err(RunError::SharedLimit {
+                package: name.0.clone(),
+                limit: name.1,
+            });
+        }
+        if let Some(packages) = remote::cycle(graph) {
+            return Err(RunError::IsolateCycle { packages });
+        }
         let (asker, outcome) = tokio::sync::oneshot::channel();
         let answer = Answer::to(asker);
-        let job = isolate::Job {
+        let run = Arc::new(Run::default());
+        let shared = Arc::new(isolate::Shared {
             graph: Arc::new(graph.clone()),
             bytes: Arc::new(bytes),
             store: inner.store.clone(),
             plan: Arc::new(plan),
-            args: args.to_vec(),
             families: inner.families.clone(),
             base: inner.base.clone(),
             limits: inner.limits.clone(),
@@ -191,12 +177,19 @@ impl Runtime {
             kv: inner.kv.clone(),
             presentation: inner.presentation.clone(),
             tls: inner.tls.clone(),
-            running: inner.running.clone(),
-            answer: answer.clone(),
-        };
+            meters: Arc::new(Meters::new(&inner.limits, &run)),
+            run,
+            denials: Arc::default(),
+            remotes: Arc::default(),
+        });
+        Remotes::start(&shared)
+            .map_err(|error| RunError::Engine(format!("no thread for an isolate: {error}")))?;
+        let (running, args) = (inner.running.clone(), args.to_vec());
         thread::spawn(Box::new(move || {
             // A panic of the engine's bindings ends this run and nothing else.
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| isolate::run(job)));
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+                isolate::run(&shared, &args, &running, &answer)
+            }));
             answer.give(
                 ended.unwrap_or_else(|_| Err(RunError::Engine("the isolate's thread panicked".to_owned()))),
             );

@@ -107,6 +107,25 @@ pub enum RunError {
         /// The module.
         module: String,
     },
+    /// A limit that only an isolate can have, for a package that shares the program's.
+    #[error(
+        "limit `{limit}` of package {package}: only an isolate has one; give the package one of its own with `isolate = true`, or take the limit out"
+    )]
+    SharedLimit {
+        /// The package.
+        package: String,
+        /// The limit's key.
+        limit: &'static str,
+    },
+    /// Packages in isolates of their own that import each other: each would wait for the other.
+    #[error(
+        "packages in isolates of their own import each other: {}; let one of them share an isolate",
+        packages.join(" imports ")
+    )]
+    IsolateCycle {
+        /// Their names, the first again at the end.
+        packages: Vec<String>,
+    },
     /// The engine did not do what it should: a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),

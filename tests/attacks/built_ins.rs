@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use secure_runtime::{Exit, LimitHit, Limits};
+use secure_runtime::{Exit, Limit, LimitHit, Limits};
 
 use crate::support::Scene;
 
@@ -29,7 +29,13 @@ fn a86_a_loop_inside_the_engine_ends_with_the_wall_limit() {
     ] {
         let exit = run(source, 64 << 20, Duration::from_millis(300));
         assert!(
-            matches!(exit, Exit::Limit(LimitHit::Wall(_))),
+            matches!(
+                exit,
+                Exit::Limit(LimitHit {
+                    limit: Limit::Wall(_),
+                    ..
+                })
+            ),
             "{source}: {exit:?}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::encode::{key, kind_number, transformation_number};
+use super::encode::{ISOLATED, key, kind_number, transformation_number};
 use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
 use crate::ContentHash;
 
@@ -56,22 +56,48 @@ fn seal(reader: &mut Reader<'_>) -> Result<(), GraphError> {
 }
 
 fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
-    let fields = reader.map("a package", 2..=3)?;
+    let fields = reader.map("a package", 2..=5)?;
+    let mut package = Package::default();
     reader.key("a package's name", key::package::NAME)?;
-    let name = reader.text("a package's name")?;
-    let version = if fields == 3 {
-        reader.key("a package's version", key::package::VERSION)?;
-        Some(reader.text("a package's version")?)
+    package.name = reader.text("a package's name")?;
+    let (mut has_grants, mut least) = (false, key::package::VERSION);
+    for _ in 1..fields {
+        let offset = reader.offset;
+        let found = reader.unsigned("a package's key")?;
+        match found {
+            key::package::VERSION if least <= found => {
+                package.version = Some(reader.text("a package's version")?);
+            }
+            key::package::GRANTS if least <= found => {
+                package.grants = reader.list("a package's grants", limits::GRANTS, grant)?;
+                has_grants = true;
+            }
+            key::package::GLOBALS if least <= found && has_grants => {
+                package.globals = reader.list("a package's globals", limits::GLOBALS, global)?;
+            }
+            key::package::ISOLATE if least <= found && has_grants => {
+                let offset = reader.offset;
+                let marked = reader.unsigned("a package's isolate")?;
+                if marked != ISOLATED {
+                    return Err(reader.malformed(offset, "1", format!("{marked} stands")));
+                }
+                package.isolate = true;
+            }
+            other => {
+                return Err(reader.malformed(
+                    offset,
+                    "a package's next key",
+                    format!("the key {other} stands"),
+                ));
+            }
+        }
+        least = found + 1;
+    }
+    if has_grants {
+        Ok(package)
     } else {
-        None
-    };
-    reader.key("a package's grants", key::package::GRANTS)?;
-    let grants = reader.list("a package's grants", limits::GRANTS, grant)?;
-    Ok(Package {
-        name,
-        version,
-        grants,
-    })
+        Err(reader.malformed(reader.offset, "a package's grants", "there are none"))
+    }
 }
 
 fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {

@@ -24,6 +24,8 @@ pub(super) mod key {
         pub(in crate::graph) const NAME: u64 = 0;
         pub(in crate::graph) const VERSION: u64 = 1;
         pub(in crate::graph) const GRANTS: u64 = 2;
+        pub(in crate::graph) const GLOBALS: u64 = 3;
+        pub(in crate::graph) const ISOLATE: u64 = 4;
     }
     pub(in crate::graph) mod module {
         pub(in crate::graph) const NAME: u64 = 0;
@@ -44,6 +46,9 @@ pub(super) mod key {
         pub(in crate::graph) const OMITTED: u64 = 4;
     }
 }
+
+/// What stands under [`key::package::ISOLATE`], where the key does.
+pub(super) const ISOLATED: u64 = 1;
 
 /// The number that stands for a kind of module.
 pub(super) fn kind_number(kind: ModuleKind) -> u64 {
@@ -152,7 +157,12 @@ impl Writer {
     }
 
     fn package(&mut self, package: &Package) {
-        self.map(2 + usize::from(package.version.is_some()));
+        let optional = [
+            package.version.is_some(),
+            !package.globals.is_empty(),
+            package.isolate,
+        ];
+        self.map(2 + optional.into_iter().filter(|is_there| *is_there).count());
         self.unsigned(key::package::NAME);
         self.text(&package.name);
         if let Some(version) = &package.version {
@@ -161,6 +171,14 @@ impl Writer {
         }
         self.unsigned(key::package::GRANTS);
         self.texts(&package.grants);
+        if !package.globals.is_empty() {
+            self.unsigned(key::package::GLOBALS);
+            self.texts(&package.globals);
+        }
+        if package.isolate {
+            self.unsigned(key::package::ISOLATE);
+            self.unsigned(ISOLATED);
+        }
     }
 
     fn module(&mut self, module: &Module) {

@@ -52,7 +52,7 @@ pub struct Graph {
 }
 
 /// A set of modules that hold the same grants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Package {
     /// `""` for the program itself; the name in the manifest for a package that the program
     /// imports; `parent>name` for one that the package `parent` imports as `name`.
@@ -61,6 +61,11 @@ pub struct Package {
     pub version: Option<String>,
     /// The grants as canonical lines in ascending order. Nothing in this crate interprets them.
     pub grants: Vec<String>,
+    /// The names beyond the standard's that its modules find in their environment, in ascending order. Nothing in this
+    /// crate interprets them.
+    pub globals: Vec<String>,
+    /// Whether it runs in an isolate of its own; the program itself does not.
+    pub isolate: bool,
 }
 
 /// One module: a file, or what a file was transformed to.

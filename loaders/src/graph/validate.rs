@@ -55,7 +55,14 @@ fn packages(packages: &[Package]) -> Result<(), GraphError> {
             "the first is the program itself and has the empty name",
         ));
     }
-    grants(&|| "the program".to_owned(), &app.grants)?;
+    let program = || "the program".to_owned();
+    grants(&program, &app.grants)?;
+    if !app.globals.is_empty() || app.isolate {
+        return Err(rule(
+            &program,
+            "only packages have globals of their own or an isolate",
+        ));
+    }
     let mut previous = "";
     for package in others {
         let subject = || format!("package \"{}\"", printable(&package.name));
@@ -72,6 +79,7 @@ fn packages(packages: &[Package]) -> Result<(), GraphError> {
             text(&|| format!("{}, version", subject()), version)?;
         }
         grants(&subject, &package.grants)?;
+        globals(&subject, &package.globals)?;
         previous = &package.name;
     }
     Ok(())

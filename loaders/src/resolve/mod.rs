@@ -45,6 +45,10 @@ pub struct LockInput {
     pub app_grants: Vec<String>,
     /// The grants of packages, by their names in the graph.
     pub package_grants: BTreeMap<String, Vec<String>>,
+    /// The names beyond the standard's that packages find in their environment, by the packages' names in the graph.
+    pub package_globals: BTreeMap<String, Vec<String>>,
+    /// The packages that run in isolates of their own, by their names in the graph.
+    pub isolated: BTreeSet<String>,
     /// The grants of first-party modules that hold less than the program: `./plugins/x.js`.
     pub module_grants: BTreeMap<String, Vec<String>>,
 }
@@ -173,7 +177,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
     order.insert(0, 0);
     let package_indices: BTreeMap<usize, u32> = order.iter().copied().zip(0..).collect();
 
-    check_package_grants(input, &walk, &names, &used)?;
+    check_packages(input, &walk, &names, &used)?;
     let mut packages = Vec::new();
     for package in &order {
         let name = names.get(package).cloned().unwrap_or_default();
@@ -191,6 +195,8 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
             version: version
                 .filter(|text| !text.is_empty() && text.len() <= 256 && forbidden_character(text).is_none()),
             grants: canonical(grants),
+            globals: canonical(input.package_globals.get(&name)),
+            isolate: input.isolated.contains(&name),
             name,
         });
     }
@@ -273,7 +279,7 @@ fn canonical(grants: Option<&Vec<String>>) -> Vec<String> {
 }
 
 /// Grants for a package that does not exist would silently give nothing: a typing error.
-fn check_package_grants(
+fn check_packages(
     input: &LockInput,
     walk: &Walk<'_>,
     names: &BTreeMap<usize, String>,
@@ -284,7 +290,9 @@ fn check_package_grants(
         .filter(|package| **package != 0)
         .filter_map(|package| names.get(package));
     let known: BTreeSet<&String> = in_graph.chain(walk.packages.direct.keys()).collect();
-    match input.package_grants.keys().find(|name| !known.contains(name)) {
+    let said = input.package_grants.keys().chain(input.package_globals.keys());
+    let mut said = said.chain(&input.isolated);
+    match said.find(|name| !known.contains(name)) {
         None => Ok(()),
         Some(name) => {
             let known = known.into_iter().cloned().collect();

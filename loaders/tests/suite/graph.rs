@@ -37,6 +37,8 @@ fn package(value: &Value) -> Package {
             .get("version")
             .map(|version| version.as_str().unwrap().to_owned()),
         grants: texts(&value["grants"]),
+        globals: value.get("globals").map(texts).unwrap_or_default(),
+        isolate: value.get("isolate").is_some(),
     }
 }
 
@@ -111,7 +113,7 @@ fn accepted_vectors() {
 }
 
 /// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16,
-/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-22; attacks 46-54: each refused for the reason that the vector names.
+/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-21, GRAPH-22; attacks 46-54: each refused for the reason that the vector names.
 #[test]
 fn refused_vectors() {
     let vectors = vectors();
@@ -160,6 +162,7 @@ fn parts_are_checked_as_bytes_are() {
         name: String::new(),
         version: None,
         grants: vec![],
+        ..Package::default()
     };
     let main = Module {
         name: "app:/main.js".into(),
@@ -191,6 +194,7 @@ fn many_modules() {
         name: String::new(),
         version: None,
         grants: vec![],
+        ..Package::default()
     };
     let modules: Vec<Module> = (0..=100_000)
         .map(|index: u32| Module {
@@ -291,6 +295,7 @@ fn graph() -> impl Strategy<Value = Graph> {
                 name,
                 version: version.filter(|_| index != 0),
                 grants,
+                ..Package::default()
             })
             .collect();
         let mut found: BTreeMap<(usize, String), _> = files

@@ -174,6 +174,7 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
         } else {
             Vec::new()
         },
+        ..Package::default()
     };
     let module = |name: String, package: u32, bytes: &str, imports: &[(&str, u32)]| Module {
         name,

@@ -66,6 +66,7 @@ fn hostile() -> Graph {
         name: name.to_owned(),
         version: Some(version.to_owned()).filter(|version| !version.is_empty()),
         grants: grants.iter().map(|line| (*line).to_owned()).collect(),
+        ..Package::default()
     };
     let module = |name: &str, package: u32, imports: &[(&str, u32)]| Module {
         name: name.to_owned(),

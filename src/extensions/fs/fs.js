@@ -63,6 +63,7 @@
     #handle;
     static {
       delegation.chainOf.fs = (object) => delegation.isObject(object) && #chain in object ? object.#chain : undefined;
+      delegation.handleOf = (object) => object.#handle;
     }
     constructor(token, chain, parent = null) {
       illegal(token);
@@ -116,6 +117,6 @@
   }
   for (const Class of [FileSystem, FsFile, FileInfo]) delete Class.prototype.constructor;
 
-  families.fs = (chain) => new FileSystem(secret, chain);
+  families.fs = (chain, parent) => new FileSystem(secret, chain, parent);
   globalThis.__secure.classes.push(FileSystem.prototype, FsFile.prototype, FileInfo.prototype);
 })(globalThis);

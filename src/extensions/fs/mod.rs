@@ -3,6 +3,8 @@
 mod files;
 mod roots;
 
+pub(crate) use self::roots::Roots;
+
 use std::cell::RefCell;
 use std::fs::File;
 use std::rc::Rc;
@@ -12,15 +14,16 @@ use deno_core::{GarbageCollected, JsBuffer, op2, v8};
 use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pattern};
 
 use self::files::Opened;
-use self::roots::{Need, Place, Roots};
+use self::roots::{Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use crate::runtime::{Bytes, HeldByAll, Lasting};
 
 /// What a guest's `fs` object stands for.
 pub(crate) struct FsCapability {
     capability: Rc<Capability>,
-    roots: Rc<Roots>,
+    roots: Arc<Roots>,
 }
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
@@ -42,6 +45,16 @@ impl FsCapability {
         };
         let roots = Roots::of(&capability.authority, Some(parent));
         FsCapability { capability, roots }
+    }
+
+    /// One that comes from another isolate of the program.
+    pub(crate) fn arrived(capability: Rc<Capability>, roots: Arc<Roots>) -> Self {
+        FsCapability { capability, roots }
+    }
+
+    /// What its files are opened beneath.
+    pub(crate) fn roots(&self) -> Arc<Roots> {
+        self.roots.clone()
     }
 
     fn path(&self, text: &str) -> Result<FsPath, OpError> {
@@ -113,12 +126,26 @@ fn is_within(path: &str, tree: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Counts what lasts as one of the family's.
+fn begin(capability: &Capability, kind: Lasting, shown: &str) -> Result<HeldByAll, OpError> {
+    let begun = capability.account.begin(kind);
+    begun.map_err(|hit| capability.over(&hit, ("fs", "read"), shown))
+}
+
+/// Counts bytes that were read.
+fn count_read(capability: &Capability, bytes: usize, shown: &str) -> Result<(), OpError> {
+    let counted = capability.account.bytes(Bytes::Read, bytes);
+    counted.map_err(|hit| capability.over(&hit, ("fs", "read"), shown))
+}
+
 /// Runs file work on a thread that may block, so that timers of the guest go on.
 async fn blocking<T: Send + 'static>(
+    capability: &Capability,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     doing: &'static str,
     shown: String,
 ) -> Result<T, OpError> {
+    let _pending = begin(capability, Lasting::Pending, &shown)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(OpError::io(&error, doing, &shown)),
@@ -143,7 +170,15 @@ pub(crate) async fn op_sr_fs_read_file(
     #[string] path: String,
 ) -> Result<Vec<u8>, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
-    blocking(move || files::read(&place), "reading", path).await
+    let bytes = blocking(
+        &fs.capability,
+        move || files::read(&place),
+        "reading",
+        path.clone(),
+    )
+    .await?;
+    count_read(&fs.capability, bytes.len(), &path)?;
+    Ok(bytes)
 }
 
 #[op2]
@@ -153,16 +188,16 @@ pub(crate) async fn op_sr_fs_read_text_file(
     #[string] path: String,
 ) -> Result<String, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
-    blocking(
-        move || {
-            let bytes = files::read(&place)?;
-            Ok(String::from_utf8(bytes)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-        },
+    let bytes = blocking(
+        &fs.capability,
+        move || files::read(&place),
         "reading",
-        path,
+        path.clone(),
     )
-    .await
+    .await?;
+    count_read(&fs.capability, bytes.len(), &path)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 #[op2]
@@ -173,7 +208,13 @@ pub(crate) async fn op_sr_fs_write_file(
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
     let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
-    blocking(move || files::write(&place, &data, &flags), "writing", path).await
+    blocking(
+        &fs.capability,
+        move || files::write(&place, &data, &flags),
+        "writing",
+        path,
+    )
+    .await
 }
 
 #[op2]
@@ -185,6 +226,7 @@ pub(crate) async fn op_sr_fs_write_text_file(
 ) -> Result<(), OpError> {
     let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
     blocking(
+        &fs.capability,
         move || files::write(&place, text.as_bytes(), &flags),
         "writing",
         path,
@@ -199,7 +241,7 @@ pub(crate) async fn op_sr_fs_read_dir(
     #[string] path: String,
 ) -> Result<Vec<(String, u8)>, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "listing")?;
-    blocking(move || files::read_dir(&place), "listing", path).await
+    blocking(&fs.capability, move || files::read_dir(&place), "listing", path).await
 }
 
 #[op2]
@@ -209,7 +251,7 @@ pub(crate) async fn op_sr_fs_stat(
     #[string] path: String,
 ) -> Result<files::Info, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "looking at")?;
-    blocking(move || files::stat(&place), "looking at", path).await
+    blocking(&fs.capability, move || files::stat(&place), "looking at", path).await
 }
 
 #[op2]
@@ -255,7 +297,13 @@ pub(crate) async fn op_sr_fs_remove(
             "removing a folder with its content needs a write grant for all of it",
         ));
     }
-    blocking(move || files::remove(&place, recursive), "removing", path).await
+    blocking(
+        &fs.capability,
+        move || files::remove(&place, recursive),
+        "removing",
+        path,
+    )
+    .await
 }
 
 /// Whether everything below the path is within one scope of the capability.
@@ -292,6 +340,7 @@ pub(crate) async fn op_sr_fs_rename(
         ));
     }
     blocking(
+        &fs.capability,
         move || files::rename(&source_place, &target_place),
         "renaming",
         from,
@@ -306,8 +355,11 @@ pub(crate) struct OpenFile {
     shown: String,
     readable: bool,
     writable: bool,
-    file: RefCell<Option<Arc<Mutex<File>>>>,
+    file: RefCell<Option<Open>>,
 }
+
+/// The file, and that it is counted as open.
+type Open = (Arc<Mutex<File>>, HeldByAll);
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for OpenFile {
@@ -334,10 +386,9 @@ impl OpenFile {
         }
         self.capability
             .check(&operation(action, &self.path), &self.shown)?;
-        self.file
-            .borrow()
-            .clone()
-            .ok_or_else(|| OpError::system("Error", "EBADF", format!("{:?} is closed", self.shown)))
+        let file = self.file.borrow();
+        let file = file.as_ref().map(|(file, _)| file.clone());
+        file.ok_or_else(|| OpError::system("Error", "EBADF", format!("{:?} is closed", self.shown)))
     }
 }
 
@@ -379,8 +430,9 @@ pub(crate) async fn op_sr_fs_open(
         .map_err(|error| OpError::io(&error, "opening", &path))?;
     let capability = fs.capability.clone();
     let shown = path.clone();
-    let Opened(file) = blocking(move || files::open(&place, &flags), "opening", path).await?;
-    let file = RefCell::new(Some(Arc::new(Mutex::new(file))));
+    let held = begin(&capability, Lasting::Handle, &path)?;
+    let Opened(file) = blocking(&capability, move || files::open(&place, &flags), "opening", path).await?;
+    let file = RefCell::new(Some((Arc::new(Mutex::new(file)), held)));
     Ok(OpenFile {
         capability,
         path: checked,
@@ -398,12 +450,11 @@ pub(crate) async fn op_sr_fs_file_read(
     #[number] length: u64,
 ) -> Result<Vec<u8>, OpError> {
     let handle = file.file(ActionName::READ)?;
-    blocking(
-        move || files::read_some(&handle, length),
-        "reading",
-        file.shown.clone(),
-    )
-    .await
+    let (capability, shown) = (file.capability.clone(), file.shown.clone());
+    let read = move || files::read_some(&handle, length);
+    let bytes = blocking(&capability, read, "reading", shown.clone()).await?;
+    count_read(&capability, bytes.len(), &shown)?;
+    Ok(bytes)
 }
 
 #[op2]
@@ -413,8 +464,9 @@ pub(crate) async fn op_sr_fs_file_write(
     #[buffer] data: JsBuffer,
 ) -> Result<u64, OpError> {
     let handle = file.file(ActionName::WRITE)?;
-    let data = data.to_vec();
+    let (data, capability) = (data.to_vec(), file.capability.clone());
     blocking(
+        &capability,
         move || files::write_all(&handle, &data),
         "writing",
         file.shown.clone(),

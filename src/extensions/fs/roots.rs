@@ -7,11 +7,9 @@
 //! What may be written may be rearranged: a link that was there before can be renamed to where another scope begins. A
 //! scope within a folder that may be written is therefore found without following any link.
 
-use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
@@ -23,13 +21,13 @@ pub(crate) struct Roots {
     read: Vec<Root>,
     write: Vec<Root>,
     /// The roots of the capability that this one was narrowed from. None: the whole program's, opened by the host.
-    parent: Option<Rc<Roots>>,
+    parent: Option<Arc<Roots>>,
 }
 
 struct Root {
     scope: Scope,
     /// Opened when first needed. Not remembered while the folder is missing: `mkdir` may make it later.
-    handle: RefCell<Option<Arc<Dir>>>,
+    handle: Mutex<Option<Arc<Dir>>>,
 }
 
 enum Scope {
@@ -58,7 +56,7 @@ pub(crate) enum Need {
 }
 
 impl Roots {
-    pub(crate) fn of(authority: &Authority, parent: Option<Rc<Roots>>) -> Rc<Self> {
+    pub(crate) fn of(authority: &Authority, parent: Option<Arc<Roots>>) -> Arc<Self> {
         let roots = |action| {
             let patterns: Vec<&Pattern> = authority.effective(FamilyName::FS, action).collect();
             let folders: Vec<String> = patterns
@@ -85,11 +83,11 @@ impl Roots {
                 .chain(exact.into_iter().map(Scope::Exact))
                 .map(|scope| Root {
                     scope,
-                    handle: RefCell::new(None),
+                    handle: Mutex::new(None),
                 })
                 .collect()
         };
-        Rc::new(Roots {
+        Arc::new(Roots {
             read: roots(ActionName::READ),
             write: roots(ActionName::WRITE),
             parent,
@@ -173,7 +171,7 @@ impl Roots {
     fn folder(&self, root: &Root, actions: &[ActionName], folder: &str) -> io::Result<Arc<Dir>> {
         // What is remembered was opened for one action; for several, the way there may be another.
         let remembers = actions.len() == 1;
-        if remembers && let Some(dir) = &*root.handle.borrow() {
+        if remembers && let Some(dir) = &*root.handle() {
             // A folder that was removed has no links left: one made anew under its name is another folder.
             if dir.dir_metadata()?.nlink() > 0 {
                 return Ok(dir.clone());
@@ -194,7 +192,7 @@ impl Roots {
         };
         let dir = Arc::new(dir);
         if remembers {
-            root.handle.replace(Some(dir.clone()));
+            *root.handle() = Some(dir.clone());
         }
         Ok(dir)
     }
@@ -220,6 +218,10 @@ impl Roots {
 }
 
 impl Root {
+    fn handle(&self) -> MutexGuard<'_, Option<Arc<Dir>>> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Of two roots that cover one path, the deeper one is the narrower one.
     fn depth(&self) -> usize {
         match &self.scope {

@@ -14,6 +14,7 @@ pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use crate::runtime::{Bytes, Lasting};
 
 /// How many keys a store is asked for at once.
 const PAGE: usize = 256;
@@ -53,6 +54,9 @@ impl Entries {
         operation: &Operation<'_>,
         work: impl FnOnce(&dyn KvStore) -> Result<T, KvError> + Send + 'static,
     ) -> Result<T, OpError> {
+        let action = operation.action();
+        let over = |hit| capability.over(&hit, ("kv", action.as_str()), operation.resource());
+        let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
         let _turn = self.order.lock().await;
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || work(&*store)).await;
@@ -104,7 +108,11 @@ pub(crate) async fn op_sr_kv_get(
     kv.0.check(&operation, &name)?;
     let entries = entries(&state);
     let found = entries.ask(&kv.0, &operation, move |store| store.get(&key));
-    Ok(match found.await? {
+    let found = found.await?;
+    let size = found.as_ref().map_or(0, KvValue::size);
+    let counted = kv.0.account.bytes(Bytes::Read, size);
+    counted.map_err(|hit| kv.0.over(&hit, ("kv", "read"), &name))?;
+    Ok(match found {
         Some(KvValue::Text(text)) => (Some(text), None),
         Some(KvValue::Bytes(bytes)) => (None, Some(bytes.into())),
         None => (None, None),

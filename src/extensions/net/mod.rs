@@ -12,6 +12,7 @@ use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use crate::runtime::{Bytes, HeldByAll, Lasting, LimitHit};
 
 pub(crate) use self::fetch::NetLimits;
 
@@ -29,6 +30,10 @@ unsafe impl GarbageCollected for NetCapability {
 
 /// A response body that is being received.
 pub(crate) struct ResponseBody {
+    /// It is counted as open.
+    _held: HeldByAll,
+    /// As the guest wrote it.
+    url: String,
     capability: Rc<Capability>,
     body: Rc<tokio::sync::Mutex<Body>>,
 }
@@ -91,6 +96,9 @@ pub(crate) async fn op_sr_net_fetch(
     let request = Request::new(&method, &url, headers, body.map(|body| body.to_vec()), &redirect)?;
     // Decided before anything else happens, and again for every redirect.
     fetch::check(&capability, request.url(), &url)?;
+    let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
+    let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
+    let held = capability.account.begin(Lasting::Handle).map_err(over)?;
     let answer = fetch::follow(&capability, request, &limits);
     let answer = match cancel {
         Some(cancel) => answer
@@ -108,6 +116,8 @@ pub(crate) async fn op_sr_net_fetch(
             answer.headers,
         ))),
         body: RefCell::new(Some(ResponseBody {
+            _held: held,
+            url,
             capability,
             body: Rc::new(tokio::sync::Mutex::new(answer.body)),
         })),
@@ -148,10 +158,17 @@ pub(crate) fn op_sr_net_body(#[cppgc] received: &Received) -> Result<ResponseBod
 #[op2]
 #[buffer]
 pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u8>, OpError> {
-    let capability = body.capability.clone();
+    let (capability, url) = (body.capability.clone(), body.url.clone());
+    let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
     let body = body.body.clone();
+    let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
     let mut body = body.lock().await;
     // A capability that expired meanwhile stops working on what it had begun.
     fetch::check_again(&capability, &body)?;
-    body.next().await
+    let bytes = body.next().await?;
+    capability
+        .account
+        .bytes(Bytes::Fetched, bytes.len())
+        .map_err(over)?;
+    Ok(bytes)
 }

@@ -1,0 +1,287 @@
+// What crosses between the isolates of a program. Values are copied as structured cloning does (HTML, section 2.7), and
+// capabilities become those of the isolate that they arrive in. Functions cross in one direction and one place only: as what a
+// module exports, where the importer gets a function that calls them.
+//
+// The text is JSON: a list of nodes, of which the first is the value. A primitive stands for itself or is ["tag", ...]; an object
+// is ["r", index of its node], so that what is one object here is one object there, in circles too.
+"use strict";
+((globalThis) => {
+  const secure = globalThis.__secure;
+  const { core, ops, families, delegation } = secure;
+  const {
+    isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
+    isWeakSet,
+  } = core;
+  const { freeze, defineProperty, keys, getPrototypeOf } = Object;
+  const { apply } = Reflect;
+  const { parse, stringify } = JSON;
+  const { isArray } = Array;
+  const getter = (prototype, name) => {
+    const { get } = Object.getOwnPropertyDescriptor(prototype, name);
+    return (object) => apply(get, object, []);
+  };
+  const method = (prototype, name) => {
+    const call = prototype[name];
+    return (object, ...args) => apply(call, object, args);
+  };
+  const timeOf = method(Date.prototype, "getTime");
+  const sourceOf = getter(RegExp.prototype, "source");
+  const flagsOf = getter(RegExp.prototype, "flags");
+  const mapEach = method(Map.prototype, "forEach");
+  const setEach = method(Set.prototype, "forEach");
+  const TypedArray = getPrototypeOf(Int8Array);
+  const arrayKind = getter(TypedArray.prototype, Symbol.toStringTag);
+  const arrayBuffer = getter(TypedArray.prototype, "buffer");
+  const arrayOffset = getter(TypedArray.prototype, "byteOffset");
+  const arrayLength = getter(TypedArray.prototype, "length");
+  const viewBuffer = getter(DataView.prototype, "buffer");
+  const viewOffset = getter(DataView.prototype, "byteOffset");
+  const viewLength = getter(DataView.prototype, "byteLength");
+  const NativeDate = Date;
+  const arrayKinds = { __proto__: null };
+  for (
+    const Kind of [
+      Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
+      BigInt64Array, BigUint64Array, globalThis.Float16Array,
+    ]
+  ) if (Kind !== undefined) arrayKinds[Kind.name] = Kind;
+  const errorKinds = { __proto__: null, CapabilityError: secure.CapabilityError };
+  for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
+  for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;
+  // What our own errors say beside their message.
+  const details = ["code", "family", "action", "resource", "module"];
+
+  const own = (object, key, value) => defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  const uncloneable = (what) => new TypeError(`${what} cannot cross to another isolate; data and capabilities can`);
+
+  // The functions that this isolate exports, with the objects that they are methods of.
+  const exported = [];
+
+  /** A parcel with the value. Functions are what a module exports, or nothing that crosses. */
+  const pack = (value, isThrown, withFunctions) => {
+    const nodes = [];
+    const seen = new Map();
+    const pieces = [];
+    const capabilities = [];
+    let size = 0;
+    const primitive = (value) => {
+      switch (typeof value) {
+        case "string":
+        case "boolean":
+          return value;
+        case "undefined":
+          return ["u"];
+        case "bigint":
+          return ["b", String(value)];
+        case "number":
+          return Number.isFinite(value) && !Object.is(value, -0) ? value : ["n", Object.is(value, -0) ? "-0" : String(value)];
+        case "symbol":
+          throw uncloneable("a symbol");
+        default:
+          return value === null ? null : undefined;
+      }
+    };
+    const encode = (value, owner) => {
+      const simple = primitive(value);
+      if (simple !== undefined) return simple;
+      const before = seen.get(value);
+      if (before !== undefined) return ["r", before];
+      const index = nodes.length;
+      seen.set(value, index);
+      nodes.push(null);
+      const node = [];
+      own(nodes, index, node);
+      fill(node, value, owner);
+      return ["r", index];
+    };
+    const add = (node, ...values) => {
+      for (const value of values) own(node, node.length, value);
+    };
+    const buffer = (value) => {
+      const bytes = new Uint8Array(value).slice();
+      add(pieces, bytes);
+      const at = size;
+      size += bytes.length;
+      return [at, bytes.length];
+    };
+    const fill = (node, value, owner) => {
+      if (typeof value === "function") {
+        if (!withFunctions) throw uncloneable("a function");
+        add(exported, [value, owner]);
+        return add(node, "f", exported.length - 1, String(value.name));
+      }
+      for (const family of keys(delegation.chainOf)) {
+        const chain = delegation.chainOf[family](value);
+        if (chain === undefined) continue;
+        add(capabilities, [family, chain, family === "fs" ? delegation.handleOf(value) : null]);
+        return add(node, "c", capabilities.length - 1);
+      }
+      if (isProxy(value)) throw uncloneable("a proxy");
+      if (isArray(value)) {
+        add(node, "a", value.length);
+        for (const key of keys(value)) add(node, [key, encode(value[key], value)]);
+      } else if (isDate(value)) add(node, "d", encode(timeOf(value)));
+      else if (isRegExp(value)) add(node, "x", sourceOf(value), flagsOf(value));
+      else if (isMap(value)) {
+        const entries = [];
+        mapEach(value, (item, key) => add(entries, [key, item]));
+        add(node, "m");
+        for (const [key, item] of entries) add(node, [encode(key), encode(item, value)]);
+      } else if (isSet(value)) {
+        const items = [];
+        setEach(value, (item) => add(items, item));
+        add(node, "s");
+        for (const item of items) add(node, encode(item, value));
+      } else if (isArrayBuffer(value)) add(node, "y", ...buffer(value));
+      else if (isTypedArray(value)) {
+        add(node, "t", arrayKind(value), encode(arrayBuffer(value)), arrayOffset(value), arrayLength(value));
+      } else if (isDataView(value)) add(node, "v", encode(viewBuffer(value)), viewOffset(value), viewLength(value));
+      else if (isNativeError(value)) {
+        const text = (name) => {
+          const found = value[name];
+          return typeof found === "string" ? found : "";
+        };
+        add(node, "e", text("name"), text("message"), Object.hasOwn(value, "cause") ? [encode(value.cause)] : null);
+        for (const name of details) {
+          if (Object.hasOwn(value, name) && typeof value[name] === "string") add(node, [name, value[name]]);
+        }
+      } else if (isPromise(value) || isWeakMap(value) || isWeakSet(value)) throw uncloneable("such an object");
+      else {
+        add(node, "o");
+        for (const key of keys(value)) add(node, [key, encode(value[key], value)]);
+      }
+    };
+    const root = encode(value);
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    const parcel = ops.op_sr_parcel(stringify([root, nodes]), bytes, isThrown);
+    for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
+    return parcel;
+  };
+
+  /** The value in a parcel; `functions` makes what calls the exported function with this number and name. */
+  const unpack = (parcel, functions) => {
+    const [root, nodes] = parse(ops.op_sr_parcel_text(parcel));
+    const bytes = ops.op_sr_parcel_bytes(parcel);
+    const made = [];
+    const decode = (part) => {
+      if (!isArray(part)) return part;
+      const [tag, said] = part;
+      if (tag === "r") return object(said);
+      if (tag === "u") return undefined;
+      if (tag === "b") return BigInt(said);
+      return Number(said);
+    };
+    const object = (index) => {
+      if (Object.hasOwn(made, index)) return made[index];
+      const [tag, ...said] = nodes[index];
+      const is = (value) => {
+        own(made, index, value);
+        return value;
+      };
+      switch (tag) {
+        case "f":
+          return is(functions(said[0], said[1]));
+        case "c": {
+          const family = ops.op_sr_parcel_family(parcel, said[0]);
+          const chain = ops.op_sr_parcel_chain(parcel, said[0]);
+          return is(families[family](chain, family === "fs" ? ops.op_sr_parcel_fs(parcel, said[0]) : undefined));
+        }
+        case "a": {
+          const [length, ...entries] = said;
+          const array = is([]);
+          array.length = length;
+          for (const [key, item] of entries) own(array, key, decode(item));
+          return array;
+        }
+        case "d":
+          return is(new NativeDate(decode(said[0])));
+        case "x":
+          return is(new RegExp(said[0], said[1]));
+        case "m": {
+          const map = is(new Map());
+          for (const [key, item] of said) map.set(decode(key), decode(item));
+          return map;
+        }
+        case "s": {
+          const set = is(new Set());
+          for (const item of said) set.add(decode(item));
+          return set;
+        }
+        case "y":
+          return is(bytes.slice(said[0], said[0] + said[1]).buffer);
+        case "t":
+          return is(new arrayKinds[said[0]](decode(said[1]), said[2], said[3]));
+        case "v":
+          return is(new DataView(decode(said[0]), said[1], said[2]));
+        case "e": {
+          const [name, message, cause, ...more] = said;
+          const error = is(new (errorKinds[name] ?? Error)(message));
+          const hidden = (key, value) => defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
+          if (error.name !== name) hidden("name", name);
+          if (cause !== null) hidden("cause", decode(cause[0]));
+          for (const [key, text] of more) own(error, key, text);
+          return error;
+        }
+        default: {
+          const plain = is({});
+          for (const [key, item] of said) own(plain, key, decode(item));
+          return plain;
+        }
+      }
+    };
+    return decode(root);
+  };
+
+  /** What a module exports, handed to Rust. */
+  const describe = (namespace) => {
+    const names = keys(namespace).sort();
+    const values = { __proto__: null };
+    for (const name of names) values[name] = namespace[name];
+    ops.op_sr_isolate_describe(names, pack(values, false, true));
+  };
+
+  const thrown = (error) => {
+    try {
+      return pack(error, true, false);
+    } catch {
+      return pack(new Error("the error that was thrown cannot cross to another isolate"), true, false);
+    }
+  };
+
+  /** Answers the call with this number. Never throws: what the function throws is the answer. */
+  const serve = async (call) => {
+    let answer;
+    try {
+      const [called, owner] = exported[ops.op_sr_isolate_function(call)];
+      const args = unpack(ops.op_sr_isolate_arguments(call));
+      answer = pack(await apply(called, owner, args), false, false);
+    } catch (error) {
+      answer = thrown(error);
+    }
+    try {
+      ops.op_sr_isolate_answer(call, answer);
+    } catch (error) {
+      ops.op_sr_isolate_answer(call, thrown(error));
+    }
+  };
+
+  /** What the exports of another isolate's module are here: copies, and functions that call theirs. */
+  const remote = (isolate, parcel) =>
+    freeze(unpack(parcel, (number, name) => {
+      const call = { [name]: async (...args) => {
+        const answer = await ops.op_sr_isolate_call(isolate, number, pack(args, false, false));
+        const isThrown = ops.op_sr_parcel_is_thrown(answer);
+        const value = unpack(answer);
+        if (isThrown) throw value;
+        return value;
+      } }[name];
+      return freeze(call);
+    }));
+
+  secure.isolates = { describe, serve, remote };
+})(globalThis);

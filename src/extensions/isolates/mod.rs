@@ -1,0 +1,285 @@
+//! Calls between the isolates of a program: what crosses, and the ops that hand it over.
+//!
+//! Values cross as text and bytes that realm code makes and takes apart (`crossing.js`), capabilities as the authority behind
+//! them. No object, and no handle of an engine, belongs to two isolates.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
+use secure_runtime_capabilities::Authority;
+use tokio::sync::oneshot;
+
+use super::delegation::Chain;
+use super::error::OpError;
+use super::fs::{FsCapability, Roots};
+use super::gate::Gate;
+use crate::modules::Principal;
+use crate::runtime::{Account, Description, Lasting, OnTheWay, Remote};
+
+/// What crosses: a value, without the engine that it was made in.
+#[derive(Default)]
+pub(crate) struct Contents {
+    text: String,
+    bytes: Vec<u8>,
+    capabilities: Vec<Crossing>,
+    /// Whether the value was thrown.
+    is_thrown: bool,
+    /// Counts the bytes while they lie in no isolate.
+    on_the_way: OnTheWay,
+}
+
+/// A capability on its way: all that makes it what it is, and nothing of the isolate that it comes from. Revoking it where
+/// it came from revokes it where it arrives.
+struct Crossing {
+    family: String,
+    principal: Arc<Principal>,
+    authority: Authority,
+    is_revocable: bool,
+    /// What its files are opened beneath.
+    roots: Option<Arc<Roots>>,
+}
+
+/// Contents in the hands of realm code.
+pub(crate) struct Parcel(RefCell<Contents>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Parcel {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Parcel"
+    }
+}
+
+impl Parcel {
+    pub(crate) fn new(contents: Contents) -> Self {
+        Parcel(RefCell::new(contents))
+    }
+}
+
+/// The isolate of another package.
+pub(crate) struct RemotePackage(pub(crate) Arc<Remote>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for RemotePackage {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"RemotePackage"
+    }
+}
+
+/// A call of a function that this isolate exports.
+pub(crate) struct Call {
+    pub(crate) function: u32,
+    pub(crate) arguments: Contents,
+    pub(crate) answer: oneshot::Sender<Contents>,
+    pub(crate) remote: Arc<Remote>,
+}
+
+/// The calls that this isolate has begun to answer, and what it says of a module that it was asked to describe.
+#[derive(Default)]
+pub(crate) struct Requests {
+    next: u32,
+    calls: HashMap<u32, Call>,
+    described: Option<Description>,
+}
+
+impl Requests {
+    /// Keeps the call; what realm code knows it by.
+    pub(crate) fn begin(&mut self, call: Call) -> u32 {
+        self.next = self.next.wrapping_add(1);
+        self.calls.insert(self.next, call);
+        self.next
+    }
+
+    pub(crate) fn take_description(&mut self) -> Option<Description> {
+        self.described.take()
+    }
+}
+
+fn gone() -> OpError {
+    OpError::type_error("this call was answered already")
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_parcel(#[string] text: String, #[buffer] bytes: JsBuffer, is_thrown: bool) -> Parcel {
+    Parcel::new(Contents {
+        text,
+        bytes: bytes.to_vec(),
+        is_thrown,
+        ..Contents::default()
+    })
+}
+
+/// One more capability in the parcel; of an `fs` with the handle that its files are opened beneath.
+#[op2(fast)]
+pub(crate) fn op_sr_parcel_put(
+    #[cppgc] parcel: &Parcel,
+    #[string] family: String,
+    #[cppgc] chain: &Chain,
+    #[cppgc] fs: Option<&FsCapability>,
+) {
+    let capability = &chain.0;
+    parcel.0.borrow_mut().capabilities.push(Crossing {
+        family,
+        principal: capability.principal.clone(),
+        authority: capability.authority.clone(),
+        is_revocable: capability.is_revocable,
+        roots: fs.map(FsCapability::roots),
+    });
+}
+
+#[op2]
+#[string]
+pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> String {
+    std::mem::take(&mut parcel.0.borrow_mut().text)
+}
+
+#[op2]
+#[buffer]
+pub(crate) fn op_sr_parcel_bytes(#[cppgc] parcel: &Parcel) -> Vec<u8> {
+    let mut contents = parcel.0.borrow_mut();
+    contents.on_the_way = OnTheWay::default();
+    std::mem::take(&mut contents.bytes)
+}
+
+#[op2(fast)]
+pub(crate) fn op_sr_parcel_is_thrown(#[cppgc] parcel: &Parcel) -> bool {
+    parcel.0.borrow().is_thrown
+}
+
+fn lost() -> OpError {
+    OpError::type_error("the parcel has no such capability")
+}
+
+#[op2]
+#[string]
+pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -> Result<String, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    Ok(crossing.family.clone())
+}
+
+/// The chain behind a capability that arrived, for this isolate.
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_parcel_chain(
+    state: &OpState,
+    #[cppgc] parcel: &Parcel,
+    #[smi] index: u32,
+) -> Result<Chain, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    Ok(chain(state.borrow::<Rc<Gate>>(), crossing))
+}
+
+fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
+    let (principal, authority) = (&crossing.principal, &crossing.authority);
+    Chain(Rc::new(gate.arrived(
+        principal,
+        authority.clone(),
+        crossing.is_revocable,
+    )))
+}
+
+/// What the files of an `fs` that arrived are opened beneath.
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_parcel_fs(
+    state: &OpState,
+    #[cppgc] parcel: &Parcel,
+    #[smi] index: u32,
+) -> Result<FsCapability, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    let roots = crossing.roots.clone().ok_or_else(lost)?;
+    let Chain(capability) = chain(state.borrow::<Rc<Gate>>(), crossing);
+    Ok(FsCapability::arrived(capability, roots))
+}
+
+/// Calls a function of another isolate; what it gives or throws is in the parcel.
+#[op2]
+#[cppgc]
+pub(crate) async fn op_sr_isolate_call(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] package: &RemotePackage,
+    #[smi] function: u32,
+    #[cppgc] arguments: &Parcel,
+) -> Result<Parcel, OpError> {
+    let remote = package.0.clone();
+    let mut arguments = arguments.0.take();
+    let account = state.borrow().borrow::<Account>().clone();
+    let failed = |(code, message): (&'static str, String)| OpError::system("IsolateError", code, message);
+    let pending = account.begin(Lasting::Pending);
+    let _pending =
+        pending.map_err(|hit| OpError::over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
+    arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
+    remote
+        .call(function, arguments)
+        .await
+        .map(Parcel::new)
+        .map_err(failed)
+}
+
+impl Contents {
+    fn size(&self) -> usize {
+        self.text.len() + self.bytes.len() + self.capabilities.len() * size_of::<Crossing>()
+    }
+}
+
+/// Which function a call is of.
+#[op2(fast)]
+pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Result<u32, OpError> {
+    let requests = state.borrow::<Requests>();
+    let call = requests.calls.get(&call).ok_or_else(gone)?;
+    Ok(call.function)
+}
+
+#[op2]
+#[cppgc]
+pub(crate) fn op_sr_isolate_arguments(state: &mut OpState, #[smi] call: u32) -> Result<Parcel, OpError> {
+    let requests = state.borrow_mut::<Requests>();
+    let call = requests.calls.get_mut(&call).ok_or_else(gone)?;
+    Ok(Parcel::new(std::mem::take(&mut call.arguments)))
+}
+
+/// Answers a call with a parcel.
+///
+/// # Errors
+/// Too much is on its way already: the call can still be answered, with less.
+#[op2(fast)]
+pub(crate) fn op_sr_isolate_answer(
+    state: &mut OpState,
+    #[smi] number: u32,
+    #[cppgc] parcel: &Parcel,
+) -> Result<(), OpError> {
+    let requests = state.borrow_mut::<Requests>();
+    let call = requests.calls.get(&number).ok_or_else(gone)?;
+    let size = parcel.0.borrow().size();
+    let counted = call.remote.send(size);
+    let counted = counted.map_err(|(code, message)| OpError::system("IsolateError", code, message))?;
+    let call = requests.calls.remove(&number).ok_or_else(gone)?;
+    let mut contents = parcel.0.take();
+    contents.on_the_way = counted;
+    // Who asked may be gone.
+    let _ = call.answer.send(contents);
+    Ok(())
+}
+
+/// What a module exports that this isolate was asked to describe.
+#[op2]
+pub(crate) fn op_sr_isolate_describe(
+    state: &mut OpState,
+    #[serde] names: Vec<String>,
+    #[cppgc] parcel: &Parcel,
+) {
+    state.borrow_mut::<Requests>().described = Some(Description {
+        names,
+        values: parcel.0.take(),
+    });
+}

@@ -1,0 +1,72 @@
+//! What the manifest says of packages besides their grants: names that they find, and isolates of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeValue;
+
+use super::ManifestError;
+use super::parse::{Source, Value};
+use crate::modules::ENDOWMENTS;
+
+/// The names beyond the standard's of each package that has some: `globals = ["…"]`.
+pub(super) fn globals(
+    source: &Source<'_>,
+    packages: Option<&Value<'_>>,
+) -> Result<BTreeMap<String, Vec<String>>, ManifestError> {
+    let mut all = BTreeMap::new();
+    for (package, value) in values(source, packages, "globals")? {
+        let DeValue::Array(list) = value.get_ref() else {
+            let hint = "write globals = [\"fetch\"]".to_owned();
+            return Err(source.error(value.span(), "globals are a list of names", hint));
+        };
+        let mut names = BTreeSet::new();
+        for value in list {
+            let name = source.string(value, "a global")?;
+            if !ENDOWMENTS.contains(&name) {
+                let hint = format!("known here: {}", ENDOWMENTS.join(", "));
+                return Err(source.error(value.span(), format!("{name:?} cannot be given"), hint));
+            }
+            names.insert(name.to_owned());
+        }
+        if !names.is_empty() {
+            all.insert(package, names.into_iter().collect());
+        }
+    }
+    Ok(all)
+}
+
+/// The packages with `isolate = true`.
+pub(super) fn isolated(
+    source: &Source<'_>,
+    packages: Option<&Value<'_>>,
+) -> Result<BTreeSet<String>, ManifestError> {
+    let mut isolated = BTreeSet::new();
+    for (package, value) in values(source, packages, "isolate")? {
+        match value.get_ref() {
+            DeValue::Boolean(true) => drop(isolated.insert(package)),
+            DeValue::Boolean(false) => {}
+            _ => return Err(source.error(value.span(), "isolate is true or false", None)),
+        }
+    }
+    Ok(isolated)
+}
+
+/// The values of this key, by package.
+fn values<'v, 'a>(
+    source: &Source<'_>,
+    packages: Option<&'v Value<'a>>,
+    wanted: &str,
+) -> Result<Vec<(String, &'v Value<'a>)>, ManifestError> {
+    let mut found = Vec::new();
+    let Some(packages) = packages else {
+        return Ok(found);
+    };
+    for (name, value) in source.table(packages, "[packages]")? {
+        for (key, value) in source.table(value, &format!("[packages.{:?}]", name.get_ref()))? {
+            if key.get_ref() == wanted {
+                found.push((name.get_ref().to_string(), value));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,358 @@
+//! Stopping isolates: a run's registry of them, the brake of each, and the watchdog of its times.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use deno_core::v8;
+
+use super::limits::{Limit, LimitHit, Unit};
+
+/// How often the watchdog looks at the processor time.
+const CPU_TICK: Duration = Duration::from_millis(20);
+
+/// How often a run that is to end is told so again.
+const BRAKE_TICK: Duration = Duration::from_millis(1);
+
+/// How long a run that is to end is waited for. What does not notice in this time does not notice at all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why isolates were stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The host asked for it; or the program of a package's isolate is over.
+    Asked,
+    Limit(LimitHit),
+}
+
+/// Stops one isolate from outside: running code is terminated, and a waiting event loop is woken.
+#[derive(Clone)]
+pub(crate) struct Brake(Arc<Parts>);
+
+struct Parts {
+    /// Why. What is said first stays.
+    reason: OnceLock<Stopped>,
+    isolate: v8::IsolateHandle,
+    wake: tokio::sync::Notify,
+    finished: AtomicBool,
+    pulled: AtomicBool,
+    clock: ThreadClock,
+    /// Says how the isolate ended, where its own thread cannot; called once, or more often with the same.
+    give_up: Box<dyn Fn(&Stopped) + Send + Sync>,
+}
+
+impl Brake {
+    /// The brake of the isolate that runs on this thread.
+    pub(crate) fn new(
+        isolate: v8::IsolateHandle,
+        give_up: impl Fn(&Stopped) + Send + Sync + 'static,
+    ) -> Self {
+        Brake(Arc::new(Parts {
+            reason: OnceLock::new(),
+            isolate,
+            wake: tokio::sync::Notify::new(),
+            finished: AtomicBool::new(false),
+            pulled: AtomicBool::new(false),
+            clock: ThreadClock::of_this_thread(),
+            give_up: Box::new(give_up),
+        }))
+    }
+
+    /// Why it was stopped, if it was.
+    pub(crate) fn reason(&self) -> Option<&Stopped> {
+        self.0.reason.get()
+    }
+
+    /// Comes back when the isolate is to end.
+    pub(crate) async fn pulled(&self) {
+        self.0.wake.notified().await;
+    }
+
+    /// From now on nobody may stop the isolate any more: it is going.
+    pub(crate) fn finish(&self) {
+        self.0.finished.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends the isolate, as often as it takes: a termination that comes while deno_core makes the error object of a failed
+    /// operation is swallowed there, and a guest that does nothing but fail would outlive a single one.
+    pub(crate) fn pull(&self, why: Stopped) {
+        if self.0.finished.load(Ordering::SeqCst) {
+            return;
+        }
+        let _ = self.0.reason.set(why);
+        self.press();
+        if self.0.pulled.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let brake = self.clone();
+        let again = move || {
+            let pulled = Instant::now();
+            let mut has_given_up = false;
+            while !brake.0.finished.load(Ordering::SeqCst) {
+                thread::sleep(BRAKE_TICK);
+                brake.press();
+                if !has_given_up && pulled.elapsed() >= PATIENCE {
+                    has_given_up = true;
+                    brake.give_up();
+                }
+            }
+        };
+        // Should there be no thread, the first attempt has to do.
+        let _ = thread::Builder::new()
+            .name("secure-runtime-brake".to_owned())
+            .spawn(again);
+    }
+
+    /// Says how the isolate ended, though its thread goes on until it notices.
+    fn give_up(&self) {
+        if let Some(why) = self.reason() {
+            (self.0.give_up)(why);
+        }
+    }
+
+    /// Called on the isolate's own thread where it can neither go on nor unwind: says how the run ended, and never
+    /// returns. The thread and its memory are lost until the process ends, which is the least of what is left to choose
+    /// from: the engine would take memory without limit, or abort the process.
+    pub(crate) fn abandon(&self) -> ! {
+        self.finish();
+        self.give_up();
+        loop {
+            thread::park();
+        }
+    }
+
+    fn press(&self) {
+        if !self.0.finished.load(Ordering::SeqCst) {
+            self.0.isolate.terminate_execution();
+            self.0.wake.notify_one();
+        }
+    }
+}
+
+/// The isolates of one run, the program's own and those of its packages.
+#[derive(Default)]
+pub(crate) struct Run {
+    brakes: Mutex<Vec<Brake>>,
+    stopped: OnceLock<Stopped>,
+}
+
+impl Run {
+    /// One more isolate. Where the run was stopped already, so is this one.
+    pub(crate) fn enter(&self, brake: &Brake) {
+        self.brakes().push(brake.clone());
+        if let Some(why) = self.stopped.get() {
+            brake.pull(why.clone());
+        }
+    }
+
+    /// Stops all isolates of the run.
+    pub(crate) fn stop(&self, why: &Stopped) {
+        let _ = self.stopped.set(why.clone());
+        for brake in self.brakes().iter() {
+            brake.pull(why.clone());
+        }
+    }
+
+    /// The processor time of all isolates together.
+    fn processor_time(&self) -> Duration {
+        self.brakes().iter().map(|brake| brake.0.clock.used()).sum()
+    }
+
+    /// The limit that ended one of the isolates, where this is the text of an error that says so.
+    pub(crate) fn hit_of(&self, error: &str) -> Option<LimitHit> {
+        let brakes = self.brakes();
+        let mut hits = brakes.iter().filter_map(|brake| match brake.reason() {
+            Some(Stopped::Limit(hit)) => Some(hit),
+            _ => None,
+        });
+        hits.find(|hit| error.ends_with(&hit.to_string())).cloned()
+    }
+
+    fn brakes(&self) -> std::sync::MutexGuard<'_, Vec<Brake>> {
+        self.brakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The runs of one runtime that are under way.
+#[derive(Default)]
+pub(crate) struct Running {
+    next: AtomicU64,
+    runs: Mutex<HashMap<u64, Arc<Run>>>,
+}
+
+impl Running {
+    fn runs(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Run>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops every run.
+    pub(crate) fn stop(&self) {
+        let runs: Vec<Arc<Run>> = self.runs().values().cloned().collect();
+        for run in runs {
+            run.stop(&Stopped::Asked);
+        }
+    }
+}
+
+/// A run that is under way. When it ends, also by a panic, its packages' isolates are told to end, and nobody may stop it any
+/// more.
+pub(crate) struct UnderWay {
+    running: Arc<Running>,
+    id: u64,
+    run: Arc<Run>,
+}
+
+impl UnderWay {
+    pub(crate) fn begin(running: &Arc<Running>, run: &Arc<Run>) -> Self {
+        let id = running.next.fetch_add(1, Ordering::SeqCst);
+        running.runs().insert(id, run.clone());
+        UnderWay {
+            running: running.clone(),
+            id,
+            run: run.clone(),
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.running.runs().remove(&self.id);
+        self.run.stop(&Stopped::Asked);
+    }
+}
+
+/// The times that one unit may use.
+pub(crate) struct Times {
+    pub(crate) unit: Unit,
+    pub(crate) wall: Option<Duration>,
+    pub(crate) cpu: Option<Duration>,
+}
+
+/// Watches the times of a program or of a package's isolate; ends with it.
+pub(crate) struct Watchdog {
+    _end: Option<mpsc::Sender<()>>,
+}
+
+impl Watchdog {
+    /// Watches a whole run.
+    pub(crate) fn of_run(times: Times, run: &Arc<Run>) -> std::io::Result<Self> {
+        let (measured, stopped) = (run.clone(), run.clone());
+        Watchdog::start(
+            times,
+            move || measured.processor_time(),
+            move |why| stopped.stop(&why),
+        )
+    }
+
+    /// Watches one isolate.
+    pub(crate) fn of_isolate(times: Times, brake: &Brake) -> std::io::Result<Self> {
+        let (measured, stopped) = (brake.clone(), brake.clone());
+        Watchdog::start(
+            times,
+            move || measured.0.clock.used(),
+            move |why| stopped.pull(why),
+        )
+    }
+
+    fn start(
+        times: Times,
+        used: impl Fn() -> Duration + Send + 'static,
+        stop: impl Fn(Stopped) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let Times { unit, wall, cpu } = times;
+        if wall.is_none() && cpu.is_none() {
+            return Ok(Watchdog { _end: None });
+        }
+        if cpu.is_some() && !ThreadClock::of_this_thread().is_readable() {
+            return Err(std::io::Error::other(
+                "the processor time limit cannot be held: /proc/thread-self/schedstat is not readable",
+            ));
+        }
+        let (end, ended) = mpsc::channel();
+        let started = Instant::now();
+        thread::Builder::new()
+            .name("secure-runtime-watchdog".to_owned())
+            .spawn(move || {
+                loop {
+                    let left = wall.map(|wall| wall.saturating_sub(started.elapsed()));
+                    let wait = match (left, cpu) {
+                        (Some(left), Some(_)) => left.min(CPU_TICK),
+                        (Some(left), None) => left,
+                        (None, _) => CPU_TICK,
+                    };
+                    if !matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+                        return;
+                    }
+                    let wall_hit = wall.filter(|wall| started.elapsed() >= *wall).map(Limit::Wall);
+                    let hit = wall_hit.or_else(|| cpu.filter(|cpu| used() >= *cpu).map(Limit::Cpu));
+                    if let Some(limit) = hit {
+                        return stop(Stopped::Limit(LimitHit { unit, limit }));
+                    }
+                }
+            })?;
+        Ok(Watchdog { _end: Some(end) })
+    }
+}
+
+/// The processor time of one thread, readable from others.
+struct ThreadClock {
+    #[cfg(target_os = "linux")]
+    schedstat: Option<std::path::PathBuf>,
+    #[cfg(target_os = "linux")]
+    at_start: u64,
+    /// What was read last: a thread that is gone used what it had used.
+    last: AtomicU64,
+}
+
+#[cfg(target_os = "linux")]
+impl ThreadClock {
+    fn of_this_thread() -> Self {
+        // proc(5): the first field is the time spent on a processor, in nanoseconds.
+        let own = std::fs::read_link("/proc/thread-self").ok();
+        let schedstat = own.map(|own| std::path::Path::new("/proc").join(own).join("schedstat"));
+        let mut clock = ThreadClock {
+            schedstat,
+            at_start: 0,
+            last: AtomicU64::new(0),
+        };
+        clock.at_start = clock.nanoseconds().unwrap_or(0);
+        clock
+    }
+
+    fn nanoseconds(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(self.schedstat.as_ref()?).ok()?;
+        text.split_ascii_whitespace().next()?.parse().ok()
+    }
+
+    fn is_readable(&self) -> bool {
+        self.nanoseconds().is_some()
+    }
+
+    fn used(&self) -> Duration {
+        let used = self
+            .nanoseconds()
+            .map_or(0, |now| now.saturating_sub(self.at_start));
+        let before = self.last.fetch_max(used, Ordering::Relaxed);
+        Duration::from_nanos(used.max(before))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl ThreadClock {
+    fn of_this_thread() -> Self {
+        ThreadClock {
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn is_readable(&self) -> bool {
+        false
+    }
+
+    fn used(&self) -> Duration {
+        Duration::from_nanos(self.last.load(Ordering::Relaxed))
+    }
+}

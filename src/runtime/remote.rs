@@ -1,0 +1,318 @@
+//! Packages in isolates of their own, as the other isolates of the program see them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secure_runtime_loaders::{Graph, ModuleKind};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::brake::Stopped;
+use super::isolate::{self, Shared};
+use super::limits::LimitHit;
+use super::thread;
+use crate::extensions::{Call, Contents};
+
+/// The isolate of one package.
+pub(crate) struct Remote {
+    /// The package's name.
+    pub(crate) package: String,
+    requests: mpsc::UnboundedSender<Request>,
+    ended: watch::Sender<Option<Ended>>,
+    /// Bytes of arguments and results that nobody took yet: they lie in no isolate's heap.
+    on_the_way: Arc<AtomicU64>,
+    most_on_the_way: u64,
+}
+
+/// What is asked of a package's isolate.
+pub(crate) enum Request {
+    /// What the module with this index exports; the answer may be the error that it threw.
+    Describe {
+        module: u32,
+        answer: oneshot::Sender<Result<Description, String>>,
+    },
+    Call(Call),
+}
+
+/// What a module exports: its names in order, and the values under them.
+pub(crate) struct Description {
+    pub(crate) names: Vec<String>,
+    pub(crate) values: Contents,
+}
+
+/// What a package's isolate is made with.
+pub(super) struct Served {
+    pub(super) remote: Arc<Remote>,
+    pub(super) requests: mpsc::UnboundedReceiver<Request>,
+}
+
+/// How an isolate ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The program is over, or the host stopped it.
+    Stopped,
+    Limit(LimitHit),
+    /// An error was not caught in it.
+    Uncaught(String),
+    /// The engine did not do what it should.
+    Fault(String),
+}
+
+impl From<&Stopped> for Ended {
+    fn from(why: &Stopped) -> Self {
+        match why {
+            Stopped::Asked => Ended::Stopped,
+            Stopped::Limit(hit) => Ended::Limit(hit.clone()),
+        }
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(why: Stopped) -> Self {
+        Ended::from(&why)
+    }
+}
+
+/// Bytes on their way between two isolates, counted until somebody took them.
+#[derive(Default)]
+pub(crate) struct OnTheWay(Option<(Arc<AtomicU64>, u64)>);
+
+impl Drop for OnTheWay {
+    fn drop(&mut self) {
+        if let Some((counter, bytes)) = &self.0 {
+            counter.fetch_sub(*bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Remote {
+    /// Says how the isolate ended; what is said first counts.
+    pub(crate) fn end(&self, how: Ended) {
+        self.ended.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            ended.get_or_insert(how);
+            is_first
+        });
+    }
+
+    /// The error that everybody gets who asks an isolate that ended: code and message.
+    fn failure(&self, how: &Ended) -> (&'static str, String) {
+        let package = &self.package;
+        match how {
+            Ended::Stopped => (
+                "stopped",
+                format!("package {package} was stopped with its program"),
+            ),
+            Ended::Limit(hit) => ("limit", hit.to_string()),
+            Ended::Uncaught(error) => (
+                "failed",
+                format!("the isolate of package {package} ended by an error that was not caught: {error}"),
+            ),
+            Ended::Fault(fault) => (
+                "failed",
+                format!("the isolate of package {package} failed: {fault}"),
+            ),
+        }
+    }
+
+    /// Counts bytes that are handed over.
+    ///
+    /// # Errors
+    /// More are on their way already than the heap of the program may have.
+    pub(crate) fn send(&self, bytes: usize) -> Result<OnTheWay, (&'static str, String)> {
+        let bytes = bytes as u64;
+        let before = self.on_the_way.fetch_add(bytes, Ordering::Relaxed);
+        let counted = OnTheWay(Some((self.on_the_way.clone(), bytes)));
+        if before.saturating_add(bytes) <= self.most_on_the_way {
+            return Ok(counted);
+        }
+        Err((
+            "limit",
+            format!(
+                "more than {} of arguments and results are on their way to or from package {}: wait for some calls before the next",
+                bytesize::ByteSize(self.most_on_the_way).display().iec(),
+                self.package
+            ),
+        ))
+    }
+
+    /// What the module exports.
+    ///
+    /// # Errors
+    /// The isolate ended: code and message. Within: the error that the module threw.
+    pub(crate) async fn describe(
+        &self,
+        module: u32,
+    ) -> Result<Result<Description, String>, (&'static str, String)> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Describe { module, answer }, answered).await
+    }
+
+    /// Calls a function; the result, or what it threw.
+    ///
+    /// # Errors
+    /// The isolate ended: code and message.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        function: u32,
+        arguments: Contents,
+    ) -> Result<Contents, (&'static str, String)> {
+        let (answer, answered) = oneshot::channel();
+        let call = Call {
+            function,
+            arguments,
+            answer,
+            remote: self.clone(),
+        };
+        self.ask(Request::Call(call), answered).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: Request,
+        answered: oneshot::Receiver<T>,
+    ) -> Result<T, (&'static str, String)> {
+        let mut ended = self.ended.subscribe();
+        // Where nobody receives any more, it has ended, or is about to say so.
+        let _ = self.requests.send(request);
+        let answer = async {
+            match answered.await {
+                Ok(answer) => answer,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer),
+            how = ended.wait_for(Option::is_some) => {
+                let how = how.ok().and_then(|how| how.clone()).unwrap_or(Ended::Stopped);
+                Err(self.failure(&how))
+            }
+        }
+    }
+}
+
+/// The isolates of one program's packages.
+#[derive(Default)]
+pub(crate) struct Remotes(Mutex<BTreeMap<u32, Arc<Remote>>>);
+
+impl Remotes {
+    /// The isolate of this package.
+    pub(crate) fn of(&self, package: u32) -> Option<Arc<Remote>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&package)
+            .cloned()
+    }
+
+    /// Starts the isolates of all packages that have one, before somebody needs them.
+    ///
+    /// # Errors
+    /// There is no thread for one.
+    pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+        for (package, index) in shared.graph.packages().iter().zip(0..) {
+            if !package.isolate {
+                continue;
+            }
+            let (sender, requests) = mpsc::unbounded_channel();
+            let remote = Arc::new(Remote {
+                package: package.name.clone(),
+                requests: sender,
+                ended: watch::Sender::new(None),
+                on_the_way: Arc::default(),
+                most_on_the_way: shared.limits.heap,
+            });
+            shared
+                .remotes
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(index, remote.clone());
+            let shared = shared.clone();
+            thread::spawn(Box::new(move || {
+                let served = Served {
+                    remote: remote.clone(),
+                    requests,
+                };
+                // A panic of the engine's bindings ends this isolate and nothing else.
+                let ended = panic::catch_unwind(AssertUnwindSafe(|| isolate::serve(&shared, index, served)));
+                remote.end(match ended {
+                    Ok(Ok(())) => Ended::Stopped,
+                    Ok(Err(error)) => Ended::Fault(error.to_string()),
+                    Err(_) => Ended::Fault("its thread panicked".to_owned()),
+                });
+            }))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the values of such a module come from an isolate: the others are data, which every isolate has for itself.
+pub(crate) fn runs_code(kind: ModuleKind) -> bool {
+    matches!(kind, ModuleKind::JavaScript | ModuleKind::Wasm)
+}
+
+/// Packages in isolates of their own of which each waits for the next one's modules before its own are evaluated, and the last
+/// for the first's; by their names.
+pub(super) fn cycle(graph: &Graph) -> Option<Vec<String>> {
+    let isolated = |package: u32| graph.package(package).is_some_and(|package| package.isolate);
+    // What each isolate imports from others: through all modules that it loads for itself.
+    let mut imports: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for (unit, _) in (0..).zip(graph.packages()).filter(|(unit, _)| isolated(*unit)) {
+        let mut others = BTreeSet::new();
+        let all = graph.modules().iter().filter(|module| module.package == unit);
+        let mut queue: Vec<_> = all.collect();
+        let mut seen: BTreeSet<&str> = queue.iter().map(|module| module.name.as_str()).collect();
+        while let Some(module) = queue.pop() {
+            for target in module.imports.values().filter_map(|target| graph.module(*target)) {
+                if isolated(target.package) && target.package != unit && runs_code(target.kind) {
+                    others.insert(target.package);
+                } else if seen.insert(&target.name) {
+                    queue.push(target);
+                }
+            }
+        }
+        imports.insert(unit, others);
+    }
+    let name = |unit: &u32| {
+        graph
+            .package(*unit)
+            .map(|package| package.name.clone())
+            .unwrap_or_default()
+    };
+    let mut done = BTreeSet::new();
+    for unit in imports.keys() {
+        let mut path = Vec::new();
+        if let Some(cycle) = walk(*unit, &imports, &mut path, &mut done) {
+            return Some(cycle.iter().map(name).collect());
+        }
+    }
+    None
+}
+
+fn walk(
+    unit: u32,
+    imports: &BTreeMap<u32, BTreeSet<u32>>,
+    path: &mut Vec<u32>,
+    done: &mut BTreeSet<u32>,
+) -> Option<Vec<u32>> {
+    if let Some(from) = path.iter().position(|before| *before == unit) {
+        let mut cycle = path.split_off(from);
+        cycle.push(unit);
+        return Some(cycle);
+    }
+    if done.contains(&unit) {
+        return None;
+    }
+    path.push(unit);
+    for next in imports.get(&unit).into_iter().flatten() {
+        if let Some(cycle) = walk(*next, imports, path, done) {
+            return Some(cycle);
+        }
+    }
+    path.pop();
+    done.insert(unit);
+    None
+}
