@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use secure_runtime::{Exit, Limit, LimitHit, Limits, OpenOptions, Program, Runtime};
+use secure_runtime::{
+    Exit, Limit, LimitHit, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime, Unit,
+};
 
 use crate::support::Scene;
 
@@ -215,5 +217,163 @@ fn limits_that_cannot_be_held_are_refused() {
             ..Limits::default()
         })
         .is_ok()
+    );
+}
+
+/// A program whose package `p` may read `data/` and use no more than `quotas`; the program no more than `of_program`.
+fn quota_run(package: &str, main: &str, quotas: Quotas, of_program: Quotas) -> crate::support::Ran {
+    let manifest = "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n[grants]\nfs.read = [\"./data/**\"]\nclock = \"1ms\"\nkv.read = [\"*\"]\n[packages.p.grants]\nfs.read = [\"./data/**\"]\nclock = \"1ms\"\nkv.read = [\"*\"]\n";
+    let of_package = PackageLimits {
+        quotas,
+        ..PackageLimits::default()
+    };
+    Scene::new()
+        .file("secure.toml", manifest)
+        .file("p/index.js", package)
+        .file("data/a.txt", "0123456789")
+        .file("main.js", main)
+        .limits(Limits {
+            wall: Some(Duration::from_secs(50)),
+            quotas: of_program,
+            packages: [("p".to_owned(), of_package)].into(),
+            ..Limits::default()
+        })
+        .run(&[])
+}
+
+/// RUN-55, RUN-56: each quota is refused once it is exceeded, to that package and to nobody else; it is named with its owner and
+/// figure; what stays within it goes through.
+#[test]
+fn a_quota_stops_the_package_that_has_it() {
+    let none = Quotas::default;
+    let cases = [
+        (
+            Quotas {
+                operations: Some(20),
+                ..none()
+            },
+            "for (let i = 0; i < 20; i++) clock.now();",
+            "for (let i = 0; i < 500; i++) clock.now();",
+            "limit of 20 operations a second",
+        ),
+        (
+            Quotas {
+                handles: Some(2),
+                ..none()
+            },
+            "for (let i = 0; i < 9; i++) { const f = await fs.open('data/a.txt'); f.close(); }",
+            "const open = []; for (let i = 0; i < 3; i++) open.push(await fs.open('data/a.txt'));",
+            "limit of 2 open handles",
+        ),
+        (
+            Quotas {
+                pending: Some(4),
+                ..none()
+            },
+            "for (let i = 0; i < 9; i++) await Promise.all([fs.stat('data/a.txt'), fs.stat('data/a.txt')]);",
+            "const all = []; for (let i = 0; i < 2000; i++) all.push(fs.stat('data/a.txt')); await Promise.all(all);",
+            "limit of 4 pending operations",
+        ),
+        (
+            Quotas {
+                output: Some(100),
+                ..none()
+            },
+            "console.log('a');",
+            "for (let i = 0; i < 100; i++) console.log('a');",
+            "output limit of 100 B",
+        ),
+        (
+            Quotas {
+                read: Some(25),
+                ..none()
+            },
+            "await fs.readFile('data/a.txt'); await fs.readTextFile('data/a.txt');",
+            "await fs.readFile('data/a.txt'); await fs.readTextFile('data/a.txt'); const f = await fs.open('data/a.txt'); await f.read(new Uint8Array(9));",
+            "limit of 25 B read",
+        ),
+    ];
+    for (quotas, within, beyond, message) in cases {
+        let package = format!(
+            "import {{ clock, fs }} from 'cap:self';
+            export const within = async () => {{ {within} }};
+            export const beyond = async () => {{ {beyond} }};
+            export const after = async () => {{ await fs.stat('data/a.txt'); }};"
+        );
+        let main = "import { within, beyond, after } from 'p';
+            import { fs } from 'cap:self';
+            await within();
+            const tried = async (call) => { try { await call(); return 'went through'; } catch (e) { return `${e.name} ${e.code} ${e.message.split(': ').pop()}`; } };
+            console.log(await tried(beyond));
+            console.log(await tried(after));
+            console.log(await tried(() => fs.stat('data/a.txt')));";
+        let ran = quota_run(&package, main, quotas.clone(), none()).completed();
+        let lines: Vec<&str> = ran.out.lines().rev().take(3).collect();
+        let refused = format!("CapabilityError limit package p hit its {message}");
+        assert_eq!(
+            lines,
+            ["went through", &refused, &refused],
+            "{message}: {}",
+            ran.out
+        );
+        // The program's own quota of the same kind ends the program.
+        let main = "import { beyond } from 'p'; try { await beyond(); } catch {} for (;;) await new Promise((r) => setTimeout(r, 10));";
+        let ran = quota_run(&package, main, none(), quotas);
+        match ran.exit {
+            Ok(Exit::Limit(hit)) => assert_eq!(hit.to_string(), format!("the program hit its {message}")),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+}
+
+/// RUN-55: a quota that nobody caught ends the program with the limit, not as a denial.
+#[test]
+fn an_uncaught_quota_is_a_limit() {
+    let quotas = Quotas {
+        operations: Some(3),
+        ..Quotas::default()
+    };
+    let package = "import { clock } from 'cap:self'; export const go = () => { for (;;) clock.now(); };";
+    let ran = quota_run(
+        package,
+        "import { go } from 'p'; go();",
+        quotas,
+        Quotas::default(),
+    );
+    match ran.exit {
+        Ok(Exit::Limit(hit)) => {
+            assert_eq!(hit.unit, Unit::Package("p".to_owned()));
+            assert_eq!(hit.limit, Limit::Operations(3));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// RUN-55: timers are counted while they are set: firing and clearing one makes room.
+#[test]
+fn timers_are_counted_while_they_are_set() {
+    let limits = || Limits {
+        quotas: Quotas {
+            timers: Some(10),
+            ..Quotas::default()
+        },
+        ..wall()
+    };
+    let fine = "for (let i = 0; i < 50; i++) { clearTimeout(setTimeout(() => {}, 1000)); clearInterval(setInterval(() => {}, 1000)); }
+        for (let i = 0; i < 30; i++) await new Promise((r) => setTimeout(r, 0));
+        const t = setTimeout(() => {}, 0); clearTimeout(t); clearTimeout(t); clearTimeout(t);
+        for (let i = 0; i < 10; i++) setTimeout(() => {}, 0);";
+    let exit = with(fine, limits());
+    assert!(matches!(exit, Exit::Completed), "{exit:?}");
+    let exit = with("for (;;) setTimeout(() => {}, 1000);", limits());
+    assert!(
+        matches!(
+            exit,
+            Exit::Limit(LimitHit {
+                limit: Limit::Timers(10),
+                ..
+            })
+        ),
+        "{exit:?}"
     );
 }

@@ -14,6 +14,7 @@ mod delegation;
 mod fs;
 mod guest;
 mod imports;
+mod isolates;
 mod kv;
 mod limits;
 mod matrix;

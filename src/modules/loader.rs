@@ -20,6 +20,8 @@ use crate::runtime::{Remote, Remotes, runs_code};
 
 /// An empty module, for what QuickJS's bindings take for an import.
 const NOTHING: &str = "cap:nothing";
+/// Who imports what the host loads, as the engine says it: the name of no module.
+const HOST: &str = ".";
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
     pub(super) graph: Arc<Graph>,
@@ -35,6 +37,8 @@ pub(crate) struct GraphLoader {
     /// The package whose isolate this is; 0 is the program itself.
     package: u32,
     remotes: Arc<Remotes>,
+    /// The module that the host loads now, which nobody imports.
+    asked: RefCell<Option<ModuleSpecifier>>,
     /// What modules of other isolates export: the names, and once each the values.
     described: Rc<RefCell<HashMap<u32, (Vec<String>, Option<Contents>)>>>,
 }
@@ -84,6 +88,7 @@ impl GraphLoader {
             names: RefCell::default(),
             package,
             remotes,
+            asked: RefCell::default(),
             described: Rc::default(),
         }))
     }
@@ -102,8 +107,14 @@ impl GraphLoader {
     }
 
     /// The URL of the module with this index, which runs in this isolate.
-    pub(crate) fn own_url(&self, module: u32) -> Option<ModuleSpecifier> {
+    pub(super) fn own_url(&self, module: u32) -> Option<ModuleSpecifier> {
         self.urls.get(module as usize).cloned()
+    }
+
+    /// The URL of the module with this index, which the host is about to load.
+    pub(crate) fn ask(&self, module: u32) -> Option<ModuleSpecifier> {
+        self.asked.replace(self.own_url(module));
+        self.own_url(module)
     }
 
     /// The other isolate that the module runs in, where it does.
@@ -210,6 +221,12 @@ impl ModuleLoader for GraphLoader {
         // One of our own modules imports the value that it stands for. Nobody else can name that value.
         if self.own(referrer).is_some_and(|own| own.value_url() == specifier) {
             return parse_url(specifier);
+        }
+        if let Some(asked) = &*self.asked.borrow()
+            && referrer == HOST
+            && asked.as_str() == specifier
+        {
+            return Ok(asked.clone());
         }
         let Some(from) = self.by_url.get(referrer) else {
             return Err(refused(format!(

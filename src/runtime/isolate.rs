@@ -275,6 +275,12 @@ async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Resul
     });
     isolate.stopped_by(&brake, unit.clone(), heap);
     shared.meters.stop_isolate(&name, &brake);
+    isolate
+        .js
+        .op_state()
+        .borrow_mut()
+        .borrow_mut::<Requests>()
+        .until(&brake);
     shared.run.enter(&brake);
     let times = Times {
         unit: unit.clone(),
@@ -341,7 +347,7 @@ async fn answer_requests(
 
 /// Loads a module of the package.
 async fn load(isolate: &mut Isolate, module: u32) -> Result<deno_core::ModuleId, CoreError> {
-    let url = isolate.loader.own_url(module);
+    let url = isolate.loader.ask(module);
     let url = url.ok_or_else(|| JsErrorBox::type_error("there is no such module"))?;
     isolate.js.load_side_es_module(&url).await
 }

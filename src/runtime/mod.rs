@@ -24,6 +24,7 @@ pub use self::builder::{BuildError, Builder};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtError};
 
+pub(crate) use self::brake::Brake;
 pub(crate) use self::isolate::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};

@@ -98,11 +98,12 @@
       for (const value of values) own(node, node.length, value);
     };
     const buffer = (value) => {
-      const bytes = new Uint8Array(value).slice();
-      add(pieces, bytes);
+      const { length } = new Uint8Array(value);
+      // A view of what is there now: copied once, below. What shrinks until then is zeros.
       const at = size;
-      size += bytes.length;
-      return [at, bytes.length];
+      add(pieces, [new Uint8Array(value, 0, length), at]);
+      size += length;
+      return [at, length];
     };
     const fill = (node, value, owner) => {
       if (typeof value === "function") {
@@ -153,11 +154,7 @@
     };
     const root = encode(value);
     const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
+    for (const [piece, at] of pieces) bytes.set(piece, at);
     const parcel = ops.op_sr_parcel(stringify([root, nodes]), bytes, isThrown);
     for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
     return parcel;

@@ -17,7 +17,7 @@ use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
 use crate::modules::Principal;
-use crate::runtime::{Account, Description, Lasting, OnTheWay, Remote};
+use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
 
 /// What crosses: a value, without the engine that it was made in.
 #[derive(Default)]
@@ -86,6 +86,7 @@ pub(crate) struct Requests {
     next: u32,
     calls: HashMap<u32, Call>,
     described: Option<Description>,
+    brake: Option<Brake>,
 }
 
 impl Requests {
@@ -94,6 +95,11 @@ impl Requests {
         self.next = self.next.wrapping_add(1);
         self.calls.insert(self.next, call);
         self.next
+    }
+
+    /// Answers nobody once this stopped the isolate: what guests were torn out of is no answer.
+    pub(crate) fn until(&mut self, brake: &Brake) {
+        self.brake = Some(brake.clone());
     }
 
     pub(crate) fn take_description(&mut self) -> Option<Description> {
@@ -259,6 +265,13 @@ pub(crate) fn op_sr_isolate_answer(
     #[cppgc] parcel: &Parcel,
 ) -> Result<(), OpError> {
     let requests = state.borrow_mut::<Requests>();
+    let is_stopped = requests
+        .brake
+        .as_ref()
+        .is_some_and(|brake| brake.reason().is_some());
+    if is_stopped {
+        return Err(gone());
+    }
     let call = requests.calls.get(&number).ok_or_else(gone)?;
     let size = parcel.0.borrow().size();
     let counted = call.remote.send(size);
