@@ -45,6 +45,7 @@ mod review;
 mod revocation;
 mod runtime;
 mod signatures;
+mod wall;
 
 pub use audit::{AuditRecord, Sealed, Verdict};
 pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
@@ -56,3 +57,4 @@ pub use runtime::{
     PackageLimits, Quotas, RunError, Runtime, Stop, UncaughtError, Unit,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
+pub use wall::{Wall, WallError, WallReport, WallSupport};

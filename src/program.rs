@@ -31,6 +31,8 @@ pub struct Program {
     limits: Limits,
     was_locked: bool,
     warnings: Vec<String>,
+    local_store: Option<PathBuf>,
+    other_stores: Vec<StorePlace>,
 }
 
 /// How to open a program.
@@ -240,6 +242,17 @@ impl Program {
         options: &OpenOptions,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Program, ProgramError> {
+        let mut program = Program::of_path(path, options, progress).await?;
+        program.local_store = options.local_store.clone();
+        program.other_stores = options.stores.clone();
+        Ok(program)
+    }
+
+    async fn of_path(
+        path: &Path,
+        options: &OpenOptions,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Program, ProgramError> {
         let folder = Manifest::folder_of(path);
         if folder.is_dir() {
             let manifest = Manifest::read(&folder)?;
@@ -295,6 +308,8 @@ impl Program {
             limits: manifest.limits,
             was_locked: true,
             warnings: store.distrusted().iter().map(ToString::to_string).collect(),
+            local_store: None,
+            other_stores: Vec::new(),
         })
     }
 
@@ -355,6 +370,8 @@ impl Program {
             limits,
             was_locked: false,
             warnings: locked.warnings.iter().map(ToString::to_string).collect(),
+            local_store: None,
+            other_stores: Vec::new(),
         }
     }
 
@@ -372,6 +389,11 @@ impl Program {
     /// from the stores that it was opened with.
     pub fn store(&self) -> Arc<dyn Store> {
         self.modules.clone()
+    }
+
+    /// The local store that the program was opened with, and the others.
+    pub(crate) fn stores(&self) -> (Option<&Path>, &[StorePlace]) {
+        (self.local_store.as_deref(), &self.other_stores)
     }
 
     /// The limits that the manifest sets.

@@ -24,4 +24,5 @@ mod revocations;
 mod support;
 mod transformed;
 mod typescript;
+mod wall;
 mod wasm;

@@ -13,7 +13,9 @@ use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
 
 use super::text;
-use crate::{BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError};
+use crate::{
+    BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError, WallError,
+};
 
 /// The exit codes, besides 0. They are a contract: spec/cli.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,13 @@ impl From<RunError> for Failure {
                 .with_help("`secure-runtime token attest request` begins an attestation"),
             _ => Failure::bug(error.to_string()),
         }
+    }
+}
+
+impl From<WallError> for Failure {
+    fn from(error: WallError) -> Self {
+        Failure::usage(format!("the second wall: {error}"))
+            .with_help("run it with --wall off to do without, where that is acceptable")
     }
 }
 

@@ -15,7 +15,7 @@ use super::text::{self, Working};
 use crate::extensions::SEAL;
 use crate::{
     AuditRecord, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError,
-    Unit,
+    Unit, Wall,
 };
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,21 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     store_tokens: StoreTokens,
+
+    /// Whether the process confines itself to what the program was granted, besides deciding every operation
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    wall: WallChoice,
+}
+
+/// When the second wall is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum WallChoice {
+    /// With what this kernel has to build it of
+    Auto,
+    /// Whole, or the program is not run
+    Required,
+    /// Not at all
+    Off,
 }
 
 /// Most lines of a stack trace that are shown.
@@ -73,8 +88,12 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     for warning in program.warnings() {
         text::warn(warning);
     }
-    let manifest_folder = Manifest::folder_of(&arguments.program);
-    if !program.was_locked() && manifest_folder.is_dir() {
+    // Read now: behind the wall it may be out of reach, and what explains a denial must not depend on that.
+    let manifest = match Manifest::folder_of(&arguments.program) {
+        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
+        _ => None,
+    };
+    if !program.was_locked() && manifest.is_some() {
         text::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
     }
 
@@ -108,6 +127,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(revocations) = &context.revocations {
         builder = builder.revocations(revocations.clone());
     }
+    enter_wall(arguments.wall, &program, presented.as_ref())?;
     // Until the program has ended.
     let _fresh = match presented.and_then(|presented| presented.revocations) {
         Some(feed) => Some(keep_fresh(feed)?),
@@ -129,7 +149,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     match outcome.exit {
         Exit::Completed => Ok(()),
         Exit::Uncaught(error) => Err(uncaught(&error)),
-        Exit::Denied(report, error) => Err(denied(&report, &error, arguments, &program, &context)?),
+        Exit::Denied(report, error) => Err(denied(&report, &error, manifest.as_ref(), &program, &context)?),
         Exit::Limit(hit) => Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
         Exit::Stopped => Err(Failure::new(Code::Limit, "the program was stopped")),
     }
@@ -158,8 +178,37 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
     })
 }
 
+/// Confines the process to what the program was granted. What is open by now (the audit file, standard input and output)
+/// stays open.
+fn enter_wall(choice: WallChoice, program: &Program, presented: Option<&Presented>) -> Result<(), Failure> {
+    if choice == WallChoice::Off {
+        return Ok(());
+    }
+    let support = Wall::support();
+    if choice == WallChoice::Required && !support.lacks().is_empty() {
+        return Err(
+            Failure::usage(format!("--wall required: this kernel has {support}"))
+                .help("run it on a newer Linux kernel that has Landlock, or with --wall auto"),
+        );
+    }
+    let mut wall = Wall::new().program(program, presented.map(|presented| &presented.token))?;
+    if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
+        wall = wall.revocations(feed);
+    }
+    wall.enter()?;
+    Ok(())
+}
+
 fn uncaught(error: &UncaughtError) -> Failure {
-    Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)))
+    let failure = Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)));
+    // As `OpError::system` words it.
+    if error.message.ends_with("the operating system refuses it") {
+        return failure.with_help(
+            "if it is granted and the user may do it, the second wall refuses it: what was granted was replaced, removed or \
+             not there when the program started; grant its folder, or see whether --wall off changes it",
+        );
+    }
+    failure
 }
 
 /// The guest's words, none of which can pass for ours: further lines of a message are marked.
@@ -176,7 +225,7 @@ fn shown(error: &UncaughtError) -> String {
 fn denied(
     report: &DenialReport,
     error: &UncaughtError,
-    arguments: &Arguments,
+    manifest: Option<&Manifest>,
     program: &Program,
     context: &AdviceContext,
 ) -> Result<Failure, Failure> {
@@ -192,17 +241,13 @@ fn denied(
             "seal what still allows something and cannot be revoked, in a program that runs with --token",
         ));
     }
-    let manifest = match Manifest::folder_of(&arguments.program) {
-        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
-        _ => None,
-    };
     let advice = Advice {
         module: &report.module,
         package: &report.package,
         operation: &report.operation,
         authority: &report.authority,
         block_names: &report.block_names,
-        manifest: manifest.as_ref(),
+        manifest,
         is_locked: program.was_locked(),
         base: &project::base_of(program.base())?,
         context,

@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use secure_runtime_capabilities::{MAX_REVOCATION_LIST, PublicKey, RevocationError, Revocations};
 use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::files::{FileError, FolderLock, read_regular, write_atomic};
+use url::Url;
 
 pub use self::refresher::Refresher;
 use self::source::Source;
@@ -218,6 +219,15 @@ impl RevocationFeed {
             *self.seen() = Some(hash);
         }
         Ok(self.number() != before)
+    }
+
+    /// What is reached while lists are looked for: the file or the address, and the file that the newest is kept in.
+    pub(crate) fn places(&self) -> (Option<&Path>, Option<&Url>, Option<&Path>) {
+        let (file, address) = match &self.source {
+            Source::File(path) => (Some(path.as_path()), None),
+            Source::Http(url) => (None, Some(url)),
+        };
+        (file, address, self.kept.as_deref())
     }
 
     /// The newest list's number.

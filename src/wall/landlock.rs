@@ -1,0 +1,117 @@
+//! Files, folders and TCP ports: Landlock.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
+    RestrictSelf, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
+
+use super::plan::{OWN_THREADS, Plan, Rule};
+use super::{WallError, threads};
+
+/// The newest interface whose every access right is held back. What an older kernel does not know is left out.
+const NEWEST: ABI = ABI::V7;
+
+impl From<RulesetError> for WallError {
+    fn from(error: RulesetError) -> Self {
+        WallError::Landlock(error.to_string())
+    }
+}
+
+/// The version of the kernel's interface; None where there is no Landlock.
+pub(super) fn version() -> Option<u32> {
+    // Nothing is confined by asking: this is a set of flags without any rule.
+    let status = RestrictSelf::default().no_new_privs(false).apply().ok()?.landlock;
+    number(status)
+}
+
+fn number(status: LandlockStatus) -> Option<u32> {
+    match status {
+        LandlockStatus::Available {
+            effective_abi,
+            kernel_abi,
+        } => u32::try_from(kernel_abi.unwrap_or(effective_abi as i32)).ok(),
+        _ => None,
+    }
+}
+
+/// Confines all threads. Gives the interface's version, the number of other threads, and the folders that are wider than
+/// what is granted.
+pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), WallError> {
+    let (rules, wider) = plan.rules();
+    let ports = plan.connect_ports();
+    let mut ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::from_all(NEWEST))?;
+    if ports.is_some() {
+        ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+    }
+    let mut created = ruleset.create()?;
+    for rule in &rules {
+        created = allow(created, rule)?;
+    }
+    for port in ports.into_iter().flatten() {
+        created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
+    for port in plan.listen_ports() {
+        created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    let copy = created
+        .try_clone()
+        .map_err(|error| WallError::Landlock(error.to_string()))?;
+    let other_threads = match Option::<OwnedFd>::from(copy) {
+        Some(rules) => threads::confine_others(&rules)?,
+        None => 0,
+    };
+    if let Ok(folder) = PathFd::new(OWN_THREADS) {
+        // The kernel makes such folders when they are looked at, and forgets them, with the rule, when memory is short: one
+        // that is open is kept.
+        std::mem::forget(folder);
+    }
+    let status = created.restrict_self()?;
+    Ok((number(status.landlock), other_threads, wider))
+}
+
+fn allow(created: RulesetCreated, rule: &Rule) -> Result<RulesetCreated, RulesetError> {
+    // What is gone by now, or may not even be looked at, needs no rule.
+    let Ok(thing) = PathFd::new(&rule.path) else {
+        return Ok(created);
+    };
+    let rights = rights(rule, rule.path.is_dir());
+    if rights.is_empty() {
+        return Ok(created);
+    }
+    created.add_rule(PathBeneath::new(thing, rights))
+}
+
+/// Neither executing, nor making links, devices, sockets or pipes is ever among them: no operation does.
+fn rights(rule: &Rule, is_folder: bool) -> BitFlags<AccessFs> {
+    let mut rights = BitFlags::EMPTY;
+    if rule.access.read {
+        rights |= match (is_folder, rule.below) {
+            (true, true) => AccessFs::ReadFile | AccessFs::ReadDir,
+            (true, false) => AccessFs::ReadDir.into(),
+            (false, _) => AccessFs::ReadFile.into(),
+        };
+    }
+    if rule.access.write {
+        let file = AccessFs::WriteFile | AccessFs::Truncate;
+        rights |= match (is_folder, rule.below) {
+            (true, true) => {
+                // A folder is listed to be removed with its content.
+                file | AccessFs::ReadDir
+                    | AccessFs::MakeReg
+                    | AccessFs::MakeDir
+                    | AccessFs::RemoveFile
+                    | AccessFs::RemoveDir
+                    | AccessFs::Refer
+            }
+            (true, false) => BitFlags::EMPTY,
+            (false, _) => file,
+        };
+    }
+    rights
+}

@@ -1,0 +1,353 @@
+//! What a process must reach: the union of its programs' grants, and what the runtime itself opens while they run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use secure_runtime_capabilities::{
+    ActionName, Authority, Base, Families, FamilyName, Origin, Pattern, Token,
+};
+use url::Url;
+
+use crate::modules::LinkPlan;
+use crate::program::{self, Program};
+use crate::revocation::RevocationFeed;
+
+/// More ports than this are not listed one by one: all are let through.
+const MOST_PORTS: usize = 4096;
+
+/// What the engines, the C library and the standard library read whatever runs: random bytes, time zones, how many
+/// processors there are, and (for the processor limit) what the process's own threads have used. Nothing of it tells about
+/// this machine's users, or what the process does not know.
+const ALWAYS_READ: [&str; 8] = [
+    OWN_THREADS,
+    "/dev/urandom",
+    "/proc/self/cgroup",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+];
+
+/// The folder of the process's threads.
+pub(super) const OWN_THREADS: &str = "/proc/self/task";
+
+/// What it takes to look up names: the resolver's settings, and the libraries that it loads as these say.
+const RESOLVER_READS: [&str; 10] = [
+    "/etc/resolv.conf",
+    "/run/systemd/resolve",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ld.so.cache",
+    "/lib",
+    "/usr/lib",
+];
+
+/// The port of name servers: long answers come over TCP.
+const NAME_SERVER: u16 = 53;
+
+/// What may be done with a path and, where it is a folder, with everything below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Access {
+    pub(super) read: bool,
+    pub(super) write: bool,
+}
+
+impl Access {
+    const READ: Access = Access {
+        read: true,
+        write: false,
+    };
+    const WRITE: Access = Access {
+        read: false,
+        write: true,
+    };
+
+    fn add(&mut self, other: Access) {
+        self.read |= other.read;
+        self.write |= other.write;
+    }
+}
+
+/// What is let through.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// By path, and by whether it stands for everything below it, too.
+    paths: BTreeMap<(PathBuf, bool), Access>,
+    connect: Vec<RangeInclusive<u16>>,
+    listen: BTreeSet<u16>,
+}
+
+/// A rule about something that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) path: PathBuf,
+    pub(super) access: Access,
+    /// Whether the path stands for everything below it. A folder that does not is listed only.
+    pub(super) below: bool,
+}
+
+impl Plan {
+    /// Adds what the program may do at the most.
+    pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), String> {
+        let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
+        let linked = LinkPlan::new(program.graph(), token, &Families::builtin(), &base);
+        let linked = linked.map_err(|error| error.to_string())?;
+        self.authority(linked.ceiling());
+        let imports = linked.ceiling().effective(FamilyName::MODULE, ActionName::IMPORT);
+        if imports.len() > 0 {
+            self.stores(program);
+        }
+        Ok(())
+    }
+
+    fn authority(&mut self, authority: &Authority) {
+        for (action, access) in [
+            (ActionName::READ, Access::READ),
+            (ActionName::WRITE, Access::WRITE),
+        ] {
+            for pattern in authority.effective(FamilyName::FS, action) {
+                self.scope(pattern, access);
+            }
+        }
+        for pattern in authority.effective(FamilyName::NET, ActionName::CONNECT) {
+            match pattern {
+                Pattern::Endpoint(endpoint) => self.connect(endpoint.first(), endpoint.last()),
+                Pattern::Exact(origin) => {
+                    if let Ok(origin) = Origin::parse(origin) {
+                        self.connect(origin.port(), origin.port());
+                    }
+                }
+                // Of no family of connections.
+                Pattern::Affix { .. } => {}
+            }
+        }
+    }
+
+    fn scope(&mut self, pattern: &Pattern, access: Access) {
+        match pattern {
+            Pattern::Exact(path) => self.add(PathBuf::from(path), false, access),
+            Pattern::Affix { prefix, .. } => {
+                // What a text begins with that does not end at a name is some of what is in the folder above.
+                let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let folder = if folder.is_empty() { "/" } else { folder };
+                self.add(PathBuf::from(folder), true, access);
+            }
+            Pattern::Endpoint(_) => {}
+        }
+    }
+
+    /// What is added while the program runs comes from the stores that it was opened with, and is kept in the local one.
+    fn stores(&mut self, program: &Program) {
+        let (local, others) = program.stores();
+        if let Some(folder) = local {
+            self.read(folder);
+            self.write(folder);
+        }
+        for place in others {
+            match Url::parse(&place.place).ok().filter(|_| place.is_address()) {
+                Some(url) => self.address(&url),
+                None => self.read(Path::new(&place.place)),
+            }
+        }
+    }
+
+    /// A newer list is another file under the same name, hence a rule about the folder.
+    pub(super) fn revocations(&mut self, feed: &RevocationFeed) {
+        let (source, address, kept) = feed.places();
+        if let Some(folder) = source.and_then(Path::parent) {
+            self.read(folder);
+        }
+        if let Some(url) = address {
+            self.address(url);
+        }
+        if let Some(folder) = kept.and_then(Path::parent) {
+            self.read(folder);
+            self.write(folder);
+        }
+    }
+
+    fn address(&mut self, url: &Url) {
+        if let Some(port) = url.port_or_known_default() {
+            self.connect(port, port);
+        }
+    }
+
+    pub(super) fn read(&mut self, path: &Path) {
+        self.add(absolute(path), true, Access::READ);
+    }
+
+    pub(super) fn write(&mut self, path: &Path) {
+        self.add(absolute(path), true, Access::WRITE);
+    }
+
+    fn add(&mut self, path: PathBuf, below: bool, access: Access) {
+        self.paths.entry((path, below)).or_default().add(access);
+    }
+
+    pub(super) fn connect(&mut self, first: u16, last: u16) {
+        self.connect.push(first..=last);
+    }
+
+    pub(super) fn listen(&mut self, port: u16) {
+        self.listen.insert(port);
+    }
+
+    /// Whether there are connections at all.
+    pub(super) fn connects(&self) -> bool {
+        !self.connect.is_empty()
+    }
+
+    /// The ports that may be connected to, one by one; None: all.
+    pub(super) fn connect_ports(&self) -> Option<BTreeSet<u16>> {
+        let mut ports = BTreeSet::new();
+        for range in &self.connect {
+            if range.len() > MOST_PORTS {
+                return None;
+            }
+            ports.extend(range.clone());
+        }
+        if self.connects() {
+            ports.insert(NAME_SERVER);
+        }
+        (ports.len() <= MOST_PORTS).then_some(ports)
+    }
+
+    /// The ports that may be listened at.
+    pub(super) fn listen_ports(&self) -> &BTreeSet<u16> {
+        &self.listen
+    }
+
+    /// The rules about what exists, and the folders among them that are wider than what is granted.
+    ///
+    /// The kernel's rules are about things, not about names. For what does not exist there is none; where it may be made,
+    /// there must be one about its folder. What may only be read and is not there stays unreadable: a rule about its folder
+    /// would show all that is beside it. Nor is there ever a rule about `/` that nobody asked for.
+    pub(super) fn rules(&self) -> (Vec<Rule>, Vec<PathBuf>) {
+        let mut rules = Vec::new();
+        let mut wider = BTreeMap::<PathBuf, Access>::new();
+        for ((path, below), access) in &self.paths {
+            match path.symlink_metadata() {
+                // A scope that is one path is not followed at its end, so that a link there leads nowhere.
+                Ok(metadata) if !below && metadata.is_symlink() => {}
+                Ok(_) => rules.push(Rule {
+                    path: path.clone(),
+                    access: *access,
+                    below: *below,
+                }),
+                Err(_) if access.write => {
+                    let folder = path.parent().filter(|folder| folder.parent().is_some());
+                    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+                        wider.entry(folder.to_owned()).or_default().add(*access);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        let folders = wider.keys().cloned().collect();
+        rules.extend(wider.into_iter().map(|(path, access)| Rule {
+            path,
+            access,
+            below: true,
+        }));
+        let resolver: &[&str] = if self.connects() { &RESOLVER_READS } else { &[] };
+        rules.extend(ALWAYS_READ.iter().chain(resolver).map(|path| Rule {
+            path: PathBuf::from(path),
+            access: Access::READ,
+            below: true,
+        }));
+        (rules, folders)
+    }
+}
+
+/// The path, wherever the process is later.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use secure_runtime_capabilities::Block;
+
+    use super::*;
+
+    fn plan(base: &str, grants: &[&str]) -> Plan {
+        let (families, base) = (Families::builtin(), Base::new(base).unwrap());
+        let rights = families.parse_grants(grants.iter().copied(), &base).unwrap();
+        let mut plan = Plan::default();
+        plan.authority(&Authority::new(Block::of(rights)).unwrap());
+        plan
+    }
+
+    fn ours(plan: &Plan) -> (Vec<Rule>, Vec<PathBuf>) {
+        let (rules, wider) = plan.rules();
+        let always = |rule: &Rule| {
+            ALWAYS_READ
+                .iter()
+                .chain(&RESOLVER_READS)
+                .any(|path| rule.path == Path::new(path))
+        };
+        (rules.into_iter().filter(|rule| !always(rule)).collect(), wider)
+    }
+
+    /// WALL-3, WALL-5.
+    #[test]
+    fn rules_are_about_what_exists_and_about_folders_where_something_may_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("data")).unwrap();
+        std::fs::create_dir_all(base.join("logs")).unwrap();
+        std::fs::write(base.join("one.txt"), "1").unwrap();
+        std::os::unix::fs::symlink("one.txt", base.join("link.txt")).unwrap();
+        let rule = |path: &str, read, write, below| Rule {
+            path: base.join(path),
+            access: Access { read, write },
+            below,
+        };
+        let plan = plan(
+            base.to_str().unwrap(),
+            &[
+                "fs.read=./data/**",
+                "fs.write=./data/**",
+                "fs.read=./one.txt",
+                "fs.read=./link.txt",
+                "fs.read=./missing.txt",
+                "fs.read=./missing/**",
+                "fs.write=./logs/today.txt",
+                "fs.write=./nowhere/at/all.txt",
+                "fs.write=/made-by-a-test-and-by-nobody",
+            ],
+        );
+        let (rules, wider) = ours(&plan);
+        assert_eq!(
+            rules,
+            [
+                rule("data", true, true, false),
+                rule("data", true, true, true),
+                rule("one.txt", true, false, false),
+                rule("logs", false, true, true),
+            ]
+        );
+        assert_eq!(wider, [base.join("logs")]);
+    }
+
+    /// WALL-4.
+    #[test]
+    fn ports_are_those_of_the_grants_and_of_name_servers() {
+        let ports = |grants: &[&str]| plan("/srv", grants).connect_ports();
+        assert_eq!(ports(&["fs.read=./x"]), Some(BTreeSet::new()));
+        assert_eq!(
+            ports(&[
+                "net.connect=https://example.com",
+                "net.connect=tcp://10.0.0.0/8:5000-5002"
+            ]),
+            Some(BTreeSet::from([53, 443, 5000, 5001, 5002]))
+        );
+        assert_eq!(ports(&["net.connect=tcp://example.com:1-65535"]), None);
+        assert!(!plan("/srv", &["fs.read=./x"]).connects());
+    }
+}
