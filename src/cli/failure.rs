@@ -90,6 +90,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, without what to do.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
     pub(super) fn code(&self) -> Code {
         self.code
     }

@@ -4,6 +4,7 @@
 //! returns the text for standard output, so that one place writes it, escaped. `spec/cli.md` is the promise.
 
 mod advice;
+mod doctor;
 mod explain;
 mod failure;
 mod graph;
@@ -73,6 +74,8 @@ enum Command {
     Token(token::Command),
     /// Say why an operation is or would be denied, block by block, and the smallest change that allows it
     Explain(explain::Arguments),
+    /// Say whether programs can be run here, and what guards them
+    Doctor(doctor::Arguments),
 }
 
 /// `0.1.0 (V8 15.0.1)`
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::key(&command),
         Command::Token(command) => token::token(&command),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
     };
     match done.and_then(|output| print(&output)) {
         Ok(()) => ExitCode::SUCCESS,

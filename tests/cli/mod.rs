@@ -4,6 +4,7 @@ mod additions;
 mod advice;
 mod commands;
 mod delegation;
+mod doctor;
 mod exit_codes;
 mod flips;
 mod malformed;
@@ -129,6 +130,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("advice.rs"),
         include_str!("commands.rs"),
         include_str!("delegation.rs"),
+        include_str!("doctor.rs"),
         include_str!("exit_codes.rs"),
         include_str!("flips.rs"),
         include_str!("malformed.rs"),
@@ -150,5 +152,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 31);
+    assert_eq!(count, 33);
 }

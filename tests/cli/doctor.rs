@@ -1,0 +1,86 @@
+//! `doctor`, and how `run` is told about the second wall.
+
+use secure_runtime::Wall;
+use serde_json::Value;
+
+use super::{command, greeting, has_run, secure_runtime, store};
+use crate::support::Scene;
+
+fn states(scene: &Scene, code: i32) -> Vec<(String, String, String)> {
+    let done = secure_runtime(scene, &["doctor", "--json"]);
+    assert_eq!(done.code, Some(code), "{done:#?}");
+    let found: Value = serde_json::from_str(&done.out).unwrap();
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let findings = found.as_array().unwrap().iter();
+    findings
+        .map(|finding| {
+            (
+                text(finding, "what"),
+                text(finding, "state"),
+                text(finding, "found"),
+            )
+        })
+        .collect()
+}
+
+fn of<'a>(states: &'a [(String, String, String)], what: &str) -> (&'a str, &'a str) {
+    let found = states.iter().find(|state| state.0 == what);
+    found
+        .map(|(_, state, found)| (state.as_str(), found.as_str()))
+        .unwrap()
+}
+
+/// CLI-33.
+#[test]
+fn doctor_says_what_it_found() {
+    let scene = greeting();
+    let found = states(&scene, 0);
+    assert_eq!(of(&found, "engine").0, "good");
+    assert_eq!(of(&found, "local store").0, "good");
+    assert!(of(&found, "local store").1.contains("not made yet"), "{found:?}");
+    let wall = Wall::support();
+    let state = if wall.lacks().is_empty() {
+        "good"
+    } else {
+        "lacking"
+    };
+    assert_eq!(of(&found, "second wall"), (state, wall.to_string().as_str()));
+
+    secure_runtime(&scene, &["lock"]).success();
+    let said = secure_runtime(&scene, &["doctor"]).success();
+    let line = said.lines().find(|line| line.starts_with("local store")).unwrap();
+    assert!(line.contains("good") && line.contains("4 blobs"), "{line}");
+}
+
+/// CLI-33: what is bad is told with everything else, and ends it with 2.
+#[test]
+fn doctor_ends_with_2_where_programs_cannot_be_run() {
+    let scene = greeting();
+    std::fs::write(store(&scene), "a file").unwrap();
+    let found = states(&scene, 2);
+    assert_eq!(of(&found, "local store").0, "bad");
+    assert_eq!(of(&found, "engine").0, "good");
+    let said = secure_runtime(&scene, &["doctor"]).failure_with_hint(2);
+    assert!(said.contains("local store"), "{said}");
+}
+
+/// CLI-32.
+#[test]
+fn run_takes_the_wall_as_it_is_told() {
+    for choice in ["auto", "off"] {
+        let scene = greeting();
+        secure_runtime(&scene, &["run", "--wall", choice]).success();
+        assert!(has_run(&scene));
+    }
+    let scene = greeting();
+    let done = secure_runtime(&scene, &["run", "--wall", "required"]);
+    if Wall::support().lacks().is_empty() {
+        done.success();
+        assert!(has_run(&scene));
+    } else {
+        done.failure_with_hint(2);
+        assert!(!has_run(&scene));
+    }
+    let mut nonsense = command(&scene, &["run", "--wall", "maybe"]);
+    assert_eq!(nonsense.output().unwrap().status.code(), Some(2));
+}
