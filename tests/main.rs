@@ -19,6 +19,7 @@ mod kv;
 mod limits;
 mod matrix;
 mod net;
+mod permits;
 mod realm;
 mod revocations;
 mod support;

@@ -40,4 +40,5 @@
     throw new TypeError('seal needs a capability, such as `fs` from "cap:self"');
   };
   secure.seal = seal;
+  secure.named["%seal%"] = seal;
 })(globalThis);

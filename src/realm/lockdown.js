@@ -5,8 +5,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, families, seal, CapabilityError } = secure;
-  const permits = new Set(secure.permits);
+  const { core, ops, families, named, seal, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -47,12 +46,16 @@
     const prototype = getPrototypeOf(sample);
     const original = prototype.constructor;
     forbidden.add(original);
-    const name = original.name;
+    const { name } = original;
     const tamed = { [name]: function () { refuse(`${name}()`); } }[name];
     defineProperty(tamed, "prototype", { value: prototype, writable: false, enumerable: false, configurable: false });
     defineProperty(prototype, "constructor", hidden(tamed));
-    if (name === "Function") install("Function", tamed);
-    else setPrototypeOf(tamed, globalThis.Function);
+    if (name === "Function") {
+      install("Function", tamed);
+    } else {
+      setPrototypeOf(tamed, globalThis.Function);
+      named[`%${name}%`] = tamed;
+    }
   }
   install("eval", { eval: () => refuse("eval()") }.eval);
 
@@ -135,22 +138,20 @@
   // ---- WebAssembly ---------------------------------------------------------------------------------------------
   // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
   // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
-  const wasmErrors = [];
-  const wasmPrototypes = [];
   const { WebAssembly } = globalThis;
   if (WebAssembly !== undefined) {
     for (const key of ownKeys(WebAssembly)) {
       const { value } = getOwnPropertyDescriptor(WebAssembly, key);
       if (typeof value !== "function") continue;
-      if (value.prototype instanceof Error) {
-        // What a trap throws: these make errors and nothing else.
-        wasmErrors.push(value);
+      if (["LinkError", "RuntimeError"].includes(key)) {
+        // What wrong imports and traps throw: these make errors and nothing else.
+        named[`%WebAssembly.${key}%`] = value;
         continue;
       }
       forbidden.add(value);
       if (value.prototype === undefined) continue;
       delete value.prototype.constructor;
-      wasmPrototypes.push(value.prototype);
+      if (key === "Memory" || key === "Table") named[`%WebAssembly.${key}.prototype%`] = value.prototype;
     }
   }
   const { Module: WasmModule, Instance: WasmInstance } = WebAssembly ?? {};
@@ -158,24 +159,9 @@
   // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
   const wasmGlobal = getOwnPropertyDescriptor(WebAssembly?.Global?.prototype ?? {}, "value")?.get;
 
-  // ---- remove what is not permitted -----------------------------------------------------------------------------
+  // ---- what no permit list can name -----------------------------------------------------------------------------
   delete globalThis.__secure;
   delete globalThis.__web;
-  for (const key of ownKeys(globalThis)) {
-    if (typeof key === "string" && permits.has(key)) continue;
-    if (key === Symbol.toStringTag) continue;
-    if (!Reflect.deleteProperty(globalThis, key)) {
-      throw new Error(`the realm cannot be locked: global ${String(key)} is not permitted and cannot be removed`);
-    }
-  }
-  // RegExp.$1 and its kin carry the last match from module to module.
-  for (const key of ownKeys(RegExp)) {
-    if (typeof key === "string" && !["length", "name", "prototype", "escape"].includes(key)) delete RegExp[key];
-  }
-  // Turns any regular expression into another, a frozen one too.
-  delete RegExp.prototype.compile;
-  // A hook that would hand out call sites.
-  if (Object.hasOwn(Error, "prepareStackTrace")) delete Error.prepareStackTrace;
   // QuickJS: an accessor, whose setter works on a frozen Error too. V8's is a value, and without it there are no traces.
   if (getOwnPropertyDescriptor(Error, "stackTraceLimit")?.set !== undefined) delete Error.stackTraceLimit;
 
@@ -189,23 +175,33 @@
   };
 
   // ---- everything reachable -------------------------------------------------------------------------------------
-  // Without frames: V8 would parse all of this anew to say where in it.
+  const asyncGenerator = (async function* () {})();
+  Object.assign(named, {
+    "%GlobalPrototype%": getPrototypeOf(globalThis),
+    "%TypedArray%": getPrototypeOf(Int8Array),
+    "%AsyncIteratorPrototype%": getPrototypeOf(getPrototypeOf(getPrototypeOf(asyncGenerator))),
+    "%ArrayIteratorPrototype%": getPrototypeOf([].values()),
+    "%MapIteratorPrototype%": getPrototypeOf(new Map().values()),
+    "%SetIteratorPrototype%": getPrototypeOf(new Set().values()),
+    "%StringIteratorPrototype%": getPrototypeOf(""[Symbol.iterator]()),
+    "%RegExpStringIteratorPrototype%": getPrototypeOf("".matchAll(/./g)),
+    "%IteratorHelperPrototype%": getPrototypeOf([].values().map((value) => value)),
+    "%WrapForValidIteratorPrototype%": getPrototypeOf(Iterator.from({ next() {} })),
+    "%ThrowTypeError%": getOwnPropertyDescriptor((function () { return arguments; })(), "callee").get,
+    "%EventTarget%": getPrototypeOf(web.AbortSignal),
+    "%Event%": web.Event,
+    "%DOMException%": web.DOMException,
+    "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
+  });
+  // On V8, errors have accessors of their own for `stack`. Without frames: V8 would parse all of this anew to say where in it.
   const { stackTraceLimit } = Error;
   if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
-  const sampleError = new Error("sample");
+  const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(new Error("sample"), "stack") ?? {};
   if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
-  const asyncGenerator = (async function* () {})();
-  const samples = [
-    sampleError, asyncGenerator,
-    ...functionKinds, (function* () {})(), [][Symbol.iterator](), new Map().entries(), new Set().entries(),
-    ""[Symbol.iterator](), "".matchAll(/./g), getPrototypeOf(Int8Array), new Proxy({}, {}), Promise.resolve(),
-    (function () { return arguments; })(),
-  ];
-  if (typeof Iterator === "function") {
-    samples.push(Iterator.from({ next() { return { done: true }; } }), [].values().map((value) => value));
-  }
-  // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is frozen when the first
-  // ones are made, before anybody gets them.
+  if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });
+  // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is settled when the
+  // first ones are made, before anybody gets them.
+  let settle;
   if (globalThis.Intl?.Segmenter) {
     const { prototype } = Intl.Segmenter;
     const realSegment = prototype.segment;
@@ -216,80 +212,14 @@
         if (isFirst) {
           isFirst = false;
           const kind = getPrototypeOf(segments);
-          frozen(getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
-          frozen(kind);
+          settle("%SegmentIteratorPrototype%", getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
+          settle("%SegmentsPrototype%", kind);
         }
         return segments;
       },
     }.segment));
   }
-  const roots = [
-    globalThis, CapabilityError, seal, ...secure.classes, ...wasmErrors, ...wasmPrototypes, ...samples,
-  ];
-  for (const value of Object.values(families)) roots.push(value);
-  for (const value of Object.values(web)) roots.push(value);
-
-  const seen = new Set();
-  const queue = [];
-  const visit = (value) => {
-    if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) return;
-    if (forbidden.has(value)) throw new Error("the realm cannot be locked: an evaluator is still reachable");
-    seen.add(value);
-    queue.push(value);
-  };
-  for (const root of roots) visit(root);
-  for (let at = 0; at < queue.length; at++) {
-    const value = queue[at];
-    visit(getPrototypeOf(value));
-    for (const key of ownKeys(value)) {
-      const descriptor = getOwnPropertyDescriptor(value, key);
-      if (descriptor === undefined) continue;
-      visit(descriptor.value);
-      visit(descriptor.get);
-      visit(descriptor.set);
-    }
-  }
-
-  // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
-  // these; an accessor whose setter defines an own property gives them what they had.
-  const repair = (owner, keys) => {
-    for (const key of keys) {
-      const descriptor = getOwnPropertyDescriptor(owner, key);
-      if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
-      const { value, enumerable } = descriptor;
-      // Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.
-      const { get, set } = {
-        get() {
-          return value;
-        },
-        set(replacement) {
-          if (this === owner || this === null || (typeof this !== "object" && typeof this !== "function")) {
-            throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
-          }
-          if (Object.hasOwn(this, key)) this[key] = replacement;
-          else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
-        },
-      };
-      visit(get);
-      visit(set);
-      defineProperty(owner, key, { get, set, enumerable, configurable: true });
-    }
-  };
-  repair(Object.prototype, ["toString", "toLocaleString", "valueOf", "hasOwnProperty", "constructor"]);
-  repair(Function.prototype, ["toString", "call", "apply", "bind", "name"]);
-  const errors = [Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
-  for (const kind of [...errors, ...wasmErrors]) {
-    repair(kind.prototype, ["name", "message", "constructor", "toString"]);
-  }
-  repair(CapabilityError.prototype, ["constructor"]);
-  repair(DatePrototype, ["toString", "valueOf", "toJSON"]);
-  repair(Array.prototype, ["toString"]);
-  // Buffer-like classes of packages give their prototype methods of these names.
-  repair(getPrototypeOf(Int8Array.prototype), [
-    "toString", "toLocaleString", "slice", "subarray", "indexOf", "lastIndexOf", "includes", "fill", "set",
-  ]);
-
-  for (const value of queue) freeze(value);
+  settle = secure.harden(forbidden);
 
   // ---- for Rust -------------------------------------------------------------------------------------------------
   const reader = (handle, op) => () => op(handle);

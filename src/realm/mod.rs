@@ -71,13 +71,16 @@ deno_core::extension!(sr_prepare, ops = [op_sr_print, op_sr_timer]);
 /// The realm's own part of the engine's extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {
     vec![
-        with_scripts!(sr_prepare: "prepare.js", "permits.js"),
+        with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js"),
         web::extension(),
     ]
 }
 
 #[cfg(test)]
 mod tests {
+    use deno_core::error::JsError;
+    use deno_core::{FastString, JsRuntime, RuntimeOptions};
+
     use super::*;
 
     /// An engine that starts reads no file.
@@ -89,6 +92,66 @@ mod tests {
         assert!(scripts.len() >= 16);
         for script in scripts {
             assert!(script.is_runtime_loadable(), "{}", script.specifier);
+        }
+    }
+
+    /// What a script says in a realm that was locked after an engine's newer version, or a script of ours, brought this.
+    fn locked_after(brought: &str, script: &str) -> Result<String, Box<JsError>> {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _entered = reactor.enter();
+        let mut extensions = extensions();
+        extensions.push(crate::extensions::families());
+        let mut js = JsRuntime::new(RuntimeOptions {
+            extensions,
+            ..RuntimeOptions::default()
+        });
+        js.execute_script("brought.js", FastString::from(brought.to_owned()))?;
+        js.execute_script("lockdown.js", LOCKDOWN)?;
+        let value = js.execute_script("guest.js", FastString::from(script.to_owned()))?;
+        deno_core::scope!(scope, js);
+        let value = deno_core::v8::Local::new(scope, value);
+        Ok(value.to_rust_string_lossy(scope))
+    }
+
+    #[test]
+    fn what_nobody_reviewed_is_removed() {
+        let brought = "const hosts = { fresh: [Array.prototype, Math, globalThis, Map.prototype.get, Reflect],
+                 'at concat': [Array.prototype], '': [Array.prototype, Math], '@@iterator': [Array.prototype] };
+             for (const [name, owners] of Object.entries(hosts)) for (const owner of owners) owner[name] = {};
+             const symbol = Symbol('fresh'); globalThis[symbol] = Object.getPrototypeOf([].values())[symbol] = 1;";
+        let script = "const names = ['fresh', 'at concat', '', '@@iterator'];
+             [Array.prototype, Math, Map.prototype.get, Reflect].flatMap((owner) => names.filter((name) => name in owner)).join()
+               + ('fresh' in globalThis) + Object.getOwnPropertySymbols(globalThis).map(String)
+               + Object.getOwnPropertySymbols(Object.getPrototypeOf([].values())).map(String)";
+        assert_eq!(
+            locked_after(brought, script).unwrap(),
+            "falseSymbol(Symbol.toStringTag)"
+        );
+        // The same script notices what is there.
+        let listed = "typeof [].at + typeof Math.abs + typeof Reflect.get";
+        assert_eq!(locked_after(brought, listed).unwrap(), "functionfunctionfunction");
+    }
+
+    #[test]
+    fn what_cannot_be_removed_keeps_the_realm_from_being_locked() {
+        for (brought, named) in [
+            (
+                "Object.defineProperty(Map, 'fresh', { value: 1 })",
+                "fresh of Map ",
+            ),
+            (
+                "Object.defineProperty(globalThis, 'fresh', { value: 1 })",
+                "fresh of the global object ",
+            ),
+        ] {
+            let error = locked_after(brought, "1").unwrap_err().to_string();
+            assert!(
+                error.contains(named) && error.contains("is not permitted"),
+                "{error}"
+            );
         }
     }
 }

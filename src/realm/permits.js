@@ -1,22 +1,339 @@
-// The permit list: every name that a guest finds on the global object. A name that is not here is removed, so an
-// engine upgrade cannot add one. `tests/realm.rs` walks the guest's globals and compares.
+// The permit list: all that a guest reaches, by the names of its properties. Lockdown removes what is not on it, so an engine
+// upgrade, or a script of ours, cannot add anything that nobody looked at. tests/permits.rs walks what a guest reaches on each
+// engine and compares, in both directions.
+//
+// `Object.prototype:` begins an object, by the way that leads there from the global object, or from an intrinsic
+// without a global (%TypedArray%, as the standard calls them; ours follow suit). After it stand its properties, `@@iterator`
+// for `Symbol.iterator`. Every function has a name and a length besides. What is listed as a property and not as an object
+// is a plain value, or a function that has nothing else.
+//
+// What the list was reviewed for: that nothing on it holds state, reads the host, or makes code from strings. ECMAScript
+// stays as it is, also its oddities (`__proto__`, `escape`, HTML methods of strings), for they do none of that. Left out:
+// - RegExp.$1 and its kin carry the last match from module to module; RegExp.prototype.compile changes a frozen expression.
+// - Error.prepareStackTrace would hand out call sites. Function.prototype.fileName and its kin (QuickJS) name the module of any
+//   function.
+// - SharedArrayBuffer and Atomics are a clock. WebAssembly compiles what was not locked; of what its modules export,
+//   memories have no new kinds of buffers.
+// - Date.prototype.toTemporalInstant (QuickJS) leads to Temporal, which reads the time. Intl.v8BreakIterator, and what is
+//   in no edition of the standard yet and in one engine only (Iterator.zip, immutable array buffers): no package counts on it.
+// - The constructor of the global object's prototype (V8) is the engine's own, and would make others of its kind.
+//
+// On it although it says something about the host or about others:
+// - Error.captureStackTrace and stackTraceLimit: packages call the one, and without the other there are no traces. Traces name
+//   modules and say nothing else; nobody can set the limit.
+// - WeakRef and FinalizationRegistry show when garbage is collected, which other modules have a part in. So do timers, and
+//   nobody who shares a realm is promised otherwise. Many packages keep caches by them.
+// - Symbol.for: all modules get the same symbol for a name, and none learns who asked before.
+// - Intl and Date know the host's time zone and language (THREAT_MODEL.md).
 "use strict";
-globalThis.__secure.permits = [
-  // ECMAScript: values and functions
-  "globalThis", "Infinity", "NaN", "undefined", "isFinite", "isNaN", "parseFloat", "parseInt",
-  "decodeURI", "decodeURIComponent", "encodeURI", "encodeURIComponent", "escape", "unescape",
-  // ECMAScript: tamed; present so that feature tests and `instanceof Function` work
-  "eval", "Function", "Date", "Math",
-  // ECMAScript: constructors
-  "AggregateError", "Array", "ArrayBuffer", "AsyncDisposableStack", "BigInt", "BigInt64Array", "BigUint64Array",
-  "Boolean", "DataView", "DisposableStack", "Error", "EvalError", "FinalizationRegistry", "Float16Array",
-  "Float32Array", "Float64Array", "Int8Array", "Int16Array", "Int32Array", "Iterator", "Map", "Number", "Object",
-  "Promise", "Proxy", "RangeError", "ReferenceError", "RegExp", "Set", "String", "SuppressedError", "Symbol",
-  "SyntaxError", "TypeError", "Uint8Array", "Uint8ClampedArray", "Uint16Array", "Uint32Array", "URIError",
-  "WeakMap", "WeakRef", "WeakSet",
-  // ECMAScript: namespaces
-  "JSON", "Reflect", "Intl",
-  // Ours
-  "console", "setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask", "structuredClone",
-  "URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal",
-];
+globalThis.__secure.permits = {
+both: `
+# ECMAScript: the global object
+globalThis: AbortController AbortSignal AggregateError Array ArrayBuffer AsyncDisposableStack BigInt BigInt64Array
+  BigUint64Array Boolean DataView Date DisposableStack Error EvalError FinalizationRegistry Float16Array Float32Array
+  Float64Array Function Infinity Int16Array Int32Array Int8Array Iterator JSON Map Math NaN Number Object Promise
+  Proxy RangeError ReferenceError Reflect RegExp Set String SuppressedError Symbol SyntaxError TextDecoder TextEncoder
+  TypeError URIError URL URLSearchParams Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet
+  atob btoa clearInterval clearTimeout console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval
+  globalThis isFinite isNaN parseFloat parseInt queueMicrotask setInterval setTimeout structuredClone undefined
+  unescape
+
+# ECMAScript: fundamental objects
+Object: assign create defineProperties defineProperty entries freeze fromEntries getOwnPropertyDescriptor
+  getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols getPrototypeOf groupBy hasOwn is isExtensible
+  isFrozen isSealed keys preventExtensions prototype seal setPrototypeOf values
+Object.prototype: __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__ constructor
+  hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf
+Function: prototype
+Function.prototype: @@hasInstance apply arguments bind call caller constructor toString
+Boolean: prototype
+Boolean.prototype: constructor toString valueOf
+Symbol: asyncDispose asyncIterator dispose for hasInstance isConcatSpreadable iterator keyFor match matchAll prototype
+  replace search species split toPrimitive toStringTag unscopables
+Symbol.prototype: @@toPrimitive @@toStringTag constructor description toString valueOf
+
+# ECMAScript: errors
+Error: captureStackTrace isError prototype
+Error.prototype: constructor message name toString
+AggregateError: prototype
+AggregateError.prototype: constructor message name
+EvalError: prototype
+EvalError.prototype: constructor message name
+RangeError: prototype
+RangeError.prototype: constructor message name
+ReferenceError: prototype
+ReferenceError.prototype: constructor message name
+SuppressedError: prototype
+SuppressedError.prototype: constructor message name
+SyntaxError: prototype
+SyntaxError.prototype: constructor message name
+TypeError: prototype
+TypeError.prototype: constructor message name
+URIError: prototype
+URIError.prototype: constructor message name
+
+# ECMAScript: numbers, text and dates
+Number: EPSILON MAX_SAFE_INTEGER MAX_VALUE MIN_SAFE_INTEGER MIN_VALUE NEGATIVE_INFINITY NaN POSITIVE_INFINITY isFinite
+  isInteger isNaN isSafeInteger parseFloat parseInt prototype
+Number.prototype: constructor toExponential toFixed toLocaleString toPrecision toString valueOf
+BigInt: asIntN asUintN prototype
+BigInt.prototype: @@toStringTag constructor toString valueOf
+Math: @@toStringTag E LN10 LN2 LOG10E LOG2E PI SQRT1_2 SQRT2 abs acos acosh asin asinh atan atan2 atanh cbrt ceil
+  clz32 cos cosh exp expm1 f16round floor fround hypot imul log log10 log1p log2 max min pow random round sign sin
+  sinh sqrt sumPrecise tan tanh trunc
+Date: UTC now parse prototype
+Date.prototype: @@toPrimitive constructor getDate getDay getFullYear getHours getMilliseconds getMinutes getMonth
+  getSeconds getTime getTimezoneOffset getUTCDate getUTCDay getUTCFullYear getUTCHours getUTCMilliseconds
+  getUTCMinutes getUTCMonth getUTCSeconds getYear setDate setFullYear setHours setMilliseconds setMinutes setMonth
+  setSeconds setTime setUTCDate setUTCFullYear setUTCHours setUTCMilliseconds setUTCMinutes setUTCMonth setUTCSeconds
+  setYear toDateString toGMTString toISOString toJSON toLocaleDateString toLocaleString toLocaleTimeString toString
+  toTimeString toUTCString valueOf
+String: fromCharCode fromCodePoint prototype raw
+String.prototype: @@iterator anchor at big blink bold charAt charCodeAt codePointAt concat constructor endsWith fixed
+  fontcolor fontsize includes indexOf isWellFormed italics lastIndexOf length link localeCompare match matchAll
+  normalize padEnd padStart repeat replace replaceAll search slice small split startsWith strike sub substr substring
+  sup toLocaleLowerCase toLocaleUpperCase toLowerCase toString toUpperCase toWellFormed trim trimEnd trimLeft
+  trimRight trimStart valueOf
+%StringIteratorPrototype%: @@toStringTag next
+RegExp: @@species escape prototype
+RegExp.prototype: @@match @@matchAll @@replace @@search @@split constructor dotAll exec flags global hasIndices
+  ignoreCase multiline source sticky test toString unicode unicodeSets
+%RegExpStringIteratorPrototype%: @@toStringTag next
+
+# ECMAScript: collections
+Array: @@species from fromAsync isArray of prototype
+Array.prototype: @@iterator @@unscopables at concat constructor copyWithin entries every fill filter find findIndex
+  findLast findLastIndex flat flatMap forEach includes indexOf join keys lastIndexOf length map pop push reduce
+  reduceRight reverse shift slice some sort splice toLocaleString toReversed toSorted toSpliced toString unshift
+  values with
+Array.prototype.@@unscopables: at copyWithin entries fill find findIndex findLast findLastIndex flat flatMap includes
+  keys toReversed toSorted toSpliced values
+%ArrayIteratorPrototype%: @@toStringTag next
+Map: @@species groupBy prototype
+Map.prototype: @@iterator @@toStringTag clear constructor delete entries forEach get getOrInsert getOrInsertComputed
+  has keys set size values
+%MapIteratorPrototype%: @@toStringTag next
+Set: @@species prototype
+Set.prototype: @@iterator @@toStringTag add clear constructor delete difference entries forEach has intersection
+  isDisjointFrom isSubsetOf isSupersetOf keys size symmetricDifference union values
+%SetIteratorPrototype%: @@toStringTag next
+WeakMap: prototype
+WeakMap.prototype: @@toStringTag constructor delete get getOrInsert getOrInsertComputed has set
+WeakSet: prototype
+WeakSet.prototype: @@toStringTag add constructor delete has
+
+# ECMAScript: bytes
+ArrayBuffer: @@species isView prototype
+ArrayBuffer.prototype: @@toStringTag byteLength constructor detached maxByteLength resizable resize slice transfer
+  transferToFixedLength
+DataView: prototype
+DataView.prototype: @@toStringTag buffer byteLength byteOffset constructor getBigInt64 getBigUint64 getFloat16
+  getFloat32 getFloat64 getInt16 getInt32 getInt8 getUint16 getUint32 getUint8 setBigInt64 setBigUint64 setFloat16
+  setFloat32 setFloat64 setInt16 setInt32 setInt8 setUint16 setUint32 setUint8
+%TypedArray%: @@species from of prototype
+%TypedArray%.prototype: @@iterator @@toStringTag at buffer byteLength byteOffset constructor copyWithin entries every
+  fill filter find findIndex findLast findLastIndex forEach includes indexOf join keys lastIndexOf length map reduce
+  reduceRight reverse set slice some sort subarray toLocaleString toReversed toSorted toString values with
+Uint8Array: BYTES_PER_ELEMENT fromBase64 fromHex prototype
+Uint8Array.prototype: BYTES_PER_ELEMENT constructor setFromBase64 setFromHex toBase64 toHex
+Int8Array: BYTES_PER_ELEMENT prototype
+Int8Array.prototype: BYTES_PER_ELEMENT constructor
+Uint16Array: BYTES_PER_ELEMENT prototype
+Uint16Array.prototype: BYTES_PER_ELEMENT constructor
+Int16Array: BYTES_PER_ELEMENT prototype
+Int16Array.prototype: BYTES_PER_ELEMENT constructor
+Uint32Array: BYTES_PER_ELEMENT prototype
+Uint32Array.prototype: BYTES_PER_ELEMENT constructor
+Int32Array: BYTES_PER_ELEMENT prototype
+Int32Array.prototype: BYTES_PER_ELEMENT constructor
+BigUint64Array: BYTES_PER_ELEMENT prototype
+BigUint64Array.prototype: BYTES_PER_ELEMENT constructor
+BigInt64Array: BYTES_PER_ELEMENT prototype
+BigInt64Array.prototype: BYTES_PER_ELEMENT constructor
+Uint8ClampedArray: BYTES_PER_ELEMENT prototype
+Uint8ClampedArray.prototype: BYTES_PER_ELEMENT constructor
+Float32Array: BYTES_PER_ELEMENT prototype
+Float32Array.prototype: BYTES_PER_ELEMENT constructor
+Float64Array: BYTES_PER_ELEMENT prototype
+Float64Array.prototype: BYTES_PER_ELEMENT constructor
+Float16Array: BYTES_PER_ELEMENT prototype
+Float16Array.prototype: BYTES_PER_ELEMENT constructor
+
+# ECMAScript: control
+Promise: @@species all allSettled any prototype race reject resolve try withResolvers
+Promise.prototype: @@toStringTag catch constructor finally then
+Proxy: revocable
+Reflect: @@toStringTag apply construct defineProperty deleteProperty get getOwnPropertyDescriptor getPrototypeOf has
+  isExtensible ownKeys preventExtensions set setPrototypeOf
+JSON: @@toStringTag isRawJSON parse rawJSON stringify
+Iterator: concat from prototype
+Iterator.prototype: @@dispose @@iterator @@toStringTag constructor drop every filter find flatMap forEach map reduce
+  some take toArray
+%IteratorHelperPrototype%: @@toStringTag next return
+%WrapForValidIteratorPrototype%: next return
+%AsyncIteratorPrototype%: @@asyncDispose @@asyncIterator
+%AsyncFunction%: prototype
+%AsyncFunction%.prototype: @@toStringTag constructor
+%GeneratorFunction%: prototype
+%GeneratorFunction%.prototype: @@toStringTag constructor prototype
+%GeneratorFunction%.prototype.prototype: @@toStringTag constructor next return throw
+%AsyncGeneratorFunction%: prototype
+%AsyncGeneratorFunction%.prototype: @@toStringTag constructor prototype
+%AsyncGeneratorFunction%.prototype.prototype: @@toStringTag constructor next return throw
+DisposableStack: prototype
+DisposableStack.prototype: @@dispose @@toStringTag adopt constructor defer dispose disposed move use
+AsyncDisposableStack: prototype
+AsyncDisposableStack.prototype: @@asyncDispose @@toStringTag adopt constructor defer disposeAsync disposed move use
+WeakRef: prototype
+WeakRef.prototype: @@toStringTag constructor deref
+FinalizationRegistry: prototype
+FinalizationRegistry.prototype: @@toStringTag constructor register unregister
+
+# The web
+console: assert count countReset debug dir dirxml error group groupCollapsed groupEnd info log table trace warn
+URL: canParse parse prototype
+URL.prototype: @@toStringTag constructor hash host hostname href origin password pathname port protocol search
+  searchParams toJSON toString username
+URLSearchParams: prototype
+URLSearchParams.prototype: @@iterator @@toStringTag append constructor delete entries forEach get getAll has keys set
+  size sort toString values
+%URLSearchParamsIteratorPrototype%: @@toStringTag next
+TextEncoder: prototype
+TextEncoder.prototype: @@toStringTag constructor encode encodeInto encoding
+TextDecoder: prototype
+TextDecoder.prototype: @@toStringTag constructor decode encoding fatal ignoreBOM
+AbortController: prototype
+AbortController.prototype: @@toStringTag abort constructor signal
+AbortSignal: abort any prototype timeout
+AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfAborted
+%EventTarget%: prototype
+%EventTarget%.prototype: @@toStringTag addEventListener constructor dispatchEvent removeEventListener
+%Event%: prototype
+%Event%.prototype: @@toStringTag bubbles cancelable constructor currentTarget defaultPrevented isTrusted
+  preventDefault stopImmediatePropagation stopPropagation target type
+%DOMException%: prototype
+%DOMException%.prototype: @@toStringTag code constructor
+%TimeoutPrototype%:
+
+# Capabilities, and what their operations return and throw
+%CapabilityError%: prototype
+%CapabilityError%.prototype: constructor
+%FileSystemPrototype%: attenuate mkdir open readDir readFile readTextFile remove rename revocable stat writeFile
+  writeTextFile
+%FileSystemPrototype%.readDir: prototype
+%FileSystemPrototype%.readDir.prototype:
+%NetworkPrototype%: attenuate fetch revocable
+%EnvironmentPrototype%: attenuate get has revocable
+%ClockPrototype%: attenuate now revocable
+%RandomPrototype%: attenuate bytes number revocable
+%KeyValuePrototype%: attenuate delete get list revocable set
+%KeyValuePrototype%.list: prototype
+%KeyValuePrototype%.list.prototype:
+%FsFilePrototype%: @@dispose close read write
+%FileInfoPrototype%:
+%ResponsePrototype%: arrayBuffer body bodyUsed bytes json text
+%HeadersPrototype%: @@iterator entries forEach get has keys values
+%HeadersPrototype%.entries: prototype
+%HeadersPrototype%.keys: prototype
+%HeadersPrototype%.values: prototype
+%HeadersPrototype%.entries.prototype:
+%HeadersPrototype%.keys.prototype:
+%HeadersPrototype%.values.prototype:
+%NotFound%: prototype
+%NotFound%.prototype: constructor
+%AlreadyExists%: prototype
+%AlreadyExists%.prototype: constructor
+%NotADirectory%: prototype
+%NotADirectory%.prototype: constructor
+%IsADirectory%: prototype
+%IsADirectory%.prototype: constructor
+%ConnectionRefused%: prototype
+%ConnectionRefused%.prototype: constructor
+%NetworkError%: prototype
+%NetworkError%.prototype: constructor
+%ResponseBodyPrototype%:
+%PermissionDenied%: prototype
+%PermissionDenied%.prototype: constructor
+%InvalidData%: prototype
+%InvalidData%.prototype: constructor
+%TimedOut%: prototype
+%TimedOut%.prototype: constructor
+%FilesystemLoop%: prototype
+%FilesystemLoop%.prototype: constructor
+%NotSupported%: prototype
+%NotSupported%.prototype: constructor
+%ConnectionReset%: prototype
+%ConnectionReset%.prototype: constructor
+%IsolateError%: prototype
+%IsolateError%.prototype: constructor
+%Busy%: prototype
+%Busy%.prototype: constructor
+%StorageFull%: prototype
+%StorageFull%.prototype: constructor
+`,
+v8: `
+globalThis: Intl
+%GlobalPrototype%:
+Error: stackTraceLimit
+Intl: @@toStringTag Collator DateTimeFormat DisplayNames DurationFormat ListFormat Locale NumberFormat PluralRules
+  RelativeTimeFormat Segmenter getCanonicalLocales supportedValuesOf
+Intl.DateTimeFormat: prototype supportedLocalesOf
+Intl.NumberFormat: prototype supportedLocalesOf
+Intl.Collator: prototype supportedLocalesOf
+Intl.PluralRules: prototype supportedLocalesOf
+Intl.RelativeTimeFormat: prototype supportedLocalesOf
+Intl.ListFormat: prototype supportedLocalesOf
+Intl.Locale: prototype
+Intl.DisplayNames: prototype supportedLocalesOf
+Intl.Segmenter: prototype supportedLocalesOf
+Intl.DurationFormat: prototype supportedLocalesOf
+BigInt.prototype: toLocaleString
+Intl.DateTimeFormat.prototype: @@toStringTag constructor format formatRange formatRangeToParts formatToParts
+  resolvedOptions
+Intl.NumberFormat.prototype: @@toStringTag constructor format formatRange formatRangeToParts formatToParts
+  resolvedOptions
+Intl.Collator.prototype: @@toStringTag compare constructor resolvedOptions
+Intl.PluralRules.prototype: @@toStringTag constructor resolvedOptions select selectRange
+Intl.RelativeTimeFormat.prototype: @@toStringTag constructor format formatToParts resolvedOptions
+Intl.ListFormat.prototype: @@toStringTag constructor format formatToParts resolvedOptions
+Intl.Locale.prototype: @@toStringTag baseName calendar caseFirst collation constructor firstDayOfWeek getCalendars
+  getCollations getHourCycles getNumberingSystems getTextInfo getTimeZones getWeekInfo hourCycle language maximize
+  minimize numberingSystem numeric region script toString variants
+Intl.DisplayNames.prototype: @@toStringTag constructor of resolvedOptions
+Intl.Segmenter.prototype: @@toStringTag constructor resolvedOptions segment
+Intl.DurationFormat.prototype: @@toStringTag constructor format formatToParts resolvedOptions
+%SegmentsPrototype%: @@iterator containing
+%SegmentIteratorPrototype%: @@toStringTag next
+%WebAssembly.Memory.prototype%: @@toStringTag buffer grow
+%WebAssembly.Table.prototype%: @@toStringTag get grow length set
+%WebAssembly.LinkError%: prototype
+%WebAssembly.LinkError%.prototype: constructor message name
+%WebAssembly.RuntimeError%: prototype
+%WebAssembly.RuntimeError%.prototype: constructor message name
+`,
+quickjs: `
+Error.prototype: stack
+Date.prototype.toLocaleString: prototype
+Date.prototype.toLocaleString.prototype: constructor
+`,
+// What packages assign on objects of theirs that inherit it: RUN-3.
+repaired: `
+Object.prototype: constructor hasOwnProperty toLocaleString toString valueOf
+Function.prototype: apply bind call name toString
+Error.prototype: constructor message name toString
+AggregateError.prototype: constructor message name
+EvalError.prototype: constructor message name
+RangeError.prototype: constructor message name
+ReferenceError.prototype: constructor message name
+SyntaxError.prototype: constructor message name
+TypeError.prototype: constructor message name
+URIError.prototype: constructor message name
+%WebAssembly.LinkError%.prototype: constructor message name
+%WebAssembly.RuntimeError%.prototype: constructor message name
+%CapabilityError%.prototype: constructor
+Date.prototype: toJSON toString valueOf
+Array.prototype: toString
+# Buffer-like classes of packages give their prototype methods of these names.
+%TypedArray%.prototype: fill includes indexOf lastIndexOf set slice subarray toLocaleString toString
+`,
+};

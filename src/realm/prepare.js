@@ -52,8 +52,9 @@
   }
   core.registerErrorClass("CapabilityError", CapabilityError);
 
-  // Prototypes that lockdown freezes although no global leads to them: a guest meets them as those of what it receives.
-  const classes = [CapabilityError.prototype, TimeoutPrototype];
+  // What guests meet although no global leads to it: mostly prototypes of what they receive. By the names that the permit
+  // list calls them.
+  const named = { __proto__: null, "%CapabilityError%": CapabilityError, "%TimeoutPrototype%": TimeoutPrototype };
 
   // Operating-system failures, named as Deno names them.
   const systemErrors = Object.create(null);
@@ -71,8 +72,8 @@
       }
     } }[name];
     core.registerErrorClass(name, SystemError);
-    classes.push(SystemError.prototype);
     systemErrors[name] = SystemError;
+    named[`%${name}%`] = SystemError;
   }
 
   globalThis.__secure = {
@@ -88,7 +89,7 @@
     },
     // family name -> (chain) => the capability object that a guest holds
     families: Object.create(null),
-    classes,
+    named,
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
     options: (bag, names) => {
       const read = Object.create(null);

@@ -31,5 +31,5 @@
   delete Clock.prototype.constructor;
 
   families.clock = (chain) => new Clock(secret, chain);
-  globalThis.__secure.classes.push(Clock.prototype);
+  Object.assign(globalThis.__secure.named, { "%ClockPrototype%": Clock.prototype });
 })(globalThis);

@@ -34,5 +34,5 @@
   delete Environment.prototype.constructor;
 
   families.env = (chain) => new Environment(secret, chain);
-  globalThis.__secure.classes.push(Environment.prototype);
+  Object.assign(globalThis.__secure.named, { "%EnvironmentPrototype%": Environment.prototype });
 })(globalThis);

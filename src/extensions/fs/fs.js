@@ -118,5 +118,9 @@
   for (const Class of [FileSystem, FsFile, FileInfo]) delete Class.prototype.constructor;
 
   families.fs = (chain, parent) => new FileSystem(secret, chain, parent);
-  globalThis.__secure.classes.push(FileSystem.prototype, FsFile.prototype, FileInfo.prototype);
+  Object.assign(globalThis.__secure.named, {
+    "%FileSystemPrototype%": FileSystem.prototype,
+    "%FsFilePrototype%": FsFile.prototype,
+    "%FileInfoPrototype%": FileInfo.prototype,
+  });
 })(globalThis);

@@ -60,5 +60,5 @@
   delete KeyValue.prototype.constructor;
 
   families.kv = (chain) => new KeyValue(secret, chain);
-  globalThis.__secure.classes.push(KeyValue.prototype);
+  Object.assign(globalThis.__secure.named, { "%KeyValuePrototype%": KeyValue.prototype });
 })(globalThis);

@@ -178,5 +178,10 @@
   for (const Class of [Network, Response, Headers]) delete Class.prototype.constructor;
 
   families.net = (chain) => new Network(secret, chain);
-  globalThis.__secure.classes.push(Network.prototype, Response.prototype, Headers.prototype, receive.prototype);
+  Object.assign(globalThis.__secure.named, {
+    "%NetworkPrototype%": Network.prototype,
+    "%ResponsePrototype%": Response.prototype,
+    "%HeadersPrototype%": Headers.prototype,
+    "%ResponseBodyPrototype%": receive.prototype,
+  });
 })(globalThis);

@@ -35,5 +35,5 @@
   delete Random.prototype.constructor;
 
   families.random = (chain) => new Random(secret, chain);
-  globalThis.__secure.classes.push(Random.prototype);
+  Object.assign(globalThis.__secure.named, { "%RandomPrototype%": Random.prototype });
 })(globalThis);

@@ -371,7 +371,7 @@
   web.AbortController = AbortController;
   web.AbortSignal = AbortSignal;
   web.DOMException = DOMException;
-  web.Event = Event; // for lockdown, which freezes what hangs on `web`; not a global
+  web.Event = Event; // for lockdown; not a global
   web.isAbortSignal = isSignal;
   web.abortSteps = (signal, steps) => {
     checkSignal(signal, "signal");

@@ -33,8 +33,6 @@
   delete ParamsIterator.prototype.constructor;
   finish(ParamsIterator, "URLSearchParams Iterator");
   Object.setPrototypeOf(ParamsIterator.prototype, iteratorPrototype);
-  Object.freeze(ParamsIterator.prototype.next);
-  Object.freeze(ParamsIterator.prototype);
 
   const pairsOfString = (text) => ops.op_sr_url_query_parse(text.startsWith("?") ? text.slice(1) : text);
 
@@ -369,4 +367,5 @@
 
   web.URL = URL;
   web.URLSearchParams = URLSearchParams;
+  web.ParamsIterator = ParamsIterator; // for lockdown; not a global
 })(globalThis);

@@ -1,0 +1,249 @@
+// Walks everything that a module of a package reaches, and prints one line an object: how it is reached, and the names of
+// its properties. Functions that have nothing but their name and length are passed over. It goes by three kinds of roots:
+// the global object, what only syntax leads to, and what guests are given: results, errors, module namespaces. Of
+// those last, which are the guest's own, only what they inherit must be frozen.
+import * as self from "cap:self";
+import * as namespace from "./namespace.js";
+import data from "./data.json" with { type: "json" };
+import { wasm } from "./wasm.js";
+
+const symbols = new Map(
+  Reflect.ownKeys(Symbol).map((name) => [Symbol[name], `@@${name}`]).filter(([symbol]) => typeof symbol === "symbol"),
+);
+const nameOf = (key) => typeof key === "string" ? key : symbols.get(key) ?? `@@(${String(key.description)})`;
+const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+const thrown = async (call) => {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`nothing was thrown: ${call}`);
+};
+
+const seen = new Set();
+const queue = [];
+const prototypes = [];
+const loose = [];
+const visit = (path, value, isOwn = false) => {
+  if (!isObject(value) || seen.has(value)) return;
+  seen.add(value);
+  queue.push([path, value, isOwn]);
+};
+const line = (path, value) => {
+  const isFunction = typeof value === "function";
+  const names = Reflect.ownKeys(value).map(nameOf).filter((name) => !isFunction || (name !== "name" && name !== "length"));
+  if (!isFunction || names.length > 0) console.log(`${path}: ${names.sort().join(" ")}`.trimEnd());
+};
+const parts = (path, value, isOwn) => {
+  for (const key of Reflect.ownKeys(value)) {
+    const { get, set } = Object.getOwnPropertyDescriptor(value, key);
+    visit(`${path}.${nameOf(key)} get`, get);
+    visit(`${path}.${nameOf(key)} set`, set);
+    let held;
+    try {
+      held = value[key];
+    } catch {
+      // A getter that wants an instance.
+      continue;
+    }
+    // What a getter makes anew each time is nothing that two modules could share.
+    if (get === undefined || held === value[key]) visit(`${path}.${nameOf(key)}`, held, isOwn);
+  }
+  prototypes.push([`${path}.[[Prototype]]`, Object.getPrototypeOf(value)]);
+};
+const walk = () => {
+  for (const [path, value, isOwn] of queue) {
+    if (!isOwn && !Object.isFrozen(value)) loose.push(path);
+    line(path, value);
+    parts(path, value, isOwn);
+  }
+  queue.length = 0;
+};
+/** Last of all, since most of what objects inherit from has a name by which it was found before. */
+const walkPrototypes = () => {
+  for (const [path, value] of prototypes) {
+    visit(path, value);
+    walk();
+  }
+};
+/** An intrinsic that no global leads to, and what it leads to. */
+const root = (path, value) => {
+  if (value === undefined) return;
+  visit(path, value);
+  walk();
+};
+/** What was made for this guest alone: it may change it, but not what it inherits, nor its accessors. */
+const made = (path, value) => {
+  visit(`(${path})`, value, true);
+  walk();
+};
+
+export default async function walkAll(shared, { folder, server }) {
+  const { fs, net, env, clock, random, kv, seal, CapabilityError } = self;
+  line("globalThis", shared);
+  seen.add(shared);
+  if (!Object.isFrozen(shared)) loose.push("globalThis");
+  for (const key of Reflect.ownKeys(shared)) visit(nameOf(key), shared[key]);
+  walk();
+
+  const proto = Object.getPrototypeOf;
+  root("%GlobalPrototype%", proto(shared));
+  // ---- what only syntax leads to
+  root("%AsyncFunction%", proto(async () => {}).constructor);
+  root("%GeneratorFunction%", proto(function* () {}).constructor);
+  root("%AsyncGeneratorFunction%", proto(async function* () {}).constructor);
+  root("%TypedArray%", proto(Int8Array));
+  root("%AsyncIteratorPrototype%", proto(proto(proto((async function* () {})()))));
+  root("%ArrayIteratorPrototype%", proto([].values()));
+  root("%MapIteratorPrototype%", proto(new Map().values()));
+  root("%SetIteratorPrototype%", proto(new Set().values()));
+  root("%StringIteratorPrototype%", proto(""[Symbol.iterator]()));
+  root("%RegExpStringIteratorPrototype%", proto("".matchAll(/./g)));
+  root("%IteratorHelperPrototype%", proto([].values().map((value) => value)));
+  root("%WrapForValidIteratorPrototype%", proto(Iterator.from({ next() {} })));
+  if (globalThis.Intl) {
+    const segments = new Intl.Segmenter().segment("a");
+    root("%SegmentsPrototype%", proto(segments));
+    root("%SegmentIteratorPrototype%", proto(segments[Symbol.iterator]()));
+    made("segment", [...segments][0]);
+  }
+  made("arguments", (function () { return arguments; })(1));
+  made("template", ((strings) => strings)`a${1}b`);
+  made("match", /(?<a>a)/d.exec("a"));
+  made("resolvers", Promise.withResolvers());
+  made("revocable-proxy", Proxy.revocable({}, {}));
+  made("iteration", [1].values().next());
+  made("class", class {});
+  made("function", function () {});
+  made("arrow", () => {});
+  made("method", { method() {} }.method);
+  made("generator", function* () {});
+  made("async-function", async () => {});
+  made("async-generator", async function* () {});
+  made("bound", (() => {}).bind());
+  made("import.meta", import.meta);
+  made("namespace", namespace);
+  made("import()", await import("./namespace.js"));
+  made("JSON-module", data);
+  made("clone", structuredClone({ list: [1], map: new Map() }));
+
+  // ---- the global object of a package's module, and what free names mean in it
+  root("(console)", console);
+  root("(Date)", Date);
+  root("(Math)", Math);
+  root("(Intl)", globalThis.Intl);
+  made("globalThis", globalThis);
+
+  // ---- errors
+  made("error", new Error("x", { cause: 1 }));
+  made("aggregate", new AggregateError([], "x"));
+  if (globalThis.SuppressedError) made("suppressed", new SuppressedError(1, 2, "x"));
+  made("engine-error", await thrown(() => null.x));
+  made("stack-exhausted", await thrown(() => (function again() { again(); })()));
+  made("refused-code", await thrown(() => Function("")));
+  made("refused-import", await thrown(() => import("nowhere")));
+  made("refused-time", await thrown(() => shared.Date.now()));
+
+  // ---- capabilities
+  root("%CapabilityError%", CapabilityError);
+  root("%seal%", seal);
+  const classes = { FileSystem: fs, Network: net, Environment: env, Clock: clock, Random: random, KeyValue: kv };
+  for (const [name, object] of Object.entries(classes)) {
+    root(`%${name}Prototype%`, proto(object));
+    root(`(${name})`, object);
+    root(`(${name}.attenuate())`, object.attenuate({ expires: "1m" }));
+    root(`(${name}.revocable())`, object.revocable());
+  }
+  made("cap:self", self);
+  const file = `${folder}/file`;
+  await fs.writeTextFile(file, "text");
+  const open = await fs.open(file, { read: true, write: true });
+  root("%FsFilePrototype%", proto(open));
+  made("FsFile", open);
+  made("FsFile.read()", open.read(new Uint8Array(1)));
+  made("FsFile.write()", open.write(new Uint8Array(1)));
+  await Promise.resolve();
+  const information = await fs.stat(file);
+  root("%FileInfoPrototype%", proto(information));
+  made("FileInfo", information);
+  made("FileInfo.mtime", information.mtime);
+  made("fs.readFile()", await fs.readFile(file));
+  made("fs.readFile()-promise", fs.readFile(file));
+  made("fs.readDir()", fs.readDir(folder));
+  made("fs.readDir()-entry", (await fs.readDir(folder).next()).value);
+  made("fs.mkdir()-promise", fs.mkdir(`${folder}/made`));
+  const response = await net.fetch(`${server}/ok`);
+  root("%ResponseBodyPrototype%", proto(response.body));
+  root("%ResponsePrototype%", proto(response));
+  root("%HeadersPrototype%", proto(response.headers));
+  made("Response", response);
+  made("Headers", response.headers);
+  made("Headers.entries()", response.headers.entries());
+  made("Headers.entries()-entry", response.headers.entries().next().value);
+  made("Response.body", response.body);
+  made("Response.bytes()", await (await net.fetch(`${server}/ok`)).bytes());
+  made("Response.arrayBuffer()", await (await net.fetch(`${server}/ok`)).arrayBuffer());
+  await kv.set("key", new Uint8Array(1));
+  made("kv.get()", await kv.get("key"));
+  made("kv.list()", kv.list());
+  made("random.bytes()", random.bytes(1));
+  made("refused-seal", await thrown(() => seal(fs, { holder: `blake3:${"0".repeat(64)}` })));
+  made("denied", await thrown(() => fs.readFile("/elsewhere")));
+  made("denied-synchronously", await thrown(() => env.get("OTHER")));
+  made("denied-by-kv", await thrown(() => kv.attenuate({ read: [] }).get("key")));
+  made("illegal-argument", await thrown(() => fs.readFile(1)));
+  made("forged-this", await thrown(() => fs.readFile.call({})));
+  for (const [name, call] of Object.entries({
+    NotFound: () => fs.readFile(`${folder}/missing`),
+    AlreadyExists: () => fs.writeFile(file, new Uint8Array(), { createNew: true }),
+    NotADirectory: () => fs.mkdir(`${file}/below`),
+    IsADirectory: () => fs.readFile(folder),
+    ConnectionRefused: () => net.fetch("http://127.0.0.1:1/"),
+    NetworkError: () => net.fetch(`${server}/redirect/302/file:///x`),
+  })) {
+    const error = await thrown(call);
+    root(`%${error.name}%`, proto(error).constructor);
+    made(error.name, error);
+    if (error.name !== name) console.log(`${name} was ${error.name}: ${error.message}`);
+  }
+
+  // ---- what the web has
+  const timer = setTimeout(() => {}, 0);
+  root("%TimeoutPrototype%", proto(timer));
+  made("timer", timer);
+  const controller = new AbortController();
+  made("AbortController", controller);
+  made("AbortSignal", controller.signal);
+  let event;
+  controller.signal.addEventListener("abort", (aborted) => { event = aborted; });
+  controller.abort();
+  root("%EventTarget%", proto(AbortSignal));
+  root("%Event%", proto(event).constructor);
+  root("%DOMException%", proto(controller.signal.reason).constructor);
+  made("Event", event);
+  made("DOMException", controller.signal.reason);
+  root("%URLSearchParamsIteratorPrototype%", proto(new URLSearchParams().entries()));
+  made("URL", new URL("a:b"));
+  made("URL.searchParams", new URL("a:b").searchParams);
+  made("TextEncoder", new TextEncoder());
+  made("TextEncoder.encodeInto()", new TextEncoder().encodeInto("a", new Uint8Array(1)));
+  made("TextDecoder", new TextDecoder());
+  made("invalid-URL", await thrown(() => new URL("")));
+  made("not-base64", await thrown(() => atob("*")));
+
+  // ---- what WebAssembly modules export, where the engine runs them
+  if (wasm !== undefined) {
+    root("%WebAssembly.Memory.prototype%", proto(wasm.memory));
+    root("%WebAssembly.Table.prototype%", proto(wasm.table));
+    const trap = await thrown(() => wasm.trap());
+    root("%WebAssembly.RuntimeError%", proto(trap).constructor);
+    made("trap", trap);
+    made("memory", wasm.memory);
+    made("memory.buffer", wasm.memory.buffer);
+    made("table", wasm.table);
+    made("exported-function", wasm.trap);
+  }
+  walkPrototypes();
+  for (const path of loose) console.log(`not frozen: ${path}`);
+}
