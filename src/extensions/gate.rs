@@ -38,6 +38,20 @@ impl Denials {
     }
 }
 
+/// What the gates of all isolates of a program decide by.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) families: Families,
+    pub(crate) base: Base,
+    pub(crate) plan: Arc<LinkPlan>,
+    pub(crate) presentation: Presentation,
+    /// The graph hash of the program.
+    pub(crate) program: String,
+    pub(crate) audit: AuditSink,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) denials: Arc<Denials>,
+}
+
 /// What every operation of one isolate goes through.
 pub(crate) struct Gate {
     pub(crate) families: Families,
@@ -66,16 +80,17 @@ pub(crate) struct Capability {
 }
 
 impl Gate {
-    pub(crate) fn new(
-        families: Families,
-        base: Base,
-        plan: Arc<LinkPlan>,
-        program: String,
-        audit: AuditSink,
-        presentation: Presentation,
-        meters: Arc<Meters>,
-        denials: Arc<Denials>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(rules: Rules) -> Rc<Self> {
+        let Rules {
+            families,
+            base,
+            plan,
+            presentation,
+            program,
+            audit,
+            meters,
+            denials,
+        } = rules;
         Rc::new(Gate {
             families,
             base,

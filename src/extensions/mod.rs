@@ -17,7 +17,7 @@ use deno_core::Extension;
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
 pub(crate) use self::error::OpError;
-pub(crate) use self::gate::{Denials, Gate, Presentation};
+pub(crate) use self::gate::{Gate, Presentation, Rules};
 pub(crate) use self::isolates::{Call, Contents, Parcel, RemotePackage, Requests};
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};

@@ -39,8 +39,8 @@ pub(crate) struct GraphLoader {
     remotes: Arc<Remotes>,
     /// The module that the host loads now, which nobody imports.
     asked: RefCell<Option<ModuleSpecifier>>,
-    /// What modules of other isolates export: the names, and once each the values.
-    described: Rc<RefCell<HashMap<u32, (Vec<String>, Option<Contents>)>>>,
+    /// The values that modules of other isolates export, until they are taken.
+    described: Rc<RefCell<HashMap<u32, Contents>>>,
 }
 
 /// On QuickJS, what the imports of the modules that were loaded are called.
@@ -128,7 +128,7 @@ impl GraphLoader {
 
     /// What stands for a module of another isolate: its values can be had once.
     pub(super) fn take_described(&self, module: u32) -> Option<(Arc<Remote>, Contents)> {
-        let values = self.described.borrow_mut().get_mut(&module)?.1.take()?;
+        let values = self.described.borrow_mut().remove(&module)?;
         Some((self.remote(module)?, values))
     }
 
@@ -144,9 +144,7 @@ impl GraphLoader {
             let description =
                 description.map_err(|error| JsErrorBox::new("IsolateError", format!("{name}: {error}")))?;
             let source = remote_source(own, &description.names);
-            described
-                .borrow_mut()
-                .insert(own.module, (description.names, Some(description.values)));
+            described.borrow_mut().insert(own.module, description.values);
             let code = ModuleSourceCode::String(FastString::from(source));
             Ok(ModuleSource::new(ModuleType::JavaScript, code, &specifier, None))
         })))

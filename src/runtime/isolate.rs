@@ -8,20 +8,15 @@ use bytes::Bytes;
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
-use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::{Graph, Store};
 
 use super::answer::Answer;
 use super::brake::{Brake, Run, Running, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
-use super::meter::Meters;
 use super::remote::{Description, Ended, Remotes, Request, Served};
 use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
-use crate::audit::AuditSink;
-use crate::extensions::{
-    self, Denials, Entries, Gate, KvStore, NetLimits, Presentation, Requests, Variables,
-};
-use crate::modules::{CapabilityModules, Factory, GraphLoader, LinkPlan, wasm_permitted};
+use crate::extensions::{self, Entries, Gate, KvStore, NetLimits, Requests, Rules, Variables};
+use crate::modules::{CapabilityModules, Factory, GraphLoader, wasm_permitted};
 use crate::realm;
 
 /// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
@@ -56,19 +51,13 @@ pub(super) struct Shared {
     pub(super) graph: Arc<Graph>,
     pub(super) bytes: Arc<Vec<Bytes>>,
     pub(super) store: Arc<dyn Store>,
-    pub(super) plan: Arc<LinkPlan>,
-    pub(super) families: Families,
-    pub(super) base: Base,
     pub(super) limits: Limits,
-    pub(super) audit: AuditSink,
     pub(super) print: PrintSink,
     pub(super) variables: Variables,
     pub(super) kv: Arc<dyn KvStore>,
-    pub(super) presentation: Presentation,
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) run: Arc<Run>,
-    pub(super) meters: Arc<Meters>,
-    pub(super) denials: Arc<Denials>,
+    pub(super) rules: Rules,
     pub(super) remotes: Arc<Remotes>,
 }
 
@@ -112,19 +101,6 @@ struct Isolate {
     gate: Rc<Gate>,
     loader: Rc<GraphLoader>,
     modules: Rc<CapabilityModules>,
-}
-
-fn gate(shared: &Shared) -> Rc<Gate> {
-    Gate::new(
-        shared.families.clone(),
-        shared.base.clone(),
-        shared.plan.clone(),
-        shared.graph.hash().to_string(),
-        shared.audit.clone(),
-        shared.presentation.clone(),
-        shared.meters.clone(),
-        shared.denials.clone(),
-    )
 }
 
 impl Isolate {
@@ -204,7 +180,7 @@ impl Isolate {
 }
 
 async fn main(shared: &Shared, args: &[String], answer: &Answer) -> Result<Outcome, RunError> {
-    let gate = gate(shared);
+    let gate = Gate::new(shared.rules.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let error = UncaughtError {
             message: format!("CapabilityError: {refusal}"),
@@ -267,14 +243,14 @@ async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Resul
         .unwrap_or_default();
     let own = shared.limits.packages.get(&name).cloned().unwrap_or_default();
     let heap = own.heap.unwrap_or(shared.limits.heap);
-    let mut isolate = Isolate::start(shared, gate(shared), package, heap)?;
+    let mut isolate = Isolate::start(shared, Gate::new(shared.rules.clone()), package, heap)?;
     let unit = Unit::Package(name.clone());
     let remote = served.remote.clone();
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
         remote.end(why.into());
     });
     isolate.stopped_by(&brake, unit.clone(), heap);
-    shared.meters.stop_isolate(&name, &brake);
+    shared.rules.meters.stop_isolate(&name, &brake);
     isolate
         .js
         .op_state()

@@ -33,7 +33,7 @@ pub(crate) use self::thread::keep_no_code;
 use self::answer::Answer;
 use self::brake::{Run, Running};
 use crate::audit::AuditSink;
-use crate::extensions::{KvStore, Presentation, Variables};
+use crate::extensions::{KvStore, Presentation, Rules, Variables};
 use crate::modules::{LinkPlan, Unattested};
 
 /// One line that a guest printed.
@@ -168,19 +168,22 @@ impl Runtime {
             graph: Arc::new(graph.clone()),
             bytes: Arc::new(bytes),
             store: inner.store.clone(),
-            plan: Arc::new(plan),
-            families: inner.families.clone(),
-            base: inner.base.clone(),
             limits: inner.limits.clone(),
-            audit: inner.audit.clone(),
             print: inner.print.clone(),
             variables: inner.variables.clone(),
             kv: inner.kv.clone(),
-            presentation: inner.presentation.clone(),
             tls: inner.tls.clone(),
-            meters: Arc::new(Meters::new(&inner.limits, &run)),
+            rules: Rules {
+                families: inner.families.clone(),
+                base: inner.base.clone(),
+                plan: Arc::new(plan),
+                presentation: inner.presentation.clone(),
+                program: graph.hash().to_string(),
+                audit: inner.audit.clone(),
+                meters: Arc::new(Meters::new(&inner.limits, &run)),
+                denials: Arc::default(),
+            },
             run,
-            denials: Arc::default(),
             remotes: Arc::default(),
         });
         Remotes::start(&shared)
