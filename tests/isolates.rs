@@ -431,3 +431,46 @@ fn what_is_on_its_way_is_limited() {
     let ran = scene(package, &[], &main).limits(limits).run(&[]).completed();
     assert_eq!(ran.out, "true true 5\n3\n");
 }
+
+/// RUN-57: isolates that wait are taken by programs, replaced, and as good as those that are started for one.
+#[test]
+fn isolates_that_wait_are_taken_and_replaced() {
+    let package = "export const double = (x) => x * 2;";
+    let main = "import { double } from 'p'; globalThis.seen; console.log(await double(4), globalThis.left);";
+    let scene = scene(package, &[], main);
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let waiting = |runtime: &Runtime| {
+        let begun = std::time::Instant::now();
+        while runtime.idle_isolates() < 2 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "no isolate began to wait"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    reactor.block_on(async {
+        let program = Program::open(scene.base(), &OpenOptions::default())
+            .await
+            .unwrap();
+        let printed = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let sink = printed.clone();
+        let runtime = Runtime::builder()
+            .base(program.base())
+            .shared_store(program.store())
+            .console(move |line| sink.lock().unwrap().push_str(line.text))
+            .idle_isolates(2)
+            .build()
+            .unwrap();
+        for _ in 0..4 {
+            waiting(&runtime);
+            let outcome = runtime.run(program.graph(), &[]).await.unwrap();
+            assert!(matches!(outcome.exit, Exit::Completed), "{:?}", outcome.exit);
+        }
+        waiting(&runtime);
+        assert_eq!(*printed.lock().unwrap(), "8 undefined\n".repeat(4));
+    });
+}

@@ -22,6 +22,7 @@ mod net;
 mod permits;
 mod realm;
 mod revocations;
+mod soak;
 mod support;
 mod transformed;
 mod typescript;

@@ -9,6 +9,7 @@ use secure_runtime_capabilities::{
 };
 use secure_runtime_loaders::store::Store;
 
+use super::pool::Pool;
 use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
 use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
@@ -24,6 +25,7 @@ pub struct Builder {
     print: PrintSink,
     variables: Variables,
     kv: Arc<dyn KvStore>,
+    idle_isolates: usize,
     presentation: Presentation,
 }
 
@@ -66,6 +68,9 @@ pub enum BuildError {
         /// Why not.
         reason: String,
     },
+    /// There are no threads for isolates that wait.
+    #[error("no thread for an isolate: {0}; ask for fewer idle isolates, or raise the limit of threads")]
+    Threads(String),
     /// The TLS configuration could not be made.
     #[error("TLS: {0}")]
     Tls(String),
@@ -93,6 +98,7 @@ impl Builder {
             print: PrintSink::discard(),
             variables: Arc::new(|_| None),
             kv: Arc::new(MemoryKvStore::default()),
+            idle_isolates: 0,
             presentation: Presentation::default(),
         }
     }
@@ -178,6 +184,13 @@ impl Builder {
         self
     }
 
+    /// Keeps so many isolates ready, each on a thread of its own, so that a program need not wait for its engine to start. One
+    /// that was taken is replaced. 0 unless this is called.
+    pub fn idle_isolates(mut self, count: usize) -> Self {
+        self.idle_isolates = count;
+        self
+    }
+
     /// The runtime.
     ///
     /// # Errors
@@ -214,6 +227,13 @@ impl Builder {
             let reason = "processor time is measured on Linux only; use the wall limit".to_owned();
             return Err(BuildError::Limit { limit: "cpu", reason });
         }
+        let pool = match self.idle_isolates {
+            0 => None,
+            count => Some(
+                Pool::start(count, self.limits.heap)
+                    .map_err(|error| BuildError::Threads(error.to_string()))?,
+            ),
+        };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = rustls::RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -237,6 +257,7 @@ impl Builder {
                 presentation: self.presentation,
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),
+                pool,
             }),
         })
     }

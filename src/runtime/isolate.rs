@@ -1,22 +1,25 @@
 //! One isolate, on its own thread: the engine, the realm, the modules, the event loop.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
-use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8};
+use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, v8};
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, Store};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::answer::Answer;
-use super::brake::{Brake, Run, Running, Stopped, Times, UnderWay, Watchdog};
+use super::boot::{Booted, engine};
+use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
-use super::remote::{Description, Ended, Remotes, Request, Served};
+use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
-use crate::extensions::{self, Entries, Gate, KvStore, NetLimits, Requests, Rules, Variables};
-use crate::modules::{CapabilityModules, Factory, GraphLoader, wasm_permitted};
+use crate::extensions::{Entries, Gate, KvStore, NetLimits, Requests, Rules, Variables};
+use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
 /// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
@@ -61,41 +64,70 @@ pub(super) struct Shared {
     pub(super) remotes: Arc<Remotes>,
 }
 
-/// Runs the future of an isolate on this thread.
-fn on_this_thread<T>(isolate: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
-    let reactor = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| RunError::Engine(format!("no event loop: {error}")))?;
-    let ended = tokio::task::LocalSet::new().block_on(&reactor, isolate);
-    // File work that a stopped program left behind may still block; it is not waited for.
-    reactor.shutdown_background();
-    ended
+/// What an isolate is started for.
+pub(super) enum Job {
+    /// A program.
+    Run {
+        shared: Arc<Shared>,
+        args: Vec<String>,
+        _under_way: UnderWay,
+        answer: Answer,
+    },
+    /// A package with an isolate of its own, until its program is over or it ends by itself.
+    Serve {
+        shared: Arc<Shared>,
+        package: u32,
+        remote: Arc<Remote>,
+        requests: RefCell<Option<UnboundedReceiver<Request>>>,
+    },
 }
 
-/// The isolate of the program itself.
-pub(super) fn run(
-    shared: &Shared,
-    args: &[String],
-    running: &Arc<Running>,
-    answer: &Answer,
-) -> Result<Outcome, RunError> {
-    let under_way = UnderWay::begin(running, &shared.run);
-    let outcome = on_this_thread(main(shared, args, answer));
-    drop(under_way);
-    outcome
+impl Job {
+    /// Does it on this thread, and tells who asked how it ended.
+    pub(super) async fn perform(self, booted: Result<Booted, RunError>) {
+        match &self {
+            Job::Run {
+                shared, args, answer, ..
+            } => {
+                let outcome = match booted {
+                    Ok(booted) => main(shared, args, answer, booted).await,
+                    Err(error) => Err(error),
+                };
+                answer.give(outcome);
+            }
+            Job::Serve {
+                shared,
+                package,
+                remote,
+                requests,
+            } => {
+                let requests = requests.take();
+                let ended = match (booted, requests) {
+                    (Ok(booted), Some(requests)) => {
+                        package_isolate(shared, *package, remote, requests, booted).await
+                    }
+                    (Err(error), _) => Err(error),
+                    (_, None) => Err(engine("there is nobody to serve")),
+                };
+                remote.end(ended.unwrap_or_else(|error| Ended::Fault(error.to_string())));
+            }
+        }
+    }
 }
 
-/// The isolate of a package, until its requests end or it does. How it ended is for who serves it to say.
-pub(super) fn serve(shared: &Shared, package: u32, served: Served) -> Result<(), RunError> {
-    on_this_thread(package_isolate(shared, package, served))
+/// A job that ends without an answer, by a panic of the engine's bindings for example, is answered all the same. (Who was told
+/// before is told nothing more.)
+impl Drop for Job {
+    fn drop(&mut self) {
+        let why = "the isolate's thread ended without an answer";
+        match self {
+            Job::Run { answer, .. } => answer.give(Err(engine(why))),
+            Job::Serve { remote, .. } => remote.end(Ended::Fault(why.to_owned())),
+        }
+    }
 }
 
-fn engine(error: impl fmt::Display) -> RunError {
-    RunError::Engine(error.to_string())
-}
-
-/// An isolate whose realm is locked and that ran no guest yet.
+/// An isolate that belongs to a program.
 struct Isolate {
     js: JsRuntime,
     gate: Rc<Gate>,
@@ -104,8 +136,8 @@ struct Isolate {
 }
 
 impl Isolate {
-    /// The isolate of this package; 0 is the program's.
-    fn start(shared: &Shared, gate: Rc<Gate>, package: u32, heap: u64) -> Result<Isolate, RunError> {
+    /// Gives the isolate to this package of the program; 0 is the program itself.
+    fn new(shared: &Shared, gate: Rc<Gate>, package: u32, booted: Booted) -> Result<Isolate, RunError> {
         let loader = GraphLoader::new(
             shared.graph.clone(),
             shared.bytes.clone(),
@@ -115,26 +147,12 @@ impl Isolate {
             package,
         );
         let loader = loader.map_err(engine)?;
-        let modules = Rc::new(CapabilityModules {
+        let modules = CapabilityModules {
             gate: gate.clone(),
             loader: loader.clone(),
             factory: Default::default(),
-        });
-        let mut extensions = realm::extensions();
-        extensions.push(extensions::families());
-        extensions.push(extensions::isolates());
-        let evaluator = modules.clone();
-        let mut js = JsRuntime::try_new(RuntimeOptions {
-            module_loader: Some(loader.clone()),
-            extensions,
-            create_params: Some(memory(heap)),
-            custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
-                evaluator.evaluate(scope, &kind, name.as_str())
-            })),
-            ..RuntimeOptions::default()
-        })
-        .map_err(engine)?;
-        js.v8_isolate().add_message_listener(unprinted);
+        };
+        let (js, modules) = booted.given_to(&loader, modules);
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {
             let state = js.op_state();
@@ -152,7 +170,6 @@ impl Isolate {
             state.put(Requests::default());
             state.put(realm::Timers::default());
         }
-        lock(&mut js, &modules)?;
         Ok(Isolate {
             js,
             gate,
@@ -179,7 +196,12 @@ impl Isolate {
     }
 }
 
-async fn main(shared: &Shared, args: &[String], answer: &Answer) -> Result<Outcome, RunError> {
+async fn main(
+    shared: &Shared,
+    args: &[String],
+    answer: &Answer,
+    booted: Booted,
+) -> Result<Outcome, RunError> {
     let gate = Gate::new(shared.rules.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let error = UncaughtError {
@@ -194,7 +216,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer) -> Result<Outco
         };
     }
     let limits = &shared.limits;
-    let mut isolate = Isolate::start(shared, gate, 0, limits.heap)?;
+    let mut isolate = Isolate::new(shared, gate, 0, booted)?;
     let entry = isolate
         .loader
         .entry()
@@ -235,22 +257,24 @@ fn exit(why: &Stopped) -> Exit {
     }
 }
 
-async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Result<(), RunError> {
-    let name = shared
-        .graph
-        .package(package)
-        .map(|package| package.name.clone())
-        .unwrap_or_default();
-    let own = shared.limits.packages.get(&name).cloned().unwrap_or_default();
+async fn package_isolate(
+    shared: &Shared,
+    package: u32,
+    remote: &Arc<Remote>,
+    requests: UnboundedReceiver<Request>,
+    booted: Booted,
+) -> Result<Ended, RunError> {
+    let name = &remote.package;
+    let own = shared.limits.packages.get(name).cloned().unwrap_or_default();
     let heap = own.heap.unwrap_or(shared.limits.heap);
-    let mut isolate = Isolate::start(shared, Gate::new(shared.rules.clone()), package, heap)?;
+    let mut isolate = Isolate::new(shared, Gate::new(shared.rules.clone()), package, booted)?;
     let unit = Unit::Package(name.clone());
-    let remote = served.remote.clone();
+    let stopped = remote.clone();
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        remote.end(why.into());
+        stopped.end(why.into());
     });
     isolate.stopped_by(&brake, unit.clone(), heap);
-    shared.rules.meters.stop_isolate(&name, &brake);
+    shared.rules.meters.stop_isolate(name, &brake);
     isolate
         .js
         .op_state()
@@ -264,7 +288,6 @@ async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Resul
         cpu: own.cpu,
     };
     let watchdog = Watchdog::of_isolate(times, &brake).map_err(engine)?;
-    let Served { remote, requests } = served;
 
     let ended = tokio::select! {
         ended = answer_requests(&mut isolate, requests) => ended,
@@ -273,22 +296,20 @@ async fn package_isolate(shared: &Shared, package: u32, served: Served) -> Resul
 
     brake.finish();
     drop(watchdog);
-    let how = match (brake.reason(), ended) {
+    Ok(match (brake.reason(), ended) {
         (Some(why), _) => why.into(),
-        (None, Ok(())) => Stopped::Asked.into(),
+        (None, Ok(())) => Ended::Stopped,
         (None, Err(error)) => match ending(error, &isolate.loader, heap, unit) {
-            Ending::Limit(hit) => (&Stopped::Limit(hit)).into(),
+            Ending::Limit(hit) => Ended::Limit(hit),
             Ending::Error(error) => Ended::Uncaught(error.message),
         },
-    };
-    remote.end(how);
-    Ok(())
+    })
 }
 
 /// Answers requests in the order in which they come, while what they began goes on.
 async fn answer_requests(
     isolate: &mut Isolate,
-    mut requests: tokio::sync::mpsc::UnboundedReceiver<Request>,
+    mut requests: UnboundedReceiver<Request>,
 ) -> Result<(), CoreError> {
     let mut is_idle = false;
     loop {
@@ -336,51 +357,6 @@ async fn evaluate(isolate: &mut Isolate, id: deno_core::ModuleId) -> Result<Desc
         .await?;
     let namespace = js.get_module_namespace(id)?;
     isolate.modules.describe(js, namespace)
-}
-
-/// Without a listener, V8 prints an exception that a getter threw while another one was described, to the process's own
-/// standard output and unescaped: a guest's text, on the host's terminal. Errors are reported by [`Outcome`] alone.
-extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
-
-/// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
-fn memory(heap: u64) -> v8::CreateParams {
-    let params = v8::CreateParams::default().heap_limits(0, usize::try_from(heap).unwrap_or(usize::MAX));
-    #[cfg(feature = "v8")]
-    let params = params.array_buffer_allocator(super::buffers::limited(heap));
-    params
-}
-
-/// Locks the realm and keeps what it gives.
-fn lock(js: &mut JsRuntime, modules: &CapabilityModules) -> Result<(), RunError> {
-    let value = js
-        .execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)
-        .map_err(engine)?;
-    deno_core::scope!(scope, js);
-    // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
-    #[cfg(feature = "v8")]
-    scope
-        .get_current_context()
-        .set_allow_generation_from_strings(false);
-    let value = v8::Local::new(scope, value);
-    let object: v8::Local<v8::Object> = value.try_into().map_err(engine)?;
-    let function = |name: &str| -> Result<v8::Global<v8::Function>, RunError> {
-        let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
-        let value = object
-            .get(scope, key.into())
-            .ok_or_else(|| engine(format!("lockdown gave no {name}")))?;
-        let function: v8::Local<v8::Function> = value.try_into().map_err(engine)?;
-        Ok(v8::Global::new(scope, function))
-    };
-    let factory = Factory {
-        make_self: function("self")?,
-        make_bindings: function("bindings")?,
-        make_wasm: function("wasm")?,
-        make_remote: function("remote")?,
-        describe: function("describe")?,
-        serve: function("serve")?,
-    };
-    modules.factory.replace(Some(factory));
-    Ok(())
 }
 
 /// Evaluates the entry module, calls its default export where that is a function, and runs until nothing is left to do.

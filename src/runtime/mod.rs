@@ -1,6 +1,7 @@
 //! `Runtime`: the library's front door.
 
 mod answer;
+mod boot;
 mod brake;
 #[cfg(feature = "v8")]
 mod buffers;
@@ -9,11 +10,11 @@ mod isolate;
 mod limits;
 mod meter;
 mod outcome;
+mod pool;
 mod remote;
 mod thread;
 
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use secure_runtime_capabilities::{Base, Families, Token};
@@ -31,7 +32,9 @@ pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code}
 pub(crate) use self::thread::keep_no_code;
 
 use self::answer::Answer;
-use self::brake::{Run, Running};
+use self::brake::{Run, Running, UnderWay};
+use self::isolate::Job;
+use self::pool::Pool;
 use crate::audit::AuditSink;
 use crate::extensions::{KvStore, Presentation, Rules, Variables};
 use crate::modules::{LinkPlan, Unattested};
@@ -68,6 +71,7 @@ struct Inner {
     presentation: Presentation,
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
+    pool: Option<Arc<Pool>>,
 }
 
 /// Stops the runs of one runtime, from any thread.
@@ -106,6 +110,11 @@ impl Runtime {
     /// A handle that stops the runs of this runtime.
     pub fn stop_handle(&self) -> Stop {
         Stop(self.inner.running.clone())
+    }
+
+    /// How many isolates wait for a program now: see [`Builder::idle_isolates`].
+    pub fn idle_isolates(&self) -> usize {
+        self.inner.pool.as_ref().map_or(0, |pool| pool.waiting())
     }
 
     /// Runs the program of this graph: fetches and verifies every module's bytes, settles every module's authority,
@@ -162,7 +171,6 @@ impl Runtime {
             return Err(RunError::IsolateCycle { packages });
         }
         let (asker, outcome) = tokio::sync::oneshot::channel();
-        let answer = Answer::to(asker);
         let run = Arc::new(Run::default());
         let shared = Arc::new(isolate::Shared {
             graph: Arc::new(graph.clone()),
@@ -186,19 +194,18 @@ impl Runtime {
             run,
             remotes: Arc::default(),
         });
-        Remotes::start(&shared)
-            .map_err(|error| RunError::Engine(format!("no thread for an isolate: {error}")))?;
-        let (running, args) = (inner.running.clone(), args.to_vec());
-        thread::spawn(Box::new(move || {
-            // A panic of the engine's bindings ends this run and nothing else.
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-                isolate::run(&shared, &args, &running, &answer)
-            }));
-            answer.give(
-                ended.unwrap_or_else(|_| Err(RunError::Engine("the isolate's thread panicked".to_owned()))),
-            );
-        }))
-        .map_err(|error| RunError::Engine(format!("no thread for the isolate: {error}")))?;
+        let no_thread = |error| RunError::Engine(format!("no thread for an isolate: {error}"));
+        let under_way = UnderWay::begin(&inner.running, &shared.run);
+        let pool = inner.pool.as_ref();
+        Remotes::start(&shared, pool).map_err(no_thread)?;
+        let heap = inner.limits.heap;
+        let job = Job::Run {
+            shared,
+            args: args.to_vec(),
+            _under_way: under_way,
+            answer: Answer::to(asker),
+        };
+        pool::perform(pool, heap, job).map_err(no_thread)?;
         outcome
             .await
             .map_err(|_| RunError::Engine("the isolate's thread ended without an answer".to_owned()))?

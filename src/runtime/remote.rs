@@ -1,7 +1,7 @@
 //! Packages in isolates of their own, as the other isolates of the program see them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,9 +9,9 @@ use secure_runtime_loaders::{Graph, ModuleKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::brake::Stopped;
-use super::isolate::{self, Shared};
+use super::isolate::{Job, Shared};
 use super::limits::LimitHit;
-use super::thread;
+use super::pool::{self, Pool};
 use crate::extensions::{Call, Contents};
 
 /// The isolate of one package.
@@ -41,12 +41,6 @@ pub(crate) struct Description {
     pub(crate) values: Contents,
 }
 
-/// What a package's isolate is made with.
-pub(super) struct Served {
-    pub(super) remote: Arc<Remote>,
-    pub(super) requests: mpsc::UnboundedReceiver<Request>,
-}
-
 /// How an isolate ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -65,12 +59,6 @@ impl From<&Stopped> for Ended {
             Stopped::Asked => Ended::Stopped,
             Stopped::Limit(hit) => Ended::Limit(hit.clone()),
         }
-    }
-}
-
-impl From<Stopped> for Ended {
-    fn from(why: Stopped) -> Self {
-        Ended::from(&why)
     }
 }
 
@@ -211,7 +199,7 @@ impl Remotes {
     ///
     /// # Errors
     /// There is no thread for one.
-    pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+    pub(super) fn start(shared: &Arc<Shared>, pool: Option<&Arc<Pool>>) -> std::io::Result<()> {
         for (package, index) in shared.graph.packages().iter().zip(0..) {
             if !package.isolate {
                 continue;
@@ -224,26 +212,18 @@ impl Remotes {
                 on_the_way: Arc::default(),
                 most_on_the_way: shared.limits.heap,
             });
-            shared
-                .remotes
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(index, remote.clone());
-            let shared = shared.clone();
-            thread::spawn(Box::new(move || {
-                let served = Served {
-                    remote: remote.clone(),
-                    requests,
-                };
-                // A panic of the engine's bindings ends this isolate and nothing else.
-                let ended = panic::catch_unwind(AssertUnwindSafe(|| isolate::serve(&shared, index, served)));
-                remote.end(match ended {
-                    Ok(Ok(())) => Ended::Stopped,
-                    Ok(Err(error)) => Ended::Fault(error.to_string()),
-                    Err(_) => Ended::Fault("its thread panicked".to_owned()),
-                });
-            }))?;
+            let mut all = shared.remotes.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(index, remote.clone());
+            drop(all);
+            let own = shared.limits.packages.get(&package.name);
+            let heap = own.and_then(|own| own.heap).unwrap_or(shared.limits.heap);
+            let job = Job::Serve {
+                shared: shared.clone(),
+                package: index,
+                remote,
+                requests: RefCell::new(Some(requests)),
+            };
+            pool::perform(pool, heap, job)?;
         }
         Ok(())
     }

@@ -1,0 +1,152 @@
+//! An engine with a locked realm, before it belongs to a program: what all isolates have in common.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::rc::Rc;
+
+use deno_core::{
+    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
+    ResolutionKind, RuntimeOptions, v8,
+};
+use deno_error::JsErrorBox;
+
+use super::RunError;
+use crate::extensions;
+use crate::modules::{CapabilityModules, Factory, GraphLoader};
+use crate::realm;
+
+/// An isolate whose realm is locked, which ran no guest and belongs to no program yet.
+pub(super) struct Booted {
+    pub(super) js: JsRuntime,
+    factory: Factory,
+    modules: Rc<OnceCell<Rc<CapabilityModules>>>,
+    loader: Rc<Loader>,
+}
+
+/// The loader of the program that the isolate is given to.
+#[derive(Default)]
+struct Loader(OnceCell<Rc<GraphLoader>>);
+
+pub(super) fn engine(error: impl fmt::Display) -> RunError {
+    RunError::Engine(error.to_string())
+}
+
+impl Booted {
+    /// Starts an engine on this thread, with a heap of at most so many bytes.
+    pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
+        let (modules, loader) = (Rc::new(OnceCell::new()), Rc::new(Loader::default()));
+        let mut extensions = realm::extensions();
+        extensions.push(extensions::families());
+        extensions.push(extensions::isolates());
+        let evaluator: Rc<OnceCell<Rc<CapabilityModules>>> = modules.clone();
+        let mut js = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(loader.clone()),
+            extensions,
+            create_params: Some(memory(heap)),
+            custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
+                let modules = evaluator.get().ok_or_else(no_program)?;
+                modules.evaluate(scope, &kind, name.as_str())
+            })),
+            ..RuntimeOptions::default()
+        })
+        .map_err(engine)?;
+        js.v8_isolate().add_message_listener(unprinted);
+        let factory = lock(&mut js)?;
+        Ok(Booted {
+            js,
+            factory,
+            modules,
+            loader,
+        })
+    }
+
+    /// Gives the isolate to a program: its modules are loaded by this loader from now on.
+    pub(super) fn given_to(
+        self,
+        loader: &Rc<GraphLoader>,
+        modules: CapabilityModules,
+    ) -> (JsRuntime, Rc<CapabilityModules>) {
+        let modules = Rc::new(modules);
+        modules.factory.replace(Some(self.factory));
+        // Given away once: the cells are empty.
+        let _ = self.modules.set(modules.clone());
+        let _ = self.loader.0.set(loader.clone());
+        (self.js, modules)
+    }
+}
+
+fn no_program() -> JsErrorBox {
+    JsErrorBox::type_error("this isolate has no program yet")
+}
+
+impl ModuleLoader for Loader {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, JsErrorBox> {
+        let loader = self.0.get().ok_or_else(no_program)?;
+        loader.resolve(specifier, referrer, kind)
+    }
+
+    fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
+        let loader = self.0.get().ok_or_else(no_program)?;
+        loader.import_meta_resolve(specifier, referrer)
+    }
+
+    fn load(
+        &self,
+        specifier: &ModuleSpecifier,
+        referrer: Option<&ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        match self.0.get() {
+            Some(loader) => loader.load(specifier, referrer, options),
+            None => ModuleLoadResponse::Sync(Err(no_program())),
+        }
+    }
+}
+
+/// Without a listener, V8 prints an exception that a getter threw while another one was described, to the process's own
+/// standard output and unescaped: a guest's text, on the host's terminal. Errors are reported by [`super::Outcome`] alone.
+extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
+
+/// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
+fn memory(heap: u64) -> v8::CreateParams {
+    let params = v8::CreateParams::default().heap_limits(0, usize::try_from(heap).unwrap_or(usize::MAX));
+    #[cfg(feature = "v8")]
+    let params = params.array_buffer_allocator(super::buffers::limited(heap));
+    params
+}
+
+/// Locks the realm; what it gives.
+fn lock(js: &mut JsRuntime) -> Result<Factory, RunError> {
+    let value = js
+        .execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)
+        .map_err(engine)?;
+    deno_core::scope!(scope, js);
+    // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
+    #[cfg(feature = "v8")]
+    scope
+        .get_current_context()
+        .set_allow_generation_from_strings(false);
+    let value = v8::Local::new(scope, value);
+    let object: v8::Local<v8::Object> = value.try_into().map_err(engine)?;
+    let function = |name: &str| -> Result<v8::Global<v8::Function>, RunError> {
+        let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
+        let value = object
+            .get(scope, key.into())
+            .ok_or_else(|| engine(format!("lockdown gave no {name}")))?;
+        let function: v8::Local<v8::Function> = value.try_into().map_err(engine)?;
+        Ok(v8::Global::new(scope, function))
+    };
+    Ok(Factory {
+        make_self: function("self")?,
+        make_bindings: function("bindings")?,
+        make_wasm: function("wasm")?,
+        make_remote: function("remote")?,
+        describe: function("describe")?,
+        serve: function("serve")?,
+    })
+}

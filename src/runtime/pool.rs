@@ -1,0 +1,115 @@
+//! Threads with isolates: started for a job, or ahead of need.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::boot::Booted;
+use super::isolate::Job;
+use super::thread;
+
+/// Isolates of one runtime that wait for a program, each on its thread.
+pub(super) struct Pool {
+    heap: u64,
+    /// How many wait at most.
+    size: usize,
+    idle: Mutex<Vec<oneshot::Sender<Job>>>,
+}
+
+impl Pool {
+    /// A pool of `size` isolates with such heaps, of which the first begin to start now.
+    pub(super) fn start(size: usize, heap: u64) -> std::io::Result<Arc<Pool>> {
+        let pool = Arc::new(Pool {
+            heap,
+            size,
+            idle: Mutex::new(Vec::with_capacity(size)),
+        });
+        for _ in 0..size {
+            pool.add()?;
+        }
+        Ok(pool)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<oneshot::Sender<Job>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many isolates wait now.
+    pub(super) fn waiting(&self) -> usize {
+        self.idle().len()
+    }
+
+    /// Starts one more, which waits for a job as long as the pool is there.
+    fn add(self: &Arc<Self>) -> std::io::Result<()> {
+        let (heap, pool) = (self.heap, Arc::downgrade(self));
+        thread::spawn(Box::new(move || {
+            let (sender, jobs) = oneshot::channel();
+            let wait = async || {
+                // It is this one's own thread: nobody waits while it boots.
+                let booted = Booted::new(heap);
+                let is_kept = pool.upgrade().is_some_and(|pool| pool.keep(sender));
+                let job: Option<Job> = if is_kept { jobs.await.ok() } else { None };
+                if let Some(job) = job {
+                    job.perform(booted).await;
+                }
+            };
+            on_this_thread(wait());
+        }))
+    }
+
+    fn keep(&self, sender: oneshot::Sender<Job>) -> bool {
+        let mut idle = self.idle();
+        let has_room = idle.len() < self.size;
+        if has_room {
+            idle.push(sender);
+        }
+        has_room
+    }
+
+    /// Gives the job to an isolate that waits; back where there is none.
+    fn give(self: &Arc<Self>, mut job: Job) -> Option<Job> {
+        loop {
+            let Some(waiting) = self.idle().pop() else {
+                return Some(job);
+            };
+            match waiting.send(job) {
+                Ok(()) => {
+                    // Should there be no thread now, the next job starts its own.
+                    let _ = self.add();
+                    return None;
+                }
+                // That one is gone: its engine panicked, say.
+                Err(back) => job = back,
+            }
+        }
+    }
+}
+
+/// Performs the job on an isolate with such a heap, of the pool where it has one.
+pub(super) fn perform(pool: Option<&Arc<Pool>>, heap: u64, job: Job) -> std::io::Result<()> {
+    let pool = pool.filter(|pool| pool.heap == heap);
+    let job = match pool {
+        Some(pool) => match pool.give(job) {
+            Some(job) => job,
+            None => return Ok(()),
+        },
+        None => job,
+    };
+    thread::spawn(Box::new(move || {
+        on_this_thread(async { job.perform(Booted::new(heap)).await });
+    }))
+}
+
+/// Runs the future on this thread, to its end.
+fn on_this_thread(work: impl Future<Output = ()>) {
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Without an event loop the job is dropped, and its asker hears that nobody answers.
+    let Ok(reactor) = reactor else { return };
+    let local = tokio::task::LocalSet::new();
+    // A panic of the engine's bindings ends this isolate and nothing else; its job tells who asked.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| local.block_on(&reactor, work)));
+    drop(local);
+    // File work that a stopped program left behind may still block; it is not waited for.
+    reactor.shutdown_background();
+}

@@ -1,0 +1,271 @@
+//! Programs that start, hit limits and are killed, over and over in one process: nothing is left behind.
+//!
+//! The test runs for seconds; `SOAK_MINUTES=10 cargo test --release --test main -- soak --nocapture` for minutes, and prints what it
+//! saw. It measures a process of its own, since others run tests in this one.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use secure_runtime::{Exit, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime};
+
+use crate::support::{Scene, grant_table};
+
+/// Programs that run at one time.
+const PROGRAMS: usize = 200;
+/// What tells this process that it is the one that is measured: for how many seconds.
+const SECONDS: &str = "SECURE_RUNTIME_SOAK_SECONDS";
+
+/// RUN-58: no thread, no handle and no memory is left of runs that ended, however they did.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_left_behind() {
+    if let Ok(seconds) = std::env::var(SECONDS) {
+        return soak(Duration::from_secs(seconds.parse().unwrap()));
+    }
+    let minutes: Option<u64> = std::env::var("SOAK_MINUTES")
+        .ok()
+        .map(|minutes| minutes.parse().unwrap());
+    let seconds = minutes.map_or(6, |minutes| minutes * 60);
+    let own = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "soak::nothing_is_left_behind", "--nocapture"])
+        .env(SECONDS, seconds.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&own.stdout).into_owned() + &String::from_utf8_lossy(&own.stderr);
+    assert!(own.status.success(), "{said}");
+    assert!(said.contains("soak: "), "{said}");
+    println!("{said}");
+}
+
+/// What one process has.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    threads: usize,
+    files: usize,
+    kibibytes: u64,
+}
+
+fn held() -> Held {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    Held {
+        threads: field("Threads:") as usize,
+        files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+        kibibytes: field("VmRSS:"),
+    }
+}
+
+/// How a program of the soak is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Completed,
+    Uncaught,
+    Denied,
+    Limit,
+    Stopped,
+}
+
+/// Programs of every kind: source of the entry, source of the package `p`, and how it ends.
+const KINDS: [(&str, &str, End); 10] = [
+    (
+        "import { fs } from 'cap:self'; const f = await fs.open('data/a.txt'); await f.read(new Uint8Array(4)); await fs.readFile('data/a.txt');",
+        "",
+        End::Completed,
+    ),
+    (
+        "import { go } from 'p'; if (await go(20) !== 40) throw 1;",
+        "export const go = (x) => x * 2;",
+        End::Completed,
+    ),
+    ("throw new Error('no');", "", End::Uncaught),
+    (
+        "import { fs } from 'cap:self'; const open = []; for (;;) open.push(await fs.open('data/a.txt'));",
+        "",
+        End::Limit,
+    ),
+    (
+        "import { fs } from 'cap:self'; await fs.readFile('/etc/passwd');",
+        "",
+        End::Denied,
+    ),
+    (
+        "const kept = []; for (;;) kept.push(new Array(1000).fill(kept.length));",
+        "",
+        End::Limit,
+    ),
+    ("for (;;) {}", "", End::Limit),
+    (
+        "import { go } from 'p'; await go();",
+        "export const go = () => { const kept = []; for (;;) kept.push(new Array(1000).fill(kept.length)); };",
+        End::Limit,
+    ),
+    (
+        "import { go } from 'p'; void go(); setInterval(() => {}, 1);",
+        "export const go = () => new Promise(() => { setInterval(() => {}, 1); });",
+        End::Stopped,
+    ),
+    (
+        "import { fs } from 'cap:self'; for (;;) await Promise.all([fs.readFile('data/a.txt'), fs.stat('data/a.txt')]);",
+        "",
+        End::Stopped,
+    ),
+];
+
+fn scene(main: &str, package: &str) -> Scene {
+    let manifest = format!(
+        "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n[grants]\n{}{}",
+        grant_table(&["fs.read=./data/**"]),
+        if package.is_empty() {
+            ""
+        } else {
+            "[packages.p]\nisolate = true\n"
+        }
+    );
+    Scene::new()
+        .file("secure.toml", manifest)
+        .file("p/index.js", package)
+        .file("data/a.txt", "some text")
+        .file("main.js", main)
+}
+
+fn limits() -> Limits {
+    let heap = 24 << 20;
+    Limits {
+        heap,
+        wall: Some(Duration::from_secs(120)),
+        cpu: Some(Duration::from_millis(400)),
+        quotas: Quotas {
+            handles: Some(20),
+            ..Quotas::default()
+        },
+        packages: [("p".to_owned(), PackageLimits::default())].into(),
+        ..Limits::default()
+    }
+}
+
+/// Runs all programs of one wave, and stops those that do not end by themselves.
+async fn wave(programs: &[(Program, End)]) {
+    let runtimes: Vec<(Runtime, &Program, End)> = (0..PROGRAMS)
+        .map(|number| {
+            let (program, end) = &programs[number % programs.len()];
+            let runtime = Runtime::builder()
+                .base(program.base())
+                .shared_store(program.store())
+                .limits(limits())
+                .build()
+                .unwrap();
+            (runtime, program, *end)
+        })
+        .collect();
+    let stops: Vec<_> = runtimes
+        .iter()
+        .filter(|(_, _, end)| *end == End::Stopped)
+        .map(|(runtime, _, _)| runtime.stop_handle())
+        .collect();
+    let stopping = async {
+        // Those that are stopped may be stopped while they start, too.
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stops.iter().for_each(|stop| stop.stop());
+        }
+        std::future::pending::<()>().await;
+    };
+    let running = futures(runtimes.iter().map(|(runtime, program, end)| async move {
+        let exit = runtime.run(program.graph(), &[]).await.unwrap().exit;
+        let ended = match &exit {
+            Exit::Completed => End::Completed,
+            Exit::Uncaught(_) => End::Uncaught,
+            Exit::Denied(..) => End::Denied,
+            Exit::Limit(_) => End::Limit,
+            Exit::Stopped => End::Stopped,
+            _ => panic!("{exit:?}"),
+        };
+        // On a busy machine a program can use up its processor time before it is stopped.
+        assert!(
+            ended == *end || (*end == End::Stopped && ended == End::Limit),
+            "{exit:?}, not {end:?}"
+        );
+    }));
+    tokio::select! {
+        () = running => {}
+        () = stopping => {}
+    }
+}
+
+/// All of them at one time.
+async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut waiting: Vec<_> = all.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        waiting.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if waiting.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+fn soak(time: Duration) {
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    reactor.block_on(async {
+        let scenes: Vec<Scene> = KINDS
+            .iter()
+            .map(|(main, package, _)| scene(main, package))
+            .collect();
+        let mut programs = Vec::new();
+        for (scene, (_, _, end)) in scenes.iter().zip(KINDS) {
+            let program = Program::open(scene.base(), &OpenOptions::default())
+                .await
+                .unwrap();
+            programs.push((program, end));
+        }
+        wave(&programs).await;
+        let first = settled().await;
+        println!("soak: after 1 wave of {PROGRAMS} programs: {first:?}");
+        let begun = Instant::now();
+        let mut waves = 1;
+        let mut last = first;
+        while waves < 3 || begun.elapsed() < time {
+            wave(&programs).await;
+            waves += 1;
+            last = settled().await;
+            if waves % 20 == 0 {
+                println!("soak: after {waves} waves: {last:?}");
+            }
+        }
+        println!(
+            "soak: after {waves} waves, {} programs: {last:?}",
+            waves * PROGRAMS
+        );
+        assert!(last.threads <= first.threads, "{first:?}, then {last:?}");
+        assert!(last.files <= first.files, "{first:?}, then {last:?}");
+        // An allocator keeps some of what it had; a leak of one program in ten would be more than this after a few waves.
+        assert!(
+            last.kibibytes < first.kibibytes + 150 * 1024,
+            "{first:?}, then {last:?}"
+        );
+    });
+}
+
+/// What is held once threads that are on their way out are gone.
+#[cfg(target_os = "linux")]
+async fn settled() -> Held {
+    let mut before = held();
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = held();
+        if now.threads == before.threads && now.threads < 20 {
+            return now;
+        }
+        before = now;
+    }
+    before
+}
