@@ -2,7 +2,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
-  const { ops, options, text, narrowing } = secure;
+  const { ops, options, text, narrowing, withRoom } = secure;
   const { freeze, keys } = Object;
 
   // Family name -> the chain behind an object of that family; undefined for anything else, a proxy of one included.
@@ -14,16 +14,16 @@
     handleOf: undefined,
     isObject: (value) => typeof value === "object" && value !== null,
     /** The chain with one more block, as `attenuate(bag)` says. */
-    narrowed(chain, family, actions, bag) {
+    narrowed: withRoom((chain, family, actions, bag) => {
       const [grants, expires] = narrowing(bag, actions);
       return ops.op_sr_attenuate(chain, family, grants, expires);
-    },
+    }),
     /** What `revocable()` returns. The function that revokes leads to nothing: it keeps the chain in its closure. */
-    revocable(chain, make) {
+    revocable: withRoom((chain, make) => {
       const own = ops.op_sr_revocable(chain);
       const revoke = freeze(() => void ops.op_sr_revoke(own));
       return freeze({ capability: make(own), revoke });
-    },
+    }),
   };
 
   /** The bytes of a token that gives the capability to `holder`, who is outside the program. */

@@ -20,7 +20,23 @@
   const TimeoutPrototype = Timeout.prototype;
   delete TimeoutPrototype.constructor;
 
-  const startTimer = (callback, delay, args, repeat) => {
+  // deno_core does not expect the stack to end within its timers, which would stop all modules' timers of that delay, nor
+  // within an op that makes an object, which ends the process on QuickJS. A guest that calls with so little left gets its
+  // RangeError before. The many arguments need room on the stack (V8 may have to compile first, which takes 100 KiB), and keep
+  // V8 from making one frame of all.
+  const { apply } = Reflect;
+  const filler = new Array(256).fill(0);
+  let frames = 0;
+  const descend = () => {
+    if (frames-- > 0) apply(descend, undefined, filler);
+  };
+  const withRoom = (call) => (...given) => {
+    frames = 64;
+    descend();
+    return apply(call, undefined, given);
+  };
+
+  const startTimer = withRoom((callback, delay, args, repeat) => {
     if (typeof callback !== "function") {
       throw new TypeError("a timer needs a function; code in a string is not run here");
     }
@@ -36,13 +52,13 @@
       callback(...args);
     };
     return new Timeout({ timer: core.createTimer(run, wait, undefined, repeat, true, false), over });
-  };
-  const stopTimer = (handle) => {
+  });
+  const stopTimer = withRoom((handle) => {
     const known = timers.get(handle);
     if (known === undefined) return;
     core.cancelTimer(known.timer);
     known.over();
-  };
+  });
 
   class CapabilityError extends Error {
     constructor(message) {
@@ -79,6 +95,7 @@
   globalThis.__secure = {
     ops,
     core,
+    withRoom,
     CapabilityError,
     systemErrors,
     timers: {

@@ -16,7 +16,8 @@
 //!
 //! The text after the front matter is the `index.js` of the package `suspect`. `attack` gives something that is true
 //! where it gained what it must not have; `control` must give something that is true: the same code with the right
-//! grants works. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`. A `.wasm` file is given as its text.
+//! grants works. A line of `audit` may end with ` by MODULE`, whose authority was used, and begin with `20000 times ` or, where the
+//! number depends on the engine, `some times `. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`. A `.wasm` file is given as its text.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,7 +44,7 @@ pub(super) struct Case {
     /// The name of the error, where `expect` is `refused`.
     pub(super) error: Option<String>,
     /// Every decision of the attack's run, in order. `${base}` is the program's folder, `${server}` the local server.
-    pub(super) audit: Vec<String>,
+    audit: Vec<String>,
     /// The victim.
     a: Option<Victim>,
     /// What only first-party modules may do.
@@ -103,6 +104,35 @@ impl Case {
         }
         case.files.push((name, content));
         case
+    }
+
+    /// Whether WebAssembly is part of the program.
+    pub(super) fn has_webassembly(&self) -> bool {
+        self.files.iter().any(|(name, _)| name.ends_with(".wasm"))
+    }
+
+    /// The first decision that is not as `audit` says: what it is, and what it should be.
+    pub(super) fn unexpected(&self, decisions: &[String], base: &str, server: &str) -> Option<String> {
+        let mut left = decisions.iter().peekable();
+        for line in &self.audit {
+            let line = line.replace("${base}", base).replace("${server}", server);
+            let (times, wanted) = line.split_once(" times ").unwrap_or(("1", &line));
+            let is_wanted = |decision: &&String| {
+                *decision == wanted
+                    || decision
+                        .rsplit_once(" by ")
+                        .is_some_and(|(what, _)| what == wanted)
+            };
+            let most = times.parse().unwrap_or(usize::MAX);
+            let found = std::iter::from_fn(|| left.next_if(is_wanted)).take(most).count();
+            if found == 0 || (found < most && times != "some") {
+                return Some(format!(
+                    "{:?} instead of {line:?} (of which {found} came)",
+                    left.peek()
+                ));
+            }
+        }
+        left.next().map(|decision| format!("{decision:?} besides"))
     }
 
     /// The program of the attack or of the control.

@@ -6,6 +6,7 @@
 mod built_ins;
 mod case;
 mod imports;
+mod residue;
 mod schedules;
 mod thrown;
 mod tokens;

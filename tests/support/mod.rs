@@ -239,6 +239,12 @@ impl Ran {
     pub(crate) fn decisions(&self) -> Vec<String> {
         self.audit.iter().map(decision).collect()
     }
+
+    /// The decisions as `verdict family action resource by module`.
+    pub(crate) fn decisions_by_module(&self) -> Vec<String> {
+        let by_module = |record: &AuditRecord| format!("{} by {}", decision(record), record.module);
+        self.audit.iter().map(by_module).collect()
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

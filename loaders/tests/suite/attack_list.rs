@@ -1,4 +1,4 @@
-//! `spec/loader-attacks.md` is whole: every attack has tests, which are there.
+//! `spec/loader-attacks.md` and `spec/attacks.md` are whole: every attack has tests, which are there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,6 +25,22 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
             }
         }
     }
+}
+
+/// The names of all tests of the project.
+fn all_tests(root: &Path) -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for folder in [
+        "src",
+        "tests",
+        "loaders/src",
+        "loaders/tests",
+        "capabilities/src",
+        "capabilities/tests",
+    ] {
+        tests_below(&root.join(folder), &mut tests);
+    }
+    tests
 }
 
 /// The numbers of a list of attacks, in order, and the tests that it names but nobody has.
@@ -61,17 +77,7 @@ fn numbers_and_missing(list: &str, tests: &BTreeSet<String>, cases: &Path) -> (V
 #[test]
 fn every_attack_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut tests = BTreeSet::new();
-    for folder in [
-        "src",
-        "tests",
-        "loaders/src",
-        "loaders/tests",
-        "capabilities/src",
-        "capabilities/tests",
-    ] {
-        tests_below(&root.join(folder), &mut tests);
-    }
+    let tests = all_tests(&root);
     let cases = root.join("tests/attacks/cases");
     let list = std::fs::read_to_string(root.join("spec/loader-attacks.md")).unwrap();
     let (numbers, missing) = numbers_and_missing(&list, &tests, &cases);
@@ -95,4 +101,46 @@ fn every_attack_has_its_test() {
             "A67: "
         ]
     );
+}
+
+/// `spec/attacks.md` has every number once and in order, each with tests that are there, and every case file in its number's row.
+#[test]
+fn every_attack_of_the_list_has_its_case() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let tests = all_tests(&root);
+    let cases = root.join("tests/attacks/cases");
+    let list = std::fs::read_to_string(root.join("spec/attacks.md")).unwrap();
+    let (numbers, missing) = numbers_and_missing(&list, &tests, &cases);
+    assert_eq!(missing, [""; 0]);
+    let expected: Vec<String> = (1..=numbers.len())
+        .map(|number| format!("A{number:02}"))
+        .collect();
+    assert_eq!(numbers, expected);
+    assert!(numbers.len() >= 88, "{}", numbers.len());
+    let files = std::fs::read_dir(&cases).unwrap();
+    let names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(not_in_their_row(&list, &names), [""; 0]);
+    // The control: a case that no row names, and one that only another number's row names.
+    let row = "| A02 | a | b | `A02-x.js`, `A03-y.js` |\n| A03 | a | b | `A02b-z.js` |\n";
+    let names = ["A02-x.js", "A02b-z.js", "A03-y.js", "A04-none.js"].map(str::to_owned);
+    assert_eq!(
+        not_in_their_row(row, &names),
+        ["A02b-z.js", "A03-y.js", "A04-none.js"]
+    );
+}
+
+/// The case files, of these, that the row of their number does not name.
+fn not_in_their_row<'a>(list: &str, names: &'a [String]) -> Vec<&'a str> {
+    let is_in_its_row = |name: &&'a String| {
+        let number: String = name.chars().take_while(|char| *char != '-').collect();
+        let number = number.trim_end_matches(|char: char| char.is_ascii_lowercase());
+        let mut rows = list
+            .lines()
+            .filter(|row| row.starts_with(&format!("| {number} |")));
+        rows.any(|row| row.contains(&format!("`{name}`")))
+    };
+    let without = names.iter().filter(|name| !is_in_its_row(name));
+    without.map(String::as_str).collect()
 }

@@ -2,12 +2,13 @@
 // which converts them once, decides, and uses what it decided on.
 "use strict";
 ((globalThis) => {
-  const { ops, options, text, bytes: copied, families, delegation } = globalThis.__secure;
+  const { ops, options, text, bytes: copied, families, delegation, withRoom } = globalThis.__secure;
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
   };
 
+  const openFile = withRoom(ops.op_sr_fs_open);
   const flags = (bag, names) => {
     const read = options(bag, names);
     const chosen = [];
@@ -104,7 +105,7 @@
       const chosen = bag === undefined
         ? ["read"]
         : flags(bag, ["read", "write", "append", "truncate", "create", "createNew"]);
-      return new FsFile(secret, await ops.op_sr_fs_open(this.#handle, text(path, "path"), chosen));
+      return new FsFile(secret, await openFile(this.#handle, text(path, "path"), chosen));
     }
     /** A new capability with less: `{ read: [scope], write: [scope], expires: "10m" }`. What is not named is not held. */
     attenuate(bag) {

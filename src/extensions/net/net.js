@@ -2,7 +2,8 @@
 // arrayBuffer, and `body`, an async iterable of Uint8Array.
 "use strict";
 ((globalThis) => {
-  const { ops, options, families, delegation } = globalThis.__secure;
+  const { ops, options, families, delegation, withRoom } = globalThis.__secure;
+  const cancelHandle = withRoom(ops.op_sr_net_cancel_handle);
   const web = globalThis.__web;
   const secret = Symbol("net");
   const illegal = (token) => {
@@ -157,7 +158,7 @@
       }
       if (!(signal instanceof web.AbortSignal)) throw new TypeError("signal must be an AbortSignal");
       signal.throwIfAborted();
-      const cancel = ops.op_sr_net_cancel_handle();
+      const cancel = cancelHandle();
       web.abortSteps(signal, () => ops.op_sr_net_cancel(cancel));
       try {
         return new Response(secret, await ops.op_sr_net_fetch(this.#handle, parts, body, cancel));

@@ -1,0 +1,31 @@
+/*---
+id = "A64"
+title = "there are no sockets but those of fetch: nothing listens, and no pipe or Unix socket is reached"
+grants = ["net.connect=${server}"]
+expect = "nothing"
+audit = ["allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}"]
+---*/
+import { net } from "cap:self";
+
+const urls = [
+  "unix:/run/docker.sock", "http+unix://%2Frun%2Fdocker.sock/", "unix:///run/docker.sock", "npipe:////./pipe/docker", "ws+unix:///x", "vsock://2:80",
+  "abstract:x", "\0x", "http://%00x/", "ws://127.0.0.1/", "tcp://127.0.0.1:80",
+];
+
+export async function attack({ server, refuses }) {
+  let gained = "";
+  const methods = new Set();
+  for (let step = net; step !== Object.prototype; step = Object.getPrototypeOf(step)) for (const key of Reflect.ownKeys(step)) methods.add(String(key));
+  for (const name of methods) if (!["fetch", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"].includes(name)) gained += `net.${name}; `;
+  for (const name of ["WebSocket", "EventSource", "XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
+  for (const url of urls) gained += await refuses(JSON.stringify(url), "TypeError", () => net.fetch(url));
+  // Options by which other systems send a request elsewhere mean nothing.
+  const elsewhere = { socketPath: "/run/docker.sock", unix: "/run/docker.sock", client: {}, dispatcher: {}, agent: {}, proxy: "http://127.0.0.1:9", host: "127.0.0.1:9" };
+  const answer = await net.fetch(`${server}/ok`, elsewhere).then((response) => response.text(), (error) => error.name);
+  if (answer !== "hello" && answer !== "TypeError") gained += `the options did something: ${answer}; `;
+  return gained;
+}
+
+export async function control({ server }) {
+  return (await (await net.fetch(`${server}/ok`)).text()) === "hello";
+}
