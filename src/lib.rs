@@ -47,7 +47,7 @@ mod runtime;
 mod signatures;
 mod wall;
 
-pub use audit::{AuditRecord, Sealed, Verdict};
+pub use audit::{AuditLog, AuditOptions, AuditRecord, Sealed, Verdict};
 pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
 pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};

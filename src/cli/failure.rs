@@ -32,6 +32,10 @@ pub(super) enum Code {
     Limit = 5,
     /// secure-runtime did what it should not.
     Bug = 70,
+    /// Told to end by `SIGINT`: 128 and the signal's number.
+    Interrupted = 130,
+    /// Told to end by `SIGTERM`.
+    Terminated = 143,
 }
 
 impl From<Code> for ExitCode {

@@ -16,6 +16,7 @@ mod project;
 mod reason;
 mod run;
 mod sign;
+mod signals;
 mod signed_by;
 mod store;
 mod stores;
@@ -34,7 +35,7 @@ use crate::Engine;
 
 const AFTER_HELP: &str = "Exit codes: 0 success, 1 an uncaught JavaScript error, 2 wrong usage or manifest, \
     3 an uncaught denial, 4 bytes that differ from what was promised (hash, signature, lock), 5 a limit was hit, \
-    70 a bug in secure-runtime.
+    70 a bug in secure-runtime, 130 and 143 stopped by SIGINT and SIGTERM.
 
 Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, it is \
     $XDG_DATA_HOME/secure-runtime/store, or ~/.local/share/secure-runtime/store. Revocation lists are kept in \
@@ -157,6 +158,7 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
         .map(|place| format!(" at {place}"))
         .unwrap_or_default();
     Failure::bug(format!("{}{place}", text::one_line(cause))).report();
+    crate::audit::write_what_is_queued();
     std::process::exit(Code::Bug as i32);
 }
 
@@ -194,8 +196,10 @@ mod tests {
             Code::Integrity,
             Code::Limit,
             Code::Bug,
+            Code::Interrupted,
+            Code::Terminated,
         ];
-        assert_eq!(codes.map(|code| code as u8), [1, 2, 3, 4, 5, 70]);
+        assert_eq!(codes.map(|code| code as u8), [1, 2, 3, 4, 5, 70, 130, 143]);
         assert_eq!(Failure::bug("x").code(), Code::Bug);
     }
 }

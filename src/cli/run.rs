@@ -1,21 +1,21 @@
 //! `run`: verify, link, run.
 
-use std::fs::{File, OpenOptions as FileOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytesize::ByteSize;
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
 use super::presented::{Presented, PresentedArguments, keep_fresh};
-use super::project;
 use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working};
+use super::{project, signals};
 use crate::extensions::SEAL;
 use crate::{
-    AuditRecord, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime, Stop, UncaughtError,
-    Unit, Wall,
+    AuditLog, AuditOptions, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime,
+    UncaughtError, Unit, Wall,
 };
 
 #[derive(Debug, clap::Args)]
@@ -32,9 +32,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     locked: bool,
 
-    /// Append every decision to this file, as JSON Lines; what cannot be recorded is not done
-    #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
+    #[command(flatten)]
+    audit: AuditArguments,
 
     #[command(flatten)]
     presented: PresentedArguments,
@@ -56,6 +55,31 @@ pub(super) struct Arguments {
     /// Whether the process confines itself to what the program was granted, besides deciding every operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     wall: WallChoice,
+}
+
+/// What is recorded, and where.
+#[derive(Debug, clap::Args)]
+struct AuditArguments {
+    /// Append every decision to this file, as JSON Lines; what cannot be recorded is not done
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+
+    /// Record denials only
+    #[arg(long, requires = "audit")]
+    audit_denials: bool,
+
+    /// Have each operation wait until its record is written
+    #[arg(long, requires = "audit")]
+    audit_wait: bool,
+
+    /// Begin a new audit file where this one would become larger, and keep it as FILE.1
+    #[arg(long, value_name = "SIZE", requires = "audit")]
+    audit_max_size: Option<ByteSize>,
+
+    /// How many older audit files are kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, requires = "audit_max_size")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    audit_keep: u32,
 }
 
 /// When the second wall is entered.
@@ -97,10 +121,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         text::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
     }
 
-    let audit = match &arguments.audit {
-        Some(path) => Some(AuditFile::open(path)?),
-        None => None,
-    };
+    let audit = audit_log(&arguments.audit)?;
     let mut builder = Runtime::builder()
         .base(program.base())
         .shared_store(program.store())
@@ -127,26 +148,27 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(revocations) = &context.revocations {
         builder = builder.revocations(revocations.clone());
     }
-    enter_wall(arguments.wall, &program, presented.as_ref())?;
+    enter_wall(arguments, &program, presented.as_ref())?;
     // Until the program has ended.
     let _fresh = match presented.and_then(|presented| presented.revocations) {
         Some(feed) => Some(keep_fresh(feed)?),
         None => None,
     };
     if let Some(audit) = audit.clone() {
-        builder = builder.audit(move |record| audit.append(record));
+        builder = builder.audit(move |record| audit.record(record));
     }
     let runtime = builder.build()?;
     if let Some(audit) = &audit {
         audit.stop_on_failure(runtime.stop_handle());
     }
-    let outcome = runtime.run(program.graph(), &arguments.args).await?;
+    let running = runtime.run(program.graph(), &arguments.args);
+    let (outcome, signal) = signals::stopping(running, &runtime.stop_handle()).await;
     let _ = io::stdout().flush();
-
-    if let Some(failure) = audit.and_then(|audit| audit.failure()) {
-        return Err(failure);
+    finish(audit.as_ref())?;
+    if let Some(signal) = signal {
+        return Err(signal.failure());
     }
-    match outcome.exit {
+    match outcome?.exit {
         Exit::Completed => Ok(()),
         Exit::Uncaught(error) => Err(uncaught(&error)),
         Exit::Denied(report, error) => Err(denied(&report, &error, manifest.as_ref(), &program, &context)?),
@@ -180,7 +202,12 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
 
 /// Confines the process to what the program was granted. What is open by now (the audit file, standard input and output)
 /// stays open.
-fn enter_wall(choice: WallChoice, program: &Program, presented: Option<&Presented>) -> Result<(), Failure> {
+fn enter_wall(
+    arguments: &Arguments,
+    program: &Program,
+    presented: Option<&Presented>,
+) -> Result<(), Failure> {
+    let choice = arguments.wall;
     if choice == WallChoice::Off {
         return Ok(());
     }
@@ -194,6 +221,11 @@ fn enter_wall(choice: WallChoice, program: &Program, presented: Option<&Presente
     let mut wall = Wall::new().program(program, presented.map(|presented| &presented.token))?;
     if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
         wall = wall.revocations(feed);
+    }
+    if let (Some(file), Some(_)) = (&arguments.audit.audit, arguments.audit.audit_max_size) {
+        // Where new files are begun.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        wall = wall.write(folder.unwrap_or(Path::new(".")));
     }
     wall.enter()?;
     Ok(())
@@ -268,56 +300,32 @@ fn denied(
     .with_help(advice.help()))
 }
 
-/// The audit file of one run.
-#[derive(Clone)]
-struct AuditFile(Arc<Audit>);
-
-struct Audit {
-    path: PathBuf,
-    file: Mutex<File>,
-    /// The first failure; from then on every operation is refused.
-    failed: OnceLock<String>,
-    stop: OnceLock<Stop>,
+/// The audit log that the arguments ask for.
+fn audit_log(arguments: &AuditArguments) -> Result<Option<AuditLog>, Failure> {
+    let Some(path) = &arguments.audit else {
+        return Ok(None);
+    };
+    let options = AuditOptions {
+        denials_only: arguments.audit_denials,
+        wait: arguments.audit_wait,
+        max_size: arguments.audit_max_size.map(|size| size.0),
+        keep: arguments.audit_keep,
+    };
+    let log = AuditLog::open(path, options);
+    log.map(Some).map_err(|error| audit_failure(path, &error))
 }
 
-impl AuditFile {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let file = FileOptions::new().append(true).create(true).open(path);
-        let file = file.map_err(|error| audit_failure(path, &error.to_string()))?;
-        Ok(AuditFile(Arc::new(Audit {
-            path: path.to_owned(),
-            file: Mutex::new(file),
-            failed: OnceLock::new(),
-            stop: OnceLock::new(),
-        })))
-    }
-
-    /// Ends the run when a record cannot be written: a program that catches denials must not go on either.
-    fn stop_on_failure(&self, stop: Stop) {
-        let _ = self.0.stop.set(stop);
-    }
-
-    /// Writes the record in one call, so that the lines of programs that share a file do not mix.
-    fn append(&self, record: &AuditRecord) -> io::Result<()> {
-        if let Some(failed) = self.0.failed.get() {
-            return Err(io::Error::other(failed.clone()));
-        }
-        let line = format!("{}\n", record.to_json_line());
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(line.as_bytes()).inspect_err(|error| {
-            let _ = self.0.failed.set(error.to_string());
-            if let Some(stop) = self.0.stop.get() {
-                stop.stop();
-            }
-        })
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        Some(audit_failure(&self.0.path, self.0.failed.get()?))
+/// Everything is written before the command ends, however the program ended.
+fn finish(audit: Option<&AuditLog>) -> Result<(), Failure> {
+    match audit {
+        Some(audit) => audit
+            .finish()
+            .map_err(|error| audit_failure(audit.path(), &error)),
+        None => Ok(()),
     }
 }
 
-fn audit_failure(path: &Path, reason: &str) -> Failure {
+fn audit_failure(path: &Path, reason: &io::Error) -> Failure {
     Failure::usage(format!(
         "the audit file {} cannot be written: {reason}: what cannot be recorded is not done",
         path.display()

@@ -224,55 +224,6 @@ fn a_file_without_a_manifest_runs_with_grants() {
     );
 }
 
-/// CLI-15.
-#[test]
-fn audit_appends_one_json_record_a_decision() {
-    let scene = Scene::of_main(
-        &["fs.read=./data/**"],
-        "import { fs } from 'cap:self';\nawait fs.readTextFile('data/a');\n\
-         try { await fs.readTextFile('b\\u001b\\u202e') } catch {}",
-    )
-    .file("data/a", "");
-    secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]).success();
-    secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]).success();
-    let text = scene.read("audit.jsonl");
-    assert!(text.is_ascii() && !text.contains('\u{1b}'), "{text}");
-    let records: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let verdicts: Vec<&str> = records
-        .iter()
-        .map(|record| record["verdict"].as_str().unwrap())
-        .collect();
-    assert_eq!(verdicts, ["allowed", "denied", "allowed", "denied"]);
-    assert_eq!(records[1]["module"], "app:/main.js");
-    assert_eq!(records[1]["block"], 0);
-    assert!(
-        records[1]["resource"]
-            .as_str()
-            .unwrap()
-            .ends_with("/b\u{1b}\u{202e}")
-    );
-}
-
-/// CLI-16. What cannot be recorded is not done, and the run does not go on: invariant 7.
-#[test]
-fn a_full_audit_disk_stops_the_run() {
-    let scene = Scene::of_main(
-        &["fs.write=./out/**"],
-        "import { fs } from 'cap:self';\ntry { await fs.writeTextFile('out/a', '') } catch {}\n\
-         for (;;) { try { await fs.writeTextFile('out/b', '') } catch {} }",
-    )
-    .folder("out");
-    let done = secure_runtime(&scene, &["run", "--audit", "/dev/full"]);
-    assert!(!scene.base().join("out/a").exists() && !scene.base().join("out/b").exists());
-    let said = done.failure_with_hint(2);
-    assert!(said.contains("/dev/full cannot be written"), "{said}");
-    let said = secure_runtime(&scene, &["run", "--audit", "no/such/folder/a.jsonl"]).failure_with_hint(2);
-    assert!(said.contains("no/such/folder/a.jsonl"), "{said}");
-}
-
 /// CLI-5, CLI-9.
 #[test]
 fn store_adds_gets_lists_and_verifies() {

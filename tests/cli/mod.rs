@@ -2,6 +2,7 @@
 
 mod additions;
 mod advice;
+mod audit;
 mod commands;
 mod delegation;
 mod doctor;
@@ -128,6 +129,7 @@ fn has_run(scene: &Scene) -> bool {
 fn every_line_of_the_specification_has_a_test() {
     let tests = [
         include_str!("advice.rs"),
+        include_str!("audit.rs"),
         include_str!("commands.rs"),
         include_str!("delegation.rs"),
         include_str!("doctor.rs"),
@@ -152,5 +154,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 33);
+    assert_eq!(count, 35);
 }

@@ -1,5 +1,8 @@
 //! What was decided, as records that a person or a program reads later.
 
+mod file;
+mod log;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -8,6 +11,10 @@ use std::time::SystemTime;
 use secure_runtime_capabilities::Denial;
 use secure_runtime_loaders::ContentHash;
 use serde::Serialize;
+
+pub use self::log::{AuditLog, AuditOptions};
+
+pub(crate) use self::log::write_what_is_queued;
 
 /// The verdict of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,0 +1,132 @@
+//! The file of an audit log, which is replaced by a new one when it has grown large.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::AuditOptions;
+
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    max_size: u64,
+    keep: u32,
+}
+
+impl LogFile {
+    pub(super) fn open(path: &Path, options: &AuditOptions) -> io::Result<Self> {
+        let file = append(path)?;
+        let metadata = file.metadata()?;
+        if options.max_size.is_some() {
+            let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned());
+            if options.max_size == Some(0) || options.keep == 0 {
+                return Err(refused(
+                    "a largest size of 0, or none to keep, would lose records",
+                ));
+            }
+            if !metadata.is_file() {
+                return Err(refused(
+                    "it is no regular file, so it cannot be replaced when it has grown large",
+                ));
+            }
+            lock(&file)?;
+        }
+        Ok(LogFile {
+            path: path.to_owned(),
+            file,
+            size: metadata.len(),
+            max_size: options.max_size.unwrap_or(u64::MAX),
+            keep: options.keep,
+        })
+    }
+
+    /// Writes these lines, all in one call as far as they fit into the file: lines of others that append to it do not come between.
+    pub(super) fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            let mut fits = whole_lines(lines, self.max_size.saturating_sub(self.size));
+            if fits.is_empty() {
+                if self.size > 0 {
+                    self.replace()?;
+                    continue;
+                }
+                // One line that is larger than any file may be.
+                fits = first_line(lines);
+            }
+            self.file.write_all(fits)?;
+            self.size += fits.len() as u64;
+            lines = lines.get(fits.len()..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Keeps the file as `FILE.1`, and begins a new one. The oldest one goes first, each under a name that is free: what ends
+    /// the process in between loses no other.
+    fn replace(&mut self) -> io::Result<()> {
+        for number in (1..self.keep).rev() {
+            match fs::rename(self.numbered(number), self.numbered(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.path, self.numbered(1))?;
+        let file = append(&self.path)?;
+        lock(&file)?;
+        self.size = file.metadata()?.len();
+        self.file = file;
+        Ok(())
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Two that replace one file would each lose what the other keeps.
+fn lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another process replaces it when it has grown large: give each process a file of its own",
+        ),
+        TryLockError::Error(error) => error,
+    })
+}
+
+/// As many whole lines as have at most this many bytes.
+fn whole_lines(lines: &[u8], most: u64) -> &[u8] {
+    let most = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
+    let within = lines.get(..most).unwrap_or_default();
+    let end = within
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |last| last + 1);
+    within.get(..end).unwrap_or_default()
+}
+
+fn first_line(lines: &[u8]) -> &[u8] {
+    lines
+        .split_inclusive(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_not_cut() {
+        assert_eq!(whole_lines(b"aa\nbb\n", 6), b"aa\nbb\n");
+        assert_eq!(whole_lines(b"aa\nbb\n", 5), b"aa\n");
+        assert_eq!(whole_lines(b"aa\nbb\n", 2), b"");
+        assert_eq!(first_line(b"aa\nbb\n"), b"aa\n");
+    }
+}

@@ -1,0 +1,296 @@
+//! What code tries that has got past the first wall.
+
+use std::ffi::CString;
+use std::fs::{self, OpenOptions as FileOptions};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+/// What a probe is expected to come to behind the wall. Without it, it comes to something else, unless it is `Works`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// It is granted.
+    Works,
+    /// Landlock refuses it.
+    Forbidden,
+    /// Seccomp refuses it.
+    NotPermitted,
+    /// Seccomp refuses it as unknown.
+    Unknown,
+}
+
+use Expected::{Forbidden, NotPermitted, Unknown, Works};
+
+pub(super) struct Places {
+    pub(super) base: PathBuf,
+    pub(super) granted: SocketAddr,
+    pub(super) other: SocketAddr,
+}
+
+pub(super) type Probe = (&'static str, Expected, fn(&Places) -> io::Result<()>);
+
+/// Everything that is tried. Where a call cannot do what it would for want of rights or sense, its arguments are wrong: the
+/// error is then another than the wall's.
+pub(super) const PROBES: &[Probe] = &[
+    // What is granted.
+    ("read in a granted folder", Works, |at| read(at, "data/a.txt")),
+    ("list a granted folder", Works, |at| {
+        fs::read_dir(at.base.join("data")).map(drop)
+    }),
+    ("read a granted file", Works, |at| read(at, "one.txt")),
+    ("write in a granted folder", Works, |at| {
+        fs::write(at.base.join("out/x"), "x")
+    }),
+    ("make and remove in a granted folder", Works, |at| {
+        let folder = at.base.join(format!("out/folder-{:?}", thread::current().id()));
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("a"), "a")?;
+        fs::rename(folder.join("a"), folder.join("b"))?;
+        fs::remove_dir_all(folder)
+    }),
+    ("connect to a granted port", Works, |at| {
+        TcpStream::connect(at.granted).map(drop)
+    }),
+    ("start a thread", Works, |_| {
+        thread::Builder::new().spawn(|| ()).map(|_| ())
+    }),
+    ("random bytes", Works, |_| {
+        fs::File::open("/dev/urandom").map(drop)
+    }),
+    // Files and folders.
+    ("read beside a granted file", Forbidden, |at| {
+        read(at, "secret.txt")
+    }),
+    ("read what may only be written", Forbidden, |at| {
+        read(at, "out/kept.txt")
+    }),
+    ("read the system's files", Forbidden, |_| {
+        fs::read("/etc/passwd").map(drop)
+    }),
+    ("read the own environment", Forbidden, |_| {
+        fs::read("/proc/self/environ").map(drop)
+    }),
+    ("list the program's folder", Forbidden, |at| {
+        fs::read_dir(&at.base).map(drop)
+    }),
+    ("write what may only be read", Forbidden, |at| {
+        FileOptions::new()
+            .append(true)
+            .open(at.base.join("data/a.txt"))
+            .map(drop)
+    }),
+    ("truncate what may only be read", Forbidden, |at| {
+        let path = c_path(&at.base.join("data/b.txt"));
+        // SAFETY: the text lives until the call returns.
+        done(unsafe { libc::truncate(path.as_ptr(), 0) }.into())
+    }),
+    ("remove what may only be read", Forbidden, |at| {
+        fs::remove_file(at.base.join("data/c.txt"))
+    }),
+    ("make a file where nothing is granted", Forbidden, |at| {
+        fs::write(at.base.join("beside.txt"), "x")
+    }),
+    ("make a folder where nothing is granted", Forbidden, |at| {
+        fs::create_dir(at.base.join("beside"))
+    }),
+    ("replace a granted file", Forbidden, |at| {
+        fs::remove_file(at.base.join("one.txt"))
+    }),
+    // Connections.
+    ("connect to another port", Forbidden, |at| {
+        TcpStream::connect(at.other).map(drop)
+    }),
+    ("take a port", Forbidden, |_| {
+        TcpListener::bind(("127.0.0.1", 0)).map(drop)
+    }),
+    ("connect while sending", NotPermitted, |at| {
+        let socket = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
+        let SocketAddr::V4(other) = at.other else {
+            unreachable!()
+        };
+        let address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as u16,
+            sin_port: other.port().to_be(),
+            sin_addr: libc::in_addr {
+                s_addr: u32::from(*other.ip()).to_be(),
+            },
+            sin_zero: [0; 8],
+        };
+        // SAFETY: the pointers are of this frame, with their lengths.
+        done(unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                [1_u8].as_ptr().cast(),
+                1,
+                libc::MSG_FASTOPEN,
+                (&raw const address).cast(),
+                size_of_val(&address) as u32,
+            ) as i64
+        })
+    }),
+    ("a socket of this machine", NotPermitted, |_| {
+        UnixStream::pair()
+            .and_then(|_| socket(libc::AF_UNIX, libc::SOCK_STREAM, 0))
+            .map(drop)
+    }),
+    ("a socket of several paths", NotPermitted, |_| {
+        socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP).map(drop)
+    }),
+    ("wait for connections", NotPermitted, |_| {
+        // SAFETY: takes numbers; there is no such socket.
+        done(unsafe { libc::listen(-1, 1) }.into())
+    }),
+    // Other programs and processes.
+    ("start a program", NotPermitted, |_| {
+        Command::new("/bin/true")
+            .spawn()
+            .and_then(|mut child| child.wait())
+            .map(drop)
+    }),
+    ("become a program", NotPermitted, |_| {
+        let path = CString::new("/no/such/program").unwrap();
+        // SAFETY: the text lives until the call returns; empty lists of arguments and variables are allowed.
+        done(unsafe { libc::execve(path.as_ptr(), std::ptr::null(), std::ptr::null()) }.into())
+    }),
+    ("fork", NotPermitted, |_| {
+        let flags = libc::SIGCHLD as i64;
+        // SAFETY: the new process has its own copy of everything, and ends at once.
+        let process = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+        if process == 0 {
+            // SAFETY: ends the new process without running anything of the old one.
+            unsafe { libc::_exit(0) };
+        }
+        done(process)
+    }),
+    ("clone with flags in memory", Unknown, |_| {
+        call(libc::SYS_clone3, [0, 0, 0, 0, 0])
+    }),
+    ("trace a process", NotPermitted, |_| {
+        call(libc::SYS_ptrace, [libc::PTRACE_ATTACH as i64, 0, 0, 0, 0])
+    }),
+    ("read another process's memory", NotPermitted, |_| {
+        call(libc::SYS_process_vm_readv, [parent(), 0, 0, 0, 0])
+    }),
+    ("signal another process", NotPermitted, |_| {
+        call(libc::SYS_kill, [parent(), 0, 0, 0, 0])
+    }),
+    ("signal another process's thread", NotPermitted, |_| {
+        call(libc::SYS_tgkill, [parent(), parent(), 0, 0, 0])
+    }),
+    ("open another process", NotPermitted, |_| {
+        call(libc::SYS_pidfd_open, [parent(), 0, 0, 0, 0])
+    }),
+    ("type into the terminal", NotPermitted, |_| {
+        call(libc::SYS_ioctl, [-1, libc::TIOCSTI as i64, 0, 0, 0])
+    }),
+    // What the first wall forbids besides.
+    ("make a symbolic link", NotPermitted, |at| {
+        symlink("a.txt", at.base.join("out/symlink"))
+    }),
+    ("make a hard link", NotPermitted, |at| {
+        fs::hard_link(at.base.join("out/kept.txt"), at.base.join("out/link"))
+    }),
+    ("make a pipe", NotPermitted, |at| {
+        let path = c_path(&at.base.join("out/pipe"));
+        // SAFETY: the text lives until the call returns.
+        done(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }.into())
+    }),
+    ("change a file's mode", NotPermitted, |at| {
+        fs::set_permissions(at.base.join("out/kept.txt"), fs::Permissions::from_mode(0o600))
+    }),
+    ("change a file's owner", NotPermitted, |at| {
+        std::os::unix::fs::chown(at.base.join("out/kept.txt"), None, None)
+    }),
+    // The kernel. Without the wall they fail otherwise: there is no such flag, file or command.
+    ("change the user", NotPermitted, |_| {
+        call(libc::SYS_setuid, [user(), 0, 0, 0, 0])
+    }),
+    ("leave a namespace", NotPermitted, |_| {
+        call(libc::SYS_unshare, [0; 5])
+    }),
+    ("enter a namespace", NotPermitted, |_| {
+        call(libc::SYS_setns, [-1, 0, 0, 0, 0])
+    }),
+    ("rings", NotPermitted, |_| call(libc::SYS_io_uring_setup, [0; 5])),
+    ("page faults", NotPermitted, |_| {
+        call(libc::SYS_userfaultfd, [-1, 0, 0, 0, 0])
+    }),
+    ("keys", NotPermitted, |_| {
+        call(libc::SYS_keyctl, [9999, 0, 0, 0, 0])
+    }),
+    ("filters", NotPermitted, |_| call(libc::SYS_bpf, [-1, 0, 0, 0, 0])),
+    ("counters", NotPermitted, |_| {
+        call(libc::SYS_perf_event_open, [0; 5])
+    }),
+];
+
+/// Probes that a machine may refuse for reasons of its own (a container's), so that their control tells nothing there.
+pub(super) const MAY_FAIL_ANYWAY: &[&str] = &[
+    "a socket of several paths",
+    "leave a namespace",
+    "enter a namespace",
+    "rings",
+    "page faults",
+    "keys",
+    "filters",
+    "counters",
+    "read another process's memory",
+];
+
+fn read(at: &Places, path: &str) -> io::Result<()> {
+    fs::read(at.base.join(path)).map(drop)
+}
+
+fn c_path(path: &Path) -> CString {
+    CString::new(path.to_str().unwrap()).unwrap()
+}
+
+fn done(result: i64) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn call(number: i64, [a, b, c, d, e]: [i64; 5]) -> io::Result<()> {
+    // SAFETY: the numbers are no addresses but null, and what is asked for cannot be had or changes nothing.
+    done(unsafe { libc::syscall(number, a, b, c, d, e) })
+}
+
+fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<fs::File> {
+    // SAFETY: takes numbers.
+    let socket = unsafe { libc::socket(family, kind, protocol) };
+    done(socket.into())?;
+    // SAFETY: it was opened just now, and nobody else has it.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(socket) })
+}
+
+fn parent() -> i64 {
+    std::os::unix::process::parent_id().into()
+}
+
+fn user() -> i64 {
+    // SAFETY: takes nothing and only tells a number.
+    unsafe { libc::getuid() }.into()
+}
+
+/// What every probe comes to on this thread: 0 or an error number, one line each.
+pub(super) fn probe(at: &Places, place: &str) -> String {
+    let mut lines = String::new();
+    for (name, _, probe) in PROBES {
+        let number = match probe(at) {
+            Ok(()) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(-1),
+        };
+        lines.push_str(&format!("PROBE|{place}|{name}|{number}\n"));
+    }
+    // SAFETY: takes numbers and changes nothing.
+    let privileges = unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) };
+    lines.push_str(&format!("PROBE|{place}|no new privileges|{privileges}\n"));
+    lines
+}
