@@ -11,6 +11,7 @@
 mod attacks;
 mod cli;
 mod delegation;
+mod endowments;
 mod fs;
 mod guest;
 mod imports;

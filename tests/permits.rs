@@ -6,6 +6,17 @@ use secure_runtime::Exit;
 
 use crate::support::{Scene, Server, grant_table, manifest};
 
+/// All names that a package can be given.
+const GLOBALS: [&str; 7] = [
+    "clearInterval",
+    "clearTimeout",
+    "crypto",
+    "fetch",
+    "performance",
+    "setInterval",
+    "setTimeout",
+];
+
 /// The lines that permits/walk.js prints, in a package that holds a bit of everything.
 fn walked() -> Vec<String> {
     let server = Server::start();
@@ -24,7 +35,7 @@ fn walked() -> Vec<String> {
         "module.import=walker/**",
     ];
     let rest = format!(
-        "[imports]\nwalker = \"./walker/\"\n[packages.walker.grants]\n{}",
+        "[imports]\nwalker = \"./walker/\"\n[packages.walker]\nglobals = {GLOBALS:?}\n[packages.walker.grants]\n{}",
         grant_table(&grants)
     );
     let main = format!(

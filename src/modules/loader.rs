@@ -362,7 +362,8 @@ impl GraphLoader {
             std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
         match (module.kind, requested) {
             (ModuleKind::JavaScript, RequestedModuleType::None) => {
-                let names = scope::bound_names(module, text);
+                let given = scope::given_names(&self.graph, module).map_err(refused)?;
+                let names = scope::bound_names(module, &given, text);
                 let source = match &self.portable {
                     Some(portable) => portable
                         .rewrite(index, text, &names)
@@ -408,5 +409,12 @@ impl GraphLoader {
 
     pub(super) fn names_of(&self, module: u32) -> Vec<&'static str> {
         self.names.borrow().get(&module).cloned().unwrap_or_default()
+    }
+
+    /// The names beyond those of all modules that the module's package was given.
+    pub(super) fn given_to(&self, module: u32) -> Vec<&'static str> {
+        let module = self.graph.module(module);
+        let given = module.and_then(|module| scope::given_names(&self.graph, module).ok());
+        given.unwrap_or_default()
     }
 }

@@ -124,18 +124,12 @@ impl CapabilityModules {
                 v8::String::new(scope, &principal.name)
             };
             let label = label.map_or_else(|| v8::null(scope).into(), Into::into);
-            let names: Vec<v8::Local<v8::Value>> = self
-                .loader
-                .names_of(own.module)
-                .iter()
-                .filter_map(|name| v8::String::new(scope, name))
-                .map(Into::into)
-                .collect();
-            let names = v8::Array::new_with_elements(scope, &names);
+            let names = array(scope, &self.loader.names_of(own.module));
+            let given = array(scope, &self.loader.given_to(own.module));
             call(
                 scope,
                 &factory.make_bindings,
-                &[chain.into(), label, names.into()],
+                &[chain.into(), label, names, given],
             )
         };
         made(value)
@@ -206,6 +200,15 @@ pub(super) const SELF_EXPORTS: [&str; 8] = [
     "random",
     "kv",
 ];
+
+fn array<'s>(scope: &mut v8::PinScope<'s, '_>, names: &[&str]) -> v8::Local<'s, v8::Value> {
+    let names: Vec<v8::Local<v8::Value>> = names
+        .iter()
+        .filter_map(|name| v8::String::new(scope, name))
+        .map(Into::into)
+        .collect();
+    v8::Array::new_with_elements(scope, &names).into()
+}
 
 fn call(
     scope: &mut v8::PinScope<'_, '_>,

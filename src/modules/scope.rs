@@ -7,11 +7,13 @@
 //! nobody and refuses. Modules of packages never see that object: `globalThis` is one of these names too, and means an object
 //! of the module's own.
 //!
+//! So are the names that a package was given in the manifest, `fetch` for one. In other modules these mean nothing.
+//!
 //! Which names a module uses freely is in the graph: it was found when the program was locked, and no source is parsed
 //! here. A graph that lies about it gains nothing: a name that is missing means the global that refuses, and one too
 //! many is a syntax error of that module.
 
-use secure_runtime_loaders::Module;
+use secure_runtime_loaders::{Graph, Module};
 
 /// The names, and for each a text without which a module that uses it has no need for the binding.
 const NAMES: [(&str, &str); 7] = [
@@ -24,14 +26,41 @@ const NAMES: [(&str, &str); 7] = [
     ("self", ""),
 ];
 
-/// The names that a package can be given beyond the standard's, by its `globals` in the manifest.
-pub(crate) const ENDOWMENTS: &[&str] = &[];
+/// The names that a package can be given beyond those that all have, by its `globals` in the manifest: what
+/// src/realm/endow.js makes.
+pub(crate) const ENDOWMENTS: &[&str] = &[
+    "clearInterval",
+    "clearTimeout",
+    "crypto",
+    "fetch",
+    "performance",
+    "setInterval",
+    "setTimeout",
+];
 
 /// The names of the global object.
 const GLOBAL_OBJECT: [&str; 3] = ["globalThis", "global", "self"];
 
+/// The names that the module's package was given.
+///
+/// # Errors
+/// A name that this version does not know, which it may have in a graph that another one made.
+pub(super) fn given_names(graph: &Graph, module: &Module) -> Result<Vec<&'static str>, String> {
+    let names = graph
+        .package_of(module)
+        .map_or(&[][..], |package| &package.globals);
+    let known = |name: &String| {
+        let known = ENDOWMENTS.iter().find(|known| *known == name).copied();
+        known.ok_or_else(|| {
+            let package = module.name.as_str();
+            format!("{package}: its package is given the global {name:?}, which does not exist here")
+        })
+    };
+    names.iter().map(known).collect()
+}
+
 /// The names of the module that get bindings.
-pub(super) fn bound_names(module: &Module, source: &str) -> Vec<&'static str> {
+pub(super) fn bound_names(module: &Module, given: &[&'static str], source: &str) -> Vec<&'static str> {
     let used = |name: &str| module.globals.iter().any(|global| global == name);
     let is_given = |name: &str| match name {
         // The program's own modules see the global object as it is, and in ECMAScript modules say `globalThis`.
@@ -45,6 +74,7 @@ pub(super) fn bound_names(module: &Module, source: &str) -> Vec<&'static str> {
         .into_iter()
         .filter(|(name, needs)| used(name) && is_given(name) && (has_own || source.contains(needs)))
         .map(|(name, _)| name)
+        .chain(given.iter().copied().filter(|name| used(name)))
         .collect()
 }
 

@@ -16,10 +16,7 @@
   // ---- globals of ours -------------------------------------------------------------------------------------------
   const install = (name, value) => defineProperty(globalThis, name, hidden(value));
   const printer = (chain) => (text, isError) => ops.op_sr_print(chain, text, isError);
-  const { setTimeout, setInterval, clearTimeout, clearInterval } = secure.timers;
-  for (const [name, value] of Object.entries({ setTimeout, setInterval, clearTimeout, clearInterval })) {
-    install(name, value);
-  }
+  for (const [name, value] of Object.entries(secure.timersOf(null))) install(name, value);
   // By a promise, as both engines have it: what the callback throws ends the program like any unhandled rejection.
   const settled = Promise.resolve();
   const { then } = Promise.prototype;
@@ -168,7 +165,8 @@
   // `value` and the functions that it has; all else that a binding leads to is frozen already.
   const frozen = (value) => {
     for (const key of ownKeys(value)) {
-      const part = getOwnPropertyDescriptor(value, key).value;
+      const { value: held, get } = getOwnPropertyDescriptor(value, key);
+      const part = held ?? get;
       if (typeof part === "function" && !isFrozen(part)) frozen(part);
     }
     return freeze(value);
@@ -251,7 +249,7 @@
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
-    bindings(chain, label, names) {
+    bindings(chain, label, names, given) {
       const now = reader(ops.op_sr_clock(chain), ops.op_sr_clock_now);
       const make = {
         __proto__: null,
@@ -265,6 +263,8 @@
         global: () => meaning("globalThis"),
         self: () => meaning("globalThis"),
       };
+      const endowments = secure.endowments(chain);
+      for (const name of given) make[name] = () => frozen(endowments[name]());
       const meanings = { __proto__: null };
       const meaning = (name) => meanings[name] ??= make[name]();
       const makeGlobal = () => {
@@ -273,6 +273,7 @@
         for (const name of ["console", "Date", "Math", "Intl"]) {
           if (name in own) defineProperty(own, name, hidden(meaning(name)));
         }
+        for (const name of given) defineProperty(own, name, hidden(meaning(name)));
         for (const name of ["globalThis", "global", "self"]) defineProperty(own, name, hidden(own));
         return own;
       };

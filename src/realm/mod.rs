@@ -1,7 +1,10 @@
 //! The realm: the JavaScript environment that guests see, made and locked before any of them runs.
 //!
 //! The order matters: prepare.js makes a staging place, the web files and the families fill it, permits.js lists what
-//! may stay, lockdown.js takes everything over and freezes it.
+//! may stay, harden.js knows how to make it so, endow.js has what packages can be given, lockdown.js takes everything over and
+//! freezes it.
+
+use std::collections::HashMap;
 
 use deno_core::{Extension, OpState, op2};
 
@@ -32,20 +35,32 @@ fn op_sr_print(
     Ok(())
 }
 
-/// The timers of an isolate that are set.
+/// The timers of an isolate that are set, by the package that they count against; the isolate's own have no name.
 #[derive(Default)]
-pub(crate) struct Timers(Vec<HeldByAll>);
+pub(crate) struct Timers(HashMap<String, Vec<HeldByAll>>);
 
 /// Counts a timer that was set, or one that is over.
 #[op2(fast)]
-fn op_sr_timer(state: &mut OpState, is_set: bool) -> Result<(), OpError> {
+fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool) -> Result<(), OpError> {
+    let (account, module, package) = match chain {
+        Some(Chain(capability)) => {
+            let principal = &capability.principal;
+            (
+                &capability.account,
+                principal.name.as_str(),
+                principal.package.as_str(),
+            )
+        }
+        None => (state.borrow::<Account>(), "the program", ""),
+    };
     if is_set {
-        let begun = state.borrow::<Account>().begin(Lasting::Timer);
-        let held = begun.map_err(|hit| OpError::over(&hit, ("timer", "set"), "", "the program"))?;
-        state.borrow_mut::<Timers>().0.push(held);
-    } else {
-        // Each counts as much as any other.
-        state.borrow_mut::<Timers>().0.pop();
+        let begun = account.begin(Lasting::Timer);
+        let held = begun.map_err(|hit| OpError::over(&hit, ("timer", "set"), "", module))?;
+        let timers = &mut state.borrow_mut::<Timers>().0;
+        timers.entry(package.to_owned()).or_default().push(held);
+    } else if let Some(timers) = state.borrow_mut::<Timers>().0.get_mut(package) {
+        // Each counts as much as any other of the same package.
+        timers.pop();
     }
     Ok(())
 }
@@ -71,7 +86,7 @@ deno_core::extension!(sr_prepare, ops = [op_sr_print, op_sr_timer]);
 /// The realm's own part of the engine's extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {
     vec![
-        with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js"),
+        with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js", "endow.js"),
         web::extension(),
     ]
 }

@@ -36,15 +36,15 @@
     return apply(call, undefined, given);
   };
 
-  const startTimer = withRoom((callback, delay, args, repeat) => {
+  const startTimer = withRoom((chain, callback, delay, args, repeat) => {
     if (typeof callback !== "function") {
       throw new TypeError("a timer needs a function; code in a string is not run here");
     }
     const wait = Number(delay);
-    ops.op_sr_timer(true);
+    ops.op_sr_timer(chain, true);
     let isSet = true;
     const over = () => {
-      if (isSet) ops.op_sr_timer(false);
+      if (isSet) ops.op_sr_timer(chain, false);
       isSet = false;
     };
     const run = () => {
@@ -59,6 +59,15 @@
     core.cancelTimer(known.timer);
     known.over();
   });
+
+  // Timers count against the package of `chain`, else against the isolate that they run in.
+  const timersOf = (chain) => ({
+    setTimeout: (callback, delay = 0, ...args) => startTimer(chain, callback, delay, args, false),
+    setInterval: (callback, delay = 0, ...args) => startTimer(chain, callback, delay, args, true),
+    clearTimeout: (handle) => stopTimer(handle),
+    clearInterval: (handle) => stopTimer(handle),
+  });
+  const { setTimeout, clearTimeout } = timersOf(null);
 
   class CapabilityError extends Error {
     constructor(message) {
@@ -98,12 +107,7 @@
     withRoom,
     CapabilityError,
     systemErrors,
-    timers: {
-      setTimeout: (callback, delay = 0, ...args) => startTimer(callback, delay, args, false),
-      setInterval: (callback, delay = 0, ...args) => startTimer(callback, delay, args, true),
-      clearTimeout: (handle) => stopTimer(handle),
-      clearInterval: (handle) => stopTimer(handle),
-    },
+    timersOf,
     // family name -> (chain) => the capability object that a guest holds
     families: Object.create(null),
     named,
@@ -156,5 +160,5 @@
       return [grants, expires];
     },
   };
-  globalThis.__web = { setTimeout: globalThis.__secure.timers.setTimeout, clearTimeout: globalThis.__secure.timers.clearTimeout };
+  globalThis.__web = { setTimeout, clearTimeout };
 })(globalThis);

@@ -133,6 +133,9 @@ export default async function walkAll(shared, { folder, server }) {
   root("(Date)", Date);
   root("(Math)", Math);
   root("(Intl)", globalThis.Intl);
+  for (const name of ["fetch", "crypto", "performance", "setTimeout", "setInterval", "clearTimeout", "clearInterval"]) {
+    root(`(${name})`, globalThis[name]);
+  }
   made("globalThis", globalThis);
 
   // ---- errors

@@ -1,0 +1,248 @@
+//! `globals = ["fetch", ...]`: names that a package is given, each backed by its own capabilities.
+
+use secure_runtime::Exit;
+
+use crate::support::{Ran, Scene, Server};
+
+/// A program whose entry imports the packages `p` and `q`; each with the text of its table in the manifest, and its source.
+fn scene(ceiling: &str, p: (&str, &str), q: (&str, &str), main: &str) -> Scene {
+    let manifest = format!(
+        "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\nq = \"./q/\"\n[grants]\n{ceiling}\n\
+         [packages.p]\n{}\n[packages.q]\n{}\n",
+        p.0, q.0
+    );
+    let package = |name: &str| format!(r#"{{ "name": "{name}", "type": "module", "main": "index.js" }}"#);
+    Scene::new()
+        .file("secure.toml", manifest)
+        .file("main.js", main)
+        .file("p/package.json", package("p"))
+        .file("q/package.json", package("q"))
+        .file("p/index.js", p.1)
+        .file("q/index.js", q.1)
+}
+
+const ATTEMPT: &str = "const attempt = async (call) => { try { return await call(); } catch (error) { return error.name; } };\n";
+
+fn completed(scene: &Scene) -> Ran {
+    let ran = scene.run(&[]);
+    assert!(
+        matches!(ran.exit, Ok(Exit::Completed)),
+        "{:?}\n{}",
+        ran.exit,
+        ran.out
+    );
+    ran
+}
+
+const ALL: &str = "globals = [\"fetch\", \"crypto\", \"performance\", \"setTimeout\", \"setInterval\", \"clearTimeout\", \"clearInterval\"]";
+
+/// RUN-60: who was given a name finds it, freely and on its global object, and nobody else does.
+#[test]
+fn names_are_there_for_who_was_given_them() {
+    let look = "const names = ['fetch', 'crypto', 'performance'];
+        export const seen = [typeof fetch, typeof crypto, typeof performance, ...names.map((name) => typeof globalThis[name])].join();
+        export const same = globalThis.fetch === self.fetch && globalThis.setTimeout === setTimeout;
+        export const timeout = setTimeout;
+        export const given = typeof fetch === 'function' ? fetch : undefined;";
+    let main = "import * as p from 'p'; import * as q from 'q';
+        console.log(p.seen); console.log(q.seen); console.log(p.same, q.same);
+        console.log(p.timeout === setTimeout, q.timeout === setTimeout, Object.isFrozen(p.given), 'prototype' in p.given);
+        console.log(typeof fetch, typeof crypto, typeof performance, 'fetch' in globalThis);";
+    let ran = completed(&scene("", (ALL, look), ("", look), main));
+    assert_eq!(
+        ran.out,
+        "function,object,object,function,object,object\n\
+         undefined,undefined,undefined,undefined,undefined,undefined\n\
+         true true\nfalse true true false\nundefined undefined undefined false\n"
+    );
+}
+
+/// RUN-60: CommonJS finds them as ECMAScript modules do, and a module that declares such a name itself keeps its own.
+#[test]
+fn names_mean_what_a_module_says() {
+    let mut scene = scene(
+        "",
+        (ALL, ""),
+        (
+            ALL,
+            "const fetch = () => 'own'; function crypto() {} export { fetch, crypto };",
+        ),
+        "import p from 'p'; import { fetch, crypto } from 'q'; console.log(p.kinds, fetch(), typeof crypto);",
+    );
+    scene = scene
+        .file("p/package.json", r#"{ "name": "p", "main": "index.js" }"#)
+        .file(
+            "p/index.js",
+            "module.exports = { kinds: [typeof fetch, typeof crypto, typeof global.performance].join() };",
+        );
+    assert_eq!(completed(&scene).out, "function,object,object own function\n");
+}
+
+/// RUN-61: `fetch` can what the module's `net` can. Passing it on delegates it, as with any function.
+#[test]
+fn fetch_has_the_rights_of_the_module_it_was_given_to() {
+    let server = Server::start();
+    let origin = server.origin();
+    let grants = format!("net.connect = [\"{origin}\"]");
+    let source = format!(
+        "{ATTEMPT}export const get = () => attempt(async () => (await fetch('{origin}/ok')).text());
+         export const borrowed = (lent) => attempt(async () => (await lent('{origin}/ok')).text());
+         export const lent = fetch;
+         export const elsewhere = () => attempt(() => fetch('http://127.0.0.1:1/'));"
+    );
+    let main = "import * as p from 'p'; import * as q from 'q';
+        console.log(await p.get(), await q.get(), await q.borrowed(p.lent), await p.borrowed(q.lent), await p.elsewhere());";
+    let with_grants = format!("globals = [\"fetch\"]\ngrants = {{ {grants} }}");
+    let scene = scene(
+        &format!("{grants}\n"),
+        (&with_grants, &source),
+        ("globals = [\"fetch\"]", &source),
+        main,
+    );
+    let ran = completed(&scene);
+    assert_eq!(
+        ran.out,
+        "hello CapabilityError hello CapabilityError CapabilityError\n"
+    );
+    let decisions: Vec<String> = ran
+        .audit
+        .iter()
+        .map(|record| format!("{} {:?} {}", record.module, record.verdict, record.resource))
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            format!("p/index.js Allowed {origin}"),
+            format!("q/index.js Denied {origin}"),
+            format!("p/index.js Allowed {origin}"),
+            format!("q/index.js Denied {origin}"),
+            "p/index.js Denied http://127.0.0.1:1".to_owned(),
+        ]
+    );
+}
+
+/// RUN-62: `crypto` has what the module's `random` gives, and checks as the web does.
+#[test]
+fn crypto_is_random_of_the_module() {
+    let source = format!(
+        "{ATTEMPT}export const tried = async () => {{
+           const filled = await attempt(() => {{
+             const all = new Uint32Array(64), part = all.subarray(8, 40);
+             if (crypto.getRandomValues(part) !== part) return 'another';
+             return [all.subarray(0, 8).every((one) => one === 0), part.some((one) => one !== 0), all.subarray(40).every((one) => one === 0)].join();
+           }});
+           const uuid = await attempt(() => crypto.randomUUID());
+           const refused = [];
+           for (const wrong of [new Float64Array(1), [1], new DataView(new ArrayBuffer(1)), new Uint8Array(65537), new Proxy(new Uint8Array(1), {{}})]) {{
+             refused.push(await attempt(() => typeof crypto.getRandomValues(wrong)));
+           }}
+           return [filled, uuid, ...refused, typeof crypto.subtle].join(' ');
+         }};"
+    );
+    let main = "import * as p from 'p'; import * as q from 'q'; console.log(await p.tried()); console.log(await q.tried());";
+    let scene = scene(
+        "random = true\n",
+        ("globals = [\"crypto\"]\ngrants = { random = true }", &source),
+        ("globals = [\"crypto\"]", &source),
+        main,
+    );
+    let ran = completed(&scene);
+    let lines: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split(' ').collect()).collect();
+    let refused = [
+        "TypeMismatchError",
+        "TypeMismatchError",
+        "TypeMismatchError",
+        "QuotaExceededError",
+        "TypeMismatchError",
+    ];
+    assert_eq!(lines[0][0], "true,true,true");
+    let uuid: Vec<&str> = lines[0][1].split('-').collect();
+    let lengths: Vec<usize> = uuid.iter().map(|part| part.len()).collect();
+    assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid:?}");
+    assert!(
+        uuid[2].starts_with('4') && uuid[3].starts_with(['8', '9', 'a', 'b']),
+        "{uuid:?}"
+    );
+    assert!(uuid.concat().chars().all(|digit| digit.is_ascii_hexdigit()));
+    assert_eq!(lines[0][2..7], refused);
+    assert_eq!(lines[1][..2], ["CapabilityError", "CapabilityError"]);
+    assert_eq!(lines[1][2..7], refused);
+    assert_eq!((lines[0][7], lines[1][7]), ("undefined", "undefined"));
+}
+
+/// RUN-62: `performance` is as fine as the module's `clock`, and begins where it is first used.
+#[test]
+fn performance_is_the_clock_of_the_module() {
+    let source = format!(
+        "{ATTEMPT}export const tried = async () => [
+           await attempt(() => performance.now() === 0), await attempt(() => performance.timeOrigin % 3_600_000 === 0),
+           await attempt(() => performance.now() <= performance.now()), typeof performance.mark,
+         ].join();"
+    );
+    let main = "import * as p from 'p'; import * as q from 'q'; console.log(await p.tried()); console.log(await q.tried());";
+    let scene = scene(
+        "clock = \"1h\"\n",
+        (
+            "globals = [\"performance\"]\ngrants = { clock = \"1h\" }",
+            &source,
+        ),
+        ("globals = [\"performance\"]", &source),
+        main,
+    );
+    assert_eq!(
+        completed(&scene).out,
+        "true,true,true,undefined\nCapabilityError,CapabilityError,CapabilityError,undefined\n"
+    );
+}
+
+/// RUN-63: timers of a package that was given `setTimeout` count against its own limit.
+#[test]
+fn timers_count_against_the_package() {
+    let source = format!(
+        "{ATTEMPT}export const set = (count) => attempt(() => {{
+           const handles = []; for (let at = 0; at < count; at++) handles.push(setTimeout(() => {{}}, 1e6));
+           handles.forEach(clearTimeout); return handles.length;
+         }});"
+    );
+    let main = "import * as p from 'p'; import * as q from 'q';
+        console.log(await q.set(4)); console.log(await p.set(3), await p.set(3)); console.log(await p.set(4));";
+    let globals = "globals = [\"setTimeout\", \"clearTimeout\"]\nlimits = { timers = 3 }";
+    let ran = scene("", (globals, &source), ("", &source), main).run(&[]);
+    assert_eq!(ran.out, "4\n3 3\nCapabilityError\n", "{:?}", ran.exit);
+}
+
+/// RUN-60: the names move nothing: a trace says where in the file it was thrown.
+#[test]
+fn positions_stay() {
+    let source =
+        "/* fetch */ export const fail = () => {\n  fetch; crypto;\n    throw new Error('here');\n};";
+    let main = "import { fail } from 'p'; import 'q'; fail();";
+    let stack = |globals: &str| {
+        let source = match globals {
+            "" => source.replace("fetch; crypto;", "12345; 123456;"),
+            _ => source.to_owned(),
+        };
+        match scene("", (globals, &source), ("", ""), main).run(&[]).exit {
+            Ok(Exit::Uncaught(error)) => error.stack,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(stack(ALL).contains("at fail (p/index.js:3:11)"), "{}", stack(ALL));
+    assert_eq!(stack(ALL), stack(""));
+}
+
+/// RUN-60: a name that cannot be given is an error of the manifest, which says where it stands and what there is.
+#[test]
+fn unknown_names_are_errors_of_the_manifest() {
+    let error = scene("", ("globals = [\"fetch\", \"process\"]", ""), ("", ""), "")
+        .run(&[])
+        .exit
+        .unwrap_err();
+    for part in [
+        "\"process\" cannot be given",
+        "secure.toml:9:21",
+        "crypto, fetch, performance",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}
