@@ -112,7 +112,8 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         None => Limits::default(),
     };
     let of_packages = found.get("packages").copied();
-    limits.packages = limits::of_packages(source, of_packages)?;
+    let package_globals = packages::globals(source, of_packages)?;
+    limits.packages = limits::of_packages(source, of_packages, &package_globals)?;
     let policy = found.get("trust");
     let policy = policy.map(|value| trust::trust(source, value, "[trust]"));
     let package_trust = trust::of_packages(source, found.get("packages").copied())?;
@@ -124,7 +125,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         imports,
         grants: lines(&ceiling),
         packages: package_grants,
-        package_globals: packages::globals(source, of_packages)?,
+        package_globals,
         isolated: packages::isolated(source, of_packages)?,
         modules,
         limits,

@@ -48,8 +48,8 @@ pub struct Quotas {
     pub handles: Option<u64>,
     /// Asynchronous operations and calls of other isolates that are under way, at one time.
     pub pending: Option<u64>,
-    /// Timers that are set, at one time. They belong to an isolate: a package that shares the program's has none of its
-    /// own.
+    /// Timers that are set, at one time. They belong to an isolate: a package that shares the program's has some of its
+    /// own only if it was given the functions that set them.
     pub timers: Option<u64>,
     /// Bytes that are printed.
     pub output: Option<u64>,
@@ -60,13 +60,16 @@ pub struct Quotas {
 }
 
 impl PackageLimits {
-    /// The limits that only an isolate of its own can have, where one is set.
-    pub(crate) fn of_an_isolate(&self) -> Option<&'static str> {
+    /// The first limit that a package in the program's isolate, with these globals, cannot have. Timers it has of its own if all
+    /// functions that set them were given to it.
+    pub(crate) fn of_an_isolate(&self, globals: &[String]) -> Option<&'static str> {
+        let given = |name: &str| globals.iter().any(|given| given == name);
+        let has_timers = given("setTimeout") && given("setInterval");
         let set = [
             ("heap", self.heap.is_some()),
             ("wall", self.wall.is_some()),
             ("cpu", self.cpu.is_some()),
-            ("timers", self.quotas.timers.is_some()),
+            ("timers", self.quotas.timers.is_some() && !has_timers),
         ];
         set.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
     }

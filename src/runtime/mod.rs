@@ -155,12 +155,10 @@ impl Runtime {
             bytes.push(verified);
         }
         if let Some(name) = inner.limits.packages.iter().find_map(|(name, limits)| {
-            let package = graph.packages().iter().find(|package| package.name == *name);
-            let is_shared = package.is_some_and(|package| !package.isolate);
-            limits
-                .of_an_isolate()
-                .filter(|_| is_shared)
-                .map(|limit| (name, limit))
+            let mut packages = graph.packages().iter();
+            let shared = packages.find(|package| package.name == *name && !package.isolate)?;
+            let limit = limits.of_an_isolate(&shared.globals)?;
+            Some((name, limit))
         }) {
             return Err(RunError::SharedLimit {
                 package: name.0.clone(),
