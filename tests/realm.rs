@@ -217,3 +217,50 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(named(line), "no test names {line}");
     }
 }
+
+/// RUN-60: the types of `cap:self` name every method that guests find, and no other.
+#[test]
+fn the_types_name_what_guests_find() {
+    let types = include_str!("../spec/cap-self.d.ts");
+    let interfaces = [
+        ("fs", "FileSystem"),
+        ("net", "Network"),
+        ("env", "Environment"),
+        ("clock", "Clock"),
+        ("random", "Random"),
+        ("kv", "KeyValue"),
+    ];
+    let ran = Scene::of_main(
+        &[],
+        "import * as all from 'cap:self';
+        for (const name of Object.keys(all).sort()) {
+          const methods = typeof all[name] === 'object' ? Object.getOwnPropertyNames(Object.getPrototypeOf(all[name])).sort() : [];
+          console.log([name, ...methods].join(' '));
+        }",
+    )
+    .run(&[])
+    .completed();
+    let found: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split(' ').collect()).collect();
+    assert!(found.len() >= 8, "{}", ran.out);
+    for line in &found {
+        let (name, methods) = line.split_first().unwrap();
+        let Some((_, interface)) = interfaces.iter().find(|(family, _)| family == name) else {
+            let declared = [format!("export function {name}("), format!("export class {name} ")];
+            assert!(declared.iter().any(|text| types.contains(text)), "{name}");
+            continue;
+        };
+        assert!(types.contains(&format!("export const {name}: {interface};")), "{name}");
+        let start = types.find(&format!("export interface {interface} ")).unwrap();
+        let body = &types[start..start + types[start..].find("\n  }").unwrap()];
+        let mut named: Vec<&str> = body
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.strip_prefix("    ")?.split_once('('))
+            .map(|(method, _)| method)
+            .filter(|method| method.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            .chain(["attenuate", "revocable"])
+            .collect();
+        named.sort_unstable();
+        assert_eq!(*methods, named, "{interface}");
+    }
+}

@@ -58,6 +58,13 @@ fn held() -> Held {
     }
 }
 
+/// What the files are that are open.
+fn names() -> Vec<std::path::PathBuf> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    open.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
+        .collect()
+}
+
 /// How a program of the soak is to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
@@ -246,7 +253,11 @@ fn soak(time: Duration) {
             waves * PROGRAMS
         );
         assert!(last.threads <= first.threads, "{first:?}, then {last:?}");
-        assert!(last.files <= first.files, "{first:?}, then {last:?}");
+        assert!(
+            last.files <= first.files,
+            "{first:?}, then {last:?}: {:?}",
+            names()
+        );
         // An allocator keeps some of what it had; a leak of one program in ten would be more than this after a few waves.
         assert!(
             last.kibibytes < first.kibibytes + 150 * 1024,

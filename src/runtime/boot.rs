@@ -1,6 +1,6 @@
 //! An engine with a locked realm, before it belongs to a program: what all isolates have in common.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -19,13 +19,32 @@ use crate::realm;
 pub(super) struct Booted {
     pub(super) js: JsRuntime,
     factory: Factory,
-    modules: Rc<OnceCell<Rc<CapabilityModules>>>,
-    loader: Rc<Loader>,
+    program: Rc<Program>,
 }
 
-/// The loader of the program that the isolate is given to.
+/// What the isolate gets of the program that it is given to.
 #[derive(Default)]
-struct Loader(OnceCell<Rc<GraphLoader>>);
+struct Program {
+    loader: RefCell<Option<Rc<GraphLoader>>>,
+    modules: RefCell<Option<Rc<CapabilityModules>>>,
+}
+
+/// That an isolate belongs to a program. When this ends, the engine holds nothing of the program any more: what deno_core does
+/// not give back of an isolate that was stopped while a module was evaluated is small.
+pub(super) struct Given(Rc<Program>);
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.0.loader.take();
+        self.0.modules.take();
+    }
+}
+
+impl Program {
+    fn loader(&self) -> Result<Rc<GraphLoader>, JsErrorBox> {
+        self.loader.borrow().clone().ok_or_else(no_program)
+    }
+}
 
 pub(super) fn engine(error: impl fmt::Display) -> RunError {
     RunError::Engine(error.to_string())
@@ -34,17 +53,17 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
 impl Booted {
     /// Starts an engine on this thread, with a heap of at most so many bytes.
     pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
-        let (modules, loader) = (Rc::new(OnceCell::new()), Rc::new(Loader::default()));
+        let program = Rc::new(Program::default());
         let mut extensions = realm::extensions();
         extensions.push(extensions::families());
         extensions.push(extensions::isolates());
-        let evaluator: Rc<OnceCell<Rc<CapabilityModules>>> = modules.clone();
+        let evaluator = program.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
-            module_loader: Some(loader.clone()),
+            module_loader: Some(program.clone()),
             extensions,
             create_params: Some(memory(heap)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
-                let modules = evaluator.get().ok_or_else(no_program)?;
+                let modules = evaluator.modules.borrow().clone().ok_or_else(no_program)?;
                 modules.evaluate(scope, &kind, name.as_str())
             })),
             ..RuntimeOptions::default()
@@ -52,12 +71,7 @@ impl Booted {
         .map_err(engine)?;
         js.v8_isolate().add_message_listener(unprinted);
         let factory = lock(&mut js)?;
-        Ok(Booted {
-            js,
-            factory,
-            modules,
-            loader,
-        })
+        Ok(Booted { js, factory, program })
     }
 
     /// Gives the isolate to a program: its modules are loaded by this loader from now on.
@@ -65,13 +79,12 @@ impl Booted {
         self,
         loader: &Rc<GraphLoader>,
         modules: CapabilityModules,
-    ) -> (JsRuntime, Rc<CapabilityModules>) {
+    ) -> (JsRuntime, Rc<CapabilityModules>, Given) {
         let modules = Rc::new(modules);
         modules.factory.replace(Some(self.factory));
-        // Given away once: the cells are empty.
-        let _ = self.modules.set(modules.clone());
-        let _ = self.loader.0.set(loader.clone());
-        (self.js, modules)
+        self.program.modules.replace(Some(modules.clone()));
+        self.program.loader.replace(Some(loader.clone()));
+        (self.js, modules, Given(self.program))
     }
 }
 
@@ -79,20 +92,18 @@ fn no_program() -> JsErrorBox {
     JsErrorBox::type_error("this isolate has no program yet")
 }
 
-impl ModuleLoader for Loader {
+impl ModuleLoader for Program {
     fn resolve(
         &self,
         specifier: &str,
         referrer: &str,
         kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, JsErrorBox> {
-        let loader = self.0.get().ok_or_else(no_program)?;
-        loader.resolve(specifier, referrer, kind)
+        self.loader()?.resolve(specifier, referrer, kind)
     }
 
     fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
-        let loader = self.0.get().ok_or_else(no_program)?;
-        loader.import_meta_resolve(specifier, referrer)
+        self.loader()?.import_meta_resolve(specifier, referrer)
     }
 
     fn load(
@@ -101,9 +112,9 @@ impl ModuleLoader for Loader {
         referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        match self.0.get() {
-            Some(loader) => loader.load(specifier, referrer, options),
-            None => ModuleLoadResponse::Sync(Err(no_program())),
+        match self.loader() {
+            Ok(loader) => loader.load(specifier, referrer, options),
+            Err(error) => ModuleLoadResponse::Sync(Err(error)),
         }
     }
 }

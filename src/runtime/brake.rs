@@ -156,6 +156,11 @@ impl Run {
         }
     }
 
+    /// Why the whole run was stopped, if it was.
+    pub(crate) fn reason(&self) -> Option<&Stopped> {
+        self.stopped.get()
+    }
+
     /// The processor time of all isolates together.
     fn processor_time(&self) -> Duration {
         self.brakes().iter().map(|brake| brake.0.clock.used()).sum()

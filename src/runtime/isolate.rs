@@ -13,7 +13,7 @@ use secure_runtime_loaders::{Graph, Store};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::answer::Answer;
-use super::boot::{Booted, engine};
+use super::boot::{Booted, Given, engine};
 use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
 use super::remote::{Description, Ended, Remote, Remotes, Request};
@@ -115,14 +115,20 @@ impl Job {
     }
 }
 
-/// A job that ends without an answer, by a panic of the engine's bindings for example, is answered all the same. (Who was told
-/// before is told nothing more.)
+/// A job that ends without an answer is answered all the same: the engine's bindings panic, at times because they were stopped.
+/// (Who was told before is told nothing more.)
 impl Drop for Job {
     fn drop(&mut self) {
         let why = "the isolate's thread ended without an answer";
         match self {
-            Job::Run { answer, .. } => answer.give(Err(engine(why))),
-            Job::Serve { remote, .. } => remote.end(Ended::Fault(why.to_owned())),
+            Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
+                Some(why) => Ok(Outcome { exit: exit(why) }),
+                None => Err(engine(why)),
+            }),
+            Job::Serve { remote, .. } => remote.end(match remote.stopped() {
+                Some(why) => why.into(),
+                None => Ended::Fault(why.to_owned()),
+            }),
         }
     }
 }
@@ -133,6 +139,7 @@ struct Isolate {
     gate: Rc<Gate>,
     loader: Rc<GraphLoader>,
     modules: Rc<CapabilityModules>,
+    _given: Given,
 }
 
 impl Isolate {
@@ -152,7 +159,7 @@ impl Isolate {
             loader: loader.clone(),
             factory: Default::default(),
         };
-        let (js, modules) = booted.given_to(&loader, modules);
+        let (js, modules, given) = booted.given_to(&loader, modules);
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {
             let state = js.op_state();
@@ -175,18 +182,22 @@ impl Isolate {
             gate,
             loader,
             modules,
+            _given: given,
         })
     }
 
     /// Lets the brake stop this isolate, at the heap limit too.
-    fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64) {
-        let at_limit = brake.clone();
+    fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
+        let (at_limit, run) = (brake.clone(), run.clone());
         self.js.add_near_heap_limit_callback(move |current, initial| {
-            let limit = Limit::Heap(heap);
-            at_limit.pull(Stopped::Limit(LimitHit {
+            let why = Stopped::Limit(LimitHit {
                 unit: unit.clone(),
-                limit,
-            }));
+                limit: Limit::Heap(heap),
+            });
+            match unit {
+                Unit::Program => run.stop(&why),
+                Unit::Package(_) => at_limit.pull(why),
+            }
             if current >= initial.saturating_mul(MOST_HEAP) {
                 at_limit.abandon();
             }
@@ -225,7 +236,7 @@ async fn main(
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
         answer.give(Ok(Outcome { exit: exit(why) }));
     });
-    isolate.stopped_by(&brake, Unit::Program, limits.heap);
+    isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
     shared.run.enter(&brake);
     let times = Times {
         unit: Unit::Program,
@@ -241,7 +252,8 @@ async fn main(
 
     brake.finish();
     drop(watchdog);
-    let exit = match (brake.reason(), ended) {
+    // What stops the whole run may reach a package's isolate first, and its callers here.
+    let exit = match (shared.run.reason().or(brake.reason()), ended) {
         (Some(why), _) => exit(why),
         (None, Ok(())) => Exit::Completed,
         (None, Err(error)) => uncaught(error, &isolate, shared)?,
@@ -273,7 +285,8 @@ async fn package_isolate(
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
         stopped.end(why.into());
     });
-    isolate.stopped_by(&brake, unit.clone(), heap);
+    isolate.stopped_by(&brake, unit.clone(), heap, &shared.run);
+    remote.stopped_by(&brake);
     shared.rules.meters.stop_isolate(name, &brake);
     isolate
         .js

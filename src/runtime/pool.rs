@@ -1,7 +1,10 @@
 //! Threads with isolates: started for a job, or ahead of need.
 
+use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
 
 use tokio::sync::oneshot;
 
@@ -101,6 +104,38 @@ pub(super) fn perform(pool: Option<&Arc<Pool>>, heap: u64, job: Job) -> std::io:
     }))
 }
 
+/// Wakes whoever polls, as long as there is somebody.
+#[derive(Default)]
+struct Woken(Mutex<Option<Waker>>);
+
+impl Woken {
+    fn by(&self, waker: Option<Waker>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// The future, with wakers that hold nothing of the event loop once it ended. deno_core keeps one of an isolate that was stopped while
+/// a module was evaluated, and with it would keep the loop's files open.
+async fn apart<T>(work: impl Future<Output = T>) -> T {
+    let (woken, mut work) = (Arc::new(Woken::default()), pin!(work));
+    let waker = Waker::from(woken.clone());
+    let ended = poll_fn(|context| {
+        woken.by(Some(context.waker().clone()));
+        work.as_mut().poll(&mut Context::from_waker(&waker))
+    });
+    let ended = ended.await;
+    woken.by(None);
+    ended
+}
+
 /// Runs the future on this thread, to its end.
 fn on_this_thread(work: impl Future<Output = ()>) {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -108,7 +143,7 @@ fn on_this_thread(work: impl Future<Output = ()>) {
     let Ok(reactor) = reactor else { return };
     let local = tokio::task::LocalSet::new();
     // A panic of the engine's bindings ends this isolate and nothing else; its job tells who asked.
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| local.block_on(&reactor, work)));
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| local.block_on(&reactor, apart(work))));
     drop(local);
     // File work that a stopped program left behind may still block; it is not waited for.
     reactor.shutdown_background();

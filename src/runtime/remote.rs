@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secure_runtime_loaders::{Graph, ModuleKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::brake::Stopped;
+use super::brake::{Brake, Stopped};
 use super::isolate::{Job, Shared};
 use super::limits::LimitHit;
 use super::pool::{self, Pool};
@@ -20,6 +20,7 @@ pub(crate) struct Remote {
     pub(crate) package: String,
     requests: mpsc::UnboundedSender<Request>,
     ended: watch::Sender<Option<Ended>>,
+    brake: OnceLock<Brake>,
     /// Bytes of arguments and results that nobody took yet: they lie in no isolate's heap.
     on_the_way: Arc<AtomicU64>,
     most_on_the_way: u64,
@@ -82,6 +83,16 @@ impl Remote {
             ended.get_or_insert(how);
             is_first
         });
+    }
+
+    /// Says what can stop the isolate.
+    pub(super) fn stopped_by(&self, brake: &Brake) {
+        let _ = self.brake.set(brake.clone());
+    }
+
+    /// Why the isolate was stopped, if it was.
+    pub(super) fn stopped(&self) -> Option<&Stopped> {
+        self.brake.get()?.reason()
     }
 
     /// The error that everybody gets who asks an isolate that ended: code and message.
@@ -209,6 +220,7 @@ impl Remotes {
                 package: package.name.clone(),
                 requests: sender,
                 ended: watch::Sender::new(None),
+                brake: OnceLock::new(),
                 on_the_way: Arc::default(),
                 most_on_the_way: shared.limits.heap,
             });

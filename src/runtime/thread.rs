@@ -29,6 +29,29 @@ pub(crate) fn keep_no_code() {
     }
 }
 
+/// Lets V8 compile on the isolate's own thread only, unless the host has started V8 itself.
+///
+/// Left alone, it compiles what is hot on threads of its own. Where the heap is full, these wait for the isolate's thread to collect
+/// garbage, and a race in that (V8 15.0, `CollectionBarrier::AwaitCollectionBackground`) aborts the process: a guest that
+/// fills its heap would end everybody's programs. What is compiled here also counts as the guest's processor time.
+#[cfg(feature = "v8")]
+fn compile_in_place() {
+    // Flags cannot be set any more once V8 runs, and V8 does not tell whether it does; its threads do.
+    let threads = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    if names.into_iter().any(|name| name.starts_with("V8 ")) {
+        tracing::warn!(
+            "the host started V8 before secure-runtime, with compiler threads: a guest that fills its heap can end the process; \
+             start V8 with --no-concurrent-recompilation"
+        );
+    } else {
+        deno_core::v8::V8::set_flags_from_string("--no-concurrent-recompilation");
+    }
+}
+
 static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
 /// Runs the job on a new thread that may hold an isolate.
@@ -37,6 +60,8 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
         keep_no_code();
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
+            #[cfg(feature = "v8")]
+            compile_in_place();
             deno_core::JsRuntime::init_platform(None);
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()

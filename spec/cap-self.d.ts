@@ -1,0 +1,152 @@
+// What `import … from "cap:self"` gives, for TypeScript. The meaning of each is in runtime.md; a test holds the names equal to what
+// guests find.
+
+declare module "cap:self" {
+  /** Scopes as a manifest has them. What is not named is not held; with `expires` alone the rights stay. */
+  export type Narrowing<Action extends string> = { [action in Action]?: string | string[] } & {
+    /** A duration such as "10m". */
+    expires?: string;
+  };
+
+  export interface Capability<Self, Action extends string> {
+    attenuate(narrowing: Narrowing<Action>): Self;
+    revocable(): { capability: Self; revoke: () => void };
+  }
+
+  export interface FileInfo {
+    readonly isFile: boolean;
+    readonly isDirectory: boolean;
+    readonly isSymlink: boolean;
+    /** In bytes. */
+    readonly size: number;
+    readonly mtime: Date | null;
+    readonly atime: Date | null;
+    readonly birthtime: Date | null;
+  }
+
+  export interface DirEntry {
+    name: string;
+    isFile: boolean;
+    isDirectory: boolean;
+    isSymlink: boolean;
+  }
+
+  export interface FsFile extends Disposable {
+    /** The number of bytes read, or null at the end of the file. */
+    read(buffer: Uint8Array): Promise<number | null>;
+    /** The number of bytes written: all of them. */
+    write(data: Uint8Array): Promise<number>;
+    close(): void;
+  }
+
+  export interface FileSystem extends Capability<FileSystem, "read" | "write"> {
+    readTextFile(path: string): Promise<string>;
+    readFile(path: string): Promise<Uint8Array>;
+    writeTextFile(path: string, data: string, options?: { append?: boolean; createNew?: boolean }): Promise<void>;
+    writeFile(
+      path: string,
+      data: ArrayBufferView | ArrayBuffer,
+      options?: { append?: boolean; createNew?: boolean },
+    ): Promise<void>;
+    readDir(path: string): AsyncIterable<DirEntry>;
+    stat(path: string): Promise<FileInfo>;
+    mkdir(path: string, options?: { recursive?: boolean }): Promise<void>;
+    remove(path: string, options?: { recursive?: boolean }): Promise<void>;
+    rename(from: string, to: string): Promise<void>;
+    open(
+      path: string,
+      options?: {
+        read?: boolean;
+        write?: boolean;
+        append?: boolean;
+        truncate?: boolean;
+        create?: boolean;
+        createNew?: boolean;
+      },
+    ): Promise<FsFile>;
+  }
+
+  export interface Network extends Capability<Network, "connect"> {
+    /** As the web's `fetch`. */
+    fetch(input: string | URL, init?: {
+      method?: string;
+      headers?: Record<string, string> | [string, string][];
+      body?: string | ArrayBufferView | ArrayBuffer | URLSearchParams;
+      redirect?: "follow" | "error" | "manual";
+      signal?: AbortSignal;
+    }): Promise<NetResponse>;
+  }
+
+  export interface NetResponse {
+    readonly status: number;
+    readonly statusText: string;
+    readonly ok: boolean;
+    readonly url: string;
+    readonly redirected: boolean;
+    readonly headers: Iterable<[string, string]> & { get(name: string): string | null; has(name: string): boolean };
+    readonly body: AsyncIterable<Uint8Array>;
+    readonly bodyUsed: boolean;
+    text(): Promise<string>;
+    json(): Promise<unknown>;
+    bytes(): Promise<Uint8Array>;
+    arrayBuffer(): Promise<ArrayBuffer>;
+  }
+
+  export interface Environment extends Capability<Environment, "read"> {
+    get(name: string): string | undefined;
+    has(name: string): boolean;
+  }
+
+  export interface Clock extends Capability<Clock, "read"> {
+    /** Milliseconds since the Unix epoch, rounded down to the resolution that is held. */
+    now(): number;
+  }
+
+  export interface Random extends Capability<Random, "read"> {
+    bytes(length: number): Uint8Array;
+    /** From 0 up to, and not including, 1. */
+    number(): number;
+  }
+
+  export interface KeyValue extends Capability<KeyValue, "read" | "write"> {
+    get(key: string): Promise<string | Uint8Array | undefined>;
+    set(key: string, value: string | ArrayBufferView | ArrayBuffer): Promise<void>;
+    delete(key: string): Promise<void>;
+    list(options?: { prefix?: string }): AsyncIterable<string>;
+  }
+
+  export const fs: FileSystem;
+  export const net: Network;
+  export const env: Environment;
+  export const clock: Clock;
+  export const random: Random;
+  export const kv: KeyValue;
+
+  /** The bytes of a token that gives the capability to a holder outside the program. */
+  export function seal(
+    capability: FileSystem | Network | Environment | Clock | Random | KeyValue,
+    options: { holder: `ed25519:${string}` | `blake3:${string}` },
+  ): Uint8Array;
+
+  export class CapabilityError extends Error {
+    readonly code: "denied" | "expired" | "revoked" | "limit";
+    readonly family: string;
+    readonly action: string;
+    readonly resource: string;
+    readonly module: string;
+  }
+
+  /**
+   * What an importer finds of a package with an isolate of its own: `Isolated<typeof import("name")>`. Functions are asynchronous;
+   * everything else is a copy.
+   */
+  export type Isolated<Exports> = {
+    readonly [name in keyof Exports]: Exports[name] extends (...args: infer Arguments) => infer Result
+      ? (...args: Arguments) => Promise<Awaited<Result>>
+      : Exports[name] extends FileSystem | Network | Environment | Clock | Random | KeyValue | Date | Map<unknown, unknown>
+          | Set<unknown> | ArrayBuffer | ArrayBufferView | readonly unknown[]
+        ? Exports[name]
+      : Exports[name] extends object ? Isolated<Exports[name]>
+      : Exports[name];
+  };
+}
