@@ -8,7 +8,7 @@ use landlock::{
     RestrictSelf, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
-use super::plan::{OWN_THREADS, Plan, Rule};
+use super::plan::{Plan, Rule};
 use super::{WallError, threads};
 
 /// The newest interface whose every access right is held back. What an older kernel does not know is left out.
@@ -66,11 +66,6 @@ pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), W
         Some(rules) => threads::confine_others(&rules)?,
         None => 0,
     };
-    if let Ok(folder) = PathFd::new(OWN_THREADS) {
-        // The kernel makes such folders when they are looked at, and forgets them, with the rule, when memory is short: one
-        // that is open is kept.
-        std::mem::forget(folder);
-    }
     let status = created.restrict_self()?;
     Ok((number(status.landlock), other_threads, wider))
 }

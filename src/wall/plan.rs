@@ -16,11 +16,9 @@ use crate::revocation::RevocationFeed;
 /// More ports than this are not listed one by one: all are let through.
 const MOST_PORTS: usize = 4096;
 
-/// What the engines, the C library and the standard library read whatever runs: random bytes, time zones, how many
-/// processors there are, and (for the processor limit) what the process's own threads have used. Nothing of it tells about
-/// this machine's users, or what the process does not know.
-const ALWAYS_READ: [&str; 8] = [
-    OWN_THREADS,
+/// What the engines, the C library and the standard library read whatever runs: random bytes, time zones, and how many
+/// processors there are. Nothing of it tells about this machine's users.
+const ALWAYS_READ: [&str; 7] = [
     "/dev/urandom",
     "/proc/self/cgroup",
     "/etc/localtime",
@@ -29,9 +27,6 @@ const ALWAYS_READ: [&str; 8] = [
     "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
 ];
-
-/// The folder of the process's threads.
-pub(super) const OWN_THREADS: &str = "/proc/self/task";
 
 /// What it takes to look up names: the resolver's settings, and the libraries that it loads as these say.
 const RESOLVER_READS: [&str; 10] = [

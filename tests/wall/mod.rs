@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::{fs, io, thread};
 
-use secure_runtime::{OpenOptions, Program, Runtime, Wall};
+use secure_runtime::{OpenOptions, Program, Runtime, Wall, WallError};
 
 use self::probes::Expected::{Forbidden, NotPermitted, Unknown, Works};
 use self::probes::{MAY_FAIL_ANYWAY, PROBES, Places, probe};
@@ -47,6 +47,7 @@ fn the_process_behind_the_wall() {
             Wall::new().enter().unwrap();
             return print!("{}", probe(&at, "an empty wall"));
         }
+        Ok("with a thread that blocks signals") => return refused_by_a_thread(&program),
         Ok(_) => {}
     }
     let (go, before) = mpsc::channel::<()>();
@@ -80,6 +81,25 @@ fn the_process_behind_the_wall() {
     let outcome = block_on(runtime.run(program.graph(), &[])).unwrap();
     said.push_str(&on_isolate.lock().unwrap());
     println!("{said}PROBE|outcome|{:?}|0", outcome.exit);
+}
+
+/// A thread that cannot be told to confine itself.
+fn refused_by_a_thread(program: &Program) {
+    let (blocked, is_blocked) = mpsc::channel();
+    thread::spawn(move || {
+        // SAFETY: all-zero bytes are a valid set of signals, which is then filled; both are of this frame.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
+        }
+        blocked.send(()).unwrap();
+        thread::park();
+    });
+    is_blocked.recv().unwrap();
+    let refused = Wall::new().program(program, None).unwrap().enter().unwrap_err();
+    assert!(matches!(refused, WallError::Thread { .. }), "{refused}");
+    println!("PROBE|refused|{refused}|0");
 }
 
 type Results = BTreeMap<(String, String), i32>;
@@ -216,6 +236,21 @@ fn without_grants_there_are_no_files_and_no_sockets() {
     }
     assert_eq!(of("read a granted file"), libc::EACCES);
     assert_eq!(of("connect to a granted port"), libc::EPERM);
+}
+
+/// WALL-1: a wall with a gap is none. A thread that blocks signals is not confined, and that is an error.
+#[test]
+fn a_thread_that_cannot_be_confined_is_an_error() {
+    let results = start_again(
+        &scene(1),
+        "127.0.0.1:1 127.0.0.1:1",
+        Some("with a thread that blocks signals"),
+    );
+    let said: Vec<_> = results.keys().map(|(_, said)| said.as_str()).collect();
+    assert!(
+        matches!(&said[..], [said] if said.contains("does not answer to a signal")),
+        "{said:?}"
+    );
 }
 
 /// The numbers of the process's threads, and whether each is confined by seccomp and gains no privileges.
