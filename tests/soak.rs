@@ -244,7 +244,7 @@ fn soak(time: Duration) {
             wave(&programs).await;
             waves += 1;
             last = settled().await;
-            if waves % 20 == 0 {
+            if waves % 5 == 0 {
                 println!("soak: after {waves} waves: {last:?}");
             }
         }

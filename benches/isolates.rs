@@ -1,0 +1,150 @@
+//! What an isolate costs in a process that has some: time to start one, time of a run that takes one that waits, memory of those that
+//! wait.
+//!
+//! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process. Memory is what the
+//! process has more of (`VmRSS` of proc(5)) for each of 50 isolates; 5 with `--test`.
+
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use deno_core::{JsRuntime, RuntimeOptions, StaticModuleLoader};
+use secure_runtime::{Exit, OpenOptions, Program, Runtime};
+
+fn reactor() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop")
+}
+
+fn bare_runtime() -> JsRuntime {
+    JsRuntime::new(RuntimeOptions {
+        module_loader: Some(Rc::new(StaticModuleLoader::default())),
+        ..RuntimeOptions::default()
+    })
+}
+
+/// A bare engine, on a thread of its own.
+fn bare() {
+    std::thread::spawn(|| reactor().block_on(async { drop(bare_runtime()) }))
+        .join()
+        .expect("the thread ends");
+}
+
+fn program() -> (tempfile::TempDir, Program) {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let path = folder.path().join("main.js");
+    std::fs::write(&path, "export const answer = 42;").expect("the module is written");
+    let program = reactor().block_on(Program::open(&path, &OpenOptions::default()));
+    (folder, program.expect("the program opens"))
+}
+
+fn runtime(program: &Program, idle: usize) -> Runtime {
+    Runtime::builder()
+        .base(program.base())
+        .shared_store(program.store())
+        .idle_isolates(idle)
+        .build()
+        .expect("the runtime is put together")
+}
+
+/// Until as many isolates wait.
+fn wait_for(runtime: &Runtime, idle: usize) {
+    while runtime.idle_isolates() < idle {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+fn run(reactor: &tokio::runtime::Runtime, runtime: &Runtime, program: &Program) {
+    let outcome = reactor.block_on(runtime.run(program.graph(), &[]));
+    let exit = outcome.expect("the program starts").exit;
+    assert!(matches!(exit, Exit::Completed));
+}
+
+/// The memory of this process, in KiB.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Prints what each of some isolates takes, ours that wait and bare ones.
+fn print_memory(program: &Program) {
+    let count = if std::env::args().any(|argument| argument == "--test") {
+        5
+    } else {
+        50
+    };
+    let report = |what: &str, before: Option<u64>| {
+        if let (Some(before), Some(after)) = (before, memory()) {
+            let each = after.saturating_sub(before) / count as u64;
+            println!("memory of {what}: {each} KiB each, of {count}");
+        }
+    };
+    let before = memory();
+    let runtime = runtime(program, count);
+    wait_for(&runtime, count);
+    report("an isolate that waits", before);
+    let before = memory();
+    let (started, all_started) = mpsc::channel();
+    let threads: Vec<_> = (0..count)
+        .map(|_| {
+            let (started, (release, released)) = (started.clone(), mpsc::channel::<()>());
+            let thread = std::thread::spawn(move || {
+                reactor().block_on(async {
+                    let bare = bare_runtime();
+                    started.send(()).expect("somebody counts");
+                    // Until the sender is dropped.
+                    let _ = released.recv();
+                    drop(bare);
+                });
+            });
+            (thread, release)
+        })
+        .collect();
+    for _ in 0..count {
+        all_started.recv().expect("a bare engine starts");
+    }
+    report("a bare engine", before);
+    for (thread, release) in threads {
+        drop(release);
+        thread.join().expect("the thread ends");
+    }
+}
+
+fn isolates(criterion: &mut Criterion) {
+    let (_folder, program) = program();
+    let reactor = reactor();
+    // The first starts what all share.
+    run(&reactor, &runtime(&program, 0), &program);
+    print_memory(&program);
+
+    let mut group = criterion.benchmark_group("isolates");
+    group.sample_size(20);
+    group.bench_function("a bare engine starts and ends", |bencher| bencher.iter(bare));
+    let fresh = runtime(&program, 0);
+    group.bench_function("a run in a new isolate", |bencher| {
+        bencher.iter(|| run(&reactor, &fresh, &program));
+    });
+    let pooled = runtime(&program, 2);
+    group.bench_function("a run in an isolate that waited", |bencher| {
+        bencher.iter_custom(|rounds| {
+            let mut time = Duration::ZERO;
+            for _ in 0..rounds {
+                wait_for(&pooled, 2);
+                let begun = std::time::Instant::now();
+                run(&reactor, &pooled, &program);
+                time += begun.elapsed();
+            }
+            time
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, isolates);
+criterion_main!(benches);
