@@ -245,11 +245,17 @@ fn the_types_name_what_guests_find() {
     for line in &found {
         let (name, methods) = line.split_first().unwrap();
         let Some((_, interface)) = interfaces.iter().find(|(family, _)| family == name) else {
-            let declared = [format!("export function {name}("), format!("export class {name} ")];
+            let declared = [
+                format!("export function {name}("),
+                format!("export class {name} "),
+            ];
             assert!(declared.iter().any(|text| types.contains(text)), "{name}");
             continue;
         };
-        assert!(types.contains(&format!("export const {name}: {interface};")), "{name}");
+        assert!(
+            types.contains(&format!("export const {name}: {interface};")),
+            "{name}"
+        );
         let start = types.find(&format!("export interface {interface} ")).unwrap();
         let body = &types[start..start + types[start..].find("\n  }").unwrap()];
         let mut named: Vec<&str> = body

@@ -85,6 +85,17 @@ pub(crate) fn growth(
         let has = has.cloned().unwrap_or_else(|| of_package(&after));
         compare(module_owner(name), &had, &has)?;
     }
+    // Who shares an isolate again may use up the others' time and memory.
+    for package in new.packages().iter().filter(|package| !package.isolate) {
+        let before = old.packages().iter().find(|before| before.name == package.name);
+        if before.is_some_and(|before| before.isolate) {
+            let gained = vec!["isolate = false".to_owned()];
+            grown.push(Growth {
+                owner: package_owner(&package.name),
+                gained,
+            });
+        }
+    }
     Ok(grown)
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Difference {
     /// What modules expect of their environment that they did not use.
     pub(crate) globals: Vec<NewGlobals>,
     pub(crate) grants: Vec<GrantChange>,
+    /// What else the manifest says of packages: isolates of their own, globals.
+    pub(crate) settings: Vec<GrantChange>,
     /// The name of the module that runs first, where it is another one.
     pub(crate) entry: Option<String>,
 }
@@ -129,7 +131,8 @@ impl Difference {
             modules: modules_changed(&before, &after),
             imports: imports_new((old, &before), (new, &after)),
             globals: globals_new(&before, &after),
-            grants: grants_changed(old, new),
+            grants: lines_changed(&grants(old), &grants(new)),
+            settings: lines_changed(&settings(old), &settings(new)),
             entry: (name_of(old, old.entry()) != name_of(new, new.entry()))
                 .then(|| name_of(new, new.entry()).to_owned()),
         }
@@ -155,7 +158,14 @@ impl Difference {
             let removed = grants.removed.iter();
             added.chain(removed.map(move |line| format!("no grant to {owner} any more: {line}")))
         });
-        packages.chain(modules).chain(grants).collect()
+        let settings = self.settings.iter().flat_map(|settings| {
+            let owner = &settings.owner;
+            let added = settings.added.iter();
+            let added = added.map(move |line| format!("{owner} now has {line}"));
+            let removed = settings.removed.iter();
+            added.chain(removed.map(move |line| format!("{owner} no longer has {line}")))
+        });
+        packages.chain(modules).chain(grants).chain(settings).collect()
     }
 }
 
@@ -266,21 +276,34 @@ fn globals_new(before: &Modules<'_>, after: &Modules<'_>) -> Vec<NewGlobals> {
     after.iter().filter_map(new).collect()
 }
 
-fn grants_changed(old: &Graph, new: &Graph) -> Vec<GrantChange> {
-    fn grants(graph: &Graph) -> BTreeMap<String, &[String]> {
-        let packages = graph.packages().iter();
-        let packages = packages.map(|package| (package_owner(&package.name), package.grants.as_slice()));
-        let modules = graph.modules().iter();
-        let modules =
-            modules.filter_map(|module| Some((module_owner(&module.name), module.grants.as_deref()?)));
-        packages.chain(modules).collect()
-    }
-    let (before, after) = (grants(old), grants(new));
+/// Lines by whom they are about.
+type Lines = BTreeMap<String, Vec<String>>;
+
+fn grants(graph: &Graph) -> Lines {
+    let packages = graph.packages().iter();
+    let packages = packages.map(|package| (package_owner(&package.name), package.grants.clone()));
+    let modules = graph.modules().iter();
+    let modules = modules.filter_map(|module| Some((module_owner(&module.name), module.grants.clone()?)));
+    packages.chain(modules).collect()
+}
+
+fn settings(graph: &Graph) -> Lines {
+    let packages = graph.packages().iter().map(|package| {
+        let isolate = package.isolate.then(|| "an isolate of its own".to_owned());
+        let globals = package.globals.iter().map(|name| format!("the global {name}"));
+        (
+            package_owner(&package.name),
+            isolate.into_iter().chain(globals).collect(),
+        )
+    });
+    packages.collect()
+}
+
+fn lines_changed(before: &Lines, after: &Lines) -> Vec<GrantChange> {
     let owners: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let change = |owner: &String| {
-        let lines =
-            |of: &BTreeMap<String, &[String]>| of.get(owner).map(|lines| lines.to_vec()).unwrap_or_default();
-        let (old, new) = (lines(&before), lines(&after));
+        let lines = |of: &Lines| of.get(owner).cloned().unwrap_or_default();
+        let (old, new) = (lines(before), lines(after));
         // A module that is no longer held to less has no lines of its own any more, which says something all the same.
         let change = GrantChange {
             owner: owner.clone(),

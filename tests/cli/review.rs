@@ -183,3 +183,38 @@ fn a_frozen_lock_does_not_change() {
     let scene = scene.file("secure.lock", "x");
     secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
 }
+
+/// CLI-24, CLI-25, CLI-26: an isolate and globals of a package are shown, and sharing the program's isolate again is growth.
+#[test]
+fn isolates_and_globals_of_packages_are_reviewed() {
+    let scene = locked();
+    let manifest = scene.read("secure.toml");
+    let with = |scene: Scene, rest: &str| scene.file("secure.toml", format!("{manifest}{rest}"));
+    let scene = with(scene, "[packages.greet]\nisolate = true\nglobals = [\"fetch\"]\n");
+    // The lock does not say so yet.
+    let said = secure_runtime(&scene, &["run"]).failure_with_hint(4);
+    assert!(
+        said.contains("greet") && said.contains("secure-runtime lock"),
+        "{said}"
+    );
+    let said = secure_runtime(&scene, &["lock"]).success();
+    assert!(
+        said.contains("package greet now has an isolate of its own"),
+        "{said}"
+    );
+    let shown = secure_runtime(&scene, &["graph", "show"]).success();
+    assert!(
+        shown.contains("; finds fetch; in an isolate of its own"),
+        "{shown}"
+    );
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--deny-growth"]).success();
+    assert!(said.contains("+ package greet: an isolate of its own"), "{said}");
+    assert!(said.contains("+ package greet: the global fetch"), "{said}");
+
+    let scene = with(keep(scene), "");
+    secure_runtime(&scene, &["lock"]).success();
+    let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
+    assert!(said.contains("- package greet: an isolate of its own"), "{said}");
+    assert!(said.contains("package greet: isolate = false"), "{said}");
+    secure_runtime(&scene, &["graph", "diff", "old.lock", "--deny-growth"]).failure_with_hint(3);
+}

@@ -288,16 +288,21 @@ fn shown(report: &Report) -> String {
         "what modules newly expect of their environment",
         globals.map(|globals| format!("{}: {}", globals.module, globals.names.join(", "))),
     );
-    section(
-        &mut shown,
-        "grants",
-        difference.grants.iter().flat_map(|grants| {
-            let line = |sign: char| move |line: &String| format!("{sign} {}: {line}", grants.owner);
-            let added: Vec<String> = grants.added.iter().map(line('+')).collect();
-            let removed: Vec<String> = grants.removed.iter().map(line('-')).collect();
-            added.into_iter().chain(removed)
-        }),
-    );
+    for (title, changes) in [
+        ("grants", &difference.grants),
+        ("settings of packages", &difference.settings),
+    ] {
+        section(
+            &mut shown,
+            title,
+            changes.iter().flat_map(|change| {
+                let line = |sign: char| move |line: &String| format!("{sign} {}: {line}", change.owner);
+                let added: Vec<String> = change.added.iter().map(line('+')).collect();
+                let removed: Vec<String> = change.removed.iter().map(line('-')).collect();
+                added.into_iter().chain(removed)
+            }),
+        );
+    }
     section(&mut shown, "entry", difference.entry.iter().cloned());
     if report.growth.is_empty() {
         shown.push_str("nobody may do more than before\n");

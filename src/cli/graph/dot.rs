@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use secure_runtime_loaders::Graph;
 
 use super::super::text::size;
-use super::{grants, modules_of, title};
+use super::{grants, holds, modules_of, title};
 
 /// The graph in the DOT language.
 pub(super) fn dot(name: &str, graph: &Graph) -> String {
@@ -17,7 +17,7 @@ pub(super) fn dot(name: &str, graph: &Graph) -> String {
     for (index, package) in (0..).zip(graph.packages()) {
         dot.push_str(&format!(
             "  subgraph cluster_{index} {{\n    label = {};\n",
-            quoted(&[&title(package), &grants(&package.grants)])
+            quoted(&[&title(package), &holds(package)])
         ));
         for module in modules_of(graph, index) {
             let mut lines = vec![module.name.clone(), size(module.size)];

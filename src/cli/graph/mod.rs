@@ -41,6 +41,18 @@ fn title(package: &Package) -> String {
     }
 }
 
+/// What a package has: its grants, its globals, its isolate.
+fn holds(package: &Package) -> String {
+    let mut holds = grants(&package.grants);
+    if !package.globals.is_empty() {
+        holds.push_str(&format!("; finds {}", package.globals.join(", ")));
+    }
+    if package.isolate {
+        holds.push_str("; in an isolate of its own");
+    }
+    holds
+}
+
 /// `812.3 KiB`
 fn total_size<'a>(modules: impl Iterator<Item = &'a Module>) -> String {
     size(modules.map(|module| module.size).sum())

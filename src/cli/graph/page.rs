@@ -6,7 +6,7 @@ use secure_runtime_loaders::{Graph, Module};
 
 use super::super::text::{count, size};
 use super::picture::{self, escaped};
-use super::{grants, modules_of, title, total_size};
+use super::{grants, holds, modules_of, title, total_size};
 
 /// Nothing may be loaded or run, whatever a name might say: only this page's own style holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -40,7 +40,7 @@ pub(super) fn html(name: &str, graph: &Graph) -> String {
             "<h2 id=\"package-{index}\">{}</h2>\n<p{class}>{}</p>\n<p>{}</p>\n\
              <table>\n<tr><th>module</th><th>size</th><th>imports</th><th>imported by</th></tr>\n",
             escaped(&title(package)),
-            escaped(&grants(&package.grants)),
+            escaped(&holds(package)),
             total_size(modules_of(graph, index)),
         ));
         for (number, module) in (0..).zip(graph.modules()) {

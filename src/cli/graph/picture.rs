@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use secure_runtime_loaders::{Graph, Package};
 
 use super::super::text::{self, count};
-use super::{grants, modules_of, title, total_size};
+use super::{modules_of, title, total_size};
 
 const WIDTH: usize = 230;
 const HEIGHT: usize = 62;
@@ -140,7 +140,7 @@ fn edge(from: Place, to: Place) -> String {
 }
 
 fn node(graph: &Graph, index: u32, package: &Package, (x, y): Place) -> String {
-    let holds = grants(&package.grants);
+    let holds = super::holds(package);
     // Whoever holds something is seen at once.
     let color = if package.grants.is_empty() { "#eee" } else { "#fd8" };
     let modules = format!(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::failure::Failure;
 use super::super::project::Project;
 use super::super::text::{self, count, size};
-use super::{dot, grants, modules_of, page, picture, title, total_size};
+use super::{dot, grants, holds, modules_of, page, picture, title, total_size};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -67,6 +67,8 @@ struct ShownPackage<'a> {
     name: &'a str,
     version: Option<&'a str>,
     grants: &'a [String],
+    globals: &'a [String],
+    isolate: bool,
     modules: Vec<ShownModule<'a>>,
 }
 
@@ -126,6 +128,8 @@ impl<'a> Shown<'a> {
                     name: &package.name,
                     version: package.version.as_deref(),
                     grants: &package.grants,
+                    globals: &package.globals,
+                    isolate: package.isolate,
                     modules: modules_of(graph, index).map(module).collect(),
                 })
                 .collect(),
@@ -154,7 +158,7 @@ fn tree(name: &str, graph: &Graph) -> String {
             "{branch} {}, {}: {}\n",
             title(package),
             total_size(modules_of(graph, index)),
-            grants(&package.grants)
+            holds(package)
         ));
         let modules: Vec<&Module> = modules_of(graph, index).collect();
         for (number, module) in modules.iter().enumerate() {
