@@ -1,7 +1,8 @@
-//! What recording and the second wall cost: a thousand guarded reads of 4 KiB with and without an audit log, and then with and
-//! without the wall; how long entering the wall takes.
+//! What recording and the second wall cost: a thousand guarded reads of 4 KiB with and without an audit log, with and without the
+//! wall; how long entering the wall takes.
 //!
-//! `cargo bench --bench guards`. The wall is for good, so that what is measured behind it comes last.
+//! `cargo bench --bench guards`. The wall is for good, so that what is measured behind it runs in a process of its own, as does its
+//! counterpart: this program starts itself again.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -12,8 +13,12 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group};
 use secure_runtime::{AuditLog, AuditOptions, Exit, OpenOptions, Program, Runtime, Wall};
 
-/// Set for a process that enters the wall, and says how many nanoseconds it took: the folder of its program.
-const ENTER: &str = "SECURE_RUNTIME_BENCH_FOLDER";
+/// Set for a process that measures: what, how often, and in which folder the program is.
+const MEASURE: [&str; 3] = [
+    "SECURE_RUNTIME_BENCH_WHAT",
+    "SECURE_RUNTIME_BENCH_TIMES",
+    "SECURE_RUNTIME_BENCH_FOLDER",
+];
 
 const READS: &str = "import { fs } from \"cap:self\";\n\
     export default async () => { for (let n = 0; n < 1000; n++) await fs.readFile(\"data/file\"); };";
@@ -56,71 +61,99 @@ fn runtime(program: &Program, log: Option<AuditLog>) -> Runtime {
     builder.build().expect("the runtime is put together")
 }
 
-fn guards(criterion: &mut Criterion) {
+fn run(program: &Program, runtime: &Runtime) {
+    let outcome = reactor().block_on(runtime.run(program.graph(), &[]));
+    let exit = outcome.expect("the program starts").exit;
+    assert!(matches!(exit, Exit::Completed), "{exit:?}");
+}
+
+fn recording(criterion: &mut Criterion) {
     let folder = folder();
     let program = open(folder.path());
-    let reactor = reactor();
-    let file = folder.path().join("data/file");
-    let mut group = criterion.benchmark_group("guards");
-    group.sample_size(20);
-    let mut reads = |name: &str, log: Option<AuditLog>| {
-        let runtime = runtime(&program, log);
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let outcome = reactor.block_on(runtime.run(program.graph(), &[]));
-                let exit = outcome.expect("the program starts").exit;
-                assert!(matches!(exit, Exit::Completed), "{exit:?}");
-            });
-        });
+    let log = |name: &str, options| {
+        let log = AuditLog::open(folder.path().join(name), options);
+        Some(log.expect("a log"))
     };
-    let log =
-        |name: &str, options: AuditOptions| AuditLog::open(folder.path().join(name), options).expect("a log");
     let waiting = AuditOptions {
         wait: true,
         ..AuditOptions::default()
     };
-    reads("1000 reads", None);
-    reads(
-        "1000 reads, recorded",
-        Some(log("a.jsonl", AuditOptions::default())),
-    );
-    reads("1000 reads, recorded first", Some(log("b.jsonl", waiting)));
-    let native = |bencher: &mut criterion::Bencher<'_>| bencher.iter(|| std::fs::read(&file));
-    group.bench_function("enter the wall", |bencher| {
-        bencher.iter_custom(|times| (0..times).map(|_| entering(folder.path())).sum());
-    });
-    group.bench_function("read a file", native);
-
-    // The results are written below the current folder.
-    let wall = Wall::new().program(&program, None).expect("its grants");
-    wall.read(".").write(".").enter().expect("the wall");
-    group.bench_function("read a file, behind the wall", native);
-    let runtime = runtime(&program, None);
-    group.bench_function("1000 reads, behind the wall", |bencher| {
-        bencher.iter(|| reactor.block_on(runtime.run(program.graph(), &[])));
-    });
+    let mut group = criterion.benchmark_group("recording");
+    group.sample_size(20);
+    for (name, log) in [
+        ("1000 reads", None),
+        ("1000 reads, recorded", log("a.jsonl", AuditOptions::default())),
+        ("1000 reads, each waiting for its record", log("b.jsonl", waiting)),
+    ] {
+        let runtime = runtime(&program, log);
+        group.bench_function(name, |bencher| bencher.iter(|| run(&program, &runtime)));
+    }
     group.finish();
-    // Behind the wall it cannot be removed.
-    let _ = folder.keep();
 }
 
-/// How long a process of its own took to enter the wall for the program in this folder.
-fn entering(folder: &Path) -> Duration {
+fn wall(criterion: &mut Criterion) {
+    let folder = folder();
+    let mut group = criterion.benchmark_group("wall");
+    group.sample_size(20);
+    for what in [
+        "enter",
+        "file",
+        "file, walled",
+        "1000 reads",
+        "1000 reads, walled",
+    ] {
+        group.bench_function(what, |bencher| {
+            bencher.iter_custom(|times| elsewhere(what, times, folder.path()));
+        });
+    }
+    group.finish();
+}
+
+/// Measures in a process of its own.
+fn elsewhere(what: &str, times: u64, folder: &Path) -> Duration {
     let this = std::env::current_exe().expect("this program's path");
-    let output = Command::new(this).env(ENTER, folder).output().expect("a process");
-    let text = String::from_utf8(output.stdout).expect("a number");
-    Duration::from_nanos(text.trim().parse().expect("a number"))
+    // The wall is entered once in a process.
+    let (processes, times) = if what == "enter" { (times, 1) } else { (1, times) };
+    let measured = || {
+        let values = [what.to_owned(), times.to_string(), folder.display().to_string()];
+        let output = Command::new(&this).envs(MEASURE.into_iter().zip(values)).output();
+        let text = String::from_utf8(output.expect("a process").stdout).expect("a number");
+        Duration::from_nanos(text.trim().parse().expect("a number"))
+    };
+    (0..processes).map(|_| measured()).sum()
 }
 
-criterion_group!(benches, guards);
-
-fn main() {
-    if let Some(folder) = std::env::var_os(ENTER) {
-        let program = open(Path::new(&folder));
-        let started = Instant::now();
+/// What the process of its own does: prints nanoseconds.
+fn measure(what: &str, times: u64, folder: &Path) {
+    let program = open(folder);
+    let mut started = Instant::now();
+    if what == "enter" || what.ends_with("walled") {
         let wall = Wall::new().program(&program, None).expect("its grants");
         wall.enter().expect("the wall");
-        return println!("{}", started.elapsed().as_nanos());
+    }
+    if what != "enter" {
+        let runtime = runtime(&program, None);
+        let file = folder.join("data/file");
+        // Once, so that what is done once is done.
+        run(&program, &runtime);
+        started = Instant::now();
+        for _ in 0..times {
+            if what.starts_with("file") {
+                std::fs::read(&file).expect("it is granted");
+            } else {
+                run(&program, &runtime);
+            }
+        }
+    }
+    println!("{}", started.elapsed().as_nanos());
+}
+
+criterion_group!(benches, recording, wall);
+
+fn main() {
+    let [what, times, folder] = MEASURE.map(|name| std::env::var(name).ok());
+    if let (Some(what), Some(times), Some(folder)) = (what, times, folder) {
+        return measure(&what, times.parse().expect("a number"), Path::new(&folder));
     }
     benches();
     Criterion::default().configure_from_args().final_summary();
