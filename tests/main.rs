@@ -22,6 +22,7 @@ mod matrix;
 mod net;
 mod permits;
 mod realm;
+mod repairs;
 mod revocations;
 mod soak;
 mod support;

@@ -1,0 +1,67 @@
+//! What the repair of the override mistake costs (RUN-3): reading an inherited property that is an accessor, beside one that is
+//! not, and assigning it.
+//!
+//! `cargo bench --bench realm`. Each is a program of a million steps; `nothing` is the loop alone, and its start.
+
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use secure_runtime::{Exit, OpenOptions, Program, Runtime};
+
+const STEPS: u64 = 1_000_000;
+
+/// What happens in each step; `object` inherits from `Object.prototype`, `bytes` is a `Uint8Array`.
+const STEP: [(&str, &str); 6] = [
+    ("nothing", "sum += step;"),
+    ("get, plain", "sum += object.isPrototypeOf === own ? 1 : step;"),
+    ("get, repaired", "sum += object.valueOf === own ? 1 : step;"),
+    ("call, plain", "sum += bytes.at(step & 7);"),
+    ("call, repaired", "sum += bytes.indexOf(step & 7);"),
+    (
+        "new object, assigned once, repaired",
+        "const fresh = {}; fresh.valueOf = own; sum += fresh.valueOf === own ? 1 : step;",
+    ),
+];
+
+fn reactor() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop")
+}
+
+fn realm(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("realm");
+    group.sample_size(10).throughput(Throughput::Elements(STEPS));
+    for (name, step) in STEP {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = folder.path().join("main.js");
+        let source = format!(
+            "const object = {{}}, own = () => 1, bytes = new Uint8Array([0, 1, 2, 3, 4, 5, 6, 7]);
+             const run = () => {{ let sum = 0; for (let step = 0; step < {STEPS}; step++) {{ {step} }} return sum; }};
+             if (!(run() > 0)) throw new Error('nothing was counted');"
+        );
+        std::fs::write(&path, source).expect("the module is written");
+        let reactor = reactor();
+        let program = reactor
+            .block_on(Program::open(&path, &OpenOptions::default()))
+            .expect("the program opens");
+        let runtime = Runtime::builder()
+            .base(program.base())
+            .shared_store(program.store())
+            .build()
+            .expect("the runtime is put together");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let outcome = reactor
+                    .block_on(runtime.run(program.graph(), &[]))
+                    .expect("the program starts");
+                assert!(matches!(outcome.exit, Exit::Completed), "{:?}", outcome.exit);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, realm);
+criterion_main!(benches);
