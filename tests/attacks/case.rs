@@ -35,6 +35,17 @@ pub(super) struct Case {
     pub(super) engine: Option<String>,
     /// What holds.
     pub(super) title: String,
+    /// What it is about: what a `program` may do, or what one of its `modules` may that another may not.
+    #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
+    boundary: Boundary,
+    /// Why it says nothing about other systems, or about one of them.
+    #[serde(default)]
+    #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
+    elsewhere: Option<serde::de::IgnoredAny>,
+    /// Where another system says that it does not keep this.
+    #[serde(default)]
+    #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
+    unclaimed: Option<serde::de::IgnoredAny>,
     /// What the package under test may do.
     #[serde(default)]
     grants: Vec<String>,
@@ -59,6 +70,13 @@ pub(super) struct Case {
     /// The package under test, then the other files.
     #[serde(skip)]
     files: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Boundary {
+    Program,
+    Modules,
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo};
-use crate::{demo, fuzz, interop, packages, setup, table, test};
+use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test};
 
 pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let engines = available(choice)?;
@@ -34,6 +34,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
         table::few(&mut steps, *engine)?;
     }
     interop::tests(&mut steps)?;
+    scoreboard::check(&mut steps)?;
     if let Some(engine) = engines.first() {
         benches(&mut steps, *engine)?;
         token_example(&mut steps)?;

@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|fuzz|crash|mutants|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|scoreboard|fuzz|crash|mutants|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
@@ -11,6 +11,7 @@ mod fuzz;
 mod interop;
 mod mutants;
 mod packages;
+mod scoreboard;
 mod setup;
 mod steps;
 mod table;
@@ -46,6 +47,8 @@ enum Task {
     Interop,
     /// Try the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many minutes)
     Packages,
+    /// Try the attack cases on other systems, which npm gets, and write docs/scoreboard.md (takes minutes)
+    Scoreboard,
     /// Feed the fuzz targets new inputs
     Fuzz {
         /// How long each runs
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(arguments.engine),
         Task::Interop => interop::run(),
         Task::Packages => table::run(arguments.engine),
+        Task::Scoreboard => scoreboard::run(),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Crash { rounds } => crash::run(rounds),
         Task::Mutants { arguments } => mutants::run(&arguments),

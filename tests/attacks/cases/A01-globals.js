@@ -1,6 +1,8 @@
 /*---
 id = "A01"
 title = "nothing that is reachable from the globals does I/O, is an op, or is the engine's own interface"
+boundary = "modules"
+elsewhere = { deno = "its own interface is a global there, and guarded where it is called", node = "its own interface is a global there, and guarded where it is called" }
 app_grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = []

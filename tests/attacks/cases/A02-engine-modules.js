@@ -1,6 +1,8 @@
 /*---
 id = "A02"
 title = "only what was locked can be imported, however it is named"
+boundary = "program"
+elsewhere = "there the built-in modules can be imported, and are guarded where they are used"
 app_grants = ["fs.read=./**"]
 expect = "nothing"
 audit = []

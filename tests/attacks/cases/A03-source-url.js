@@ -1,6 +1,7 @@
 /*---
 id = "A03"
 title = "a sourceURL comment does not make a module another one"
+boundary = "modules"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]
 expect = "denied"

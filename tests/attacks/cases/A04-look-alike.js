@@ -1,6 +1,7 @@
 /*---
 id = "A04"
 title = "a module whose path looks like another package's holds what its own package holds"
+boundary = "modules"
 expect = "denied"
 audit = ["denied fs read ${base}/data/a.txt"]
 control_grants = ["fs.read=./data/**"]

@@ -2,6 +2,8 @@
 # RUN-8
 id = "A05"
 title = "no constructor and no function makes code from strings"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 app_grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = []

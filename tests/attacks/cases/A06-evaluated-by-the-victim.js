@@ -1,6 +1,8 @@
 /*---
 id = "A06"
 title = "a text that the victim itself would evaluate is no code"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 expect = "nothing"
 audit = ["denied fs read ${base}/data/secret.txt"]
 [a]

@@ -1,6 +1,7 @@
 /*---
 id = "A07"
 title = "operations of two modules that run at once are each their own module's, whichever ends first"
+boundary = "modules"
 expect = "nothing"
 audit = [
   "denied fs read ${base}/data/secret.txt by suspect/index.js", "allowed fs read ${base}/data/secret.txt by a/index.js",

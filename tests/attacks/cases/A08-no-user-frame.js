@@ -1,6 +1,7 @@
 /*---
 id = "A08"
 title = "an operation that the engine itself calls is still the capability's: promise, timer, microtask, array, regular expression, JSON, proxy"
+boundary = "modules"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]
 expect = "nothing"

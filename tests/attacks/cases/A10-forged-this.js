@@ -1,6 +1,8 @@
 /*---
 id = "A10"
 title = "methods of capabilities work on capabilities only: no forged, borrowed or proxied `this`"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]
 expect = "nothing"

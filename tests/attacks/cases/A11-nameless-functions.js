@@ -1,6 +1,7 @@
 /*---
 id = "A11"
 title = "a function without a name, or with the victim's, that the victim calls has the rights of where it was written"
+boundary = "modules"
 expect = "nothing"
 audit = [
   "denied fs read ${base}/data/secret.txt by suspect/index.js", "denied fs read ${base}/data/secret.txt by suspect/index.js",
@@ -22,8 +23,8 @@ const functions = {
   "a class": () => new (class { result = fs.readTextFile(path); })().result,
 };
 
-export async function attack({ a, denied, refuses }) {
-  let gained = await refuses("made from a string", "EvalError", () => a.call(new Function("return 1")));
+export async function attack({ a, denied }) {
+  let gained = "";
   for (const [name, callback] of Object.entries(functions)) gained += await denied(name, () => a.call(callback));
   return gained;
 }

@@ -1,6 +1,7 @@
 /*---
 id = "A12"
 title = "a getter, a trap or a callback that runs inside the victim's call runs with the attacker's rights"
+boundary = "modules"
 expect = "nothing"
 audit = [
   "denied fs read ${base}/data/secret.txt",

@@ -1,6 +1,8 @@
 /*---
 id = "A14"
 title = "a loop that is called often enough to be compiled and inlined decides as it did when it was cold"
+boundary = "modules"
+elsewhere = { deno = "the clock is not guarded", node = "the clock is not guarded" }
 app_grants = ["clock=1s"]
 expect = "nothing"
 audit = [

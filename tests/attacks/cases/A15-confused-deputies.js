@@ -1,6 +1,7 @@
 /*---
 id = "A15"
 title = "what a victim exports over its own capability is used by all who call it, in the victim's name and within its rights"
+boundary = "modules"
 expect = "nothing"
 audit = [
   "allowed fs read ${base}/data/secret.txt by a/index.js", "denied fs read ${base}/other.txt by a/index.js",

@@ -1,6 +1,8 @@
 /*---
 id = "A16"
 title = "what was lent is narrower than what the lender holds, and stays so"
+boundary = "modules"
+elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
 expect = "nothing"
 audit = [
   "denied fs read ${base}/data/secret.txt",

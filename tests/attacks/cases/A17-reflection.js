@@ -1,6 +1,8 @@
 /*---
 id = "A17"
 title = "a capability shows nothing, cannot be changed and cannot be copied"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]
 expect = "nothing"

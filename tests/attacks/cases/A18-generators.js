@@ -1,6 +1,7 @@
 /*---
 id = "A18"
 title = "who resumes a generator gives it data, not rights, and takes none"
+boundary = "modules"
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt", "denied fs read ${base}/data/secret.txt"]
 [a]

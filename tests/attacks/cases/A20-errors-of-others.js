@@ -1,6 +1,8 @@
 /*---
 id = "A20"
 title = "the error of a victim's operation holds no path that the attacker did not know, and no way to a constructor of code"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/missing.txt", "denied fs read /etc/passwd"]
 [a]

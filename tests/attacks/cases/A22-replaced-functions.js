@@ -1,6 +1,8 @@
 /*---
 id = "A22"
 title = "no function that the runtime's own JavaScript or a victim uses can be put another in the place of"
+boundary = "modules"
+elsewhere = "what it replaces or walks over ends the process there; A21b and A36b try the same with less"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A23"
 title = "a check looks at the value that it received, not at what patched or own methods say of it"
+boundary = "modules"
+elsewhere = "A23b tries the same with less"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

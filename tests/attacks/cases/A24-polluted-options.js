@@ -2,6 +2,8 @@
 # RUN-14
 id = "A24"
 title = "options are own properties: what a bag inherits says nothing"
+boundary = "program"
+elsewhere = "what an operation takes besides plain text is its own matter there"
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A25"
 title = "no value that crosses leads to a constructor of code: arguments, results, errors, promises, events"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A27"
 title = "no error leads out: not the victim's, not an operation's, not one of the engine where the stack is exhausted"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,7 @@
 /*---
 id = "A28"
 title = "a promise with a constructor, a species or a `then` of the attacker's brings it nothing"
+boundary = "modules"
 grants = []
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/secret.txt"]

@@ -1,6 +1,8 @@
 /*---
 id = "A28c"
 title = "the body that a victim receives cannot be read by replacing how bodies are read"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["net.connect=${server}"]
 expect = "nothing"
 audit = ["allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}"]

@@ -1,6 +1,7 @@
 /*---
 id = "A30"
 title = "an error whose name or message cannot be shown does not break the host"
+boundary = "program"
 expect = "nothing"
 audit = []
 ---*/

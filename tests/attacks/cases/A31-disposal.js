@@ -1,6 +1,8 @@
 /*---
 id = "A31"
 title = "errors that disposal or aggregation puts together hold what was thrown, and no way out"
+boundary = "modules"
+elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A32"
 title = "an error that passes through WebAssembly is the same error, and WebAssembly cannot catch it, nor wait"
+boundary = "modules"
+elsewhere = "WebAssembly can be compiled there by anybody"
 engine = "v8"
 grants = ["module.import=suspect/**"]
 expect = "nothing"

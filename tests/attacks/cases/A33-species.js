@@ -1,6 +1,8 @@
 /*---
 id = "A33"
 title = "arrays and buffers that the runtime returns make no objects of the attacker's species inside it"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.read=./data/**", "random=true"]
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt", "allowed random read os"]

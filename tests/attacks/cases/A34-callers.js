@@ -1,6 +1,7 @@
 /*---
 id = "A34"
 title = "a function cannot look at who called it"
+boundary = "modules"
 expect = "nothing"
 audit = []
 [a]

@@ -1,6 +1,8 @@
 /*---
 id = "A36"
 title = "nothing that two modules share holds state: every shared object is frozen, and no setter of one remembers"
+boundary = "modules"
+elsewhere = "what it replaces or walks over ends the process there; A21b and A36b try the same with less"
 expect = "nothing"
 audit = []
 app_grants = ["fs.read=./data/**"]

@@ -1,6 +1,7 @@
 /*---
 id = "A36b"
 title = "regular expressions carry nothing from module to module, and one that is frozen stays what it is"
+boundary = "modules"
 expect = "nothing"
 audit = []
 [a]

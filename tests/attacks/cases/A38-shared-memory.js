@@ -1,6 +1,8 @@
 /*---
 id = "A38"
 title = "there is no shared memory, no WebAssembly, no worker and no clock to make one with"
+boundary = "modules"
+elsewhere = "clocks and shared memory are not guarded there; under SES, who embeds it gives them"
 expect = "nothing"
 audit = []
 ---*/

@@ -1,6 +1,8 @@
 /*---
 id = "A38b"
 title = "what WebAssembly exports leads to nothing that makes more of it, and to nothing that modules share unfrozen"
+boundary = "modules"
+elsewhere = "WebAssembly can be compiled there by anybody"
 engine = "v8"
 grants = ["module.import=suspect/**"]
 expect = "nothing"

@@ -1,6 +1,8 @@
 /*---
 id = "A39"
 title = "cloning, serialising, printing or wrapping a capability shows nothing of its token"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = []

@@ -1,6 +1,8 @@
 /*---
 id = "A42"
 title = "nothing lists what is open, and nothing that was opened has a number"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt", "allowed fs read ${base}/data", "allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}"]

@@ -2,6 +2,8 @@
 # RUN-13, RUN-15
 id = "A44"
 title = "what was opened while it was allowed stops with the next operation after the capability was revoked"
+boundary = "modules"
+elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
 grants = ["fs.read=./data/**", "fs.write=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

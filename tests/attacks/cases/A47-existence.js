@@ -2,6 +2,8 @@
 # RUN-11
 id = "A47"
 title = "a refusal says nothing of whether the thing exists"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -2,6 +2,8 @@
 # RUN-11
 id = "A48"
 title = "what is refused looks the same, be it a file, a folder, a link, a device, nothing, or what the process itself may not read"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

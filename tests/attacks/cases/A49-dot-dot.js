@@ -1,6 +1,8 @@
 /*---
 id = "A49"
 title = "dot-dot, doubled and trailing slashes do not leave the grant"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -2,6 +2,9 @@
 # RUN-22
 id = "A51"
 title = "a guest makes no links, and moving what is there does not bring a granted path elsewhere"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
+unclaimed = { deno = "its documentation says that links count by where they are", node = "its documentation says that links are followed out of what is granted" }
 grants = ["fs.read=./data/open/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A55"
 title = "no operation makes up a name: there are no temporary files, and the path that is decided on is the one that is made"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.write=./data/**"]
 expect = "nothing"
 audit = [

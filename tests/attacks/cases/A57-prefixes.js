@@ -1,6 +1,8 @@
 /*---
 id = "A57"
 title = "a grant of a folder is not one of its namesakes, and a grant of a file is not one of what is below it"
+boundary = "program"
+elsewhere = { ses = "files and network are made by who embeds SES" }
 grants = ["fs.read=./data/**", "fs.read=./file.txt"]
 expect = "nothing"
 audit = [

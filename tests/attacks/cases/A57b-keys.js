@@ -1,6 +1,8 @@
 /*---
 id = "A57b"
 title = "a key is within a scope only letter for letter"
+boundary = "program"
+elsewhere = "there is no such operation"
 grants = ["kv.read=user/42/*", "kv.write=user/42/*"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A58"
 title = "a path is a string in one spelling: no bytes, URLs, escapes, NUL or lone surrogates mean something else"
+boundary = "program"
+elsewhere = "what an operation takes besides plain text is its own matter there"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

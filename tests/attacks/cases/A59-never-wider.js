@@ -2,6 +2,8 @@
 # RUN-12
 id = "A59"
 title = "narrowing never widens: not by more scopes, other families, other actions, long expiry or many blocks"
+boundary = "modules"
+elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
 grants = ["fs.read=./data/public/**"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,8 @@
 /*---
 id = "A60"
 title = "the host that is decided on is the one that the URL means, whatever it looks like"
+boundary = "program"
+elsewhere = { node = "its flag for the network is for all hosts", ses = "files and network are made by who embeds SES" }
 grants = ["net.connect=https://api.example.com", "net.connect=https://*.cdn.example.com"]
 control_grants = ["net.connect=${server}"]
 expect = "nothing"
@@ -23,7 +25,7 @@ const others = [
 ];
 const wrong = [
   "https://api.example.com@evil.test/", "https://user:password@api.example.com/", "https://api.example.com:65536/",
-  "https://api.example.com:0/", "ftp://api.example.com/", "file:///etc/passwd", "data:text/plain,x", "blob:null/x",
+  "https://api.example.com:0/", "ftp://api.example.com/", "file:///etc/passwd", "blob:null/x",
   "wss://api.example.com/", "javascript:1", "//api.example.com/", "api.example.com", "", "https://", "https://exa mple.com/",
   "http+unix://x/", "https://api.example.com%00.evil.test/", "https://[::1/",
 ];

@@ -1,6 +1,8 @@
 /*---
 id = "A64"
 title = "there are no sockets but those of fetch: nothing listens, and no pipe or Unix socket is reached"
+boundary = "program"
+elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]
 expect = "nothing"
 audit = ["allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}"]
@@ -9,7 +11,7 @@ import { net } from "cap:self";
 
 const urls = [
   "unix:/run/docker.sock", "http+unix://%2Frun%2Fdocker.sock/", "unix:///run/docker.sock", "npipe:////./pipe/docker", "ws+unix:///x", "vsock://2:80",
-  "abstract:x", "\0x", "http://%00x/", "ws://127.0.0.1/", "tcp://127.0.0.1:80",
+  "abstract:x", "data:text/plain,x", "\0x", "http://%00x/", "ws://127.0.0.1/", "tcp://127.0.0.1:80",
 ];
 
 export async function attack({ server, refuses }) {

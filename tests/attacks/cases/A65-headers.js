@@ -2,6 +2,8 @@
 # RUN-32
 id = "A65"
 title = "headers cannot change where a request goes, how it is framed, or what follows it"
+boundary = "program"
+elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]
 expect = "nothing"
 audit = []

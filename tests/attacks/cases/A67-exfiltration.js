@@ -2,6 +2,8 @@
 # RUN-8
 id = "A67"
 title = "secrets do not leave by the loader: imports, resolution, source maps, URLs, abort signals"
+boundary = "program"
+elsewhere = "names of modules and of their places are no secret there"
 expect = "nothing"
 audit = []
 ---*/

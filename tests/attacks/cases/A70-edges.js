@@ -1,6 +1,8 @@
 /*---
 id = "A70"
 title = "a module that is imported dynamically imports with its own package's rights and names"
+boundary = "modules"
+elsewhere = { ses = "there are no JSON modules" }
 expect = "nothing"
 audit = ["denied fs read ${base}/data/a.txt", "denied fs read ${base}/data/a.txt"]
 control_grants = ["fs.read=./data/**"]

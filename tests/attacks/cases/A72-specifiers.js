@@ -1,6 +1,8 @@
 /*---
 id = "A72"
 title = "a specifier is converted once, and no specifier breaks the host"
+boundary = "program"
+elsewhere = "names of modules and of their places are no secret there"
 expect = "nothing"
 audit = []
 ---*/

@@ -1,6 +1,7 @@
 /*---
 id = "A74"
 title = "the same bytes in two packages are two instances with two authorities"
+boundary = "modules"
 expect = "nothing"
 audit = ["denied fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt"]
 control_grants = ["fs.read=./data/**"]

@@ -1,6 +1,8 @@
 /*---
 id = "A82b"
 title = "the bytes of a token are had only by sealing what is held, for a holder that is named"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

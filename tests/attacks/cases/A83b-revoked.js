@@ -1,6 +1,8 @@
 /*---
 id = "A83b"
 title = "what was revoked stays revoked, and revoking gives nothing else"
+boundary = "modules"
+elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
 expect = "nothing"
 audit = [
   "allowed fs read ${base}/data/a.txt",

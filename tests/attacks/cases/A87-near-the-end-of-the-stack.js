@@ -1,6 +1,8 @@
 /*---
 id = "A87"
 title = "running out of stack inside the runtime leaves nothing half done: capabilities, timers, signals and text go on as before"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "kv.read=*", "kv.write=*"]
 expect = "nothing"
 audit = ["denied fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt", "allowed kv write k", "allowed kv read k"]

@@ -1,6 +1,8 @@
 /*---
 id = "A88"
 title = "no argument of any type to any operation breaks the host"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "fs.write=./data/**", "env.read=X", "clock=1ms", "random=true", "net.connect=http://127.0.0.1:9"]
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt"]

