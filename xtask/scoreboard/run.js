@@ -85,7 +85,7 @@ const arguments_ = {
 
 /** The last line that the process prints, or how it ended. */
 const ended = (program, flags, options) => new Promise((resolve) => {
-  const child = spawn(program, flags, { ...options, stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 });
+  const child = spawn(program, flags, { ...options, stdio: ["ignore", "pipe", "pipe"], timeout: 120_000 });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk) => { out += chunk; });
   child.stderr.on("data", (chunk) => { err += chunk; });

@@ -83,7 +83,8 @@ pub(super) fn written(
         }
         text.push('\n');
     }
-    text.push_str("\n## What leaked\n\nThe attacks' own words, of the systems that claim otherwise.\n\n");
+    text.push_str("\n## What leaked although a system claims otherwise\n\n");
+    let before = text.len();
     for (case, verdicts) in &rows {
         for (system, verdict) in System::ALL.into_iter().zip(verdicts.iter()) {
             if let Verdict::Leaked(what) = verdict
@@ -98,6 +99,9 @@ pub(super) fn written(
                 );
             }
         }
+    }
+    if text.len() == before {
+        text.push_str("Nothing.\n");
     }
     text.push_str("\n## What is not claimed besides\n\n");
     for (case, _) in &rows {
