@@ -24,6 +24,7 @@ mod permits;
 mod realm;
 mod repairs;
 mod revocations;
+#[cfg(all(target_os = "linux", feature = "v8"))]
 mod soak;
 mod support;
 mod transformed;

@@ -1,7 +1,7 @@
 //! Programs that start, hit limits and are killed, over and over in one process: nothing is left behind.
 //!
 //! The test runs for seconds; `SOAK_MINUTES=10 cargo test --release --test main -- soak --nocapture` for minutes, and prints what it
-//! saw. It measures a process of its own, since others run tests in this one.
+//! saw; `SOAK_KIND=3` for one kind of program. It measures a process of its own, since others run tests in this one.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ const PROGRAMS: usize = 200;
 /// What tells this process that it is the one that is measured: for how many seconds.
 const SECONDS: &str = "SECURE_RUNTIME_SOAK_SECONDS";
 
-/// RUN-58: no thread, no handle and no memory is left of runs that ended, however they did.
-#[cfg(target_os = "linux")]
+/// RUN-58: no thread, no handle and no memory is left of runs that ended, however they did. (Not on QuickJS, whose bindings leak an
+/// isolate that ends, with bare deno_core too.)
 #[test]
 fn nothing_is_left_behind() {
     if let Ok(seconds) = std::env::var(SECONDS) {
@@ -216,7 +216,6 @@ async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
     .await;
 }
 
-#[cfg(target_os = "linux")]
 fn soak(time: Duration) {
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -233,6 +232,10 @@ fn soak(time: Duration) {
                 .await
                 .unwrap();
             programs.push((program, end));
+        }
+        // To find which kind leaves something.
+        if let Ok(kind) = std::env::var("SOAK_KIND") {
+            programs = vec![programs.swap_remove(kind.parse().unwrap())];
         }
         wave(&programs).await;
         let first = settled().await;
@@ -267,7 +270,6 @@ fn soak(time: Duration) {
 }
 
 /// What is held once threads that are on their way out are gone.
-#[cfg(target_os = "linux")]
 async fn settled() -> Held {
     let mut before = held();
     for _ in 0..100 {
