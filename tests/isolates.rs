@@ -474,3 +474,72 @@ fn isolates_that_wait_are_taken_and_replaced() {
         assert_eq!(*printed.lock().unwrap(), "8 undefined\n".repeat(4));
     });
 }
+
+/// RUN-44, RUN-61: a call of another isolate where the stack ends is an error of the guest, or goes through; never the end of the process.
+#[test]
+fn calls_where_the_stack_ends_are_errors_of_the_guest() {
+    let package = "export const take = (value) => typeof value;
+        export const deep = (depth) => { let list = []; for (let i = 0; i < depth; i++) list = [list]; return list; };";
+    let main = r#"import { fs, clock } from "cap:self";
+        import { take, deep } from "p";
+        let made = 0, failed = 0;
+        const calls = [];
+        const fall = () => {
+          try {
+            fall();
+          } finally {
+            if (made < 300) {
+              made++;
+              try { calls.push(take({ fs, clock, list: [1, { a: new Uint8Array(3) }] }).catch(() => failed++)); } catch { failed++; }
+            }
+          }
+        };
+        try { fall(); } catch (error) { console.log(error instanceof RangeError || /stack/.test(String(error))); }
+        await Promise.all(calls);
+        console.log(made, await take(fs));
+        let list = [];
+        for (let i = 0; i < 1e5; i++) list = [list];
+        try { await take(list); } catch (error) { console.log("refused"); }
+        try { await deep(1e5); } catch (error) { console.log("refused"); }
+        console.log(await take(1));"#;
+    let ran = run(package, main).completed();
+    assert_eq!(ran.out, "true\n300 object\nrefused\nrefused\nnumber\n");
+}
+
+/// RUN-56: limits of a package that the program does not have, or that only an isolate has, are errors.
+#[test]
+fn limits_of_packages_that_cannot_be_held_are_refused() {
+    let with = |name: &str, limits: PackageLimits| {
+        let limits = Limits {
+            packages: [(name.to_owned(), limits)].into(),
+            ..Limits::default()
+        };
+        let manifest = "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n";
+        Scene::new()
+            .file("secure.toml", manifest)
+            .file("p/index.js", "export {};")
+            .file("main.js", "import 'p';")
+            .limits(limits)
+            .run(&[])
+            .exit
+    };
+    let quotas = PackageLimits {
+        quotas: Quotas {
+            operations: Some(1),
+            ..Quotas::default()
+        },
+        ..PackageLimits::default()
+    };
+    assert!(matches!(with("p", quotas.clone()), Ok(Exit::Completed)));
+    let error = with("q", quotas).unwrap_err();
+    assert!(error.contains("package q"), "{error}");
+    let cpu = PackageLimits {
+        cpu: Some(Duration::from_secs(1)),
+        ..PackageLimits::default()
+    };
+    let error = with("p", cpu).unwrap_err();
+    assert!(
+        error.contains("`cpu`") && error.contains("isolate = true"),
+        "{error}"
+    );
+}

@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use secure_runtime::{Exit, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime};
+use secure_runtime::{Exit, Limits, OpenOptions, Program, Quotas, Runtime};
 
 use crate::support::{Scene, grant_table};
 
@@ -148,7 +148,6 @@ fn limits() -> Limits {
             handles: Some(20),
             ..Quotas::default()
         },
-        packages: [("p".to_owned(), PackageLimits::default())].into(),
         ..Limits::default()
     }
 }

@@ -212,10 +212,11 @@ impl Builder {
             (Some(_), None) => return Err(BuildError::NoRootKey),
             (Some(bytes), Some(key)) => Some(Token::verify(&bytes, &key)?),
         };
-        if self.limits.heap < Limits::SMALLEST_HEAP {
+        let heaps = self.limits.packages.values().filter_map(|limits| limits.heap);
+        let smallest = heaps.fold(self.limits.heap, u64::min);
+        if smallest < Limits::SMALLEST_HEAP {
             let reason = format!(
-                "{} bytes is less than the {} that the realm needs",
-                self.limits.heap,
+                "{smallest} bytes is less than the {} that the realm needs",
                 Limits::SMALLEST_HEAP
             );
             return Err(BuildError::Limit {
@@ -223,7 +224,9 @@ impl Builder {
                 reason,
             });
         }
-        if self.limits.cpu.is_some() && !cfg!(target_os = "linux") {
+        let mut packages = self.limits.packages.values();
+        let is_cpu_limited = self.limits.cpu.is_some() || packages.any(|limits| limits.cpu.is_some());
+        if is_cpu_limited && !cfg!(target_os = "linux") {
             let reason = "processor time is measured on Linux only; use the wall limit".to_owned();
             return Err(BuildError::Limit { limit: "cpu", reason });
         }

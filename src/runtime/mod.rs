@@ -154,16 +154,21 @@ impl Runtime {
                 })?;
             bytes.push(verified);
         }
-        if let Some(name) = inner.limits.packages.iter().find_map(|(name, limits)| {
-            let mut packages = graph.packages().iter();
-            let shared = packages.find(|package| package.name == *name && !package.isolate)?;
-            let limit = limits.of_an_isolate(&shared.globals)?;
-            Some((name, limit))
-        }) {
-            return Err(RunError::SharedLimit {
-                package: name.0.clone(),
-                limit: name.1,
-            });
+        for (name, limits) in &inner.limits.packages {
+            let package = graph.packages().iter().find(|package| package.name == *name);
+            let Some(package) = package.filter(|package| !package.name.is_empty()) else {
+                let package = name.clone();
+                return Err(RunError::NoSuchPackage { package });
+            };
+            if let Some(limit) = limits
+                .of_an_isolate(&package.globals)
+                .filter(|_| !package.isolate)
+            {
+                return Err(RunError::SharedLimit {
+                    package: name.clone(),
+                    limit,
+                });
+            }
         }
         if let Some(packages) = remote::cycle(graph) {
             return Err(RunError::IsolateCycle { packages });

@@ -107,6 +107,14 @@ pub enum RunError {
         /// The module.
         module: String,
     },
+    /// Limits for a package that the program does not have.
+    #[error(
+        "limits for package {package}, which is no package of the program: correct the name, or take them out"
+    )]
+    NoSuchPackage {
+        /// The name.
+        package: String,
+    },
     /// A limit that only an isolate can have, for a package that shares the program's.
     #[error(
         "limit `{limit}` of package {package}: only an isolate has one; give the package one of its own with `isolate = true`, or take the limit out"

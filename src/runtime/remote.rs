@@ -14,6 +14,9 @@ use super::limits::LimitHit;
 use super::pool::{self, Pool};
 use crate::extensions::{Call, Contents};
 
+/// Arguments and results of so many bytes are not refused.
+const SMALL: u64 = 1024;
+
 /// The isolate of one package.
 pub(crate) struct Remote {
     /// The package's name.
@@ -118,12 +121,13 @@ impl Remote {
     /// Counts bytes that are handed over.
     ///
     /// # Errors
-    /// More are on their way already than the heap of the program may have.
+    /// More are on their way already than the heap of the program may have. What is small may go all the same, so that every call
+    /// can be answered, if only by this error.
     pub(crate) fn send(&self, bytes: usize) -> Result<OnTheWay, (&'static str, String)> {
         let bytes = bytes as u64;
         let before = self.on_the_way.fetch_add(bytes, Ordering::Relaxed);
         let counted = OnTheWay(Some((self.on_the_way.clone(), bytes)));
-        if before.saturating_add(bytes) <= self.most_on_the_way {
+        if bytes <= SMALL || before.saturating_add(bytes) <= self.most_on_the_way {
             return Ok(counted);
         }
         Err((

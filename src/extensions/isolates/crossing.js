@@ -7,7 +7,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
-  const { core, ops, families, delegation } = secure;
+  const { core, ops, families, delegation, withRoom } = secure;
   const {
     isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
     isWeakSet,
@@ -50,6 +50,20 @@
   for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;
   // What our own errors say beside their message.
   const details = ["code", "family", "action", "resource", "module"];
+
+  // What makes objects of Rust, with room on the stack.
+  const makeParcel = withRoom((text, bytes, isThrown, capabilities) => {
+    const parcel = ops.op_sr_parcel(text, bytes, isThrown);
+    for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
+    return parcel;
+  });
+  const arrived = withRoom((parcel, index) => {
+    const family = ops.op_sr_parcel_family(parcel, index);
+    const chain = ops.op_sr_parcel_chain(parcel, index);
+    return families[family](chain, family === "fs" ? ops.op_sr_parcel_fs(parcel, index) : undefined);
+  });
+  const call = withRoom(ops.op_sr_isolate_call);
+  const argumentsOf = withRoom(ops.op_sr_isolate_arguments);
 
   const own = (object, key, value) => defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   const uncloneable = (what) => new TypeError(`${what} cannot cross to another isolate; data and capabilities can`);
@@ -155,9 +169,7 @@
     const root = encode(value);
     const bytes = new Uint8Array(size);
     for (const [piece, at] of pieces) bytes.set(piece, at);
-    const parcel = ops.op_sr_parcel(stringify([root, nodes]), bytes, isThrown);
-    for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
-    return parcel;
+    return makeParcel(stringify([root, nodes]), bytes, isThrown, capabilities);
   };
 
   /** The value in a parcel; `functions` makes what calls the exported function with this number and name. */
@@ -183,11 +195,8 @@
       switch (tag) {
         case "f":
           return is(functions(said[0], said[1]));
-        case "c": {
-          const family = ops.op_sr_parcel_family(parcel, said[0]);
-          const chain = ops.op_sr_parcel_chain(parcel, said[0]);
-          return is(families[family](chain, family === "fs" ? ops.op_sr_parcel_fs(parcel, said[0]) : undefined));
-        }
+        case "c":
+          return is(arrived(parcel, said[0]));
         case "a": {
           const [length, ...entries] = said;
           const array = is([]);
@@ -251,33 +260,33 @@
   };
 
   /** Answers the call with this number. Never throws: what the function throws is the answer. */
-  const serve = async (call) => {
+  const serve = async (number) => {
     let answer;
     try {
-      const [called, owner] = exported[ops.op_sr_isolate_function(call)];
-      const args = unpack(ops.op_sr_isolate_arguments(call));
+      const [called, owner] = exported[ops.op_sr_isolate_function(number)];
+      const args = unpack(argumentsOf(number));
       answer = pack(await apply(called, owner, args), false, false);
     } catch (error) {
       answer = thrown(error);
     }
     try {
-      ops.op_sr_isolate_answer(call, answer);
+      ops.op_sr_isolate_answer(number, answer);
     } catch (error) {
-      ops.op_sr_isolate_answer(call, thrown(error));
+      ops.op_sr_isolate_answer(number, thrown(error));
     }
   };
 
   /** What the exports of another isolate's module are here: copies, and functions that call theirs. */
   const remote = (isolate, parcel) =>
     freeze(unpack(parcel, (number, name) => {
-      const call = { [name]: async (...args) => {
-        const answer = await ops.op_sr_isolate_call(isolate, number, pack(args, false, false));
+      const called = { [name]: async (...args) => {
+        const answer = await call(isolate, number, pack(args, false, false));
         const isThrown = ops.op_sr_parcel_is_thrown(answer);
         const value = unpack(answer);
         if (isThrown) throw value;
         return value;
       } }[name];
-      return freeze(call);
+      return freeze(called);
     }));
 
   secure.isolates = { describe, serve, remote };
