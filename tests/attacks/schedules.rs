@@ -9,7 +9,7 @@ use secure_runtime::Exit;
 use serde::Deserialize;
 
 use super::case::{Case, Verdict};
-use crate::support::Server;
+use crate::support::{Server, WAITING};
 
 /// What `main.js` says came of it.
 #[derive(Deserialize, Debug)]
@@ -93,6 +93,31 @@ fn in_process_with(flags: &str) -> String {
     let err = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success() && out.contains("1 passed"), "{flags}: {err}");
     out
+}
+
+/// Isolates that waited for a program are as tight as those that were started for one: the cases again, and the permit list.
+#[test]
+fn every_attack_comes_to_nothing_in_isolates_that_waited() {
+    if std::env::var_os(WAITING).is_some() {
+        return;
+    }
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "attacks::schedules::every_attack_comes_to_nothing_and",
+            "permits::",
+            "realm::",
+            "repairs::",
+        ])
+        .env(WAITING, "1")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&ran.stdout);
+    let err = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{out}\n{err}");
+    assert!(
+        out.contains("every_attack_comes_to_nothing_and_every_control_works ... ok"),
+        "{out}"
+    );
 }
 
 /// Whether the optimising compiler was at work.

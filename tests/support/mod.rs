@@ -180,7 +180,9 @@ impl Scene {
         if let Some(store) = &self.kv {
             builder = builder.kv(store.clone());
         }
+        let waiting = std::env::var_os(WAITING).map_or(0, |_| 1);
         let runtime = builder
+            .idle_isolates(waiting)
             .base(program.base())
             .shared_store(program.store())
             .limits(limits)
@@ -198,6 +200,9 @@ impl Scene {
             })
             .build()
             .map_err(|error| error.to_string())?;
+        while std::env::var_os(WAITING).is_some() && runtime.idle_isolates() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let outcome = runtime.run(program.graph(), &arguments).await;
         outcome
@@ -212,6 +217,9 @@ struct Captured {
     err: Arc<Mutex<String>>,
     audit: Arc<Mutex<Vec<AuditRecord>>>,
 }
+
+/// Set, programs run in isolates that waited for one.
+pub(crate) const WAITING: &str = "SECURE_RUNTIME_TEST_WAITING";
 
 /// What one run came to.
 #[derive(Debug)]
