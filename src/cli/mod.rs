@@ -95,7 +95,7 @@ fn version() -> &'static str {
 /// Parses the arguments, runs the command, says what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(bug));
-    crate::runtime::keep_no_code();
+    crate::runtime::prepare();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

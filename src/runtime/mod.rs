@@ -29,7 +29,7 @@ pub(crate) use self::brake::Brake;
 pub(crate) use self::isolate::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
-pub(crate) use self::thread::keep_no_code;
+pub(crate) use self::thread::prepare;
 
 use self::answer::Answer;
 use self::brake::{Run, Running, UnderWay};

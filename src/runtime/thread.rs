@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -19,7 +19,7 @@ const STACK: usize = 8 << 20;
 
 /// Keeps QuickJS's bindings from keeping compiled code in a folder of the user, where they would find it by a hash that is easy to
 /// forge, and run it unseen. To be called before other threads read the environment.
-pub(crate) fn keep_no_code() {
+fn keep_no_code() {
     /// What the bindings look for when they first compile something.
     const VARIABLE: &str = "V82JSC_NO_BC_CACHE";
     if cfg!(feature = "quickjs") && std::env::var_os(VARIABLE).is_none() {
@@ -37,19 +37,33 @@ pub(crate) fn keep_no_code() {
 #[cfg(feature = "v8")]
 fn compile_in_place() {
     // Flags cannot be set any more once V8 runs, and V8 does not tell whether it does; its threads do.
-    let threads = std::fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
-    if names.into_iter().any(|name| name.starts_with("V8 ")) {
+    let names = std::fs::read_dir("/proc/self/task").map(|threads| {
+        let comm = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).ok();
+        threads.flatten().filter_map(comm).collect::<Vec<String>>()
+    });
+    let runs = match &names {
+        Ok(names) => names.iter().any(|name| name.starts_with("V8 ")),
+        // Nobody can tell. Where there is no /proc, it is more likely that it does not.
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    };
+    if runs {
         tracing::warn!(
-            "the host started V8 before secure-runtime, with compiler threads: a guest that fills its heap can end the process; \
-             start V8 with --no-concurrent-recompilation"
+            "V8 may have been started before secure-runtime, with compiler threads: a guest that fills its heap can then end the \
+             process; start V8 with --no-concurrent-recompilation"
         );
     } else {
         deno_core::v8::V8::set_flags_from_string("--no-concurrent-recompilation");
     }
+}
+
+/// What must be settled before the engine is started, and before the process is confined: once, whoever asks first.
+pub(crate) fn prepare() {
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        keep_no_code();
+        #[cfg(feature = "v8")]
+        compile_in_place();
+    });
 }
 
 static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
@@ -57,11 +71,9 @@ static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 /// Runs the job on a new thread that may hold an isolate.
 pub(super) fn spawn(job: Job) -> io::Result<()> {
     let host = HOST.get_or_init(|| {
-        keep_no_code();
+        prepare();
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
-            #[cfg(feature = "v8")]
-            compile_in_place();
             deno_core::JsRuntime::init_platform(None);
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()

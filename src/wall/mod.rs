@@ -149,6 +149,7 @@ impl Wall {
     /// [`WallError`]: what the kernel has refused to confine.
     #[cfg(target_os = "linux")]
     pub fn enter(self) -> Result<WallReport, WallError> {
+        crate::runtime::prepare();
         // Landlock first: seccomp refuses what it takes to reach other threads.
         let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
         let seccomp = seccomp::enter(&self.plan)?;
