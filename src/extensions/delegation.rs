@@ -40,7 +40,10 @@ pub(crate) fn op_sr_attenuate(
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
         for scope in scopes {
-            let parsed = gate.families.parse_scope(family, Some(action), scope, &gate.base);
+            let parsed = gate
+                .rules
+                .families
+                .parse_scope(family, Some(action), scope, &gate.rules.base);
             rights.extend(parsed.map_err(|error| refused(&error))?);
         }
     }
@@ -96,11 +99,11 @@ pub(crate) fn op_sr_seal(
 ) -> Result<Vec<u8>, OpError> {
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("seal: {error}"));
     let holder: Holder = holder.parse().map_err(|error| refused(&error))?;
-    let family = chain.0.gate.families.family(family);
+    let family = chain.0.gate.rules.families.family(family);
     let family = family.map_err(|error| refused(&error))?.name();
     let sealing = Sealing::of(family).map_err(|error| refused(&error))?;
     let shown = holder.to_string();
-    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.gate.base);
+    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.gate.rules.base);
     let operation = operation.map_err(|error| refused(&error))?;
     chain.0.seal(&operation, holder, &shown)
 }
@@ -133,7 +136,7 @@ impl Capability {
                 "revoking it in this program would not reach a token that has left; seal one that is not revocable, and give it an expiry",
             ));
         }
-        let Some(given) = self.gate.plan.given() else {
+        let Some(given) = self.gate.rules.plan.given() else {
             return Err(refuse(
                 "the program runs without a token, so nobody else could verify one made from it; run it with a token and its root key",
             ));
@@ -178,8 +181,9 @@ impl Capability {
         let authority = token.authority();
         let described = self
             .gate
+            .rules
             .families
-            .describe(authority.effective_rights(), &self.gate.base);
+            .describe(authority.effective_rights(), &self.gate.rules.base);
         Sealed {
             token: token.id().to_string(),
             grants: described.iter().map(|grant| grant.manifest_line()).collect(),

@@ -54,16 +54,9 @@ pub(crate) struct Rules {
 
 /// What every operation of one isolate goes through.
 pub(crate) struct Gate {
-    pub(crate) families: Families,
-    pub(crate) base: Base,
-    pub(crate) plan: Arc<LinkPlan>,
-    presentation: Presentation,
-    program: String,
-    audit: AuditSink,
-    meters: Arc<Meters>,
+    pub(crate) rules: Rules,
     /// The latest second that was seen: a clock that is set back does not revive what expired.
     latest: Cell<u64>,
-    denials: Arc<Denials>,
 }
 
 /// What a guest's capability object stands for: one family's operations under one authority.
@@ -81,26 +74,9 @@ pub(crate) struct Capability {
 
 impl Gate {
     pub(crate) fn new(rules: Rules) -> Rc<Self> {
-        let Rules {
-            families,
-            base,
-            plan,
-            presentation,
-            program,
-            audit,
-            meters,
-            denials,
-        } = rules;
         Rc::new(Gate {
-            families,
-            base,
-            plan,
-            presentation,
-            program,
-            audit,
-            meters,
+            rules,
             latest: Cell::new(0),
-            denials,
         })
     }
 
@@ -109,18 +85,11 @@ impl Gate {
     /// # Errors
     /// Its token cannot be signed.
     pub(crate) fn capability(self: &Rc<Self>, principal: &Arc<Principal>) -> Result<Capability, TokenError> {
-        Ok(Capability {
-            principal: principal.clone(),
-            authority: self.plan.authority(principal)?,
-            is_revocable: false,
-            holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
-            account: self.account(&principal.package),
-            gate: self.clone(),
-        })
+        Ok(self.capability_of(principal, self.rules.plan.authority(principal)?, false))
     }
 
-    /// A capability that comes from another isolate of the program: the same principal's, under the same authority.
-    pub(crate) fn arrived(
+    /// A capability of this principal under this authority: one that comes from another isolate of the program, say.
+    pub(crate) fn capability_of(
         self: &Rc<Self>,
         principal: &Arc<Principal>,
         authority: Authority,
@@ -138,21 +107,21 @@ impl Gate {
 
     /// What the modules of this package are counted against.
     pub(crate) fn account(&self, package: &str) -> Account {
-        self.meters.account(package)
+        self.rules.meters.account(package)
     }
 
     /// The quota that was exceeded, where this is the text of an uncaught error that says so.
     pub(crate) fn quota_of(&self, error: &str) -> Option<LimitHit> {
         error
             .starts_with("CapabilityError: ")
-            .then(|| self.meters.hit_of(error))?
+            .then(|| self.rules.meters.hit_of(error))?
     }
 
     /// Who asks in the name of this module.
     fn holders(&self, module: Holder) -> Rc<[Holder]> {
         [module]
             .into_iter()
-            .chain(self.presentation.keys.iter().copied())
+            .chain(self.rules.presentation.keys.iter().copied())
             .collect()
     }
 
@@ -171,7 +140,7 @@ impl Gate {
             error.strip_prefix("CapabilityError: "),
             error.strip_prefix("TypeError: "),
         );
-        let denials = self.denials.latest();
+        let denials = self.rules.denials.latest();
         let of_error = |(said, report): &&(String, DenialReport)| {
             refusal == Some(said.as_str())
                 || report.operation.family() == FamilyName::MODULE
@@ -237,7 +206,7 @@ impl Capability {
         Context {
             now: self.gate.now(),
             holders: &self.holders,
-            revocations: self.gate.presentation.revocations.as_ref(),
+            revocations: self.gate.rules.presentation.revocations.as_ref(),
         }
     }
 
@@ -299,7 +268,7 @@ impl Capability {
             authority: self.authority.clone(),
             block_names: self.principal.block_names.clone(),
         };
-        let mut denials = self.gate.denials.latest();
+        let mut denials = self.gate.rules.denials.latest();
         if denials.len() == KEPT_DENIALS {
             denials.pop_front();
         }
@@ -313,12 +282,12 @@ impl Capability {
         operation: &Operation<'_>,
         complete: impl FnOnce(AuditRecord) -> AuditRecord,
     ) -> std::io::Result<()> {
-        if !self.gate.audit.is_on() {
+        if !self.gate.rules.audit.is_on() {
             return Ok(());
         }
         let record = AuditRecord {
             time: AuditRecord::now(),
-            program: self.gate.program.clone(),
+            program: self.gate.rules.program.clone(),
             module: self.principal.name.clone(),
             hash: AuditRecord::hash_text(&self.principal.hash),
             family: operation.family().to_string(),
@@ -329,7 +298,7 @@ impl Capability {
             reason: None,
             sealed: None,
         };
-        self.gate.audit.write(&complete(record))
+        self.gate.rules.audit.write(&complete(record))
     }
 }
 

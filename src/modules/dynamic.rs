@@ -21,7 +21,8 @@ impl GraphLoader {
     ///
     /// Whether a module exists shows only to who may import it: a name that no grant covers is denied, of a module or not.
     pub(super) fn granted(&self, from: u32, specifier: &str) -> Result<Option<ModuleSpecifier>, JsErrorBox> {
-        let (Some(importer), Some(principal)) = (self.graph.module(from), self.gate.plan.principal(from))
+        let (Some(importer), Some(principal)) =
+            (self.graph.module(from), self.gate.rules.plan.principal(from))
         else {
             return Ok(None);
         };

@@ -111,7 +111,7 @@ impl CapabilityModules {
             let values = cppgc::make_cppgc_object(scope, Parcel::new(values));
             return made(call(scope, &factory.make_remote, &[remote.into(), values.into()]));
         }
-        let principal = self.gate.plan.principal(own.module).ok_or_else(unknown)?;
+        let principal = self.gate.rules.plan.principal(own.module).ok_or_else(unknown)?;
         let capability = self.gate.capability(principal);
         let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         let chain = cppgc::make_cppgc_object(scope, Chain(Rc::new(capability)));

@@ -32,6 +32,7 @@ pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), String> {
             let module =
                 ModuleId::new(&target.name, target.hash.as_bytes()).map_err(|error| unnamed(&error))?;
             let principal = gate
+                .rules
                 .plan
                 .principal(index)
                 .ok_or_else(|| unnamed(&"the importing module has no rights"))?;

@@ -41,7 +41,7 @@ impl FsCapability {
         let parent = match parent {
             Some(parent) => parent.roots.clone(),
             // A module's capability is the program's, narrowed: what any module may write is found without links for all.
-            None => Roots::of(capability.gate.plan.ceiling(), None),
+            None => Roots::of(capability.gate.rules.plan.ceiling(), None),
         };
         let roots = Roots::of(&capability.authority, Some(parent));
         FsCapability { capability, roots }
@@ -58,7 +58,7 @@ impl FsCapability {
     }
 
     fn path(&self, text: &str) -> Result<FsPath, OpError> {
-        FsPath::parse(text, &self.capability.gate.base)
+        FsPath::parse(text, &self.capability.gate.rules.base)
             .map_err(|error| OpError::type_error(format!("path {text:?}: {error}")))
     }
 
@@ -126,10 +126,15 @@ fn is_within(path: &str, tree: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Counts what lasts as one of the family's.
-fn begin(capability: &Capability, kind: Lasting, shown: &str) -> Result<HeldByAll, OpError> {
+/// Counts what lasts, for this action.
+fn begin(
+    capability: &Capability,
+    kind: Lasting,
+    action: ActionName,
+    shown: &str,
+) -> Result<HeldByAll, OpError> {
     let begun = capability.account.begin(kind);
-    begun.map_err(|hit| capability.over(&hit, ("fs", "read"), shown))
+    begun.map_err(|hit| capability.over(&hit, ("fs", action.as_str()), shown))
 }
 
 /// Counts bytes that were read.
@@ -142,10 +147,10 @@ fn count_read(capability: &Capability, bytes: usize, shown: &str) -> Result<(), 
 async fn blocking<T: Send + 'static>(
     capability: &Capability,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-    doing: &'static str,
+    (action, doing): (ActionName, &'static str),
     shown: String,
 ) -> Result<T, OpError> {
-    let _pending = begin(capability, Lasting::Pending, &shown)?;
+    let _pending = begin(capability, Lasting::Pending, action, &shown)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(OpError::io(&error, doing, &shown)),
@@ -173,7 +178,7 @@ pub(crate) async fn op_sr_fs_read_file(
     let bytes = blocking(
         &fs.capability,
         move || files::read(&place),
-        "reading",
+        (ActionName::READ, "reading"),
         path.clone(),
     )
     .await?;
@@ -191,7 +196,7 @@ pub(crate) async fn op_sr_fs_read_text_file(
     let bytes = blocking(
         &fs.capability,
         move || files::read(&place),
-        "reading",
+        (ActionName::READ, "reading"),
         path.clone(),
     )
     .await?;
@@ -211,7 +216,7 @@ pub(crate) async fn op_sr_fs_write_file(
     blocking(
         &fs.capability,
         move || files::write(&place, &data, &flags),
-        "writing",
+        (ActionName::WRITE, "writing"),
         path,
     )
     .await
@@ -228,7 +233,7 @@ pub(crate) async fn op_sr_fs_write_text_file(
     blocking(
         &fs.capability,
         move || files::write(&place, text.as_bytes(), &flags),
-        "writing",
+        (ActionName::WRITE, "writing"),
         path,
     )
     .await
@@ -241,7 +246,13 @@ pub(crate) async fn op_sr_fs_read_dir(
     #[string] path: String,
 ) -> Result<Vec<(String, u8)>, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "listing")?;
-    blocking(&fs.capability, move || files::read_dir(&place), "listing", path).await
+    blocking(
+        &fs.capability,
+        move || files::read_dir(&place),
+        (ActionName::READ, "listing"),
+        path,
+    )
+    .await
 }
 
 #[op2]
@@ -251,7 +262,13 @@ pub(crate) async fn op_sr_fs_stat(
     #[string] path: String,
 ) -> Result<files::Info, OpError> {
     let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "looking at")?;
-    blocking(&fs.capability, move || files::stat(&place), "looking at", path).await
+    blocking(
+        &fs.capability,
+        move || files::stat(&place),
+        (ActionName::READ, "looking at"),
+        path,
+    )
+    .await
 }
 
 #[op2]
@@ -300,7 +317,7 @@ pub(crate) async fn op_sr_fs_remove(
     blocking(
         &fs.capability,
         move || files::remove(&place, recursive),
-        "removing",
+        (ActionName::WRITE, "removing"),
         path,
     )
     .await
@@ -342,7 +359,7 @@ pub(crate) async fn op_sr_fs_rename(
     blocking(
         &fs.capability,
         move || files::rename(&source_place, &target_place),
-        "renaming",
+        (ActionName::WRITE, "renaming"),
         from,
     )
     .await
@@ -430,8 +447,19 @@ pub(crate) async fn op_sr_fs_open(
         .map_err(|error| OpError::io(&error, "opening", &path))?;
     let capability = fs.capability.clone();
     let shown = path.clone();
-    let held = begin(&capability, Lasting::Handle, &path)?;
-    let Opened(file) = blocking(&capability, move || files::open(&place, &flags), "opening", path).await?;
+    let action = if writable {
+        ActionName::WRITE
+    } else {
+        ActionName::READ
+    };
+    let held = begin(&capability, Lasting::Handle, action, &path)?;
+    let Opened(file) = blocking(
+        &capability,
+        move || files::open(&place, &flags),
+        (action, "opening"),
+        path,
+    )
+    .await?;
     let file = RefCell::new(Some((Arc::new(Mutex::new(file)), held)));
     Ok(OpenFile {
         capability,
@@ -452,7 +480,7 @@ pub(crate) async fn op_sr_fs_file_read(
     let handle = file.file(ActionName::READ)?;
     let (capability, shown) = (file.capability.clone(), file.shown.clone());
     let read = move || files::read_some(&handle, length);
-    let bytes = blocking(&capability, read, "reading", shown.clone()).await?;
+    let bytes = blocking(&capability, read, (ActionName::READ, "reading"), shown.clone()).await?;
     count_read(&capability, bytes.len(), &shown)?;
     Ok(bytes)
 }
@@ -468,7 +496,7 @@ pub(crate) async fn op_sr_fs_file_write(
     blocking(
         &capability,
         move || files::write_all(&handle, &data),
-        "writing",
+        (ActionName::WRITE, "writing"),
         file.shown.clone(),
     )
     .await

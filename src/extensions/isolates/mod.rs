@@ -186,7 +186,7 @@ pub(crate) fn op_sr_parcel_chain(
 
 fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
     let (principal, authority) = (&crossing.principal, &crossing.authority);
-    Chain(Rc::new(gate.arrived(
+    Chain(Rc::new(gate.capability_of(
         principal,
         authority.clone(),
         crossing.is_revocable,
