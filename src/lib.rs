@@ -48,6 +48,7 @@ mod review;
 mod revocation;
 mod runtime;
 mod signatures;
+mod snapshot;
 mod wall;
 
 pub use audit::{AuditLog, AuditOptions, AuditRecord, Sealed, Verdict};

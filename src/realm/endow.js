@@ -17,7 +17,9 @@
   const bufferOf = getter("buffer");
   const offsetOf = getter("byteOffset");
   const sizeOf = getter("byteLength");
-  const { set, toHex } = Uint8Array.prototype;
+  const { set } = Uint8Array.prototype;
+  let toHex;
+  secure.late.push(() => ({ toHex } = Uint8Array.prototype));
   const { slice } = String.prototype;
   const Bytes = Uint8Array;
   const ofIntegers = new Set([

@@ -1,5 +1,5 @@
-// The last part of lockdown: what the permit list does not name is removed, the override mistake is repaired, and all that
-// guests reach is frozen.
+// What the permit list does not name is removed, the override mistake is repaired, and all that guests reach is frozen: all
+// that is there when lockdown.js runs, and when the realm is finished the rest.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -45,21 +45,22 @@
       const owner = dot < 0 ? globalThis : byPath.get(path.slice(0, dot));
       if (isObject(owner)) value = getOwnPropertyDescriptor(owner, keyOf(path.slice(dot + 1)))?.value;
     }
-    byPath.set(path, value);
+    if (value !== undefined) byPath.set(path, value);
     return value;
   };
 
   /** Makes what is reachable what the list says. `forbidden` is what must not be reachable. */
   secure.harden = (forbidden) => {
     const permitted = new Map();
-    for (const section of [permits.both, permits.v8, permits.quickjs]) {
-      read(section, (path, names) => {
-        const value = find(path);
-        // What is not there is another engine's, or made late.
-        const key = isObject(value) ? value : path;
-        permitted.set(key, (permitted.get(key) ?? "") + names);
-      });
-    }
+    // Lists of what is not there: another engine's, made later, or made by nobody but guests.
+    let absent = [];
+    const permit = (path, names) => {
+      const value = find(path);
+      if (isObject(value)) permitted.set(value, (permitted.get(value) ?? "") + names);
+      else absent.push([path, names]);
+    };
+    for (const section of [permits.both, permits.v8, permits.quickjs]) read(section, permit);
+    const late = new Set(permits.late.map(find));
 
     const seen = new Set();
     const queue = [];
@@ -71,35 +72,33 @@
     };
     // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
     // engine brought, or a script of ours, and nobody reviewed it.
-    const walk = (from) => {
-      for (let at = from; at < queue.length; at++) {
-        const value = queue[at];
-        const names = permitted.get(value) ?? "";
-        const isFunction = typeof value === "function";
-        visit(getPrototypeOf(value));
-        for (const key of ownKeys(value)) {
-          if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) continue;
-          if (has(names, key)) {
-            const descriptor = getOwnPropertyDescriptor(value, key);
-            visit(descriptor.value);
-            visit(descriptor.get);
-            visit(descriptor.set);
-          } else if (!deleteProperty(value, key)) {
-            const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
-            throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
-          }
+    const prune = (value, isFinished) => {
+      const names = permitted.get(value) ?? "";
+      const isFunction = typeof value === "function";
+      visit(getPrototypeOf(value));
+      for (const key of ownKeys(value)) {
+        if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) continue;
+        if (has(names, key)) {
+          const descriptor = getOwnPropertyDescriptor(value, key);
+          visit(descriptor.value);
+          visit(descriptor.get);
+          visit(descriptor.set);
+        } else if (isFinished && !deleteProperty(value, key)) {
+          const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
+          throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
         }
       }
     };
-    visit(globalThis);
-    for (const name of ownKeys(named)) visit(named[name]);
-    walk(0);
+    const walk = (from) => {
+      for (let at = from; at < queue.length; at++) prune(queue[at], !late.has(queue[at]));
+    };
 
     // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
     // these; an accessor whose setter defines an own property gives them what they had.
-    read(permits.repaired, (path, names) => {
+    let unrepaired = [];
+    const repair = (path, names) => {
       const owner = find(path);
-      if (!isObject(owner)) return;
+      if (!isObject(owner)) return void unrepaired.push([path, names]);
       for (const key of names.trim().split(" ")) {
         const descriptor = getOwnPropertyDescriptor(owner, key);
         if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
@@ -121,17 +120,42 @@
         visit(set);
         defineProperty(owner, key, { get, set, enumerable, configurable: true });
       }
-    });
+    };
 
-    for (const value of queue) freeze(value);
+    visit(globalThis);
+    for (const name of ownKeys(named)) visit(named[name]);
+    walk(0);
+    read(permits.repaired, repair);
+    for (const value of queue) if (!late.has(value)) freeze(value);
 
-    /** The same for an intrinsic that the engine makes late. */
-    return (path, value) => {
-      const from = queue.length;
-      permitted.set(value, permitted.get(path));
-      visit(value);
-      walk(from);
-      for (let at = from; at < queue.length; at++) freeze(queue[at]);
+    return {
+      /** The same for what came since. */
+      finish() {
+        const from = queue.length;
+        const lists = absent;
+        absent = [];
+        for (const [path, names] of lists) permit(path, names);
+        for (const name of ownKeys(named)) visit(named[name]);
+        for (const value of late) if (seen.has(value)) prune(value, true);
+        late.clear();
+        walk(from);
+        const repairs = unrepaired;
+        for (const [path, names] of repairs) repair(path, names);
+        for (const path of permits.late) {
+          const value = find(path);
+          if (seen.has(value)) freeze(value);
+        }
+        for (let at = from; at < queue.length; at++) freeze(queue[at]);
+      },
+      /** The same for an intrinsic that the engine makes when it is first needed. */
+      settle(path, value) {
+        const from = queue.length;
+        const [, names] = absent.find(([listed]) => listed === path);
+        permitted.set(value, names);
+        visit(value);
+        walk(from);
+        for (let at = from; at < queue.length; at++) freeze(queue[at]);
+      },
     };
   };
 })(globalThis);

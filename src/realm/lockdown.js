@@ -1,6 +1,9 @@
-// Runs last before any guest: installs our globals, tames what reads time, chance or code from strings, removes every
-// global that is not on the permit list, repairs the override mistake, and freezes everything reachable.
-// Its completion value goes to Rust: the functions that make a module's capabilities and bindings.
+// Runs after all other scripts of ours: installs our globals, tames what reads time, chance or code from strings, removes what
+// is not on the permit list, repairs the override mistake, and freezes what is reachable.
+//
+// On V8, snapshots are made when it has run. What is left is `__finish`, which Rust calls in every isolate, before any guest:
+// it does the same for what V8 adds to a realm that it restored, and leaves nothing of ours on the global object. Its value
+// goes to Rust: the functions that make a module's capabilities and bindings.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -132,30 +135,6 @@
     return own;
   };
 
-  // ---- WebAssembly ---------------------------------------------------------------------------------------------
-  // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
-  // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
-  const { WebAssembly } = globalThis;
-  if (WebAssembly !== undefined) {
-    for (const key of ownKeys(WebAssembly)) {
-      const { value } = getOwnPropertyDescriptor(WebAssembly, key);
-      if (typeof value !== "function") continue;
-      if (["LinkError", "RuntimeError"].includes(key)) {
-        // What wrong imports and traps throw: these make errors and nothing else.
-        named[`%WebAssembly.${key}%`] = value;
-        continue;
-      }
-      forbidden.add(value);
-      if (value.prototype === undefined) continue;
-      delete value.prototype.constructor;
-      if (key === "Memory" || key === "Table") named[`%WebAssembly.${key}.prototype%`] = value.prototype;
-    }
-  }
-  const { Module: WasmModule, Instance: WasmInstance } = WebAssembly ?? {};
-  const { imports: wasmImports, exports: wasmExports } = WasmModule ?? {};
-  // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
-  const wasmGlobal = getOwnPropertyDescriptor(WebAssembly?.Global?.prototype ?? {}, "value")?.get;
-
   // ---- what no permit list can name -----------------------------------------------------------------------------
   delete globalThis.__secure;
   delete globalThis.__web;
@@ -191,15 +170,8 @@
     "%DOMException%": web.DOMException,
     "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
   });
-  // On V8, errors have accessors of their own for `stack`. Without frames: V8 would parse all of this anew to say where in it.
-  const { stackTraceLimit } = Error;
-  if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
-  const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(new Error("sample"), "stack") ?? {};
-  if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
-  if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });
   // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is settled when the
   // first ones are made, before anybody gets them.
-  let settle;
   if (globalThis.Intl?.Segmenter) {
     const { prototype } = Intl.Segmenter;
     const realSegment = prototype.segment;
@@ -210,18 +182,18 @@
         if (isFirst) {
           isFirst = false;
           const kind = getPrototypeOf(segments);
-          settle("%SegmentIteratorPrototype%", getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
-          settle("%SegmentsPrototype%", kind);
+          realm.settle("%SegmentIteratorPrototype%", getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
+          realm.settle("%SegmentsPrototype%", kind);
         }
         return segments;
       },
     }.segment));
   }
-  settle = secure.harden(forbidden);
+  const realm = secure.harden(forbidden);
 
   // ---- for Rust -------------------------------------------------------------------------------------------------
   const reader = (handle, op) => () => op(handle);
-  return {
+  const forRust = {
     __proto__: null,
     // `import ... from "cap:self"`: one object a family, over this module's own authority.
     self(chain) {
@@ -233,16 +205,16 @@
     // it exports, and of a global, which no export can change, the value.
     wasm(bytes) {
       return (values) => {
-        const module = new WasmModule(bytes);
+        const module = new wasm.Module(bytes);
         bytes = undefined;
         const given = { __proto__: null };
-        for (const [at, { module: from, name }] of wasmImports(module).entries()) {
+        for (const [at, { module: from, name }] of wasm.imports(module).entries()) {
           given[from] ??= { __proto__: null };
           given[from][name] = values[at];
         }
-        const { exports } = new WasmInstance(module, given);
-        return wasmExports(module).map(({ name, kind }) =>
-          kind === "global" ? apply(wasmGlobal, exports[name], []) : exports[name]
+        const { exports } = new wasm.Instance(module, given);
+        return wasm.exports(module).map(({ name, kind }) =>
+          kind === "global" ? apply(wasm.valueOfGlobal, exports[name], []) : exports[name]
         );
       };
     },
@@ -282,4 +254,46 @@
       return freeze(exports);
     },
   };
+
+  // ---- WebAssembly ---------------------------------------------------------------------------------------------
+  // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
+  // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
+  let wasm;
+  const tameWebAssembly = () => {
+    const { WebAssembly } = globalThis;
+    if (WebAssembly === undefined) return;
+    for (const key of ownKeys(WebAssembly)) {
+      const { value } = getOwnPropertyDescriptor(WebAssembly, key);
+      if (typeof value !== "function") continue;
+      if (["LinkError", "RuntimeError"].includes(key)) {
+        // What wrong imports and traps throw: these make errors and nothing else.
+        named[`%WebAssembly.${key}%`] = value;
+        continue;
+      }
+      forbidden.add(value);
+      if (value.prototype === undefined) continue;
+      delete value.prototype.constructor;
+      if (key === "Memory" || key === "Table") named[`%WebAssembly.${key}.prototype%`] = value.prototype;
+    }
+    const { Module, Instance, Global } = WebAssembly;
+    const { imports, exports } = Module;
+    // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
+    const valueOfGlobal = getOwnPropertyDescriptor(Global?.prototype ?? {}, "value")?.get;
+    wasm = { Module, Instance, imports, exports, valueOfGlobal };
+  };
+
+  // ---- what is done in every isolate ------------------------------------------------------------------------------
+  install("__finish", () => {
+    delete globalThis.__finish;
+    for (const take of secure.late) take();
+    // On V8, errors have accessors of their own for `stack`. Without frames: V8 would parse all of this anew to say where in it.
+    const { stackTraceLimit } = Error;
+    if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
+    const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(new Error("sample"), "stack") ?? {};
+    if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
+    if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });
+    tameWebAssembly();
+    realm.finish();
+    return forRust;
+  });
 })(globalThis);

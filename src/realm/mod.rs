@@ -2,7 +2,7 @@
 //!
 //! The order matters: prepare.js makes a staging place, the web files and the families fill it, permits.js lists what
 //! may stay, harden.js knows how to make it so, endow.js has what packages can be given, lockdown.js takes everything over and
-//! freezes it.
+//! freezes it, and what it left behind finishes that in each isolate.
 
 use std::collections::HashMap;
 
@@ -13,8 +13,11 @@ use crate::runtime::{Account, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
 
-/// Runs last; its value is what Rust makes capabilities with.
+/// Runs after the extensions' scripts.
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
+
+/// Runs last, in every isolate; its value is what Rust makes capabilities with.
+pub(crate) const FINISH: &str = "__finish()";
 
 /// Prints what a module prints, or nobody in particular: the isolate's own package then pays for it.
 #[op2(fast)]
@@ -110,8 +113,9 @@ mod tests {
         }
     }
 
-    /// What a script says in a realm that was locked after an engine's newer version, or a script of ours, brought this.
-    fn locked_after(brought: &str, script: &str) -> Result<String, Box<JsError>> {
+    /// What a script says in a realm that was locked after an engine's newer version, or a script of ours, brought the one thing,
+    /// and finished after the engine added another.
+    fn locked_after(brought: &str, late: &str, script: &str) -> Result<String, Box<JsError>> {
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -125,6 +129,8 @@ mod tests {
         });
         js.execute_script("brought.js", FastString::from(brought.to_owned()))?;
         js.execute_script("lockdown.js", LOCKDOWN)?;
+        js.execute_script("late.js", FastString::from(late.to_owned()))?;
+        js.execute_script("finish.js", FINISH)?;
         let value = js.execute_script("guest.js", FastString::from(script.to_owned()))?;
         deno_core::scope!(scope, js);
         let value = deno_core::v8::Local::new(scope, value);
@@ -142,12 +148,28 @@ mod tests {
                + ('fresh' in globalThis) + Object.getOwnPropertySymbols(globalThis).map(String)
                + Object.getOwnPropertySymbols(Object.getPrototypeOf([].values())).map(String)";
         assert_eq!(
-            locked_after(brought, script).unwrap(),
+            locked_after(brought, "", script).unwrap(),
             "falseSymbol(Symbol.toStringTag)"
         );
         // The same script notices what is there.
         let listed = "typeof [].at + typeof Math.abs + typeof Reflect.get";
-        assert_eq!(locked_after(brought, listed).unwrap(), "functionfunctionfunction");
+        assert_eq!(locked_after(brought, "", listed).unwrap(), "functionfunctionfunction");
+    }
+
+    /// What V8 adds to a realm that it restored is treated as what was there before.
+    #[test]
+    fn what_comes_late_is_reviewed_too() {
+        let late = "for (const owner of [Map.prototype, Math, globalThis]) owner.fresh = {};
+            delete Math.sign; Math.sign = Object.assign(() => 1, { fresh: {} });";
+        let script = "[Map.prototype, Math, globalThis, Math.sign].map((owner) => ('fresh' in owner) + ' ' + Object.isFrozen(owner)).join()
+            + ' ' + Math.sign(7)";
+        assert_eq!(
+            locked_after("", late, script).unwrap(),
+            "false true,false true,false true,false true 1"
+        );
+        // What nobody expects to be added to is closed already.
+        let error = locked_after("", "'use strict'; Array.prototype.fresh = {};", "1").unwrap_err();
+        assert!(error.to_string().contains("not extensible"), "{error}");
     }
 
     #[test]
@@ -162,7 +184,7 @@ mod tests {
                 "fresh of the global object ",
             ),
         ] {
-            let error = locked_after(brought, "1").unwrap_err().to_string();
+            let error = locked_after(brought, "", "1").unwrap_err().to_string();
             assert!(
                 error.contains(named) && error.contains("is not permitted"),
                 "{error}"

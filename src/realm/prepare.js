@@ -111,6 +111,8 @@
     // family name -> (chain) => the capability object that a guest holds
     families: Object.create(null),
     named,
+    // What takes intrinsics that V8 makes late, see lockdown.js.
+    late: [],
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
     options: (bag, names) => {
       const read = Object.create(null);

@@ -5,15 +5,15 @@ use std::fmt;
 use std::rc::Rc;
 
 use deno_core::{
-    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
+    Extension, JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
     ResolutionKind, RuntimeOptions, v8,
 };
 use deno_error::JsErrorBox;
 
 use super::RunError;
-use crate::extensions;
+use crate::extensions::{families, isolates};
 use crate::modules::{CapabilityModules, Factory, GraphLoader};
-use crate::realm;
+use crate::{realm, snapshot};
 
 /// An isolate whose realm is locked, which ran no guest and belongs to no program yet.
 pub(super) struct Booted {
@@ -50,17 +50,22 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
     RunError::Engine(error.to_string())
 }
 
+/// What makes an engine one of ours, in order.
+pub(super) fn extensions() -> Vec<Extension> {
+    let mut extensions = realm::extensions();
+    extensions.extend([families(), isolates()]);
+    extensions
+}
+
 impl Booted {
     /// Starts an engine on this thread, with a heap of at most so many bytes.
     pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
         let program = Rc::new(Program::default());
-        let mut extensions = realm::extensions();
-        extensions.push(extensions::families());
-        extensions.push(extensions::isolates());
         let evaluator = program.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(program.clone()),
-            extensions,
+            extensions: extensions(),
+            startup_snapshot: snapshot::BOOT,
             create_params: Some(memory(heap)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
                 let modules = evaluator.modules.borrow().clone().ok_or_else(no_program)?;
@@ -131,11 +136,13 @@ fn memory(heap: u64) -> v8::CreateParams {
     params
 }
 
-/// Locks the realm; what it gives.
+/// Locks the realm, or what was left open of one that was restored; what it gives.
 fn lock(js: &mut JsRuntime) -> Result<Factory, RunError> {
-    let value = js
-        .execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)
-        .map_err(engine)?;
+    let mut run = |name, script| js.execute_script(name, script).map_err(engine);
+    if snapshot::BOOT.is_none() {
+        run("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)?;
+    }
+    let value = run("ext:secure_runtime/finish.js", realm::FINISH)?;
     deno_core::scope!(scope, js);
     // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
     #[cfg(feature = "v8")]

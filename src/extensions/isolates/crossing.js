@@ -42,9 +42,12 @@
   for (
     const Kind of [
       Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
-      BigInt64Array, BigUint64Array, globalThis.Float16Array,
+      BigInt64Array, BigUint64Array,
     ]
-  ) if (Kind !== undefined) arrayKinds[Kind.name] = Kind;
+  ) arrayKinds[Kind.name] = Kind;
+  secure.late.push(() => {
+    if (globalThis.Float16Array !== undefined) arrayKinds.Float16Array = globalThis.Float16Array;
+  });
   const errorKinds = { __proto__: null, CapabilityError: secure.CapabilityError };
   for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
   for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;
