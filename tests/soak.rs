@@ -237,7 +237,7 @@ fn soak(time: Duration) {
             programs = vec![programs.swap_remove(kind.parse().unwrap())];
         }
         wave(&programs).await;
-        let first = settled().await;
+        let first = settled(None).await;
         println!("soak: after 1 wave of {PROGRAMS} programs: {first:?}");
         let begun = Instant::now();
         let mut waves = 1;
@@ -245,7 +245,7 @@ fn soak(time: Duration) {
         while waves < 3 || begun.elapsed() < time {
             wave(&programs).await;
             waves += 1;
-            last = settled().await;
+            last = settled(Some(first)).await;
             if waves % 5 == 0 {
                 println!("soak: after {waves} waves: {last:?}");
             }
@@ -268,13 +268,20 @@ fn soak(time: Duration) {
     });
 }
 
-/// What is held once threads that are on their way out are gone.
-async fn settled() -> Held {
+/// What is held when the threads of the last isolates are gone: a program's end is told before its thread's.
+async fn settled(first: Option<Held>) -> Held {
     let mut before = held();
-    for _ in 0..100 {
+    let mut alike = 0;
+    for _ in 0..600 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = held();
-        if now.threads == before.threads && now.threads < 20 {
+        let is_as_before = (now.threads, now.files) == (before.threads, before.files);
+        alike = if is_as_before { alike + 1 } else { 0 };
+        let is_settled = match first {
+            None => alike >= 20 && now.threads < 20,
+            Some(first) => now.threads <= first.threads && now.files <= first.files,
+        };
+        if is_settled {
             return now;
         }
         before = now;
