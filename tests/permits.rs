@@ -108,7 +108,7 @@ fn listed(text: &str, into: &mut Properties) {
     }
 }
 
-/// RUN-1, RUN-2: what a guest reaches is listed and frozen, and what is listed is there. An engine upgrade that brings
+/// RUN-1, RUN-2, RUN-74: what a guest reaches is listed and frozen, and what is listed is there. An engine upgrade that brings
 /// something which lockdown does not remove fails here, with the way to it.
 #[test]
 fn what_a_guest_reaches_is_what_was_reviewed() {

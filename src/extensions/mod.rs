@@ -14,6 +14,8 @@ mod table;
 
 use deno_core::Extension;
 
+use crate::realm;
+
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
 pub(crate) use self::error::OpError;
@@ -86,14 +88,21 @@ deno_core::extension!(
     ],
 );
 
+/// All that makes an engine one of ours, in order.
+pub(crate) fn all() -> Vec<Extension> {
+    let mut extensions = realm::extensions();
+    extensions.extend([families(), isolates()]);
+    extensions
+}
+
 /// Calls between isolates. They touch nothing outside the program, and decide nothing.
-pub(crate) fn isolates() -> Extension {
-    crate::realm::with_scripts!(sr_isolates: "isolates/crossing.js")
+fn isolates() -> Extension {
+    realm::with_scripts!(sr_isolates: "isolates/crossing.js")
 }
 
 /// The families, as the engine takes them.
 pub(crate) fn families() -> Extension {
-    crate::realm::with_scripts!(
+    realm::with_scripts!(
         sr_families: "delegation.js",
         "fs/fs.js",
         "net/net.js",

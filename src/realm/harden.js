@@ -95,10 +95,10 @@
 
     // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
     // these; an accessor whose setter defines an own property gives them what they had.
-    let unrepaired = [];
+    const unrepaired = [];
     const repair = (path, names) => {
       const owner = find(path);
-      if (!isObject(owner)) return void unrepaired.push([path, names]);
+      if (!isObject(owner)) return;
       for (const key of names.trim().split(" ")) {
         const descriptor = getOwnPropertyDescriptor(owner, key);
         if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
@@ -125,8 +125,13 @@
     visit(globalThis);
     for (const name of ownKeys(named)) visit(named[name]);
     walk(0);
-    read(permits.repaired, repair);
+    read(permits.repaired, (path, names) => {
+      if (isObject(find(path))) repair(path, names);
+      else unrepaired.push([path, names]);
+    });
     for (const value of queue) if (!late.has(value)) freeze(value);
+    const open = queue.filter((value) => late.has(value)).map((value) => [value, permitted.get(value)]);
+    late.clear();
 
     return {
       /** The same for what came since. */
@@ -135,16 +140,16 @@
         const lists = absent;
         absent = [];
         for (const [path, names] of lists) permit(path, names);
-        for (const name of ownKeys(named)) visit(named[name]);
-        for (const value of late) if (seen.has(value)) prune(value, true);
-        late.clear();
-        walk(from);
-        const repairs = unrepaired;
-        for (const [path, names] of repairs) repair(path, names);
-        for (const path of permits.late) {
-          const value = find(path);
-          if (seen.has(value)) freeze(value);
+        for (const [value, names] of open) {
+          // No map and no set finds the global object again that was in one when V8 wrote the snapshot.
+          permitted.set(value, names);
+          seen.add(value);
         }
+        for (const name of ownKeys(named)) visit(named[name]);
+        for (const [value] of open) prune(value, true);
+        walk(from);
+        for (const [path, names] of unrepaired) repair(path, names);
+        for (const [value] of open) freeze(value);
         for (let at = from; at < queue.length; at++) freeze(queue[at]);
       },
       /** The same for an intrinsic that the engine makes when it is first needed. */

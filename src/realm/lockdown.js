@@ -64,7 +64,6 @@
   // the globals, which belong to nobody, always refuse.
   const RealDate = globalThis.Date;
   const DatePrototype = RealDate.prototype;
-  const realRandom = Math.random;
   const dateToString = DatePrototype.toString;
   const makeDate = (now) => {
     function Date(...args) {

@@ -153,10 +153,13 @@ mod tests {
         );
         // The same script notices what is there.
         let listed = "typeof [].at + typeof Math.abs + typeof Reflect.get";
-        assert_eq!(locked_after(brought, "", listed).unwrap(), "functionfunctionfunction");
+        assert_eq!(
+            locked_after(brought, "", listed).unwrap(),
+            "functionfunctionfunction"
+        );
     }
 
-    /// What V8 adds to a realm that it restored is treated as what was there before.
+    /// RUN-74: what V8 adds to a realm that it restored is treated as what was there before.
     #[test]
     fn what_comes_late_is_reviewed_too() {
         let late = "for (const owner of [Map.prototype, Math, globalThis]) owner.fresh = {};

@@ -350,7 +350,7 @@ Uint8Array.prototype: constructor
 // until the realm is finished. V8 aborts where it finds another one frozen, and build.rs with it: it makes an isolate from each
 // snapshot.
 late: [
-  "globalThis", "Atomics", "DataView.prototype", "Error", "Intl.Locale.prototype", "Iterator", "Iterator.prototype",
-  "Map.prototype", "Math", "Promise", "RegExp", "Uint8Array", "Uint8Array.prototype", "WeakMap.prototype",
+  "globalThis", "%AsyncIteratorPrototype%", "Atomics", "DataView.prototype", "Error", "Intl.Locale.prototype", "Iterator",
+  "Iterator.prototype", "Map.prototype", "Math", "Promise", "RegExp", "Uint8Array", "Uint8Array.prototype", "WeakMap.prototype",
 ],
 };

@@ -5,13 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use deno_core::{
-    Extension, JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
+    JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
     ResolutionKind, RuntimeOptions, v8,
 };
 use deno_error::JsErrorBox;
 
 use super::RunError;
-use crate::extensions::{families, isolates};
+use crate::extensions;
 use crate::modules::{CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
 
@@ -50,13 +50,6 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
     RunError::Engine(error.to_string())
 }
 
-/// What makes an engine one of ours, in order.
-pub(super) fn extensions() -> Vec<Extension> {
-    let mut extensions = realm::extensions();
-    extensions.extend([families(), isolates()]);
-    extensions
-}
-
 impl Booted {
     /// Starts an engine on this thread, with a heap of at most so many bytes.
     pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
@@ -64,7 +57,7 @@ impl Booted {
         let evaluator = program.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(program.clone()),
-            extensions: extensions(),
+            extensions: extensions::all(),
             startup_snapshot: snapshot::BOOT,
             create_params: Some(memory(heap)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {

@@ -38,7 +38,7 @@ impl Engine {
     /// feature cannot make a test run the other engine unnoticed.
     pub(crate) fn cargo_arguments(self) -> [&'static str; 3] {
         let feature = match self {
-            Self::V8 => "secure-runtime/v8",
+            Self::V8 => "secure-runtime/v8,secure-runtime/snapshot",
             Self::QuickJs => "secure-runtime/quickjs",
         };
         ["--no-default-features", "--features", feature]

@@ -1,0 +1,73 @@
+//! With the feature `snapshot`: starts an engine, locks its realm, and keeps its heap for src/snapshot.rs.
+//!
+//! The engine has to be ours to the last op, since V8 restores references to Rust's functions by their number. So this program
+//! has the runtime's own modules, from the same files.
+#![cfg_attr(
+    all(feature = "v8", feature = "snapshot"),
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "a snapshot needs some of what the modules do, and all of what they register"
+    )
+)]
+
+macro_rules! of_the_runtime {
+    ($($path:literal $name:ident)+) => {
+        $(
+            #[cfg(all(feature = "v8", feature = "snapshot"))]
+            #[path = $path]
+            mod $name;
+        )+
+    };
+}
+
+of_the_runtime! {
+    "src/audit/mod.rs" audit
+    "src/extensions/mod.rs" extensions
+    "src/modules/mod.rs" modules
+    "src/realm/mod.rs" realm
+    "src/runtime/mod.rs" runtime
+}
+
+/// In its place: this engine starts from the scripts.
+#[cfg(all(feature = "v8", feature = "snapshot"))]
+mod snapshot {
+    pub(crate) const BOOT: Option<&'static [u8]> = None;
+}
+
+#[cfg(not(all(feature = "v8", feature = "snapshot")))]
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+}
+
+#[cfg(all(feature = "v8", feature = "snapshot"))]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use deno_core::{JsRuntime, JsRuntimeForSnapshot, RuntimeOptions};
+
+    for folder in ["audit", "extensions", "modules", "realm", "runtime"] {
+        println!("cargo::rerun-if-changed=src/{folder}");
+    }
+    runtime::prepare();
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _entered = reactor.enter();
+    let options = || RuntimeOptions {
+        extensions: extensions::all(),
+        ..RuntimeOptions::default()
+    };
+    let mut js = JsRuntimeForSnapshot::try_new(options())?;
+    js.execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)?;
+    let made = js.snapshot();
+    let place = std::env::var_os("OUT_DIR").ok_or("cargo gives no OUT_DIR")?;
+    std::fs::write(std::path::Path::new(&place).join("boot.snapshot"), &made)?;
+
+    // One that no isolate can be made of fails here, and not for users.
+    let mut js = JsRuntime::try_new(RuntimeOptions {
+        startup_snapshot: Some(Box::leak(made)),
+        ..options()
+    })?;
+    js.execute_script("ext:secure_runtime/finish.js", realm::FINISH)?;
+    Ok(())
+}
