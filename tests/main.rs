@@ -24,7 +24,7 @@ mod permits;
 mod realm;
 mod repairs;
 mod revocations;
-#[cfg(all(target_os = "linux", feature = "v8"))]
+#[cfg(target_os = "linux")]
 mod soak;
 mod support;
 mod transformed;

@@ -9,6 +9,7 @@ mod gate;
 mod isolates;
 mod kv;
 mod net;
+mod open;
 mod random;
 mod table;
 
@@ -24,6 +25,7 @@ pub(crate) use self::isolates::{Call, Contents, Parcel, RemotePackage, Requests}
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;
+pub(crate) use self::open::OpenThings;
 pub use self::table::{OPERATIONS, OperationRow};
 
 deno_core::extension!(

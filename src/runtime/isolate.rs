@@ -16,9 +16,10 @@ use super::answer::Answer;
 use super::boot::{Booted, Given, engine};
 use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
+use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
-use crate::extensions::{Entries, Gate, KvStore, NetLimits, Requests, Rules, Variables};
+use crate::extensions::{Entries, Gate, KvStore, NetLimits, OpenThings, Requests, Rules, Variables};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
@@ -135,11 +136,23 @@ impl Drop for Job {
 
 /// An isolate that belongs to a program.
 struct Isolate {
-    js: JsRuntime,
+    js: Released,
     gate: Rc<Gate>,
     loader: Rc<GraphLoader>,
     modules: Rc<CapabilityModules>,
+    open: OpenThings,
+    brake: Option<Brake>,
     _given: Given,
+}
+
+/// However it ends: the engine's bindings panic, too.
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        if let Some(brake) = &self.brake {
+            brake.finish();
+        }
+        self.open.close();
+    }
 }
 
 impl Isolate {
@@ -160,6 +173,7 @@ impl Isolate {
             factory: Default::default(),
         };
         let (js, modules, given) = booted.given_to(&loader, modules);
+        let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {
             let state = js.op_state();
@@ -174,20 +188,24 @@ impl Isolate {
             });
             state.put(gate.account(name.unwrap_or_default()));
             state.put(gate.clone());
+            state.put(open.clone());
             state.put(Requests::default());
             state.put(realm::Timers::default());
         }
         Ok(Isolate {
-            js,
+            js: js.into(),
             gate,
             loader,
             modules,
+            open,
+            brake: None,
             _given: given,
         })
     }
 
     /// Lets the brake stop this isolate, at the heap limit too.
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
+        self.brake = Some(brake.clone());
         let (at_limit, run) = (brake.clone(), run.clone());
         self.js.add_near_heap_limit_callback(move |current, initial| {
             let why = Stopped::Limit(LimitHit {

@@ -11,6 +11,7 @@ mod limits;
 mod meter;
 mod outcome;
 mod pool;
+mod release;
 mod remote;
 mod thread;
 

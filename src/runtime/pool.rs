@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::boot::Booted;
 use super::isolate::Job;
+use super::release::Released;
 use super::thread;
 
 /// Isolates of one runtime that wait for a program, each on its thread.
@@ -53,8 +54,10 @@ impl Pool {
                 let booted = Booted::new(heap);
                 let is_kept = pool.upgrade().is_some_and(|pool| pool.keep(sender));
                 let job: Option<Job> = if is_kept { jobs.await.ok() } else { None };
-                if let Some(job) = job {
-                    job.perform(booted).await;
+                match job {
+                    Some(job) => job.perform(booted).await,
+                    // Nobody took it.
+                    None => drop(booted.map(|booted| Released::from(booted.js))),
                 }
             };
             on_this_thread(wait());

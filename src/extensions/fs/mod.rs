@@ -10,7 +10,7 @@ use std::fs::File;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use deno_core::{GarbageCollected, JsBuffer, op2, v8};
+use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
 use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pattern};
 
 use self::files::Opened;
@@ -18,12 +18,13 @@ use self::roots::{Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting};
 
 /// What a guest's `fs` object stands for.
 pub(crate) struct FsCapability {
     capability: Rc<Capability>,
-    roots: Arc<Roots>,
+    roots: Open<Arc<Roots>>,
 }
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
@@ -37,24 +38,31 @@ unsafe impl GarbageCollected for FsCapability {
 
 impl FsCapability {
     /// The capability that `parent` was narrowed to; without one, a module's own.
-    fn new(capability: Rc<Capability>, parent: Option<&FsCapability>) -> Self {
+    fn new(
+        capability: Rc<Capability>,
+        parent: Option<&FsCapability>,
+        open: &OpenThings,
+    ) -> Result<Self, OpError> {
         let parent = match parent {
-            Some(parent) => parent.roots.clone(),
+            Some(parent) => parent.roots()?,
             // A module's capability is the program's, narrowed: what any module may write is found without links for all.
             None => Roots::of(capability.gate.rules.plan.ceiling(), None),
         };
         let roots = Roots::of(&capability.authority, Some(parent));
-        FsCapability { capability, roots }
+        Ok(FsCapability::arrived(capability, roots, open))
     }
 
     /// One that comes from another isolate of the program.
-    pub(crate) fn arrived(capability: Rc<Capability>, roots: Arc<Roots>) -> Self {
-        FsCapability { capability, roots }
+    pub(crate) fn arrived(capability: Rc<Capability>, roots: Arc<Roots>, open: &OpenThings) -> Self {
+        FsCapability {
+            capability,
+            roots: open.keep(roots),
+        }
     }
 
     /// What its files are opened beneath.
-    pub(crate) fn roots(&self) -> Arc<Roots> {
-        self.roots.clone()
+    pub(crate) fn roots(&self) -> Result<Arc<Roots>, OpError> {
+        Ok(Arc::clone(&*self.roots.to_the_end()?))
     }
 
     fn path(&self, text: &str) -> Result<FsPath, OpError> {
@@ -74,7 +82,7 @@ impl FsCapability {
         let path = self.path(text)?;
         self.check(action, &path, text)?;
         let place = self
-            .roots
+            .roots()?
             .place(&[action], path.as_str(), need)
             .map_err(|error| OpError::io(&error, doing, text))?;
         Ok((path, place))
@@ -164,8 +172,12 @@ async fn blocking<T: Send + 'static>(
 
 #[op2]
 #[cppgc]
-pub(crate) fn op_sr_fs(#[cppgc] chain: &Chain, #[cppgc] parent: Option<&FsCapability>) -> FsCapability {
-    FsCapability::new(chain.0.clone(), parent)
+pub(crate) fn op_sr_fs(
+    state: &OpState,
+    #[cppgc] chain: &Chain,
+    #[cppgc] parent: Option<&FsCapability>,
+) -> Result<FsCapability, OpError> {
+    FsCapability::new(chain.0.clone(), parent, state.borrow::<OpenThings>())
 }
 
 #[op2]
@@ -291,7 +303,7 @@ pub(crate) fn op_sr_fs_mkdir(
         }
     }
     for folder in missing.iter().rev() {
-        fs.roots
+        fs.roots()?
             .place(&[ActionName::WRITE], folder.as_str(), Need::Entry)
             .and_then(|place| files::make_folder(&place, recursive))
             .map_err(|error| OpError::io(&error, "making folder", &path))?;
@@ -343,7 +355,7 @@ pub(crate) async fn op_sr_fs_rename(
     let authority = &fs.capability.authority;
     let below = Pattern::prefix(target.below());
     let readable = |path: &FsPath| fs.capability.allows(&Operation::fs_read(path));
-    let gains = fs.roots.begin_within(target.as_str())
+    let gains = fs.roots()?.begin_within(target.as_str())
         || (readable(&target) && !readable(&source))
         || (authority.intersects(FamilyName::FS, ActionName::READ, &below)
             && !covers_below(fs, ActionName::READ, &source));
@@ -372,11 +384,9 @@ pub(crate) struct OpenFile {
     shown: String,
     readable: bool,
     writable: bool,
-    file: RefCell<Option<Open>>,
+    /// The file, and that it is counted as open.
+    file: Open<(Arc<Mutex<File>>, HeldByAll)>,
 }
-
-/// The file, and that it is counted as open.
-type Open = (Arc<Mutex<File>>, HeldByAll);
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for OpenFile {
@@ -403,8 +413,7 @@ impl OpenFile {
         }
         self.capability
             .check(&operation(action, &self.path), &self.shown)?;
-        let file = self.file.borrow();
-        let file = file.as_ref().map(|(file, _)| file.clone());
+        let file = self.file.get().map(|open| open.0.clone());
         file.ok_or_else(|| OpError::system("Error", "EBADF", format!("{:?} is closed", self.shown)))
     }
 }
@@ -412,6 +421,7 @@ impl OpenFile {
 #[op2]
 #[cppgc]
 pub(crate) async fn op_sr_fs_open(
+    state: Rc<RefCell<OpState>>,
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
     #[serde] flags: Vec<String>,
@@ -442,7 +452,7 @@ pub(crate) async fn op_sr_fs_open(
         _ => &[ActionName::READ],
     };
     let place = fs
-        .roots
+        .roots()?
         .place(actions, checked.as_str(), Need::Content)
         .map_err(|error| OpError::io(&error, "opening", &path))?;
     let capability = fs.capability.clone();
@@ -460,7 +470,8 @@ pub(crate) async fn op_sr_fs_open(
         path,
     )
     .await?;
-    let file = RefCell::new(Some((Arc::new(Mutex::new(file)), held)));
+    let file = (Arc::new(Mutex::new(file)), held);
+    let file = state.borrow().borrow::<OpenThings>().keep(file);
     Ok(OpenFile {
         capability,
         path: checked,
@@ -504,5 +515,5 @@ pub(crate) async fn op_sr_fs_file_write(
 
 #[op2(fast)]
 pub(crate) fn op_sr_fs_file_close(#[cppgc] file: &OpenFile) {
-    file.file.replace(None);
+    file.file.close();
 }

@@ -16,6 +16,7 @@ use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
+use super::open::OpenThings;
 use crate::modules::Principal;
 use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
 
@@ -129,15 +130,16 @@ pub(crate) fn op_sr_parcel_put(
     #[string] family: String,
     #[cppgc] chain: &Chain,
     #[cppgc] fs: Option<&FsCapability>,
-) {
+) -> Result<(), OpError> {
     let capability = &chain.0;
     parcel.0.borrow_mut().capabilities.push(Crossing {
         family,
         principal: capability.principal.clone(),
         authority: capability.authority.clone(),
         is_revocable: capability.is_revocable,
-        roots: fs.map(FsCapability::roots),
+        roots: fs.map(FsCapability::roots).transpose()?,
     });
+    Ok(())
 }
 
 #[op2]
@@ -205,7 +207,11 @@ pub(crate) fn op_sr_parcel_fs(
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let roots = crossing.roots.clone().ok_or_else(lost)?;
     let Chain(capability) = chain(state.borrow::<Rc<Gate>>(), crossing);
-    Ok(FsCapability::arrived(capability, roots))
+    Ok(FsCapability::arrived(
+        capability,
+        roots,
+        state.borrow::<OpenThings>(),
+    ))
 }
 
 /// Calls a function of another isolate; what it gives or throws is in the parcel.

@@ -12,6 +12,7 @@ use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting, LimitHit};
 
 pub(crate) use self::fetch::NetLimits;
@@ -30,12 +31,11 @@ unsafe impl GarbageCollected for NetCapability {
 
 /// A response body that is being received.
 pub(crate) struct ResponseBody {
-    /// It is counted as open.
-    _held: HeldByAll,
     /// As the guest wrote it.
     url: String,
     capability: Rc<Capability>,
-    body: Rc<tokio::sync::Mutex<Body>>,
+    /// The body, and that it is counted as open.
+    body: Open<(tokio::sync::Mutex<Body>, HeldByAll)>,
 }
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
@@ -107,6 +107,8 @@ pub(crate) async fn op_sr_net_fetch(
             .unwrap_or_else(|_| Err(OpError::system("Error", "ECANCELED", "the request was aborted"))),
         None => answer.await,
     }?;
+    let body = (tokio::sync::Mutex::new(answer.body), held);
+    let body = state.borrow().borrow::<OpenThings>().keep(body);
     Ok(Received {
         head: RefCell::new(Some(Head(
             answer.status,
@@ -116,10 +118,9 @@ pub(crate) async fn op_sr_net_fetch(
             answer.headers,
         ))),
         body: RefCell::new(Some(ResponseBody {
-            _held: held,
             url,
             capability,
-            body: Rc::new(tokio::sync::Mutex::new(answer.body)),
+            body,
         })),
     })
 }
@@ -160,9 +161,9 @@ pub(crate) fn op_sr_net_body(#[cppgc] received: &Received) -> Result<ResponseBod
 pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u8>, OpError> {
     let (capability, url) = (body.capability.clone(), body.url.clone());
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
-    let body = body.body.clone();
+    let body = body.body.to_the_end()?;
     let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
-    let mut body = body.lock().await;
+    let mut body = body.0.lock().await;
     // A capability that expired meanwhile stops working on what it had begun.
     fetch::check_again(&capability, &body)?;
     let bytes = body.next().await?;
