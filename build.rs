@@ -49,6 +49,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed=src/{folder}");
     }
     runtime::prepare();
+    // Before deno_core does for a snapshot, which would have V8 draw the same numbers in every build: the seed of its hash tables
+    // is one of them, and stays as it is in the snapshot.
+    JsRuntime::init_platform(None);
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

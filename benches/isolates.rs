@@ -2,7 +2,7 @@
 //! wait.
 //!
 //! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process. Memory is what the
-//! process has more of (`VmRSS` of proc(5)) for each of 50 isolates; 5 with `--test`.
+//! process has more of (`VmRSS` of proc(5)) for each of 50 isolates, or of as many as the variable `ISOLATES` says; 5 with `--test`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -55,7 +55,7 @@ fn runtime(program: &Program, idle: usize) -> Runtime {
 /// Until as many isolates wait.
 fn wait_for(runtime: &Runtime, idle: usize) {
     while runtime.idle_isolates() < idle {
-        std::thread::sleep(Duration::from_micros(200));
+        std::thread::sleep(Duration::from_micros(20));
     }
 }
 
@@ -74,10 +74,11 @@ fn memory() -> Option<u64> {
 
 /// Prints what each of some isolates takes, ours that wait and bare ones.
 fn print_memory(program: &Program) {
+    let wanted = std::env::var("ISOLATES").map(|count| count.parse().expect("ISOLATES is a number"));
     let count = if std::env::args().any(|argument| argument == "--test") {
         5
     } else {
-        50
+        wanted.unwrap_or(50)
     };
     let report = |what: &str, before: Option<u64>| {
         if let (Some(before), Some(after)) = (before, memory()) {
@@ -126,6 +127,13 @@ fn isolates(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("isolates");
     group.sample_size(20);
     group.bench_function("a bare engine starts and ends", |bencher| bencher.iter(bare));
+    group.bench_function("an isolate starts", |bencher| {
+        bencher.iter(|| {
+            let waiting = runtime(&program, 1);
+            wait_for(&waiting, 1);
+            waiting
+        });
+    });
     let fresh = runtime(&program, 0);
     group.bench_function("a run in a new isolate", |bencher| {
         bencher.iter(|| run(&reactor, &fresh, &program));

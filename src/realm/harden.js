@@ -135,7 +135,7 @@
 
     return {
       /** The same for what came since. */
-      finish() {
+      finish: (() => {
         const from = queue.length;
         const lists = absent;
         absent = [];
@@ -151,7 +151,7 @@
         for (const [path, names] of unrepaired) repair(path, names);
         for (const [value] of open) freeze(value);
         for (let at = from; at < queue.length; at++) freeze(queue[at]);
-      },
+      }),
       /** The same for an intrinsic that the engine makes when it is first needed. */
       settle(path, value) {
         const from = queue.length;

@@ -258,7 +258,7 @@
   // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
   // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
   let wasm;
-  const tameWebAssembly = () => {
+  const tameWebAssembly = (() => {
     const { WebAssembly } = globalThis;
     if (WebAssembly === undefined) return;
     for (const key of ownKeys(WebAssembly)) {
@@ -279,10 +279,11 @@
     // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
     const valueOfGlobal = getOwnPropertyDescriptor(Global?.prototype ?? {}, "value")?.get;
     wasm = { Module, Instance, imports, exports, valueOfGlobal };
-  };
+  });
 
   // ---- what is done in every isolate ------------------------------------------------------------------------------
-  install("__finish", () => {
+  // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
+  install("__finish", (() => {
     delete globalThis.__finish;
     for (const take of secure.late) take();
     // On V8, errors have accessors of their own for `stack`. Without frames: V8 would parse all of this anew to say where in it.
@@ -294,5 +295,5 @@
     tameWebAssembly();
     realm.finish();
     return forRust;
-  });
+  }));
 })(globalThis);

@@ -59,6 +59,8 @@ impl Booted {
             module_loader: Some(program.clone()),
             extensions: extensions::all(),
             startup_snapshot: snapshot::BOOT,
+            // They are in the snapshot.
+            skip_op_registration: snapshot::BOOT.is_some(),
             create_params: Some(memory(heap)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
                 let modules = evaluator.modules.borrow().clone().ok_or_else(no_program)?;

@@ -90,11 +90,13 @@ impl Job {
             Job::Run {
                 shared, args, answer, ..
             } => {
-                let outcome = match booted {
+                let ended = match booted {
                     Ok(booted) => main(shared, args, answer, booted).await,
                     Err(error) => Err(error),
                 };
-                answer.give(outcome);
+                if let Err(error) = ended {
+                    answer.give(Err(error));
+                }
             }
             Job::Serve {
                 shared,
@@ -225,24 +227,19 @@ impl Isolate {
     }
 }
 
-async fn main(
-    shared: &Shared,
-    args: &[String],
-    answer: &Answer,
-    booted: Booted,
-) -> Result<Outcome, RunError> {
+/// Runs the program, and tells how it ended when what it had open is closed. To take the heap apart takes the engine longer than a
+/// small program: nobody waits for that.
+async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
     let gate = Gate::new(shared.rules.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let error = UncaughtError {
             message: format!("CapabilityError: {refusal}"),
             stack: String::new(),
         };
-        return match gate.denial_of(&error.message) {
-            Some(report) => Ok(Outcome {
-                exit: Exit::Denied(Box::new(report), error),
-            }),
-            None => Err(RunError::Grants(refusal)),
-        };
+        let report = gate.denial_of(&error.message).ok_or(RunError::Grants(refusal))?;
+        let exit = Exit::Denied(Box::new(report), error);
+        answer.give(Ok(Outcome { exit }));
+        return Ok(());
     }
     let limits = &shared.limits;
     let mut isolate = Isolate::new(shared, gate, 0, booted)?;
@@ -250,9 +247,9 @@ async fn main(
         .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
-    let answer = answer.clone();
+    let stopped = answer.clone();
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        answer.give(Ok(Outcome { exit: exit(why) }));
+        stopped.give(Ok(Outcome { exit: exit(why) }));
     });
     isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
     shared.run.enter(&brake);
@@ -276,7 +273,9 @@ async fn main(
         (None, Ok(())) => Exit::Completed,
         (None, Err(error)) => uncaught(error, &isolate, shared)?,
     };
-    Ok(Outcome { exit })
+    isolate.open.close();
+    answer.give(Ok(Outcome { exit }));
+    Ok(())
 }
 
 /// How a program ends that was stopped.

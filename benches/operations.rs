@@ -1,0 +1,177 @@
+//! What the guard of an operation costs: a guarded operation, and an op of bare deno_core that does the same unguarded.
+//!
+//! `cargo bench --bench operations`. Each number is the time of one call, awaited where the operation is asynchronous, in a loop of calls
+//! after others like them. Both tell the clock of this process when the loop begins and ends: the start of an engine is not in it.
+
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
+use std::cell::RefCell;
+use std::io::Read;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use criterion::{Criterion, criterion_group, criterion_main};
+use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
+use deno_error::JsErrorBox;
+use secure_runtime::{Exit, OpenOptions, Program, Runtime};
+
+/// Calls before those that are measured.
+const WARM: u64 = 3000;
+
+const MANIFEST: &str = "[package]\nname = \"bench\"\nentry = \"main.js\"\n\n[grants]\nfs.read = [\"./data/**\"]\n\
+    env.read = [\"SECURE_RUNTIME_BENCH\"]\nclock = \"1us\"\n";
+
+/// What is measured: its name, and the call, guarded and bare.
+const CALLS: [(&str, &str, &str); 3] = [
+    ("clock.now", "clock.now()", "op_bare_now()"),
+    (
+        "env.get",
+        "env.get('SECURE_RUNTIME_BENCH')",
+        "op_bare_variable('SECURE_RUNTIME_BENCH')",
+    ),
+    (
+        "fs.readFile, 4 KiB",
+        "await fs.readFile('data/file')",
+        "await op_bare_read('data/file')",
+    ),
+];
+
+/// When the loop began, and when it ended.
+type Marks = Arc<Mutex<Vec<Instant>>>;
+
+fn marked(marks: &Marks) -> Duration {
+    let marks = std::mem::take(&mut *marks.lock().expect("nobody panicked"));
+    let [begun, ended]: [Instant; 2] = marks.try_into().expect("two marks");
+    ended - begun
+}
+
+fn script(call: &str, mark: &str, times: u64) -> String {
+    format!(
+        "for (let n = 0; n < {WARM}; n++) {call}; {mark}; for (let n = 0; n < {times}; n++) {call}; {mark};"
+    )
+}
+
+fn reactor() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop")
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    std::fs::write(folder.path().join("data/file"), "x".repeat(4096)).expect("a file");
+    std::fs::write(folder.path().join("secure.toml"), MANIFEST).expect("a manifest");
+    folder
+}
+
+fn guarded(folder: &Path, call: &str, times: u64) -> Duration {
+    let code = script(call, "console.log()", times);
+    let module =
+        format!("import {{ fs, env, clock }} from \"cap:self\"; export default async () => {{ {code} }};");
+    std::fs::write(folder.join("main.js"), module).expect("a module");
+    let program = reactor()
+        .block_on(Program::open(folder, &OpenOptions::default()))
+        .expect("the program opens");
+    let marks = Marks::default();
+    let seen = marks.clone();
+    let runtime = Runtime::builder()
+        .base(program.base())
+        .shared_store(program.store())
+        .variables(|name| std::env::var(name).ok())
+        .console(move |_| seen.lock().expect("nobody panicked").push(Instant::now()))
+        .build()
+        .expect("the runtime is put together");
+    let outcome = reactor().block_on(runtime.run(program.graph(), &[]));
+    let exit = outcome.expect("the program starts").exit;
+    assert!(matches!(exit, Exit::Completed), "{exit:?}");
+    marked(&marks)
+}
+
+#[op2(fast)]
+fn op_bare_mark(state: &OpState) {
+    state
+        .borrow::<Marks>()
+        .lock()
+        .expect("nobody panicked")
+        .push(Instant::now());
+}
+
+#[op2(fast)]
+fn op_bare_now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_micros() as f64 / 1000.0)
+}
+
+#[op2]
+#[string]
+fn op_bare_variable(#[string] name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[op2]
+#[buffer]
+async fn op_bare_read(state: Rc<RefCell<OpState>>, #[string] path: String) -> Result<Vec<u8>, JsErrorBox> {
+    let dir = state.borrow().borrow::<Arc<Dir>>().clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        dir.open(path)?.read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    });
+    let read = read.await.map_err(JsErrorBox::from_err)?;
+    read.map_err(JsErrorBox::from_err)
+}
+
+deno_core::extension!(
+    bare,
+    ops = [op_bare_mark, op_bare_now, op_bare_variable, op_bare_read],
+);
+
+fn bare(folder: &Path, call: &str, times: u64) -> Duration {
+    let marks = Marks::default();
+    let code = script(call, "op_bare_mark()", times);
+    let code = format!(
+        "const {{ op_bare_mark, op_bare_now, op_bare_variable, op_bare_read }} = Deno.core.ops;
+         (async () => {{ {code} }})();"
+    );
+    reactor().block_on(async {
+        let mut js = JsRuntime::new(RuntimeOptions {
+            extensions: vec![bare::init()],
+            ..RuntimeOptions::default()
+        });
+        {
+            let state = js.op_state();
+            let mut state = state.borrow_mut();
+            state.put(marks.clone());
+            let dir = Dir::open_ambient_dir(folder, ambient_authority()).expect("the folder opens");
+            state.put(Arc::new(dir));
+        }
+        js.execute_script("bare.js", code).expect("the script runs");
+        js.run_event_loop(PollEventLoopOptions::default())
+            .await
+            .expect("the loop ends");
+    });
+    marked(&marks)
+}
+
+fn operations(criterion: &mut Criterion) {
+    let folder = folder();
+    let mut group = criterion.benchmark_group("operations");
+    for (name, call, unguarded) in CALLS {
+        group.bench_function(format!("{name}, unguarded"), |bencher| {
+            bencher.iter_custom(|times| bare(folder.path(), unguarded, times));
+        });
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| guarded(folder.path(), call, times));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, operations);
+criterion_main!(benches);
