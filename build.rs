@@ -48,6 +48,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for folder in ["audit", "extensions", "modules", "realm", "runtime"] {
         println!("cargo::rerun-if-changed=src/{folder}");
     }
+    let variable = |name: &str| std::env::var(name).map_err(|error| format!("{name} of cargo: {error}"));
+    let (host, target) = (variable("HOST")?, variable("TARGET")?);
+    if host != target {
+        return Err(format!(
+            "a snapshot is made by the engine that it is for, and that of {target} does not run on {host}: build without the \
+             feature `snapshot` (--no-default-features --features v8)"
+        )
+        .into());
+    }
     runtime::prepare();
     // Before deno_core does for a snapshot, which would have V8 draw the same numbers in every build: the seed of its hash tables
     // is one of them, and stays as it is in the snapshot.
@@ -63,8 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut js = JsRuntimeForSnapshot::try_new(options())?;
     js.execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)?;
     let made = js.snapshot();
-    let place = std::env::var_os("OUT_DIR").ok_or("cargo gives no OUT_DIR")?;
-    std::fs::write(std::path::Path::new(&place).join("boot.snapshot"), &made)?;
+    std::fs::write(format!("{}/boot.snapshot", variable("OUT_DIR")?), &made)?;
 
     // One that no isolate can be made of fails here, and not for users.
     let mut js = JsRuntime::try_new(RuntimeOptions {
