@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
     Authority, Base, Context, Decision, Denial, Families, FamilyName, Holder, Operation, Reason, Revocations,
@@ -127,10 +126,7 @@ impl Gate {
 
     /// Seconds since the Unix epoch; never less than before.
     pub(super) fn now(&self) -> u64 {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        latest(&self.latest, now)
+        latest(&self.latest, seconds())
     }
 
     /// The refusal that an uncaught error carries: as a `CapabilityError`, or as what the engine makes of an import that was
@@ -158,8 +154,9 @@ impl Capability {
     /// Decides one operation, records the decision, and refuses where it is denied. `shown` is the resource as the
     /// guest wrote it: what an error may repeat.
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
-        self.count(operation, shown)?;
-        match self.decide(operation) {
+        let now = self.gate.now();
+        self.count(operation, shown, now)?;
+        match self.authority.decide(operation, &self.context(now)) {
             Decision::Allowed => self
                 .record(operation, |record| record)
                 .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written")),
@@ -178,7 +175,7 @@ impl Capability {
         if !some {
             return self.check(operation, shown);
         }
-        self.count(operation, shown)?;
+        self.count(operation, shown, self.gate.now())?;
         if let Some(denial) = self.lapse() {
             return Err(self.refuse(operation, shown, denial));
         }
@@ -187,8 +184,8 @@ impl Capability {
     }
 
     /// Counts one operation; what its quota does not cover is refused, whatever is granted.
-    fn count(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
-        let counted = self.account.operation(self.gate.now());
+    fn count(&self, operation: &Operation<'_>, shown: &str, now: u64) -> Result<(), OpError> {
+        let counted = self.account.operation(now);
         counted.map_err(|hit| self.refuse_at_limit(operation, shown, &hit.to_string()))
     }
 
@@ -199,12 +196,12 @@ impl Capability {
 
     /// The decision alone, for questions that are not yet operations; nothing is recorded.
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
-        self.authority.decide(operation, &self.context())
+        self.authority.decide(operation, &self.context(self.gate.now()))
     }
 
-    fn context(&self) -> Context<'_> {
+    fn context(&self, now: u64) -> Context<'_> {
         Context {
-            now: self.gate.now(),
+            now,
             holders: &self.holders,
             revocations: self.gate.rules.presentation.revocations.as_ref(),
         }
@@ -212,7 +209,7 @@ impl Capability {
 
     /// What refuses every operation now, whatever is granted.
     pub(super) fn lapse(&self) -> Option<Denial> {
-        self.authority.lapse(&self.context())
+        self.authority.lapse(&self.context(self.gate.now()))
     }
 
     pub(crate) fn allows(&self, operation: &Operation<'_>) -> bool {
@@ -300,6 +297,21 @@ impl Capability {
         };
         self.gate.rules.audit.write(&complete(record))
     }
+}
+
+/// Seconds since the Unix epoch, as the kernel knew them at its last tick, a few milliseconds ago: to look at the time itself takes
+/// longer than to decide an operation.
+#[cfg(target_os = "linux")]
+fn seconds() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    u64::try_from(time.tv_sec).unwrap_or(0)
+}
+
+/// Seconds since the Unix epoch.
+#[cfg(not(target_os = "linux"))]
+fn seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// The time, or the latest that was seen.
