@@ -50,6 +50,26 @@ fn nothing_is_left_behind() {
     println!("{said}");
 }
 
+/// RUN-58: a run is answered when what its guests left open is closed, without waiting for the heap that held it.
+#[test]
+fn what_guests_left_open_is_closed_before_the_answer() {
+    let grants = ["fs.read=./data/**"];
+    let main = "import { fs } from 'cap:self';
+        const open = []; for (let n = 0; n < 5; n++) open.push(await fs.open('data/a.txt'));
+        console.log(open.length);";
+    let scene = Scene::new()
+        .file("secure.toml", crate::support::manifest(&grants, ""))
+        .file("data/a.txt", "some text")
+        .file("main.js", main);
+    for _ in 0..20 {
+        let ran = scene.run(&[]).completed();
+        assert_eq!(ran.out, "5\n");
+        let ours = |path: &std::path::PathBuf| path.starts_with(scene.base().canonicalize().unwrap());
+        let left: Vec<_> = names().into_iter().filter(ours).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
 /// What one process has.
 #[derive(Debug, Clone, Copy)]
 struct Held {
