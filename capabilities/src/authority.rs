@@ -111,6 +111,9 @@ struct Chain {
     clean: AtomicU64,
 }
 
+/// Bytes that an allocator adds to those that a chain asks for, in a few pieces.
+const ALLOCATIONS: usize = 128;
+
 /// What makes one block of a chain known, to this chain and to all that were narrowed from it.
 struct Mark {
     /// None for a block that was never signed.
@@ -251,6 +254,26 @@ impl Authority {
         let blocks = self.0.blocks.iter().chain([block]).cloned().collect();
         let marks = self.0.marks.iter().cloned().chain([Mark::new(id)]).collect();
         Ok(Authority::of(blocks, marks, rights))
+    }
+
+    /// About how many bytes this authority takes beyond what it was narrowed from, and at the least as many: for who counts what
+    /// others have it make.
+    pub fn memory(&self) -> usize {
+        let Chain { blocks, marks, .. } = &*self.0;
+        let own =
+            size_of::<Chain>() + blocks.len() * size_of::<Block>() + marks.len() * size_of::<Arc<Mark>>();
+        let bound: usize = self.0.compiled.holders.len() * size_of::<Holder>() + size_of::<Mark>();
+        let modules: usize = self
+            .0
+            .compiled
+            .attested
+            .iter()
+            .map(|(_, modules)| modules.len())
+            .sum();
+        // Without rights of its own, the last block shares what was there.
+        let rights = blocks.last().and_then(|block| block.rights.as_ref());
+        let rights = rights.map_or(0, |own| own.memory() + self.0.compiled.rights.memory());
+        own + bound + modules * size_of::<[u8; 32]>() + rights + ALLOCATIONS
     }
 
     fn of(blocks: Vec<Block>, marks: Vec<Arc<Mark>>, rights: Rights) -> Authority {

@@ -140,6 +140,14 @@ pub(crate) fn bits(address: IpAddr) -> String {
 }
 
 impl Hosts {
+    /// The bytes of its text.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Hosts::One(text) | Hosts::Below(text) => text.len(),
+            Hosts::Network(_) => 0,
+        }
+    }
+
     /// The name of the kind, as tokens have it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -61,7 +61,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Reading an environment variable.
-    pub fn env_read(name: &'a VariableName) -> Self {
+    pub fn env_read(name: VariableName<'a>) -> Self {
         Operation::borrowed(FamilyName::ENV, ActionName::READ, name.as_str())
     }
 

@@ -24,6 +24,15 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// The bytes of its texts.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Pattern::Exact(text) => text.len(),
+            Pattern::Affix { prefix, suffix } => prefix.len() + suffix.len(),
+            Pattern::Endpoint(endpoint) => endpoint.hosts().text_len(),
+        }
+    }
+
     /// The pattern of one string.
     pub fn exact(text: impl Into<String>) -> Pattern {
         Pattern::Exact(text.into())

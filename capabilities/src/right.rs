@@ -169,7 +169,18 @@ impl Rights {
                 index: OnceLock::new(),
             });
         }
+        // Sets live long, and there can be many.
+        rights.shrink_to_fit();
+        actions.shrink_to_fit();
         Ok(Rights(Arc::new(Sorted { rights, actions })))
+    }
+
+    /// About how many bytes the set takes with its indexes, which are made when they are first needed.
+    pub(crate) fn memory(&self) -> usize {
+        // In the list, and in an index: there a table's entry of the longest kind, with what a table has in reserve.
+        const EACH: usize = 2 * size_of::<Right>() + 320;
+        let texts: usize = self.iter().map(|right| 3 * right.pattern.text_len()).sum();
+        size_of::<Sorted>() + self.0.actions.len() * size_of::<OfAction>() + self.len() * EACH + texts
     }
 
     /// Whether nothing is allowed.

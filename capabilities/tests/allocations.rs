@@ -67,6 +67,76 @@ fn memory() {
     allowed_decisions_take_none();
     hostile_tokens_are_refused_without_growth();
     tokens_leave_nothing_behind();
+    what_is_narrowed_takes_what_it_says();
+}
+
+/// What [`Authority::memory`] says is no less than what is taken, and no more than five times that.
+fn what_is_narrowed_takes_what_it_says() {
+    let wide = [
+        "fs.read=/**",
+        "net.connect=tcp://*.example:1-65535",
+        "net.connect=tcp://10.0.0.0/8:443",
+    ];
+    let token = Token::mint(&KeyPair::from_secret(&SECRET).unwrap(), &Block::of(rights(&wide))).unwrap();
+    let make_indexes = |authority: &Authority| {
+        for asked in ["fs read /a", "net connect tcp://a.example:443"] {
+            let _ = authority.decide(&operation(asked), &Context::at(1)).is_allowed();
+        }
+    };
+    make_indexes(token.authority());
+    let many =
+        |count: usize, grant: &dyn Fn(usize) -> String| -> Vec<String> { (0..count).map(grant).collect() };
+    let shapes: [(&str, Vec<String>); 8] = [
+        ("nothing", Vec::new()),
+        ("one file", many(1, &|_| "fs.read=/a".to_owned())),
+        ("files", many(1_000, &|n| format!("fs.read=/data/{n}/a.csv"))),
+        ("folders", many(1_000, &|n| format!("fs.read=/data/{n}/**"))),
+        (
+            "one host",
+            many(1, &|_| "net.connect=tcp://a.example:443".to_owned()),
+        ),
+        (
+            "hosts",
+            many(1_000, &|n| format!("net.connect=tcp://h{n}.example:443-444")),
+        ),
+        (
+            "domains",
+            many(200, &|n| {
+                format!("net.connect=tcp://*.{}.x.example:443", "h".repeat(n % 60 + 1))
+            }),
+        ),
+        (
+            "networks",
+            many(200, &|n| format!("net.connect=tcp://10.0.{n}.0/24:443")),
+        ),
+    ];
+    for (name, grants) in shapes {
+        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+        let rights = (name != "nothing").then(|| rights(&grants));
+        // The caller's copy of the rights is one that the authority shares.
+        let shared = rights.as_ref().map_or(0, |rights| {
+            let (before, copy) = (
+                HELD.load(Ordering::SeqCst),
+                Rights::new(rights.iter().cloned()).unwrap(),
+            );
+            let taken = HELD.load(Ordering::SeqCst) - before;
+            drop(copy);
+            taken
+        });
+        let before = HELD.load(Ordering::SeqCst);
+        let block = Block {
+            rights,
+            ..Block::default()
+        };
+        let authority = token.authority().narrow(&block).unwrap();
+        make_indexes(&authority);
+        let taken = HELD.load(Ordering::SeqCst) - before + shared;
+        let said = authority.memory();
+        assert!(
+            taken <= said && said <= 5 * taken,
+            "{name}: {said} said, {taken} taken"
+        );
+    }
 }
 
 /// With expiry, holders, a demand, a revocation list, and every kind of pattern.

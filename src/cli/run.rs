@@ -13,6 +13,7 @@ use super::stores::StoreTokens;
 use super::text::{self, Working};
 use super::{project, signals};
 use crate::extensions::SEAL;
+use crate::runtime::Started;
 use crate::{
     AuditLog, AuditOptions, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime,
     UncaughtError, Unit, Wall,
@@ -103,6 +104,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
 }
 
 async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
+    // Read now: behind the wall it may be out of reach, and what explains a denial must not depend on that.
+    let manifest = match Manifest::folder_of(&arguments.program) {
+        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
+        _ => None,
+    };
+    let limits = manifest
+        .as_ref()
+        .map(|manifest| manifest.limits.clone())
+        .unwrap_or_default();
+    // While it starts, everything else is verified; no module reaches it before.
+    let isolate = Started::begin(limits.heap);
     let presented = arguments.presented.read().await?;
     let program = {
         let working = Working::on("verifying");
@@ -112,11 +124,6 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     for warning in program.warnings() {
         text::warn(warning);
     }
-    // Read now: behind the wall it may be out of reach, and what explains a denial must not depend on that.
-    let manifest = match Manifest::folder_of(&arguments.program) {
-        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
-        _ => None,
-    };
     if !program.was_locked() && manifest.is_some() {
         text::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
     }
@@ -126,6 +133,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         .base(program.base())
         .shared_store(program.store())
         .limits(program.limits().clone())
+        .started(isolate)
         .variables(|name| std::env::var(name).ok())
         .console(|line| {
             // A reader that is gone does not stop a program.

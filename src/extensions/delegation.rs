@@ -29,6 +29,7 @@ unsafe impl GarbageCollected for Chain {
 #[op2]
 #[cppgc]
 pub(crate) fn op_sr_attenuate(
+    isolate: &mut v8::Isolate,
     #[cppgc] chain: &Chain,
     #[string] family: &str,
     #[serde] grants: Vec<(String, Vec<String>)>,
@@ -36,6 +37,7 @@ pub(crate) fn op_sr_attenuate(
 ) -> Result<Chain, OpError> {
     let capability = &chain.0;
     let gate = &capability.gate;
+    gate.room.look(isolate)?;
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
@@ -76,7 +78,8 @@ pub(crate) fn op_sr_attenuate(
 /// The same capability with one more block that says nothing, for [`op_sr_revoke`] to revoke.
 #[op2]
 #[cppgc]
-pub(crate) fn op_sr_revocable(#[cppgc] chain: &Chain) -> Result<Chain, OpError> {
+pub(crate) fn op_sr_revocable(isolate: &mut v8::Isolate, #[cppgc] chain: &Chain) -> Result<Chain, OpError> {
+    chain.0.gate.room.look(isolate)?;
     let revocable = chain.0.narrow(&Block::default(), true);
     revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))
 }
@@ -110,14 +113,12 @@ pub(crate) fn op_sr_seal(
 
 impl Capability {
     fn narrow(&self, block: &Block, is_revocable: bool) -> Result<Chain, BlockError> {
-        Ok(Chain(Rc::new(Capability {
-            principal: self.principal.clone(),
-            authority: self.authority.narrow(block)?,
+        let authority = self.authority.narrow(block)?;
+        Ok(Chain(Rc::new(self.gate.capability_of(
+            &self.principal,
+            authority,
             is_revocable,
-            holders: self.holders.clone(),
-            account: self.account.clone(),
-            gate: self.gate.clone(),
-        })))
+        ))))
     }
 
     /// Decides whether the operation's family of this capability may leave the program, records it, and gives the token.

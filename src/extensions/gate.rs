@@ -11,9 +11,13 @@ use secure_runtime_capabilities::{
 };
 
 use super::error::{OpError, Refused};
+use super::room::{Room, Taken};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
 use crate::modules::{LinkPlan, Principal};
 use crate::runtime::{Account, DenialReport, LimitHit, Meters};
+
+/// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
+const BESIDES: usize = 1024;
 
 /// How many refusals are kept for the report of an uncaught one.
 const KEPT_DENIALS: usize = 64;
@@ -56,6 +60,8 @@ pub(crate) struct Gate {
     pub(crate) rules: Rules,
     /// The latest second that was seen: a clock that is set back does not revive what expired.
     latest: Cell<u64>,
+    /// For the isolate's capabilities.
+    pub(super) room: Rc<Room>,
 }
 
 /// What a guest's capability object stands for: one family's operations under one authority.
@@ -69,13 +75,16 @@ pub(crate) struct Capability {
     /// What its doings are counted against.
     pub(crate) account: Account,
     pub(crate) gate: Rc<Gate>,
+    _room: Taken,
 }
 
 impl Gate {
-    pub(crate) fn new(rules: Rules) -> Rc<Self> {
+    /// The gate of an isolate with such a heap.
+    pub(crate) fn new(rules: Rules, heap: u64) -> Rc<Self> {
         Rc::new(Gate {
             rules,
             latest: Cell::new(0),
+            room: Room::new(heap),
         })
     }
 
@@ -94,6 +103,9 @@ impl Gate {
         authority: Authority,
         is_revocable: bool,
     ) -> Capability {
+        let room = self
+            .room
+            .take(size_of::<Capability>() + BESIDES + authority.memory());
         Capability {
             principal: principal.clone(),
             authority,
@@ -101,6 +113,7 @@ impl Gate {
             holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
             account: self.account(&principal.package),
             gate: self.clone(),
+            _room: room,
         }
     }
 

@@ -11,6 +11,7 @@ mod kv;
 mod net;
 mod open;
 mod random;
+mod room;
 mod table;
 
 use deno_core::Extension;

@@ -10,8 +10,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::RunError;
-use crate::extensions;
+use super::{RunError, scripts};
 use crate::modules::{CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
 
@@ -57,7 +56,7 @@ impl Booted {
         let evaluator = program.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(program.clone()),
-            extensions: extensions::all(),
+            extensions: scripts::extensions(),
             startup_snapshot: snapshot::BOOT,
             // They are in the snapshot.
             skip_op_registration: snapshot::BOOT.is_some(),
@@ -70,7 +69,8 @@ impl Booted {
         })
         .map_err(engine)?;
         js.v8_isolate().add_message_listener(unprinted);
-        let factory = lock(&mut js)?;
+        scripts::run(&mut js)?;
+        let factory = finish(&mut js)?;
         Ok(Booted { js, factory, program })
     }
 
@@ -131,13 +131,10 @@ fn memory(heap: u64) -> v8::CreateParams {
     params
 }
 
-/// Locks the realm, or what was left open of one that was restored; what it gives.
-fn lock(js: &mut JsRuntime) -> Result<Factory, RunError> {
-    let mut run = |name, script| js.execute_script(name, script).map_err(engine);
-    if snapshot::BOOT.is_none() {
-        run("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)?;
-    }
-    let value = run("ext:secure_runtime/finish.js", realm::FINISH)?;
+/// Finishes locking the realm; what it gives.
+fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
+    let value = js.execute_script("ext:secure_runtime/finish.js", realm::FINISH);
+    let value = value.map_err(engine)?;
     deno_core::scope!(scope, js);
     // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
     #[cfg(feature = "v8")]

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secure_runtime_capabilities::{
     Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, Token, TokenError,
 };
 use secure_runtime_loaders::store::Store;
 
-use super::pool::Pool;
+use super::pool::{Pool, Started};
 use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
 use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
@@ -26,6 +26,7 @@ pub struct Builder {
     variables: Variables,
     kv: Arc<dyn KvStore>,
     idle_isolates: usize,
+    started: Option<Started>,
     presentation: Presentation,
 }
 
@@ -99,6 +100,7 @@ impl Builder {
             variables: Arc::new(|_| None),
             kv: Arc::new(MemoryKvStore::default()),
             idle_isolates: 0,
+            started: None,
             presentation: Presentation::default(),
         }
     }
@@ -191,6 +193,12 @@ impl Builder {
         self
     }
 
+    /// Runs the first program in this isolate, if its heap is what the limits say.
+    pub(crate) fn started(mut self, started: Started) -> Self {
+        self.started = Some(started);
+        self
+    }
+
     /// The runtime.
     ///
     /// # Errors
@@ -261,6 +269,7 @@ impl Builder {
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),
                 pool,
+                started: Mutex::new(self.started),
             }),
         })
     }

@@ -230,7 +230,7 @@ impl Isolate {
 /// Runs the program, and tells how it ended when what it had open is closed. To take the heap apart takes the engine longer than a
 /// small program: nobody waits for that.
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
-    let gate = Gate::new(shared.rules.clone());
+    let gate = Gate::new(shared.rules.clone(), shared.limits.heap);
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let error = UncaughtError {
             message: format!("CapabilityError: {refusal}"),
@@ -296,7 +296,7 @@ async fn package_isolate(
     let name = &remote.package;
     let own = shared.limits.packages.get(name).cloned().unwrap_or_default();
     let heap = own.heap.unwrap_or(shared.limits.heap);
-    let mut isolate = Isolate::new(shared, Gate::new(shared.rules.clone()), package, booted)?;
+    let mut isolate = Isolate::new(shared, Gate::new(shared.rules.clone(), heap), package, booted)?;
     let unit = Unit::Package(name.clone());
     let stopped = remote.clone();
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {

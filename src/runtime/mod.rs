@@ -11,12 +11,15 @@ mod limits;
 mod meter;
 mod outcome;
 mod pool;
+#[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
+mod quickjs;
 mod release;
 mod remote;
+mod scripts;
 mod thread;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_runtime_capabilities::{Base, Families, Token};
 use secure_runtime_loaders::store::Store;
@@ -29,6 +32,7 @@ pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtE
 pub(crate) use self::brake::Brake;
 pub(crate) use self::isolate::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
+pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
 pub(crate) use self::thread::prepare;
 
@@ -73,6 +77,8 @@ struct Inner {
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
+    /// For the first run.
+    started: Mutex<Option<Started>>,
 }
 
 /// Stops the runs of one runtime, from any thread.
@@ -209,7 +215,12 @@ impl Runtime {
             _under_way: under_way,
             answer: Answer::to(asker),
         };
-        pool::perform(pool, heap, job).map_err(no_thread)?;
+        let started = inner
+            .started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        pool::perform(started, pool, heap, job).map_err(no_thread)?;
         outcome
             .await
             .map_err(|_| RunError::Engine("the isolate's thread ended without an answer".to_owned()))?

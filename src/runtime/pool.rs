@@ -46,22 +46,10 @@ impl Pool {
 
     /// Starts one more, which waits for a job as long as the pool is there.
     fn add(self: &Arc<Self>) -> std::io::Result<()> {
-        let (heap, pool) = (self.heap, Arc::downgrade(self));
-        thread::spawn(Box::new(move || {
-            let (sender, jobs) = oneshot::channel();
-            let wait = async || {
-                // It is this one's own thread: nobody waits while it boots.
-                let booted = Booted::new(heap);
-                let is_kept = pool.upgrade().is_some_and(|pool| pool.keep(sender));
-                let job: Option<Job> = if is_kept { jobs.await.ok() } else { None };
-                match job {
-                    Some(job) => job.perform(booted).await,
-                    // Nobody took it.
-                    None => drop(booted.map(|booted| Released::from(booted.js))),
-                }
-            };
-            on_this_thread(wait());
-        }))
+        let (pool, (sender, jobs)) = (Arc::downgrade(self), oneshot::channel());
+        // It is this one's own thread: nobody waits while it boots.
+        let is_kept = move || pool.upgrade().is_some_and(|pool| pool.keep(sender));
+        thread::spawn(waiting(self.heap, jobs, is_kept))
     }
 
     fn keep(&self, sender: oneshot::Sender<Job>) -> bool {
@@ -92,16 +80,57 @@ impl Pool {
     }
 }
 
-/// Performs the job on an isolate with such a heap, of the pool where it has one.
-pub(super) fn perform(pool: Option<&Arc<Pool>>, heap: u64, job: Job) -> std::io::Result<()> {
-    let pool = pool.filter(|pool| pool.heap == heap);
-    let job = match pool {
-        Some(pool) => match pool.give(job) {
-            Some(job) => job,
-            None => return Ok(()),
-        },
-        None => job,
+/// An isolate that begins to start before it is known what for.
+pub(crate) struct Started {
+    heap: u64,
+    isolate: oneshot::Sender<Job>,
+}
+
+impl Started {
+    /// Begins to start an isolate with such a heap, and does not wait for it.
+    pub(crate) fn begin(heap: u64) -> Started {
+        let (isolate, jobs) = oneshot::channel();
+        // Without a thread, the job comes back, and whoever has it hears why there is none.
+        let _ = thread::order(waiting(heap, jobs, || true));
+        Started { heap, isolate }
+    }
+}
+
+/// Starts an isolate, and performs the job that it gets, if it is kept until then.
+fn waiting(
+    heap: u64,
+    jobs: oneshot::Receiver<Job>,
+    is_kept: impl FnOnce() -> bool + Send + 'static,
+) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        on_this_thread(async move {
+            let booted = Booted::new(heap);
+            let job: Option<Job> = if is_kept() { jobs.await.ok() } else { None };
+            match job {
+                Some(job) => job.perform(booted).await,
+                // Nobody took it.
+                None => drop(booted.map(|booted| Released::from(booted.js))),
+            }
+        });
+    })
+}
+
+/// Performs the job on an isolate with such a heap: on one that has begun to start, on one of the pool, or on a new one.
+pub(super) fn perform(
+    started: Option<Started>,
+    pool: Option<&Arc<Pool>>,
+    heap: u64,
+    job: Job,
+) -> std::io::Result<()> {
+    let job = match started.filter(|started| started.heap == heap) {
+        Some(started) => started.isolate.send(job).err(),
+        None => Some(job),
     };
+    let job = match (job, pool.filter(|pool| pool.heap == heap)) {
+        (Some(job), Some(pool)) => pool.give(job),
+        (job, _) => job,
+    };
+    let Some(job) = job else { return Ok(()) };
     thread::spawn(Box::new(move || {
         on_this_thread(async { job.perform(Booted::new(heap)).await });
     }))

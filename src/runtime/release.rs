@@ -41,34 +41,23 @@ impl DerefMut for Released {
 #[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
 impl Drop for Released {
     fn drop(&mut self) {
-        quickjs::keep_all(&mut self.0);
+        keeper::keep_all(&mut self.0);
     }
 }
 
 #[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
-mod quickjs {
+mod keeper {
     use std::ffi::{c_char, c_int, c_void};
     use std::ptr;
 
-    use deno_core::{JsRuntime, v8};
+    use deno_core::JsRuntime;
 
-    /// A context of QuickJS.
-    type Context = *mut c_void;
+    use crate::runtime::quickjs::{self, Context, OBJECT, Value};
+
     /// A runtime of QuickJS.
     type Engine = *mut c_void;
     /// What the garbage collector has done with each object that another one refers to.
     type Visit = unsafe extern "C" fn(Engine, *mut c_void);
-
-    /// A value of QuickJS.
-    #[repr(C)]
-    #[derive(Clone, Copy)]
-    struct Value {
-        object: *mut c_void,
-        tag: i64,
-    }
-
-    /// The tag of an object.
-    const OBJECT: i64 = -1;
 
     /// `JSClassDef` of quickjs.h.
     #[repr(C)]
@@ -133,10 +122,7 @@ mod quickjs {
     pub(super) fn keep_all(js: &mut JsRuntime) {
         let context = {
             deno_core::scope!(scope, js);
-            let context = scope.get_current_context();
-            let handle: *const v8::Context = &*context;
-            // SAFETY: a handle of the bindings is a place of a value; a context's holds its address, where an object's has the object's.
-            unsafe { (*handle.cast::<Value>()).object }
+            quickjs::context(scope)
         };
         let class = Class {
             name: c"Keeper".as_ptr(),

@@ -239,7 +239,7 @@ impl Remotes {
                 remote,
                 requests: RefCell::new(Some(requests)),
             };
-            pool::perform(pool, heap, job)?;
+            pool::perform(None, pool, heap, job)?;
         }
         Ok(())
     }

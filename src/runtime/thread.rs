@@ -5,7 +5,7 @@
 //! one host thread starts the engine and makes all isolate threads.
 
 use std::io;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 
@@ -70,6 +70,12 @@ static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
 /// Runs the job on a new thread that may hold an isolate.
 pub(super) fn spawn(job: Job) -> io::Result<()> {
+    order(job)?.recv().map_err(|_| gone())?
+}
+
+/// As [`spawn`], without waiting for the thread, or for the engine where this is its first one: what is received is whether it
+/// started. A job that never runs is dropped.
+pub(super) fn order(job: Job) -> io::Result<Receiver<io::Result<()>>> {
     let host = HOST.get_or_init(|| {
         prepare();
         let (sender, jobs) = mpsc::channel::<Order>();
@@ -83,17 +89,20 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
                 let _ = started.send(spawned.map(drop));
             }
         };
-        // Should this fail, the channel is closed, and `spawn` says so each time.
+        // Should this fail, the channel is closed, and we say so each time.
         let _ = thread::Builder::new()
             .name("secure-runtime-host".to_owned())
             .spawn(serve);
         Mutex::new(sender)
     });
-    let gone = || io::Error::other("the engine's host thread is gone");
     let (started, answer) = mpsc::channel();
     host.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .send((job, started))
         .map_err(|_| gone())?;
-    answer.recv().map_err(|_| gone())?
+    Ok(answer)
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the engine's host thread is gone")
 }

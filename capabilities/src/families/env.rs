@@ -8,24 +8,24 @@ use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 pub struct Env;
 
 /// The name of an environment variable: not empty, without `=` and NUL.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct VariableName(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VariableName<'a>(&'a str);
 
-impl VariableName {
+impl<'a> VariableName<'a> {
     /// The name that this text is.
     ///
     /// # Errors
     /// [`Problem::Variable`].
-    pub fn parse(text: &str) -> Result<VariableName, Problem> {
+    pub fn parse(text: &'a str) -> Result<Self, Problem> {
         if text.is_empty() || text.contains(['=', '\0']) {
             return Err(Problem::Variable);
         }
-        Ok(VariableName(text.to_owned()))
+        Ok(VariableName(text))
     }
 
     /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn as_str(&self) -> &'a str {
+        self.0
     }
 }
 
@@ -48,7 +48,7 @@ impl Family for Env {
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
-        Ok(VariableName::parse(text)?.0)
+        Ok(VariableName::parse(text)?.0.to_owned())
     }
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {

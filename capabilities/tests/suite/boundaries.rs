@@ -116,7 +116,7 @@ fn operations_on_values_are_those_on_their_texts() {
             Operation::net_connect(&origin),
             "net connect https://a.com".to_owned(),
         ),
-        (Operation::env_read(&name), "env read HOME".to_owned()),
+        (Operation::env_read(name), "env read HOME".to_owned()),
         (Operation::kv_read(&key), "kv read user/1".to_owned()),
         (Operation::kv_write(&key), "kv write user/1".to_owned()),
         (

@@ -10,7 +10,10 @@ use super::error::OpError;
 use super::gate::Capability;
 
 /// What a guest's `env` object stands for.
-pub(crate) struct EnvCapability(Rc<Capability>);
+pub(crate) struct EnvCapability {
+    capability: Rc<Capability>,
+    variables: Variables,
+}
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for EnvCapability {
@@ -26,19 +29,21 @@ pub(crate) type Variables = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send
 
 #[op2]
 #[cppgc]
-pub(crate) fn op_sr_env(#[cppgc] chain: &Chain) -> EnvCapability {
-    EnvCapability(chain.0.clone())
+pub(crate) fn op_sr_env(state: &OpState, #[cppgc] chain: &Chain) -> EnvCapability {
+    EnvCapability {
+        capability: chain.0.clone(),
+        variables: state.borrow::<Variables>().clone(),
+    }
 }
 
 #[op2]
 #[string]
 pub(crate) fn op_sr_env_get(
-    state: &mut OpState,
     #[cppgc] env: &EnvCapability,
-    #[string] name: String,
+    #[string] name: &str,
 ) -> Result<Option<String>, OpError> {
-    let checked = VariableName::parse(&name)
+    let checked = VariableName::parse(name)
         .map_err(|error| OpError::type_error(format!("variable {name:?}: {error}")))?;
-    env.0.check(&Operation::env_read(&checked), &name)?;
-    Ok(state.borrow::<Variables>()(checked.as_str()))
+    env.capability.check(&Operation::env_read(checked), name)?;
+    Ok((env.variables)(checked.as_str()))
 }

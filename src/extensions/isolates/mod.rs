@@ -177,13 +177,16 @@ pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -
 #[op2]
 #[cppgc]
 pub(crate) fn op_sr_parcel_chain(
+    isolate: &mut v8::Isolate,
     state: &OpState,
     #[cppgc] parcel: &Parcel,
     #[smi] index: u32,
 ) -> Result<Chain, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
-    Ok(chain(state.borrow::<Rc<Gate>>(), crossing))
+    let gate = state.borrow::<Rc<Gate>>();
+    gate.room.look(isolate)?;
+    Ok(chain(gate, crossing))
 }
 
 fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
@@ -240,7 +243,9 @@ pub(crate) async fn op_sr_isolate_call(
 
 impl Contents {
     fn size(&self) -> usize {
-        self.text.len() + self.bytes.len() + self.capabilities.len() * size_of::<Crossing>()
+        let capabilities = self.capabilities.iter();
+        let capabilities = capabilities.map(|crossing| size_of::<Crossing>() + crossing.authority.memory());
+        self.text.len() + self.bytes.len() + capabilities.sum::<usize>()
     }
 }
 

@@ -1,0 +1,91 @@
+//! The scripts that make an engine one of ours, up to the locked realm: where there is a snapshot, it has them behind it.
+//!
+//! QuickJS has no snapshots. There, the first isolate of a process compiles the scripts, and the others run what it compiled: reading
+//! and compiling takes longer than all that the scripts do. (Its bindings would compile each script twice, in every isolate.)
+
+use deno_core::{Extension, JsRuntime};
+
+use super::RunError;
+use super::boot::engine;
+use crate::{extensions, realm, snapshot};
+
+/// The name of the last script, for stack traces.
+const LOCKDOWN: &str = "ext:secure_runtime/lockdown.js";
+
+#[cfg(not(all(feature = "quickjs", target_pointer_width = "64")))]
+mod kept {
+    use super::*;
+
+    /// What the engine starts with; it runs their scripts itself.
+    pub(in crate::runtime) fn extensions() -> Vec<Extension> {
+        extensions::all()
+    }
+
+    /// Runs what the engine has not run.
+    pub(in crate::runtime) fn run(js: &mut JsRuntime) -> Result<(), RunError> {
+        match snapshot::BOOT {
+            Some(_) => Ok(()),
+            None => js
+                .execute_script(LOCKDOWN, realm::LOCKDOWN)
+                .map(drop)
+                .map_err(engine),
+        }
+    }
+}
+
+#[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
+mod kept {
+    use std::ffi::CString;
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::runtime::quickjs;
+
+    const _: () = assert!(snapshot::BOOT.is_none());
+
+    /// In order. They are in this process's memory only, and of our own sources.
+    static COMPILED: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+
+    /// What the engine starts with; their scripts are not its business.
+    pub(in crate::runtime) fn extensions() -> Vec<Extension> {
+        let mut extensions = extensions::all();
+        for extension in &mut extensions {
+            extension.js_files = Vec::new().into();
+        }
+        extensions
+    }
+
+    /// Runs all scripts.
+    pub(in crate::runtime) fn run(js: &mut JsRuntime) -> Result<(), RunError> {
+        let compiled = match COMPILED.get() {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = compile(js)?;
+                COMPILED.get_or_init(|| compiled)
+            }
+        };
+        for script in compiled {
+            quickjs::run(js, script).map_err(engine)?;
+        }
+        Ok(())
+    }
+
+    fn compile(js: &mut JsRuntime) -> Result<Vec<Vec<u8>>, RunError> {
+        let extensions = extensions::all();
+        let files = extensions.iter().flat_map(|extension| extension.js_files.iter());
+        let mut scripts = Vec::new();
+        for file in files {
+            let source = file.load().map_err(engine)?;
+            scripts.push((file.specifier, source.as_str().to_owned()));
+        }
+        scripts.push((LOCKDOWN, realm::LOCKDOWN.to_owned()));
+        let compile = |(name, source)| {
+            let name = CString::new::<&str>(name).map_err(engine)?;
+            let source = CString::new::<String>(source).map_err(engine)?;
+            quickjs::compile(js, &name, &source).map_err(engine)
+        };
+        scripts.into_iter().map(compile).collect()
+    }
+}
+
+pub(super) use kept::{extensions, run};
