@@ -96,6 +96,10 @@ fn version() -> &'static str {
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(bug));
     crate::runtime::prepare();
+    // While the arguments are read.
+    if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
+        crate::runtime::start_engine();
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -72,22 +72,26 @@
     };
     // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
     // engine brought, or a script of ours, and nobody reviewed it.
+    const show = (value, key) => {
+      const { value: held, get, set } = getOwnPropertyDescriptor(value, key);
+      visit(held);
+      if (get !== undefined) visit(get);
+      if (set !== undefined) visit(set);
+    };
+    const review = (value, names, key, isFinished) => {
+      const isFunction = typeof value === "function";
+      if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) return;
+      if (has(names, key)) {
+        show(value, key);
+      } else if (isFinished && !deleteProperty(value, key)) {
+        const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
+        throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
+      }
+    };
     const prune = (value, isFinished) => {
       const names = permitted.get(value) ?? "";
-      const isFunction = typeof value === "function";
       visit(getPrototypeOf(value));
-      for (const key of ownKeys(value)) {
-        if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) continue;
-        if (has(names, key)) {
-          const descriptor = getOwnPropertyDescriptor(value, key);
-          visit(descriptor.value);
-          visit(descriptor.get);
-          visit(descriptor.set);
-        } else if (isFinished && !deleteProperty(value, key)) {
-          const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
-          throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
-        }
-      }
+      for (const key of ownKeys(value)) review(value, names, key, isFinished);
     };
     const walk = (from) => {
       for (let at = from; at < queue.length; at++) prune(queue[at], !late.has(queue[at]));
@@ -123,14 +127,34 @@
     };
 
     visit(globalThis);
-    for (const name of ownKeys(named)) visit(named[name]);
+    const known = new Set(ownKeys(named));
+    for (const name of known) visit(named[name]);
     walk(0);
     read(permits.repaired, (path, names) => {
       if (isObject(find(path))) repair(path, names);
       else unrepaired.push([path, names]);
     });
     for (const value of queue) if (!late.has(value)) freeze(value);
-    const open = queue.filter((value) => late.has(value)).map((value) => [value, permitted.get(value)]);
+    // What stays open, with what it is allowed, and what that is by now, which need not be looked for in a list again.
+    const accessor = {};
+    const open = queue.filter((value) => late.has(value)).map((value) => {
+      const names = permitted.get(value) ?? "";
+      const reviewed = new Map();
+      for (const key of ownKeys(value)) {
+        const descriptor = getOwnPropertyDescriptor(value, key);
+        if (has(names, key)) reviewed.set(key, "value" in descriptor ? descriptor.value : accessor);
+      }
+      return { value, names, reviewed };
+    });
+    // Nothing comes to what is closed.
+    const ownerOf = (path) => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || "globalThis";
+    const awaited = new Set();
+    absent = absent.filter(([path]) => {
+      const owner = ownerOf(path);
+      const mayCome = path.startsWith("%") || late.has(byPath.get(owner)) || awaited.has(owner);
+      if (mayCome) awaited.add(path);
+      return mayCome;
+    });
     late.clear();
 
     return {
@@ -140,16 +164,23 @@
         const lists = absent;
         absent = [];
         for (const [path, names] of lists) permit(path, names);
-        for (const [value, names] of open) {
+        for (const { value, names } of open) {
           // No map and no set finds the global object again that was in one when V8 wrote the snapshot.
           permitted.set(value, names);
           seen.add(value);
         }
-        for (const name of ownKeys(named)) visit(named[name]);
-        for (const [value] of open) prune(value, true);
+        for (const name of ownKeys(named)) if (!known.has(name)) visit(named[name]);
+        for (const { value, names, reviewed } of open) {
+          visit(getPrototypeOf(value));
+          for (const key of ownKeys(value)) {
+            const before = reviewed.get(key);
+            if (before === undefined) review(value, names, key, true);
+            else if (before === accessor || value[key] !== before) show(value, key);
+          }
+        }
         walk(from);
         for (const [path, names] of unrepaired) repair(path, names);
-        for (const [value] of open) freeze(value);
+        for (const { value } of open) freeze(value);
         for (let at = from; at < queue.length; at++) freeze(queue[at]);
       }),
       /** The same for an intrinsic that the engine makes when it is first needed. */

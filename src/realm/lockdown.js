@@ -8,7 +8,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, families, named, seal, CapabilityError } = secure;
+  const { core, ops, fast, families, named, seal, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -191,7 +191,6 @@
   const realm = secure.harden(forbidden);
 
   // ---- for Rust -------------------------------------------------------------------------------------------------
-  const reader = (handle, op) => () => op(handle);
   const forRust = {
     __proto__: null,
     // `import ... from "cap:self"`: one object a family, over this module's own authority.
@@ -221,12 +220,16 @@
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
     bindings(chain, label, names, given) {
-      const now = reader(ops.op_sr_clock(chain), ops.op_sr_clock_now);
+      const clock = ops.op_sr_clock(chain);
+      const now = () => fast().op_sr_clock_now(clock);
       const make = {
         __proto__: null,
         console: () => frozen(web.makeConsole(label, printer(chain))),
         Date: () => frozen(makeDate(now)),
-        Math: () => frozen(makeMath(reader(ops.op_sr_random(chain), ops.op_sr_random_number))),
+        Math: () => {
+          const random = ops.op_sr_random(chain);
+          return frozen(makeMath(() => fast().op_sr_random_number(random)));
+        },
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
         // Packages keep things on the global object. Each module of theirs has one of its own: what it writes there, no
         // other module sees, and what it reads there is what its free names mean.

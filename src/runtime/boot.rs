@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use deno_core::error::JsError;
 use deno_core::{
     JsRuntime, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSpecifier,
     ResolutionKind, RuntimeOptions, v8,
@@ -131,18 +132,31 @@ fn memory(heap: u64) -> v8::CreateParams {
     params
 }
 
+/// What this global function gives, called: an object.
+fn called<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Result<v8::Local<'s, v8::Object>, RunError> {
+    v8::tc_scope!(let scope, scope);
+    let global = scope.get_current_context().global(scope);
+    let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
+    let function = global.get(scope, key.into());
+    let function: Option<v8::Local<v8::Function>> = function.and_then(|function| function.try_into().ok());
+    let function = function.ok_or_else(|| engine(format!("lockdown left no {name}")))?;
+    let value = function.call(scope, global.into(), &[]);
+    match (value, scope.exception()) {
+        (Some(value), _) => value.try_into().map_err(engine),
+        (None, Some(error)) => Err(engine(JsError::from_v8_exception(scope, error))),
+        (None, None) => Err(engine(format!("{name} was stopped"))),
+    }
+}
+
 /// Finishes locking the realm; what it gives.
 fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
-    let value = js.execute_script("ext:secure_runtime/finish.js", realm::FINISH);
-    let value = value.map_err(engine)?;
     deno_core::scope!(scope, js);
     // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
     #[cfg(feature = "v8")]
     scope
         .get_current_context()
         .set_allow_generation_from_strings(false);
-    let value = v8::Local::new(scope, value);
-    let object: v8::Local<v8::Object> = value.try_into().map_err(engine)?;
+    let object = called(scope, realm::FINISH)?;
     let function = |name: &str| -> Result<v8::Global<v8::Function>, RunError> {
         let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
         let value = object

@@ -34,7 +34,7 @@ pub(crate) use self::isolate::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
-pub(crate) use self::thread::prepare;
+pub(crate) use self::thread::{prepare, start_engine};
 
 use self::answer::Answer;
 use self::brake::{Run, Running, UnderWay};

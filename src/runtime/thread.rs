@@ -76,7 +76,23 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
 /// As [`spawn`], without waiting for the thread, or for the engine where this is its first one: what is received is whether it
 /// started. A job that never runs is dropped.
 pub(super) fn order(job: Job) -> io::Result<Receiver<io::Result<()>>> {
-    let host = HOST.get_or_init(|| {
+    let (started, answer) = mpsc::channel();
+    host()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .send((job, started))
+        .map_err(|_| gone())?;
+    Ok(answer)
+}
+
+/// Begins to start the engine, and does not wait for it.
+pub(crate) fn start_engine() {
+    host();
+}
+
+/// The thread that makes all isolate threads. It starts the engine first.
+fn host() -> &'static Mutex<Sender<Order>> {
+    HOST.get_or_init(|| {
         prepare();
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
@@ -94,13 +110,7 @@ pub(super) fn order(job: Job) -> io::Result<Receiver<io::Result<()>>> {
             .name("secure-runtime-host".to_owned())
             .spawn(serve);
         Mutex::new(sender)
-    });
-    let (started, answer) = mpsc::channel();
-    host.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .send((job, started))
-        .map_err(|_| gone())?;
-    Ok(answer)
+    })
 }
 
 fn gone() -> io::Error {

@@ -30,7 +30,7 @@ pub(super) struct Opened(pub(super) File);
 /// Kind (0 file, 1 folder, 2 link), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
 pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
 
-fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<File> {
+fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std::fs::Metadata)> {
     options.follow(if place.follow {
         FollowSymlinks::Yes
     } else {
@@ -38,12 +38,13 @@ fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<File> {
     });
     options.custom_flags(OPEN_FLAGS);
     let file = place.dir.open_with(&place.relative, options)?.into_std();
-    let kind = file.metadata()?.file_type();
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
     if !kind.is_file() && !kind.is_dir() {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied));
     }
     refuse_special(&file)?;
-    Ok(file)
+    Ok((file, metadata))
 }
 
 /// Kernel file systems can be reached through a link or a mount: refused on the opened handle.
@@ -75,8 +76,8 @@ fn refuse_special(_file: &File) -> io::Result<()> {
 }
 
 pub(super) fn read(place: &Place) -> io::Result<Vec<u8>> {
-    let mut file = open_with(place, OpenOptions::new().read(true))?;
-    let size = file.metadata()?.len();
+    let (mut file, metadata) = open_with(place, OpenOptions::new().read(true))?;
+    let size = metadata.len();
     if size > MAX_READ {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
@@ -97,7 +98,7 @@ pub(super) fn write(place: &Place, data: &[u8], flags: &[String]) -> io::Result<
     } else {
         options.truncate(true);
     }
-    let mut file = open_with(place, &mut options)?;
+    let (mut file, _) = open_with(place, &mut options)?;
     file.write_all(data)
 }
 
@@ -112,7 +113,7 @@ pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<Opened> {
         .truncate(has("truncate"))
         .create(has("create"))
         .create_new(has("createNew"));
-    open_with(place, &mut options).map(Opened)
+    open_with(place, &mut options).map(|(file, _)| Opened(file))
 }
 
 pub(super) fn read_some(file: &Arc<Mutex<File>>, length: u64) -> io::Result<Vec<u8>> {
