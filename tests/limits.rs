@@ -109,6 +109,32 @@ fn the_heap_limit_holds_for_every_kind_of_memory() {
     ));
 }
 
+/// RUN-44, A94: where an isolate is stopped while it makes objects of ours, its run ends, and nothing else.
+#[test]
+fn being_stopped_while_objects_are_made_ends_the_run_alone() {
+    let rest = "if (n % 500 === 0) await new Promise((done) => setTimeout(done, 0));";
+    for round in 0..12 {
+        for source in [
+            format!("for (let n = 1;; n++) {{ clock.revocable(); {rest} }}"),
+            format!("for (let n = 1;; n++) {{ clock.attenuate({{ expires: '1h' }}); {rest} }}"),
+            "for (;;) (await fs.open('data/a.txt')).close();".to_owned(),
+        ] {
+            let main = format!("import {{ clock, fs }} from 'cap:self'; {source}");
+            let limits = Limits {
+                wall: Some(Duration::from_millis(60 + 5 * round)),
+                ..Limits::default()
+            };
+            let ran = Scene::of_main(&["clock=1s", "fs.read=./data/**"], &main)
+                .file("data/a.txt", "some text")
+                .limits(limits)
+                .run(&[]);
+            let exit = ran.exit.unwrap();
+            let is_stopped = matches!(&exit, Exit::Limit(hit) if matches!(hit.limit, Limit::Wall(_)));
+            assert!(is_stopped, "{source}: {exit:?}");
+        }
+    }
+}
+
 /// RUN-75, A92: capabilities are no memory that nobody counts.
 #[test]
 fn capabilities_have_as_much_room_as_the_heap() {

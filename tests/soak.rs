@@ -4,6 +4,7 @@
 //! saw; `SOAK_KIND=3` for one kind of program. It measures a process of its own, since others run tests in this one.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use secure_runtime::{Exit, Limits, OpenOptions, Program, Quotas, Runtime};
@@ -68,6 +69,48 @@ fn what_guests_left_open_is_closed_before_the_answer() {
         let left: Vec<_> = names().into_iter().filter(ours).collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+/// RUN-76, A93: however many scopes a guest makes, few of their folders are open.
+#[test]
+fn scopes_that_guests_make_keep_few_folders_open() {
+    let main = "import { fs } from 'cap:self';
+        const kept = [];
+        let same = 0;
+        for (let n = 0; n < 400; n++) {
+            kept.push(fs.attenuate({ read: ['data/some/**'] }));
+            same += Number(await kept[n].readTextFile('data/some/a.txt') === 'some text');
+        }
+        for (const one of kept) same += Number(await one.readTextFile('data/some/a.txt') === 'some text');
+        const denied = await kept[399].readTextFile('data/b.txt').catch((error) => error.code);
+        console.log(same, denied);";
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            crate::support::manifest(&["fs.read=./data/**"], ""),
+        )
+        .file("data/some/a.txt", "some text")
+        .file("data/b.txt", "more")
+        .file("main.js", main);
+    let base = scene.base().canonicalize().unwrap();
+    let is_over = AtomicBool::new(false);
+    let (ran, most) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut most = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let ours = names().into_iter().filter(|path| path.starts_with(&base));
+                most = most.max(ours.count());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            most
+        });
+        let ran = scene.run(&[]).completed();
+        is_over.store(true, Ordering::Relaxed);
+        (ran, watch.join().unwrap())
+    });
+    assert_eq!(ran.out, "800 denied\n");
+    // 64 and what the operations under way take; where none were open, the watch would have seen nothing.
+    assert!((32..80).contains(&most), "{most} open");
 }
 
 /// What one process has.

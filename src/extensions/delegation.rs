@@ -10,6 +10,7 @@ use secure_runtime_capabilities::{
 
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 use crate::audit::Sealed;
 
 /// What realm code makes a family's object from, and keeps beside it.
@@ -27,17 +28,16 @@ unsafe impl GarbageCollected for Chain {
 /// The same capability with one more block: the named scopes of one family, until the named time. What is not named is
 /// not held.
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_attenuate(
-    isolate: &mut v8::Isolate,
+pub(crate) fn op_sr_attenuate<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] chain: &Chain,
     #[string] family: &str,
     #[serde] grants: Vec<(String, Vec<String>)>,
     #[string] expires: Option<String>,
-) -> Result<Chain, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let capability = &chain.0;
     let gate = &capability.gate;
-    gate.room.look(isolate)?;
+    gate.room.look(scope)?;
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
@@ -72,16 +72,19 @@ pub(crate) fn op_sr_attenuate(
         ..Block::default()
     };
     let narrower = capability.narrow(&block, capability.is_revocable);
-    narrower.map_err(|error| refused(&error))
+    object(scope, narrower.map_err(|error| refused(&error))?)
 }
 
 /// The same capability with one more block that says nothing, for [`op_sr_revoke`] to revoke.
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_revocable(isolate: &mut v8::Isolate, #[cppgc] chain: &Chain) -> Result<Chain, OpError> {
-    chain.0.gate.room.look(isolate)?;
+pub(crate) fn op_sr_revocable<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    chain.0.gate.room.look(scope)?;
     let revocable = chain.0.narrow(&Block::default(), true);
-    revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))
+    let revocable = revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))?;
+    object(scope, revocable)
 }
 
 /// Revokes what [`op_sr_revocable`] made, and all that was narrowed from it.

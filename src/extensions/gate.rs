@@ -167,7 +167,17 @@ impl Capability {
     /// Decides one operation, records the decision, and refuses where it is denied. `shown` is the resource as the
     /// guest wrote it: what an error may repeat.
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
-        let now = self.gate.now();
+        self.check_at(operation, shown, seconds())
+    }
+
+    /// As [`Capability::check`], by somebody who has just looked at the time: in seconds since the Unix epoch.
+    pub(super) fn check_at(
+        &self,
+        operation: &Operation<'_>,
+        shown: &str,
+        seconds: u64,
+    ) -> Result<(), OpError> {
+        let now = latest(&self.gate.latest, seconds);
         self.count(operation, shown, now)?;
         match self.authority.decide(operation, &self.context(now)) {
             Decision::Allowed => self

@@ -9,6 +9,7 @@ mod gate;
 mod isolates;
 mod kv;
 mod net;
+mod object;
 mod open;
 mod random;
 mod room;
@@ -26,6 +27,7 @@ pub(crate) use self::isolates::{Call, Contents, Parcel, RemotePackage, Requests}
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;
+pub(crate) use self::object::{object, panic_is_expected};
 pub(crate) use self::open::OpenThings;
 pub use self::table::{OPERATIONS, OperationRow};
 

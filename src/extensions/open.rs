@@ -9,13 +9,17 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use super::error::OpError;
+use super::fs::Remembered;
 
 /// By their addresses.
 type Things = RefCell<HashMap<*const (), Rc<dyn Any>>>;
 
 /// All that one isolate has open.
 #[derive(Clone, Default)]
-pub(crate) struct OpenThings(Rc<Things>);
+pub(crate) struct OpenThings {
+    things: Rc<Things>,
+    folders: Remembered,
+}
 
 impl OpenThings {
     /// Keeps it open until its object, or the isolate, ends.
@@ -23,16 +27,21 @@ impl OpenThings {
         let thing = Rc::new(thing);
         let open = Open {
             thing: Rc::downgrade(&thing),
-            things: Rc::downgrade(&self.0),
+            things: Rc::downgrade(&self.things),
         };
-        self.0.borrow_mut().insert(open.address(), thing);
+        self.things.borrow_mut().insert(open.address(), thing);
         open
     }
 
     /// Closes everything.
     pub(crate) fn close(&self) {
-        let all = self.0.take();
+        let all = self.things.take();
         drop(all);
+    }
+
+    /// The folders that it has open for what may be opened beneath them.
+    pub(super) fn folders(&self) -> &Remembered {
+        &self.folders
     }
 }
 
@@ -90,9 +99,9 @@ mod tests {
         assert_eq!(used.as_deref(), Some(&"two"));
         drop(used);
         assert_eq!(second.get(), None);
-        assert_eq!(open.0.borrow().len(), 2);
+        assert_eq!(open.things.borrow().len(), 2);
         drop(first);
-        assert_eq!(open.0.borrow().len(), 1);
+        assert_eq!(open.things.borrow().len(), 1);
         // The object outlives its isolate.
         let inner = Rc::downgrade(&*third.get().unwrap());
         open.close();

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
-use deno_core::{CustomModuleEvaluationKind, JsRuntime, cppgc, v8};
+use deno_core::{CustomModuleEvaluationKind, JsRuntime, v8};
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
-use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests};
+use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests, object};
 use crate::runtime::Description;
 
 /// What guests import their capabilities from.
@@ -107,14 +107,14 @@ impl CapabilityModules {
         }
         if own.specifier == ISOLATE {
             let (remote, values) = self.loader.take_described(own.module).ok_or_else(unknown)?;
-            let remote = cppgc::make_cppgc_object(scope, RemotePackage(remote));
-            let values = cppgc::make_cppgc_object(scope, Parcel::new(values));
+            let remote = object(scope, RemotePackage(remote)).map_err(JsErrorBox::from_err)?;
+            let values = object(scope, Parcel::new(values)).map_err(JsErrorBox::from_err)?;
             return made(call(scope, &factory.make_remote, &[remote.into(), values.into()]));
         }
         let principal = self.gate.rules.plan.principal(own.module).ok_or_else(unknown)?;
         let capability = self.gate.capability(principal);
         let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
-        let chain = cppgc::make_cppgc_object(scope, Chain(Rc::new(capability)));
+        let chain = object(scope, Chain(Rc::new(capability))).map_err(JsErrorBox::from_err)?;
         let value = if own.specifier == SELF {
             call(scope, &factory.make_self, &[chain.into()])
         } else {

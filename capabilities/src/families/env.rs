@@ -17,7 +17,7 @@ impl<'a> VariableName<'a> {
     /// # Errors
     /// [`Problem::Variable`].
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
-        if text.is_empty() || text.contains(['=', '\0']) {
+        if text.is_empty() || text.bytes().any(|byte| byte == b'=' || byte == 0) {
             return Err(Problem::Variable);
         }
         Ok(VariableName(text))

@@ -9,6 +9,7 @@ use secure_runtime_capabilities::{Operation, Resolution};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 
 /// What a guest's `clock` object stands for.
 pub(crate) struct ClockCapability {
@@ -47,19 +48,23 @@ unsafe impl GarbageCollected for ClockCapability {
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_clock(#[cppgc] chain: &Chain) -> ClockCapability {
-    ClockCapability::new(chain.0.clone())
+pub(crate) fn op_sr_clock<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, ClockCapability::new(chain.0.clone()))
 }
 
 #[op2(fast)]
 pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, OpError> {
     // Where nothing is granted, the coarsest resolution is what is refused.
     let resolution = clock.finest.unwrap_or(Resolution::Second);
-    clock
-        .capability
-        .check(&Operation::clock_read(resolution), resolution.as_str())?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    clock.capability.check_at(
+        &Operation::clock_read(resolution),
+        resolution.as_str(),
+        since.as_secs(),
+    )?;
     // 64 bits of microseconds reach 584,000 years; the division by 128 bits is slow.
     let micros = since.as_secs().saturating_mul(1_000_000) + u64::from(since.subsec_micros());
     Ok((micros - micros % clock.step) as f64 / 1000.0)

@@ -8,6 +8,7 @@ use secure_runtime_capabilities::{Operation, VariableName};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 
 /// What a guest's `env` object stands for.
 pub(crate) struct EnvCapability {
@@ -28,12 +29,20 @@ unsafe impl GarbageCollected for EnvCapability {
 pub(crate) type Variables = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_env(state: &OpState, #[cppgc] chain: &Chain) -> EnvCapability {
-    EnvCapability {
-        capability: chain.0.clone(),
-        variables: state.borrow::<Variables>().clone(),
-    }
+pub(crate) fn op_sr_env<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let capability = chain.0.clone();
+    let variables = state.borrow::<Variables>().clone();
+    object(
+        scope,
+        EnvCapability {
+            capability,
+            variables,
+        },
+    )
 }
 
 #[op2]

@@ -3,7 +3,7 @@
 mod files;
 mod roots;
 
-pub(crate) use self::roots::Roots;
+pub(crate) use self::roots::{Remembered, Roots};
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -18,6 +18,7 @@ use self::roots::{Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting};
 
@@ -46,9 +47,9 @@ impl FsCapability {
         let parent = match parent {
             Some(parent) => parent.roots()?,
             // A module's capability is the program's, narrowed: what any module may write is found without links for all.
-            None => Roots::of(capability.gate.rules.plan.ceiling(), None),
+            None => Roots::of(capability.gate.rules.plan.ceiling(), None, open.folders()),
         };
-        let roots = Roots::of(&capability.authority, Some(parent));
+        let roots = Roots::of(&capability.authority, Some(parent), open.folders());
         Ok(FsCapability::arrived(capability, roots, open))
     }
 
@@ -171,13 +172,14 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_fs(
+pub(crate) fn op_sr_fs<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     #[cppgc] chain: &Chain,
     #[cppgc] parent: Option<&FsCapability>,
-) -> Result<FsCapability, OpError> {
-    FsCapability::new(chain.0.clone(), parent, state.borrow::<OpenThings>())
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let made = FsCapability::new(chain.0.clone(), parent, state.borrow::<OpenThings>())?;
+    object(scope, made)
 }
 
 #[op2]

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_fs_ext::DirExt;
@@ -22,12 +23,39 @@ pub(crate) struct Roots {
     write: Vec<Root>,
     /// The roots of the capability that this one was narrowed from. None: the whole program's, opened by the host.
     parent: Option<Arc<Roots>>,
+    remembered: Remembered,
+}
+
+/// How many handles one isolate remembers; the folders of others are opened anew for each operation. Guests make as many scopes as
+/// they like, and a process has few files.
+const MOST_REMEMBERED: usize = 64;
+
+/// The handles that one isolate remembers, counted.
+#[derive(Clone, Default)]
+pub(crate) struct Remembered(Arc<AtomicUsize>);
+
+impl Remembered {
+    /// One more, if there is room for it.
+    fn one(&self) -> Option<Slot> {
+        let more = |count: usize| (count < MOST_REMEMBERED).then_some(count + 1);
+        let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.ok().map(|_| Slot(self.0.clone()))
+    }
+}
+
+/// The room for one handle, until it is dropped.
+struct Slot(Arc<AtomicUsize>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Root {
     scope: Scope,
     /// Opened when first needed. Not remembered while the folder is missing: `mkdir` may make it later.
-    handle: Mutex<Option<Arc<Dir>>>,
+    handle: Mutex<Option<(Arc<Dir>, Slot)>>,
 }
 
 enum Scope {
@@ -56,7 +84,11 @@ pub(crate) enum Need {
 }
 
 impl Roots {
-    pub(crate) fn of(authority: &Authority, parent: Option<Arc<Roots>>) -> Arc<Self> {
+    pub(crate) fn of(
+        authority: &Authority,
+        parent: Option<Arc<Roots>>,
+        remembered: &Remembered,
+    ) -> Arc<Self> {
         let roots = |action| {
             let patterns: Vec<&Pattern> = authority.effective(FamilyName::FS, action).collect();
             let folders: Vec<String> = patterns
@@ -91,6 +123,7 @@ impl Roots {
             read: roots(ActionName::READ),
             write: roots(ActionName::WRITE),
             parent,
+            remembered: remembered.clone(),
         })
     }
 
@@ -171,7 +204,7 @@ impl Roots {
     fn folder(&self, root: &Root, actions: &[ActionName], folder: &str) -> io::Result<Arc<Dir>> {
         // What is remembered was opened for one action; for several, the way there may be another.
         let remembers = actions.len() == 1;
-        if remembers && let Some(dir) = &*root.handle() {
+        if remembers && let Some((dir, _)) = &*root.handle() {
             // A folder that was removed has no links left: one made anew under its name is another folder.
             if dir.dir_metadata()?.nlink() > 0 {
                 return Ok(dir.clone());
@@ -192,7 +225,11 @@ impl Roots {
         };
         let dir = Arc::new(dir);
         if remembers {
-            *root.handle() = Some(dir.clone());
+            let mut handle = root.handle();
+            let slot = handle.take().map(|(_, slot)| slot);
+            *handle = slot
+                .or_else(|| self.remembered.one())
+                .map(|slot| (dir.clone(), slot));
         }
         Ok(dir)
     }
@@ -218,7 +255,7 @@ impl Roots {
 }
 
 impl Root {
-    fn handle(&self) -> MutexGuard<'_, Option<Arc<Dir>>> {
+    fn handle(&self) -> MutexGuard<'_, Option<(Arc<Dir>, Slot)>> {
         self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

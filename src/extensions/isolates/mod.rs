@@ -16,6 +16,7 @@ use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
+use super::object::object;
 use super::open::OpenThings;
 use crate::modules::Principal;
 use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
@@ -113,14 +114,19 @@ fn gone() -> OpError {
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_parcel(#[string] text: String, #[buffer] bytes: JsBuffer, is_thrown: bool) -> Parcel {
-    Parcel::new(Contents {
+pub(crate) fn op_sr_parcel<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[string] text: String,
+    #[buffer] bytes: JsBuffer,
+    is_thrown: bool,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let parcel = Parcel::new(Contents {
         text,
         bytes: bytes.to_vec(),
         is_thrown,
         ..Contents::default()
-    })
+    });
+    object(scope, parcel)
 }
 
 /// One more capability in the parcel; of an `fs` with the handle that its files are opened beneath.
@@ -175,18 +181,17 @@ pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -
 
 /// The chain behind a capability that arrived, for this isolate.
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_parcel_chain(
-    isolate: &mut v8::Isolate,
+pub(crate) fn op_sr_parcel_chain<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     #[cppgc] parcel: &Parcel,
     #[smi] index: u32,
-) -> Result<Chain, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let gate = state.borrow::<Rc<Gate>>();
-    gate.room.look(isolate)?;
-    Ok(chain(gate, crossing))
+    gate.room.look(scope)?;
+    object(scope, chain(gate, crossing))
 }
 
 fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
@@ -200,21 +205,18 @@ fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
 
 /// What the files of an `fs` that arrived are opened beneath.
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_parcel_fs(
+pub(crate) fn op_sr_parcel_fs<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     #[cppgc] parcel: &Parcel,
     #[smi] index: u32,
-) -> Result<FsCapability, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let roots = crossing.roots.clone().ok_or_else(lost)?;
     let Chain(capability) = chain(state.borrow::<Rc<Gate>>(), crossing);
-    Ok(FsCapability::arrived(
-        capability,
-        roots,
-        state.borrow::<OpenThings>(),
-    ))
+    let arrived = FsCapability::arrived(capability, roots, state.borrow::<OpenThings>());
+    object(scope, arrived)
 }
 
 /// Calls a function of another isolate; what it gives or throws is in the parcel.
@@ -258,11 +260,14 @@ pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Resul
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_isolate_arguments(state: &mut OpState, #[smi] call: u32) -> Result<Parcel, OpError> {
+pub(crate) fn op_sr_isolate_arguments<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] call: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let requests = state.borrow_mut::<Requests>();
     let call = requests.calls.get_mut(&call).ok_or_else(gone)?;
-    Ok(Parcel::new(std::mem::take(&mut call.arguments)))
+    object(scope, Parcel::new(std::mem::take(&mut call.arguments)))
 }
 
 /// Answers a call with a parcel.

@@ -14,6 +14,7 @@ pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 use crate::runtime::{Bytes, Lasting};
 
 /// How many keys a store is asked for at once.
@@ -88,9 +89,11 @@ fn key(text: &str) -> Result<Key, OpError> {
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_kv(#[cppgc] chain: &Chain) -> KvCapability {
-    KvCapability(chain.0.clone())
+pub(crate) fn op_sr_kv<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, KvCapability(chain.0.clone()))
 }
 
 /// A text or bytes; neither where there is no entry.

@@ -12,6 +12,7 @@ use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting, LimitHit};
 
@@ -60,15 +61,18 @@ unsafe impl GarbageCollected for Cancel {
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_net(#[cppgc] chain: &Chain) -> NetCapability {
-    NetCapability(chain.0.clone())
+pub(crate) fn op_sr_net<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, NetCapability(chain.0.clone()))
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_net_cancel_handle() -> Cancel {
-    Cancel(CancelHandle::new_rc())
+pub(crate) fn op_sr_net_cancel_handle<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, Cancel(CancelHandle::new_rc()))
 }
 
 #[op2(fast)]
@@ -151,9 +155,11 @@ pub(crate) fn op_sr_net_head(#[cppgc] received: &Received) -> Result<Head, OpErr
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_net_body(#[cppgc] received: &Received) -> Result<ResponseBody, OpError> {
-    received.body.take().ok_or_else(taken)
+pub(crate) fn op_sr_net_body<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] received: &Received,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, received.body.take().ok_or_else(taken)?)
 }
 
 #[op2]

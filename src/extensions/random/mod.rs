@@ -10,6 +10,7 @@ use secure_runtime_loaders::ContentHash;
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::object::object;
 
 /// Most bytes that one call returns: what the web's `crypto.getRandomValues` allows.
 const MAX_BYTES: u32 = 65_536;
@@ -72,9 +73,11 @@ impl RandomCapability {
 }
 
 #[op2]
-#[cppgc]
-pub(crate) fn op_sr_random(#[cppgc] chain: &Chain) -> RandomCapability {
-    RandomCapability::new(chain.0.clone())
+pub(crate) fn op_sr_random<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] chain: &Chain,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    object(scope, RandomCapability::new(chain.0.clone()))
 }
 
 #[op2]
