@@ -27,7 +27,7 @@ pub(crate) use self::isolates::{Call, Contents, Parcel, RemotePackage, Requests}
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::net::NetLimits;
-pub(crate) use self::object::{object, panic_is_expected};
+pub(crate) use self::object::{Left, object, panic_is_expected};
 pub(crate) use self::open::OpenThings;
 pub use self::table::{OPERATIONS, OperationRow};
 
@@ -49,11 +49,13 @@ deno_core::extension!(
         fs::op_sr_fs_remove,
         fs::op_sr_fs_rename,
         fs::op_sr_fs_open,
+        fs::op_sr_fs_opened,
         fs::op_sr_fs_file_read,
         fs::op_sr_fs_file_write,
         fs::op_sr_fs_file_close,
         net::op_sr_net,
         net::op_sr_net_fetch,
+        net::op_sr_net_received,
         net::op_sr_net_head,
         net::op_sr_net_body,
         net::op_sr_net_read,
@@ -86,6 +88,7 @@ deno_core::extension!(
         isolates::op_sr_parcel_chain,
         isolates::op_sr_parcel_fs,
         isolates::op_sr_isolate_call,
+        isolates::op_sr_isolate_answered,
         isolates::op_sr_isolate_function,
         isolates::op_sr_isolate_arguments,
         isolates::op_sr_isolate_answer,

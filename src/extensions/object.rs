@@ -2,12 +2,14 @@
 //!
 //! deno_core makes them on the assumption that the engine can always make one. QuickJS's bindings cannot when they were told to stop
 //! the isolate, or where its heap is full, and an op would then panic where nothing can unwind, which ends the process. So ops have
-//! their objects made here. (Those of asynchronous ops are made in the event loop, which may panic: see `runtime/pool.rs`.)
+//! their objects made here, asynchronous ones by another op, which takes what they have left.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use deno_core::{GarbageCollected, cppgc, v8};
+use deno_core::{GarbageCollected, OpState, cppgc, v8};
 
 use super::error::OpError;
 
@@ -18,6 +20,39 @@ thread_local! {
 /// Whether this thread is where a panic is expected, and nobody needs to hear of it.
 pub(crate) fn panic_is_expected() -> bool {
     EXPECTED.get()
+}
+
+/// What asynchronous ops have left for an object, by the numbers that they gave.
+#[derive(Default)]
+pub(crate) struct Left {
+    things: HashMap<u32, Box<dyn Any>>,
+    next: u32,
+}
+
+impl Left {
+    /// Leaves this for [`left`].
+    pub(crate) fn leave(state: &RefCell<OpState>, thing: impl Any) -> u32 {
+        let mut state = state.borrow_mut();
+        let left = state.borrow_mut::<Left>();
+        left.next = left.next.wrapping_add(1);
+        left.things.insert(left.next, Box::new(thing));
+        left.next
+    }
+}
+
+/// An object around what an asynchronous op has left.
+///
+/// # Errors
+/// There is no such thing any more; and as [`object`].
+pub(crate) fn left<'s, T: GarbageCollected + 'static>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let thing = state.borrow_mut::<Left>().things.remove(&number);
+    let thing = thing.and_then(|thing| thing.downcast::<T>().ok());
+    let thing = thing.ok_or_else(|| OpError::type_error("this was taken already"))?;
+    object(scope, *thing)
 }
 
 /// An object around this.

@@ -49,13 +49,23 @@ pub const OPERATIONS: &[OperationRow] = &[
     row("fs.rename", &["op_sr_fs_rename"], "fs", &["write"]),
     row(
         "fs.open for reading",
-        &["op_sr_fs_open", "op_sr_fs_file_read", "op_sr_fs_file_close"],
+        &[
+            "op_sr_fs_open",
+            "op_sr_fs_opened",
+            "op_sr_fs_file_read",
+            "op_sr_fs_file_close",
+        ],
         "fs",
         &["read"],
     ),
     row(
         "fs.open for writing",
-        &["op_sr_fs_open", "op_sr_fs_file_write", "op_sr_fs_file_close"],
+        &[
+            "op_sr_fs_open",
+            "op_sr_fs_opened",
+            "op_sr_fs_file_write",
+            "op_sr_fs_file_close",
+        ],
         "fs",
         &["write"],
     ),
@@ -71,6 +81,7 @@ pub const OPERATIONS: &[OperationRow] = &[
         "net.fetch",
         &[
             "op_sr_net_fetch",
+            "op_sr_net_received",
             "op_sr_net_head",
             "op_sr_net_body",
             "op_sr_net_read",

@@ -19,7 +19,7 @@ use super::limits::{Limit, LimitHit, Unit};
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
-use crate::extensions::{Entries, Gate, KvStore, NetLimits, OpenThings, Requests, Rules, Variables};
+use crate::extensions::{Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Rules, Variables};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
@@ -191,6 +191,7 @@ impl Isolate {
             state.put(gate.account(name.unwrap_or_default()));
             state.put(gate.clone());
             state.put(open.clone());
+            state.put(Left::default());
             state.put(Requests::default());
             state.put(realm::Timers::default());
         }

@@ -105,7 +105,7 @@
       const chosen = bag === undefined
         ? ["read"]
         : flags(bag, ["read", "write", "append", "truncate", "create", "createNew"]);
-      return new FsFile(secret, await openFile(this.#handle, text(path, "path"), chosen));
+      return new FsFile(secret, ops.op_sr_fs_opened(await openFile(this.#handle, text(path, "path"), chosen)));
     }
     /** A new capability with less: `{ read: [scope], write: [scope], expires: "10m" }`. What is not named is not held. */
     attenuate(bag) {

@@ -18,7 +18,7 @@ use self::roots::{Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
-use super::object::object;
+use super::object::{Left, left, object};
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting};
 
@@ -420,14 +420,15 @@ impl OpenFile {
     }
 }
 
+/// Opens a file for [`op_sr_fs_opened`].
 #[op2]
-#[cppgc]
+#[smi]
 pub(crate) async fn op_sr_fs_open(
     state: Rc<RefCell<OpState>>,
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
     #[serde] flags: Vec<String>,
-) -> Result<OpenFile, OpError> {
+) -> Result<u32, OpError> {
     let has = |name: &str| flags.iter().any(|flag| flag == name);
     let writable = has("write") || has("append");
     let readable = has("read");
@@ -474,14 +475,24 @@ pub(crate) async fn op_sr_fs_open(
     .await?;
     let file = (Arc::new(Mutex::new(file)), held);
     let file = state.borrow().borrow::<OpenThings>().keep(file);
-    Ok(OpenFile {
+    let opened = OpenFile {
         capability,
         path: checked,
         shown,
         readable,
         writable,
         file,
-    })
+    };
+    Ok(Left::leave(&state, opened))
+}
+
+#[op2]
+pub(crate) fn op_sr_fs_opened<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    left::<OpenFile>(scope, state, number)
 }
 
 #[op2]

@@ -283,7 +283,7 @@
   const remote = (isolate, parcel) =>
     freeze(unpack(parcel, (number, name) => {
       const called = { [name]: async (...args) => {
-        const answer = await call(isolate, number, pack(args, false, false));
+        const answer = ops.op_sr_isolate_answered(await call(isolate, number, pack(args, false, false)));
         const isThrown = ops.op_sr_parcel_is_thrown(answer);
         const value = unpack(answer);
         if (isThrown) throw value;

@@ -16,7 +16,7 @@ use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
-use super::object::object;
+use super::object::{Left, left, object};
 use super::open::OpenThings;
 use crate::modules::Principal;
 use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
@@ -219,15 +219,15 @@ pub(crate) fn op_sr_parcel_fs<'s>(
     object(scope, arrived)
 }
 
-/// Calls a function of another isolate; what it gives or throws is in the parcel.
+/// Calls a function of another isolate; what it gives or throws is in the parcel of [`op_sr_isolate_answered`].
 #[op2]
-#[cppgc]
+#[smi]
 pub(crate) async fn op_sr_isolate_call(
     state: Rc<RefCell<OpState>>,
     #[cppgc] package: &RemotePackage,
     #[smi] function: u32,
     #[cppgc] arguments: &Parcel,
-) -> Result<Parcel, OpError> {
+) -> Result<u32, OpError> {
     let remote = package.0.clone();
     let mut arguments = arguments.0.take();
     let account = state.borrow().borrow::<Account>().clone();
@@ -236,11 +236,17 @@ pub(crate) async fn op_sr_isolate_call(
     let _pending =
         pending.map_err(|hit| OpError::over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
     arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
-    remote
-        .call(function, arguments)
-        .await
-        .map(Parcel::new)
-        .map_err(failed)
+    let answer = remote.call(function, arguments).await.map_err(failed)?;
+    Ok(Left::leave(&state, Parcel::new(answer)))
+}
+
+#[op2]
+pub(crate) fn op_sr_isolate_answered<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    left::<Parcel>(scope, state, number)
 }
 
 impl Contents {

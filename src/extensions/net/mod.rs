@@ -12,7 +12,7 @@ use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
-use super::object::object;
+use super::object::{Left, left, object};
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting, LimitHit};
 
@@ -84,15 +84,16 @@ pub(crate) fn op_sr_net_cancel(#[cppgc] cancel: &Cancel) {
 #[derive(serde::Serialize)]
 pub(crate) struct Head(u16, String, String, bool, Vec<(String, String)>);
 
+/// Fetches for [`op_sr_net_received`].
 #[op2]
-#[cppgc]
+#[smi]
 pub(crate) async fn op_sr_net_fetch(
     state: Rc<RefCell<OpState>>,
     #[cppgc] net: &NetCapability,
     #[serde] parts: (String, String, Vec<(String, String)>, String),
     #[buffer] body: Option<JsBuffer>,
     #[cppgc] cancel: Option<&Cancel>,
-) -> Result<Received, OpError> {
+) -> Result<u32, OpError> {
     let limits = state.borrow().borrow::<NetLimits>().clone();
     let capability = net.0.clone();
     let cancel = cancel.map(|cancel| cancel.0.clone());
@@ -113,7 +114,7 @@ pub(crate) async fn op_sr_net_fetch(
     }?;
     let body = (tokio::sync::Mutex::new(answer.body), held);
     let body = state.borrow().borrow::<OpenThings>().keep(body);
-    Ok(Received {
+    let received = Received {
         head: RefCell::new(Some(Head(
             answer.status,
             answer.reason,
@@ -126,7 +127,17 @@ pub(crate) async fn op_sr_net_fetch(
             capability,
             body,
         })),
-    })
+    };
+    Ok(Left::leave(&state, received))
+}
+
+#[op2]
+pub(crate) fn op_sr_net_received<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    left::<Received>(scope, state, number)
 }
 
 /// A response, until realm code takes it apart.

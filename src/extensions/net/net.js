@@ -154,14 +154,14 @@
       const parts = [method, url, headers, redirect];
       const signal = bag.signal ?? null;
       if (signal === null) {
-        return new Response(secret, await ops.op_sr_net_fetch(this.#handle, parts, body, null));
+        return new Response(secret, ops.op_sr_net_received(await ops.op_sr_net_fetch(this.#handle, parts, body, null)));
       }
       if (!(signal instanceof web.AbortSignal)) throw new TypeError("signal must be an AbortSignal");
       signal.throwIfAborted();
       const cancel = cancelHandle();
       web.abortSteps(signal, () => ops.op_sr_net_cancel(cancel));
       try {
-        return new Response(secret, await ops.op_sr_net_fetch(this.#handle, parts, body, cancel));
+        return new Response(secret, ops.op_sr_net_received(await ops.op_sr_net_fetch(this.#handle, parts, body, cancel)));
       } catch (error) {
         signal.throwIfAborted();
         throw error;
