@@ -5,7 +5,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops, families, fast } = secure;
+  const { ops, families, often } = secure;
   const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { apply } = Reflect;
 
@@ -57,11 +57,11 @@
     const clock = ops.op_sr_clock(chain);
     let origin;
     let latest = 0;
-    const begin = () => origin ??= fast().op_sr_clock_now(clock);
+    const begin = () => origin ??= often.op_sr_clock_now(clock);
     return {
       now() {
         const begun = begin();
-        const elapsed = fast().op_sr_clock_now(clock) - begun;
+        const elapsed = often.op_sr_clock_now(clock) - begun;
         if (elapsed > latest) latest = elapsed;
         return latest;
       },

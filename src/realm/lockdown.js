@@ -8,7 +8,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, fast, families, named, seal, CapabilityError } = secure;
+  const { core, ops, often, families, named, seal, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -221,14 +221,14 @@
     // What a module's free names mean: see src/modules/scope.rs.
     bindings(chain, label, names, given) {
       const clock = ops.op_sr_clock(chain);
-      const now = () => fast().op_sr_clock_now(clock);
+      const now = () => often.op_sr_clock_now(clock);
       const make = {
         __proto__: null,
         console: () => frozen(web.makeConsole(label, printer(chain))),
         Date: () => frozen(makeDate(now)),
         Math: () => {
           const random = ops.op_sr_random(chain);
-          return frozen(makeMath(() => fast().op_sr_random_number(random)));
+          return frozen(makeMath(() => often.op_sr_random_number(random)));
         },
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
         // Packages keep things on the global object. Each module of theirs has one of its own: what it writes there, no
@@ -288,10 +288,11 @@
   // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
   install("__finish", (() => {
     delete globalThis.__finish;
-    for (const take of secure.late) take();
-    // On V8, errors have accessors of their own for `stack`. Without frames: V8 would parse all of this anew to say where in it.
+    // Without frames: V8 would parse all of this anew to say where in it an error was made.
     const { stackTraceLimit } = Error;
     if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
+    for (const take of secure.late) take();
+    // On V8, errors have accessors of their own for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(new Error("sample"), "stack") ?? {};
     if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
     if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });

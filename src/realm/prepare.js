@@ -36,21 +36,17 @@
     return apply(call, undefined, given);
   };
 
-  // No snapshot has the fast way to call an op. deno_core attaches it when a script of an extension is asked for, whether there is
-  // one or not: here, when a guest first calls one of those ops that are called often.
-  const attach = withRoom(() => ops.op_load_ext_script(""));
-  let attached;
-  const fast = () => {
-    if (attached === undefined) {
-      try {
-        attach();
-      } catch (error) {
-        if (error instanceof RangeError) throw error;
-      }
-      const { op_sr_clock_now, op_sr_random_number } = ops;
-      attached = { __proto__: null, op_sr_clock_now, op_sr_random_number };
+  // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it when a script of an extension is
+  // asked for, whether there is one or not. Not while guests run: it does not expect to be stopped there.
+  const often = { __proto__: null };
+  const attach = () => {
+    try {
+      ops.op_load_ext_script("");
+    } catch {
+      // There is none.
     }
-    return attached;
+    const { op_sr_clock_now, op_sr_random_number } = ops;
+    Object.assign(often, { op_sr_clock_now, op_sr_random_number });
   };
 
   const startTimer = withRoom((chain, callback, delay, args, repeat) => {
@@ -122,15 +118,15 @@
     ops,
     core,
     withRoom,
-    fast,
+    often,
     CapabilityError,
     systemErrors,
     timersOf,
     // family name -> (chain) => the capability object that a guest holds
     families: Object.create(null),
     named,
-    // What takes intrinsics that V8 makes late, see lockdown.js.
-    late: [],
+    // What takes what V8 or deno_core makes late, see lockdown.js.
+    late: [attach],
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
     options: (bag, names) => {
       const read = Object.create(null);
