@@ -105,7 +105,7 @@ fn host() -> &'static Mutex<Sender<Order>> {
                 let _ = started.send(spawned.map(drop));
             }
         };
-        // Should this fail, the channel is closed, and we say so each time.
+        // Should this fail, the channel is closed, and `order` says so each time.
         let _ = thread::Builder::new()
             .name("secure-runtime-host".to_owned())
             .spawn(serve);

@@ -66,6 +66,9 @@ pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, O
         since.as_secs(),
     )?;
     // 64 bits of microseconds reach 584,000 years; the division by 128 bits is slow.
-    let micros = since.as_secs().saturating_mul(1_000_000) + u64::from(since.subsec_micros());
+    let micros = since
+        .as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(u64::from(since.subsec_micros()));
     Ok((micros - micros % clock.step) as f64 / 1000.0)
 }
