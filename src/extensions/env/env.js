@@ -1,7 +1,7 @@
 // The `env` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, text, families, delegation } = globalThis.__secure;
+  const { ops, text, families, delegation, often } = globalThis.__secure;
   const secret = Symbol("env");
 
   class Environment {
@@ -18,10 +18,10 @@
     }
     /** The variable's value, or undefined where it is not set. */
     get(name) {
-      return ops.op_sr_env_get(this.#handle, text(name, "name")) ?? undefined;
+      return often.op_sr_env_get(this.#handle, text(name, "name")) ?? undefined;
     }
     has(name) {
-      return ops.op_sr_env_get(this.#handle, text(name, "name")) !== null;
+      return often.op_sr_env_get(this.#handle, text(name, "name")) !== null;
     }
     attenuate(bag) {
       return new Environment(secret, delegation.narrowed(this.#chain, "env", ["read"], bag));
