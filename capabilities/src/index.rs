@@ -40,7 +40,9 @@ impl Index {
     }
 
     pub(crate) fn matches(&self, resource: &str) -> bool {
-        self.texts.covering(resource).is_some() || self.ends_well(resource) || self.endpoints.matches(resource)
+        self.texts.covering(resource).is_some()
+            || self.ends_well(resource)
+            || self.endpoints.matches(resource)
     }
 
     /// Whether a prefix of the index covers all texts that begin with this one.
@@ -134,7 +136,9 @@ impl Texts {
         let first = self.keys.partition_point(|key| *key < wanted);
         let candidates = self.texts.get(first..after)?;
         let after = candidates.partition_point(|text| *text.rest <= *rest);
-        candidates.get(after.checked_sub(1)?).filter(|text| text.covers(rest))
+        candidates
+            .get(after.checked_sub(1)?)
+            .filter(|text| text.covers(rest))
     }
 }
 

@@ -19,7 +19,7 @@
   const sizeOf = getter("byteLength");
   const { set } = Uint8Array.prototype;
   let toHex;
-  secure.late.push(() => ({ toHex } = Uint8Array.prototype));
+  secure.late.push((() => ({ toHex } = Uint8Array.prototype)));
   const { slice } = String.prototype;
   const Bytes = Uint8Array;
   const ofIntegers = new Set([

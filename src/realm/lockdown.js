@@ -18,7 +18,7 @@
 
   // ---- globals of ours -------------------------------------------------------------------------------------------
   const install = (name, value) => defineProperty(globalThis, name, hidden(value));
-  const printer = (chain) => (text, isError) => ops.op_sr_print(chain, text, isError);
+  const printer = (chain) => ((text, isError) => ops.op_sr_print(chain, text, isError));
   for (const [name, value] of Object.entries(secure.timersOf(null))) install(name, value);
   // By a promise, as both engines have it: what the callback throws ends the program like any unhandled rejection.
   const settled = Promise.resolve();
@@ -141,14 +141,14 @@
   if (getOwnPropertyDescriptor(Error, "stackTraceLimit")?.set !== undefined) delete Error.stackTraceLimit;
 
   // `value` and the functions that it has; all else that a binding leads to is frozen already.
-  const frozen = (value) => {
+  const frozen = ((value) => {
     for (const key of ownKeys(value)) {
       const { value: held, get } = getOwnPropertyDescriptor(value, key);
       const part = held ?? get;
       if (typeof part === "function" && !isFrozen(part)) frozen(part);
     }
     return freeze(value);
-  };
+  });
 
   // ---- everything reachable -------------------------------------------------------------------------------------
   const asyncGenerator = (async function* () {})();
@@ -219,12 +219,12 @@
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
-    bindings(chain, label, names, given) {
+    bindings: ((chain, label, names, given) => {
       const clock = ops.op_sr_clock(chain);
       const now = () => often.op_sr_clock_now(clock);
       const make = {
         __proto__: null,
-        console: () => frozen(web.makeConsole(label, printer(chain))),
+        console: (() => frozen(web.makeConsole(label, printer(chain)))),
         Date: () => frozen(makeDate(now)),
         Math: () => {
           const random = ops.op_sr_random(chain);
@@ -237,10 +237,12 @@
         global: () => meaning("globalThis"),
         self: () => meaning("globalThis"),
       };
-      const endowments = secure.endowments(chain);
-      for (const name of given) make[name] = () => frozen(endowments[name]());
+      if (given.length > 0) {
+        const endowments = secure.endowments(chain);
+        for (const name of given) make[name] = () => frozen(endowments[name]());
+      }
       const meanings = { __proto__: null };
-      const meaning = (name) => meanings[name] ??= make[name]();
+      const meaning = ((name) => meanings[name] ??= make[name]());
       const makeGlobal = () => {
         const own = create(Object.prototype);
         for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));
@@ -254,7 +256,7 @@
       const exports = { __proto__: null };
       for (const name of names) exports[name] = meaning(name);
       return freeze(exports);
-    },
+    }),
   };
 
   // ---- WebAssembly ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use deno_core::{Extension, OpState, op2};
+use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
 use crate::extensions::{Chain, OpError};
 use crate::runtime::{Account, Bytes, HeldByAll, Lasting, PrintSink};
@@ -88,10 +88,15 @@ deno_core::extension!(sr_prepare, ops = [op_sr_print, op_sr_timer]);
 
 /// The realm's own part of the engine's extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {
-    vec![
-        with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js", "endow.js"),
-        web::extension(),
-    ]
+    vec![prepare(), web::extension()]
+}
+
+fn prepare() -> Extension {
+    let mut extension = with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js", "endow.js");
+    // Asked for by prepare.js, which says what for.
+    let nothing = ExtensionFileSource::new("ext:sr_prepare/nothing.js", ascii_str!("(() => {})()"));
+    extension.lazy_loaded_js_files = vec![nothing].into();
+    extension
 }
 
 #[cfg(test)]

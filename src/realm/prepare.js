@@ -37,17 +37,14 @@
   };
 
   // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it when a script of an extension is
-  // asked for, whether there is one or not. Not while guests run: it does not expect to be stopped there.
+  // asked for, also one that has run before. Not while guests run: deno_core does not expect to be stopped there.
   // (An object without a prototype is a table, in which names are looked up; the fields of this one are where they are.)
   const often = { op_sr_clock_now: undefined, op_sr_env_get: undefined, op_sr_random_number: undefined };
-  const attach = () => {
-    try {
-      ops.op_load_ext_script("");
-    } catch {
-      // There is none.
-    }
+  const attach = (() => {
+    ops.op_load_ext_script("ext:sr_prepare/nothing.js");
     for (const name of Object.keys(often)) often[name] = ops[name];
-  };
+  });
+  attach();
 
   const startTimer = withRoom((chain, callback, delay, args, repeat) => {
     if (typeof callback !== "function") {

@@ -45,9 +45,9 @@
       BigInt64Array, BigUint64Array,
     ]
   ) arrayKinds[Kind.name] = Kind;
-  secure.late.push(() => {
+  secure.late.push((() => {
     if (globalThis.Float16Array !== undefined) arrayKinds.Float16Array = globalThis.Float16Array;
-  });
+  }));
   const errorKinds = { __proto__: null, CapabilityError: secure.CapabilityError };
   for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
   for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;

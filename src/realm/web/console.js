@@ -19,7 +19,8 @@
   };
   const visible = (text) => text.replace(unsafe, escape).toWellFormed();
 
-  const plain = (value, budget) => (typeof value === "string" ? value : inspect(value, { depth: shallow, budget }));
+  // What every program that prints comes by is in parentheses, which has it compiled when it is read: snapshots have it compiled.
+  const plain = ((value, budget) => (typeof value === "string" ? value : inspect(value, { depth: shallow, budget })));
 
   function number(value, convert) {
     if (typeof value === "bigint") return `${value}n`;
@@ -45,14 +46,14 @@
   }
 
   /** The arguments of one call as text. */
-  function format(values) {
+  const format = ((values) => {
     let left = outputLimit;
     const rest = [...values];
     const parts = [];
-    const add = (text) => {
+    const add = ((text) => {
       parts.push(text.slice(0, left + 1)); // one more than allowed, so that the printer sees that it was cut
       left = Math.max(0, left - text.length);
-    };
+    });
     if (typeof rest[0] === "string" && rest.length > 1) {
       const template = rest.shift();
       let from = 0;
@@ -79,7 +80,7 @@
       add(plain(value, left));
     }
     return parts.join("");
-  }
+  });
 
   /** Rows and columns of console.table, from data properties only. */
   function tableOf(data, wanted) {
@@ -132,7 +133,7 @@
     const indents = [];
     const before = label === null ? "" : `[${visible(label).replaceAll(/[\n\t]/g, " ")}] `;
 
-    const printLines = (text, isError) => {
+    const printLines = ((text, isError) => {
       const prefix = before + indents.join("");
       const lines = [];
       let size = 0;
@@ -149,15 +150,13 @@
       }
       if (isCut) lines.push(`${prefix}... (cut: one call prints at most 100 KiB)`);
       print(`${lines.join("\n")}\n`, isError);
-    };
+    });
 
-    const say = (values, isError) => printLines(format(values), isError);
+    const say = ((values, isError) => printLines(format(values), isError));
     const labelOf = (name) => (name === undefined ? "default" : plain(name, 1000).slice(0, 1000));
 
     const console = {
-      log(...values) {
-        say(values, false);
-      },
+      log: ((...values) => say(values, false)),
       info(...values) {
         say(values, false);
       },

@@ -1,0 +1,137 @@
+//! Whole processes that run one line, in turn: ours, a bare deno_core that does the same, and Deno.
+//!
+//! `DENO=path/to/deno cargo bench --bench processes`; without `DENO` the one on the search path is taken, and without any only the others
+//! are measured. (`ROUNDS=200` for a closer look.) Deno's npm package brings one: `npm install --prefix SOMEWHERE deno`.
+//!
+//! The bare one is this program, called by itself: it starts deno_core from a snapshot of deno_core alone, where the engine has snapshots,
+//! and evaluates the line. There is no command line, no manifest, no token, no realm and no event loop but deno_core's: what any program
+//! on deno_core takes at the least. With `--test`, as continuous integration runs it, there is one round.
+
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions};
+
+/// Says that this process is the bare one: the snapshot's path, or nothing where there is none.
+const BARE: &str = "SECURE_RUNTIME_BENCH_BARE";
+
+fn main() {
+    match env::var_os(BARE) {
+        Some(snapshot) => bare(&snapshot),
+        None => compare(),
+    }
+}
+
+fn bare(snapshot: &OsString) {
+    let snapshot: Option<&'static [u8]> = (!snapshot.is_empty()).then(|| {
+        let bytes = fs::read(snapshot).expect("the snapshot is there");
+        &*bytes.leak()
+    });
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop");
+    reactor.block_on(async {
+        let mut js = JsRuntime::new(RuntimeOptions {
+            startup_snapshot: snapshot,
+            ..RuntimeOptions::default()
+        });
+        js.execute_script("main.js", "Deno.core.print('hi\\n')")
+            .expect("the line runs");
+        js.run_event_loop(PollEventLoopOptions::default())
+            .await
+            .expect("the event loop ends");
+        // As ours, which does not wait for the engine to take its heap apart.
+        std::process::exit(0);
+    });
+}
+
+/// What the bare one starts from, in a file of this folder.
+#[cfg(feature = "v8")]
+fn snapshot(folder: &Path) -> OsString {
+    let made = deno_core::JsRuntimeForSnapshot::new(RuntimeOptions::default()).snapshot();
+    let path = folder.join("bare.snapshot");
+    fs::write(&path, made).expect("the snapshot is written");
+    path.into()
+}
+
+#[cfg(not(feature = "v8"))]
+fn snapshot(_folder: &Path) -> OsString {
+    OsString::new()
+}
+
+/// Runs it to its end.
+fn time(command: &mut Command) -> Duration {
+    let begun = Instant::now();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program is there");
+    let took = begun.elapsed();
+    assert!(
+        output.status.success() && output.stdout == b"hi\n",
+        "{command:?}: {output:?}"
+    );
+    took
+}
+
+fn compare() {
+    let is_measured = env::args().any(|argument| argument == "--bench");
+    let rounds = env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds: usize = if is_measured { rounds.unwrap_or(60) } else { 1 };
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let folder = folder.path();
+    fs::write(folder.join("main.js"), "console.log(\"hi\");\n").expect("the module is written");
+
+    let mut bare = Command::new(env::current_exe().expect("this program is a file"));
+    bare.env(BARE, snapshot(folder));
+    let mut ours = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+    ours.args(["run", "main.js"]).current_dir(folder);
+    let program = env::var_os("DENO").unwrap_or_else(|| "deno".into());
+    let mut deno = Command::new(&program);
+    deno.args(["run", "--quiet", "--no-config", "--no-lock", "main.js"])
+        .current_dir(folder)
+        .env("DENO_DIR", folder.join("deno"))
+        .env("DENO_NO_UPDATE_CHECK", "1")
+        .env("NO_COLOR", "1");
+    let mut commands = vec![("bare deno_core", bare), ("secure-runtime run", ours)];
+    let said = Command::new(program).arg("--version").output();
+    if said.is_ok_and(|output| output.status.success()) {
+        commands.push(("deno run", deno));
+    } else {
+        println!("no Deno: only the others are measured");
+    }
+
+    // Once before: Deno has its caches then, and the files are in memory.
+    for (_, command) in &mut commands {
+        time(command);
+    }
+    let mut times = vec![Vec::new(); commands.len()];
+    for _ in 0..rounds {
+        for ((_, command), times) in commands.iter_mut().zip(&mut times) {
+            times.push(time(command).as_secs_f64() * 1000.0);
+        }
+    }
+    let figures = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        [0, times.len() / 4, times.len() / 2].map(|at| times.get(at).copied().unwrap_or_default())
+    };
+    let figures: Vec<[f64; 3]> = times.iter_mut().map(figures).collect();
+    let last = figures.last().copied().unwrap_or_default();
+    println!("milliseconds: fastest, quarter, median; and of the last line's");
+    for ((name, _), [fastest, quarter, median]) in commands.iter().zip(&figures) {
+        let [of_fastest, of_quarter, of_median] = last;
+        println!(
+            "{name:20} {fastest:6.2} {quarter:6.2} {median:6.2}   {:.2} {:.2} {:.2}",
+            fastest / of_fastest,
+            quarter / of_quarter,
+            median / of_median
+        );
+    }
+}
