@@ -1,4 +1,7 @@
-//! What the guard of an operation costs: a guarded operation, and an op of bare deno_core that does the same unguarded.
+//! What the guard of an operation costs: a guarded operation, the same without its guard, and the op alone.
+//!
+//! The op alone is an op of bare deno_core, called by its name. Without its guard, it is called as ours is: by a method of an object that
+//! keeps what Rust needs for it, asynchronous where ours is. What there is more with us is the guard.
 //!
 //! `cargo bench --bench operations`. Each number is the time of one call, awaited where the operation is asynchronous, in a loop of calls
 //! after others like them. Both tell the clock of this process when the loop begins and ends: the start of an engine is not in it.
@@ -19,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptionsExt};
 use criterion::{Criterion, criterion_group, criterion_main};
-use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
+use deno_core::{GarbageCollected, JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2, v8};
 use deno_error::JsErrorBox;
 use secure_runtime::{Exit, OpenOptions, Program, Runtime};
 
@@ -29,7 +32,7 @@ const WARM: u64 = 5000;
 const MANIFEST: &str = "[package]\nname = \"bench\"\nentry = \"main.js\"\n\n[grants]\nfs.read = [\"./data/**\"]\n\
     env.read = [\"SECURE_RUNTIME_BENCH\"]\nclock = \"1us\"\n";
 
-/// What is measured: its name, and the call, guarded and bare.
+/// What is measured: its name, the call, guarded or not, and that of the op alone.
 const CALLS: [(&str, &str, &str); 3] = [
     ("clock.now", "clock.now()", "op_bare_now()"),
     (
@@ -43,6 +46,25 @@ const CALLS: [(&str, &str, &str); 3] = [
         "await op_bare_read('data/file')",
     ),
 ];
+
+/// The objects that have the methods without a guard.
+const UNGUARDED: &str = "
+    const { op_bare_mark, op_bare_now, op_bare_variable, op_bare_read, op_bare_handle } = Deno.core.ops;
+    const { op_bare_handle_now, op_bare_handle_variable, op_bare_handle_read } = Deno.core.ops;
+    class Clock {
+        #handle = op_bare_handle();
+        now() { return op_bare_handle_now(this.#handle); }
+    }
+    class Environment {
+        #handle = op_bare_handle();
+        get(name) { return op_bare_handle_variable(this.#handle, name) ?? undefined; }
+    }
+    class FileSystem {
+        #handle = op_bare_handle();
+        async readFile(path) { return await op_bare_handle_read(this.#handle, path); }
+    }
+    const [clock, env, fs] = [new Clock(), new Environment(), new FileSystem()];
+";
 
 /// When the loop began, and when it ended.
 type Marks = Arc<Mutex<Vec<Instant>>>;
@@ -114,6 +136,10 @@ fn op_bare_mark(state: &OpState) {
 
 #[op2(fast)]
 fn op_bare_now() -> f64 {
+    now()
+}
+
+fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |since| since.as_micros() as f64 / 1000.0)
 }
@@ -128,6 +154,10 @@ fn op_bare_variable(#[string] name: &str) -> Option<String> {
 #[buffer]
 async fn op_bare_read(state: Rc<RefCell<OpState>>, #[string] path: String) -> Result<Vec<u8>, JsErrorBox> {
     let dir = state.borrow().borrow::<Arc<Dir>>().clone();
+    read(dir, path).await
+}
+
+async fn read(dir: Arc<Dir>, path: String) -> Result<Vec<u8>, JsErrorBox> {
     let read = tokio::task::spawn_blocking(move || {
         let mut options = cap_std::fs::OpenOptions::new();
         // O_NONBLOCK, O_NOCTTY
@@ -145,9 +175,53 @@ async fn op_bare_read(state: Rc<RefCell<OpState>>, #[string] path: String) -> Re
     read.map_err(JsErrorBox::from_err)
 }
 
+/// What an object keeps for Rust.
+struct Handle(Arc<Dir>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Handle {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Handle"
+    }
+}
+
+#[op2]
+#[cppgc]
+fn op_bare_handle(state: &OpState) -> Handle {
+    Handle(state.borrow::<Arc<Dir>>().clone())
+}
+
+#[op2(fast)]
+fn op_bare_handle_now(#[cppgc] _clock: &Handle) -> f64 {
+    now()
+}
+
+#[op2]
+#[string]
+fn op_bare_handle_variable(#[cppgc] _env: &Handle, #[string] name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[op2]
+#[buffer]
+async fn op_bare_handle_read(#[cppgc] fs: &Handle, #[string] path: String) -> Result<Vec<u8>, JsErrorBox> {
+    read(fs.0.clone(), path).await
+}
+
 deno_core::extension!(
     bare,
-    ops = [op_bare_mark, op_bare_now, op_bare_variable, op_bare_read],
+    ops = [
+        op_bare_mark,
+        op_bare_now,
+        op_bare_variable,
+        op_bare_read,
+        op_bare_handle,
+        op_bare_handle_now,
+        op_bare_handle_variable,
+        op_bare_handle_read,
+    ],
 );
 
 /// On a thread of its own, as ours.
@@ -161,10 +235,7 @@ fn bare(folder: &Path, call: &str, times: u64) -> Duration {
 fn bare_here(folder: &Path, call: &str, times: u64) -> Duration {
     let marks = Marks::default();
     let code = script(call, "op_bare_mark()", times);
-    let code = format!(
-        "const {{ op_bare_mark, op_bare_now, op_bare_variable, op_bare_read }} = Deno.core.ops;
-         (async () => {{ {code} }})();"
-    );
+    let code = format!("{UNGUARDED} (async () => {{ {code} }})();");
     reactor().block_on(async {
         let mut js = JsRuntime::new(RuntimeOptions {
             extensions: vec![bare::init()],
@@ -185,19 +256,20 @@ fn bare_here(folder: &Path, call: &str, times: u64) -> Duration {
     marked(&marks)
 }
 
-/// Both in turn; the median of each, and of how much longer the guarded call of a round takes.
+/// All in turn; the median of each, and of how much longer the guarded call of a round takes.
 fn compared(folder: &Path) {
     let rounds = std::env::var("ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok());
-    for (name, call, unguarded) in CALLS {
+    for (name, call, alone) in CALLS {
         let times = if call.starts_with("await") { 1_000 } else { 100_000 };
         let nanos = |took: Duration| took.as_nanos() as f64 / times as f64;
-        let mut measured: Vec<[f64; 3]> = (0..rounds.unwrap_or(30))
+        let mut measured: Vec<[f64; 5]> = (0..rounds.unwrap_or(30))
             .map(|_| {
-                let bare = nanos(bare(folder, unguarded, times));
+                let alone = nanos(bare(folder, alone, times));
+                let unguarded = nanos(bare(folder, call, times));
                 let guarded = nanos(guarded(folder, call, times));
-                [bare, guarded, guarded - bare]
+                [alone, unguarded, guarded, guarded - unguarded, guarded - alone]
             })
             .collect();
         let mut median = |part: usize| {
@@ -208,10 +280,12 @@ fn compared(folder: &Path) {
                 .copied()
                 .unwrap_or(0.0)
         };
-        let (bare, guarded, more) = (median(0), median(1), median(2));
+        let [alone, unguarded, guarded, guard, more] = [0, 1, 2, 3, 4].map(&mut median);
         println!(
-            "{name}: {bare:.0} ns unguarded, {guarded:.0} ns guarded: {more:.0} ns more ({:.1} %)",
-            100.0 * more / bare
+            "{name}: guarded {guarded:.0} ns; unguarded {unguarded:.0} ns: the guard takes {guard:.0} ns ({:.1} %); the op alone \
+             {alone:.0} ns: {more:.0} ns more ({:.1} %)",
+            100.0 * guard / unguarded,
+            100.0 * more / alone
         );
     }
 }
@@ -224,9 +298,12 @@ fn operations(criterion: &mut Criterion) {
         compared(folder.path());
     }
     let mut group = criterion.benchmark_group("operations");
-    for (name, call, unguarded) in CALLS {
+    for (name, call, alone) in CALLS {
+        group.bench_function(format!("{name}, the op alone"), |bencher| {
+            bencher.iter_custom(|times| bare(folder.path(), alone, times));
+        });
         group.bench_function(format!("{name}, unguarded"), |bencher| {
-            bencher.iter_custom(|times| bare(folder.path(), unguarded, times));
+            bencher.iter_custom(|times| bare(folder.path(), call, times));
         });
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| guarded(folder.path(), call, times));

@@ -60,38 +60,43 @@ impl FsPath {
     /// [`PathError`] for an empty text, a NUL character, or a path or component that is too long.
     pub fn parse(text: &str, base: &Base) -> Result<FsPath, PathError> {
         if text.starts_with('/') {
-            FsPath::normalised(&[text])
+            FsPath::normalised("", text)
         } else {
-            FsPath::normalised(&[base.as_str(), text])
+            FsPath::normalised(base.as_str(), text)
         }
     }
 
-    fn normalised(parts: &[&str]) -> Result<FsPath, PathError> {
-        let mut components: Vec<&str> = Vec::new();
-        for part in parts {
-            if part.is_empty() {
-                return Err(PathError::Empty);
-            }
-            if part.contains('\0') {
-                return Err(PathError::Nul);
-            }
-            if part.len() > MAX_PATH {
-                return Err(PathError::TooLong { length: part.len() });
-            }
-            for component in part.split('/') {
-                match component {
-                    "" | "." => {}
-                    ".." => drop(components.pop()),
-                    _ if component.len() > MAX_COMPONENT => {
-                        return Err(PathError::ComponentTooLong {
-                            length: component.len(),
-                        });
-                    }
-                    _ => components.push(component),
+    /// The path that `text` means beneath a path that is normalised, or the root, beneath nothing.
+    fn normalised(base: &str, text: &str) -> Result<FsPath, PathError> {
+        if text.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if text.contains('\0') {
+            return Err(PathError::Nul);
+        }
+        if text.len() > MAX_PATH {
+            return Err(PathError::TooLong { length: text.len() });
+        }
+        let mut path = String::with_capacity(base.len() + 1 + text.len());
+        path.push_str(base.trim_end_matches('/'));
+        for component in text.split('/') {
+            match component {
+                "" | "." => {}
+                ".." => path.truncate(path.rfind('/').unwrap_or(0)),
+                _ if component.len() > MAX_COMPONENT => {
+                    return Err(PathError::ComponentTooLong {
+                        length: component.len(),
+                    });
+                }
+                _ => {
+                    path.push('/');
+                    path.push_str(component);
                 }
             }
         }
-        let path = format!("/{}", components.join("/"));
+        if path.is_empty() {
+            path.push('/');
+        }
         if path.len() > MAX_PATH {
             return Err(PathError::TooLong { length: path.len() });
         }
@@ -152,7 +157,7 @@ impl Base {
                 path: path.to_owned(),
             });
         }
-        FsPath::normalised(&[path]).map(Base)
+        FsPath::normalised("", path).map(Base)
     }
 
     /// The folder.
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn parents_end_at_the_root() {
-        let path = FsPath::normalised(&["/a/b"]).unwrap();
+        let path = FsPath::normalised("", "/a/b").unwrap();
         let parent = path.parent().unwrap();
         assert_eq!((parent.as_str(), parent.parent().unwrap().as_str()), ("/a", "/"));
         assert_eq!(parent.parent().unwrap().parent(), None);

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use tokio::sync::oneshot;
@@ -141,14 +141,14 @@ pub(super) fn perform(
 struct Woken(Mutex<Option<Waker>>);
 
 impl Woken {
-    fn by(&self, waker: Option<Waker>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(waker) = &*self.waker() {
             waker.wake_by_ref();
         }
     }
@@ -160,11 +160,18 @@ async fn apart<T>(work: impl Future<Output = T>) -> T {
     let (woken, mut work) = (Arc::new(Woken::default()), pin!(work));
     let waker = Waker::from(woken.clone());
     let ended = poll_fn(|context| {
-        woken.by(Some(context.waker().clone()));
+        let mut polled = woken.waker();
+        if !polled
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            *polled = Some(context.waker().clone());
+        }
+        drop(polled);
         work.as_mut().poll(&mut Context::from_waker(&waker))
     });
     let ended = ended.await;
-    woken.by(None);
+    woken.waker().take();
     ended
 }
 
@@ -173,10 +180,8 @@ fn on_this_thread(work: impl Future<Output = ()>) {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
     // Without an event loop the job is dropped, and its asker hears that nobody answers.
     let Ok(reactor) = reactor else { return };
-    let local = tokio::task::LocalSet::new();
     // A panic of the engine's bindings ends this isolate and nothing else; its job tells who asked.
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| local.block_on(&reactor, apart(work))));
-    drop(local);
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| reactor.block_on(apart(work))));
     // File work that a stopped program left behind may still block; it is not waited for.
     reactor.shutdown_background();
 }

@@ -108,9 +108,17 @@ fn a_granted_folder_may_be_missing_at_first() {
             ("fs.readTextFile('out/a.txt')", "\"a\""),
             ("fs.remove('out', { recursive: true })", "done"),
             ("fs.readTextFile('out/a.txt')", "NotFound ENOENT"),
+            ("fs.stat('out')", "NotFound ENOENT"),
             ("fs.mkdir('out')", "done"),
+            // Written by way of another handle than it is read by.
             ("fs.writeTextFile('out/b.txt', 'b')", "done"),
+            ("fs.readTextFile('out/b.txt')", "\"b\""),
             ("list('out')", "\"b.txt\""),
+            ("fs.remove('out', { recursive: true })", "done"),
+            ("fs.mkdir('out')", "done"),
+            ("list('out')", "\"\""),
+            ("fs.writeTextFile('out/c.txt', 'c')", "done"),
+            ("fs.stat('out/c.txt').then(({ size }) => size)", "1"),
             ("fs.writeTextFile('one/file.txt', '1')", "NotFound ENOENT"),
         ],
     );

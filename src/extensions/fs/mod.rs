@@ -89,6 +89,20 @@ impl FsCapability {
         Ok((path, place))
     }
 
+    /// Decides reading the path, then does what finds the thing there, on a thread that may block.
+    async fn find<T: Send + 'static>(
+        &self,
+        text: &str,
+        work: fn(&Place) -> std::io::Result<T>,
+        doing: &'static str,
+    ) -> Result<T, OpError> {
+        let path = self.path(text)?;
+        self.check(ActionName::READ, &path, text)?;
+        let roots = self.roots()?;
+        let found = move || roots.find(ActionName::READ, path.as_str(), work);
+        blocking(&self.capability, found, (ActionName::READ, doing), text).await
+    }
+
     fn check(&self, action: ActionName, path: &FsPath, text: &str) -> Result<(), OpError> {
         let operation = operation(action, path);
         self.capability.check(&operation, text)?;
@@ -157,12 +171,12 @@ async fn blocking<T: Send + 'static>(
     capability: &Capability,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     (action, doing): (ActionName, &'static str),
-    shown: String,
+    shown: &str,
 ) -> Result<T, OpError> {
-    let _pending = begin(capability, Lasting::Pending, action, &shown)?;
+    let _pending = begin(capability, Lasting::Pending, action, shown)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(OpError::io(&error, doing, &shown)),
+        Ok(Err(error)) => Err(OpError::io(&error, doing, shown)),
         Err(_) => Err(OpError::system(
             "Error",
             "EIO",
@@ -188,14 +202,7 @@ pub(crate) async fn op_sr_fs_read_file(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<Vec<u8>, OpError> {
-    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
-    let bytes = blocking(
-        &fs.capability,
-        move || files::read(&place),
-        (ActionName::READ, "reading"),
-        path.clone(),
-    )
-    .await?;
+    let bytes = fs.find(&path, files::read, "reading").await?;
     count_read(&fs.capability, bytes.len(), &path)?;
     Ok(bytes)
 }
@@ -206,14 +213,7 @@ pub(crate) async fn op_sr_fs_read_text_file(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<String, OpError> {
-    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "reading")?;
-    let bytes = blocking(
-        &fs.capability,
-        move || files::read(&place),
-        (ActionName::READ, "reading"),
-        path.clone(),
-    )
-    .await?;
+    let bytes = fs.find(&path, files::read, "reading").await?;
     count_read(&fs.capability, bytes.len(), &path)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
@@ -231,7 +231,7 @@ pub(crate) async fn op_sr_fs_write_file(
         &fs.capability,
         move || files::write(&place, &data, &flags),
         (ActionName::WRITE, "writing"),
-        path,
+        &path,
     )
     .await
 }
@@ -248,7 +248,7 @@ pub(crate) async fn op_sr_fs_write_text_file(
         &fs.capability,
         move || files::write(&place, text.as_bytes(), &flags),
         (ActionName::WRITE, "writing"),
-        path,
+        &path,
     )
     .await
 }
@@ -259,14 +259,7 @@ pub(crate) async fn op_sr_fs_read_dir(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<Vec<(String, u8)>, OpError> {
-    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "listing")?;
-    blocking(
-        &fs.capability,
-        move || files::read_dir(&place),
-        (ActionName::READ, "listing"),
-        path,
-    )
-    .await
+    fs.find(&path, files::read_dir, "listing").await
 }
 
 #[op2]
@@ -275,14 +268,7 @@ pub(crate) async fn op_sr_fs_stat(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<files::Info, OpError> {
-    let (_, place) = fs.place(ActionName::READ, &path, Need::Content, "looking at")?;
-    blocking(
-        &fs.capability,
-        move || files::stat(&place),
-        (ActionName::READ, "looking at"),
-        path,
-    )
-    .await
+    fs.find(&path, files::stat, "looking at").await
 }
 
 #[op2]
@@ -332,7 +318,7 @@ pub(crate) async fn op_sr_fs_remove(
         &fs.capability,
         move || files::remove(&place, recursive),
         (ActionName::WRITE, "removing"),
-        path,
+        &path,
     )
     .await
 }
@@ -374,7 +360,7 @@ pub(crate) async fn op_sr_fs_rename(
         &fs.capability,
         move || files::rename(&source_place, &target_place),
         (ActionName::WRITE, "renaming"),
-        from,
+        &from,
     )
     .await
 }
@@ -470,7 +456,7 @@ pub(crate) async fn op_sr_fs_open(
         &capability,
         move || files::open(&place, &flags),
         (action, "opening"),
-        path,
+        &path,
     )
     .await?;
     let file = (Arc::new(Mutex::new(file)), held);
@@ -504,7 +490,7 @@ pub(crate) async fn op_sr_fs_file_read(
     let handle = file.file(ActionName::READ)?;
     let (capability, shown) = (file.capability.clone(), file.shown.clone());
     let read = move || files::read_some(&handle, length);
-    let bytes = blocking(&capability, read, (ActionName::READ, "reading"), shown.clone()).await?;
+    let bytes = blocking(&capability, read, (ActionName::READ, "reading"), &shown).await?;
     count_read(&capability, bytes.len(), &shown)?;
     Ok(bytes)
 }
@@ -521,7 +507,7 @@ pub(crate) async fn op_sr_fs_file_write(
         &capability,
         move || files::write_all(&handle, &data),
         (ActionName::WRITE, "writing"),
-        file.shown.clone(),
+        &file.shown,
     )
     .await
 }

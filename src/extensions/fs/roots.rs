@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt};
+use cap_std::fs::Dir;
 use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Pattern};
 
 /// The roots of one capability: what its authority effectively allows, by action.
@@ -149,19 +149,43 @@ impl Roots {
         let root = narrowest.ok_or_else(outside)?;
         match &root.scope {
             Scope::Folder(folder) if !(need == Need::Entry && is_root(folder, path)) => {
-                let relative = path
-                    .strip_prefix(folder.as_str())
-                    .unwrap_or(path)
-                    .trim_start_matches('/');
-                let relative = if relative.is_empty() { "." } else { relative };
-                Ok(Place {
-                    dir: self.folder(root, actions, folder)?,
-                    relative: relative.into(),
-                    follow: true,
-                })
+                Ok(Place::beneath(self.folder(root, actions, folder)?, folder, path))
             }
             _ => self.entry(actions, path),
         }
+    }
+
+    /// Does what finds the thing at the path, or finds that it is not there: where the folder is open, beneath that. Only if nothing is
+    /// found there, it is asked whether the folder itself is gone.
+    pub(crate) fn find<T>(
+        &self,
+        action: ActionName,
+        path: &str,
+        work: impl Fn(&Place) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Some(place) = self.place_beneath_open(action, path) {
+            let done = work(&place);
+            let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+            if !done.as_ref().is_err_and(is_missing) || !is_gone(&place.dir)? {
+                return done;
+            }
+        }
+        work(&self.place(&[action], path, Need::Content)?)
+    }
+
+    /// The place of a path beneath a folder that is open; the folder may have been removed since. Not the folder itself, which would
+    /// still be found.
+    fn place_beneath_open(&self, action: ActionName, path: &str) -> Option<Place> {
+        let root = self.of_action(action).iter().find(|root| root.covers(path))?;
+        let Scope::Folder(folder) = &root.scope else {
+            return None;
+        };
+        if is_root(folder, path) {
+            return None;
+        }
+        let handle = root.handle();
+        let (dir, _) = handle.as_ref()?;
+        Some(Place::beneath(dir.clone(), folder, path))
     }
 
     /// Whether a scope, of this capability or of one that it was narrowed from, begins at the path or below it. Nothing is
@@ -205,8 +229,7 @@ impl Roots {
         // What is remembered was opened for one action; for several, the way there may be another.
         let remembers = actions.len() == 1;
         if remembers && let Some((dir, _)) = &*root.handle() {
-            // A folder that was removed has no links left: one made anew under its name is another folder.
-            if dir.dir_metadata()?.nlink() > 0 {
+            if !is_gone(dir)? {
                 return Ok(dir.clone());
             }
         }
@@ -252,6 +275,23 @@ impl Roots {
         }
         Ok(Some(dir))
     }
+}
+
+impl Place {
+    fn beneath(dir: Arc<Dir>, folder: &str, path: &str) -> Place {
+        let relative = path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/');
+        let relative = if relative.is_empty() { "." } else { relative };
+        Place {
+            dir,
+            relative: relative.into(),
+            follow: true,
+        }
+    }
+}
+
+/// Whether the folder was removed: it has no links left then. One made anew under its name is another folder.
+fn is_gone(folder: &Dir) -> io::Result<bool> {
+    Ok(rustix::fs::fstat(folder)?.st_nlink == 0)
 }
 
 impl Root {
