@@ -228,10 +228,11 @@ impl Roots {
     fn folder(&self, root: &Root, actions: &[ActionName], folder: &str) -> io::Result<Arc<Dir>> {
         // What is remembered was opened for one action; for several, the way there may be another.
         let remembers = actions.len() == 1;
-        if remembers && let Some((dir, _)) = &*root.handle() {
-            if !is_gone(dir)? {
-                return Ok(dir.clone());
-            }
+        if remembers
+            && let Some((dir, _)) = &*root.handle()
+            && !is_gone(dir)?
+        {
+            return Ok(dir.clone());
         }
         // Nothing lies above `/`, which is the empty text.
         let above = match folder.rsplit_once('/') {
