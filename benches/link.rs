@@ -8,7 +8,6 @@
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -16,6 +15,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+
+mod deno;
 
 /// How many modules each imports.
 const CHILDREN: usize = 8;
@@ -75,21 +76,6 @@ fn ours(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn deno_program() -> OsString {
-    env::var_os("DENO").unwrap_or_else(|| "deno".into())
-}
-
-fn deno(folder: &Path) -> Command {
-    let mut command = Command::new(deno_program());
-    command
-        .args(["run", "--quiet", "--no-config", "--no-lock", "main.js"])
-        .current_dir(folder)
-        .env("DENO_DIR", folder.join("deno"))
-        .env("DENO_NO_UPDATE_CHECK", "1")
-        .env("NO_COLOR", "1");
-    command
-}
-
 fn link(criterion: &mut Criterion) {
     let is_measured = env::args().any(|argument| argument == "--bench");
     let sizes = if is_measured {
@@ -97,13 +83,7 @@ fn link(criterion: &mut Criterion) {
     } else {
         [1, 10, 100]
     };
-    let has_deno = Command::new(deno_program())
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !has_deno {
-        println!("no Deno: only secure-runtime is measured");
-    }
+    let has_deno = deno::is_there();
     let mut group = criterion.benchmark_group("link");
     group.sample_size(10).measurement_time(Duration::from_secs(20));
     for modules in sizes {
@@ -120,9 +100,9 @@ fn link(criterion: &mut Criterion) {
             bencher.iter(|| run(&mut ours(folder, &["run", "--locked"]), modules));
         });
         if has_deno {
-            run(&mut deno(folder), modules);
+            run(&mut deno::run(folder), modules);
             group.bench_function(format!("deno, {modules} modules"), |bencher| {
-                bencher.iter(|| run(&mut deno(folder), modules));
+                bencher.iter(|| run(&mut deno::run(folder), modules));
             });
         }
     }

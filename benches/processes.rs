@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions};
 
+mod deno;
+
 /// Says that this process is the bare one: the snapshot's path, or nothing where there is none.
 const BARE: &str = "SECURE_RUNTIME_BENCH_BARE";
 
@@ -93,19 +95,9 @@ fn compare() {
     bare.env(BARE, snapshot(folder));
     let mut ours = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
     ours.args(["run", "main.js"]).current_dir(folder);
-    let program = env::var_os("DENO").unwrap_or_else(|| "deno".into());
-    let mut deno = Command::new(&program);
-    deno.args(["run", "--quiet", "--no-config", "--no-lock", "main.js"])
-        .current_dir(folder)
-        .env("DENO_DIR", folder.join("deno"))
-        .env("DENO_NO_UPDATE_CHECK", "1")
-        .env("NO_COLOR", "1");
     let mut commands = vec![("bare deno_core", bare), ("secure-runtime run", ours)];
-    let said = Command::new(program).arg("--version").output();
-    if said.is_ok_and(|output| output.status.success()) {
-        commands.push(("deno run", deno));
-    } else {
-        println!("no Deno: only the others are measured");
+    if deno::is_there() {
+        commands.push(("deno run", deno::run(folder)));
     }
 
     // Once before: Deno has its caches then, and the files are in memory.
