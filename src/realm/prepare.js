@@ -44,7 +44,7 @@
     ops.op_load_ext_script("ext:sr_prepare/nothing.js");
     for (const name of Object.keys(often)) often[name] = ops[name];
   });
-  attach();
+  attach(); // here the script runs; where there is a snapshot, once a build
 
   const startTimer = withRoom((chain, callback, delay, args, repeat) => {
     if (typeof callback !== "function") {
