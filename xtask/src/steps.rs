@@ -73,11 +73,11 @@ impl Steps {
 
     /// The last line: what passed and how long it took.
     pub(crate) fn summary(&self, task: &str) {
-        println!(
-            "\n{task}: {} steps passed in {} s",
-            self.passed.len(),
-            self.started.elapsed().as_secs()
-        );
+        let seconds = self.started.elapsed().as_secs();
+        match self.passed.len() {
+            1 => println!("\n{task}: 1 step passed in {seconds} s"),
+            steps => println!("\n{task}: {steps} steps passed in {seconds} s"),
+        }
         for (title, seconds) in &self.passed {
             println!("{seconds:>6} s  {title}");
         }
