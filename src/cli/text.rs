@@ -87,7 +87,10 @@ pub(super) struct Working(ProgressBar);
 impl Working {
     pub(super) fn on(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
-        bar.enable_steady_tick(Duration::from_millis(120));
+        // By a thread of its own, which nobody needs where nothing is shown.
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
         Working(bar)
     }
 

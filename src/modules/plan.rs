@@ -181,6 +181,13 @@ impl LinkPlan {
         &self.ceiling
     }
 
+    /// Signs the token of this module, which others then need not wait for; what is wrong with it, they are told.
+    pub(crate) fn sign(&self, module: u32) {
+        if let Some(principal) = self.principal(module) {
+            let _ = self.token(principal);
+        }
+    }
+
     /// The module's authority: its token's, where it can have one.
     pub(crate) fn authority(&self, principal: &Principal) -> Result<Authority, TokenError> {
         match self.token(principal)? {

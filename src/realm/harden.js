@@ -63,11 +63,13 @@
     const late = new Set(permits.late.map(find));
 
     const seen = new Set();
+    // A small one when the realm is finished: to add to a large one, engines make it anew.
+    let added = seen;
     const queue = [];
     const visit = (value) => {
-      if (!isObject(value) || seen.has(value)) return;
+      if (!isObject(value) || seen.has(value) || added.has(value)) return;
       if (forbidden.has(value)) throw new Error("the realm cannot be locked: an evaluator is still reachable");
-      seen.add(value);
+      added.add(value);
       queue.push(value);
     };
     // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
@@ -161,13 +163,14 @@
       /** The same for what came since. */
       finish: (() => {
         const from = queue.length;
+        added = new Set();
         const lists = absent;
         absent = [];
         for (const [path, names] of lists) permit(path, names);
         for (const { value, names } of open) {
           // No map and no set finds the global object again that was in one when V8 wrote the snapshot.
           permitted.set(value, names);
-          seen.add(value);
+          added.add(value);
         }
         for (const name of ownKeys(named)) if (!known.has(name)) visit(named[name]);
         for (const { value, names, reviewed } of open) {

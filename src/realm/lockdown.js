@@ -288,15 +288,12 @@
 
   // ---- what is done in every isolate ------------------------------------------------------------------------------
   // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
-  install("__finish", (() => {
+  // It is given an error: V8 would parse this function anew to say where in it one was made.
+  install("__finish", ((sample) => {
     delete globalThis.__finish;
-    // Without frames: V8 would parse all of this anew to say where in it an error was made.
-    const { stackTraceLimit } = Error;
-    if (stackTraceLimit !== undefined) Error.stackTraceLimit = 0;
     for (const take of secure.late) take();
     // On V8, errors have accessors of their own for `stack`.
-    const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(new Error("sample"), "stack") ?? {};
-    if (stackTraceLimit !== undefined) Error.stackTraceLimit = stackTraceLimit;
+    const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
     if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });
     tameWebAssembly();
     realm.finish();

@@ -16,7 +16,8 @@ mod web;
 /// Runs after the extensions' scripts.
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
 
-/// The global function that is called last, in every isolate; what it gives is what Rust makes capabilities with.
+/// The global function that is called last, in every isolate, with an error that nobody made in JavaScript; what it gives is what
+/// Rust makes capabilities with.
 pub(crate) const FINISH: &str = "__finish";
 
 /// Prints what a module prints, or nobody in particular: the isolate's own package then pays for it.
@@ -135,7 +136,7 @@ mod tests {
         js.execute_script("brought.js", FastString::from(brought.to_owned()))?;
         js.execute_script("lockdown.js", LOCKDOWN)?;
         js.execute_script("late.js", FastString::from(late.to_owned()))?;
-        js.execute_script("finish.js", format!("{FINISH}()"))?;
+        js.execute_script("finish.js", format!("{FINISH}(new Error())"))?;
         let value = js.execute_script("guest.js", FastString::from(script.to_owned()))?;
         deno_core::scope!(scope, js);
         let value = deno_core::v8::Local::new(scope, value);

@@ -132,15 +132,18 @@ fn memory(heap: u64) -> v8::CreateParams {
     params
 }
 
-/// What this global function gives, called: an object.
-fn called<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str) -> Result<v8::Local<'s, v8::Object>, RunError> {
+/// What [`realm::FINISH`] gives: an object.
+fn finished<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>, RunError> {
     v8::tc_scope!(let scope, scope);
+    let name = realm::FINISH;
     let global = scope.get_current_context().global(scope);
-    let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
+    let text = |text: &str| v8::String::new(scope, text).ok_or_else(|| engine("out of memory"));
+    let (key, sample) = (text(name)?, text("a sample")?);
     let function = global.get(scope, key.into());
     let function: Option<v8::Local<v8::Function>> = function.and_then(|function| function.try_into().ok());
     let function = function.ok_or_else(|| engine(format!("lockdown left no {name}")))?;
-    let value = function.call(scope, global.into(), &[]);
+    let sample = v8::Exception::error(scope, sample);
+    let value = function.call(scope, global.into(), &[sample]);
     match (value, scope.exception()) {
         (Some(value), _) => value.try_into().map_err(engine),
         (None, Some(error)) => Err(engine(JsError::from_v8_exception(scope, error))),
@@ -156,7 +159,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
     scope
         .get_current_context()
         .set_allow_generation_from_strings(false);
-    let object = called(scope, realm::FINISH)?;
+    let object = finished(scope)?;
     let function = |name: &str| -> Result<v8::Global<v8::Function>, RunError> {
         let key = v8::String::new(scope, name).ok_or_else(|| engine("out of memory"))?;
         let value = object

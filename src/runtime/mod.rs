@@ -181,6 +181,7 @@ impl Runtime {
             return Err(RunError::IsolateCycle { packages });
         }
         let (asker, outcome) = tokio::sync::oneshot::channel();
+        let plan = Arc::new(plan);
         let run = Arc::new(Run::default());
         let shared = Arc::new(isolate::Shared {
             graph: Arc::new(graph.clone()),
@@ -194,7 +195,7 @@ impl Runtime {
             rules: Rules {
                 families: inner.families.clone(),
                 base: inner.base.clone(),
-                plan: Arc::new(plan),
+                plan: plan.clone(),
                 presentation: inner.presentation.clone(),
                 program: graph.hash().to_string(),
                 audit: inner.audit.clone(),
@@ -220,7 +221,11 @@ impl Runtime {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        let is_starting = started.is_some();
         pool::perform(started, pool, heap, job).map_err(no_thread)?;
+        if is_starting {
+            plan.sign(graph.entry());
+        }
         outcome
             .await
             .map_err(|_| RunError::Engine("the isolate's thread ended without an answer".to_owned()))?

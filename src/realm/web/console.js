@@ -17,7 +17,16 @@
     const code = character.charCodeAt(0).toString(16);
     return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
   };
-  const visible = (text) => text.replace(unsafe, escape).toWellFormed();
+  // Whether it is short and of ASCII that is printed as it is. Most lines are, and for those no expression has to be compiled.
+  const isPlain = ((text) => {
+    if (text.length > 80) return false;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code > 0x7e || (code < 0x20 && code !== 0x09 && code !== 0x0a)) return false;
+    }
+    return true;
+  });
+  const visible = ((text) => isPlain(text) ? text : text.replace(unsafe, escape).toWellFormed());
 
   // What every program that prints comes by is in parentheses, which has it compiled when it is read: snapshots have it compiled.
   const plain = ((value, budget) => (typeof value === "string" ? value : inspect(value, { depth: shallow, budget })));
