@@ -79,6 +79,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         startup_snapshot: Some(Box::leak(made)),
         ..options()
     })?;
-    js.execute_script("ext:secure_runtime/finish.js", format!("{}(new Error())", realm::FINISH))?;
+    js.execute_script(
+        "ext:secure_runtime/finish.js",
+        format!("{}(new Error())", realm::FINISH),
+    )?;
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! Stopping isolates: a run's registry of them, the brake of each, and the watchdog of its times.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 
 use super::limits::{Limit, LimitHit, Unit};
@@ -36,7 +40,7 @@ struct Parts {
     /// Why. What is said first stays.
     reason: OnceLock<Stopped>,
     isolate: v8::IsolateHandle,
-    wake: tokio::sync::Notify,
+    wake: AtomicWaker,
     finished: AtomicBool,
     pulled: AtomicBool,
     clock: ThreadClock,
@@ -53,7 +57,7 @@ impl Brake {
         Brake(Arc::new(Parts {
             reason: OnceLock::new(),
             isolate,
-            wake: tokio::sync::Notify::new(),
+            wake: AtomicWaker::new(),
             finished: AtomicBool::new(false),
             pulled: AtomicBool::new(false),
             clock: ThreadClock::of_this_thread(),
@@ -66,9 +70,18 @@ impl Brake {
         self.0.reason.get()
     }
 
-    /// Comes back when the isolate is to end.
-    pub(crate) async fn pulled(&self) {
-        self.0.wake.notified().await;
+    /// What the work on this thread comes to; nothing where the isolate is to end before.
+    pub(crate) async fn unless_pulled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            // In this order: who pulls says why, and wakes then.
+            self.0.wake.register(context.waker());
+            match self.reason() {
+                Some(_) => Poll::Ready(None),
+                None => work.as_mut().poll(context).map(Some),
+            }
+        })
+        .await
     }
 
     /// From now on nobody may stop the isolate any more: it is going.
@@ -127,7 +140,7 @@ impl Brake {
     fn press(&self) {
         if !self.0.finished.load(Ordering::SeqCst) {
             self.0.isolate.terminate_execution();
-            self.0.wake.notify_one();
+            self.0.wake.wake();
         }
     }
 }

@@ -261,10 +261,8 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     };
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
 
-    let ended = tokio::select! {
-        ended = program(&mut isolate.js, &entry, args) => ended,
-        () = brake.pulled() => Ok(()),
-    };
+    let work = program(&mut isolate.js, &entry, args);
+    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
 
     brake.finish();
     drop(watchdog);
@@ -320,10 +318,8 @@ async fn package_isolate(
     };
     let watchdog = Watchdog::of_isolate(times, &brake).map_err(engine)?;
 
-    let ended = tokio::select! {
-        ended = answer_requests(&mut isolate, requests) => ended,
-        () = brake.pulled() => Ok(()),
-    };
+    let work = answer_requests(&mut isolate, requests);
+    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
 
     brake.finish();
     drop(watchdog);
