@@ -160,6 +160,37 @@ fn console_names_the_package() {
     );
 }
 
+/// RUN-5: what could move the cursor or change the direction of writing is escaped, in short lines and in long ones.
+#[test]
+fn console_escapes_what_a_terminal_obeys() {
+    let main =
+        "const codes = [...Array(0x200).keys(), 0x61c, ...Array(0x70).keys().map((n) => 0x2000 + n), 0xfeff];
+        for (const code of codes) {
+            const text = `${code} ${String.fromCharCode(code)}`;
+            console.log(text);
+            console.log(text + '.'.repeat(100));
+        }";
+    let out = Scene::of_main(&[], main).run(&[]).completed().out;
+    let mut rest = out.as_str();
+    for code in (0..0x200).chain([0x61c]).chain(0x2000..0x2070).chain([0xfeff]) {
+        let character = char::from_u32(code).unwrap();
+        let is_unsafe = character.is_control() && !matches!(character, '\n' | '\t')
+            || matches!(code, 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069 | 0xfeff);
+        let shown = match is_unsafe {
+            true if code < 0x100 => format!("\\x{code:02x}"),
+            true => format!("\\u{code:04x}"),
+            false => character.to_string(),
+        };
+        for after in [String::new(), ".".repeat(100)] {
+            let line = format!("{code} {shown}{after}\n");
+            rest = rest
+                .strip_prefix(&line)
+                .unwrap_or_else(|| panic!("{code:#x}: {:.40?}", rest));
+        }
+    }
+    assert_eq!(rest, "");
+}
+
 /// RUN-6: the same bytes in two packages are two instances; the same package imported twice is one.
 #[test]
 fn instances_are_per_package() {
