@@ -171,7 +171,7 @@ enum End {
 }
 
 /// Programs of every kind: source of the entry, source of the package `p`, and how it ends.
-const KINDS: [(&str, &str, End); 10] = [
+const KINDS: [(&str, &str, End); 12] = [
     (
         "import { fs } from 'cap:self'; const f = await fs.open('data/a.txt'); await f.read(new Uint8Array(4)); await fs.readFile('data/a.txt');",
         "",
@@ -212,6 +212,17 @@ const KINDS: [(&str, &str, End); 10] = [
     (
         "import { fs } from 'cap:self'; for (;;) await Promise.all([fs.readFile('data/a.txt'), fs.stat('data/a.txt')]);",
         "",
+        End::Stopped,
+    ),
+    // What only waits notices by itself that it is to end; else its thread would stay.
+    (
+        "await new Promise(() => setTimeout(() => {}, 3_600_000));",
+        "",
+        End::Stopped,
+    ),
+    (
+        "import { go } from 'p'; await go();",
+        "export const go = () => new Promise(() => setTimeout(() => {}, 3_600_000));",
         End::Stopped,
     ),
 ];
