@@ -224,6 +224,7 @@ impl Runtime {
         let is_starting = started.is_some();
         pool::perform(started, pool, heap, job).map_err(no_thread)?;
         if is_starting {
+            // Which takes longer than this does.
             plan.sign(graph.entry());
         }
         outcome
