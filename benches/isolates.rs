@@ -2,7 +2,8 @@
 //! wait.
 //!
 //! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process. The time to start one
-//! is until it can be used; its end is not in it, and has passed when the next one starts. Memory is what the process has more of (`VmRSS` of proc(5)) for each of 50 isolates, or of as many as the variable `ISOLATES` says; 5 with `--test`.
+//! is until it can be used; its end is not in it, and has passed when the next one starts. Memory is what the process has more of (`VmRSS` of
+//! proc(5)) for each of 50 isolates, or of as many as the variable `ISOLATES` says; 5 with `--test`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
