@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..RuntimeOptions::default()
     };
     let mut js = JsRuntimeForSnapshot::try_new(options())?;
-    js.execute_script("ext:secure_runtime/lockdown.js", realm::LOCKDOWN)?;
+    js.execute_script(realm::LOCKDOWN_NAME, realm::LOCKDOWN)?;
     let made = js.snapshot();
     std::fs::write(format!("{}/boot.snapshot", variable("OUT_DIR")?), &made)?;
 

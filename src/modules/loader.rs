@@ -13,14 +13,15 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
-use super::own::{BINDINGS, ISOLATE, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
+use super::own::{BINDINGS, EVALUATION, ISOLATE, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
 use super::{portable, scope, wasm};
 use crate::extensions::{Contents, Gate};
+use crate::realm::LOCKDOWN_NAME;
 use crate::runtime::{Remote, Remotes, runs_code};
 
 /// An empty module, for what QuickJS's bindings take for an import.
 const NOTHING: &str = "cap:nothing";
-/// Who imports what the host loads, as the engine says it: the name of no module.
+/// Who imports what the host loads, as the engine says it: the name of no module. (What it evaluates is imported by the realm's last script.)
 const HOST: &str = ".";
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
@@ -115,6 +116,19 @@ impl GraphLoader {
     pub(crate) fn ask(&self, module: u32) -> Option<ModuleSpecifier> {
         self.asked.replace(self.own_url(module));
         self.own_url(module)
+    }
+
+    /// The URL of what imports the module with this index and exports nothing, which the host is about to import: what a module exports can
+    /// be a function `then`, which an import of it would call.
+    #[cfg(feature = "v8")]
+    pub(super) fn evaluation(&self, module: u32) -> Option<ModuleSpecifier> {
+        let own = Own {
+            specifier: EVALUATION,
+            module,
+        };
+        let url = ModuleSpecifier::parse(&own.url()).ok();
+        self.asked.replace(url.clone());
+        url
     }
 
     /// The other isolate that the module runs in, where it does.
@@ -217,11 +231,18 @@ impl ModuleLoader for GraphLoader {
             return parse_url(specifier);
         }
         // One of our own modules imports the value that it stands for. Nobody else can name that value.
-        if self.own(referrer).is_some_and(|own| own.value_url() == specifier) {
-            return parse_url(specifier);
+        if let Some(own) = self.own(referrer) {
+            if own.value_url() == specifier {
+                return parse_url(specifier);
+            }
+            if own.specifier == EVALUATION
+                && let Some(url) = self.own_url(own.module).filter(|url| url.as_str() == specifier)
+            {
+                return Ok(url);
+            }
         }
         if let Some(asked) = &*self.asked.borrow()
-            && referrer == HOST
+            && [HOST, LOCKDOWN_NAME].contains(&referrer)
             && asked.as_str() == specifier
         {
             return Ok(asked.clone());
@@ -396,6 +417,10 @@ impl GraphLoader {
 
     /// The source of one of our own modules: it takes the value apart into exports.
     fn own_source(&self, own: Own) -> String {
+        if own.specifier == EVALUATION {
+            let url = self.own_url(own.module).map(String::from).unwrap_or_default();
+            return format!("import {url:?};");
+        }
         let names = if own.specifier == SELF {
             SELF_EXPORTS.to_vec()
         } else {

@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use deno_core::error::{CoreError, CoreErrorKind, JsError};
+use deno_core::error::CoreError;
 use deno_core::{CustomModuleEvaluationKind, JsRuntime, v8};
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
 use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests, object};
-use crate::runtime::Description;
+use crate::runtime::{Description, call as call_function};
 
 /// What guests import their capabilities from.
 pub(super) const SELF: &str = "cap:self";
@@ -20,7 +20,9 @@ pub(super) const BINDINGS: &str = "cap:bindings";
 pub(super) const WASM: &str = "cap:wasm";
 /// What stands in an isolate for a module of a package that has an isolate of its own.
 pub(super) const ISOLATE: &str = "cap:isolate";
-/// The value behind each of these: a module of this type, which only the one module that stands for it can import.
+/// What imports a module for its effects alone, and exports nothing: with it, the host evaluates that module.
+pub(super) const EVALUATION: &str = "cap:evaluation";
+/// The value behind each of the others: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
 
@@ -35,7 +37,7 @@ impl Own {
     /// `cap:self/3`
     pub(super) fn of_url(url: &str) -> Option<Own> {
         let (specifier, module) = url.rsplit_once('/')?;
-        let specifier = [SELF, BINDINGS, WASM, ISOLATE]
+        let specifier = [SELF, BINDINGS, WASM, ISOLATE, EVALUATION]
             .into_iter()
             .find(|own| *own == specifier)?;
         Some(Own {
@@ -44,7 +46,7 @@ impl Own {
         })
     }
 
-    fn url(self) -> String {
+    pub(super) fn url(self) -> String {
         format!("{}/{}", self.specifier, self.module)
     }
 
@@ -72,6 +74,7 @@ pub(crate) struct Factory {
     pub(crate) make_self: v8::Global<v8::Function>,
     pub(crate) make_bindings: v8::Global<v8::Function>,
     pub(crate) make_remote: v8::Global<v8::Function>,
+    pub(crate) evaluate: v8::Global<v8::Function>,
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,
 }
@@ -148,10 +151,27 @@ impl CapabilityModules {
             let namespace: v8::Local<v8::Value> = v8::Local::new(scope, namespace).into();
             v8::Global::new(scope, namespace)
         };
-        self.call(js, |factory| &factory.describe, namespace)?;
+        self.call(js, |factory| &factory.describe, &namespace)?;
         let state = js.op_state();
         let described = state.borrow_mut().borrow_mut::<Requests>().take_description();
         described.ok_or_else(|| refused("the module was not described".to_owned()).into())
+    }
+
+    /// Begins to evaluate a module that is loaded: the promise of that.
+    #[cfg(feature = "v8")]
+    pub(crate) fn evaluation(
+        &self,
+        js: &mut JsRuntime,
+        module: u32,
+    ) -> Result<v8::Global<v8::Value>, CoreError> {
+        let url = self.loader.evaluation(module);
+        let url = {
+            deno_core::scope!(scope, js);
+            let url = url.and_then(|url| v8::String::new(scope, url.as_str()));
+            let url = url.ok_or_else(|| refused("there is no such module".to_owned()))?;
+            v8::Global::new(scope, v8::Local::<v8::Value>::from(url))
+        };
+        self.call(js, |factory| &factory.evaluate, &url)
     }
 
     /// Begins to answer the call with this number.
@@ -161,31 +181,19 @@ impl CapabilityModules {
             let call: v8::Local<v8::Value> = v8::Integer::new_from_unsigned(scope, call).into();
             v8::Global::new(scope, call)
         };
-        self.call(js, |factory| &factory.serve, call)
+        self.call(js, |factory| &factory.serve, &call).map(drop)
     }
 
     fn call(
         &self,
         js: &mut JsRuntime,
         which: impl Fn(&Factory) -> &v8::Global<v8::Function>,
-        argument: v8::Global<v8::Value>,
-    ) -> Result<(), CoreError> {
+        argument: &v8::Global<v8::Value>,
+    ) -> Result<v8::Global<v8::Value>, CoreError> {
         let factory = self.factory.borrow();
         let function = factory.as_ref().map(which);
         let function = function.ok_or_else(|| refused("the realm is not locked yet".to_owned()))?;
-        deno_core::scope!(scope, js);
-        v8::tc_scope!(scope, scope);
-        let (function, argument) = (v8::Local::new(scope, function), v8::Local::new(scope, argument));
-        let receiver = v8::undefined(scope).into();
-        if function.call(scope, receiver, &[argument]).is_some() {
-            return Ok(());
-        }
-        match scope.exception() {
-            Some(exception) => {
-                Err(CoreErrorKind::Js(JsError::from_v8_exception(scope, exception)).into_box())
-            }
-            None => Err(CoreErrorKind::ExecutionTerminated.into_box()),
-        }
+        call_function(js, function, argument)
     }
 }
 

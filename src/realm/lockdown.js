@@ -216,6 +216,8 @@
         );
       };
     },
+    // The one module that the loader was told of: see `GraphLoader::evaluation`.
+    evaluate: ((url) => import(url)),
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.

@@ -15,6 +15,8 @@ mod web;
 
 /// Runs after the extensions' scripts.
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
+/// The name of the last script: in stack traces, and where it imports.
+pub(crate) const LOCKDOWN_NAME: &str = "ext:secure_runtime/lockdown.js";
 
 /// The global function that is called last, in every isolate, with an error that nobody made in JavaScript; what it gives is what
 /// Rust makes capabilities with.
@@ -134,7 +136,7 @@ mod tests {
             ..RuntimeOptions::default()
         });
         js.execute_script("brought.js", FastString::from(brought.to_owned()))?;
-        js.execute_script("lockdown.js", LOCKDOWN)?;
+        js.execute_script(LOCKDOWN_NAME, LOCKDOWN)?;
         js.execute_script("late.js", FastString::from(late.to_owned()))?;
         js.execute_script("finish.js", format!("{FINISH}(new Error())"))?;
         let value = js.execute_script("guest.js", FastString::from(script.to_owned()))?;

@@ -18,6 +18,7 @@ use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
+use super::settle::{call, evaluated, settled};
 use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
 use crate::extensions::{Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Rules, Variables};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
@@ -261,7 +262,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     };
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
 
-    let work = program(&mut isolate.js, &entry, args);
+    let work = program(&mut isolate, shared.graph.entry(), &entry, args);
     let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
 
     brake.finish();
@@ -297,9 +298,12 @@ async fn package_isolate(
     let heap = own.heap.unwrap_or(shared.limits.heap);
     let mut isolate = Isolate::new(shared, Gate::new(shared.rules.clone(), heap), package, booted)?;
     let unit = Unit::Package(name.clone());
-    let stopped = remote.clone();
+    // The package has the brake in turn: two that kept each other would both stay.
+    let stopped = Arc::downgrade(remote);
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        stopped.end(why.into());
+        if let Some(remote) = stopped.upgrade() {
+            remote.end(why.into());
+        }
     });
     isolate.stopped_by(&brake, unit.clone(), heap, &shared.run);
     remote.stopped_by(&brake);
@@ -350,7 +354,7 @@ async fn answer_requests(
                         let loaded = load(isolate, module).await;
                         let described = match loaded {
                             // Evaluated once, whatever comes of it: what throws then ends the isolate.
-                            Ok(id) => Ok(evaluate(isolate, id).await?),
+                            Ok(id) => Ok(evaluate(isolate, module, id).await?),
                             Err(error) => Err(error.to_string()),
                         };
                         let _ = answer.send(described);
@@ -377,22 +381,28 @@ async fn load(isolate: &mut Isolate, module: u32) -> Result<deno_core::ModuleId,
 }
 
 /// Evaluates a module of the package, and says what it exports.
-async fn evaluate(isolate: &mut Isolate, id: deno_core::ModuleId) -> Result<Description, CoreError> {
+async fn evaluate(
+    isolate: &mut Isolate,
+    module: u32,
+    id: deno_core::ModuleId,
+) -> Result<Description, CoreError> {
     let js = &mut isolate.js;
-    let evaluation = js.mod_evaluate(id);
-    js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
-        .await?;
+    evaluated(js, &isolate.modules, module, id).await?;
     let namespace = js.get_module_namespace(id)?;
     isolate.modules.describe(js, namespace)
 }
 
 /// Evaluates the entry module, calls its default export where that is a function, and runs until nothing is left to do.
-async fn program(js: &mut JsRuntime, entry: &ModuleSpecifier, args: &[String]) -> Result<(), CoreError> {
-    let module = js.load_main_es_module(entry).await?;
-    let evaluation = js.mod_evaluate(module);
-    js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
-        .await?;
-    if let Some(main) = default_function(js, module)? {
+async fn program(
+    isolate: &mut Isolate,
+    module: u32,
+    entry: &ModuleSpecifier,
+    args: &[String],
+) -> Result<(), CoreError> {
+    let js = &mut isolate.js;
+    let id = js.load_main_es_module(entry).await?;
+    evaluated(js, &isolate.modules, module, id).await?;
+    if let Some(main) = default_function(js, id)? {
         let args = {
             deno_core::scope!(scope, js);
             let values: Vec<v8::Local<v8::Value>> = args
@@ -403,9 +413,8 @@ async fn program(js: &mut JsRuntime, entry: &ModuleSpecifier, args: &[String]) -
             let array: v8::Local<v8::Value> = v8::Array::new_with_elements(scope, &values).into();
             v8::Global::new(scope, array)
         };
-        let called = js.call_with_args(&main, &[args]);
-        js.with_event_loop_promise(called, PollEventLoopOptions::default())
-            .await?;
+        let result = call(js, &main, &args)?;
+        settled(js, result).await?;
     }
     js.run_event_loop(PollEventLoopOptions::default()).await
 }

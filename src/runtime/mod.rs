@@ -16,6 +16,7 @@ mod quickjs;
 mod release;
 mod remote;
 mod scripts;
+mod settle;
 mod thread;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub(crate) use self::isolate::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
+pub(crate) use self::settle::call;
 pub(crate) use self::thread::{prepare, start_engine};
 
 use self::answer::Answer;

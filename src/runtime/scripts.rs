@@ -9,9 +9,6 @@ use super::RunError;
 use super::boot::engine;
 use crate::{extensions, realm, snapshot};
 
-/// The name of the last script, for stack traces.
-const LOCKDOWN: &str = "ext:secure_runtime/lockdown.js";
-
 #[cfg(not(all(feature = "quickjs", target_pointer_width = "64")))]
 mod kept {
     use super::*;
@@ -26,7 +23,7 @@ mod kept {
         match snapshot::BOOT {
             Some(_) => Ok(()),
             None => js
-                .execute_script(LOCKDOWN, realm::LOCKDOWN)
+                .execute_script(realm::LOCKDOWN_NAME, realm::LOCKDOWN)
                 .map(drop)
                 .map_err(engine),
         }
@@ -78,7 +75,7 @@ mod kept {
             let source = file.load().map_err(engine)?;
             scripts.push((file.specifier, source.as_str().to_owned()));
         }
-        scripts.push((LOCKDOWN, realm::LOCKDOWN.to_owned()));
+        scripts.push((realm::LOCKDOWN_NAME, realm::LOCKDOWN.to_owned()));
         let compile = |(name, source)| {
             let name = CString::new::<&str>(name).map_err(engine)?;
             let source = CString::new::<String>(source).map_err(engine)?;

@@ -1,0 +1,105 @@
+//! Calls into an isolate, and waiting for what they began.
+//!
+//! deno_core waits for a promise by handing the engine a function that has a part of the runtime, and gets that back when the promise is
+//! settled. Where the isolate is stopped before, it stays for good: 13 KiB for a module that was being evaluated. So nothing is handed
+//! over here: the promise is looked at whenever the event loop ran.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use deno_core::error::{CoreError, CoreErrorKind, JsError};
+use deno_core::{JsRuntime, ModuleId, PollEventLoopOptions, v8};
+
+use crate::modules::CapabilityModules;
+
+/// Calls a function; what it returns.
+///
+/// # Errors
+/// What it threw, or that it was stopped.
+pub(crate) fn call(
+    js: &mut JsRuntime,
+    function: &v8::Global<v8::Function>,
+    argument: &v8::Global<v8::Value>,
+) -> Result<v8::Global<v8::Value>, CoreError> {
+    deno_core::scope!(scope, js);
+    v8::tc_scope!(scope, scope);
+    let (function, argument) = (v8::Local::new(scope, function), v8::Local::new(scope, argument));
+    let receiver = v8::undefined(scope).into();
+    if let Some(result) = function.call(scope, receiver, &[argument]) {
+        return Ok(v8::Global::new(scope, result));
+    }
+    match scope.exception() {
+        Some(exception) => Err(CoreErrorKind::Js(JsError::from_v8_exception(scope, exception)).into_box()),
+        None => Err(CoreErrorKind::ExecutionTerminated.into_box()),
+    }
+}
+
+/// Runs the event loop until this value is settled, where it is a promise.
+///
+/// # Errors
+/// What the promise was rejected with, or what nobody caught meanwhile; or the loop has nothing to do any more and the promise is open.
+pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) -> Result<(), CoreError> {
+    poll_fn(|context| {
+        if let Some(settled) = state(js, &value) {
+            return Poll::Ready(settled);
+        }
+        let ended = js.poll_event_loop(context, PollEventLoopOptions::default())?;
+        match (state(js, &value), ended) {
+            (Some(settled), _) => Poll::Ready(settled),
+            (None, Poll::Pending) => Poll::Pending,
+            (None, Poll::Ready(())) => Poll::Ready(Err(CoreErrorKind::PendingPromiseResolution.into_box())),
+        }
+    })
+    .await
+}
+
+/// What the value came to; nothing while it is open.
+fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(), CoreError>> {
+    deno_core::scope!(scope, js);
+    let Ok(promise) = v8::Local::<v8::Promise>::try_from(v8::Local::new(scope, value)) else {
+        return Some(Ok(()));
+    };
+    match promise.state() {
+        v8::PromiseState::Pending => {
+            // A rejection is seen here, so it is not one that nobody handles.
+            promise.mark_as_handled();
+            None
+        }
+        v8::PromiseState::Fulfilled => Some(Ok(())),
+        v8::PromiseState::Rejected => {
+            let error = promise.result(scope);
+            let error = JsError::from_v8_exception(scope, error);
+            Some(Err(CoreErrorKind::Js(error).into_box()))
+        }
+    }
+}
+
+/// Evaluates a module that is loaded, with all that it imports, until that is done.
+///
+/// On V8 by an import of ours, of which deno_core keeps account itself; by its own evaluation of a module, see above. QuickJS's bindings
+/// import a module's imports in another way where it was imported so, and keep more of each isolate anyway (RUN-58).
+///
+/// # Errors
+/// As [`settled`].
+#[cfg(feature = "v8")]
+pub(super) async fn evaluated(
+    js: &mut JsRuntime,
+    modules: &CapabilityModules,
+    module: u32,
+    _loaded: ModuleId,
+) -> Result<(), CoreError> {
+    let evaluation = modules.evaluation(js, module)?;
+    settled(js, evaluation).await
+}
+
+#[cfg(feature = "quickjs")]
+pub(super) async fn evaluated(
+    js: &mut JsRuntime,
+    _modules: &CapabilityModules,
+    _module: u32,
+    loaded: ModuleId,
+) -> Result<(), CoreError> {
+    let evaluation = js.mod_evaluate(loaded);
+    js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
+        .await
+}
