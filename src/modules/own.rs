@@ -74,6 +74,7 @@ pub(crate) struct Factory {
     pub(crate) make_self: v8::Global<v8::Function>,
     pub(crate) make_bindings: v8::Global<v8::Function>,
     pub(crate) make_remote: v8::Global<v8::Function>,
+    #[cfg(feature = "v8")]
     pub(crate) evaluate: v8::Global<v8::Function>,
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,

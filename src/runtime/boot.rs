@@ -173,6 +173,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         make_bindings: function("bindings")?,
         make_wasm: function("wasm")?,
         make_remote: function("remote")?,
+        #[cfg(feature = "v8")]
         evaluate: function("evaluate")?,
         describe: function("describe")?,
         serve: function("serve")?,

@@ -76,8 +76,8 @@ fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(),
 
 /// Evaluates a module that is loaded, with all that it imports, until that is done.
 ///
-/// On V8 by an import of ours, of which deno_core keeps account itself; by its own evaluation of a module, see above. QuickJS's bindings
-/// import a module's imports in another way where it was imported so, and keep more of each isolate anyway (RUN-58).
+/// On V8 by an import of ours, which deno_core can take back. QuickJS's bindings abort the process where they import the program so, and keep
+/// more of each isolate anyway (RUN-58): there, by deno_core's own evaluation of a module.
 ///
 /// # Errors
 /// As [`settled`].
