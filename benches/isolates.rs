@@ -1,8 +1,10 @@
 //! What an isolate costs in a process that has some: time to start one, time of a run that takes one that waits, memory of those that
 //! wait.
 //!
-//! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process. The time to start one
-//! is until it can be used; its end is not in it, and has passed when the next one starts. Memory is what the process has more of (`VmRSS` of
+//! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process; where the engine has
+//! snapshots, one from a snapshot of deno_core alone, too, which is the least that an isolate with deno_core takes. The time to start one
+//! is until it can be used, while another one of its kind is there, since V8 drops what all share with the last; its end is not in it, and has
+//! passed when the next one starts. Memory is what the process has more of (`VmRSS` of
 //! proc(5)) for each of 50 isolates, or of as many as the variable `ISOLATES` says; 5 with `--test`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
@@ -22,28 +24,59 @@ fn reactor() -> tokio::runtime::Runtime {
         .expect("an event loop")
 }
 
-fn bare_runtime() -> JsRuntime {
+fn bare_runtime(snapshot: Option<&'static [u8]>) -> JsRuntime {
     JsRuntime::new(RuntimeOptions {
         module_loader: Some(Rc::new(StaticModuleLoader::default())),
+        startup_snapshot: snapshot,
         ..RuntimeOptions::default()
     })
+}
+
+/// A snapshot of deno_core alone.
+#[cfg(feature = "v8")]
+fn snapshot() -> Option<&'static [u8]> {
+    Some(Box::leak(
+        deno_core::JsRuntimeForSnapshot::new(RuntimeOptions::default()).snapshot(),
+    ))
+}
+
+/// QuickJS has none.
+#[cfg(not(feature = "v8"))]
+fn snapshot() -> Option<&'static [u8]> {
+    None
 }
 
 /// How long an isolate that nobody needs any more is given to end.
 const ENDS: Duration = Duration::from_millis(5);
 
 /// How long a bare engine takes to start, on a thread of its own.
-fn bare() -> Duration {
+fn bare(snapshot: Option<&'static [u8]>) -> Duration {
     let begun = Instant::now();
     let thread = std::thread::spawn(move || {
         reactor().block_on(async {
-            let bare = bare_runtime();
+            let bare = bare_runtime(snapshot);
             let took = begun.elapsed();
             drop(bare);
             took
         })
     });
     thread.join().expect("the thread ends")
+}
+
+/// A bare engine on a thread of its own, until the sender is dropped.
+fn kept_bare(snapshot: Option<&'static [u8]>) -> (std::thread::JoinHandle<()>, mpsc::Sender<()>) {
+    let (started, has_started) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        reactor().block_on(async {
+            let bare = bare_runtime(snapshot);
+            started.send(()).expect("somebody waits");
+            let _ = released.recv();
+            drop(bare);
+        });
+    });
+    has_started.recv().expect("a bare engine starts");
+    (thread, release)
 }
 
 /// How long one of ours takes until it waits for a program.
@@ -113,25 +146,7 @@ fn print_memory(program: &Program) {
     wait_for(&runtime, count);
     report("an isolate that waits", before);
     let before = memory();
-    let (started, all_started) = mpsc::channel();
-    let threads: Vec<_> = (0..count)
-        .map(|_| {
-            let (started, (release, released)) = (started.clone(), mpsc::channel::<()>());
-            let thread = std::thread::spawn(move || {
-                reactor().block_on(async {
-                    let bare = bare_runtime();
-                    started.send(()).expect("somebody counts");
-                    // Until the sender is dropped.
-                    let _ = released.recv();
-                    drop(bare);
-                });
-            });
-            (thread, release)
-        })
-        .collect();
-    for _ in 0..count {
-        all_started.recv().expect("a bare engine starts");
-    }
+    let threads: Vec<_> = (0..count).map(|_| kept_bare(None)).collect();
     report("a bare engine", before);
     for (thread, release) in threads {
         drop(release);
@@ -148,9 +163,21 @@ fn isolates(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("isolates");
     group.sample_size(20);
-    group.bench_function("a bare engine starts", |bencher| {
-        bencher.iter_custom(|rounds| (0..rounds).map(|_| bare()).sum());
-    });
+    let snapshots = std::thread::spawn(snapshot).join().expect("the snapshot is made");
+    for (what, snapshot) in [
+        ("a bare engine starts", Some(None)),
+        ("a bare engine starts from a snapshot", snapshots.map(Some)),
+    ] {
+        let Some(snapshot) = snapshot else { continue };
+        let (thread, release) = kept_bare(snapshot);
+        group.bench_function(what, |bencher| {
+            bencher.iter_custom(|rounds| (0..rounds).map(|_| bare(snapshot)).sum());
+        });
+        drop(release);
+        thread.join().expect("the thread ends");
+    }
+    let another = runtime(&program, 1);
+    wait_for(&another, 1);
     group.bench_function("an isolate starts", |bencher| {
         bencher.iter_custom(|rounds| (0..rounds).map(|_| ours(&program)).sum());
     });

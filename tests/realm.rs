@@ -208,6 +208,22 @@ fn instances_are_per_package() {
     assert_eq!(ran.out, "2 0 true false\n", "{:?}", ran.exit);
 }
 
+/// RUN-7: an entry module is no thenable, nor is a module of an isolate, whatever it exports.
+#[test]
+fn exports_named_then_are_not_called() {
+    let package = "export let called = 0; export const then = (give) => { called++; give(); }; export const so_far = () => called;";
+    let main = "import { so_far } from 'p';
+        let called = 0;
+        export const then = (give) => { called++; give(); };
+        export default async () => { await null; console.log(called, await so_far()); };";
+    let manifest = "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
+    let scene = Scene::new()
+        .file("secure.toml", manifest)
+        .file("p/index.js", package)
+        .file("main.js", main);
+    assert_eq!(scene.run(&[]).completed().out, "0 0\n");
+}
+
 /// RUN-7: the entry module's default export is called with the arguments, and awaited.
 #[test]
 fn main_gets_the_arguments() {

@@ -30,7 +30,7 @@ struct Program {
 }
 
 /// That an isolate belongs to a program. When this ends, the engine holds nothing of the program any more: what deno_core does
-/// not give back of an isolate that was stopped while a module was evaluated is small.
+/// not give back of an isolate on QuickJS that was stopped while a module was evaluated is small.
 pub(super) struct Given(Rc<Program>);
 
 impl Drop for Given {

@@ -12,7 +12,8 @@ const names = (base, server) => [
   "file:///etc/passwd", `file://${base}/main.js`, `${base}/main.js`, "/main.js", "../main.js", "../secret.js",
   "./secret.js", "./index.js?again", "./index.js#again", "app:/main.js", "app:/secret.js", "package:/suspect/index.js",
   "data:text/javascript,export default 1", "blob:null/1", `${server}/exfiltrate.js`, "https://example.com/x.js",
-  "cap:self/0", "cap:self/1", "cap:bindings/0", "cap:value/cap:self/0", "cap:value/cap:bindings/0", "cap:other", "",
+  "cap:self/0", "cap:self/1", "cap:bindings/0", "cap:value/cap:self/0", "cap:value/cap:bindings/0", "cap:evaluation/0", "cap:evaluation/1",
+  "cap:other", "",
 ];
 
 export async function attack({ base, server, refuses }) {
