@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::steps::{Steps, cargo};
 
 /// How long a target runs where nothing else is said.
-pub(crate) const SECONDS: u32 = 60;
+pub(crate) const SECONDS: u32 = 40;
 
 pub(crate) fn run(seconds: u32, targets: &[String]) -> Result<()> {
     let mut steps = Steps::new();
