@@ -57,7 +57,7 @@ fn nothing_of_one_run_is_left_in_use() {
         End::Stopped,
     );
     let reactor = reactor();
-    for (main, package, end) in [KINDS[1], KINDS[3], stopped] {
+    for (main, package, end) in [KINDS[1], KINDS[10], stopped] {
         let scene = scene(main, package);
         let program = reactor.block_on(Program::open(scene.base(), &OpenOptions::default()));
         let program = [(program.unwrap(), end, !package.is_empty())];

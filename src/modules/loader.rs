@@ -23,6 +23,7 @@ use crate::runtime::{Remote, Remotes, runs_code};
 const NOTHING: &str = "cap:nothing";
 /// Who imports what the host loads, as the engine says it: the name of no module. (What it evaluates is imported by the realm's last script.)
 const HOST: &str = ".";
+
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
     pub(super) graph: Arc<Graph>,

@@ -97,6 +97,25 @@ fn a02_an_import_of_what_is_not_the_packages_own_is_refused_before_anything_runs
     assert!(ran.out.ends_with("main was evaluated\n"), "{ran:#?}");
 }
 
+/// A module can give its code the name of what evaluates programs, for debuggers; what imports is the module all the same.
+#[test]
+fn a02_a_name_for_debuggers_is_no_other_importer() {
+    for name in ["ext:secure_runtime/lockdown.js", "."] {
+        let main = format!(
+            "const tell = async (name) => console.log(await import(name).then((it) => it.answer, (error) => error.name));
+            await tell('./locked.js'); await tell('cap:evaluation/0'); await tell('cap:evaluation/1');
+            export const load = () => import('./locked.js');
+            //# sourceURL={name}"
+        );
+        let scene = Scene::of_main(&[], &main).file("locked.js", "export const answer = 42;");
+        assert_eq!(
+            scene.run(&[]).completed().out,
+            "42\nTypeError\nTypeError\n",
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn a02_import_attributes_make_no_other_kind_of_module() {
     for attributes in [
