@@ -20,8 +20,9 @@
 //! # }
 //! ```
 //!
-//! With the engine V8, the first run sets the flag `--no-concurrent-recompilation`, unless V8 runs already: without it, a guest that
-//! fills its heap can end the process (`src/runtime/thread.rs` says how). A host that starts V8 itself sets it before.
+//! With the engine V8, the first run sets the flags `--no-concurrent-recompilation` and `--no-concurrent-sparkplug`, unless V8 runs
+//! already: without them, a guest that fills its heap can end the process (`src/runtime/thread.rs` says how). A host that starts V8
+//! itself sets them before.
 //!
 //! With the engine QuickJS, the first run sets the variable `V82JSC_NO_BC_CACHE` in the environment of the process, without which the
 //! engine's bindings would keep compiled code in a folder of the user. A process with other threads that read the environment

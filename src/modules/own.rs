@@ -6,11 +6,13 @@ use std::rc::Rc;
 use deno_core::error::CoreError;
 use deno_core::{CustomModuleEvaluationKind, JsRuntime, v8};
 use deno_error::JsErrorBox;
+use secure_runtime_capabilities::FamilyName;
 use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
 use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests, object};
 use crate::runtime::{Description, call as call_function};
+use crate::snapshot;
 
 /// What guests import their capabilities from.
 pub(super) const SELF: &str = "cap:self";
@@ -76,6 +78,7 @@ pub(crate) struct Factory {
     pub(crate) make_remote: v8::Global<v8::Function>,
     #[cfg(feature = "v8")]
     pub(crate) evaluate: v8::Global<v8::Function>,
+    pub(crate) attach: v8::Global<v8::Function>,
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,
 }
@@ -156,6 +159,22 @@ impl CapabilityModules {
         let state = js.op_state();
         let described = state.borrow_mut().borrow_mut::<Requests>().take_description();
         described.ok_or_else(|| refused("the module was not described".to_owned()).into())
+    }
+
+    /// Attaches the fast way to call ops, where an isolate that was restored has none and the program may use an op that guests call
+    /// often. Before anything can stop the isolate: deno_core does not expect it there.
+    pub(crate) fn attach_fast_ops(&self, js: &mut JsRuntime) -> Result<(), CoreError> {
+        const OFTEN: [FamilyName; 3] = [FamilyName::CLOCK, FamilyName::ENV, FamilyName::RANDOM];
+        let rights = self.gate.rules.plan.ceiling().effective_rights();
+        if snapshot::BOOT.is_none() || !rights.iter().any(|right| OFTEN.contains(&right.family)) {
+            return Ok(());
+        }
+        let nothing = {
+            deno_core::scope!(scope, js);
+            let nothing: v8::Local<v8::Value> = v8::undefined(scope).into();
+            v8::Global::new(scope, nothing)
+        };
+        self.call(js, |factory| &factory.attach, &nothing).map(drop)
     }
 
     /// Begins to evaluate a module that is loaded: the promise of that.

@@ -62,91 +62,87 @@
     for (const section of [permits.both, permits.v8, permits.quickjs]) read(section, permit);
     const late = new Set(permits.late.map(find));
 
-    const seen = new Set();
-    // A small one when the realm is finished: to add to a large one, engines make it anew.
-    let added = seen;
-    const queue = [];
+    // Each once. (No set finds the global object again that was in one when V8 wrote a snapshot; it is the first.)
+    let seen = new Set();
+    let before = new Set();
+    let queue = [globalThis];
     const visit = (value) => {
-      if (!isObject(value) || seen.has(value) || added.has(value)) return;
+      if (!isObject(value) || value === globalThis || before.has(value) || seen.has(value)) return;
       if (forbidden.has(value)) throw new Error("the realm cannot be locked: an evaluator is still reachable");
-      added.add(value);
+      seen.add(value);
       queue.push(value);
     };
     // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
-    // engine brought, or a script of ours, and nobody reviewed it.
+    // engine brought, or a script of ours, and nobody reviewed it: that is removed.
     const show = (value, key) => {
       const { value: held, get, set } = getOwnPropertyDescriptor(value, key);
       visit(held);
       if (get !== undefined) visit(get);
       if (set !== undefined) visit(set);
     };
-    const review = (value, names, key, isFinished) => {
+    const review = (value, names, key, isRemoved) => {
       const isFunction = typeof value === "function";
       if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) return;
       if (has(names, key)) {
         show(value, key);
-      } else if (isFinished && !deleteProperty(value, key)) {
+      } else if (isRemoved && !deleteProperty(value, key)) {
         const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
         throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
       }
     };
-    const prune = (value, isFinished) => {
+    const prune = (value, isRemoved) => {
       const names = permitted.get(value) ?? "";
       visit(getPrototypeOf(value));
-      for (const key of ownKeys(value)) review(value, names, key, isFinished);
+      for (const key of ownKeys(value)) review(value, names, key, isRemoved);
     };
-    const walk = (from) => {
-      for (let at = from; at < queue.length; at++) prune(queue[at], !late.has(queue[at]));
+    // (The global object keeps all until the realm is finished: V8 looks for things there when it makes an isolate from a snapshot.)
+    const walk = () => {
+      for (let at = 0; at < queue.length; at++) prune(queue[at], queue[at] !== globalThis);
     };
 
     // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
     // these; an accessor whose setter defines an own property gives them what they had.
-    const unrepaired = [];
-    const repair = (path, names) => {
+    // (Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.)
+    const overridable = (owner, key, value) => ({
+      get() {
+        return value;
+      },
+      set(replacement) {
+        if (this === owner || !isObject(this)) {
+          throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
+        }
+        if (hasOwn(this, key)) this[key] = replacement;
+        else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+      },
+    });
+    let unrepaired = [];
+    const repairOrKeep = (path, names) => {
       const owner = find(path);
-      if (!isObject(owner)) return;
+      if (!isObject(owner)) return void unrepaired.push([path, names]);
       for (const key of names.trim().split(" ")) {
         const descriptor = getOwnPropertyDescriptor(owner, key);
         if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
-        const { value, enumerable } = descriptor;
-        // Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.
-        const { get, set } = {
-          get() {
-            return value;
-          },
-          set(replacement) {
-            if (this === owner || !isObject(this)) {
-              throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
-            }
-            if (hasOwn(this, key)) this[key] = replacement;
-            else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
-          },
-        };
+        const { get, set } = overridable(owner, key, descriptor.value);
         visit(get);
         visit(set);
-        defineProperty(owner, key, { get, set, enumerable, configurable: true });
+        defineProperty(owner, key, { get, set, enumerable: descriptor.enumerable, configurable: true });
       }
     };
 
-    visit(globalThis);
-    const known = new Set(ownKeys(named));
-    for (const name of known) visit(named[name]);
-    walk(0);
-    read(permits.repaired, (path, names) => {
-      if (isObject(find(path))) repair(path, names);
-      else unrepaired.push([path, names]);
-    });
+    for (const name of ownKeys(named)) visit(named[name]);
+    walk();
+    read(permits.repaired, repairOrKeep);
     for (const value of queue) if (!late.has(value)) freeze(value);
-    // What stays open, with what it is allowed, and what that is by now, which need not be looked for in a list again.
+    // What stays open: with what it is allowed, and with what that is by now, which need not be looked for in a list again.
     const accessor = {};
     const open = queue.filter((value) => late.has(value)).map((value) => {
       const names = permitted.get(value) ?? "";
-      const reviewed = new Map();
-      for (const key of ownKeys(value)) {
+      const keys = ownKeys(value).filter((key) => has(names, key));
+      const values = keys.map((key) => {
         const descriptor = getOwnPropertyDescriptor(value, key);
-        if (has(names, key)) reviewed.set(key, "value" in descriptor ? descriptor.value : accessor);
-      }
-      return { value, names, reviewed };
+        return "value" in descriptor ? descriptor.value : accessor;
+      });
+      return { value, names, keys, values };
     });
     // Nothing comes to what is closed.
     const ownerOf = (path) => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || "globalThis";
@@ -157,44 +153,47 @@
       if (mayCome) awaited.add(path);
       return mayCome;
     });
+    // Every isolate reads what a snapshot holds: no lists of what is closed, and a set that is added to is made anew.
+    for (const [path, value] of byPath) if (!late.has(value)) byPath.delete(path);
+    for (const list of ownKeys(permits)) delete permits[list];
+    permitted.clear();
     late.clear();
+    queue = [];
+    before = seen;
+    seen = new Set();
 
+    /** The same for what an engine makes later, by the names of the lists. */
+    const settle = ((made) => {
+      Object.assign(named, made);
+      const [lists, repairs] = [absent, unrepaired];
+      absent = [];
+      unrepaired = [];
+      for (const [path, names] of lists) permit(path, names);
+      for (const name of ownKeys(made)) visit(made[name]);
+      walk();
+      for (const [path, names] of repairs) repairOrKeep(path, names);
+      for (const value of queue) freeze(value);
+      queue = [];
+    });
     return {
-      /** The same for what came since. */
-      finish: (() => {
-        const from = queue.length;
-        added = new Set();
-        const lists = absent;
-        absent = [];
-        for (const [path, names] of lists) permit(path, names);
-        for (const { value, names } of open) {
-          // No map and no set finds the global object again that was in one when V8 wrote the snapshot.
-          permitted.set(value, names);
-          added.add(value);
-        }
-        for (const name of ownKeys(named)) if (!known.has(name)) visit(named[name]);
-        for (const { value, names, reviewed } of open) {
+      settle,
+      /** The same for what V8 added when it made an isolate from a snapshot, and for `made`. */
+      finish: ((made) => {
+        for (const { value, names, keys, values } of open) {
           visit(getPrototypeOf(value));
+          let at = 0;
           for (const key of ownKeys(value)) {
-            const before = reviewed.get(key);
-            if (before === undefined) review(value, names, key, true);
-            else if (before === accessor || value[key] !== before) show(value, key);
+            if (key !== keys[at]) {
+              review(value, names, key, true);
+            } else {
+              const known = values[at++];
+              if (known === accessor || value[key] !== known) show(value, key);
+            }
           }
         }
-        walk(from);
-        for (const [path, names] of unrepaired) repair(path, names);
+        settle(made);
         for (const { value } of open) freeze(value);
-        for (let at = from; at < queue.length; at++) freeze(queue[at]);
       }),
-      /** The same for an intrinsic that the engine makes when it is first needed. */
-      settle(path, value) {
-        const from = queue.length;
-        const [, names] = absent.find(([listed]) => listed === path);
-        permitted.set(value, names);
-        visit(value);
-        walk(from);
-        for (let at = from; at < queue.length; at++) freeze(queue[at]);
-      },
     };
   };
 })(globalThis);

@@ -8,7 +8,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, often, families, named, seal, CapabilityError } = secure;
+  const { core, ops, often, attach, families, named, seal, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -181,8 +181,10 @@
         if (isFirst) {
           isFirst = false;
           const kind = getPrototypeOf(segments);
-          realm.settle("%SegmentIteratorPrototype%", getPrototypeOf(apply(kind[Symbol.iterator], segments, [])));
-          realm.settle("%SegmentsPrototype%", kind);
+          realm.settle({
+            "%SegmentsPrototype%": kind,
+            "%SegmentIteratorPrototype%": getPrototypeOf(apply(kind[Symbol.iterator], segments, [])),
+          });
         }
         return segments;
       },
@@ -202,6 +204,7 @@
     // What instantiates one WebAssembly module, given the values that it imports: see src/modules/wasm.rs. It gives those that
     // it exports, and of a global, which no export can change, the value.
     wasm(bytes) {
+      wasm ??= tameWebAssembly();
       return (values) => {
         const module = new wasm.Module(bytes);
         bytes = undefined;
@@ -218,6 +221,7 @@
     },
     // The one module that the loader was told of: see `GraphLoader::evaluation`.
     evaluate: ((url) => import(url)),
+    attach,
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
@@ -264,29 +268,30 @@
   // ---- WebAssembly ---------------------------------------------------------------------------------------------
   // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
   // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
+  // Few programs have any, and taming it takes longer than all else that is done in every isolate: so the first module does.
+  let WebAssembly;
   let wasm;
-  const tameWebAssembly = (() => {
-    const { WebAssembly } = globalThis;
-    if (WebAssembly === undefined) return;
+  const tameWebAssembly = () => {
+    const reached = {};
     for (const key of ownKeys(WebAssembly)) {
       const { value } = getOwnPropertyDescriptor(WebAssembly, key);
       if (typeof value !== "function") continue;
       if (["LinkError", "RuntimeError"].includes(key)) {
         // What wrong imports and traps throw: these make errors and nothing else.
-        named[`%WebAssembly.${key}%`] = value;
+        reached[`%WebAssembly.${key}%`] = value;
         continue;
       }
       forbidden.add(value);
       if (value.prototype === undefined) continue;
       delete value.prototype.constructor;
-      if (key === "Memory" || key === "Table") named[`%WebAssembly.${key}.prototype%`] = value.prototype;
+      if (key === "Memory" || key === "Table") reached[`%WebAssembly.${key}.prototype%`] = value.prototype;
     }
     const { Module, Instance, Global } = WebAssembly;
     const { imports, exports } = Module;
-    // Not an accessor on QuickJS, on which no program has such modules (RUN-54).
-    const valueOfGlobal = getOwnPropertyDescriptor(Global?.prototype ?? {}, "value")?.get;
-    wasm = { Module, Instance, imports, exports, valueOfGlobal };
-  });
+    const valueOfGlobal = getOwnPropertyDescriptor(Global.prototype, "value").get;
+    realm.settle(reached);
+    return { Module, Instance, imports, exports, valueOfGlobal };
+  };
 
   // ---- what is done in every isolate ------------------------------------------------------------------------------
   // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
@@ -294,11 +299,11 @@
   install("__finish", ((sample) => {
     delete globalThis.__finish;
     for (const take of secure.late) take();
+    ({ WebAssembly } = globalThis);
+    delete globalThis.WebAssembly;
     // On V8, errors have accessors of their own for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
-    if (readStack !== undefined) Object.assign(named, { "%readStack%": readStack, "%writeStack%": writeStack });
-    tameWebAssembly();
-    realm.finish();
+    realm.finish(readStack === undefined ? {} : { "%readStack%": readStack, "%writeStack%": writeStack });
     return forRust;
   }));
 })(globalThis);

@@ -36,8 +36,9 @@
     return apply(call, undefined, given);
   };
 
-  // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it when a script of an extension is
-  // asked for, also one that has run before. Not while guests run: deno_core does not expect to be stopped there.
+  // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it, to all ops, when a script of an
+  // extension is asked for, also one that has run before. Rust calls this where a program may use one of these, before any guest
+  // runs: deno_core does not expect to be stopped there.
   // (An object without a prototype is a table, in which names are looked up; the fields of this one are where they are.)
   const often = { op_sr_clock_now: undefined, op_sr_env_get: undefined, op_sr_random_number: undefined };
   const attach = (() => {
@@ -116,6 +117,7 @@
     core,
     withRoom,
     often,
+    attach,
     CapabilityError,
     systemErrors,
     timersOf,
@@ -123,7 +125,7 @@
     families: Object.create(null),
     named,
     // What takes what V8 or deno_core makes late, see lockdown.js.
-    late: [attach],
+    late: [],
     // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
     options: (bag, names) => {
       const read = Object.create(null);

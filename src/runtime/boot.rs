@@ -175,6 +175,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         make_remote: function("remote")?,
         #[cfg(feature = "v8")]
         evaluate: function("evaluate")?,
+        attach: function("attach")?,
         describe: function("describe")?,
         serve: function("serve")?,
     })

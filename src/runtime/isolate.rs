@@ -175,7 +175,8 @@ impl Isolate {
             loader: loader.clone(),
             factory: Default::default(),
         };
-        let (js, modules, given) = booted.given_to(&loader, modules);
+        let (mut js, modules, given) = booted.given_to(&loader, modules);
+        modules.attach_fast_ops(&mut js).map_err(engine)?;
         let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {

@@ -49,10 +49,10 @@ fn compile_in_place() {
     if runs {
         tracing::warn!(
             "V8 may have been started before secure-runtime, with compiler threads: a guest that fills its heap can then end the \
-             process; start V8 with --no-concurrent-recompilation"
+             process; start V8 with --no-concurrent-recompilation --no-concurrent-sparkplug"
         );
     } else {
-        deno_core::v8::V8::set_flags_from_string("--no-concurrent-recompilation");
+        deno_core::v8::V8::set_flags_from_string("--no-concurrent-recompilation --no-concurrent-sparkplug");
     }
 }
 
