@@ -83,7 +83,7 @@ fn link(criterion: &mut Criterion) {
     } else {
         [1, 10, 100]
     };
-    let has_deno = deno::is_there();
+    let deno = deno::file();
     let mut group = criterion.benchmark_group("link");
     group.sample_size(10).measurement_time(Duration::from_secs(20));
     for modules in sizes {
@@ -99,10 +99,10 @@ fn link(criterion: &mut Criterion) {
         group.bench_function(format!("secure-runtime, {modules} modules"), |bencher| {
             bencher.iter(|| run(&mut ours(folder, &["run", "--locked"]), modules));
         });
-        if has_deno {
-            run(&mut deno::run(folder), modules);
+        if let Some(deno) = &deno {
+            run(&mut deno::run(deno, folder), modules);
             group.bench_function(format!("deno, {modules} modules"), |bencher| {
-                bencher.iter(|| run(&mut deno::run(folder), modules));
+                bencher.iter(|| run(&mut deno::run(deno, folder), modules));
             });
         }
     }

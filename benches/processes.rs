@@ -1,5 +1,8 @@
 //! Whole processes that run one line, in turn: ours, a bare deno_core that does the same, and Deno.
 //!
+//! Each is a copy of its program that was made just before, and which of them is the first of a round changes: how a program's file was
+//! written, and what ran before, makes up to a tenth of such times.
+//!
 //! `DENO=path/to/deno cargo bench --bench processes`; without `DENO` the one on the search path is taken, and without any only the others
 //! are measured. (`ROUNDS=200` for a closer look.) Deno's npm package brings one: `npm install --prefix SOMEWHERE deno`.
 //!
@@ -91,13 +94,22 @@ fn compare() {
     let folder = folder.path();
     fs::write(folder.join("main.js"), "console.log(\"hi\");\n").expect("the module is written");
 
-    let mut bare = Command::new(env::current_exe().expect("this program is a file"));
+    let copy = |program: &Path, name: &str| {
+        let to = folder.join(name);
+        fs::copy(program, &to).expect("the program is copied");
+        to
+    };
+    let this = env::current_exe().expect("this program is a file");
+    let mut bare = Command::new(copy(&this, "bare"));
     bare.env(BARE, snapshot(folder));
-    let mut ours = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+    let mut ours = Command::new(copy(
+        Path::new(env!("CARGO_BIN_EXE_secure-runtime")),
+        "secure-runtime",
+    ));
     ours.args(["run", "main.js"]).current_dir(folder);
     let mut commands = vec![("bare deno_core", bare), ("secure-runtime run", ours)];
-    if deno::is_there() {
-        commands.push(("deno run", deno::run(folder)));
+    if let Some(program) = deno::file() {
+        commands.push(("deno run", deno::run(&copy(&program, "deno-program"), folder)));
     }
 
     // Once before: Deno has its caches then, and the files are in memory.
@@ -105,8 +117,11 @@ fn compare() {
         time(command);
     }
     let mut times = vec![Vec::new(); commands.len()];
-    for _ in 0..rounds {
-        for ((_, command), times) in commands.iter_mut().zip(&mut times) {
+    for round in 0..rounds {
+        let mut turn: Vec<_> = commands.iter_mut().zip(&mut times).collect();
+        let first = round % turn.len();
+        turn.rotate_left(first);
+        for ((_, command), times) in turn {
             times.push(time(command).as_secs_f64() * 1000.0);
         }
     }

@@ -2,27 +2,27 @@
 //! package brings one: `npm install --prefix SOMEWHERE deno`.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn program() -> OsString {
-    env::var_os("DENO").unwrap_or_else(|| "deno".into())
-}
-
-/// Whether there is one; if not, says so.
-pub(crate) fn is_there() -> bool {
-    let said = Command::new(program()).arg("--version").output();
-    let is_there = said.is_ok_and(|output| output.status.success());
-    if !is_there {
+/// Where its program is, as it says itself; says so if there is none.
+pub(crate) fn file() -> Option<PathBuf> {
+    let program = env::var_os("DENO").unwrap_or_else(|| "deno".into());
+    let said = Command::new(program)
+        .args(["eval", "--quiet", "--no-config", "console.log(Deno.execPath())"])
+        .env("NO_COLOR", "1")
+        .output();
+    let said = said.ok().filter(|output| output.status.success());
+    let path = said.and_then(|output| String::from_utf8(output.stdout).ok());
+    if path.is_none() {
         println!("no Deno: it is not measured");
     }
-    is_there
+    path.map(|path| path.trim().into())
 }
 
-/// Runs `main.js` of this folder, with caches of its own there.
-pub(crate) fn run(folder: &Path) -> Command {
-    let mut command = Command::new(program());
+/// Runs `main.js` of this folder with this program, with caches of its own there.
+pub(crate) fn run(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .args(["run", "--quiet", "--no-config", "--no-lock", "main.js"])
         .current_dir(folder)

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use deno_core::error::CoreError;
 use deno_core::{CustomModuleEvaluationKind, JsRuntime, v8};
 use deno_error::JsErrorBox;
-use secure_runtime_capabilities::FamilyName;
 use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
@@ -161,12 +160,10 @@ impl CapabilityModules {
         described.ok_or_else(|| refused("the module was not described".to_owned()).into())
     }
 
-    /// Attaches the fast way to call ops, where an isolate that was restored has none and the program may use an op that guests call
-    /// often. Before anything can stop the isolate: deno_core does not expect it there.
+    /// Attaches the fast way to call ops, which an isolate that was restored has not; a program without any rights does without.
+    /// Before anything can stop the isolate: deno_core does not expect it there.
     pub(crate) fn attach_fast_ops(&self, js: &mut JsRuntime) -> Result<(), CoreError> {
-        const OFTEN: [FamilyName; 3] = [FamilyName::CLOCK, FamilyName::ENV, FamilyName::RANDOM];
-        let rights = self.gate.rules.plan.ceiling().effective_rights();
-        if snapshot::BOOT.is_none() || !rights.iter().any(|right| OFTEN.contains(&right.family)) {
+        if snapshot::BOOT.is_none() || self.gate.rules.plan.ceiling().effective_rights().is_empty() {
             return Ok(());
         }
         let nothing = {

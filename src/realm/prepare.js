@@ -37,10 +37,16 @@
   };
 
   // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it, to all ops, when a script of an
-  // extension is asked for, also one that has run before. Rust calls this where a program may use one of these, before any guest
+  // extension is asked for, also one that has run before. Rust calls this where a program has any rights, before any guest
   // runs: deno_core does not expect to be stopped there.
   // (An object without a prototype is a table, in which names are looked up; the fields of this one are where they are.)
-  const often = { op_sr_clock_now: undefined, op_sr_env_get: undefined, op_sr_random_number: undefined };
+  const often = {
+    op_sr_clock_now: undefined,
+    op_sr_env_get: undefined,
+    op_sr_fs_read_file: undefined,
+    op_sr_fs_read_text_file: undefined,
+    op_sr_random_number: undefined,
+  };
   const attach = (() => {
     ops.op_load_ext_script("ext:sr_prepare/nothing.js");
     for (const name of Object.keys(often)) often[name] = ops[name];

@@ -39,10 +39,10 @@ pub(crate) fn call(
 /// # Errors
 /// What the promise was rejected with, or what nobody caught meanwhile; or the loop has nothing to do any more and the promise is open.
 pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) -> Result<(), CoreError> {
+    if let Some(settled) = state(js, &value) {
+        return settled;
+    }
     poll_fn(|context| {
-        if let Some(settled) = state(js, &value) {
-            return Poll::Ready(settled);
-        }
         let ended = js.poll_event_loop(context, PollEventLoopOptions::default())?;
         match (state(js, &value), ended) {
             (Some(settled), _) => Poll::Ready(settled),

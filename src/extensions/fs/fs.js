@@ -2,7 +2,7 @@
 // which converts them once, decides, and uses what it decided on.
 "use strict";
 ((globalThis) => {
-  const { ops, options, text, bytes: copied, families, delegation, withRoom } = globalThis.__secure;
+  const { ops, often, options, text, bytes: copied, families, delegation, withRoom } = globalThis.__secure;
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
@@ -73,10 +73,10 @@
       Object.freeze(this);
     }
     async readTextFile(path) {
-      return await ops.op_sr_fs_read_text_file(this.#handle, text(path, "path"));
+      return await often.op_sr_fs_read_text_file(this.#handle, text(path, "path"));
     }
     async readFile(path) {
-      return await ops.op_sr_fs_read_file(this.#handle, text(path, "path"));
+      return await often.op_sr_fs_read_file(this.#handle, text(path, "path"));
     }
     async writeTextFile(path, data, bag) {
       await ops.op_sr_fs_write_text_file(this.#handle, text(path, "path"), String(data), flags(bag, ["append", "createNew"]));
