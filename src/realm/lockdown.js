@@ -266,7 +266,7 @@
   };
 
   // ---- WebAssembly ---------------------------------------------------------------------------------------------
-  // Modules of it are instantiated by `wasm` below, and by nothing that a guest reaches: of a module, guests get what it
+  // Modules of it are instantiated by `wasm` above, and by nothing that a guest reaches: of a module, guests get what it
   // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
   // Few programs have any, and taming it takes longer than all else that is done in every isolate: so the first module does.
   let WebAssembly;
@@ -282,8 +282,6 @@
         continue;
       }
       forbidden.add(value);
-      if (value.prototype === undefined) continue;
-      delete value.prototype.constructor;
       if (key === "Memory" || key === "Table") reached[`%WebAssembly.${key}.prototype%`] = value.prototype;
     }
     const { Module, Instance, Global } = WebAssembly;
@@ -300,7 +298,6 @@
     delete globalThis.__finish;
     for (const take of secure.late) take();
     ({ WebAssembly } = globalThis);
-    delete globalThis.WebAssembly;
     // On V8, errors have accessors of their own for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
     realm.finish(readStack === undefined ? {} : { "%readStack%": readStack, "%writeStack%": writeStack });
