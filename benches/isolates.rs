@@ -46,9 +46,6 @@ fn snapshot() -> Option<&'static [u8]> {
     None
 }
 
-/// How long an isolate that nobody needs any more is given to end.
-const ENDS: Duration = Duration::from_millis(5);
-
 /// How long a bare engine takes to start, on a thread of its own.
 fn bare(snapshot: Option<&'static [u8]>) -> Duration {
     let begun = Instant::now();
@@ -81,12 +78,13 @@ fn kept_bare(snapshot: Option<&'static [u8]>) -> (std::thread::JoinHandle<()>, m
 
 /// How long one of ours takes until it waits for a program.
 fn ours(program: &Program) -> Duration {
+    let others = threads();
     let begun = Instant::now();
     let waiting = runtime(program, 1);
     wait_for(&waiting, 1);
     let took = begun.elapsed();
     drop(waiting);
-    std::thread::sleep(ENDS);
+    wait_for_end(others);
     took
 }
 
@@ -120,11 +118,31 @@ fn run(reactor: &tokio::runtime::Runtime, runtime: &Runtime, program: &Program) 
     assert!(matches!(exit, Exit::Completed));
 }
 
+/// A number that the kernel tells of this process.
+fn status(field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// The memory of this process, in KiB.
 fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
+    status("VmRSS:")
+}
+
+fn threads() -> Option<u64> {
+    status("Threads:")
+}
+
+/// Until there are no more threads than there were, where the kernel tells: the isolate that nobody needs any more has ended. (A processor that
+/// slept meanwhile would take longer for the next one.)
+fn wait_for_end(others: Option<u64>) {
+    if others.is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    while threads() > others {
+        std::thread::yield_now();
+    }
 }
 
 /// Prints what each of some isolates takes, ours that wait and bare ones.
@@ -186,10 +204,11 @@ fn isolates(criterion: &mut Criterion) {
         bencher.iter_custom(|rounds| {
             let mut time = Duration::ZERO;
             for _ in 0..rounds {
+                let others = threads();
                 let begun = Instant::now();
                 run(&reactor, &fresh, &program);
                 time += begun.elapsed();
-                std::thread::sleep(ENDS);
+                wait_for_end(others);
             }
             time
         });
