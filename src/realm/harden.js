@@ -74,17 +74,14 @@
     };
     // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
     // engine brought, or a script of ours, and nobody reviewed it: that is removed.
-    const show = (value, key) => {
-      const { value: held, get, set } = getOwnPropertyDescriptor(value, key);
-      visit(held);
-      if (get !== undefined) visit(get);
-      if (set !== undefined) visit(set);
-    };
     const review = (value, names, key, isRemoved) => {
       const isFunction = typeof value === "function";
       if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) return;
       if (has(names, key)) {
-        show(value, key);
+        const { value: held, get, set } = getOwnPropertyDescriptor(value, key);
+        visit(held);
+        if (get !== undefined) visit(get);
+        if (set !== undefined) visit(set);
       } else if (isRemoved && !deleteProperty(value, key)) {
         const owner = value === globalThis ? "the global object" : isFunction ? value.name : "an object";
         throw new Error(`the realm cannot be locked: ${String(key)} of ${owner} is not permitted and cannot be removed`);
@@ -133,16 +130,16 @@
     walk();
     read(permits.repaired, repairOrKeep);
     for (const value of queue) if (!late.has(value)) freeze(value);
-    // What stays open: with what it is allowed, and with what that is by now, which need not be looked for in a list again.
-    const accessor = {};
+    // What stays open takes new properties; those that it has are closed, and need no second look.
+    const closed = { writable: false, configurable: false };
     const open = queue.filter((value) => late.has(value)).map((value) => {
       const names = permitted.get(value) ?? "";
-      const keys = ownKeys(value).filter((key) => has(names, key));
-      const values = keys.map((key) => {
-        const descriptor = getOwnPropertyDescriptor(value, key);
-        return "value" in descriptor ? descriptor.value : accessor;
-      });
-      return { value, names, keys, values };
+      const keys = ownKeys(value).filter((key) => value !== globalThis || has(names, key));
+      for (const key of keys) {
+        const isData = "value" in getOwnPropertyDescriptor(value, key);
+        defineProperty(value, key, isData ? closed : { configurable: false });
+      }
+      return { value, names, keys };
     });
     // Nothing comes to what is closed.
     const ownerOf = (path) => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || "globalThis";
@@ -179,16 +176,14 @@
       settle,
       /** The same for what V8 added when it made an isolate from a snapshot, and for `made`. */
       finish: ((made) => {
-        for (const { value, names, keys, values } of open) {
+        for (const { value, names, keys } of open) {
           visit(getPrototypeOf(value));
+          const now = ownKeys(value);
+          if (now.length === keys.length) continue;
           let at = 0;
-          for (const key of ownKeys(value)) {
-            if (key !== keys[at]) {
-              review(value, names, key, true);
-            } else {
-              const known = values[at++];
-              if (known === accessor || value[key] !== known) show(value, key);
-            }
+          for (const key of now) {
+            if (key === keys[at]) at++;
+            else review(value, names, key, true);
           }
         }
         settle(made);

@@ -347,8 +347,8 @@ WeakSet.prototype: constructor
 Uint8Array.prototype: constructor
 `,
 // What V8 adds to when it makes an isolate from a snapshot: it keeps the newest parts of the language for then. These stay open
-// until the realm is finished. V8 aborts where it finds another one frozen, and build.rs with it: it makes an isolate from each
-// snapshot.
+// for more until the realm is finished. V8 aborts where it finds another one frozen, and build.rs with it: it makes an isolate
+// from each snapshot.
 late: [
   "globalThis", "%AsyncIteratorPrototype%", "Atomics", "DataView.prototype", "Error", "Intl.Locale.prototype", "Iterator",
   "Iterator.prototype", "Map.prototype", "Math", "Promise", "RegExp", "Uint8Array", "Uint8Array.prototype", "WeakMap.prototype",
