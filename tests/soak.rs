@@ -49,15 +49,16 @@ fn nothing_of_one_run_is_left_in_use() {
         return;
     }
     const RUNS: u64 = 40;
-    // A package's isolate that comes to its end, a program that is stopped while its entry is evaluated, and a package that is stopped
-    // while one of its modules is.
+    // A package's isolate that comes to its end, a program that is stopped while its entry is evaluated, one while a module is that it
+    // imports then, and a package while one of its modules is.
+    let importing = ("await import('./later.js');", "", End::Stopped);
     let stopped = (
         "import { go } from 'p'; await go();",
         "await new Promise(() => setTimeout(() => {}, 3_600_000)); export const go = () => {};",
         End::Stopped,
     );
     let reactor = reactor();
-    for (main, package, end) in [KINDS[1], KINDS[10], stopped] {
+    for (main, package, end) in [KINDS[1], KINDS[10], importing, stopped] {
         let scene = scene(main, package);
         let program = reactor.block_on(Program::open(scene.base(), &OpenOptions::default()));
         let program = [(program.unwrap(), end, !package.is_empty())];
@@ -282,6 +283,10 @@ fn scene(main: &str, package: &str) -> Scene {
         .file("secure.toml", manifest)
         .file("p/index.js", package)
         .file("data/a.txt", "some text")
+        .file(
+            "later.js",
+            "await new Promise(() => setTimeout(() => {}, 3_600_000));",
+        )
         .file("main.js", main)
 }
 
