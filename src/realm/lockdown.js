@@ -170,22 +170,22 @@
     "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
   });
   // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is settled when the
-  // first ones are made, before anybody gets them.
+  // first ones are made, before anybody gets them. (Whole, or not at all: a guest may have called where the stack ends.)
   if (globalThis.Intl?.Segmenter) {
     const { prototype } = Intl.Segmenter;
     const realSegment = prototype.segment;
-    let isFirst = true;
+    let settleKinds = secure.withRoom((segments) => {
+      const kind = getPrototypeOf(segments);
+      realm.settle({
+        "%SegmentsPrototype%": kind,
+        "%SegmentIteratorPrototype%": getPrototypeOf(apply(kind[Symbol.iterator], segments, [])),
+      });
+      settleKinds = undefined;
+    });
     defineProperty(prototype, "segment", hidden({
       segment(text) {
         const segments = apply(realSegment, this, [text]);
-        if (isFirst) {
-          isFirst = false;
-          const kind = getPrototypeOf(segments);
-          realm.settle({
-            "%SegmentsPrototype%": kind,
-            "%SegmentIteratorPrototype%": getPrototypeOf(apply(kind[Symbol.iterator], segments, [])),
-          });
-        }
+        settleKinds?.(segments);
         return segments;
       },
     }.segment));
