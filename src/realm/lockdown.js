@@ -163,6 +163,8 @@
     "%RegExpStringIteratorPrototype%": getPrototypeOf("".matchAll(/./g)),
     "%IteratorHelperPrototype%": getPrototypeOf([].values().map((value) => value)),
     "%WrapForValidIteratorPrototype%": getPrototypeOf(Iterator.from({ next() {} })),
+    // Of its own on QuickJS; V8 makes helpers like the others, and adds the function later.
+    "%IteratorConcatPrototype%": Iterator.concat && getPrototypeOf(Iterator.concat()),
     "%ThrowTypeError%": getOwnPropertyDescriptor((function () { return arguments; })(), "callee").get,
     "%EventTarget%": getPrototypeOf(web.AbortSignal),
     "%Event%": web.Event,

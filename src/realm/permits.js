@@ -313,6 +313,7 @@ Intl.DurationFormat.prototype: @@toStringTag constructor format formatToParts re
 `,
 quickjs: `
 Error.prototype: stack
+%IteratorConcatPrototype%: @@toStringTag next return
 Date.prototype.toLocaleString: prototype
 Date.prototype.toLocaleString.prototype: constructor
 `,

@@ -79,6 +79,57 @@ const made = (path, value) => {
   walk();
 };
 
+/** What engines make when something is first called: calls all of these with a bit of everything, and says what unfrozen objects, but for
+ * those that it brings, their results inherit from. (No asynchronous generator: to iterate over one as if it were none has no end.) */
+const callAll = (functions) => {
+  const formats = Object.values(globalThis.Intl ?? {}).filter((Kind) => typeof Kind === "function").map((Kind) =>
+    new Kind("en", { type: "region" })
+  );
+  const make = () => [
+    undefined, 1n, "a b", () => {}, async () => {}, function* () {}, class {}, {}, [[1, 2]], /a/g, new Map([[1, 2]]), new Set([1]),
+    new WeakMap(), new WeakRef({}), new Uint8Array(2), new ArrayBuffer(2), new DataView(new ArrayBuffer(2)), Promise.resolve(), new Date(0),
+    new Error("x"), { next: () => ({ done: true }) }, [].values(), new Map().entries(), new Set().keys(), "a".matchAll(/a/g),
+    [1].values().map((x) => x), (function* () {})(), new URL("http://a/?b=1"), new URLSearchParams("a=1"),
+    new TextEncoder(), new TextDecoder(), new AbortController(), ...formats,
+  ];
+  const given = new Set();
+  const results = (call) => {
+    let result;
+    try {
+      result = call();
+    } catch (error) {
+      result = error;
+    }
+    if (!isObject(result)) return [];
+    try {
+      Promise.prototype.then.call(result, undefined, () => {});
+    } catch {
+      // It is no promise.
+    }
+    return [result, ...Reflect.ownKeys(result).slice(0, 9).map((key) => Reflect.getOwnPropertyDescriptor(result, key)?.value)];
+  };
+  let count = 0;
+  for (const called of functions) {
+    const samples = make();
+    const lists = [[], [1], ["en"], [samples[3]], [{}], [[[1, 2]]], [new Map()], [[].values(), samples[3]]];
+    for (const sample of [...samples, ...lists.flat()]) {
+      if (isObject(sample)) given.add(sample).add(sample.prototype).add(Object.getPrototypeOf(sample));
+    }
+    const calls = lists.flatMap((list) => [
+      () => Reflect.construct(called, list), ...samples.map((self) => () => Reflect.apply(called, self, list)),
+    ]);
+    for (const result of calls.flatMap(results)) {
+      count++;
+      for (let from = isObject(result) ? Object.getPrototypeOf(result) : null; from !== null; from = Object.getPrototypeOf(from)) {
+        if (given.has(from) || Object.isFrozen(from)) continue;
+        given.add(from);
+        console.log(`not frozen: what a result of ${called.name} inherits from, with ${Reflect.ownKeys(from).map(nameOf)}`);
+      }
+    }
+  }
+  if (count < 10_000) console.log(`only ${count} results`);
+};
+
 export default async function walkAll(shared, { folder, server }) {
   const { fs, net, env, clock, random, kv, seal, CapabilityError } = self;
   line("globalThis", shared);
@@ -102,12 +153,15 @@ export default async function walkAll(shared, { folder, server }) {
   root("%RegExpStringIteratorPrototype%", proto("".matchAll(/./g)));
   root("%IteratorHelperPrototype%", proto([].values().map((value) => value)));
   root("%WrapForValidIteratorPrototype%", proto(Iterator.from({ next() {} })));
+  root("%IteratorConcatPrototype%", proto(Iterator.concat()));
   if (globalThis.Intl) {
     const segments = new Intl.Segmenter().segment("a");
     root("%SegmentsPrototype%", proto(segments));
     root("%SegmentIteratorPrototype%", proto(segments[Symbol.iterator]()));
     made("segment", [...segments][0]);
   }
+  const own = new Set([...Object.values(shared.console), shared.setTimeout, shared.setInterval]);
+  const intrinsics = [...seen].filter((value) => typeof value === "function" && !own.has(value));
   made("arguments", (function () { return arguments; })(1));
   made("template", ((strings) => strings)`a${1}b`);
   made("match", /(?<a>a)/d.exec("a"));
@@ -248,5 +302,6 @@ export default async function walkAll(shared, { folder, server }) {
     made("exported-function", wasm.trap);
   }
   walkPrototypes();
+  callAll(intrinsics);
   for (const path of loose) console.log(`not frozen: ${path}`);
 }

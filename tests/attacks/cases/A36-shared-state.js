@@ -25,7 +25,7 @@ function reachable(global) {
     "async function": async () => {}, generator: function* () {}, "async generator": async function* () {},
     "array iterator": [][Symbol.iterator](), "map iterator": new Map().entries(), "set iterator": new Set().values(),
     "string iterator": ""[Symbol.iterator](), "match iterator": "".matchAll(/a/g), error: new Error(), arguments: (function () { return arguments; })(),
-    "iterator helper": [].values().map?.((x) => x), "wrapped iterator": globalThis.Iterator?.from({ next() {} }),
+    "iterator helper": [].values().map?.((x) => x), "joined iterator": globalThis.Iterator?.concat?.([]), "wrapped iterator": globalThis.Iterator?.from({ next() {} }),
     "parameters": new URLSearchParams().entries(), timer: setTimeout(() => {}, 0), "reason": AbortSignal.abort().reason,
     segmenter: globalThis.Intl?.Segmenter && new Intl.Segmenter().segment("a"),
     segments: globalThis.Intl?.Segmenter && new Intl.Segmenter().segment("a")[Symbol.iterator](),
