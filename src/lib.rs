@@ -58,8 +58,8 @@ pub use manifest::{Manifest, ManifestError};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
-    BuildError, Builder, ConsoleLine, DenialReport, Engine, Exit, Limit, LimitHit, Limits, Outcome,
-    PackageLimits, Quotas, RunError, Runtime, Stop, UncaughtError, Unit,
+    BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
+    Outcome, PackageLimits, Quotas, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod cli;
+mod console;
 mod delegation;
 mod endowments;
 mod fs;

@@ -1,7 +1,7 @@
 //! The file of an audit log, which is replaced by a new one when it has grown large.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::AuditOptions;
@@ -10,6 +10,7 @@ use super::AuditOptions;
 pub(super) struct LogFile {
     path: PathBuf,
     file: File,
+    is_regular: bool,
     size: u64,
     max_size: u64,
     keep: u32,
@@ -33,17 +34,50 @@ impl LogFile {
             }
             lock(&file)?;
         }
-        Ok(LogFile {
+        let is_regular = metadata.is_file();
+        if !is_regular {
+            do_not_wait(&file)?;
+        }
+        let mut log = LogFile {
             path: path.to_owned(),
             file,
+            is_regular,
             size: metadata.len(),
             max_size: options.max_size.unwrap_or(u64::MAX),
             keep: options.keep,
-        })
+        };
+        if is_regular && has_cut_line(path, &metadata) {
+            log.file.write_all(b"\n")?;
+            log.size += 1;
+        }
+        Ok(log)
     }
 
     /// Writes these lines, all in one call as far as they fit into the file: lines of others that append to it do not come between.
-    pub(super) fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+    /// Returns how many bytes were written: all of them, but for a pipe or a terminal that takes no more now.
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.is_regular {
+            self.write_regular(lines).map(|()| lines.len())
+        } else {
+            self.write_some(lines)
+        }
+    }
+
+    fn write_some(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    fn write_regular(&mut self, mut lines: &[u8]) -> io::Result<()> {
         while !lines.is_empty() {
             let mut fits = whole_lines(lines, self.max_size.saturating_sub(self.size));
             if fits.is_empty() {
@@ -87,6 +121,31 @@ impl LogFile {
 
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Has writes return where they would wait. The file was opened here, so that no other process shares this.
+#[cfg(unix)]
+fn do_not_wait(file: &File) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    rustix::fs::fcntl_setfl(file, flags | rustix::fs::OFlags::NONBLOCK)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn do_not_wait(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether the last line has no end: a process was killed while it wrote. What is appended must not become a part of it.
+fn has_cut_line(path: &Path, metadata: &Metadata) -> bool {
+    let last = || {
+        let mut file = File::open(path).ok()?;
+        file.seek(SeekFrom::Start(metadata.len().checked_sub(1)?)).ok()?;
+        let mut last = [0];
+        file.read_exact(&mut last).ok()?;
+        Some(last)
+    };
+    last().is_some_and(|last| last != *b"\n")
 }
 
 /// Two that replace one file would each lose what the other keeps.

@@ -1,33 +1,32 @@
-//! The audit log: records in a file, written by a thread of their own.
+//! The audit log: records in a file, each written before the operation that it tells of goes ahead.
 //!
-//! A guest does not wait for a disk: its record goes into a queue, and the thread writes what has come together. Where the
-//! queue is full the guest waits after all, for a while, and then the log has failed. **Invariant.** A log that has failed
-//! records nothing any more, and so lets nothing happen any more; what it was given before is written or it has failed.
+//! The thread that decides makes the system call itself: when it returns, the kernel has the record, and no end of the process takes it
+//! back. A queue and a thread of its own would cost the operation less, and would lose what is queued when the process aborts. To wait
+//! for such a thread costs several times what the call does (benches/audit.rs).
+//!
+//! **Invariant.** A log that has failed records nothing any more, and so lets nothing happen any more.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::file::LogFile;
 use super::{AuditRecord, Verdict};
 use crate::runtime::Stop;
 
-/// Most bytes of records that wait to be written.
-const QUEUE: u64 = 1 << 20;
-
 /// How long is waited for a file that takes no more.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a file that takes no more is tried again.
+const AGAIN: Duration = Duration::from_millis(2);
 
 /// How an [`AuditLog`] is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditOptions {
     /// Only denials are recorded.
     pub denials_only: bool,
-    /// An operation waits until the operating system has its record. Otherwise, of a process that is killed or of a file
-    /// that fails, up to 1 MiB of records of operations that went ahead may be missing.
-    pub wait: bool,
     /// A file that would grow beyond this many bytes is kept as `FILE.1`, and a new one begun. None: it grows.
     pub max_size: Option<u64>,
     /// How many files are kept besides, up to `FILE.N`. At least one.
@@ -38,7 +37,6 @@ impl Default for AuditOptions {
     fn default() -> Self {
         AuditOptions {
             denials_only: false,
-            wait: false,
             max_size: None,
             keep: 5,
         }
@@ -61,33 +59,26 @@ impl Default for AuditOptions {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct AuditLog(Arc<Handle>);
-
-/// What its clones share; the thread that writes does not have it. The last one to go waits for the thread.
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-}
+pub struct AuditLog(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
     options: AuditOptions,
-    queue: Mutex<Queue>,
-    /// Told to the writer: there is something to do.
-    work: Condvar,
-    /// Told to everybody else: something was written, or nothing will be any more.
+    state: Mutex<State>,
+    /// Told to those whose records wait for a pipe: something was written, or nothing will be any more.
     progress: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    lines: Vec<u8>,
+#[derive(Debug)]
+struct State {
+    file: LogFile,
+    /// Lines that a pipe has not taken yet: one of each thread that waits for that.
+    waiting: Vec<u8>,
     /// Bytes that ever came in, and those of them that were written.
-    queued: u64,
+    taken: u64,
     written: u64,
-    is_closed: bool,
+    is_finished: bool,
     failure: Option<Failure>,
     stops: Vec<Stop>,
 }
@@ -104,9 +95,6 @@ impl From<&Failure> for io::Error {
     }
 }
 
-/// The logs of this process, for its end.
-static LOGS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
 impl AuditLog {
     /// Opens the log, to append to what is there.
     ///
@@ -116,205 +104,144 @@ impl AuditLog {
     pub fn open(path: impl AsRef<Path>, options: AuditOptions) -> io::Result<AuditLog> {
         let path = std::path::absolute(path)?;
         let file = LogFile::open(&path, &options)?;
-        let shared = Arc::new(Shared {
+        Ok(AuditLog(Arc::new(Shared {
             path,
             options,
-            queue: Mutex::default(),
-            work: Condvar::new(),
+            state: Mutex::new(State {
+                file,
+                waiting: Vec::new(),
+                taken: 0,
+                written: 0,
+                is_finished: false,
+                failure: None,
+                stops: Vec::new(),
+            }),
             progress: Condvar::new(),
-        });
-        let writing = shared.clone();
-        let writer = thread::Builder::new()
-            .name("secure-runtime-audit".to_owned())
-            .spawn(move || writing.write(file))?;
-        let mut logs = LOGS.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.retain(|log| log.strong_count() > 0);
-        logs.push(Arc::downgrade(&shared));
-        Ok(AuditLog(Arc::new(Handle {
-            shared,
-            writer: Mutex::new(Some(writer)),
         })))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0.shared.path
+        &self.0.path
     }
 
-    /// Takes one record: what [`crate::Builder::audit`] is to call.
+    /// Takes one record: what [`crate::Builder::audit`] is to call. When this returns, the operating system has the record.
     ///
     /// # Errors
     /// The log has failed, or is finished: the operation must not go ahead.
     pub fn record(&self, record: &AuditRecord) -> io::Result<()> {
-        let shared = &*self.0.shared;
-        let is_wanted = !shared.options.denials_only || record.verdict == Verdict::Denied;
+        let is_wanted = !self.0.options.denials_only || record.verdict == Verdict::Denied;
         let line = is_wanted.then(|| format!("{}\n", record.to_json_line()));
-        shared.take(line.unwrap_or_default().as_bytes())
+        self.0.take(line.unwrap_or_default().as_bytes())
     }
 
     /// Stops the runs of this runtime when the log fails: a program that catches denials must not go on either.
     pub fn stop_on_failure(&self, stop: Stop) {
-        let mut queue = self.0.shared.queue();
-        if queue.failure.is_none() {
-            return queue.stops.push(stop);
+        let mut state = self.0.state();
+        if state.failure.is_none() {
+            return state.stops.push(stop);
         }
-        drop(queue);
+        drop(state);
         stop.stop();
     }
 
-    /// Waits until everything is written. Nothing is taken from now on.
+    /// Takes nothing from now on. Records that still wait for a pipe are refused, and so are their operations.
     ///
     /// # Errors
     /// The first failure of this log, now or earlier.
     pub fn finish(&self) -> io::Result<()> {
-        self.0.shared.finish()
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let is_written = self.shared.finish().is_ok();
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // One that has failed may wait for its file for ever.
-        if let (true, Some(writer)) = (is_written, writer.take()) {
-            // A panic there was told on its own.
-            let _ = writer.join();
-        }
+        let deadline = Instant::now() + PATIENCE;
+        // A thread may be within a write that does not return.
+        let Some(mut state) = patiently(&self.0.state, deadline) else {
+            return Err(too_late());
+        };
+        state.is_finished = true;
+        let checked = state.check();
+        drop(state);
+        self.0.progress.notify_all();
+        checked
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, line: &[u8]) -> io::Result<()> {
-        let size = line.len() as u64;
-        // A line that is longer than the queue gets it for itself.
-        let fits = |queue: &Queue| {
-            let waiting = queue.queued - queue.written;
-            waiting == 0 || waiting + size <= QUEUE
-        };
-        let mut queue = self.wait_until(self.queue(), fits)?;
-        if queue.is_closed {
+        let mut state = self.state();
+        state.check()?;
+        if state.is_finished {
             return Err(io::Error::other("the audit log is finished"));
         }
         if line.is_empty() {
             return Ok(());
         }
-        if queue.lines.is_empty() {
-            self.work.notify_one();
-        }
-        queue.lines.extend_from_slice(line);
-        queue.queued += size;
-        if !self.options.wait {
-            return Ok(());
-        }
-        let queued = queue.queued;
-        self.wait_until(queue, |queue| queue.written >= queued).map(drop)
-    }
-
-    /// Waits until this holds, as long as something is written every now and then.
-    fn wait_until<'a>(
-        &self,
-        mut queue: MutexGuard<'a, Queue>,
-        holds: impl Fn(&Queue) -> bool,
-    ) -> io::Result<MutexGuard<'a, Queue>> {
-        let (mut since, mut written) = (Instant::now(), queue.written);
+        state.taken += line.len() as u64;
+        let taken = state.taken;
+        state.waiting.extend_from_slice(line);
+        let (mut since, mut written) = (Instant::now(), state.written);
         loop {
-            queue.check()?;
-            if holds(&queue) {
-                return Ok(queue);
+            if let Err(error) = state.write() {
+                return Err(self.fail(state, error));
             }
-            if queue.written > written {
-                (since, written) = (Instant::now(), queue.written);
+            if state.written > written {
+                (since, written) = (Instant::now(), state.written);
             }
-            let left = PATIENCE.saturating_sub(since.elapsed());
-            if left.is_zero() {
-                let reason = format!("no record was written for {} seconds", PATIENCE.as_secs());
-                return Err(self.fail(queue, io::Error::new(io::ErrorKind::TimedOut, reason)));
+            if state.written >= taken {
+                drop(state);
+                self.progress.notify_all();
+                return Ok(());
             }
-            let waited = self.progress.wait_timeout(queue, left);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if since.elapsed() >= PATIENCE {
+                return Err(self.fail(state, too_late()));
+            }
+            let waited = self.progress.wait_timeout(state, AGAIN);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.check()?;
+            if state.is_finished && state.written < taken {
+                return Err(io::Error::other(
+                    "the audit log was finished before its file took the record",
+                ));
+            }
         }
-    }
-
-    fn finish(&self) -> io::Result<()> {
-        let mut queue = self.queue();
-        queue.is_closed = true;
-        self.work.notify_one();
-        let queued = queue.queued;
-        self.wait_until(queue, |queue| queue.written >= queued).map(drop)
     }
 
     /// The log is of no use any more: nothing that would have to be recorded goes on.
-    fn fail(&self, mut queue: MutexGuard<'_, Queue>, error: io::Error) -> io::Error {
+    fn fail(&self, mut state: MutexGuard<'_, State>, error: io::Error) -> io::Error {
         let failure = Failure {
             kind: error.kind(),
             reason: error.to_string(),
         };
-        queue.failure.get_or_insert(failure);
-        let stops = std::mem::take(&mut queue.stops);
-        drop(queue);
+        state.failure.get_or_insert(failure);
+        let stops = std::mem::take(&mut state.stops);
+        drop(state);
         self.progress.notify_all();
         stops.iter().for_each(Stop::stop);
         error
     }
-
-    /// The writer's thread, until the log is closed and everything written, or until it has failed.
-    fn write(&self, mut file: LogFile) {
-        let mut lines = Vec::new();
-        let mut queue = self.queue();
-        loop {
-            while queue.lines.is_empty() {
-                if queue.is_closed {
-                    return;
-                }
-                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            }
-            lines.clear();
-            std::mem::swap(&mut lines, &mut queue.lines);
-            drop(queue);
-            let written = file.write(&lines);
-            queue = self.queue();
-            match written {
-                Ok(()) => queue.written += lines.len() as u64,
-                Err(error) => {
-                    self.fail(queue, error);
-                    return;
-                }
-            }
-            self.progress.notify_all();
-        }
-    }
 }
 
-impl Queue {
+impl State {
     fn check(&self) -> io::Result<()> {
         match &self.failure {
             Some(failure) => Err(failure.into()),
             None => Ok(()),
         }
     }
+
+    /// Writes what waits, as far as the file takes it.
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.file.write(&self.waiting)?;
+        self.waiting.drain(..written);
+        self.written += written as u64;
+        Ok(())
+    }
 }
 
-/// Gives the logs of this process the time to write what they were given: before a process ends that cannot finish them, after
-/// a panic. It waits for no thread that may itself have panicked.
-pub(crate) fn write_what_is_queued() {
-    let deadline = Instant::now() + PATIENCE;
-    let Some(logs) = patiently(&LOGS, deadline) else {
-        return;
-    };
-    for log in logs.iter().filter_map(Weak::upgrade) {
-        while let Some(queue) = patiently(&log.queue, deadline)
-            && queue.failure.is_none()
-            && queue.written < queue.queued
-            && Instant::now() < deadline
-        {
-            drop(queue);
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
+fn too_late() -> io::Error {
+    let reason = format!("no record was written for {} seconds", PATIENCE.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, reason)
 }
 
 fn patiently<T>(mutex: &Mutex<T>, deadline: Instant) -> Option<MutexGuard<'_, T>> {
@@ -390,18 +317,13 @@ mod tests {
 
     #[test]
     fn a_log_that_has_failed_takes_nothing() {
+        let full = io::ErrorKind::StorageFull;
         let log = AuditLog::open("/dev/full", AuditOptions::default()).unwrap();
-        // Noticed when it is written, which is later.
-        let _ = log.record(&record(0, Verdict::Allowed));
-        assert_eq!(log.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
         for verdict in [Verdict::Allowed, Verdict::Denied] {
-            assert_eq!(
-                log.record(&record(1, verdict)).unwrap_err().kind(),
-                io::ErrorKind::StorageFull
-            );
+            assert_eq!(log.record(&record(1, verdict)).unwrap_err().kind(), full);
         }
+        assert_eq!(log.finish().unwrap_err().kind(), full);
         let options = AuditOptions {
-            wait: true,
             denials_only: true,
             ..AuditOptions::default()
         };
@@ -414,17 +336,78 @@ mod tests {
         );
     }
 
-    /// What a panic elsewhere ends is written all the same.
+    /// CLI-34: nobody has to be given time to write it.
     #[test]
-    fn what_is_queued_is_written_before_the_process_ends() {
+    fn what_was_recorded_is_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
-        for number in 0..1_000 {
+        for number in 1..1_000 {
             log.record(&record(number, Verdict::Denied)).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.ends_with('\n') && text.lines().count() == number);
         }
-        write_what_is_queued();
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1_000);
+    }
+
+    /// Many wait for one pipe, and each line is whole.
+    #[test]
+    fn records_wait_for_a_pipe_that_is_read_slowly() {
+        const EACH: usize = 300;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let reader = thread::spawn({
+            let path = path.clone();
+            move || {
+                let mut reader = std::fs::File::open(path).unwrap();
+                let (mut text, mut piece) = (Vec::new(), [0; 5_000]);
+                while let Ok(read @ 1..) = io::Read::read(&mut reader, &mut piece) {
+                    text.extend_from_slice(&piece[..read]);
+                    thread::sleep(Duration::from_millis(1));
+                }
+                String::from_utf8(text).unwrap()
+            }
+        });
+        let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                let log = log.clone();
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let mut record = record(writer * EACH + number, Verdict::Allowed);
+                        // Longer than what a pipe takes as a whole.
+                        record.module = "x".repeat(number * 20);
+                        log.record(&record).unwrap();
+                    }
+                });
+            }
+        });
+        log.finish().unwrap();
+        drop(log);
+        let mut numbers: Vec<usize> = (reader.join().unwrap().lines())
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                line["resource"].as_str().unwrap()[1..].parse().unwrap()
+            })
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..4 * EACH).collect::<Vec<usize>>());
+    }
+
+    /// A process may have been killed while it wrote.
+    #[test]
+    fn what_is_appended_is_no_part_of_a_cut_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        for (before, lines) in [("", 1), ("{}\n", 2), ("{}\n{\"time\":", 3)] {
+            std::fs::write(&path, before).unwrap();
+            let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
+            log.record(&record(0, Verdict::Denied)).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().count(), lines, "{text}");
+            serde_json::from_str::<serde_json::Value>(text.lines().last().unwrap()).unwrap();
+        }
     }
 
     #[test]

@@ -14,8 +14,6 @@ use serde::Serialize;
 
 pub use self::log::{AuditLog, AuditOptions};
 
-pub(crate) use self::log::write_what_is_queued;
-
 /// The verdict of one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,5 @@
 //! Why a command failed: the exit code, what, where, and what to do.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use secure_runtime_capabilities::{
@@ -12,7 +11,7 @@ use secure_runtime_loaders::resolve::LockError;
 use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
 
-use super::text;
+use super::{console, text};
 use crate::{
     BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError, WallError,
 };
@@ -110,8 +109,7 @@ impl Failure {
             said.push_str("\n  help: ");
             said.push_str(&text::plain(help.trim_end()));
         }
-        // Nothing is left to tell where standard error is closed; the exit code says it.
-        let _ = writeln!(anstream::stderr().lock(), "{said}");
+        console::say(&said);
     }
 }
 

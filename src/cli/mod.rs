@@ -4,7 +4,9 @@
 //! returns the text for standard output, so that one place writes it, escaped. `spec/cli.md` is the promise.
 
 mod advice;
+mod console;
 mod doctor;
+mod ending;
 mod explain;
 mod failure;
 mod graph;
@@ -125,13 +127,14 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
     };
-    match done.and_then(|output| print(&output)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let failed = match done.and_then(|output| print(&output)) {
+        Ok(()) => None,
         Err(failure) => {
             failure.report();
-            failure.code().into()
+            Some(failure.code())
         }
-    }
+    };
+    console::finish(failed).map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
 /// Writes a command's output. A reader that has seen enough (`| head`) is no error.
@@ -142,8 +145,7 @@ fn print(output: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format!("standard output: {error}"))
-                .help("write it to a file with --out, or free some space"))
+            Err(console::unwritten(&format!("standard output: {error}")))
         }
         _ => Ok(()),
     }
@@ -165,7 +167,7 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
         .map(|place| format!(" at {place}"))
         .unwrap_or_default();
     Failure::bug(format!("{}{place}", text::one_line(cause))).report();
-    crate::audit::write_what_is_queued();
+    console::finish_soon();
     std::process::exit(Code::Bug as i32);
 }
 

@@ -1,22 +1,24 @@
 //! `run`: verify, link, run.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
 use super::presented::{Presented, PresentedArguments, keep_fresh};
+use super::signals::{self, Told};
 use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working};
-use super::{project, signals};
+use super::{console, ending, project};
 use crate::extensions::SEAL;
 use crate::runtime::Started;
 use crate::{
-    AuditLog, AuditOptions, DenialReport, Exit, LimitHit, Manifest, OpenOptions, Program, Runtime,
-    UncaughtError, Unit, Wall,
+    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Exit, Limit, LimitHit, Manifest, OpenOptions,
+    Outcome, Program, RunError, Runtime, UncaughtError, Unit, Wall,
 };
 
 #[derive(Debug, clap::Args)]
@@ -69,8 +71,8 @@ struct AuditArguments {
     #[arg(long, requires = "audit")]
     audit_denials: bool,
 
-    /// Have each operation wait until its record is written
-    #[arg(long, requires = "audit")]
+    /// Taken for scripts of older versions: every operation waits until its record is written
+    #[arg(long, requires = "audit", hide = true)]
     audit_wait: bool,
 
     /// Begin a new audit file where this one would become larger, and keep it as FILE.1
@@ -134,15 +136,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         .shared_store(program.store())
         .limits(program.limits().clone())
         .started(isolate)
-        .variables(|name| std::env::var(name).ok())
-        .console(|line| {
-            // A reader that is gone does not stop a program.
-            let _ = if line.is_error {
-                io::stderr().write_all(line.text.as_bytes())
-            } else {
-                io::stdout().write_all(line.text.as_bytes())
-            };
-        });
+        .variables(|name| std::env::var(name).ok());
     if let Some(Presented {
         token, holder_key, ..
     }) = &presented
@@ -165,24 +159,73 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(audit) = audit.clone() {
         builder = builder.audit(move |record| audit.record(record));
     }
-    let runtime = builder.build()?;
+    let console = console::open()?;
+    let runtime = builder.console_writer(console).build()?;
     if let Some(audit) = &audit {
         audit.stop_on_failure(runtime.stop_handle());
     }
-    let running = runtime.run(program.graph(), &arguments.args);
-    let (outcome, signal) = signals::stopping(running, &runtime.stop_handle()).await;
-    let _ = io::stdout().flush();
-    finish(audit.as_ref())?;
-    if let Some(signal) = signal {
-        return Err(signal.failure());
+    signals::listen(runtime.stop_handle(), console)?;
+    let begun = Instant::now();
+    let outcome = runtime.run(program.graph(), &arguments.args).await;
+    let is_stopped = stopped(&outcome);
+    if let Some(code) = is_stopped {
+        console.end_by(Instant::now() + ending::FLUSH_OF_STOPPED);
+        ending::soon(code);
     }
-    match outcome?.exit {
+    finish(audit.as_ref())?;
+    if let (Some(_), Some(told)) = (is_stopped, signals::told()) {
+        return Err(told.failure());
+    }
+    let ended = match outcome?.exit {
         Exit::Completed => Ok(()),
         Exit::Uncaught(error) => Err(uncaught(&error)),
         Exit::Denied(report, error) => Err(denied(&report, &error, manifest.as_ref(), &program, &context)?),
-        Exit::Limit(hit) => Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
-        Exit::Stopped => Err(Failure::new(Code::Limit, "the program was stopped")),
+        Exit::Limit(hit) => return Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
+        Exit::Stopped => return Err(Failure::new(Code::Limit, "the program was stopped")),
+    };
+    match program.limits().wall {
+        Some(wall) => read_in_time(console, begun, wall).and(ended),
+        None => ended,
     }
+}
+
+/// What the command ends with where the run was stopped.
+fn stopped(outcome: &Result<Outcome, RunError>) -> Option<Code> {
+    let told = signals::told().map(Told::code);
+    match outcome {
+        Ok(outcome) => match outcome.exit {
+            Exit::Limit(_) => Some(told.unwrap_or(Code::Limit)),
+            // Not told: the audit file cannot be written.
+            Exit::Stopped => Some(told.unwrap_or(Code::Usage)),
+            _ => None,
+        },
+        // An engine that was stopped may fail on the way out.
+        Err(_) => told,
+    }
+}
+
+/// The wall time limit holds until the output of the program is written: a program that waits for its reader has not ended.
+fn read_in_time(console: &ConsoleWriter, begun: Instant, wall: Duration) -> Result<(), Failure> {
+    let end = begun
+        .checked_add(wall)
+        .and_then(|end| end.checked_add(ending::FLUSH));
+    if let Some(end) = end {
+        console.end_by(end);
+    }
+    let is_read = console.finish(begun.checked_add(wall));
+    let Err(unwritten) = is_read else {
+        return Ok(());
+    };
+    if let Some(told) = signals::told() {
+        return Err(told.failure());
+    }
+    ending::soon(Code::Limit);
+    let limit = LimitHit {
+        unit: Unit::Program,
+        limit: Limit::Wall(wall),
+    };
+    let help = format!("the program ended before, but {unwritten}");
+    Err(Failure::new(Code::Limit, limit.to_string()).with_help(help))
 }
 
 /// Where the limit stands that was hit.
@@ -315,7 +358,6 @@ fn audit_log(arguments: &AuditArguments) -> Result<Option<AuditLog>, Failure> {
     };
     let options = AuditOptions {
         denials_only: arguments.audit_denials,
-        wait: arguments.audit_wait,
         max_size: arguments.audit_max_size.map(|size| size.0),
         keep: arguments.audit_keep,
     };

@@ -1,9 +1,12 @@
-//! Being told to end: `SIGINT` (Ctrl-C) and `SIGTERM` stop the program, so that what was recorded is written.
+//! Being told to end: `SIGINT` (Ctrl-C) and `SIGTERM` stop the program, and end the process soon after, whatever it does.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::ending;
 use super::failure::{Code, Failure};
-use crate::{Outcome, RunError, Stop};
+use crate::{ConsoleWriter, Stop};
 
 /// How long after one attempt to stop the program the next is made: it may not have begun at the first.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -17,58 +20,80 @@ pub(super) enum Told {
     Terminate,
 }
 
+static TOLD: OnceLock<Told> = OnceLock::new();
+
+/// The first signal that told the process to end, if there was one.
+pub(super) fn told() -> Option<Told> {
+    TOLD.get().copied()
+}
+
 impl Told {
+    pub(super) fn code(self) -> Code {
+        match self {
+            Told::Interrupt => Code::Interrupted,
+            Told::Terminate => Code::Terminated,
+        }
+    }
+
     pub(super) fn failure(self) -> Failure {
-        let (code, name) = match self {
-            Told::Interrupt => (Code::Interrupted, "SIGINT"),
-            Told::Terminate => (Code::Terminated, "SIGTERM"),
+        let name = match self {
+            Told::Interrupt => "SIGINT",
+            Told::Terminate => "SIGTERM",
         };
-        Failure::new(code, format!("the program was stopped by {name}"))
+        Failure::new(self.code(), format!("the program was stopped by {name}"))
     }
 }
 
-/// Waits for the run, and stops it when the process is told to end.
-pub(super) async fn stopping(
-    running: impl Future<Output = Result<Outcome, RunError>>,
-    stop: &Stop,
-) -> (Result<Outcome, RunError>, Option<Told>) {
-    let mut running = std::pin::pin!(running);
-    let told = tokio::select! {
-        outcome = &mut running => return (outcome, None),
-        told = told() => told,
+/// Listens for signals until the process ends, on a thread of its own: the main thread may be waiting for a reader.
+///
+/// # Errors
+/// There is no thread, or no signal can be waited for.
+pub(super) fn listen(stop: Stop, console: &ConsoleWriter) -> Result<(), Failure> {
+    let no_thread = |error: std::io::Error| Failure::bug(format!("signals cannot be waited for: {error}"));
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(no_thread)?;
+    let waiting = {
+        let _entered = reactor.enter();
+        waiting().map_err(no_thread)?
     };
-    loop {
-        stop.stop();
-        tokio::select! {
-            outcome = &mut running => return (outcome, Some(told)),
-            () = tokio::time::sleep(AGAIN) => {}
+    let console = console.clone();
+    let listening = move || {
+        let told = reactor.block_on(waiting);
+        let since = Instant::now();
+        let _ = TOLD.set(told);
+        console.end_by(since + ending::FLUSH);
+        while since.elapsed() < ending::END {
+            stop.stop();
+            thread::sleep(AGAIN);
         }
-    }
+        ending::now(told.code());
+    };
+    let thread = thread::Builder::new().name("secure-runtime-signals".to_owned());
+    thread.spawn(listening).map(drop).map_err(no_thread)
 }
 
+/// The first signal to come. The handlers are in place when this returns.
 #[cfg(unix)]
-async fn told() -> Told {
+fn waiting() -> std::io::Result<impl Future<Output = Told> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
-    let wait = async |kind| {
-        let heard = match signal(kind) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => None,
-        };
-        // Where no signal can be waited for, the process ends by the signal itself.
-        if heard.is_none() {
-            std::future::pending::<()>().await;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => Told::Interrupt,
+            _ = terminate.recv() => Told::Terminate,
         }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => Told::Interrupt,
-        () = wait(SignalKind::terminate()) => Told::Terminate,
-    }
+    })
 }
 
 #[cfg(not(unix))]
-async fn told() -> Told {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    Told::Interrupt
+fn waiting() -> std::io::Result<impl Future<Output = Told> + Send + 'static> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Told::Interrupt
+    })
 }

@@ -1,11 +1,11 @@
 //! What reaches a terminal: text without anything that a terminal obeys.
 
-use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::console;
 use super::failure::Failure;
 
 /// `error: `, red where the terminal wants colours (anstream takes them off elsewhere, and for NO_COLOR).
@@ -53,12 +53,12 @@ fn is_active(character: char) -> bool {
 
 /// Says something on standard error that is no failure.
 pub(super) fn note(what: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{NOTE}{}", plain(what));
+    console::say(&format!("{NOTE}{}", plain(what)));
 }
 
 /// Says something on standard error that may surprise later.
 pub(super) fn warn(what: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{WARNING}{}", plain(what));
+    console::say(&format!("{WARNING}{}", plain(what)));
 }
 
 /// A value as JSON for other programs, in ASCII: also a terminal that shows it obeys nothing in it.

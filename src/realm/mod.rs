@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
 use crate::extensions::{Chain, OpError};
-use crate::runtime::{Account, Bytes, HeldByAll, Lasting, PrintSink};
+use crate::runtime::{Account, Brake, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
 
@@ -37,7 +37,9 @@ fn op_sr_print(
     };
     let counted = account.bytes(Bytes::Output, text.len());
     counted.map_err(|hit| OpError::over(&hit, ("console", "print"), "", module))?;
-    state.borrow::<PrintSink>().print(text, is_error);
+    let brake = state.try_borrow::<Brake>();
+    let is_stopped = || brake.is_some_and(|brake| brake.reason().is_some());
+    state.borrow::<PrintSink>().print(text, is_error, is_stopped);
     Ok(())
 }
 

@@ -21,8 +21,9 @@ const CPU_TICK: Duration = Duration::from_millis(20);
 /// How often a run that is to end is told so again.
 const BRAKE_TICK: Duration = Duration::from_millis(1);
 
-/// How long a run that is to end is waited for. What does not notice in this time does not notice at all.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a run that is to end is waited for. What does not notice in this time does not notice at all. A command that must end
+/// within two seconds has as long again, to write what was printed.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why isolates were stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use secure_runtime_capabilities::{
 use secure_runtime_loaders::store::Store;
 
 use super::pool::{Pool, Started};
-use super::{ConsoleLine, Inner, Limits, PrintSink, Running, Runtime};
+use super::{ConsoleLine, ConsoleWriter, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
 use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
 
@@ -158,6 +158,9 @@ impl Builder {
 
     /// Called for every decision, on the isolate's thread, before the operation goes ahead. An operation whose record
     /// the sink refuses is refused too. Without a sink, no records are made.
+    ///
+    /// The operation goes ahead when the sink returns. So a record survives an abort of the process if the sink has handed it to the
+    /// operating system by then, as [`crate::AuditLog`] does, and not if the sink has only put it into a queue.
     pub fn audit(
         mut self,
         sink: impl Fn(&AuditRecord) -> std::io::Result<()> + Send + Sync + 'static,
@@ -167,8 +170,17 @@ impl Builder {
     }
 
     /// Called for everything that guests print, on the isolate's thread. Without one, it is dropped.
+    ///
+    /// A sink that waits holds the isolate up, and is not interrupted by limits: the run is then answered within two seconds, and the
+    /// thread stays until the sink returns. [`Builder::console_writer`] has no such wait.
     pub fn console(mut self, sink: impl Fn(ConsoleLine<'_>) + Send + Sync + 'static) -> Self {
         self.print = PrintSink::new(sink);
+        self
+    }
+
+    /// Prints what guests print with this writer, in place of a sink.
+    pub fn console_writer(mut self, writer: &ConsoleWriter) -> Self {
+        self.print = writer.into();
         self
     }
 

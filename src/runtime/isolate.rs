@@ -1,7 +1,6 @@
 //! One isolate, on its own thread: the engine, the realm, the modules, the event loop.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,37 +18,13 @@ use super::limits::{Limit, LimitHit, Unit};
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::settle::{call, evaluated, settled};
-use super::{ConsoleLine, Exit, Limits, Outcome, RunError, UncaughtError};
+use super::{Exit, Limits, Outcome, PrintSink, RunError, UncaughtError};
 use crate::extensions::{Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Rules, Variables};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
 /// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
 const MOST_HEAP: usize = 4;
-
-/// Where printed text goes.
-#[derive(Clone)]
-pub(crate) struct PrintSink(Arc<dyn Fn(ConsoleLine<'_>) + Send + Sync>);
-
-impl PrintSink {
-    pub(crate) fn discard() -> Self {
-        PrintSink(Arc::new(|_| ()))
-    }
-
-    pub(crate) fn new(sink: impl Fn(ConsoleLine<'_>) + Send + Sync + 'static) -> Self {
-        PrintSink(Arc::new(sink))
-    }
-
-    pub(crate) fn print(&self, text: &str, is_error: bool) {
-        (self.0)(ConsoleLine { text, is_error });
-    }
-}
-
-impl fmt::Debug for PrintSink {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("PrintSink")
-    }
-}
 
 /// What all isolates of one run share; settled before the first of them starts.
 pub(super) struct Shared {
@@ -211,6 +186,7 @@ impl Isolate {
     /// Lets the brake stop this isolate, at the heap limit too.
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
         self.brake = Some(brake.clone());
+        self.js.op_state().borrow_mut().put(brake.clone());
         let (at_limit, run) = (brake.clone(), run.clone());
         self.js.add_near_heap_limit_callback(move |current, initial| {
             let why = Stopped::Limit(LimitHit {

@@ -6,6 +6,7 @@ mod brake;
 #[cfg(feature = "v8")]
 mod buffers;
 mod builder;
+mod console;
 mod isolate;
 mod limits;
 mod meter;
@@ -27,11 +28,12 @@ use secure_runtime_loaders::store::Store;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
 pub use self::builder::{BuildError, Builder};
+pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtError};
 
 pub(crate) use self::brake::Brake;
-pub(crate) use self::isolate::PrintSink;
+pub(crate) use self::console::PrintSink;
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
@@ -45,16 +47,6 @@ use self::pool::Pool;
 use crate::audit::AuditSink;
 use crate::extensions::{KvStore, Presentation, Rules, Variables};
 use crate::modules::{LinkPlan, Unattested};
-
-/// One line that a guest printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConsoleLine<'a> {
-    /// The text, with its line feeds; control characters of the guest are escaped.
-    pub text: &'a str,
-    /// Whether it was printed by `console.error` or `console.warn`.
-    pub is_error: bool,
-}
 
 /// Runs programs, each in an isolate of its own on a thread of its own.
 ///

@@ -54,8 +54,7 @@ fn only_denials_are_recorded_where_that_is_asked_for() {
     assert_eq!(records[0]["verdict"], "denied");
 }
 
-/// CLI-16. What cannot be recorded is refused, and the run does not go on: invariant 7. Where operations wait for their records, nothing at
-/// all has happened.
+/// CLI-16. What cannot be recorded is refused, and the run does not go on: invariant 7.
 #[test]
 fn a_full_audit_disk_stops_the_run() {
     let scene = Scene::of_main(
@@ -64,11 +63,9 @@ fn a_full_audit_disk_stops_the_run() {
          for (;;) { try { await fs.writeTextFile('out/b', '') } catch {} }",
     )
     .folder("out");
-    let done = secure_runtime(&scene, &["run", "--audit", "/dev/full", "--audit-wait"]);
+    let done = secure_runtime(&scene, &["run", "--audit", "/dev/full"]);
     assert!(!scene.base().join("out/a").exists() && !scene.base().join("out/b").exists());
     let said = done.failure_with_hint(2);
-    assert!(said.contains("/dev/full cannot be written"), "{said}");
-    let said = secure_runtime(&scene, &["run", "--audit", "/dev/full"]).failure_with_hint(2);
     assert!(said.contains("/dev/full cannot be written"), "{said}");
     let said = secure_runtime(&scene, &["run", "--audit", "no/such/folder/a.jsonl"]).failure_with_hint(2);
     assert!(said.contains("no/such/folder/a.jsonl"), "{said}");
@@ -187,25 +184,38 @@ fn a_signal_stops_the_program_and_loses_no_record() {
     }
 }
 
-/// CLI-16, CLI-34. Where operations wait for their records, nothing is lost by a process that is killed.
+/// CLI-16, CLI-34. A process that is killed while it works leaves the record of every operation that took effect.
 #[test]
-fn with_waiting_a_killed_process_loses_nothing() {
-    let scene = denied_many("for (;;) {}");
-    let mut running = command(&scene, &["run", "--audit", "audit.jsonl", "--audit-wait"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(running.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    running.kill().unwrap();
-    running.wait().unwrap();
-    assert_eq!(line, "ready\n");
-    assert_eq!(
-        resources(&records(&scene.base().join("audit.jsonl"))),
-        (0..MANY).collect::<Vec<u32>>()
-    );
+fn a_killed_process_loses_no_record() {
+    let source = "import { fs } from 'cap:self';\n\
+                  for (let n = 0; ; n++) await fs.writeFile(`out/${n}`, new Uint8Array(0), { createNew: true });";
+    for patience in [40, 90, 160, 250] {
+        let scene = Scene::of_main(&["fs.write=./out/**"], source).folder("out");
+        let mut running = command(&scene, &["run", "--audit", "audit.jsonl"])
+            .spawn()
+            .unwrap();
+        // It is under way.
+        while !scene.base().join("out/20").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(patience));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let text = scene.read("audit.jsonl");
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let recorded: std::collections::BTreeSet<u32> = whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .flat_map(|record| resources(&[record]))
+            .collect();
+        let done: Vec<u32> = std::fs::read_dir(scene.base().join("out"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+            .collect();
+        assert!(done.len() > 20);
+        let lost: Vec<&u32> = done.iter().filter(|number| !recorded.contains(number)).collect();
+        assert!(lost.is_empty(), "{lost:?} of {}", done.len());
+    }
 }
 
 /// CLI-35. Behind the second wall as well, which leaves the folder of the file for that.

@@ -15,6 +15,7 @@ mod signatures;
 mod store_tokens;
 mod stores;
 mod tokens;
+mod unread;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -141,6 +142,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("store_tokens.rs"),
         include_str!("stores.rs"),
         include_str!("tokens.rs"),
+        include_str!("unread.rs"),
     ]
     .concat();
     let lines = include_str!("../../spec/cli.md")
@@ -154,5 +156,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 35);
+    assert_eq!(count, 37);
 }

@@ -1,0 +1,355 @@
+//! A bounded queue of printed text, and two threads that write it.
+//!
+//! A write to a pipe that nobody reads never returns. So no isolate's thread writes: it waits for room in the queue, and gives up
+//! when its isolate is stopped. The two streams have a thread each, since one of them may be stuck while the other is read.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Most bytes of guests that wait to be written. A text that is longer has the queue for itself.
+const QUEUE: usize = 256 << 10;
+
+/// Most bytes that wait besides, of the host's own lines.
+const OWN: usize = 64 << 10;
+
+/// Most bytes that are given to the operating system in one call: room in the queue is noticed after each.
+const PIECE: usize = 16 << 10;
+
+/// How often a thread that waits for room looks whether its isolate was stopped.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long before the end of the waiting the two streams are written without regard to each other.
+const APART: Duration = Duration::from_secs(1);
+
+/// How long a stream that would block is left alone: one that another process made non-blocking.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// Writes what guests print to standard output and standard error, on threads of its own. Clones are the same writer;
+/// runtimes may share one.
+///
+/// Text of both streams is written in the order in which it was printed. Where the reader is slow, an isolate that prints waits; one
+/// that is stopped, by a limit or by its host, no longer waits.
+///
+/// ```no_run
+/// # fn embed(builder: secure_runtime::Builder) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::{Duration, Instant};
+///
+/// use secure_runtime::ConsoleWriter;
+///
+/// let console = ConsoleWriter::standard()?;
+/// let runtime = builder.console_writer(&console).build()?;
+/// // … runs …
+/// console.finish(Some(Instant::now() + Duration::from_secs(2)))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ConsoleWriter(Arc<Handle>);
+
+/// The end of the waiting came before everything was written: nobody reads, or too slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{bytes} bytes of output were not read in time and are lost; read standard output and standard error, or discard them"
+)]
+#[non_exhaustive]
+pub struct Unwritten {
+    /// How many bytes.
+    pub bytes: usize,
+}
+
+/// What its clones share; the threads do not have it.
+struct Handle(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Told to the thread of a stream: there is something to write.
+    work: Each<Condvar>,
+    /// Told to everybody else: something was written, or the end is another.
+    progress: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// In the order in which it was printed.
+    texts: VecDeque<Text>,
+    is_writing: Each<bool>,
+    /// Bytes that wait, and those that are being written.
+    size: usize,
+    /// Whether both streams are one file, such as a terminal: they then stay in order.
+    is_one_file: bool,
+    /// Whether the streams are written without regard to each other.
+    is_apart: bool,
+    /// When nobody waits any more.
+    end: Option<Instant>,
+    is_closed: bool,
+    failures: Each<Option<io::ErrorKind>>,
+}
+
+struct Text {
+    stream: Stream,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Output,
+    Errors,
+}
+
+/// Something of each stream.
+#[derive(Default)]
+struct Each<T> {
+    output: T,
+    errors: T,
+}
+
+impl<T> Each<T> {
+    fn of(&self, stream: Stream) -> &T {
+        match stream {
+            Stream::Output => &self.output,
+            Stream::Errors => &self.errors,
+        }
+    }
+
+    fn of_mut(&mut self, stream: Stream) -> &mut T {
+        match stream {
+            Stream::Output => &mut self.output,
+            Stream::Errors => &mut self.errors,
+        }
+    }
+}
+
+impl ConsoleWriter {
+    /// Writes to the standard output and standard error of the process.
+    ///
+    /// # Errors
+    /// The operating system gives no thread, or no second handle of a stream.
+    pub fn standard() -> io::Result<ConsoleWriter> {
+        #[cfg(unix)]
+        {
+            use std::fs::File;
+            use std::os::fd::AsFd;
+
+            // Rust's own handles have a lock, which whoever is stuck would hold.
+            let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            let error = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+            let file = |stream: &File| {
+                let found = rustix::fs::fstat(stream).ok();
+                found.map(|found| (found.st_dev, found.st_ino))
+            };
+            let is_one_file = file(&out) == file(&error);
+            ConsoleWriter::start(Box::new(out), Box::new(error), is_one_file)
+        }
+        #[cfg(not(unix))]
+        ConsoleWriter::start(Box::new(io::stdout()), Box::new(io::stderr()), true)
+    }
+
+    /// Writes to these in place of standard output and standard error.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn new(
+        output: impl Write + Send + 'static,
+        errors: impl Write + Send + 'static,
+    ) -> io::Result<ConsoleWriter> {
+        ConsoleWriter::start(Box::new(output), Box::new(errors), false)
+    }
+
+    fn start(
+        output: Box<dyn Write + Send>,
+        errors: Box<dyn Write + Send>,
+        is_one_file: bool,
+    ) -> io::Result<ConsoleWriter> {
+        let shared = Arc::new(Shared::default());
+        shared.queue().is_one_file = is_one_file;
+        // Made first: dropped, it ends a thread that was started where the other could not be.
+        let writer = ConsoleWriter(Arc::new(Handle(shared.clone())));
+        for (stream, mut to) in [(Stream::Output, output), (Stream::Errors, errors)] {
+            let shared = shared.clone();
+            thread::Builder::new()
+                .name("secure-runtime-console".to_owned())
+                .spawn(move || shared.write(stream, &mut to))?;
+        }
+        Ok(writer)
+    }
+
+    /// Prints a guest's text. Waits for room until the isolate `is_stopped`; then the text is dropped.
+    pub(super) fn print(&self, text: &str, is_error: bool, is_stopped: impl Fn() -> bool) {
+        let shared = &*self.0.0;
+        let mut queue = shared.queue();
+        while queue.size > 0 && queue.size.saturating_add(text.len()) > QUEUE {
+            if is_stopped() {
+                return;
+            }
+            let waited = shared.progress.wait_timeout(queue, LOOK);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let stream = if is_error { Stream::Errors } else { Stream::Output };
+        shared.push(queue, stream, text);
+    }
+
+    /// Puts a line of the host's own into the queue of standard error, after what guests printed. Never waits: where nobody reads for
+    /// long, the line is dropped.
+    pub fn say(&self, line: &str) {
+        let queue = self.0.0.queue();
+        if queue.size.saturating_add(line.len()) <= QUEUE + OWN {
+            self.0.0.push(queue, Stream::Errors, line);
+        }
+    }
+
+    /// Has everybody who waits in [`ConsoleWriter::finish`] wait until `end` at the most, whatever they asked for.
+    pub fn end_by(&self, end: Instant) {
+        let mut queue = self.0.0.queue();
+        queue.end = Some(queue.end.map_or(end, |before| before.min(end)));
+        drop(queue);
+        self.0.0.progress.notify_all();
+    }
+
+    /// Waits until everything is written, or until `end`. Shortly before that, what can be written of one stream is written, though
+    /// the other one is stuck.
+    ///
+    /// # Errors
+    /// Not everything was written.
+    pub fn finish(&self, end: Option<Instant>) -> Result<(), Unwritten> {
+        let shared = &*self.0.0;
+        let mut queue = shared.queue();
+        while queue.size > 0 {
+            let end = [end, queue.end].into_iter().flatten().min();
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Unwritten { bytes: queue.size });
+            }
+            let apart = left.map(|left| left.saturating_sub(APART));
+            if apart.is_some_and(|apart| apart.is_zero()) && !queue.is_apart && !queue.is_one_file {
+                queue.is_apart = true;
+                shared.wake_both();
+            }
+            let wait = match apart {
+                Some(apart) if !apart.is_zero() => apart,
+                _ => left.unwrap_or(Duration::MAX),
+            };
+            let waited = shared.progress.wait_timeout(queue, wait);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    /// The first failure of standard output and of standard error. A reader that is gone is none.
+    pub fn failures(&self) -> [Option<io::ErrorKind>; 2] {
+        let failures = &self.0.0.queue().failures;
+        [failures.output, failures.errors].map(|kind| kind.filter(|kind| *kind != io::ErrorKind::BrokenPipe))
+    }
+}
+
+impl fmt::Debug for ConsoleWriter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ConsoleWriter")
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.queue().is_closed = true;
+        self.0.wake_both();
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_both(&self) {
+        self.work.output.notify_one();
+        self.work.errors.notify_one();
+    }
+
+    fn push(&self, mut queue: MutexGuard<'_, Queue>, stream: Stream, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        // The thread is awake otherwise, or woken when it is its turn.
+        let is_asleep = queue.texts.is_empty() && !queue.is_writing.output && !queue.is_writing.errors;
+        let must_wake = queue.is_apart || is_asleep;
+        queue.size += text.len();
+        match queue.texts.back_mut() {
+            Some(last) if last.stream == stream => last.bytes.extend_from_slice(text.as_bytes()),
+            _ => queue.texts.push_back(Text {
+                stream,
+                bytes: text.as_bytes().to_vec(),
+            }),
+        }
+        drop(queue);
+        if must_wake {
+            self.work.of(stream).notify_one();
+        }
+    }
+
+    /// The thread of one stream, until the writer is gone and everything written.
+    fn write(&self, stream: Stream, to: &mut dyn Write) {
+        let mut queue = self.queue();
+        loop {
+            let Some(bytes) = queue.take(stream) else {
+                if queue.is_closed && queue.texts.is_empty() {
+                    return;
+                }
+                let work = self.work.of(stream);
+                queue = work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            for piece in bytes.chunks(PIECE) {
+                let has_failed = queue.failures.of(stream).is_some();
+                drop(queue);
+                // What nobody takes any more is dropped.
+                let written = if has_failed { Ok(()) } else { write_all(to, piece) };
+                queue = self.queue();
+                queue.size -= piece.len();
+                if let Err(error) = written {
+                    *queue.failures.of_mut(stream) = Some(error.kind());
+                }
+                self.progress.notify_all();
+            }
+            *queue.is_writing.of_mut(stream) = false;
+            // It may be the other one's turn, or both may be through.
+            self.wake_both();
+        }
+    }
+}
+
+impl Queue {
+    /// The text that this stream's thread is to write next. None where there is none, or where it is the other one's turn.
+    fn take(&mut self, stream: Stream) -> Option<Vec<u8>> {
+        let at = if self.is_apart {
+            self.texts.iter().position(|text| text.stream == stream)?
+        } else {
+            let is_turn = self.texts.front()?.stream == stream;
+            let is_free = !self.is_writing.output && !self.is_writing.errors;
+            (is_turn && is_free).then_some(0)?
+        };
+        let text = self.texts.remove(at)?;
+        *self.is_writing.of_mut(stream) = true;
+        Some(text.bytes)
+    }
+}
+
+/// As `Write::write_all` and `flush`, to a stream that may be non-blocking, too.
+fn write_all(to: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! A host whose console nobody reads.
+
+use std::io::{self, Write};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use secure_runtime::{ConsoleWriter, Exit, Limits, OpenOptions, Program, Runtime};
+
+use crate::support::Scene;
+
+/// Takes nothing.
+struct Stuck(mpsc::Receiver<()>);
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// RUN-90. Limits end a program that waits for room, and so does its host; another program of the same process goes on.
+#[test]
+fn nobody_has_to_read_what_programs_print() {
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let scene = Scene::of_main(&[], "for (;;) console.log('x'.repeat(1000));");
+    for wall in [Some(Duration::from_millis(500)), None] {
+        let (_never, stuck) = mpsc::channel();
+        let console = ConsoleWriter::new(Stuck(stuck), io::sink()).unwrap();
+        let exit = reactor.block_on(async {
+            let program = Program::open(scene.base(), &OpenOptions::default())
+                .await
+                .unwrap();
+            let runtime = Runtime::builder()
+                .base(program.base())
+                .shared_store(program.store())
+                .limits(Limits {
+                    wall,
+                    ..Limits::default()
+                })
+                .console_writer(&console)
+                .build()
+                .unwrap();
+            let stop = runtime.stop_handle();
+            let running = runtime.run(program.graph(), &[]);
+            let mut running = std::pin::pin!(running);
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut running => break outcome.unwrap(),
+                    () = tokio::time::sleep(Duration::from_millis(500)), if wall.is_none() => stop.stop(),
+                }
+            };
+            outcome.exit
+        });
+        match wall {
+            Some(_) => assert!(matches!(exit, Exit::Limit(_)), "{exit:?}"),
+            None => assert!(matches!(exit, Exit::Stopped), "{exit:?}"),
+        }
+        assert!(console.finish(Some(Instant::now())).is_err());
+    }
+}
