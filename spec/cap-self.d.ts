@@ -17,6 +17,10 @@ declare module "cap:self" {
     readonly isFile: boolean;
     readonly isDirectory: boolean;
     readonly isSymlink: boolean;
+    readonly isFifo: boolean;
+    readonly isSocket: boolean;
+    readonly isCharDevice: boolean;
+    readonly isBlockDevice: boolean;
     /** In bytes. */
     readonly size: number;
     readonly mtime: Date | null;
@@ -24,6 +28,7 @@ declare module "cap:self" {
     readonly birthtime: Date | null;
   }
 
+  /** Of a FIFO, a socket and a device, all three are false. */
   export interface DirEntry {
     name: string;
     isFile: boolean;

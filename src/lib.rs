@@ -48,6 +48,7 @@ mod realm;
 mod review;
 mod revocation;
 mod runtime;
+mod self_write;
 mod signatures;
 mod snapshot;
 mod wall;
@@ -59,7 +60,7 @@ pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
     BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
-    Outcome, PackageLimits, Quotas, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
+    Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

@@ -175,7 +175,7 @@ fn console_escapes_what_a_terminal_obeys() {
     for code in (0..0x200).chain([0x61c]).chain(0x2000..0x2070).chain([0xfeff]) {
         let character = char::from_u32(code).unwrap();
         let is_unsafe = character.is_control() && !matches!(character, '\n' | '\t')
-            || matches!(code, 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069 | 0xfeff);
+            || matches!(code, 0xad | 0x61c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff);
         let shown = match is_unsafe {
             true if code < 0x100 => format!("\\x{code:02x}"),
             true => format!("\\u{code:04x}"),

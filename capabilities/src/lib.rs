@@ -67,6 +67,7 @@ mod authority;
 mod block;
 mod cose;
 mod datalog;
+mod duration;
 mod endpoint;
 mod explain;
 mod families;
@@ -95,6 +96,7 @@ pub use attestation::{AttestationRequest, SignedAttestation};
 pub use authority::{Authority, Context, Decision, Denial, Reason, Revoker};
 pub use block::{Attestation, Block, BlockError, MAX_ATTESTED, MAX_BLOCKS, MAX_TIME};
 pub use datalog::ProfileError;
+pub use duration::{DurationError, parse_duration};
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{

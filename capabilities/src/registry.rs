@@ -1,5 +1,6 @@
 //! The registry of families: from the words of grants and operations to rights, and back.
 
+use secure_runtime_text::{is_blank, is_hidden};
 use std::{fmt, sync::Arc};
 
 use crate::{
@@ -249,14 +250,14 @@ impl Described {
     }
 }
 
-/// A TOML basic string: quotes, backslashes and all control characters escaped, so that pasting it is safe.
+/// A TOML basic string: quotes, backslashes and all hidden characters escaped, so that pasting it is safe.
 fn toml_string(text: &str) -> String {
     let mut string = String::from('"');
     for character in text.chars() {
         match character {
             '"' | '\\' => string.extend(['\\', character]),
-            // Also what TOML would allow but a terminal would obey, such as bidirectional overrides.
-            _ if character != ' ' && character.escape_debug().len() > 1 && character != '\'' => {
+            // Also what TOML would allow but nobody would see, or a terminal would obey.
+            _ if is_hidden(character) || is_blank(character) => {
                 string.push_str(&format!("\\U{:08X}", u32::from(character)));
             }
             _ => string.push(character),

@@ -2,6 +2,7 @@
 //!
 //! `spec/signatures.md` is the promise.
 
+use secure_runtime_text::forbidden_in_names;
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use cbor4ii::core::Value;
@@ -104,7 +105,7 @@ impl FromStr for Claim {
                 character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
             });
         let is_value = value.is_none_or(|value| {
-            !value.is_empty() && value.len() <= MAX_VALUE && !value.chars().any(char::is_control)
+            !value.is_empty() && value.len() <= MAX_VALUE && forbidden_in_names(value).is_none()
         });
         if is_name && is_value {
             Ok(Claim {

@@ -2,24 +2,20 @@
 
 use std::fmt;
 
+use secure_runtime_text::escaped;
+
 /// Longest part of a foreign text that a message repeats, in characters.
 const SHOWN: usize = 120;
 
-/// Shows a foreign text between backticks, without control characters and not at any length:
+/// Shows a foreign text between backticks, without hidden characters and not at any length:
 /// messages end on terminals and in logs.
 pub(crate) fn quoted(text: &str) -> impl fmt::Display + '_ {
     struct Quoted<'a>(&'a str);
     impl fmt::Display for Quoted<'_> {
         fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("`")?;
-            for character in self.0.chars().take(SHOWN) {
-                // Of what `escape_debug` escapes, only quotes and the backslash are harmless here.
-                if matches!(character, '"' | '\'' | '\\') {
-                    write!(formatter, "{character}")?;
-                } else {
-                    write!(formatter, "{}", character.escape_debug())?;
-                }
-            }
+            let shown: String = self.0.chars().take(SHOWN).collect();
+            formatter.write_str(&escaped(&shown))?;
             formatter.write_str(if self.0.chars().nth(SHOWN).is_some() {
                 "…`"
             } else {
@@ -37,8 +33,8 @@ mod tests {
     #[test]
     fn control_characters_never_reach_a_message() {
         assert_eq!(
-            quoted("a\x1b[2J\n\u{202e}b").to_string(),
-            "`a\\u{1b}[2J\\n\\u{202e}b`"
+            quoted("a\x1b[2J\n\u{202e}b\u{34f}\u{ffa0}").to_string(),
+            "`a\\u{1b}[2J\\u{a}\\u{202e}b\\u{34f}\\u{ffa0}`"
         );
         assert_eq!(quoted("it's \"c:\\d\"").to_string(), "`it's \"c:\\d\"`");
         assert_eq!(quoted(&"x".repeat(500)).to_string().chars().count(), SHOWN + 3);

@@ -388,7 +388,8 @@ mod tests {
         let mut numbers: Vec<usize> = (reader.join().unwrap().lines())
             .map(|line| {
                 let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                line["resource"].as_str().unwrap()[1..].parse().unwrap()
+                let resource = line["resource"].as_str().unwrap();
+                resource.trim_start_matches('/').parse().unwrap()
             })
             .collect();
         numbers.sort_unstable();

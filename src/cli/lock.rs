@@ -12,7 +12,8 @@ use super::text::{self, Working, count, size};
 use super::verify;
 use crate::Manifest;
 use crate::program::{self, LOCK};
-use crate::review::Difference;
+use crate::review::{Difference, look_alikes};
+use crate::self_write;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -55,7 +56,12 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
         let _working = Working::on("finding modules");
         resolve::lock(&program::lock_input(&folder, &manifest))?
     };
-    let warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(look_alikes(&[&locked.graph]));
+    warnings.extend(self_write::own_files(&locked.graph, &folder).iter().map(|file| {
+        let file = file.display();
+        format!("the program may write {file}, which decides about it: `run` refuses it without --allow-self-write")
+    }));
     if !arguments.json {
         warnings.iter().for_each(|warning| text::warn(warning));
     }

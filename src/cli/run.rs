@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bytesize::ByteSize;
+use secure_runtime_text::{code_point, foreign_letter};
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
@@ -15,6 +15,7 @@ use super::stores::StoreTokens;
 use super::text::{self, Working};
 use super::{console, ending, project};
 use crate::extensions::SEAL;
+use crate::manifest::parse_size;
 use crate::runtime::Started;
 use crate::{
     AuditLog, AuditOptions, ConsoleWriter, DenialReport, Exit, Limit, LimitHit, Manifest, OpenOptions,
@@ -55,6 +56,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     store_tokens: StoreTokens,
 
+    /// Run a program that may write its own secure.toml, its secure.lock or the audit file
+    #[arg(long)]
+    allow_self_write: bool,
+
     /// Whether the process confines itself to what the program was granted, besides deciding every operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     wall: WallChoice,
@@ -76,8 +81,8 @@ struct AuditArguments {
     audit_wait: bool,
 
     /// Begin a new audit file where this one would become larger, and keep it as FILE.1
-    #[arg(long, value_name = "SIZE", requires = "audit")]
-    audit_max_size: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", requires = "audit", value_parser = parse_size)]
+    audit_max_size: Option<u64>,
 
     /// How many older audit files are kept
     #[arg(long, value_name = "NUMBER", default_value_t = 5, requires = "audit_max_size")]
@@ -98,6 +103,12 @@ enum WallChoice {
 
 /// Most lines of a stack trace that are shown.
 const STACK_LINES: usize = 20;
+
+/// Most errors that are shown besides: causes, and members of an `AggregateError`.
+const RELATED: usize = 10;
+
+/// Most lines of a stack trace of each of these.
+const RELATED_STACK_LINES: usize = 5;
 
 /// Runs the program. What it prints goes to standard output and error as it comes.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -130,6 +141,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         text::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
     }
 
+    may_not_write_itself(arguments, &program, presented.as_ref())?;
     let audit = audit_log(&arguments.audit)?;
     let mut builder = Runtime::builder()
         .base(program.base())
@@ -251,6 +263,30 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
     })
 }
 
+/// Refuses a program that may write what decides about it, unless that is accepted.
+fn may_not_write_itself(
+    arguments: &Arguments,
+    program: &Program,
+    presented: Option<&Presented>,
+) -> Result<(), Failure> {
+    let audit: Vec<&Path> = arguments.audit.audit.as_deref().into_iter().collect();
+    let written = program.may_write(presented.map(|presented| &presented.token), &audit);
+    let Some(first) = written.first() else {
+        return Ok(());
+    };
+    let what = format!(
+        "the program may write {}, which decides about it",
+        first.display()
+    );
+    if arguments.allow_self_write {
+        text::warn(&what);
+        return Ok(());
+    }
+    Err(Failure::usage(what).with_help(
+        "grant it a folder without that file, such as fs.write = [\"./out/**\"], or accept it with --allow-self-write",
+    ))
+}
+
 /// Confines the process to what the program was granted. What is open by now (the audit file, standard input and output)
 /// stays open.
 fn enter_wall(
@@ -296,13 +332,41 @@ fn uncaught(error: &UncaughtError) -> Failure {
 
 /// The guest's words, none of which can pass for ours: further lines of a message are marked.
 fn shown(error: &UncaughtError) -> String {
+    let mut shown = with_stack(error, STACK_LINES);
+    let mut left = RELATED;
+    add_related(&mut shown, error, 1, &mut left);
+    shown
+}
+
+fn with_stack(error: &UncaughtError, lines: usize) -> String {
     let mut shown = text::quoted_lines(&error.message);
-    for line in error.stack.lines().take(STACK_LINES) {
+    for line in error.stack.lines().take(lines) {
         // The name of a function is the guest's, too.
         let mark = if line.starts_with("    at ") { "" } else { "    | " };
         shown.push_str(&format!("\n{mark}{}", text::quoted_lines(line)));
     }
     shown
+}
+
+/// Adds the errors that this one was made of, as far as any are left to show.
+fn add_related(shown: &mut String, error: &UncaughtError, depth: usize, left: &mut usize) {
+    for related in &error.related {
+        if *left == 0 {
+            shown.push_str("\n  …");
+            return;
+        }
+        *left -= 1;
+        let what = match related.number {
+            None => "caused by".to_owned(),
+            Some(number) => format!("error {number} of it:"),
+        };
+        let indent = "  ".repeat(depth.min(RELATED));
+        shown.push_str(&format!(
+            "\n{indent}{what} {}",
+            with_stack(&related.error, RELATED_STACK_LINES)
+        ));
+        add_related(shown, &related.error, depth + 1, left);
+    }
 }
 
 fn denied(
@@ -313,6 +377,10 @@ fn denied(
     context: &AdviceContext,
 ) -> Result<Failure, Failure> {
     let asked = text::one_line(&report.operation.to_string());
+    let alike = foreign_letter(&asked).map(|letter| {
+        let letter = code_point(letter);
+        format!("\n  {letter} in it looks like a letter of another script")
+    });
     if report.operation.action().as_str() == SEAL {
         // No grant gives it, so there is none to advise.
         let what = format!(
@@ -343,9 +411,10 @@ fn denied(
     Ok(Failure::new(
         Code::Denied,
         format!(
-            "{asked} was denied to module {}\n  uncaught {}\n  refused by {refused_by}",
+            "{asked} was denied to module {}\n  uncaught {}\n  refused by {refused_by}{}",
             report.module,
             shown(error),
+            alike.unwrap_or_default(),
         ),
     )
     .with_help(advice.help()))
@@ -358,7 +427,7 @@ fn audit_log(arguments: &AuditArguments) -> Result<Option<AuditLog>, Failure> {
     };
     let options = AuditOptions {
         denials_only: arguments.audit_denials,
-        max_size: arguments.audit_max_size.map(|size| size.0),
+        max_size: arguments.audit_max_size,
         keep: arguments.audit_keep,
     };
     let log = AuditLog::open(path, options);

@@ -1,5 +1,6 @@
 //! What reaches a terminal: text without anything that a terminal obeys.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,23 +14,16 @@ pub(super) const ERROR: &str = "\x1b[1;31merror\x1b[0m: ";
 const WARNING: &str = "\x1b[1;33mwarning\x1b[0m: ";
 const NOTE: &str = "\x1b[1;36mnote\x1b[0m: ";
 
-/// The text with everything escaped that a terminal would obey rather than show: control characters, and characters
-/// that turn the writing direction or have no width. Line feeds stay.
-pub(super) fn plain(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character != '\n' && is_active(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+/// The text with everything escaped that a terminal would obey rather than show, and that nobody sees. Ends of lines stay.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    secure_runtime_text::escaped_lines(text)
 }
 
 /// As [`plain`], on one line.
 pub(super) fn one_line(text: &str) -> String {
-    plain(text).replace('\n', "\\n")
+    let lines: Vec<&str> = text.split('\n').collect();
+    let lines = lines.iter().map(|line| secure_runtime_text::escaped(line));
+    lines.collect::<Vec<_>>().join("\\n")
 }
 
 /// A guest's text that may have several lines, so that none of them can pass for one of ours.
@@ -40,15 +34,8 @@ pub(super) fn quoted_lines(text: &str) -> String {
     if text.chars().nth(LENGTH).is_some() {
         shown.push('…');
     }
-    plain(&shown).replace('\n', "\n    | ")
-}
-
-fn is_active(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let shown = secure_runtime_text::readable(&shown).replace("\r\n", "\n");
+    shown.replace('\t', "\\t").replace('\n', "\n    | ")
 }
 
 /// Says something on standard error that is no failure.
@@ -135,6 +122,7 @@ mod tests {
             plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"),
             "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc"
         );
+        assert_eq!(plain("a\r\nb\u{34f}\u{fe0f}"), "a\nb\\u{34f}\\u{fe0f}");
         assert_eq!(one_line("a\nb"), "a\\nb");
         assert_eq!(quoted_lines("a\n  help: b"), "a\n    |   help: b");
         assert_eq!(plain("größe 日本"), "größe 日本");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use deno_core::{GarbageCollected, op2, v8};
 use secure_runtime_capabilities::{
     Action, ActionName, Base, Block, BlockError, Family, FamilyName, Holder, NameError, Operation, Pattern,
-    Problem, Rights, Token,
+    Problem, Rights, Token, parse_duration,
 };
 
 use super::error::OpError;
@@ -58,11 +58,7 @@ pub(crate) fn op_sr_attenuate<'s>(
     let expires = match &expires {
         None => None,
         Some(text) => {
-            let duration = humantime::parse_duration(text).map_err(|_| {
-                refused(&format!(
-                    "expires is a duration such as \"10m\" or \"30s\", not {text:?}"
-                ))
-            })?;
+            let duration = parse_duration(text).map_err(|error| refused(&format!("expires: {error}")))?;
             Some(gate.now().saturating_add(duration.as_secs()))
         }
     };

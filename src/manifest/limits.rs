@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use secure_runtime_capabilities::parse_duration;
 use toml::de::DeValue;
 
 use super::ManifestError;
 use super::parse::{Key, Source, Value};
+use super::size::parse_size;
 use crate::runtime::{Limits, PackageLimits, Quotas};
 
 const KNOWN: [&str; 12] = [
@@ -153,25 +155,18 @@ fn heap(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
 
 fn size(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
     let text = source.string(value, "a size")?;
-    let size: Result<bytesize::ByteSize, _> = text.parse();
-    let size = size.map_err(|_| {
-        source.error(
-            value.span(),
-            format!("{text:?} is not a size"),
-            "a size such as \"128MiB\"".to_owned(),
-        )
-    })?;
-    Ok(size.as_u64())
+    parse_size(text).map_err(|error| source.error(value.span(), error, None))
 }
 
 fn duration(source: &Source<'_>, value: &Value<'_>) -> Result<Duration, ManifestError> {
     let text = source.string(value, "a duration")?;
-    let duration = humantime::parse_duration(text).ok();
-    duration.filter(|duration| !duration.is_zero()).ok_or_else(|| {
-        source.error(
+    match parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err(source.error(
             value.span(),
-            format!("{text:?} is not a duration"),
+            format!("{text:?} is no time at all"),
             "a duration such as \"30s\" or \"1m\"".to_owned(),
-        )
-    })
+        )),
+        Err(error) => Err(source.error(value.span(), error.to_string(), None)),
+    }
 }

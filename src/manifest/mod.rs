@@ -7,6 +7,7 @@ mod limits;
 mod packages;
 mod parse;
 mod report;
+mod size;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use secure_runtime_capabilities::{Base, Families};
 
 pub use self::report::ManifestError;
+pub(crate) use self::size::parse_size;
 
 use crate::runtime::Limits;
 use crate::signatures::Trust;

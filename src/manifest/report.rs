@@ -102,7 +102,10 @@ impl fmt::Display for ManifestError {
             group = group.element(Level::HELP.message(&**hint));
         }
         let rendered = Renderer::plain().render(&[group]);
-        formatter.write_str(rendered.strip_prefix("error: ").unwrap_or(&rendered))
+        // A manifest may come from somebody else, and its text is a part of this.
+        formatter.write_str(&secure_runtime_text::escaped_lines(
+            rendered.strip_prefix("error: ").unwrap_or(&rendered),
+        ))
     }
 }
 

@@ -293,6 +293,21 @@
     return { Module, Instance, imports, exports, valueOfGlobal };
   };
 
+  // ---- errors that nobody catches ---------------------------------------------------------------------------------
+  // deno_core asks what to call something that was thrown. Of an object that is no error, an engine says "[object Object]"; and it
+  // would call a method of the guest's for that.
+  const { op_set_format_exception_callback: setDescriber } = ops;
+  const { isNativeError } = core;
+  const { inspect } = web;
+  const described = (thrown) => {
+    try {
+      if (Object(thrown) !== thrown || isNativeError(thrown)) return undefined;
+      return `Uncaught ${inspect(thrown, { depth: 2, budget: 2000 })}`;
+    } catch {
+      return undefined; // the stack ends
+    }
+  };
+
   // ---- what is done in every isolate ------------------------------------------------------------------------------
   // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
   // It is given an error: V8 would parse this function anew to say where in it one was made.
@@ -303,6 +318,7 @@
     // On V8, errors have accessors of their own for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
     realm.finish(readStack === undefined ? {} : { "%readStack%": readStack, "%writeStack%": writeStack });
+    setDescriber(described);
     return forRust;
   }));
 })(globalThis);

@@ -20,6 +20,7 @@ deno_core::extension!(
         op_sr_text_encode,
         op_sr_text_encode_into,
         op_sr_text_decode,
+        op_sr_text_visible,
     ],
 );
 
@@ -169,6 +170,13 @@ fn op_sr_text_decode(#[buffer] bytes: &[u8], fatal: bool, stream: bool) -> (Opti
         text.push(char::REPLACEMENT_CHARACTER);
     }
     (Some(text), 0)
+}
+
+/// The text as `console` prints it: what nobody would see, or a terminal would obey, is escaped.
+#[op2]
+#[string]
+fn op_sr_text_visible(#[string] text: &str) -> String {
+    secure_runtime_text::readable(text).into_owned()
 }
 
 /// Whether bytes that are not UTF-8 could still become so with more bytes after them.

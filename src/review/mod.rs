@@ -3,6 +3,7 @@
 //! `spec/cli.md` says what a difference is, and what counts as growth.
 
 mod growth;
+mod look_alike;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use secure_runtime_loaders::{Graph, Module};
 use serde::Serialize;
 
 pub(crate) use self::growth::{Growth, growth};
+pub(crate) use self::look_alike::look_alikes;
 
 /// What changed from one graph to another. Who may do more is asked apart: [`growth`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

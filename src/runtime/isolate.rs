@@ -18,7 +18,7 @@ use super::limits::{Limit, LimitHit, Unit};
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::settle::{call, evaluated, settled};
-use super::{Exit, Limits, Outcome, PrintSink, RunError, UncaughtError};
+use super::{Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
 use crate::extensions::{Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Rules, Variables};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
@@ -211,10 +211,7 @@ impl Isolate {
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
     let gate = Gate::new(shared.rules.clone(), shared.limits.heap);
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
-        let error = UncaughtError {
-            message: format!("CapabilityError: {refusal}"),
-            stack: String::new(),
-        };
+        let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
         let report = gate.denial_of(&error.message).ok_or(RunError::Grants(refusal))?;
         let exit = Exit::Denied(Box::new(report), error);
         answer.give(Ok(Outcome { exit }));
@@ -431,10 +428,7 @@ fn ending(error: CoreError, loader: &GraphLoader, heap: u64, unit: Unit) -> Endi
         }
         CoreErrorKind::Js(error) => Ending::Error(describe_error(&error, loader)),
         // An error that a module of the program caused while it was loaded: an import that was not locked, say.
-        other => Ending::Error(UncaughtError {
-            message: other.to_string(),
-            stack: String::new(),
-        }),
+        other => Ending::Error(UncaughtError::of(other.to_string())),
     }
 }
 
@@ -456,12 +450,18 @@ fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Result<Exit
     })
 }
 
+/// The text of something thrown that is no error, without what an engine says before it.
+fn thrown(message: &str) -> &str {
+    let message = message.strip_prefix("Uncaught ").unwrap_or(message);
+    message.strip_prefix("(in promise) ").unwrap_or(message)
+}
+
 fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
     let message = match (&error.name, &error.message) {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (None, Some(message)) => message.clone(),
         (Some(name), None) => name.clone(),
-        (None, None) => error.exception_message.trim_start_matches("Uncaught ").to_owned(),
+        (None, None) => thrown(&error.exception_message).to_owned(),
     };
     let mut stack = String::new();
     for frame in &error.frames {
@@ -483,5 +483,18 @@ fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
             None => stack.push_str(&format!("    at {place}")),
         }
     }
-    UncaughtError { message, stack }
+    let cause = error.cause.iter().map(|cause| (None, &**cause));
+    let errors = (1..)
+        .zip(error.aggregated.iter().flatten())
+        .map(|(number, error)| (Some(number), error));
+    let related = cause.chain(errors).map(|(number, error)| RelatedError {
+        number,
+        error: describe_error(error, loader),
+    });
+    let related = related.collect();
+    UncaughtError {
+        message,
+        stack,
+        related,
+    }
 }

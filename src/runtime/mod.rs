@@ -30,7 +30,7 @@ use secure_runtime_loaders::{Graph, ModuleKind};
 pub use self::builder::{BuildError, Builder};
 pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
-pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RunError, UncaughtError};
+pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
 
 pub(crate) use self::brake::Brake;
 pub(crate) use self::console::PrintSink;

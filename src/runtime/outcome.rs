@@ -41,6 +41,30 @@ pub struct UncaughtError {
     pub message: String,
     /// Where, as a stack trace; empty where the guest threw something that has none.
     pub stack: String,
+    /// The errors that it was made of: its `cause`, and the `errors` of an `AggregateError`, each with its own. Of many and deep ones, the
+    /// first.
+    pub related: Vec<RelatedError>,
+}
+
+/// An error that another one was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RelatedError {
+    /// Its number among the `errors` of an `AggregateError`, from 1; none where it is the `cause`.
+    pub number: Option<usize>,
+    /// The error.
+    pub error: UncaughtError,
+}
+
+impl UncaughtError {
+    /// One that has a message, and nothing else.
+    pub(crate) fn of(message: String) -> Self {
+        UncaughtError {
+            message,
+            stack: String::new(),
+            related: Vec::new(),
+        }
+    }
 }
 
 /// A refusal, with what is needed to explain it.

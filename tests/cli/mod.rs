@@ -9,12 +9,16 @@ mod doctor;
 mod exit_codes;
 mod flips;
 mod malformed;
+mod names;
 mod review;
 mod revocation;
+mod self_write;
 mod signatures;
 mod store_tokens;
 mod stores;
 mod tokens;
+mod uncaught;
+mod units;
 mod unread;
 
 use std::path::PathBuf;
@@ -137,11 +141,15 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("exit_codes.rs"),
         include_str!("flips.rs"),
         include_str!("malformed.rs"),
+        include_str!("names.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("store_tokens.rs"),
+        include_str!("self_write.rs"),
         include_str!("stores.rs"),
         include_str!("tokens.rs"),
+        include_str!("uncaught.rs"),
+        include_str!("units.rs"),
         include_str!("unread.rs"),
     ]
     .concat();
@@ -156,5 +164,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 37);
+    assert_eq!(count, 41);
 }

@@ -304,3 +304,29 @@ fn a_file_that_is_too_large_for_memory_is_read_piece_by_piece() {
         ],
     );
 }
+
+/// RUN-91: only what is a regular file is said to be one.
+#[test]
+fn kinds_of_files_are_told_apart() {
+    let scene = Scene::new()
+        .file("data/file", "")
+        .folder("data/folder")
+        .link("data/link", "file");
+    mkfifoat(CWD, scene.base().join("data/fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(scene.base().join("data/socket")).unwrap();
+    let kinds = "((info) => Object.keys(info).filter((key) => key.startsWith('is') && info[key]).join())";
+    expect(
+        scene,
+        DATA,
+        &[
+            (&format!("fs.stat('data/file').then({kinds})"), "\"isFile\""),
+            (
+                &format!("fs.stat('data/folder').then({kinds})"),
+                "\"isDirectory\"",
+            ),
+            (&format!("fs.stat('data/fifo').then({kinds})"), "\"isFifo\""),
+            (&format!("fs.stat('data/socket').then({kinds})"), "\"isSocket\""),
+            ("list('data')", "\"fifo? file folder/ link@ socket?\""),
+        ],
+    );
+}

@@ -1,5 +1,6 @@
 //! `module`: modules that may be imported, by name or by content.
 
+use secure_runtime_text::forbidden_in_names;
 use std::fmt;
 
 use crate::{Action, ActionName, Base, Family, FamilyName, MAX_PATH, Pattern, Problem, hexadecimal};
@@ -50,9 +51,8 @@ impl fmt::Display for ModuleId {
 fn check_name(name: &str) -> Result<(), Problem> {
     let is_name = !name.is_empty()
         && name.len() <= MAX_PATH
-        && !name.contains(|character: char| {
-            matches!(character, '#' | '*') || character.is_whitespace() || character.is_control()
-        })
+        && !name.contains(|character: char| matches!(character, '#' | '*') || character.is_whitespace())
+        && forbidden_in_names(name).is_none()
         && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     is_name.then_some(()).ok_or(Problem::ModuleName)
 }

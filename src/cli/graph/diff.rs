@@ -17,7 +17,7 @@ use super::super::project::{self, Project};
 use super::super::stores::StoreTokens;
 use super::super::text::{self, size};
 use crate::program::{self, LOCK, OpenOptions};
-use crate::review::{self, Change, Content, Difference, Growth};
+use crate::review::{self, Change, Content, Difference, Growth, look_alikes};
 use crate::{Manifest, StorePlace};
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +61,9 @@ struct Report {
 pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
     let stores = arguments.store_tokens.of(&arguments.store)?;
     let (old, new) = (Side::read(&arguments.old)?, Side::read(&arguments.new)?);
+    look_alikes(&[&old.graph, &new.graph])
+        .iter()
+        .for_each(|warning| text::warn(warning));
     let mut difference = Difference::between(&old.graph, &new.graph);
     let base = project::base_of(&new.folder)?;
     let growth = review::growth(&old.graph, &new.graph, &Families::builtin(), &base).map_err(|error| {

@@ -10,6 +10,7 @@ use super::super::failure::Failure;
 use super::super::project::Project;
 use super::super::text::{self, count, size};
 use super::{dot, grants, holds, modules_of, page, picture, title, total_size};
+use crate::review::look_alikes;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -37,6 +38,9 @@ enum Format {
 
 pub(super) fn show(arguments: &Arguments) -> Result<String, Failure> {
     let project = Project::read(&arguments.dir)?;
+    look_alikes(&[&project.graph])
+        .iter()
+        .for_each(|warning| text::warn(warning));
     let format = if arguments.json {
         Format::Json
     } else {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use secure_runtime_capabilities::parse_duration;
 use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store, StoreError};
 use secure_runtime_loaders::{ContentHash, lockfile};
 use serde::Serialize;
@@ -64,7 +65,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "LOCK")]
         keep: Vec<PathBuf>,
         /// Delete nothing that was written or needed since
-        #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = parse_duration)]
         older_than: Duration,
     },
     /// Offer the store over HTTP until ctrl-c: to everybody for reading, or to those who have a token

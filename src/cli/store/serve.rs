@@ -1,6 +1,7 @@
 //! `store serve`: the local store over HTTP.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use secure_runtime_capabilities::PublicKey;
 use secure_runtime_loaders::store::{self, LocalStore};
@@ -8,6 +9,7 @@ use secure_runtime_loaders::store::{self, LocalStore};
 use super::super::failure::Failure;
 use super::super::presented::{RevocationArguments, keep_fresh};
 use super::super::text;
+use super::super::{console, ending};
 use super::{guard, reactor};
 
 #[derive(Debug, clap::Args)]
@@ -50,17 +52,19 @@ pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, 
         let _ = writeln!(
             io::stdout(),
             "serving {} at http://{address}",
-            store.folder().display()
+            text::one_line(&store.folder().display().to_string())
         );
+        // Nobody has to read the warnings of a list that cannot be renewed.
+        let console = console::open()?;
         let interrupted = async {
             // Where no signal can be waited for, the process ends by the signal itself.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        store::serve(store, listener, guard, interrupted)
-            .await
-            .map_err(fault)
+        let served = store::serve(store, listener, guard, interrupted).await;
+        console.end_by(Instant::now() + ending::FLUSH_OF_STOPPED);
+        served.map_err(fault)
     })?;
     Ok(String::new())
 }

@@ -13,7 +13,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secure_runtime_capabilities::{Block, Families, Holder, PublicKey, Token};
+use secure_runtime_capabilities::{Block, DurationError, Families, Holder, PublicKey, Token, parse_duration};
 
 use super::failure::Failure;
 use super::project;
@@ -167,7 +167,13 @@ fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
         ))
         .help("write a duration from now such as 90m, 1h or 7days, or a time such as 2030-01-31T12:00:00Z")
     };
-    let time = match humantime::parse_duration(text) {
+    let time = match parse_duration(text) {
+        // It would be another one with a small letter.
+        Err(error @ DurationError::Capitals { .. }) => {
+            return Err(
+                Failure::usage(error.to_string()).help("write a duration from now such as 90m, 1h or 7days")
+            );
+        }
         Ok(duration) => now.checked_add(duration).ok_or_else(fault)?,
         Err(_) => humantime::parse_rfc3339(text).map_err(|_| fault())?,
     };

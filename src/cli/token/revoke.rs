@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use secure_runtime_capabilities::{KeyPair, RevocationId, RevocationList};
+use secure_runtime_capabilities::{KeyPair, RevocationId, RevocationList, parse_duration};
 use secure_runtime_loaders::files::{FileError, FolderLock, write_atomic};
 
 use super::{revocations, shown_time, time};
@@ -149,12 +149,12 @@ fn revoked(arguments: &Arguments) -> Result<Vec<Revoked>, Failure> {
 
 /// Seconds of a duration that is not none.
 fn validity(text: &str) -> Result<u64, Failure> {
-    let duration = humantime::parse_duration(text).ok();
-    let duration = duration.filter(|duration| *duration >= Duration::from_secs(1));
-    duration.map(|duration| duration.as_secs()).ok_or_else(|| {
-        Failure::usage(format!("--valid {text:?} is not a duration of a second or more"))
-            .help("write a duration such as 7d or 12h")
-    })
+    let help = "write a duration such as 7d or 12h";
+    match parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_secs(1) => Ok(duration.as_secs()),
+        Ok(_) => Err(Failure::usage(format!("--valid {text:?} is less than a second")).help(help)),
+        Err(error) => Err(Failure::usage(format!("--valid: {error}")).help(help)),
+    }
 }
 
 #[cfg(test)]

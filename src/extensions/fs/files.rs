@@ -27,7 +27,7 @@ const OPEN_FLAGS: i32 = 0;
 
 pub(super) struct Opened(pub(super) File);
 
-/// Kind (0 file, 1 folder, 2 link), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
+/// Kind (as [`kind`] numbers them), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
 pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
 
 fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std::fs::Metadata)> {
@@ -185,12 +185,31 @@ pub(super) fn is_folder(place: &Place) -> bool {
         .is_ok_and(|metadata| metadata.is_dir())
 }
 
+/// 0 file, 1 folder, 2 link, 3 FIFO, 4 socket, 5 character device, 6 block device, 7 what the system does not tell.
 fn kind(kind: FileType) -> u8 {
     match kind {
+        kind if kind.is_file() => 0,
         kind if kind.is_dir() => 1,
         kind if kind.is_symlink() => 2,
-        _ => 0,
+        kind => other_kind(kind),
     }
+}
+
+#[cfg(unix)]
+fn other_kind(kind: FileType) -> u8 {
+    use cap_std::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_fifo() => 3,
+        kind if kind.is_socket() => 4,
+        kind if kind.is_char_device() => 5,
+        kind if kind.is_block_device() => 6,
+        _ => 7,
+    }
+}
+
+#[cfg(not(unix))]
+fn other_kind(_: FileType) -> u8 {
+    7
 }
 
 fn milliseconds(time: SystemTime) -> f64 {

@@ -23,6 +23,10 @@
       this.isFile = kind === 0;
       this.isDirectory = kind === 1;
       this.isSymlink = kind === 2;
+      this.isFifo = kind === 3;
+      this.isSocket = kind === 4;
+      this.isCharDevice = kind === 5;
+      this.isBlockDevice = kind === 6;
       this.size = size;
       this.mtime = modified === null ? null : new NativeDate(modified);
       this.atime = accessed === null ? null : new NativeDate(accessed);

@@ -5,18 +5,12 @@
   const { Array, Error, Map, Math, Number, Object, Reflect, String, parseFloat, parseInt } = globalThis;
   const web = (globalThis.__web ??= {});
   const { inspect, framesOf } = web;
+  const { ops } = globalThis.Deno.core;
 
   const outputLimit = 100 * 1024; // UTF-16 units printed by one call
   const shallow = 4;
   const deep = 8;
 
-  // What could move the cursor, forge a line or reorder what is read: C0 and C1 controls but newline and tab, line
-  // separators, marks that change the direction of writing, and the invisible byte order mark.
-  const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-  const escape = (character) => {
-    const code = character.charCodeAt(0).toString(16);
-    return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
-  };
   // Whether it is short and of ASCII that is printed as it is. Most lines are, and for those no expression has to be compiled.
   const isPlain = ((text) => {
     if (text.length > 80) return false;
@@ -26,7 +20,8 @@
     }
     return true;
   });
-  const visible = ((text) => isPlain(text) ? text : text.replace(unsafe, escape).toWellFormed());
+  // What could move the cursor, forge a line, reorder what is read or be read by nobody is escaped, by one table for all of the runtime.
+  const visible = ((text) => isPlain(text) ? text : ops.op_sr_text_visible(text.toWellFormed()));
 
   // What every program that prints comes by is in parentheses, which has it compiled when it is read: snapshots have it compiled.
   const plain = ((value, budget) => (typeof value === "string" ? value : inspect(value, { depth: shallow, budget })));

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Most bytes of guests that wait to be written. A text that is longer has the queue for itself.
 const QUEUE: usize = 256 << 10;
 
+/// Most texts that wait, each of which takes memory besides its bytes. Those that follow each other in one stream are one.
+const TEXTS: usize = 4096;
+
 /// Most bytes that wait besides, of the host's own lines.
 const OWN: usize = 64 << 10;
 
@@ -182,7 +185,7 @@ impl ConsoleWriter {
     pub(super) fn print(&self, text: &str, is_error: bool, is_stopped: impl Fn() -> bool) {
         let shared = &*self.0.0;
         let mut queue = shared.queue();
-        while queue.size > 0 && queue.size.saturating_add(text.len()) > QUEUE {
+        while !queue.has_room(text.len(), QUEUE) {
             if is_stopped() {
                 return;
             }
@@ -197,7 +200,7 @@ impl ConsoleWriter {
     /// long, the line is dropped.
     pub fn say(&self, line: &str) {
         let queue = self.0.0.queue();
-        if queue.size.saturating_add(line.len()) <= QUEUE + OWN {
+        if queue.has_room(line.len(), QUEUE + OWN) {
             self.0.0.push(queue, Stream::Errors, line);
         }
     }
@@ -322,6 +325,10 @@ impl Shared {
 }
 
 impl Queue {
+    fn has_room(&self, bytes: usize, most: usize) -> bool {
+        self.size == 0 || self.texts.len() < TEXTS && self.size.saturating_add(bytes) <= most
+    }
+
     /// The text that this stream's thread is to write next. None where there is none, or where it is the other one's turn.
     fn take(&mut self, stream: Stream) -> Option<Vec<u8>> {
         let at = if self.is_apart {

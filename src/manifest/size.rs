@@ -1,0 +1,53 @@
+//! Sizes as people write them: `128MiB`, `20kB`.
+
+use bytesize::ByteSize;
+
+/// What a size may end in. Each is spelled as the standards have it (IEC 80000-13): `Mb` would be megabits, and `mB` thousandths.
+const UNITS: [&str; 12] = [
+    "", "B", "kB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "TiB", "PiB",
+];
+
+/// The bytes that this text means.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let unit =
+        text.trim_start_matches(|character: char| character.is_ascii_digit() || ". ".contains(character));
+    let size: Option<ByteSize> = text.parse().ok();
+    match size {
+        Some(size) if UNITS.contains(&unit) => Ok(size.as_u64()),
+        Some(_) => {
+            let meant = UNITS.iter().find(|known| known.eq_ignore_ascii_case(unit));
+            let meant = meant.copied().unwrap_or("MiB");
+            Err(format!(
+                "{text:?} has a unit that is not written so: write {meant}, or one of kB, KiB, MB, MiB, GB, GiB"
+            ))
+        }
+        None => Err(format!("{text:?} is not a size: write one such as 128MiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_have_one_spelling() {
+        for (text, bytes) in [
+            ("128MiB", 128 << 20),
+            ("20kB", 20_000),
+            ("8", 8),
+            ("1.5 GiB", 3 << 29),
+            ("7B", 7),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "128mib", "128Mb", "128mB", "1k", "1M", "1KB", "", "MiB", "1 XB", "-1MiB", "1MIB",
+        ] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        assert!(parse_size("64Mib").unwrap_err().contains("write MiB"));
+    }
+}

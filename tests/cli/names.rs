@@ -1,0 +1,178 @@
+//! What nobody sees, in names and in what is printed.
+
+use super::{command, greeting, secure_runtime};
+use crate::support::{Scene, manifest};
+
+/// A character of each kind that shows nothing by itself.
+const HIDDEN: [char; 16] = [
+    '\u{ad}',
+    '\u{34f}',
+    '\u{61c}',
+    '\u{115f}',
+    '\u{17b4}',
+    '\u{180b}',
+    '\u{200b}',
+    '\u{200d}',
+    '\u{2060}',
+    '\u{3164}',
+    '\u{fe0f}',
+    '\u{feff}',
+    '\u{ffa0}',
+    '\u{1d173}',
+    '\u{e0041}',
+    '\u{e0100}',
+];
+
+/// CLI-38. No module, import, package, grant or manifest can have a name with one.
+#[test]
+fn no_name_has_what_nobody_sees() {
+    for character in HIDDEN {
+        let shown = character.escape_unicode().to_string();
+        // A module, by its file and by its import.
+        let file = format!("./lib/a{character}.js");
+        let scene = Scene::of_main(&[], &format!("import '{file}';")).file(&file[2..], "");
+        let said = secure_runtime(&scene, &["lock"]).failure(2);
+        assert!(!said.contains(character) && said.contains(&shown), "{said}");
+        // The same by a package's exports.
+        let scene = greeting().file(
+            "vendor/greet/package.json",
+            format!("{{\"name\":\"greet\",\"version\":\"1.2.3\",\"exports\":\"./a{character}.js\"}}"),
+        );
+        let scene = scene.file(
+            &format!("vendor/greet/a{character}.js"),
+            "export const greet = (name) => name;",
+        );
+        let said = secure_runtime(&scene, &["lock"]).failure(2);
+        assert!(!said.contains(character), "{said}");
+        // What a manifest names.
+        for (grants, rest) in [
+            (format!("fs.read=./d{character}/**"), String::new()),
+            (
+                String::from("clock=1ms"),
+                format!("[imports]\n\"a{character}\" = \"./main.js\"\n"),
+            ),
+        ] {
+            let scene = Scene::new()
+                .file("secure.toml", manifest(&[&grants], &rest))
+                .file("main.js", "");
+            let said = secure_runtime(&scene, &["lock"]).failure(2);
+            assert!(!said.contains(character), "{said}");
+        }
+    }
+}
+
+/// CLI-5. In messages, they are told apart from nothing.
+#[test]
+fn messages_show_what_nobody_sees() {
+    for character in HIDDEN {
+        let source =
+            format!("import {{ fs }} from 'cap:self'; await fs.readTextFile('data{character}/a.txt');");
+        let scene = Scene::of_main(&["fs.read=./data/**"], &source);
+        let said = secure_runtime(&scene, &["run"]).failure(3);
+        assert!(!said.contains(character), "{said}");
+        let said = secure_runtime(
+            &scene,
+            &[
+                "explain",
+                "--module",
+                "./main.js",
+                &format!("fs read data{character}/a.txt"),
+            ],
+        );
+        assert!(
+            !said.out.contains(character) && !said.err.contains(character),
+            "{said:?}"
+        );
+        let thrown = Scene::of_main(&[], &format!("throw new Error('a{character}b');"));
+        let said = secure_runtime(&thrown, &["run"]).failure(1);
+        assert!(!said.contains(character), "{said}");
+        let printed = Scene::of_main(
+            &[],
+            &format!("console.log('a{character}b'); console.error({{ 'a{character}b': 1 }});"),
+        );
+        let done = secure_runtime(&printed, &["run"]);
+        assert!(
+            !done.out.contains(character) && !done.err.contains(character),
+            "{done:?}"
+        );
+        let signed = secure_runtime(
+            &scene,
+            &["token", "attest", "request", &format!("no{character}such")],
+        );
+        assert!(!signed.err.contains(character), "{signed:?}");
+    }
+}
+
+/// CLI-5. Ends of lines are ends of lines, in output and in errors.
+#[test]
+fn an_end_of_a_line_is_one() {
+    let scene = Scene::of_main(
+        &[],
+        "console.log('one\\r\\ntwo\\rthree\\r\\n'); throw new Error('four\\r\\nfive\\rsix');",
+    );
+    let output = command(&scene, &["run"]).output().unwrap();
+    assert_eq!(output.stdout, b"one\r\ntwo\\x0dthree\r\n\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("error: uncaught Error: four\n    | five\\x0dsix\n"),
+        "{said}"
+    );
+}
+
+/// CLI-5. What readers need stays: emoji, and scripts that are written with joiners.
+#[test]
+fn what_people_write_is_printed_as_it_is() {
+    for text in [
+        "❤\u{fe0f} 👩\u{200d}💻",
+        "می\u{200c}خواهم",
+        "größe 日本 10\u{202f}000 €",
+    ] {
+        let scene = Scene::of_main(&[], &format!("console.log('{text}');"));
+        assert_eq!(secure_runtime(&scene, &["run"]).success(), format!("{text}\n"));
+    }
+}
+
+/// CLI-38. Names that look alike are told, where a program is locked and where its modules are shown.
+#[test]
+fn names_that_look_alike_are_told() {
+    let scene = Scene::of_main(&[], "import './lib/auth.js';\nimport './lib/\u{430}uth.js';\n")
+        .file("lib/auth.js", "")
+        .file("lib/\u{430}uth.js", "");
+    let warned = |arguments: &[&str]| {
+        let done = secure_runtime(&scene, arguments);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(
+            done.err.contains("app:/lib/auth.js") && done.err.contains("U+0430"),
+            "{arguments:?} {}",
+            done.err
+        );
+    };
+    warned(&["lock"]);
+    warned(&["graph", "show"]);
+    let source = "import { fs } from 'cap:self'; await fs.readTextFile('d\u{430}ta/a.txt');";
+    let said = secure_runtime(&Scene::of_main(&["fs.read=./data/**"], source), &["run"]).failure(3);
+    assert!(said.contains("U+0430 in it looks like"), "{said}");
+    let scene = greeting();
+    assert_eq!(secure_runtime(&scene, &["lock"]).err, "");
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            manifest(
+                &[],
+                "[imports]\nmodern = \"npm:modern@1.0.0\"\nrnodern = \"npm:rnodern@1.0.0\"\n",
+            ),
+        )
+        .file("main.js", "import 'modern'; import 'rnodern';")
+        .file(
+            "node_modules/modern/package.json",
+            "{\"name\":\"modern\",\"version\":\"1.0.0\",\"exports\":\"./index.mjs\"}",
+        )
+        .file("node_modules/modern/index.mjs", "")
+        .file(
+            "node_modules/rnodern/package.json",
+            "{\"name\":\"rnodern\",\"version\":\"1.0.0\",\"exports\":\"./index.mjs\"}",
+        )
+        .file("node_modules/rnodern/index.mjs", "");
+    let done = secure_runtime(&scene, &["lock"]);
+    assert!(done.err.contains("modern and rnodern look alike"), "{done:?}");
+}

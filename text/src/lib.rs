@@ -1,0 +1,209 @@
+//! Text that people read: which characters show nothing, and which names look alike.
+//!
+//! Everything that is refused in names or escaped in output is decided here, by the properties of Unicode: a list of our own would be
+//! another one in each place, and would miss what a later version of Unicode adds.
+
+#![forbid(unsafe_code)]
+
+mod look_alike;
+mod readable;
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use icu_properties::props::{
+    DefaultIgnorableCodePoint, GeneralCategory, NoncharacterCodePoint, PrependedConcatenationMark,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+pub use self::look_alike::{foreign_letter, skeleton};
+pub use self::readable::readable;
+
+/// Whether a character shows nothing by itself, changes how others are shown, or is obeyed by a terminal: control and format
+/// characters, separators of lines, and what Unicode has renderers ignore (`Default_Ignorable_Code_Point`).
+pub fn is_hidden(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    match CodePointMapData::<GeneralCategory>::new().get(character) {
+        GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
+            true
+        }
+        // Some show themselves, as the Arabic number signs do.
+        GeneralCategory::Format => !CodePointSetData::new::<PrependedConcatenationMark>().contains(character),
+        _ => {
+            CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+                || CodePointSetData::new::<NoncharacterCodePoint>().contains(character)
+        }
+    }
+}
+
+/// Whether a character is shown as white space, or as nothing, without being hidden: spaces other than the usual one, and symbols
+/// without ink.
+pub fn is_blank(character: char) -> bool {
+    if character.is_ascii() {
+        return false;
+    }
+    // The empty Braille pattern, the empty note head, and what stands for an object that is not there.
+    matches!(character, '\u{2800}' | '\u{1d159}' | '\u{fffc}')
+        || CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::SpaceSeparator
+}
+
+/// The first character that no name may have: one that is hidden, or a symbol without ink. Spaces may be there: files have them.
+pub fn forbidden_in_names(name: &str) -> Option<char> {
+    if is_plain(name) {
+        return None;
+    }
+    let is_space = |character| {
+        CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::SpaceSeparator
+    };
+    name.chars()
+        .find(|character| is_hidden(*character) || is_blank(*character) && !is_space(*character))
+}
+
+/// Appends the character, as `\u{…}` where it is hidden or blank.
+pub fn push_escaped(shown: &mut String, character: char) {
+    if is_hidden(character) || is_blank(character) {
+        shown.extend(character.escape_unicode());
+    } else {
+        shown.push(character);
+    }
+}
+
+/// The text on one line, with everything as `\u{…}` that is hidden or blank: for names, and for whatever must not be mistaken.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    text.chars()
+        .for_each(|character| push_escaped(&mut shown, character));
+    Cow::Owned(shown)
+}
+
+/// As [`escaped`], with the ends of lines kept: `\n`, and `\r\n` as `\n`.
+pub fn escaped_lines(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
+            None => (line, ""),
+        };
+        line.chars()
+            .for_each(|character| push_escaped(&mut shown, character));
+        shown.push_str(end);
+    }
+    Cow::Owned(shown)
+}
+
+/// A character as `U+0430`.
+pub fn code_point(character: char) -> String {
+    let mut shown = String::from("U+");
+    // Writing to a string does not fail.
+    let _ = write!(shown, "{:04X}", u32::from(character));
+    shown
+}
+
+/// Whether it is printable ASCII, for which no table need be asked.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Derived from the text of the Unicode standard, version 17: DerivedCoreProperties.txt, Default_Ignorable_Code_Point.
+    const IGNORABLE: [(u32, u32); 17] = [
+        (0xad, 0xad),
+        (0x34f, 0x34f),
+        (0x61c, 0x61c),
+        (0x115f, 0x1160),
+        (0x17b4, 0x17b5),
+        (0x180b, 0x180f),
+        (0x200b, 0x200f),
+        (0x202a, 0x202e),
+        (0x2060, 0x206f),
+        (0x3164, 0x3164),
+        (0xfe00, 0xfe0f),
+        (0xfeff, 0xfeff),
+        (0xffa0, 0xffa0),
+        (0xfff0, 0xfff8),
+        (0x1bca0, 0x1bca3),
+        (0x1d173, 0x1d17a),
+        (0xe0000, 0xe0fff),
+    ];
+
+    #[test]
+    fn everything_ignorable_is_hidden() {
+        for (first, last) in IGNORABLE {
+            for character in (first..=last).filter_map(char::from_u32) {
+                assert!(is_hidden(character), "{character:?}");
+                let name = format!("a{character}b");
+                assert_eq!(forbidden_in_names(&name), Some(character));
+                assert_eq!(escaped(&name), format!("a{}b", character.escape_unicode()));
+            }
+        }
+    }
+
+    #[test]
+    fn controls_and_what_orders_text_are_hidden() {
+        let controls = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32);
+        let others = [
+            '\u{202a}',
+            '\u{2066}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{fffe}',
+            '\u{fdd0}',
+            '\u{110bd}',
+            '\u{13430}',
+            '\u{10ffff}',
+        ];
+        for character in controls
+            .chain(others)
+            .filter(|character| *character != '\u{110bd}')
+        {
+            assert!(is_hidden(character), "{character:?}");
+        }
+        // They are of the same category, and show themselves.
+        for character in ['\u{600}', '\u{6dd}', '\u{70f}', '\u{110bd}'] {
+            assert!(!is_hidden(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_not_hidden() {
+        for text in [
+            "größe/日本.js",
+            "e\u{301}",
+            "한국어",
+            "ⵣ",
+            "हिन्दी",
+            "👍🏽",
+            "ﷺ",
+            "Ⅷ",
+            "\u{e000}",
+            "שָׁלוֹם",
+        ] {
+            assert_eq!(forbidden_in_names(text), None, "{text}");
+            assert_eq!(escaped(text), text);
+        }
+        // Spaces may be in names, and are told apart where they are shown.
+        assert_eq!(forbidden_in_names("全角\u{3000}名"), None);
+        assert_eq!(escaped("a\u{a0}b \u{2800}c"), "a\\u{a0}b \\u{2800}c");
+        assert_eq!(forbidden_in_names("a\u{2800}"), Some('\u{2800}'));
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_one() {
+        assert_eq!(escaped_lines("a\r\nb\rc\n\r\n\r"), "a\nb\\u{d}c\n\n\\u{d}");
+        assert_eq!(escaped("a\r\nb\t"), "a\\u{d}\\u{a}b\\u{9}");
+        assert_eq!(code_point('\u{430}'), "U+0430");
+    }
+}
