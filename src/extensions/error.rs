@@ -88,6 +88,11 @@ impl OpError {
             ErrorKind::TimedOut => ("TimedOut", "ETIMEDOUT", "it took too long"),
             ErrorKind::InvalidFilename => ("TypeError", "ENAMETOOLONG", "the name is too long"),
             ErrorKind::CrossesDevices => ("PermissionDenied", "EXDEV", "it leads out of the granted folder"),
+            ErrorKind::StaleNetworkFileHandle => (
+                "PermissionDenied",
+                "ESTALE",
+                "the file was moved after it was opened; open it by its new name",
+            ),
             _ if error.raw_os_error() == Some(40) => {
                 ("FilesystemLoop", "ELOOP", "it is a link that is not followed")
             }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use secure_runtime_capabilities::{
     Authority, Base, Context, Decision, Denial, Families, FamilyName, Holder, Operation, Reason, Revocations,
@@ -11,6 +11,7 @@ use secure_runtime_capabilities::{
 };
 
 use super::error::{OpError, Refused};
+use super::fs::Roots;
 use super::room::{Room, Taken};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
 use crate::modules::{LinkPlan, Principal};
@@ -47,6 +48,8 @@ pub(crate) struct Rules {
     pub(crate) families: Families,
     pub(crate) base: Base,
     pub(crate) plan: Arc<LinkPlan>,
+    /// What the files of all its modules are opened beneath, as long as the program runs.
+    pub(crate) files: Weak<Roots>,
     pub(crate) presentation: Presentation,
     /// The graph hash of the program.
     pub(crate) program: String,

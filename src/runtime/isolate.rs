@@ -19,7 +19,9 @@ use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::settle::{call, evaluated, settled};
 use super::{Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
-use crate::extensions::{Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Rules, Variables};
+use crate::extensions::{
+    Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Roots, Rules, Variables,
+};
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) run: Arc<Run>,
     pub(super) rules: Rules,
+    /// Keeps the folders of the program's scopes open; the rules refer to them.
+    pub(super) _files: Arc<Roots>,
     pub(super) remotes: Arc<Remotes>,
 }
 

@@ -45,7 +45,7 @@ use self::brake::{Run, Running, UnderWay};
 use self::isolate::Job;
 use self::pool::Pool;
 use crate::audit::AuditSink;
-use crate::extensions::{KvStore, Presentation, Rules, Variables};
+use crate::extensions::{KvStore, Presentation, Roots, Rules, Variables};
 use crate::modules::{LinkPlan, Unattested};
 
 /// Runs programs, each in an isolate of its own on a thread of its own.
@@ -177,6 +177,7 @@ impl Runtime {
         let (asker, outcome) = tokio::sync::oneshot::channel();
         let plan = Arc::new(plan);
         let run = Arc::new(Run::default());
+        let files = Roots::of_program(plan.ceiling());
         let shared = Arc::new(isolate::Shared {
             graph: Arc::new(graph.clone()),
             bytes: Arc::new(bytes),
@@ -190,12 +191,14 @@ impl Runtime {
                 families: inner.families.clone(),
                 base: inner.base.clone(),
                 plan: plan.clone(),
+                files: Arc::downgrade(&files),
                 presentation: inner.presentation.clone(),
                 program: graph.hash().to_string(),
                 audit: inner.audit.clone(),
                 meters: Arc::new(Meters::new(&inner.limits, &run)),
                 denials: Arc::default(),
             },
+            _files: files,
             run,
             remotes: Arc::default(),
         });

@@ -119,10 +119,10 @@ fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() 
                 "fs.attenuate({ read: ['data/one/**'] }).readTextFile('data/one/folder/b.txt')",
                 "PermissionDenied EXDEV",
             ),
-            // A folder that is a link is the grantor's doing.
+            // A folder that is a link may have been put there by a module.
             (
                 "fs.attenuate({ read: ['data/one/folder/**'] }).readTextFile('data/one/folder/b.txt')",
-                "\"two\"",
+                "NotADirectory ENOTDIR",
             ),
             (
                 "fs.attenuate({ read: ['data/one/link'] }).readTextFile('data/one/link')",
@@ -130,6 +130,70 @@ fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() 
             ),
         ],
     );
+}
+
+/// RUN-23: where the program may write nothing, a link is the grantor's doing.
+#[test]
+fn a_scope_that_begins_with_a_link_is_followed_where_no_module_may_write() {
+    let scene = || {
+        Scene::new()
+            .file("data/two/b.txt", "two")
+            .file("data/own/c.txt", "own")
+            .link("data/folder", "two")
+            .link("data/out", "../other")
+            .link("elsewhere", "data")
+            .file("other/d.txt", "other")
+    };
+    let narrow = |folder: &str, file: &str| {
+        format!("fs.attenuate({{ read: ['{folder}/**'] }}).readTextFile('{folder}/{file}')")
+    };
+    let (within, out, elsewhere) = (
+        narrow("data/folder", "b.txt"),
+        narrow("data/out", "d.txt"),
+        narrow("elsewhere/folder", "b.txt"),
+    );
+    let (followed, refused, leads_out) = ("\"two\"", "NotADirectory ENOTDIR", "PermissionDenied EXDEV");
+    // The third is a link to the program's own scope, under another name.
+    for (grants, said) in [
+        (
+            &["fs.read=./data/**", "fs.read=./elsewhere/**"][..],
+            [followed, followed, leads_out],
+        ),
+        (
+            &[
+                "fs.read=./data/**",
+                "fs.read=./elsewhere/**",
+                "fs.write=./data/own/**",
+            ],
+            [followed, followed, leads_out],
+        ),
+        (
+            &[
+                "fs.read=./data/**",
+                "fs.read=./elsewhere/**",
+                "fs.write=./data/folder",
+            ],
+            [refused, refused, leads_out],
+        ),
+        (
+            &[
+                "fs.read=./data/**",
+                "fs.read=./elsewhere/**",
+                "fs.write=./elsewhere/**",
+            ],
+            [refused, refused, refused],
+        ),
+    ] {
+        expect(
+            scene(),
+            grants,
+            &[
+                (within.as_str(), said[0]),
+                (elsewhere.as_str(), said[1]),
+                (out.as_str(), said[2]),
+            ],
+        );
+    }
 }
 
 /// RUN-22: nothing is moved to where it means more.

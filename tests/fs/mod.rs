@@ -1,6 +1,7 @@
 //! The `fs` family: what its operations do, and what links, races and odd files cannot make them do.
 
 mod links;
+mod moves;
 mod operations;
 mod races;
 

@@ -81,3 +81,62 @@ fn a_race_of_renames_does_not_move_a_link_to_where_it_is_read() {
     .link("data/link", "secret");
     assert_eq!(scene.run(&[]).completed().out, "0 200\n");
 }
+
+/// RUN-24
+#[test]
+fn a_rename_between_finding_a_folder_and_opening_a_file_shows_nothing() {
+    // The program moves a package's folder away, puts a secret into it, and puts it back without; the package reads meanwhile.
+    let scene = Scene::new()
+        .file(
+            "secure.toml",
+            manifest(
+                &["fs.read=./w/**", "fs.write=./w/**"],
+                "[imports]\nreader = \"npm:reader@1.0.0\"\n[packages.reader]\ngrants = { fs.read = [\"./w/out/**\"] }\nisolate = true\n",
+            ),
+        )
+        .file(
+            "node_modules/reader/package.json",
+            r#"{"name":"reader","version":"1.0.0","type":"module","exports":"./index.js"}"#,
+        )
+        .file(
+            "node_modules/reader/index.js",
+            "import { fs } from 'cap:self';
+            export const read = async () => {
+              const seen = {};
+              for (let turn = 0; turn < 100; turn++) {
+                for (const call of [() => fs.readTextFile('w/out/a.txt'), async () => {
+                  const names = [];
+                  for await (const { name } of fs.readDir('w/out')) names.push(name);
+                  return names.join(' ');
+                }]) {
+                  const text = await call().catch((error) => error.name);
+                  seen[text] = (seen[text] ?? 0) + 1;
+                }
+              }
+              return Object.keys(seen);
+            };",
+        )
+        .file("w/out/b.txt", "public")
+        .file("w/secret", "secret")
+        .file(
+            "main.js",
+            "import { fs } from 'cap:self';
+            import { read } from 'reader';
+            const seen = new Set();
+            let moves = 0;
+            while (moves < 100 || !seen.has('NotFound')) {
+              let ended = false;
+              const reading = read().then((texts) => { ended = true; texts.forEach((text) => seen.add(text)); });
+              while (!ended) {
+                moves++;
+                await fs.rename('w/out', 'w/away');
+                await fs.rename('w/secret', 'w/away/a.txt');
+                await fs.rename('w/away/a.txt', 'w/secret');
+                await fs.rename('w/away', 'w/out');
+              }
+              await reading;
+            }
+            console.log([...seen].sort().join());",
+        );
+    assert_eq!(scene.run(&[]).completed().out, "NotFound,b.txt\n");
+}

@@ -6,10 +6,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
+use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, FileType, Metadata, OpenOptions, OpenOptionsExt};
 
 use super::roots::Place;
@@ -25,8 +24,6 @@ const OPEN_FLAGS: i32 = 0o4000 | 0o400;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const OPEN_FLAGS: i32 = 0;
 
-pub(super) struct Opened(pub(super) File);
-
 /// Kind (as [`kind`] numbers them), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
 pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
 
@@ -37,7 +34,7 @@ fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std:
         FollowSymlinks::No
     });
     options.custom_flags(OPEN_FLAGS);
-    let file = place.dir.open_with(&place.relative, options)?.into_std();
+    let file = place.dir().open_with(&place.relative, options)?.into_std();
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     if !kind.is_file() && !kind.is_dir() {
@@ -102,7 +99,7 @@ pub(super) fn write(place: &Place, data: &[u8], flags: &[String]) -> io::Result<
     file.write_all(data)
 }
 
-pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<Opened> {
+pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<File> {
     let has = |name: &str| flags.iter().any(|flag| flag == name);
     let mut options = OpenOptions::new();
     options
@@ -113,32 +110,27 @@ pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<Opened> {
         .truncate(has("truncate"))
         .create(has("create"))
         .create_new(has("createNew"));
-    open_with(place, &mut options).map(|(file, _)| Opened(file))
+    open_with(place, &mut options).map(|(file, _)| file)
 }
 
-pub(super) fn read_some(file: &Arc<Mutex<File>>, length: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_some(mut file: &File, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length.min(MAX_PIECE) as usize];
-    let read = file
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .read(&mut bytes)?;
+    let read = file.read(&mut bytes)?;
     bytes.truncate(read);
     Ok(bytes)
 }
 
-pub(super) fn write_all(file: &Arc<Mutex<File>>, data: &[u8]) -> io::Result<u64> {
-    file.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .write_all(data)?;
+pub(super) fn write_all(mut file: &File, data: &[u8]) -> io::Result<u64> {
+    file.write_all(data)?;
     Ok(data.len() as u64)
 }
 
 /// A folder opened at its place, the last link followed only where the place says so.
 fn folder(place: &Place) -> io::Result<Dir> {
     if place.follow {
-        place.dir.open_dir(&place.relative)
+        place.dir().open_dir(&place.relative)
     } else {
-        place.dir.open_dir_nofollow(&place.relative)
+        place.dir().open_dir_nofollow(&place.relative)
     }
 }
 
@@ -159,9 +151,9 @@ pub(super) fn read_dir(place: &Place) -> io::Result<Vec<(String, u8)>> {
 
 fn metadata(place: &Place) -> io::Result<Metadata> {
     if place.follow {
-        place.dir.metadata(&place.relative)
+        place.dir().metadata(&place.relative)
     } else {
-        place.dir.symlink_metadata(&place.relative)
+        place.dir().symlink_metadata(&place.relative)
     }
 }
 
@@ -178,11 +170,19 @@ pub(super) fn stat(place: &Place) -> io::Result<Info> {
     ))
 }
 
-pub(super) fn is_folder(place: &Place) -> bool {
-    place
-        .dir
-        .symlink_metadata(&place.relative)
-        .is_ok_and(|metadata| metadata.is_dir())
+/// What tells a file from all others: its device and its number there.
+pub(super) type Identity = (u64, u64);
+
+/// The identity of what is at a place.
+pub(super) fn identity(place: &Place) -> io::Result<Identity> {
+    let metadata = metadata(place)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// The identity of an open file, and how many names it has.
+pub(super) fn identity_of(file: &File) -> io::Result<(Identity, u64)> {
+    let metadata = Metadata::from_file(file)?;
+    Ok(((metadata.dev(), metadata.ino()), metadata.nlink()))
 }
 
 /// 0 file, 1 folder, 2 link, 3 FIFO, 4 socket, 5 character device, 6 block device, 7 what the system does not tell.
@@ -221,7 +221,7 @@ fn milliseconds(time: SystemTime) -> f64 {
 
 /// Makes one folder; with `tolerant`, one that is there already will do.
 pub(super) fn make_folder(place: &Place, tolerant: bool) -> io::Result<()> {
-    match place.dir.create_dir(&place.relative) {
+    match place.dir().create_dir(&place.relative) {
         Err(error)
             if tolerant && error.kind() == io::ErrorKind::AlreadyExists && metadata(place)?.is_dir() =>
         {
@@ -231,18 +231,18 @@ pub(super) fn make_folder(place: &Place, tolerant: bool) -> io::Result<()> {
     }
 }
 
-pub(super) fn remove(place: &Place, recursive: bool) -> io::Result<()> {
+/// Removes what is at a place; false where it is a folder with its content, and the caller may not write all of it.
+pub(super) fn remove(place: &Place, recursive: bool, whole: bool) -> io::Result<bool> {
     let path: &Path = &place.relative;
     // Not following: a link is removed itself, and a tree's links are removed, never what they lead to.
-    if !place.dir.symlink_metadata(path)?.is_dir() {
-        place.dir.remove_file(path)
-    } else if recursive {
-        place.dir.remove_dir_all(path)
+    if !place.dir().symlink_metadata(path)?.is_dir() {
+        place.dir().remove_file(path)?;
+    } else if !recursive {
+        place.dir().remove_dir(path)?;
+    } else if whole {
+        place.dir().remove_dir_all(path)?;
     } else {
-        place.dir.remove_dir(path)
+        return Ok(false);
     }
-}
-
-pub(super) fn rename(from: &Place, to: &Place) -> io::Result<()> {
-    from.dir.rename(&from.relative, &to.dir, &to.relative)
+    Ok(true)
 }

@@ -1,20 +1,21 @@
 //! The `fs` family: files and folders beneath directory handles.
 
 mod files;
+mod program;
 mod roots;
+mod scope;
 
 pub(crate) use self::roots::{Remembered, Roots};
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
 use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pattern};
 
-use self::files::Opened;
-use self::roots::{Need, Place};
+use self::roots::{Gain, Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
@@ -46,10 +47,13 @@ impl FsCapability {
     ) -> Result<Self, OpError> {
         let parent = match parent {
             Some(parent) => parent.roots()?,
-            // A module's capability is the program's, narrowed: what any module may write is found without links for all.
-            None => Roots::of(capability.gate.rules.plan.ceiling(), None, open.folders()),
+            // A module's capability is the program's, narrowed.
+            None => {
+                let program = capability.gate.rules.files.upgrade();
+                program.ok_or_else(|| OpError::type_error("the program has ended"))?
+            }
         };
-        let roots = Roots::of(&capability.authority, Some(parent), open.folders());
+        let roots = Roots::narrowed(&capability.authority, parent, open.folders());
         Ok(FsCapability::arrived(capability, roots, open))
     }
 
@@ -71,22 +75,20 @@ impl FsCapability {
             .map_err(|error| OpError::type_error(format!("path {text:?}: {error}")))
     }
 
-    /// Decides `action` on the path, then finds the handle that the path is opened from. The path that was decided on is
-    /// the one that is opened.
-    fn place(
+    /// Decides `action` on the path, then works at its place, on a thread that may block. The path that was decided on is the
+    /// one that is opened.
+    async fn work<T: Send + 'static>(
         &self,
-        action: ActionName,
+        (action, doing): (ActionName, &'static str),
         text: &str,
         need: Need,
-        doing: &str,
-    ) -> Result<(FsPath, Place), OpError> {
+        work: impl FnOnce(&Place) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, OpError> {
         let path = self.path(text)?;
         self.check(action, &path, text)?;
-        let place = self
-            .roots()?
-            .place(&[action], path.as_str(), need)
-            .map_err(|error| OpError::io(&error, doing, text))?;
-        Ok((path, place))
+        let roots = self.roots()?;
+        let done = move || roots.at(&[action], path.as_str(), need, work);
+        blocking(&self.capability, done, (action, doing), text).await
     }
 
     /// Decides reading the path, then does what finds the thing there, on a thread that may block.
@@ -226,14 +228,9 @@ pub(crate) async fn op_sr_fs_write_file(
     #[buffer(copy)] data: Vec<u8>,
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
-    let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
-    blocking(
-        &fs.capability,
-        move || files::write(&place, &data, &flags),
-        (ActionName::WRITE, "writing"),
-        &path,
-    )
-    .await
+    let write = move |place: &Place| files::write(place, &data, &flags);
+    fs.work((ActionName::WRITE, "writing"), &path, Need::Content, write)
+        .await
 }
 
 #[op2]
@@ -243,14 +240,9 @@ pub(crate) async fn op_sr_fs_write_text_file(
     #[string] text: String,
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
-    let (_, place) = fs.place(ActionName::WRITE, &path, Need::Content, "writing")?;
-    blocking(
-        &fs.capability,
-        move || files::write(&place, text.as_bytes(), &flags),
-        (ActionName::WRITE, "writing"),
-        &path,
-    )
-    .await
+    let write = move |place: &Place| files::write(place, text.as_bytes(), &flags);
+    fs.work((ActionName::WRITE, "writing"), &path, Need::Content, write)
+        .await
 }
 
 #[op2]
@@ -272,7 +264,7 @@ pub(crate) async fn op_sr_fs_stat(
 }
 
 #[op2]
-pub(crate) fn op_sr_fs_mkdir(
+pub(crate) async fn op_sr_fs_mkdir(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
     #[serde] flags: Vec<String>,
@@ -290,13 +282,16 @@ pub(crate) fn op_sr_fs_mkdir(
             missing.push(parent);
         }
     }
-    for folder in missing.iter().rev() {
-        fs.roots()?
-            .place(&[ActionName::WRITE], folder.as_str(), Need::Entry)
-            .and_then(|place| files::make_folder(&place, recursive))
-            .map_err(|error| OpError::io(&error, "making folder", &path))?;
-    }
-    Ok(())
+    let roots = fs.roots()?;
+    let make = move || {
+        let actions = &[ActionName::WRITE];
+        let mut missing = missing.iter().rev();
+        missing.try_for_each(|folder| {
+            let make = |place: &Place| files::make_folder(place, recursive);
+            roots.at(actions, folder.as_str(), Need::Entry, make)
+        })
+    };
+    blocking(&fs.capability, make, (ActionName::WRITE, "making folder"), &path).await
 }
 
 #[op2]
@@ -306,21 +301,18 @@ pub(crate) async fn op_sr_fs_remove(
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
     let recursive = flags.iter().any(|flag| flag == "recursive");
-    let (checked, place) = fs.place(ActionName::WRITE, &path, Need::Entry, "removing")?;
-    if recursive && !covers_below(fs, ActionName::WRITE, &checked) && files::is_folder(&place) {
-        return Err(fs.capability.refuse_otherwise(
-            &Operation::fs_write(&checked),
-            &path,
-            "removing a folder with its content needs a write grant for all of it",
-        ));
+    let checked = fs.path(&path)?;
+    let whole = covers_below(fs, ActionName::WRITE, &checked);
+    let remove = move |place: &Place| files::remove(place, recursive, whole);
+    let removed = fs.work((ActionName::WRITE, "removing"), &path, Need::Entry, remove);
+    if removed.await? {
+        return Ok(());
     }
-    blocking(
-        &fs.capability,
-        move || files::remove(&place, recursive),
-        (ActionName::WRITE, "removing"),
+    Err(fs.capability.refuse_otherwise(
+        &Operation::fs_write(&checked),
         &path,
-    )
-    .await
+        "removing a folder with its content needs a write grant for all of it",
+    ))
 }
 
 /// Whether everything below the path is within one scope of the capability.
@@ -336,33 +328,42 @@ pub(crate) async fn op_sr_fs_rename(
     #[string] from: String,
     #[string] to: String,
 ) -> Result<(), OpError> {
-    let (source, source_place) = fs.place(ActionName::WRITE, &from, Need::Entry, "renaming")?;
-    let (target, target_place) = fs.place(ActionName::WRITE, &to, Need::Entry, "renaming")?;
-    // Moving must not raise rights. What is moved may have become another thing when it is moved, by a rename that was
-    // decided later and done earlier; so these hold for whatever it is.
-    let authority = &fs.capability.authority;
-    let below = Pattern::prefix(target.below());
-    let readable = |path: &FsPath| fs.capability.allows(&Operation::fs_read(path));
-    let gains = fs.roots()?.begin_within(target.as_str())
-        || (readable(&target) && !readable(&source))
-        || (authority.intersects(FamilyName::FS, ActionName::READ, &below)
-            && !covers_below(fs, ActionName::READ, &source));
-    let partly = files::is_folder(&source_place)
-        && !(covers_below(fs, ActionName::WRITE, &source) && covers_below(fs, ActionName::WRITE, &target));
-    if gains || partly {
-        return Err(fs.capability.refuse_otherwise(
-            &Operation::fs_write(&target),
-            &to,
-            "the new name would allow what the old one does not",
-        ));
+    let (source, target) = (fs.path(&from)?, fs.path(&to)?);
+    fs.check(ActionName::WRITE, &source, &from)?;
+    fs.check(ActionName::WRITE, &target, &to)?;
+    let refused = |gain| {
+        let why = match gain {
+            Gain::Scope => "a scope of the program begins at or below the new name",
+            Gain::Read => "the program may read the new name, and this capability may not read the old one",
+            Gain::Partly => {
+                "moving a folder with its content needs a write grant for all of it, under both names"
+            }
+        };
+        fs.capability
+            .refuse_otherwise(&Operation::fs_write(&target), &to, why)
+    };
+    let roots = fs.roots()?;
+    if roots.begin_within(target.as_str()) {
+        return Err(refused(Gain::Scope));
     }
-    blocking(
+    // To move is to read and to write elsewhere: otherwise a module that may only write could show others what none of them may
+    // read. Where nobody in the program may read the new name, nothing is shown.
+    let readers = fs.capability.gate.rules.plan.ceiling();
+    let is_read = |pattern: &Pattern| readers.intersects(FamilyName::FS, ActionName::READ, pattern);
+    let is_shown =
+        is_read(&Pattern::Exact(target.as_str().to_owned())) || is_read(&Pattern::prefix(target.below()));
+    if is_shown && !fs.capability.allows(&Operation::fs_read(&source)) {
+        return Err(refused(Gain::Read));
+    }
+    let whole = covers_below(fs, ActionName::WRITE, &source) && covers_below(fs, ActionName::WRITE, &target);
+    let (old, new) = (source.as_str().to_owned(), target.as_str().to_owned());
+    let renamed = blocking(
         &fs.capability,
-        move || files::rename(&source_place, &target_place),
+        move || roots.rename(&old, &new, whole),
         (ActionName::WRITE, "renaming"),
         &from,
-    )
-    .await
+    );
+    renamed.await?.map_err(refused)
 }
 
 /// An open file. Each read and write is decided again: a capability that expired stops working on open files too.
@@ -373,7 +374,35 @@ pub(crate) struct OpenFile {
     readable: bool,
     writable: bool,
     /// The file, and that it is counted as open.
-    file: Open<(Arc<Mutex<File>>, HeldByAll)>,
+    file: Open<(Arc<FileAtPath>, HeldByAll)>,
+}
+
+/// A file, and where it was opened.
+struct FileAtPath {
+    /// The file, and how many renames there were when it was last seen at its path.
+    file: Mutex<(File, u64)>,
+    roots: Arc<Roots>,
+    actions: &'static [ActionName],
+    path: FsPath,
+}
+
+impl FileAtPath {
+    /// Works with the file, while nothing is renamed. Refuses if the file was moved: who opened it holds nothing at its new name, and others
+    /// write what they trust to that name. A file that was removed, or replaced, is nowhere, and is what it was.
+    fn with<T>(&self, work: impl FnOnce(&File) -> std::io::Result<T>) -> std::io::Result<T> {
+        let renames = self.roots.program.shared();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.1 != *renames {
+            if !self
+                .roots
+                .still_at(self.actions, self.path.as_str(), &file.0, *renames)?
+            {
+                return Err(std::io::Error::from(std::io::ErrorKind::StaleNetworkFileHandle));
+            }
+            file.1 = *renames;
+        }
+        work(&file.0)
+    }
 }
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
@@ -386,7 +415,7 @@ unsafe impl GarbageCollected for OpenFile {
 }
 
 impl OpenFile {
-    fn file(&self, action: ActionName) -> Result<Arc<Mutex<File>>, OpError> {
+    fn file(&self, action: ActionName) -> Result<Arc<FileAtPath>, OpError> {
         let opened_for = if action == ActionName::WRITE {
             self.writable
         } else {
@@ -435,15 +464,11 @@ pub(crate) async fn op_sr_fs_open(
     if writable {
         fs.check(ActionName::WRITE, &checked, &path)?;
     }
-    let actions: &[ActionName] = match (readable, writable) {
+    let actions: &'static [ActionName] = match (readable, writable) {
         (true, true) => &[ActionName::READ, ActionName::WRITE],
         (false, true) => &[ActionName::WRITE],
         _ => &[ActionName::READ],
     };
-    let place = fs
-        .roots()?
-        .place(actions, checked.as_str(), Need::Content)
-        .map_err(|error| OpError::io(&error, "opening", &path))?;
     let capability = fs.capability.clone();
     let shown = path.clone();
     let action = if writable {
@@ -452,14 +477,21 @@ pub(crate) async fn op_sr_fs_open(
         ActionName::READ
     };
     let held = begin(&capability, Lasting::Handle, action, &path)?;
-    let Opened(file) = blocking(
-        &capability,
-        move || files::open(&place, &flags),
-        (action, "opening"),
-        &path,
-    )
-    .await?;
-    let file = (Arc::new(Mutex::new(file)), held);
+    let (roots, at) = (fs.roots()?, checked.clone());
+    let open = move || {
+        let renames = roots.program.shared();
+        let place = roots.place(actions, at.as_str(), Need::Content, *renames)?;
+        let file = Mutex::new((files::open(&place, &flags)?, *renames));
+        drop(renames);
+        Ok(FileAtPath {
+            file,
+            roots,
+            actions,
+            path: at,
+        })
+    };
+    let file = blocking(&capability, open, (action, "opening"), &path).await?;
+    let file = (Arc::new(file), held);
     let file = state.borrow().borrow::<OpenThings>().keep(file);
     let opened = OpenFile {
         capability,
@@ -489,7 +521,7 @@ pub(crate) async fn op_sr_fs_file_read(
 ) -> Result<Vec<u8>, OpError> {
     let handle = file.file(ActionName::READ)?;
     let (capability, shown) = (file.capability.clone(), file.shown.clone());
-    let read = move || files::read_some(&handle, length);
+    let read = move || handle.with(|file| files::read_some(file, length));
     let bytes = blocking(&capability, read, (ActionName::READ, "reading"), &shown).await?;
     count_read(&capability, bytes.len(), &shown)?;
     Ok(bytes)
@@ -505,7 +537,7 @@ pub(crate) async fn op_sr_fs_file_write(
     let (data, capability) = (data.to_vec(), file.capability.clone());
     blocking(
         &capability,
-        move || files::write_all(&handle, &data),
+        move || handle.with(|file| files::write_all(file, &data)),
         (ActionName::WRITE, "writing"),
         &file.shown,
     )

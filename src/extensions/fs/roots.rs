@@ -4,34 +4,38 @@
 //! parent's. So a link inside a granted folder can lead anywhere in that folder and nowhere else: not to a sibling that
 //! only the parent may see. `cap-std` resolves beneath the handle (openat2 with RESOLVE_BENEATH on Linux).
 //!
-//! What may be written may be rearranged: a link that was there before can be renamed to where another scope begins. A
-//! scope within a folder that may be written is therefore found without following any link.
+//! What may be written may be rearranged: see [`ProgramFiles`].
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Pattern};
+use secure_runtime_capabilities::{ActionName, Authority};
+
+use super::files;
+use super::program::{Folder, ProgramFiles, outside};
+use super::scope::{Scope, below, is_root, or_slash, split};
 
 /// The roots of one capability: what its authority effectively allows, by action.
+#[derive(Debug)]
 pub(crate) struct Roots {
     read: Vec<Root>,
     write: Vec<Root>,
     /// The roots of the capability that this one was narrowed from. None: the whole program's, opened by the host.
     parent: Option<Arc<Roots>>,
+    pub(super) program: Arc<ProgramFiles>,
     remembered: Remembered,
 }
 
-/// How many handles one isolate remembers; the folders of others are opened anew for each operation. Guests make as many scopes as
-/// they like, and a process has few files.
+/// How many handles one isolate remembers, and how many the program's own scopes; the folders of others are opened anew for each
+/// operation. Guests make as many scopes as they like, and a process has few files.
 const MOST_REMEMBERED: usize = 64;
 
 /// The handles that one isolate remembers, counted.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered(Arc<AtomicUsize>);
 
 impl Remembered {
@@ -44,6 +48,7 @@ impl Remembered {
 }
 
 /// The room for one handle, until it is dropped.
+#[derive(Debug)]
 struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
@@ -52,26 +57,37 @@ impl Drop for Slot {
     }
 }
 
+#[derive(Debug)]
 struct Root {
     scope: Scope,
+    /// Where the scope is, without links. None unless it is the program's own: the others are found beneath those.
+    at: Option<Scope>,
     /// Opened when first needed. Not remembered while the folder is missing: `mkdir` may make it later.
-    handle: Mutex<Option<(Arc<Dir>, Slot)>>,
+    handle: Mutex<Option<Handle>>,
 }
 
-enum Scope {
-    /// The folder and everything below it.
-    Folder(String),
-    /// One path only.
-    Exact(String),
+/// A folder that is kept open.
+#[derive(Debug)]
+struct Handle {
+    folder: Arc<Folder>,
+    /// How many renames there were when it was opened. After another one, the path may mean another folder.
+    renames: u64,
+    slot: Slot,
 }
 
 /// Where to do something: a name relative to a directory handle.
 #[derive(Clone)]
 pub(crate) struct Place {
-    pub(crate) dir: Arc<Dir>,
-    pub(crate) relative: PathBuf,
+    pub(super) folder: Arc<Folder>,
+    pub(super) relative: PathBuf,
     /// Whether a link at the end is followed (beneath the handle). An exact scope names one path: not followed.
-    pub(crate) follow: bool,
+    pub(super) follow: bool,
+}
+
+impl Place {
+    pub(super) fn dir(&self) -> &Dir {
+        &self.folder.dir
+    }
 }
 
 /// What one operation needs: by path for what is inside a root, by parent and name for the root itself.
@@ -79,80 +95,67 @@ pub(crate) struct Place {
 pub(crate) enum Need {
     /// The thing at the path.
     Content,
-    /// The entry of that name in its folder: creating, removing, renaming.
+    /// The entry of that name in its folder: creating, removing.
     Entry,
 }
 
+/// A reason not to rename, which only what is on the disk tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gain {
+    /// A scope of the program begins at or below the new name.
+    Scope,
+    /// Somebody could read it under the new name, and who asks cannot read it under the old one.
+    Read,
+    /// It is a folder, and who asks may not write all of it.
+    Partly,
+}
+
 impl Roots {
-    pub(crate) fn of(
-        authority: &Authority,
-        parent: Option<Arc<Roots>>,
-        remembered: &Remembered,
-    ) -> Arc<Self> {
-        let roots = |action| {
-            let patterns: Vec<&Pattern> = authority.effective(FamilyName::FS, action).collect();
-            let folders: Vec<String> = patterns
-                .iter()
-                .filter_map(|pattern| match pattern {
-                    Pattern::Affix { prefix, suffix } if suffix.is_empty() => {
-                        prefix.strip_suffix('/').map(str::to_owned)
-                    }
-                    _ => None,
-                })
-                .collect();
-            let exact: Vec<String> = patterns
-                .iter()
-                .filter_map(|pattern| match pattern {
-                    Pattern::Exact(path) if !folders.iter().any(|folder| is_root(folder, path)) => {
-                        Some(path.clone())
-                    }
-                    _ => None,
-                })
-                .collect();
-            folders
-                .into_iter()
-                .map(Scope::Folder)
-                .chain(exact.into_iter().map(Scope::Exact))
-                .map(|scope| Root {
-                    scope,
-                    handle: Mutex::new(None),
-                })
+    /// The roots of a whole program. Must be made before any of its modules runs.
+    pub(crate) fn of_program(ceiling: &Authority) -> Arc<Self> {
+        let program = Arc::new(ProgramFiles::new(ceiling));
+        let roots = |action, located: &[Scope]| {
+            let scopes = Scope::of(ceiling, action).into_iter();
+            let located = located.iter().cloned().map(Some);
+            scopes
+                .zip(located)
+                .map(|(scope, at)| Root::new(scope, at))
                 .collect()
+        };
+        Arc::new(Roots {
+            read: roots(ActionName::READ, &program.read),
+            write: roots(ActionName::WRITE, &program.write),
+            parent: None,
+            program,
+            remembered: Remembered::default(),
+        })
+    }
+
+    /// The roots of a capability that was narrowed from another one, or of a module, narrowed from the program.
+    pub(crate) fn narrowed(authority: &Authority, parent: Arc<Roots>, remembered: &Remembered) -> Arc<Self> {
+        let roots = |action| {
+            let scopes = Scope::of(authority, action).into_iter();
+            scopes.map(|scope| Root::new(scope, None)).collect()
         };
         Arc::new(Roots {
             read: roots(ActionName::READ),
             write: roots(ActionName::WRITE),
-            parent,
+            program: parent.program.clone(),
+            parent: Some(parent),
             remembered: remembered.clone(),
         })
     }
 
-    fn of_action(&self, action: ActionName) -> &[Root] {
-        if action == ActionName::WRITE {
-            &self.write
-        } else {
-            &self.read
-        }
-    }
-
-    /// The place of a path that is allowed for all of these actions: beneath the narrowest root, so that a link leads
-    /// nowhere that only one of the actions may go.
-    pub(crate) fn place(&self, actions: &[ActionName], path: &str, need: Need) -> io::Result<Place> {
-        let mut narrowest: Option<&Root> = None;
-        for action in actions {
-            let roots = self.of_action(*action);
-            let root = roots.iter().find(|root| root.covers(path)).ok_or_else(outside)?;
-            if narrowest.is_none_or(|narrowest| narrowest.depth() < root.depth()) {
-                narrowest = Some(root);
-            }
-        }
-        let root = narrowest.ok_or_else(outside)?;
-        match &root.scope {
-            Scope::Folder(folder) if !(need == Need::Entry && is_root(folder, path)) => {
-                Ok(Place::beneath(self.folder(root, actions, folder)?, folder, path))
-            }
-            _ => self.entry(actions, path),
-        }
+    /// Finds the place of a path that is allowed for all of these actions, and works there. Nothing is renamed meanwhile.
+    pub(crate) fn at<T>(
+        &self,
+        actions: &[ActionName],
+        path: &str,
+        need: Need,
+        work: impl FnOnce(&Place) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let renames = self.program.shared();
+        work(&self.place(actions, path, need, *renames)?)
     }
 
     /// Does what finds the thing at the path, or finds that it is not there: where the folder is open, beneath that. Only if nothing is
@@ -163,127 +166,269 @@ impl Roots {
         path: &str,
         work: impl Fn(&Place) -> io::Result<T>,
     ) -> io::Result<T> {
-        if let Some(place) = self.place_beneath_open(action, path) {
+        let renames = self.program.shared();
+        if let Some(place) = self.place_beneath_open(action, path, *renames) {
             let done = work(&place);
             let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-            if !done.as_ref().is_err_and(is_missing) || !is_gone(&place.dir)? {
+            if !done.as_ref().is_err_and(is_missing) || !is_gone(place.dir())? {
                 return done;
             }
         }
-        work(&self.place(&[action], path, Need::Content)?)
+        work(&self.place(&[action], path, Need::Content, *renames)?)
     }
 
-    /// The place of a path beneath a folder that is open; the folder may have been removed since. Not the folder itself, which would
-    /// still be found.
-    fn place_beneath_open(&self, action: ActionName, path: &str) -> Option<Place> {
-        let root = self.of_action(action).iter().find(|root| root.covers(path))?;
-        let Scope::Folder(folder) = &root.scope else {
-            return None;
-        };
-        if is_root(folder, path) {
-            return None;
+    /// Renames, alone, what is decided on as it is now: where both names are without links, and of which kind the thing is.
+    /// `whole` says whether the caller may write everything below both.
+    pub(crate) fn rename(&self, from: &str, to: &str, whole: bool) -> io::Result<Result<(), Gain>> {
+        let mut renames = self.program.alone();
+        let (source, name) = self.located(from, *renames)?;
+        let (target, new_name) = self.located(to, *renames)?;
+        let (source_at, target_at) = (source.path_of(&name), target.path_of(&new_name));
+        let is_folder = source.dir.symlink_metadata(&name)?.is_dir();
+        if self.program.begins_within(&target_at) {
+            return Ok(Err(Gain::Scope));
         }
-        let handle = root.handle();
-        let (dir, _) = handle.as_ref()?;
-        Some(Place::beneath(dir.clone(), folder, path))
+        if self.program.reads_within(&target_at) && !self.reads(from, &source_at, is_folder, *renames) {
+            return Ok(Err(Gain::Read));
+        }
+        if is_folder && !whole {
+            return Ok(Err(Gain::Partly));
+        }
+        *renames += 1;
+        source.dir.rename(&name, &target.dir, &new_name).map(Ok)
     }
 
     /// Whether a scope, of this capability or of one that it was narrowed from, begins at the path or below it. Nothing is
     /// renamed to there: what was moved would be what the scope means from then on.
     pub(crate) fn begin_within(&self, path: &str) -> bool {
         let mut roots = self.read.iter().chain(&self.write);
-        roots.any(|root| match &root.scope {
-            Scope::Folder(folder) => is_root(folder, path) || below(path, folder),
-            Scope::Exact(exact) => below(path, exact),
-        }) || self
-            .parent
-            .as_ref()
-            .is_some_and(|parent| parent.begin_within(path))
+        let parent = || self.parent.as_ref();
+        roots.any(|root| root.scope.begins_within(path))
+            || parent().is_some_and(|parent| parent.begin_within(path))
     }
 
-    /// A path that is itself a scope: found in its folder. A link at the very end is not followed; one before it is the
-    /// grantor's doing, unless the folder may be written.
-    fn entry(&self, actions: &[ActionName], path: &str) -> io::Result<Place> {
-        let (folder, name) = split(path).ok_or_else(outside)?;
-        let in_folder = |dir| Place {
-            dir,
-            relative: name.into(),
-            follow: false,
+    /// The place of a path that is allowed for all of these actions: beneath the narrowest root, so that a link leads
+    /// nowhere that only one of the actions may go.
+    pub(super) fn place(
+        &self,
+        actions: &[ActionName],
+        path: &str,
+        need: Need,
+        renames: u64,
+    ) -> io::Result<Place> {
+        let root = self.narrowest(actions, path)?;
+        match &root.scope {
+            Scope::Folder(folder) if !(need == Need::Entry && is_root(folder, path)) => {
+                Ok(Place::beneath(self.folder(root, actions, renames)?, folder, path))
+            }
+            _ => {
+                let (folder, name) = self.entry(actions, path, renames)?;
+                Ok(Place {
+                    folder,
+                    relative: name.into(),
+                    follow: false,
+                })
+            }
+        }
+    }
+
+    fn of_action(&self, action: ActionName) -> &[Root] {
+        if action == ActionName::WRITE {
+            &self.write
+        } else {
+            &self.read
+        }
+    }
+
+    /// The narrowest of the roots that cover the path, one for each action.
+    fn narrowest(&self, actions: &[ActionName], path: &str) -> io::Result<&Root> {
+        let mut narrowest: Option<&Root> = None;
+        for action in actions {
+            let mut roots = self.of_action(*action).iter();
+            let root = roots.find(|root| root.scope.covers(path)).ok_or_else(outside)?;
+            if narrowest.is_none_or(|narrowest| narrowest.scope.depth() < root.scope.depth()) {
+                narrowest = Some(root);
+            }
+        }
+        narrowest.ok_or_else(outside)
+    }
+
+    /// The place of a path beneath a folder that is open; the folder may have been removed since. Not the folder itself, which would
+    /// still be found.
+    fn place_beneath_open(&self, action: ActionName, path: &str, renames: u64) -> Option<Place> {
+        let mut roots = self.of_action(action).iter();
+        let root = roots.find(|root| root.scope.covers(path))?;
+        let Scope::Folder(folder) = &root.scope else {
+            return None;
         };
-        if let Some(dir) = self.without_links(folder)? {
-            return Ok(in_folder(dir));
+        if is_root(folder, path) {
+            return None;
         }
-        if let Some(parent) = &self.parent {
-            let place = parent.place(actions, path, Need::Entry)?;
-            return Ok(Place {
-                follow: false,
-                ..place
-            });
-        }
-        let dir = Dir::open_ambient_dir(or_slash(folder), ambient_authority())?;
-        Ok(in_folder(Arc::new(dir)))
+        Some(Place::beneath(root.open(renames)?, folder, path))
     }
 
     /// The handle of a root's folder.
-    fn folder(&self, root: &Root, actions: &[ActionName], folder: &str) -> io::Result<Arc<Dir>> {
+    fn folder(&self, root: &Root, actions: &[ActionName], renames: u64) -> io::Result<Arc<Folder>> {
         // What is remembered was opened for one action; for several, the way there may be another.
         let remembers = actions.len() == 1;
         if remembers
-            && let Some((dir, _)) = &*root.handle()
-            && !is_gone(dir)?
+            && let Some(folder) = root.open(renames)
+            && !is_gone(&folder.dir)?
         {
-            return Ok(dir.clone());
+            return Ok(folder);
         }
-        // Nothing lies above `/`, which is the empty text.
-        let above = match folder.rsplit_once('/') {
-            Some((above, name)) => self.without_links(above)?.map(|dir| (dir, name)),
-            None => None,
+        let Scope::Folder(path) = &root.scope else {
+            return Err(outside());
         };
-        let dir = match (above, &self.parent) {
-            (Some((above, name)), _) => above.open_dir_nofollow(name)?,
-            (None, Some(parent)) => {
-                let place = parent.place(actions, or_slash(folder), Need::Content)?;
-                place.dir.open_dir(&place.relative)?
+        let folder = Arc::new(match &self.parent {
+            Some(parent) => {
+                let (above, rest) = parent.above(actions, path, renames)?;
+                self.program.descend(&above, rest, false)?
             }
-            (None, None) => Dir::open_ambient_dir(or_slash(folder), ambient_authority())?,
-        };
-        let dir = Arc::new(dir);
+            None => self.own_folder(root.at.as_ref(), renames)?,
+        });
         if remembers {
             let mut handle = root.handle();
-            let slot = handle.take().map(|(_, slot)| slot);
-            *handle = slot
-                .or_else(|| self.remembered.one())
-                .map(|slot| (dir.clone(), slot));
+            let slot = handle.take().map(|handle| handle.slot);
+            *handle = slot.or_else(|| self.remembered.one()).map(|slot| Handle {
+                folder: folder.clone(),
+                renames,
+                slot,
+            });
         }
-        Ok(dir)
+        Ok(folder)
     }
 
-    /// A folder that may be written, or that lies within one: found from there on without following a link.
-    fn without_links(&self, folder: &str) -> io::Result<Option<Arc<Dir>>> {
-        let writable = self.write.iter().find_map(|root| match &root.scope {
-            Scope::Folder(writable) if is_root(writable, folder) || below(writable, folder) => {
-                Some((root, writable))
-            }
-            _ => None,
-        });
-        let Some((root, writable)) = writable else {
-            return Ok(None);
+    /// The folder of a root that covers the path, and the rest of the path.
+    fn above<'p>(
+        &self,
+        actions: &[ActionName],
+        path: &'p str,
+        renames: u64,
+    ) -> io::Result<(Arc<Folder>, &'p str)> {
+        let root = self.narrowest(actions, or_slash(path))?;
+        let Scope::Folder(folder) = &root.scope else {
+            return Err(outside());
         };
-        let mut dir = self.folder(root, &[ActionName::WRITE], writable)?;
-        let below = folder.strip_prefix(writable.as_str()).unwrap_or_default();
-        for name in below.split('/').filter(|name| !name.is_empty()) {
-            dir = Arc::new(dir.open_dir_nofollow(name)?);
+        let rest = path.strip_prefix(folder.as_str()).unwrap_or_default();
+        Ok((self.folder(root, actions, renames)?, rest))
+    }
+
+    /// A folder of the program's own scopes, or the folder that one of its single paths is in.
+    fn own_folder(&self, at: Option<&Scope>, renames: u64) -> io::Result<Folder> {
+        let at = match at {
+            Some(Scope::Folder(folder)) => folder.as_str(),
+            Some(Scope::Exact(path)) => split(path).ok_or_else(outside)?.0,
+            None => return Err(outside()),
+        };
+        self.own(at, renames)
+    }
+
+    /// A folder at a path without links. One within what the program may write is found from there on without following any.
+    fn own(&self, at: &str, renames: u64) -> io::Result<Folder> {
+        let written = |root: &&Root| matches!(&root.at, Some(Scope::Folder(folder)) if below(folder, at));
+        let outermost = self
+            .write
+            .iter()
+            .filter(written)
+            .min_by_key(|root| root.at.as_ref().map(Scope::depth));
+        let Some(root) = outermost else {
+            let dir = Dir::open_ambient_dir(or_slash(at), ambient_authority())?;
+            return Ok(Folder {
+                dir,
+                at: at.to_owned(),
+            });
+        };
+        let above = self.folder(root, &[ActionName::WRITE], renames)?;
+        let rest = at.strip_prefix(above.at.as_str()).ok_or_else(outside)?;
+        self.program.descend(&above, rest, false)
+    }
+
+    /// The entry of a path: its folder and its name there. No link is followed that a module could have moved.
+    fn entry(&self, actions: &[ActionName], path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
+        let root = self.narrowest(actions, path)?;
+        if let Scope::Folder(folder) = &root.scope
+            && !is_root(folder, path)
+        {
+            let above = self.folder(root, actions, renames)?;
+            return self.entry_beneath(&above, folder, path, false);
         }
-        Ok(Some(dir))
+        match &self.parent {
+            Some(parent) => parent.entry(actions, path, renames),
+            None => {
+                let at = match &root.at {
+                    Some(Scope::Folder(at) | Scope::Exact(at)) => at,
+                    None => return Err(outside()),
+                };
+                let (folder, name) = split(at).ok_or_else(outside)?;
+                Ok((Arc::new(self.own(folder, renames)?), name.to_owned()))
+            }
+        }
+    }
+
+    /// The entry of a path that may be written, wherever links of its scope lead.
+    fn located(&self, path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
+        let actions = &[ActionName::WRITE];
+        let root = self.narrowest(actions, path)?;
+        match &root.scope {
+            Scope::Folder(folder) if !is_root(folder, path) => {
+                let above = self.folder(root, actions, renames)?;
+                self.entry_beneath(&above, folder, path, true)
+            }
+            _ => self.entry(actions, path, renames),
+        }
+    }
+
+    fn entry_beneath(
+        &self,
+        above: &Folder,
+        folder: &str,
+        path: &str,
+        all_links: bool,
+    ) -> io::Result<(Arc<Folder>, String)> {
+        let rest = path.strip_prefix(folder).unwrap_or(path);
+        let (way, name) = split(rest).ok_or_else(outside)?;
+        let folder = self.program.descend(above, way, all_links)?;
+        Ok((Arc::new(folder), name.to_owned()))
+    }
+
+    /// Whether this capability reads what is at a path without links, by the name `from`; everything below it, too, if it is a folder.
+    fn reads(&self, from: &str, at: &str, is_folder: bool, renames: u64) -> bool {
+        let actions = &[ActionName::READ];
+        let mut roots = self.read.iter().filter(|root| root.scope.covers(from));
+        roots.any(|root| match &root.scope {
+            Scope::Folder(_) => self
+                .folder(root, actions, renames)
+                .is_ok_and(|folder| Scope::Folder(folder.at.clone()).covers(at)),
+            Scope::Exact(path) => {
+                let entry = self.entry(actions, path, renames);
+                !is_folder && entry.is_ok_and(|(folder, name)| folder.path_of(&name) == at)
+            }
+        })
+    }
+
+    /// Whether the file that was opened at a path is still there, or is nowhere any more.
+    pub(super) fn still_at(
+        &self,
+        actions: &[ActionName],
+        path: &str,
+        file: &std::fs::File,
+        renames: u64,
+    ) -> io::Result<bool> {
+        let there = self
+            .place(actions, path, Need::Content, renames)
+            .and_then(|place| files::identity(&place));
+        let (own, links) = files::identity_of(file)?;
+        Ok(links == 0 || there.is_ok_and(|there| there == own))
     }
 }
 
 impl Place {
-    fn beneath(dir: Arc<Dir>, folder: &str, path: &str) -> Place {
-        let relative = path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/');
+    fn beneath(folder: Arc<Folder>, scope: &str, path: &str) -> Place {
+        let relative = path.strip_prefix(scope).unwrap_or(path).trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };
         Place {
-            dir,
+            folder,
             relative: relative.into(),
             follow: true,
         }
@@ -296,45 +441,22 @@ fn is_gone(folder: &Dir) -> io::Result<bool> {
 }
 
 impl Root {
-    fn handle(&self) -> MutexGuard<'_, Option<(Arc<Dir>, Slot)>> {
+    fn new(scope: Scope, at: Option<Scope>) -> Self {
+        Root {
+            scope,
+            at,
+            handle: Mutex::new(None),
+        }
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Option<Handle>> {
         self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Of two roots that cover one path, the deeper one is the narrower one.
-    fn depth(&self) -> usize {
-        match &self.scope {
-            Scope::Folder(folder) => folder.len(),
-            Scope::Exact(_) => usize::MAX,
-        }
+    /// The folder, if it is open since the last rename.
+    fn open(&self, renames: u64) -> Option<Arc<Folder>> {
+        let handle = self.handle();
+        let handle = handle.as_ref().filter(|handle| handle.renames == renames)?;
+        Some(handle.folder.clone())
     }
-
-    fn covers(&self, path: &str) -> bool {
-        match &self.scope {
-            Scope::Folder(folder) => is_root(folder, path) || below(folder, path),
-            Scope::Exact(exact) => exact == path,
-        }
-    }
-}
-
-/// Whether `path` lies below `folder`. The folder `/` is the empty text here.
-fn below(folder: &str, path: &str) -> bool {
-    path.strip_prefix(folder)
-        .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
-}
-
-fn is_root(folder: &str, path: &str) -> bool {
-    folder == path || (folder.is_empty() && path == "/")
-}
-
-fn or_slash(folder: &str) -> &str {
-    if folder.is_empty() { "/" } else { folder }
-}
-
-/// The folder (`/` is the empty text) and the name in it.
-fn split(path: &str) -> Option<(&str, &str)> {
-    path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
-}
-
-fn outside() -> io::Error {
-    io::Error::from(io::ErrorKind::CrossesDevices)
 }
