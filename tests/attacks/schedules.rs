@@ -218,7 +218,7 @@ fn attack(case: &Case, schedule: &str, server: &Server) -> Result<(), String> {
 
 /// The decisions, or as many as one reads.
 fn shown(decisions: &[String]) -> String {
-    let some: Vec<&str> = decisions.iter().take(40).map(String::as_str).collect();
+    let some: Vec<&str> = decisions.iter().take(100).map(String::as_str).collect();
     format!("{} decisions:\n    {}", decisions.len(), some.join("\n    "))
 }
 
