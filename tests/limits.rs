@@ -81,7 +81,7 @@ fn the_processor_limit_counts_work_and_not_waiting() {
 fn the_heap_limit_holds_for_every_kind_of_memory() {
     let limits = || Limits {
         heap: 48 << 20,
-        wall: Some(Duration::from_secs(50)),
+        wall: Some(Duration::from_secs(600)),
         ..Limits::default()
     };
     for source in [
@@ -207,7 +207,7 @@ fn capabilities_have_as_much_room_as_the_heap() {
 #[test]
 fn deep_recursion_is_an_error_of_the_guest() {
     let limits = || Limits {
-        wall: Some(Duration::from_secs(30)),
+        wall: Some(Duration::from_secs(600)),
         ..Limits::default()
     };
     for source in [
@@ -327,7 +327,7 @@ fn quota_run(package: &str, main: &str, quotas: Quotas, of_program: Quotas) -> c
         .file("data/a.txt", "0123456789")
         .file("main.js", main)
         .limits(Limits {
-            wall: Some(Duration::from_secs(50)),
+            wall: Some(Duration::from_secs(600)),
             quotas: of_program,
             packages: [("p".to_owned(), of_package)].into(),
             ..Limits::default()

@@ -39,7 +39,7 @@ fn expect(limits: Limits, grants: &[&str], steps: &[(&str, &str)]) -> (Server, S
         .file("secure.toml", manifest(&grants, ""))
         .file("main.js", format!("{PRELUDE}{calls}"))
         .limits(Limits {
-            wall: Some(Duration::from_secs(60)),
+            wall: Some(Duration::from_secs(600)),
             ..limits
         });
     let ran = scene.run(&[]).completed();

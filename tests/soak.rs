@@ -294,7 +294,7 @@ fn limits() -> Limits {
     let heap = 24 << 20;
     Limits {
         heap,
-        wall: Some(Duration::from_secs(120)),
+        wall: Some(Duration::from_secs(600)),
         cpu: Some(Duration::from_millis(400)),
         quotas: Quotas {
             handles: Some(20),

@@ -77,7 +77,7 @@ fn an_audit_file_that_takes_nothing_stops_the_run() {
     let source = "import { fs } from 'cap:self';\nconst path = `${'x'.repeat(200)}/`.repeat(10) + 'x';\n\
                   for (;;) { try { await fs.readTextFile(path) } catch {} }";
     let scene = Scene::new()
-        .file("secure.toml", manifest(&[], "[limits]\nwall = \"60s\"\n"))
+        .file("secure.toml", manifest(&[], "[limits]\nwall = \"10m\"\n"))
         .file("main.js", source);
     let pipe = scene.base().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -121,7 +121,7 @@ fn denied_many(end: &str) -> Scene {
          console.log('ready');\n{end}\n"
     );
     Scene::new()
-        .file("secure.toml", manifest(&[], "[limits]\nwall = \"20s\"\n"))
+        .file("secure.toml", manifest(&[], "[limits]\nwall = \"10m\"\n"))
         .file("main.js", source)
 }
 

@@ -322,7 +322,7 @@ fn revocation_reaches_a_running_program() {
     let scene = scene
         .file(
             "secure.toml",
-            manifest(&["fs.read=./**"], "[limits]\nwall = \"60s\"\n"),
+            manifest(&["fs.read=./**"], "[limits]\nwall = \"10m\"\n"),
         )
         .file("main.js", READER)
         .file("data/x", "x");

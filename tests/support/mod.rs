@@ -13,7 +13,7 @@ use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocation
 pub(crate) use self::server::Server;
 
 /// Longest time of one run: a test that hangs fails instead.
-const WALL: Duration = Duration::from_secs(60);
+const WALL: Duration = Duration::from_secs(600);
 
 /// A program in a folder of its own, which is removed at the end of the test.
 pub(crate) struct Scene {

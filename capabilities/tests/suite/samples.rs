@@ -183,7 +183,7 @@ fn validate(bytes: &[u8], root: biscuit_auth::PublicKey, code: &str) -> Value {
         Err(error) => return json!({ "result": failed(&error), "revocation_ids": ids, "world": null }),
     };
     let result = match authorizer.authorize_with_limits(AuthorizerLimits {
-        max_time: std::time::Duration::from_secs(60),
+        max_time: std::time::Duration::from_secs(600),
         ..AuthorizerLimits::default()
     }) {
         Ok(policy) => json!({ "Ok": policy }),

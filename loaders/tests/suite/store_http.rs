@@ -88,7 +88,7 @@ impl Raw {
 
     fn store(&self) -> HttpStore {
         let options = HttpOptions {
-            timeout: Duration::from_secs(20),
+            timeout: Duration::from_secs(600),
             attempts: 3,
             pause: Duration::from_millis(1),
         };
@@ -376,7 +376,7 @@ async fn nobody_listens() {
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let options = HttpOptions {
-        timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(600),
         attempts: 2,
         pause: Duration::from_millis(1),
     };

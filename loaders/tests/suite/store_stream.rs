@@ -60,7 +60,7 @@ fn partial_path(store: &LocalStore, hash: &ContentHash) -> PathBuf {
 
 fn client(server: &Server) -> HttpStore {
     let options = HttpOptions {
-        timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(600),
         attempts: 3,
         pause: Duration::from_millis(1),
     };
