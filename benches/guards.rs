@@ -74,16 +74,11 @@ fn recording(criterion: &mut Criterion) {
         let log = AuditLog::open(folder.path().join(name), options);
         Some(log.expect("a log"))
     };
-    let waiting = AuditOptions {
-        wait: true,
-        ..AuditOptions::default()
-    };
     let mut group = criterion.benchmark_group("recording");
     group.sample_size(20);
     for (name, log) in [
         ("1000 reads", None),
         ("1000 reads, recorded", log("a.jsonl", AuditOptions::default())),
-        ("1000 reads, each waiting for its record", log("b.jsonl", waiting)),
     ] {
         let runtime = runtime(&program, log);
         group.bench_function(name, |bencher| bencher.iter(|| run(&program, &runtime)));
