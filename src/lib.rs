@@ -39,7 +39,9 @@ compile_error!(
 compile_error!("choose an engine: feature `v8` (default) or `quickjs`");
 
 mod audit;
+mod bounds;
 pub mod cli;
+mod drift;
 mod extensions;
 mod manifest;
 mod modules;
@@ -52,6 +54,7 @@ mod self_write;
 mod signatures;
 mod snapshot;
 mod wall;
+mod within_lock;
 
 pub use audit::{AuditLog, AuditOptions, AuditRecord, Sealed, Verdict};
 pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};

@@ -8,16 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use secure_runtime_capabilities::{Base, Families, Rights};
+use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
 use secure_runtime_loaders::store::{BearerToken, HttpStore, Layered, LocalStore, Store, StoreError};
 use secure_runtime_loaders::verify::{self, LoadError};
-use secure_runtime_loaders::{ContentHash, Graph, GraphError, Package};
+use secure_runtime_loaders::{ContentHash, Graph, GraphError};
 
+use crate::bounds::{Bounds, BoundsError};
+use crate::drift;
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
 use crate::runtime::Limits;
 use crate::signatures::{self, SignatureError, Trust};
+use crate::within_lock::canonical_grants;
+pub(crate) use crate::within_lock::{lock_input, within_lock};
 
 /// The lock's file name.
 pub(crate) const LOCK: &str = "secure.lock";
@@ -38,7 +42,7 @@ pub struct Program {
 /// How to open a program.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Refuse a program that has no lock.
+    /// Refuse a program that has no lock, or one that is out of date.
     pub locked: bool,
     /// The grants of a program that is one file without a manifest, in their one-line form.
     pub grants: Vec<String>,
@@ -131,6 +135,23 @@ pub enum ProgramError {
         /// What: a verb and an object.
         what: String,
     },
+    /// A lock that is not what locking the project would give now.
+    #[error(
+        "{LOCK} is out of date: it is not what {MANIFEST} and the files of the project mean now\n  {}\n  help: run `secure-runtime lock` to accept it, after a look at the difference",
+        lines.join("\n  ")
+    )]
+    Drift {
+        /// What differs, a line each.
+        lines: Vec<String>,
+    },
+    /// A lock with a bound that this version does not know.
+    #[error(
+        "{LOCK}: {what}\n  help: use the version of secure-runtime that wrote it, or run `secure-runtime lock` and review what changed"
+    )]
+    UnknownBound {
+        /// The bound, and whose it is.
+        what: String,
+    },
     /// Signatures that the manifest demands.
     #[error(transparent)]
     Signatures(#[from] SignatureError),
@@ -161,6 +182,14 @@ pub enum ProgramError {
     },
 }
 
+impl From<BoundsError> for ProgramError {
+    fn from(error: BoundsError) -> Self {
+        ProgramError::UnknownBound {
+            what: error.to_string(),
+        }
+    }
+}
+
 impl ProgramError {
     /// Whether bytes differ from what was promised (exit code 4), as opposed to wrong usage or an absent thing.
     pub fn is_integrity(&self) -> bool {
@@ -168,9 +197,11 @@ impl ProgramError {
             ProgramError::LockFile(error) => error.is_integrity(),
             ProgramError::Load(error) => error.is_integrity(),
             ProgramError::Store(error) => error.is_integrity(),
-            ProgramError::Outgrown { .. } | ProgramError::NotLocked { .. } | ProgramError::Signatures(_) => {
-                true
-            }
+            ProgramError::Outgrown { .. }
+            | ProgramError::Drift { .. }
+            | ProgramError::UnknownBound { .. }
+            | ProgramError::NotLocked { .. }
+            | ProgramError::Signatures(_) => true,
             _ => false,
         }
     }
@@ -282,7 +313,7 @@ impl Program {
             if options.locked {
                 return Err(ProgramError::NotLocked { path });
             }
-            let locked = resolve::lock(&lock_input(&folder, &manifest))?;
+            let locked = resolve::lock(&lock_input(&folder, &manifest)?)?;
             signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
             signed(options, &locked.graph, &store).await?;
             return Ok(Program::of_locked(folder, locked, manifest.limits, &store));
@@ -290,8 +321,13 @@ impl Program {
         let graph = lockfile::read_lock(&path)?;
         signatures::require(&manifest, &graph, &store, signatures::now()).await?;
         signed(options, &graph, &store).await?;
-        let graph = within_lock(&graph, &manifest, &folder)?;
+        let locked = graph;
+        let graph = within_lock(&locked, &manifest, &folder)?;
         let project = Project::new(&folder, &manifest.imports)?;
+        let drifted = drift::of_imports(&locked, &manifest, &project);
+        if options.locked {
+            refuse_drift(drifted.clone())?;
+        }
         let total = graph.modules().iter().map(|module| module.size).sum();
         let have = AtomicU64::new(0);
         let progress = |ready: usize| {
@@ -301,13 +337,21 @@ impl Program {
             progress(have.fetch_add(size, Ordering::Relaxed) + size, total);
         };
         let bytes = verify::load_modules(&graph, &store, Some(&project), &progress).await?;
+        if options.locked {
+            refuse_drift(drift::of_everything(&locked, &manifest, &folder)?)?;
+        }
+        let drifted = drifted
+            .into_iter()
+            .map(|line| format!("{LOCK} is out of date, and what was locked runs: {line}"));
+        let distrusted = store.distrusted();
+        let warnings = distrusted.iter().map(ToString::to_string).chain(drifted);
         Ok(Program {
             folder,
             modules: Modules::new(&graph, bytes, &store),
             graph,
             limits: manifest.limits,
             was_locked: true,
-            warnings: store.distrusted().iter().map(ToString::to_string).collect(),
+            warnings: warnings.collect(),
             local_store: None,
             other_stores: Vec::new(),
         })
@@ -351,7 +395,12 @@ impl Program {
         let input = LockInput {
             root: folder.clone(),
             entry: name.to_owned(),
-            app_grants: sorted(&options.grants),
+            app_grants: canonical_grants(&options.grants)?,
+            bounds: [(
+                String::new(),
+                Bounds::of_program(&Limits::default(), None).lines(),
+            )]
+            .into(),
             ..LockInput::default()
         };
         Ok(Program::of_locked(
@@ -412,17 +461,13 @@ impl Program {
     }
 }
 
-/// What the loaders need to lock the program of this manifest.
-pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> LockInput {
-    LockInput {
-        root: folder.to_owned(),
-        entry: manifest.entry.clone(),
-        imports: manifest.imports.clone(),
-        app_grants: manifest.grants.clone(),
-        package_grants: manifest.packages.clone(),
-        package_globals: manifest.package_globals.clone(),
-        isolated: manifest.isolated.clone(),
-        module_grants: manifest.modules.clone(),
+/// # Errors
+/// [`ProgramError::Drift`] where there are lines.
+pub(crate) fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
+    if lines.is_empty() {
+        Ok(())
+    } else {
+        Err(ProgramError::Drift { lines })
     }
 }
 
@@ -448,114 +493,4 @@ pub(crate) fn base_of(folder: &Path) -> Result<Base, ProgramError> {
         .to_str()
         .ok_or_else(|| fault("its path is not UTF-8".to_owned()))?;
     Base::new(text).map_err(|error| fault(error.to_string()))
-}
-
-fn sorted(lines: &[String]) -> Vec<String> {
-    let mut lines = lines.to_vec();
-    lines.sort();
-    lines.dedup();
-    lines
-}
-
-/// The lock's graph with the manifest's grants, which may be fewer than the lock's but not more: what may be done more
-/// than when the lock was written must be accepted by locking again.
-pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
-    let base = base_of(folder)?;
-    let families = Families::builtin();
-    let rights = |lines: &[String]| -> Result<Rights, ProgramError> {
-        let mut all = Vec::new();
-        for line in lines {
-            let parsed = families.parse_grant(line, &base);
-            all.extend(parsed.map_err(|error| ProgramError::Grant {
-                grant: line.clone(),
-                reason: error.to_string(),
-            })?);
-        }
-        Rights::new(all).map_err(|error| ProgramError::Grant {
-            grant: lines.join(", "),
-            reason: error.to_string(),
-        })
-    };
-    let narrow = |owner: &str, locked: &[String], said: &[String]| -> Result<Vec<String>, ProgramError> {
-        if locked == said {
-            return Ok(said.to_vec());
-        }
-        let ceiling = rights(locked)?;
-        for line in said {
-            if !ceiling.covers(&rights(std::slice::from_ref(line))?) {
-                return Err(ProgramError::Outgrown {
-                    what: format!("grants {owner} more (`{line}`)"),
-                });
-            }
-        }
-        Ok(said.to_vec())
-    };
-
-    let entry = graph
-        .module(graph.entry())
-        .map(|module| module.name.as_str())
-        .unwrap_or_default();
-    let said = format!("app:/{}", manifest.entry.trim_start_matches("./"));
-    if entry != said {
-        return Err(ProgramError::Outgrown {
-            what: format!("names another entry module ({said}, not {entry})"),
-        });
-    }
-    let none = Vec::new();
-    let mut packages = Vec::with_capacity(graph.packages().len());
-    for package in graph.packages() {
-        let (owner, said) = if package.name.is_empty() {
-            ("the program".to_owned(), &manifest.grants)
-        } else {
-            (
-                format!("package {}", package.name),
-                manifest.packages.get(&package.name).unwrap_or(&none),
-            )
-        };
-        let globals = manifest.package_globals.get(&package.name).unwrap_or(&none);
-        if *globals != package.globals {
-            return Err(ProgramError::Outgrown {
-                what: format!("gives {owner} other globals"),
-            });
-        }
-        let isolate = manifest.isolated.contains(&package.name);
-        if isolate != package.isolate {
-            let how = if isolate { "runs" } else { "no longer runs" };
-            return Err(ProgramError::Outgrown {
-                what: format!("{how} {owner} in an isolate of its own, other"),
-            });
-        }
-        packages.push(Package {
-            grants: narrow(&owner, &package.grants, said)?,
-            ..package.clone()
-        });
-    }
-    let mut modules = Vec::with_capacity(graph.modules().len());
-    for module in graph.modules() {
-        let key = module.name.strip_prefix("app:/").map(|path| format!("./{path}"));
-        let said = key.and_then(|key| manifest.modules.get(&key));
-        let owner = format!("module {}", module.name);
-        let grants = match (&module.grants, said) {
-            (None, None) => None,
-            // Less than its package from now on: the package's grants are the ceiling.
-            (None, Some(said)) => {
-                let of_package = graph
-                    .package_of(module)
-                    .map(|package| package.grants.clone())
-                    .unwrap_or_default();
-                Some(narrow(&owner, &of_package, said)?)
-            }
-            (Some(locked), Some(said)) => Some(narrow(&owner, locked, said)?),
-            (Some(_), None) => {
-                return Err(ProgramError::Outgrown {
-                    what: format!("no longer narrows {owner}, which then holds more"),
-                });
-            }
-        };
-        modules.push(secure_runtime_loaders::Module {
-            grants,
-            ..module.clone()
-        });
-    }
-    Ok(Graph::new(graph.entry(), packages, modules)?)
 }

@@ -191,6 +191,9 @@ pub enum ScopeError {
     /// Rights that one set cannot hold.
     #[error(transparent)]
     Rights(#[from] RightsError),
+    /// Paths that are too long to be written in one spelling.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// A new family whose name another has.
     #[error("there is already a family `{family}`")]
     Duplicate {

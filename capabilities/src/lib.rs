@@ -65,6 +65,7 @@
 mod attestation;
 mod authority;
 mod block;
+mod canonical;
 mod cose;
 mod datalog;
 mod duration;

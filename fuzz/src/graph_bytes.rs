@@ -7,7 +7,7 @@ use crate::Outcome;
 pub fn graph_bytes(data: &[u8]) -> Outcome {
     let unsealed = decode(data);
     let mut sealed = data.to_vec();
-    sealed.extend_from_slice(&[0x04, 0x58, 0x20]);
+    sealed.extend_from_slice(&[0x05, 0x58, 0x20]);
     let seal = ContentHash::of(&sealed);
     sealed.extend_from_slice(seal.as_bytes());
     Outcome::of(&(unsealed, decode(&sealed)))
@@ -20,7 +20,9 @@ fn decode(bytes: &[u8]) -> Result<Graph, impl std::fmt::Debug> {
             assert_eq!(graph.encode(), bytes, "two encodings of one graph");
             assert_eq!(graph.hash(), ContentHash::of(bytes));
             let parts = (graph.entry(), graph.packages().to_vec(), graph.modules().to_vec());
-            assert_eq!(Graph::new(parts.0, parts.1, parts.2).as_ref(), Ok(graph));
+            let again = Graph::new(parts.0, parts.1, parts.2)
+                .and_then(|again| again.with_import_map(graph.import_map().clone()));
+            assert_eq!(again.as_ref(), Ok(graph));
         }
         Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error:?}"),
     }

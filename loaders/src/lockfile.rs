@@ -52,13 +52,20 @@ pub enum LockFileError {
         error: FileError,
     },
     /// The file was read and is no lock.
-    #[error("{}: {error}; restore the file, or run `secure-runtime lock` and review what changed", path.display())]
+    #[error("{}: {error}; {}", path.display(), remedy(error))]
     Content {
         /// The file.
         path: PathBuf,
         /// What is wrong with its bytes.
         error: GraphError,
     },
+}
+
+fn remedy(error: &GraphError) -> &'static str {
+    match error {
+        GraphError::Version { .. } => "run `secure-runtime lock` again, and review and sign the new lock",
+        _ => "restore the file, or run `secure-runtime lock` and review what changed",
+    }
 }
 
 impl LockFileError {

@@ -54,7 +54,7 @@ fn claiming(start: &[u8], major: u8, length: u64) -> Vec<u8> {
 #[test]
 fn claimed_lengths_reserve_nothing() {
     // The version, the entry, and the key of the packages; then one package without grants, and the key of the modules.
-    let packages = [0xa5, 0, 1, 1, 0, 2];
+    let packages = [0xa6, 0, 2, 1, 0, 2];
     let modules = [&packages[..], &[0x81, 0xa2, 0, 0x60, 2, 0x80, 3]].concat();
     // A module as far as its imports: of the program, of no bytes, JavaScript.
     let imports = [

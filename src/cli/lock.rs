@@ -54,7 +54,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     let manifest = Manifest::read(&folder)?;
     let locked = {
         let _working = Working::on("finding modules");
-        resolve::lock(&program::lock_input(&folder, &manifest))?
+        resolve::lock(&program::lock_input(&folder, &manifest)?)?
     };
     let mut warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(look_alikes(&[&locked.graph]));
@@ -93,7 +93,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     let changes = match &old {
         None => vec!["new".to_owned()],
         Some(Ok(old)) => changes(old, &locked.graph),
-        Some(Err(_)) => vec!["the old lock could not be read and is replaced".to_owned()],
+        Some(Err(error)) => vec![format!("the old lock is replaced: {error}")],
     };
     let store = project::open_local_store()?;
     // The modules come before the lock: whoever sees the new lock finds everything that it names.

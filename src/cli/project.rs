@@ -33,7 +33,7 @@ impl Project {
         let graph = if is_locked {
             program::within_lock(&lockfile::read_lock(&lock)?, &manifest, &folder)?
         } else {
-            resolve::lock(&program::lock_input(&folder, &manifest))?.graph
+            resolve::lock(&program::lock_input(&folder, &manifest)?)?.graph
         };
         Ok(Project {
             folder,

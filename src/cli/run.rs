@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     #[arg(last = true)]
     args: Vec<String>,
 
-    /// Refuse to run a program that has no secure.lock
+    /// Refuse to run a program that has no secure.lock, or one that is out of date
     #[arg(long)]
     locked: bool,
 

@@ -14,6 +14,7 @@ use super::reason::shown_time;
 use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
+use crate::drift;
 use crate::program::{self, LOCK};
 use crate::signatures::{self, Signed};
 use crate::{Manifest, OpenOptions, StorePlace, Trust};
@@ -119,12 +120,14 @@ pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     // For its errors: the manifest must not say more than what was locked.
     program::within_lock(&graph, &manifest, &folder)?;
     let files = Files::new(&folder, &manifest.imports)?;
+    program::refuse_drift(drift::of_imports(&graph, &manifest, &files))?;
     let store = match project::local_store().filter(|place| place.join("blobs").is_dir()) {
         Some(place) => Some(LocalStore::open(place)?),
         None => None,
     };
     let _working = Working::on("verifying");
     let found = loaders::verify(&graph, store.as_ref(), Some(&files))?;
+    program::refuse_drift(drift::of_everything(&graph, &manifest, &folder)?)?;
     Ok(VerifiedProgram {
         manifest,
         graph,

@@ -3,6 +3,8 @@
 //! Parsed by hand from a document that keeps positions, so that every error shows its line. Nothing in the file is
 //! ignored: an unknown key is an error.
 
+#[cfg(test)]
+mod keys;
 mod limits;
 mod packages;
 mod parse;
@@ -34,6 +36,8 @@ pub struct Manifest {
     pub entry: String,
     /// What a bare or `#` specifier means.
     pub imports: BTreeMap<String, String>,
+    /// The line of each entry of `imports`, from 1.
+    pub(crate) import_lines: BTreeMap<String, usize>,
     /// The program's ceiling, as grants in their one-line form (`fs.read=./data/**`), sorted.
     pub grants: Vec<String>,
     /// The grants of packages, by name.

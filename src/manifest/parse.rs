@@ -9,6 +9,7 @@ use secure_runtime_capabilities::{Base, Families, Right, Rights};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::report::line_of;
 use super::{Manifest, ManifestError, limits, packages, trust};
 use crate::runtime::Limits;
 
@@ -91,9 +92,9 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         )
     })?;
     let (name, entry) = self::package(source, package)?;
-    let imports = match found.get("imports") {
+    let (imports, import_lines) = match found.get("imports") {
         Some(value) => imports(source, value)?,
-        None => BTreeMap::new(),
+        None => Default::default(),
     };
     let ceiling = match found.get("grants") {
         Some(value) => grants(source, value, "[grants]")?,
@@ -123,6 +124,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         name,
         entry,
         imports,
+        import_lines,
         grants: lines(&ceiling),
         packages: package_grants,
         package_globals,
@@ -171,8 +173,11 @@ fn package(source: &Source<'_>, value: &Value<'_>) -> Result<(String, String), M
     ))
 }
 
-fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<BTreeMap<String, String>, ManifestError> {
-    let mut imports = BTreeMap::new();
+/// The entries of `[imports]`, and the line of each.
+type Imports = (BTreeMap<String, String>, BTreeMap<String, usize>);
+
+fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<Imports, ManifestError> {
+    let (mut imports, mut lines) = (BTreeMap::new(), BTreeMap::new());
     for (key, value) in source.table(value, "[imports]")? {
         let specifier = key.get_ref().as_ref();
         let target = source.string(value, "an import's target")?;
@@ -192,8 +197,9 @@ fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<BTreeMap<String, St
             ));
         }
         imports.insert(specifier.to_owned(), target.to_owned());
+        lines.insert(specifier.to_owned(), line_of(source.text, key.span().start));
     }
-    Ok(imports)
+    Ok((imports, lines))
 }
 
 /// `[packages.NAME] grants = { … }` and `[modules."./x.js"] grants = { … }`, each within the ceiling.

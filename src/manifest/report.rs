@@ -72,15 +72,14 @@ impl ManifestError {
     /// The line, from 1.
     pub fn line(&self) -> Option<usize> {
         let (text, place) = self.place.as_ref()?;
-        Some(
-            1 + text
-                .as_bytes()
-                .iter()
-                .take(place.start)
-                .filter(|byte| **byte == b'\n')
-                .count(),
-        )
+        Some(line_of(text, place.start))
     }
+}
+
+/// The line, from 1, of the byte at `offset`.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 impl fmt::Display for ManifestError {

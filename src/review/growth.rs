@@ -1,146 +1,254 @@
-//! Who may now do what that it could not before: by what grants mean, not by how they are written.
+//! Who may now do what it could not before: by what grants and bounds mean, and not by how they are written.
+//!
+//! Names alone decide nothing: code that is found again under another name, by its hash, is compared with what it was
+//! (CLI-48). So is what took the place of code that was held to less and is gone.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use secure_runtime_capabilities::{Base, Families, Rights, ScopeError};
-use secure_runtime_loaders::Graph;
+use secure_runtime_loaders::{Graph, Module, Package};
 use serde::Serialize;
 
+use super::side::Side;
 use super::{module_owner, package_owner};
+use crate::bounds::{BoundsError, wider};
 
 /// What one owner may do that it could not do before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Growth {
     /// `the program`, `package marked`, `module app:/main.js`
     pub(crate) owner: String,
-    /// The lines that grant it in `secure.toml`.
+    /// What it gained, as `secure.toml` has it.
     pub(crate) gained: Vec<String>,
+    /// The owner that the same code, or what it took the place of, was before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) was: Option<String>,
 }
 
-/// Grants of a graph that cannot be compared.
+/// Graphs that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{owner}: {source}")]
-pub(crate) struct GrowthError {
-    owner: String,
-    source: Box<ScopeError>,
+#[non_exhaustive]
+pub(crate) enum GrowthError {
+    /// A grant that this version does not understand.
+    #[error("{owner}: {source}")]
+    Grant { owner: String, source: Box<ScopeError> },
+    /// A bound that this version does not understand.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
 }
 
 impl GrowthError {
-    fn new(owner: String, source: impl Into<ScopeError>) -> Self {
-        GrowthError {
+    pub(super) fn new(owner: String, source: impl Into<ScopeError>) -> Self {
+        GrowthError::Grant {
             owner,
             source: Box::new(source.into()),
         }
     }
 }
 
-/// Whose authority grew from `old` to `new`: each package against the one of its name, each module that has grants of its
-/// own, or had, against the one of its name. What is new had nothing before; a new module had what its package had.
+/// Whose authority grew from `old` to `new`, by the rules of CLI-25 and CLI-48.
 ///
 /// What a right allows counts as had where one right of before covers it; a right that several of before cover only
 /// together counts as gained. `base` is what relative scopes of both graphs mean.
 ///
 /// # Errors
-/// A grant that this version does not understand.
+/// A grant or a bound that this version does not understand.
 pub(crate) fn growth(
     old: &Graph,
     new: &Graph,
     families: &Families,
     base: &Base,
 ) -> Result<Vec<Growth>, GrowthError> {
-    let (before, after) = (Held::of(old, families, base)?, Held::of(new, families, base)?);
-    let none = Rights::none();
-    let mut grown = Vec::new();
-    let mut compare = |owner: String, had: &Rights, has: &Rights| -> Result<(), GrowthError> {
+    let (old, new) = (Side::of(old, families, base)?, Side::of(new, families, base)?);
+    let mut comparison = Comparison {
+        old: &old,
+        new: &new,
+        families,
+        base,
+        grown: Vec::new(),
+    };
+    for index in 0..new.graph.packages().len() {
+        comparison.package(index)?;
+    }
+    for index in 0..new.graph.modules().len() {
+        comparison.module(index)?;
+    }
+    for index in 0..new.graph.packages().len() {
+        comparison.bounds(index);
+    }
+    Ok(comparison.grown)
+}
+
+struct Comparison<'a> {
+    old: &'a Side<'a>,
+    new: &'a Side<'a>,
+    families: &'a Families,
+    base: &'a Base,
+    grown: Vec<Growth>,
+}
+
+impl Comparison<'_> {
+    /// The grants of a package, against those of the package of its name. A new package had nothing.
+    fn package(&mut self, index: usize) -> Result<(), GrowthError> {
+        let Some(package) = self.new.graph.packages().get(index) else {
+            return Ok(());
+        };
+        let had = self
+            .old
+            .package(&package.name)
+            .map(|index| self.old.package_rights(index));
+        let had = had.unwrap_or_else(Rights::none);
+        let has = self.new.package_rights(index);
+        self.compare(package_owner(&package.name), None, &had, &has)
+    }
+
+    /// The grants of a module, against those of the module of its name, and of the same code under another name.
+    fn module(&mut self, index: usize) -> Result<(), GrowthError> {
+        let Some(module) = self.new.graph.modules().get(index) else {
+            return Ok(());
+        };
+        let (owner, has) = (module_owner(&module.name), self.new.module_rights(index));
+        let named = self.old.module(&module.name);
+        let before = named.and_then(|index| self.old.graph.modules().get(index));
+        // Without grants of its own in both, it is what its package is.
+        if module.grants.is_some() || before.is_some_and(|before| before.grants.is_some()) {
+            let had = match named {
+                Some(index) => self.old.module_rights(index),
+                None => self.old_package_of(module),
+            };
+            self.compare(owner.clone(), None, &had, &has)?;
+        }
+        if before.is_some_and(|before| Side::is_same_code(before, module)) {
+            return Ok(());
+        }
+        for (was, had) in self.predecessors(module, named.is_some())? {
+            let was = self.old.name_of(was).map(module_owner);
+            self.compare(owner.clone(), was, &had, &has)?;
+        }
+        Ok(())
+    }
+
+    fn old_package_of(&self, module: &Module) -> Rights {
+        let package = self.new.graph.package_of(module);
+        let before = package.and_then(|package| self.old.package(&package.name));
+        before.map_or_else(Rights::none, |index| self.old.package_rights(index))
+    }
+
+    /// The modules of before that this one must not exceed, and what each could do.
+    ///
+    /// First those with its code whose names are gone: each may have been renamed to this one. If there is none, all others
+    /// with its code, together: this is a copy. If its code is new, too, the modules of its package that were held to less and are
+    /// gone: it may be one of them, edited.
+    fn predecessors(&self, module: &Module, is_named: bool) -> Result<Vec<(usize, Rights)>, GrowthError> {
+        let same = self.old.same_code(module);
+        let is_gone = |index: &usize| {
+            self.old
+                .name_of(*index)
+                .is_some_and(|name| self.new.module(name).is_none())
+        };
+        let gone = |indices: &[usize]| -> Vec<(usize, Rights)> {
+            let gone = indices.iter().filter(|index| is_gone(index));
+            gone.map(|index| (*index, self.old.module_rights(*index)))
+                .collect()
+        };
+        let renamed = gone(&same);
+        if let (true, Some(first)) = (renamed.is_empty(), same.first()) {
+            let rights: Vec<Rights> = same.iter().map(|index| self.old.module_rights(*index)).collect();
+            let together = Rights::new(rights.iter().flatten().cloned());
+            let together = together.map_err(|error| GrowthError::new(module_owner(&module.name), error))?;
+            return Ok(vec![(*first, together)]);
+        }
+        if !renamed.is_empty() || is_named || !Side::is_code(module) {
+            return Ok(renamed);
+        }
+        let package = self
+            .new
+            .graph
+            .package_of(module)
+            .map(|package| package.name.as_str());
+        Ok(gone(&self.old.narrowed(package.unwrap_or_default())))
+    }
+
+    fn compare(
+        &mut self,
+        owner: String,
+        was: Option<String>,
+        had: &Rights,
+        has: &Rights,
+    ) -> Result<(), GrowthError> {
         let gained = has
             .iter()
             .filter(|right| !had.covers_pattern(right.family, right.action, &right.pattern));
         let gained = Rights::new(gained.cloned()).map_err(|error| GrowthError::new(owner.clone(), error))?;
-        if !gained.is_empty() {
-            let lines = families.describe(&gained, base);
-            let gained = lines.iter().map(|line| line.manifest_line()).collect();
-            grown.push(Growth { owner, gained });
-        }
+        let lines = self.families.describe(&gained, self.base);
+        self.add(
+            owner,
+            was,
+            lines.iter().map(|line| line.manifest_line()).collect(),
+        );
         Ok(())
-    };
-    for (name, has) in &after.packages {
-        compare(
-            package_owner(name),
-            before.packages.get(name).unwrap_or(&none),
-            has,
-        )?;
     }
-    for module in new.modules() {
-        let package = new
-            .package_of(module)
-            .map(|package| package.name.as_str())
-            .unwrap_or_default();
-        let of_package = |held: &Held<'_>| held.packages.get(package).cloned().unwrap_or_default();
-        let name = module.name.as_str();
-        let (had, has) = (before.modules.get(name), after.modules.get(name));
-        if had.is_none() && has.is_none() {
-            continue; // as its package, in both
-        }
-        let had = had.cloned().unwrap_or_else(|| of_package(&before));
-        let has = has.cloned().unwrap_or_else(|| of_package(&after));
-        compare(module_owner(name), &had, &has)?;
-    }
-    // Who shares an isolate again may use up the others' time and memory.
-    for package in new.packages().iter().filter(|package| !package.isolate) {
-        let before = old.packages().iter().find(|before| before.name == package.name);
-        if before.is_some_and(|before| before.isolate) {
-            let gained = vec!["isolate = false".to_owned()];
-            grown.push(Growth {
-                owner: package_owner(&package.name),
-                gained,
-            });
-        }
-    }
-    Ok(grown)
-}
 
-/// What the parts of one program may do: what their grants say, within what the program's say, as when it is linked.
-struct Held<'a> {
-    packages: BTreeMap<&'a str, Rights>,
-    /// Those that have grants of their own.
-    modules: BTreeMap<&'a str, Rights>,
-}
-
-impl<'a> Held<'a> {
-    fn of(graph: &'a Graph, families: &Families, base: &Base) -> Result<Self, GrowthError> {
-        let parse = |owner: String, grants: &[String]| {
-            let rights = families.parse_grants(grants, base);
-            rights.map_err(|error| GrowthError::new(owner, error))
-        };
-        let ceiling = match graph.packages().first() {
-            Some(program) => parse(package_owner(&program.name), &program.grants)?,
-            None => Rights::none(),
-        };
-        let within = |owner: String, grants: &[String]| {
-            let met = parse(owner.clone(), grants)?.meet(&ceiling);
-            met.map_err(|error| GrowthError::new(owner, error))
-        };
-        let mut held = Held {
-            packages: BTreeMap::new(),
-            modules: BTreeMap::new(),
-        };
-        for package in graph.packages() {
-            let rights = within(package_owner(&package.name), &package.grants)?;
-            held.packages.insert(&package.name, rights);
+    fn add(&mut self, owner: String, was: Option<String>, gained: Vec<String>) {
+        let known = |growth: &Growth| growth.owner == owner && growth.gained == gained;
+        if !gained.is_empty() && !self.grown.iter().any(known) {
+            self.grown.push(Growth { owner, gained, was });
         }
-        for module in graph.modules() {
-            if let Some(grants) = &module.grants {
-                let rights = within(module_owner(&module.name), grants)?;
-                held.modules.insert(&module.name, rights);
+    }
+
+    /// The limits, the isolate and the demanded signatures of a package, or of the program.
+    fn bounds(&mut self, index: usize) {
+        let Some(package) = self.new.graph.packages().get(index) else {
+            return;
+        };
+        for before in self.earlier_packages(index, package) {
+            let Some(was) = self.old.graph.packages().get(before) else {
+                continue;
+            };
+            let mut gained = Vec::new();
+            // Who shares an isolate again may use up the others' time and memory.
+            if was.isolate && !package.isolate {
+                gained.push("isolate = false".to_owned());
+            }
+            if let (Some(then), Some(now)) = (self.old.within(before), self.new.within(index)) {
+                gained.extend(wider(then, now));
+            }
+            let other = (was.name != package.name).then(|| package_owner(&was.name));
+            self.add(package_owner(&package.name), other, gained);
+        }
+    }
+
+    /// The packages of before that this one must not exceed: the one of its name, those whose code it has, and, where it is new
+    /// under a new name, those that are gone.
+    fn earlier_packages(&self, index: usize, package: &Package) -> BTreeSet<usize> {
+        let named = self.old.package(&package.name);
+        let mut earlier: BTreeSet<usize> = named.into_iter().collect();
+        let modules = self.new.graph.modules().iter();
+        for module in modules.filter(|module| module.package as usize == index) {
+            let same = self.old.same_code(module);
+            let packages: BTreeSet<usize> = same
+                .iter()
+                .filter_map(|index| self.old.package_index(*index))
+                .collect();
+            if !named.is_some_and(|named| packages.contains(&named)) {
+                // The program's own bounds are those of all its packages.
+                earlier.extend(packages.into_iter().filter(|package| *package != 0));
             }
         }
-        Ok(held)
+        if earlier.is_empty() {
+            let packages = self.old.graph.packages().iter().enumerate().skip(1);
+            let gone = packages.filter(|(_, was)| self.new.package(&was.name).is_none());
+            earlier.extend(gone.map(|(index, _)| index));
+        }
+        earlier
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use secure_runtime_loaders::{ContentHash, Module, ModuleKind, Package};
+    use std::collections::BTreeMap;
+
+    use secure_runtime_loaders::{ContentHash, ModuleKind};
 
     use super::*;
 

@@ -4,6 +4,9 @@
 
 mod growth;
 mod look_alike;
+#[cfg(test)]
+mod property;
+mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +26,11 @@ pub(crate) struct Difference {
     /// What modules expect of their environment that they did not use.
     pub(crate) globals: Vec<NewGlobals>,
     pub(crate) grants: Vec<GrantChange>,
-    /// What else the manifest says of packages: isolates of their own, globals.
+    /// What else the manifest says of the program and of packages: isolates of their own, globals, limits, demanded
+    /// signatures.
     pub(crate) settings: Vec<GrantChange>,
+    /// Entries of `[imports]` that are new or gone.
+    pub(crate) import_map: Vec<GrantChange>,
     /// The name of the module that runs first, where it is another one.
     pub(crate) entry: Option<String>,
 }
@@ -135,6 +141,7 @@ impl Difference {
             globals: globals_new(&before, &after),
             grants: lines_changed(&grants(old), &grants(new)),
             settings: lines_changed(&settings(old), &settings(new)),
+            import_map: lines_changed(&import_map(old), &import_map(new)),
             entry: (name_of(old, old.entry()) != name_of(new, new.entry()))
                 .then(|| name_of(new, new.entry()).to_owned()),
         }
@@ -167,7 +174,25 @@ impl Difference {
             let removed = settings.removed.iter();
             added.chain(removed.map(move |line| format!("{owner} no longer has {line}")))
         });
-        packages.chain(modules).chain(grants).chain(settings).collect()
+        let entries = self.import_map.iter().flat_map(|entries| {
+            let added = entries
+                .added
+                .iter()
+                .map(|line| format!("[imports] now has {line}"));
+            let removed = entries.removed.iter();
+            added.chain(removed.map(|line| format!("[imports] no longer has {line}")))
+        });
+        let imports = self.imports.iter().filter(|import| import.old.is_some());
+        let imports = imports.map(|import| {
+            let before = import.old.as_deref().unwrap_or_default();
+            format!(
+                "{} imports {} as \"{}\", before {before}",
+                import.module, import.new, import.specifier
+            )
+        });
+        let entry = self.entry.iter().map(|entry| format!("{entry} runs first"));
+        let lines = packages.chain(modules).chain(grants).chain(settings);
+        lines.chain(entries).chain(imports).chain(entry).collect()
     }
 }
 
@@ -293,12 +318,19 @@ fn settings(graph: &Graph) -> Lines {
     let packages = graph.packages().iter().map(|package| {
         let isolate = package.isolate.then(|| "an isolate of its own".to_owned());
         let globals = package.globals.iter().map(|name| format!("the global {name}"));
+        let bounds = package.bounds.iter().cloned();
         (
             package_owner(&package.name),
-            isolate.into_iter().chain(globals).collect(),
+            isolate.into_iter().chain(globals).chain(bounds).collect(),
         )
     });
     packages.collect()
+}
+
+fn import_map(graph: &Graph) -> Lines {
+    let entries = graph.import_map().iter();
+    let lines = entries.map(|(specifier, target)| format!("{specifier} = {target}"));
+    [("[imports]".to_owned(), lines.collect())].into()
 }
 
 fn lines_changed(before: &Lines, after: &Lines) -> Vec<GrantChange> {

@@ -103,6 +103,21 @@ impl Trust {
         &self.claims
     }
 
+    /// Whether all signatures that meet this policy meet the other one, too, whenever they are checked.
+    pub(crate) fn implies(&self, other: &Trust) -> bool {
+        let counts_there = |trusted: &&TrustedKey| {
+            let mut there = other.keys.iter();
+            there.any(|known| known.key == trusted.key && known.counts_whenever(trusted))
+        };
+        // At worst, this policy is met by keys that the other one does not know, as far as there are such.
+        let strangers = self.keys.len() - self.keys.iter().filter(counts_there).count();
+        let claimed = |claim: &Claim| {
+            let mut claims = self.claims.iter();
+            claims.any(|own| own == claim || claim.value().is_none() && own.name() == claim.name())
+        };
+        self.threshold.saturating_sub(strangers) >= other.threshold && other.claims.iter().all(claimed)
+    }
+
     /// The first claim that is demanded and that the statement does not make.
     pub(super) fn lacks_claim(&self, statement: &Statement) -> Option<&Claim> {
         self.claims.iter().find(|claim| !statement.makes(claim))
@@ -110,6 +125,15 @@ impl Trust {
 }
 
 impl TrustedKey {
+    /// Whether this key counts whenever the other one does.
+    fn counts_whenever(&self, other: &TrustedKey) -> bool {
+        let begins = self.from.unwrap_or(0) <= other.from.unwrap_or(0);
+        let ends = self
+            .until
+            .is_none_or(|end| other.until.is_some_and(|other| other <= end));
+        begins && ends
+    }
+
     /// Why the key does not count at this time, if it does not.
     pub(super) fn lapsed(&self, now: u64) -> Option<Lack> {
         match (self.from, self.until) {

@@ -3,9 +3,11 @@
 mod additions;
 mod advice;
 mod audit;
+mod bounds;
 mod commands;
 mod delegation;
 mod doctor;
+mod drift;
 mod exit_codes;
 mod flips;
 mod malformed;
@@ -135,9 +137,11 @@ fn every_line_of_the_specification_has_a_test() {
     let tests = [
         include_str!("advice.rs"),
         include_str!("audit.rs"),
+        include_str!("bounds.rs"),
         include_str!("commands.rs"),
         include_str!("delegation.rs"),
         include_str!("doctor.rs"),
+        include_str!("drift.rs"),
         include_str!("exit_codes.rs"),
         include_str!("flips.rs"),
         include_str!("malformed.rs"),
@@ -164,5 +168,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 41);
+    assert_eq!(count, 45);
 }

@@ -19,10 +19,12 @@ fn locked() -> (Scene, [String; 3]) {
     (scene, keys)
 }
 
-/// The manifest with these lines after it.
+/// The manifest with these lines after it, locked: what is demanded is part of what is signed.
 fn demand(scene: Scene, lines: &str) -> Scene {
     let manifest = scene.read("secure.toml");
-    scene.file("secure.toml", format!("{manifest}{lines}\n"))
+    let scene = scene.file("secure.toml", format!("{manifest}{lines}\n"));
+    secure_runtime(&scene, &["lock"]).success();
+    scene
 }
 
 fn sign(scene: &Scene, key: &str) {
@@ -169,6 +171,7 @@ fn keys_rotate() {
         .read("secure.toml")
         .replace("from = \"2020", "from = \"2999");
     let scene = scene.file("secure.toml", early);
+    secure_runtime(&scene, &["lock"]).success();
     refused(&scene, &["counts from 2999-01-01T00:00:00Z on"]);
 }
 
@@ -176,11 +179,11 @@ fn keys_rotate() {
 #[test]
 fn a_wrong_signature_is_named_and_nothing_runs() {
     let (scene, [a, b, _]) = locked();
-    sign(&scene, "a.key");
     let scene = demand(
         scene,
         &format!("[trust]\nthreshold = 1\nkeys = [\"{a}\", \"{b}\"]"),
     );
+    sign(&scene, "a.key");
     accepted(&scene);
     let hash = graph_hash(&scene);
     let path = file(&scene, &hash, &a);
@@ -220,8 +223,8 @@ fn a_wrong_signature_is_named_and_nothing_runs() {
 #[test]
 fn signatures_come_from_other_stores() {
     let (scene, [a, ..]) = locked();
-    sign(&scene, "a.key");
     let scene = demand(scene, &format!("[trust]\nkeys = [\"{a}\"]"));
+    sign(&scene, "a.key");
     let elsewhere = scene.base().parent().unwrap().join("elsewhere");
     std::fs::rename(store(&scene), &elsewhere).unwrap();
     refused(&scene, &["no signature"]);

@@ -247,3 +247,71 @@ proptest! {
         prop_assert_eq!(operation.resource(), text);
     }
 }
+
+/// Lines of grants that often mean the same, or a part of each other.
+fn grant_line() -> impl Strategy<Value = String> {
+    let part = || prop::sample::select(vec!["a", "b", ".", "..", "", "A"]);
+    let path = (
+        prop::sample::select(vec!["", "./", "../", "/", "/srv/"]),
+        vec(part(), 0..5),
+        any::<bool>(),
+    );
+    let path = path.prop_map(|(start, parts, whole)| {
+        let path = format!("{start}{}", parts.join("/"));
+        let path = if path.is_empty() { ".".to_owned() } else { path };
+        format!("{path}{}", if whole { "/**" } else { "" })
+    });
+    let host = prop::sample::select(vec![
+        "api.example.com",
+        "API.example.COM",
+        "*.example.com",
+        "10.0.0.1",
+        "10.0.0.0/8",
+    ]);
+    let port = prop::sample::select(vec![":443", ":80", ":80-443", ""]);
+    prop_oneof![
+        4 => (prop::sample::select(vec!["read", "write"]), path).prop_map(|(action, path)| format!("fs.{action}={path}")),
+        2 => (prop::sample::select(vec!["https", "HTTP"]), host, port)
+            .prop_map(|(scheme, host, port)| format!("net.connect={scheme}://{host}{port}")),
+        1 => prop::sample::select(vec![
+            "clock=1ms", "clock.read=1s", "random=true", "random.read=seeded", "env.read=A*", "env.read=AB", "env.read=*",
+            "kv.read=u/*", "kv.write=u/1", "module.import=app:/a/**", "module.import=app:/a/b.wasm",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+/// GRAPH-87: the canonical lines of grants mean what the grants mean, wherever the project is, and have no second form.
+#[test]
+fn canonical_lines_mean_what_was_written() {
+    let families = Families::builtin();
+    let bases = ["/", "/srv", "/srv/app", "/a/b/c/d"].map(|base| Base::new(base).unwrap());
+    let config = ProptestConfig {
+        cases: cases(5_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(
+            &(vec(grant_line(), 0..6), any::<prop::sample::Index>()),
+            |(grants, turn)| {
+                let lines = families.canonical_grants(&grants).unwrap();
+                prop_assert!(lines.is_sorted_by(|one, other| one < other));
+                prop_assert_eq!(&families.canonical_grants(&lines).unwrap(), &lines);
+                for base in &bases {
+                    let (written, canonical) = (
+                        families.parse_grants(&grants, base).unwrap(),
+                        families.parse_grants(&lines, base).unwrap(),
+                    );
+                    prop_assert_eq!(written, canonical, "{:?} in {:?}", &grants, base);
+                }
+                let mut other = grants.clone();
+                if !other.is_empty() {
+                    other.rotate_left(turn.index(grants.len()));
+                }
+                prop_assert_eq!(families.canonical_grants(&other).unwrap(), lines);
+                Ok(())
+            },
+        )
+        .unwrap();
+}

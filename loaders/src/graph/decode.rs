@@ -20,11 +20,19 @@ mod major {
 pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     within("the graph", bytes.len() as u64, limits::ENCODED)?;
     let mut reader = Reader { bytes, offset: 0 };
-    reader.map("the graph", 5..=5)?;
+    // Version 1 had one entry less: its number is to be told, and not its shape.
+    let fields = reader.map("the graph", 5..=6)?;
     reader.key("the version", key::graph::VERSION)?;
     let version = reader.unsigned("the version")?;
     if version != GRAPH_VERSION {
         return Err(GraphError::Version { found: version });
+    }
+    if fields != 6 {
+        return Err(reader.malformed(
+            0,
+            "a map with 6 entries",
+            format!("a map with {fields} entries stands"),
+        ));
     }
     reader.key("the entry", key::graph::ENTRY)?;
     let entry = reader.index("the entry")?;
@@ -32,12 +40,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     let packages = reader.list("the packages", limits::PACKAGES, package)?;
     reader.key("the modules", key::graph::MODULES)?;
     let modules = reader.list("the modules", limits::MODULES, module)?;
+    reader.key("the import map", key::graph::IMPORT_MAP)?;
+    let import_map = reader.entries("the import map", limits::IMPORT_MAP, |reader| {
+        reader.text("an import map's target")
+    })?;
     reader.key("the seal", key::graph::SEAL)?;
     seal(&mut reader)?;
     Ok(Graph {
         entry,
         packages,
         modules,
+        import_map,
     })
 }
 
@@ -56,7 +69,7 @@ fn seal(reader: &mut Reader<'_>) -> Result<(), GraphError> {
 }
 
 fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
-    let fields = reader.map("a package", 2..=5)?;
+    let fields = reader.map("a package", 2..=6)?;
     let mut package = Package::default();
     reader.key("a package's name", key::package::NAME)?;
     package.name = reader.text("a package's name")?;
@@ -82,6 +95,11 @@ fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
                     return Err(reader.malformed(offset, "1", format!("{marked} stands")));
                 }
                 package.isolate = true;
+            }
+            key::package::BOUNDS if least <= found && has_grants => {
+                package.bounds = reader.list("a package's bounds", limits::BOUNDS, |reader| {
+                    reader.text("a bound")
+                })?;
             }
             other => {
                 return Err(reader.malformed(
@@ -113,7 +131,9 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
     reader.key("a module's kind", key::module::KIND)?;
     let kind = kind(reader)?;
     reader.key("a module's imports", key::module::IMPORTS)?;
-    let imports = imports(reader)?;
+    let imports = reader.entries("a module's imports", limits::IMPORTS, |reader| {
+        reader.index("a specifier's module")
+    })?;
     let (mut grants, mut globals, mut origin) = (None, Vec::new(), None);
     // The key that the rest of the map begins with: each key stands once, in ascending order.
     let mut least = key::module::GRANTS;
@@ -224,21 +244,6 @@ fn kind(reader: &mut Reader<'_>) -> Result<ModuleKind, GraphError> {
         .into_iter()
         .find(|kind| kind_number(*kind) == number)
         .ok_or_else(|| reader.malformed(offset, "a kind from 0 to 4", format!("{number} stands there")))
-}
-
-fn imports(reader: &mut Reader<'_>) -> Result<BTreeMap<String, u32>, GraphError> {
-    let length = reader.length("a module's imports", major::MAP)?;
-    within("a module's imports", length, limits::IMPORTS as u64)?;
-    let mut imports = BTreeMap::new();
-    for _ in 0..length {
-        let offset = reader.offset;
-        let specifier = reader.text("a specifier")?;
-        let target = reader.index("a specifier's module")?;
-        if imports.insert(specifier, target).is_some() {
-            return Err(reader.malformed(offset, "another specifier", "the same one stands twice"));
-        }
-    }
-    Ok(imports)
 }
 
 fn within(what: &str, found: u64, limit: u64) -> Result<(), GraphError> {
@@ -353,6 +358,26 @@ impl Reader<'_> {
             items.push(item(self)?);
         }
         Ok(items)
+    }
+
+    /// A map whose keys are specifiers.
+    fn entries<T>(
+        &mut self,
+        what: &str,
+        limit: usize,
+        value: fn(&mut Self) -> Result<T, GraphError>,
+    ) -> Result<BTreeMap<String, T>, GraphError> {
+        let length = self.length(what, major::MAP)?;
+        within(what, length, limit as u64)?;
+        let mut entries = BTreeMap::new();
+        for _ in 0..length {
+            let offset = self.offset;
+            let specifier = self.text("a specifier")?;
+            if entries.insert(specifier, value(self)?).is_some() {
+                return Err(self.malformed(offset, "another specifier", "the same one stands twice"));
+            }
+        }
+        Ok(entries)
     }
 
     fn text(&mut self, what: &str) -> Result<String, GraphError> {

@@ -3,6 +3,7 @@
 //! Maps have small integer keys, written in ascending order; specifiers, the only text keys, are
 //! sorted as their encodings are: the shorter first, then bytewise.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use cbor4ii::core::enc::{Encode, Error, Write};
@@ -18,7 +19,8 @@ pub(super) mod key {
         pub(in crate::graph) const ENTRY: u64 = 1;
         pub(in crate::graph) const PACKAGES: u64 = 2;
         pub(in crate::graph) const MODULES: u64 = 3;
-        pub(in crate::graph) const SEAL: u64 = 4;
+        pub(in crate::graph) const IMPORT_MAP: u64 = 4;
+        pub(in crate::graph) const SEAL: u64 = 5;
     }
     pub(in crate::graph) mod package {
         pub(in crate::graph) const NAME: u64 = 0;
@@ -26,6 +28,7 @@ pub(super) mod key {
         pub(in crate::graph) const GRANTS: u64 = 2;
         pub(in crate::graph) const GLOBALS: u64 = 3;
         pub(in crate::graph) const ISOLATE: u64 = 4;
+        pub(in crate::graph) const BOUNDS: u64 = 5;
     }
     pub(in crate::graph) mod module {
         pub(in crate::graph) const NAME: u64 = 0;
@@ -73,7 +76,7 @@ pub(super) fn transformation_number(transformation: Transformation) -> u64 {
 
 pub(super) fn encode(graph: &Graph) -> Vec<u8> {
     let mut writer = Writer(Bytes(Vec::new()));
-    writer.map(5);
+    writer.map(6);
     writer.unsigned(key::graph::VERSION);
     writer.unsigned(GRAPH_VERSION);
     writer.unsigned(key::graph::ENTRY);
@@ -88,6 +91,13 @@ pub(super) fn encode(graph: &Graph) -> Vec<u8> {
     for module in &graph.modules {
         writer.module(module);
     }
+    writer.unsigned(key::graph::IMPORT_MAP);
+    let entries = in_order(&graph.import_map);
+    writer.map(entries.len());
+    for (specifier, target) in entries {
+        writer.text(specifier);
+        writer.text(target);
+    }
     writer.unsigned(key::graph::SEAL);
     // The seal is the hash of all bytes before its own 32: encoded with any hash first, which is then replaced.
     writer.hash(&ContentHash::from_bytes([0; ContentHash::LENGTH]));
@@ -96,6 +106,13 @@ pub(super) fn encode(graph: &Graph) -> Vec<u8> {
     let seal = ContentHash::of(&bytes);
     bytes.extend_from_slice(seal.as_bytes());
     bytes
+}
+
+/// The entries in the order of their keys' encodings: the shorter first, then bytewise.
+fn in_order<T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| (key.len(), *key));
+    entries
 }
 
 /// The offset of the first byte in which `left` and `right` differ.
@@ -161,6 +178,7 @@ impl Writer {
             package.version.is_some(),
             !package.globals.is_empty(),
             package.isolate,
+            !package.bounds.is_empty(),
         ];
         self.map(2 + optional.into_iter().filter(|is_there| *is_there).count());
         self.unsigned(key::package::NAME);
@@ -178,6 +196,10 @@ impl Writer {
         if package.isolate {
             self.unsigned(key::package::ISOLATE);
             self.unsigned(ISOLATED);
+        }
+        if !package.bounds.is_empty() {
+            self.unsigned(key::package::BOUNDS);
+            self.texts(&package.bounds);
         }
     }
 
@@ -199,8 +221,7 @@ impl Writer {
         self.unsigned(key::module::KIND);
         self.unsigned(kind_number(module.kind));
         self.unsigned(key::module::IMPORTS);
-        let mut imports: Vec<(&String, &u32)> = module.imports.iter().collect();
-        imports.sort_unstable_by_key(|(specifier, _)| (specifier.len(), *specifier));
+        let imports = in_order(&module.imports);
         self.map(imports.len());
         for (specifier, target) in imports {
             self.text(specifier);

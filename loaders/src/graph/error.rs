@@ -14,7 +14,7 @@ pub enum GraphError {
     },
     /// The format's version is unknown.
     #[error(
-        "the graph has version {found}, but this program reads only version {}",
+        "another version of secure-runtime wrote the graph: its format is {found}, and this version reads format {}",
         super::GRAPH_VERSION
     )]
     Version {

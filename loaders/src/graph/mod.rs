@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::ContentHash;
 
 /// The version of the format that this crate writes and reads.
-pub const GRAPH_VERSION: u64 = 1;
+pub const GRAPH_VERSION: u64 = 2;
 
 /// What [`Graph`] accepts at most. Each limit is far above real programs and bounds the work that
 /// bytes from a stranger can cause.
@@ -29,6 +29,10 @@ pub mod limits {
     pub const IMPORTS: usize = 10_000;
     /// Grant lines of one package or module.
     pub const GRANTS: usize = 1_000;
+    /// Bounds of one package.
+    pub const BOUNDS: usize = 1_000;
+    /// Entries of the manifest's `[imports]`.
+    pub const IMPORT_MAP: usize = 10_000;
     /// The most globals of one module.
     pub const GLOBALS: usize = 10_000;
     /// The most names that a module of CommonJS exports.
@@ -49,6 +53,7 @@ pub struct Graph {
     entry: u32,
     packages: Vec<Package>,
     modules: Vec<Module>,
+    import_map: BTreeMap<String, String>,
 }
 
 /// A set of modules that hold the same grants.
@@ -66,6 +71,9 @@ pub struct Package {
     pub globals: Vec<String>,
     /// Whether it runs in an isolate of its own; the program itself does not.
     pub isolate: bool,
+    /// The limits of the package and the signatures that it needs, as canonical lines in ascending order. Nothing in this
+    /// crate interprets them.
+    pub bounds: Vec<String>,
 }
 
 /// One module: a file, or what a file was transformed to.
@@ -192,9 +200,20 @@ impl Graph {
             entry,
             packages,
             modules,
+            import_map: BTreeMap::new(),
         };
         validate::validate(&graph)?;
         Ok(graph)
+    }
+
+    /// This graph, locked with these entries of the manifest's `[imports]`, each value in its canonical form.
+    ///
+    /// # Errors
+    /// When an entry breaks a rule of spec/graph.md.
+    pub fn with_import_map(mut self, entries: BTreeMap<String, String>) -> Result<Self, GraphError> {
+        self.import_map = entries;
+        validate::validate(&self)?;
+        Ok(self)
     }
 
     /// The graph that `bytes` encode.
@@ -246,6 +265,12 @@ impl Graph {
     #[must_use]
     pub fn modules(&self) -> &[Module] {
         &self.modules
+    }
+
+    /// The entries of the manifest's `[imports]` that the graph was locked with.
+    #[must_use]
+    pub fn import_map(&self) -> &BTreeMap<String, String> {
+        &self.import_map
     }
 
     /// The module with index `index`.

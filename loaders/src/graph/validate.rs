@@ -1,5 +1,7 @@
 //! The rules that a graph keeps beyond its encoding.
 
+use std::collections::BTreeMap;
+
 use super::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
 use crate::text::{forbidden_character, printable};
 
@@ -14,6 +16,7 @@ pub(super) fn validate(graph: &Graph) -> Result<(), GraphError> {
     )?;
     limit(&|| "the modules".to_owned(), graph.modules.len(), limits::MODULES)?;
     packages(&graph.packages)?;
+    import_map(&graph.import_map)?;
     let prefixes: Vec<String> = graph.packages.iter().map(Package::module_prefix).collect();
     let mut previous: Option<&Module> = None;
     for module in &graph.modules {
@@ -57,6 +60,7 @@ fn packages(packages: &[Package]) -> Result<(), GraphError> {
     }
     let program = || "the program".to_owned();
     grants(&program, &app.grants)?;
+    bounds(&program, &app.bounds)?;
     if !app.globals.is_empty() || app.isolate {
         return Err(rule(
             &program,
@@ -80,7 +84,21 @@ fn packages(packages: &[Package]) -> Result<(), GraphError> {
         }
         grants(&subject, &package.grants)?;
         globals(&subject, &package.globals)?;
+        bounds(&subject, &package.bounds)?;
         previous = &package.name;
+    }
+    Ok(())
+}
+
+fn import_map(entries: &BTreeMap<String, String>) -> Result<(), GraphError> {
+    let subject: Subject<'_> = &|| "the import map".to_owned();
+    limit(subject, entries.len(), limits::IMPORT_MAP)?;
+    for (specifier, target) in entries {
+        text(subject, specifier)?;
+        text(
+            &|| format!("the import map, \"{}\"", printable(specifier)),
+            target,
+        )?;
     }
     Ok(())
 }
@@ -222,30 +240,28 @@ pub(crate) fn package_name_is_good(name: &str) -> bool {
 }
 
 fn globals(subject: Subject<'_>, globals: &[String]) -> Result<(), GraphError> {
-    limit(
-        &|| format!("{}, globals", subject()),
-        globals.len(),
-        limits::GLOBALS,
-    )?;
-    for name in globals {
-        text(&|| format!("{}, global", subject()), name)?;
-    }
-    if globals.is_sorted_by(|left, right| left < right) {
-        Ok(())
-    } else {
-        Err(rule(subject, "globals are in ascending order, each once"))
-    }
+    list(subject, "globals", globals, limits::GLOBALS)
 }
 
 fn grants(subject: Subject<'_>, grants: &[String]) -> Result<(), GraphError> {
-    limit(&|| format!("{}, grants", subject()), grants.len(), limits::GRANTS)?;
-    for grant in grants {
-        text(&|| format!("{}, grant", subject()), grant)?;
+    list(subject, "grants", grants, limits::GRANTS)
+}
+
+fn bounds(subject: Subject<'_>, bounds: &[String]) -> Result<(), GraphError> {
+    list(subject, "bounds", bounds, limits::BOUNDS)
+}
+
+/// Texts in ascending order, each once.
+fn list(subject: Subject<'_>, kind: &str, texts: &[String], most: usize) -> Result<(), GraphError> {
+    let subject: Subject<'_> = &|| format!("{}, {kind}", subject());
+    limit(subject, texts.len(), most)?;
+    for line in texts {
+        text(subject, line)?;
     }
-    if grants.is_sorted_by(|left, right| left < right) {
+    if texts.is_sorted_by(|left, right| left < right) {
         Ok(())
     } else {
-        Err(rule(subject, "grants are in ascending order, each once"))
+        Err(rule(subject, "they are in ascending order, each once"))
     }
 }
 

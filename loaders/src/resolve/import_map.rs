@@ -61,6 +61,31 @@ impl ImportMap {
         Ok(())
     }
 
+    /// The entries in their one canonical form: paths without `.` and `..`, and with a `/` at the end exactly where the key
+    /// has one.
+    pub(super) fn canonical(&self) -> BTreeMap<String, String> {
+        let internal = self.internal.iter().map(|(key, path)| {
+            let end = if key.ends_with('/') && !path.is_empty() {
+                "/"
+            } else {
+                ""
+            };
+            (key.clone(), format!("./{path}{end}"))
+        });
+        let packages = self.packages.iter().map(|(key, source)| {
+            let value = match source {
+                PackageSource::Npm { name, version: None } => format!("npm:{name}"),
+                PackageSource::Npm {
+                    name,
+                    version: Some(version),
+                } => format!("npm:{name}@{version}"),
+                PackageSource::Path(path) => format!("./{path}"),
+            };
+            (key.clone(), value)
+        });
+        internal.chain(packages).collect()
+    }
+
     /// The file, relative to the project, that a first-party `#…` specifier means. The longest key
     /// wins, as in the web's import maps.
     pub(super) fn internal(&self, specifier: &str) -> Result<String, ImportProblem> {

@@ -2,6 +2,7 @@
 //!
 //! spec/graph.md lists the rules by which a specifier means a file.
 
+mod drift;
 mod error;
 mod exports;
 mod import_map;
@@ -15,6 +16,7 @@ mod static_imports;
 mod walk;
 
 pub use crate::syntax::SyntaxProblem;
+pub use drift::{Drift, drift, is_absence};
 pub use error::{ImportProblem, LockError, Place};
 pub use project::Project;
 pub use static_imports::{StaticImport, StaticImports, static_imports};
@@ -49,6 +51,9 @@ pub struct LockInput {
     pub package_globals: BTreeMap<String, Vec<String>>,
     /// The packages that run in isolates of their own, by their names in the graph.
     pub isolated: BTreeSet<String>,
+    /// The limits and demanded signatures of the program (`""`) and of packages, by their names in the graph, as canonical
+    /// lines.
+    pub bounds: BTreeMap<String, Vec<String>>,
     /// The grants of first-party modules that hold less than the program: `./plugins/x.js`.
     pub module_grants: BTreeMap<String, Vec<String>>,
 }
@@ -192,11 +197,11 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
             walk.packages.version(*package)
         };
         packages.push(Package {
-            version: version
-                .filter(|text| !text.is_empty() && text.len() <= 256 && forbidden_character(text).is_none()),
+            version: version.and_then(recorded_version),
             grants: canonical(grants),
             globals: canonical(input.package_globals.get(&name)),
             isolate: input.isolated.contains(&name),
+            bounds: canonical(input.bounds.get(&name)),
             name,
         });
     }
@@ -260,16 +265,22 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
     }
     let entry = module_indices.get(&entry).copied().unwrap_or_default();
     Ok(Locked {
-        graph: Graph::new(entry, packages, modules)?,
+        graph: Graph::new(entry, packages, modules)?.with_import_map(project.map.canonical())?,
         sources,
         bytes,
         warnings,
     })
 }
 
-/// `grants` in ascending order, each once.
-fn canonical(grants: Option<&Vec<String>>) -> Vec<String> {
-    grants
+/// The version of a package as a graph records it, if it can be recorded.
+fn recorded_version(version: String) -> Option<String> {
+    let is_good = !version.is_empty() && version.len() <= 256 && forbidden_character(&version).is_none();
+    is_good.then_some(version)
+}
+
+/// Lines in ascending order, each once.
+fn canonical(lines: Option<&Vec<String>>) -> Vec<String> {
+    lines
         .into_iter()
         .flatten()
         .collect::<BTreeSet<_>>()
@@ -291,7 +302,8 @@ fn check_packages(
         .filter_map(|package| names.get(package));
     let known: BTreeSet<&String> = in_graph.chain(walk.packages.direct.keys()).collect();
     let said = input.package_grants.keys().chain(input.package_globals.keys());
-    let mut said = said.chain(&input.isolated);
+    let bounded = input.bounds.keys().filter(|name| !name.is_empty());
+    let mut said = said.chain(&input.isolated).chain(bounded);
     match said.find(|name| !known.contains(name)) {
         None => Ok(()),
         Some(name) => {

@@ -32,14 +32,7 @@ pub(super) struct FoundPackage {
 impl<'a> Packages<'a> {
     /// The program itself and the packages of `[imports]`.
     pub(super) fn new(project: &'a Project) -> Result<Self, LockError> {
-        let mut packages = Self {
-            project,
-            found: Vec::new(),
-            direct: BTreeMap::new(),
-            indices: HashMap::new(),
-            package_jsons: HashMap::new(),
-        };
-        packages.index(project.app());
+        let mut packages = Self::of_program(project);
         for alias in project.map.packages.keys() {
             let in_map = |problem| LockError::ImportMap {
                 key: alias.clone(),
@@ -59,6 +52,25 @@ impl<'a> Packages<'a> {
         Ok(packages)
     }
 
+    /// The program itself alone, for what adds packages as far as they are there.
+    pub(super) fn of_program(project: &'a Project) -> Self {
+        let mut packages = Self {
+            project,
+            found: Vec::new(),
+            direct: BTreeMap::new(),
+            indices: HashMap::new(),
+            package_jsons: HashMap::new(),
+        };
+        packages.index(project.app());
+        packages
+    }
+
+    /// Adds the package that `[imports]` calls `alias`.
+    pub(super) fn add_direct(&mut self, alias: &str, home: Home) {
+        let index = self.index(home);
+        self.direct.insert(alias.to_owned(), index);
+    }
+
     /// The packages in the order of their indices.
     pub(super) fn all(&self) -> &[FoundPackage] {
         &self.found
@@ -73,7 +85,7 @@ impl<'a> Packages<'a> {
     }
 
     /// The index of the package in `home`, which is new or known.
-    fn index(&mut self, home: Home) -> PackageIndex {
+    pub(super) fn index(&mut self, home: Home) -> PackageIndex {
         let next = self.found.len();
         let index = *self.indices.entry(home.clone()).or_insert(next);
         if index == next {

@@ -39,6 +39,7 @@ fn package(value: &Value) -> Package {
         grants: texts(&value["grants"]),
         globals: value.get("globals").map(texts).unwrap_or_default(),
         isolate: value.get("isolate").is_some(),
+        bounds: value.get("bounds").map(texts).unwrap_or_default(),
     }
 }
 
@@ -83,7 +84,14 @@ fn origin(value: &Value) -> Origin {
     }
 }
 
-/// GRAPH-1, GRAPH-2, GRAPH-4, GRAPH-5: an independent encoder wrote these bytes.
+fn import_map(vector: &Value) -> BTreeMap<String, String> {
+    let entries = vector.get("import_map").and_then(Value::as_object);
+    let entries = entries.into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    entries.map(|(key, value)| (key.clone(), text(value))).collect()
+}
+
+/// GRAPH-1, GRAPH-2, GRAPH-4, GRAPH-5, GRAPH-88, GRAPH-89: an independent encoder wrote these bytes.
 #[test]
 fn accepted_vectors() {
     let vectors = vectors();
@@ -99,7 +107,9 @@ fn accepted_vectors() {
             .map(package)
             .collect();
         let modules = vector["modules"].as_array().unwrap().iter().map(module).collect();
-        let graph = Graph::new(number(&vector["entry"]), packages, modules).unwrap();
+        let graph = Graph::new(number(&vector["entry"]), packages, modules)
+            .and_then(|graph| graph.with_import_map(import_map(vector)))
+            .unwrap();
         assert_eq!(hex::encode(graph.encode()), hex::encode(&bytes), "{name}");
         assert_eq!(Graph::decode(&bytes).unwrap(), graph, "{name}");
         assert_eq!(
@@ -113,7 +123,7 @@ fn accepted_vectors() {
 }
 
 /// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16,
-/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-21, GRAPH-22; attacks 46-54: each refused for the reason that the vector names.
+/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-21, GRAPH-22, GRAPH-88, GRAPH-89; attacks 46-54: each refused for the reason that the vector names.
 #[test]
 fn refused_vectors() {
     let vectors = vectors();
@@ -271,7 +281,7 @@ fn graph() -> impl Strategy<Value = Graph> {
     let package_names = proptest::collection::btree_set("(@[a-z]{1,3}/)?[a-z]{1,4}(>[a-z]{1,3}){0,2}", 0..4);
     let packages = package_names.prop_flat_map(|names| {
         let names: Vec<String> = std::iter::once(String::new()).chain(names).collect();
-        let details = (proptest::option::of("[0-9]\\.[0-9]\\.[0-9]"), grants());
+        let details = (proptest::option::of("[0-9]\\.[0-9]\\.[0-9]"), grants(), grants());
         let count = names.len();
         (Just(names), proptest::collection::vec(details, count))
     });
@@ -286,15 +296,18 @@ fn graph() -> impl Strategy<Value = Graph> {
         ),
         0..24,
     );
-    (packages, files, any::<prop::sample::Index>()).prop_map(|((names, details), files, entry)| {
+    let import_map = proptest::collection::btree_map(text(), text(), 0..4);
+    let parts = (packages, files, any::<prop::sample::Index>(), import_map);
+    parts.prop_map(|((names, details), files, entry, import_map)| {
         let packages: Vec<Package> = names
             .into_iter()
             .zip(details)
             .enumerate()
-            .map(|(index, (name, (version, grants)))| Package {
+            .map(|(index, (name, (version, grants, bounds)))| Package {
                 name,
                 version: version.filter(|_| index != 0),
                 grants,
+                bounds,
                 ..Package::default()
             })
             .collect();
@@ -331,7 +344,8 @@ fn graph() -> impl Strategy<Value = Graph> {
         if modules[entry].kind == ModuleKind::Wasm {
             modules[entry].kind = ModuleKind::Bytes;
         }
-        Graph::new(u32::try_from(entry).unwrap(), packages, modules).unwrap()
+        let graph = Graph::new(u32::try_from(entry).unwrap(), packages, modules).unwrap();
+        graph.with_import_map(import_map).unwrap()
     })
 }
 

@@ -12,6 +12,7 @@ mod attacks;
 mod commonjs;
 #[cfg(feature = "http")]
 mod crash;
+mod drift;
 mod fixture;
 mod graph;
 mod hostile;

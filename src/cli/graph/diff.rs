@@ -132,7 +132,7 @@ impl Side {
             });
         }
         let manifest = Manifest::read(&folder)?;
-        let locked = resolve::lock(&program::lock_input(&folder, &manifest))?;
+        let locked = resolve::lock(&program::lock_input(&folder, &manifest)?)?;
         let hashes = locked.graph.modules().iter().map(|module| module.hash);
         Ok(Side {
             bytes: hashes.zip(locked.bytes).collect(),
@@ -293,7 +293,8 @@ fn shown(report: &Report) -> String {
     );
     for (title, changes) in [
         ("grants", &difference.grants),
-        ("settings of packages", &difference.settings),
+        ("limits and settings", &difference.settings),
+        ("import map", &difference.import_map),
     ] {
         section(
             &mut shown,
@@ -314,10 +315,12 @@ fn shown(report: &Report) -> String {
             &mut shown,
             "who may now do what it could not do before",
             report.growth.iter().flat_map(|growth| {
+                let was = growth.was.as_ref().map(|was| format!(" (before: {was})"));
+                let was = was.unwrap_or_default();
                 growth
                     .gained
                     .iter()
-                    .map(move |line| format!("{}: {line}", growth.owner))
+                    .map(move |line| format!("{}: {line}{was}", growth.owner))
             }),
         );
     }

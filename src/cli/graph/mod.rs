@@ -10,6 +10,8 @@ use secure_runtime_loaders::{Graph, Module, Package};
 
 use super::failure::Failure;
 use super::text::size;
+use crate::Limits;
+use crate::bounds::Bounds;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -41,7 +43,7 @@ fn title(package: &Package) -> String {
     }
 }
 
-/// What a package has: its grants, its globals, its isolate.
+/// What a package has: its grants, its globals, its isolate, and its bounds as far as they are not the defaults.
 fn holds(package: &Package) -> String {
     let mut holds = grants(&package.grants);
     if !package.globals.is_empty() {
@@ -49,6 +51,12 @@ fn holds(package: &Package) -> String {
     }
     if package.isolate {
         holds.push_str("; in an isolate of its own");
+    }
+    let usual = Bounds::of_program(&Limits::default(), None).lines();
+    let bounds = package.bounds.iter().filter(|line| !usual.contains(line));
+    let bounds: Vec<&str> = bounds.map(String::as_str).collect();
+    if !bounds.is_empty() {
+        holds.push_str(&format!("; {}", bounds.join(", ")));
     }
     holds
 }

@@ -73,6 +73,7 @@ struct ShownPackage<'a> {
     grants: &'a [String],
     globals: &'a [String],
     isolate: bool,
+    bounds: &'a [String],
     modules: Vec<ShownModule<'a>>,
 }
 
@@ -134,6 +135,7 @@ impl<'a> Shown<'a> {
                     grants: &package.grants,
                     globals: &package.globals,
                     isolate: package.isolate,
+                    bounds: &package.bounds,
                     modules: modules_of(graph, index).map(module).collect(),
                 })
                 .collect(),

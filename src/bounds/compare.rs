@@ -1,0 +1,51 @@
+//! Which bounds are wider than others.
+
+use super::figure::Figure;
+use super::{Bounds, LIMITS};
+
+/// The bounds of a package beside those of its program; or those of the program, twice.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    /// The bounds of the package.
+    pub(crate) own: &'a Bounds,
+    /// The bounds of the program that the package is part of.
+    pub(crate) program: &'a Bounds,
+}
+
+impl Within<'_> {
+    /// The figure that bounds the package. A package's heap takes the place of the program's; every other limit counts
+    /// beside the program's.
+    fn figure(&self, key: &str) -> Option<Figure> {
+        let (own, program) = (self.own.limits.get(key), self.program.limits.get(key));
+        match (own, program) {
+            (Some(own), Some(program)) if key != "heap" => Some(*own.min(program)),
+            (own, program) => own.or(program).copied(),
+        }
+    }
+}
+
+/// Each bound of `old` that `new` does not keep, as people read it.
+pub(crate) fn wider(old: Within<'_>, new: Within<'_>) -> Vec<String> {
+    let mut wider = Vec::new();
+    for (key, _) in LIMITS {
+        if !old.own.limits.contains_key(key) && !new.own.limits.contains_key(key) {
+            continue; // as the program's, which are compared apart
+        }
+        let (before, now) = (old.figure(key), new.figure(key));
+        match (before, now) {
+            (Some(before), None) => wider.push(format!("no limits.{key}, before {before}")),
+            (Some(before), Some(now)) if now > before => {
+                wider.push(format!("limits.{key} = {now}, before {before}"));
+            }
+            _ => {}
+        }
+    }
+    match (&old.own.trust, &new.own.trust) {
+        (Some(_), None) => wider.push("no demand for signatures (trust), before there was one".to_owned()),
+        (Some(before), Some(now)) if !now.implies(before) => {
+            wider.push("trust demands less than before".to_owned());
+        }
+        _ => {}
+    }
+    wider
+}

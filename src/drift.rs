@@ -1,0 +1,81 @@
+//! Drift: a lock that is not what locking the project would give now.
+
+use std::path::Path;
+
+use secure_runtime_loaders::resolve::{self, Drift, Project};
+use secure_runtime_loaders::{Graph, Module, Package};
+
+use crate::manifest::{MANIFEST, Manifest};
+use crate::program::ProgramError;
+use crate::review::Difference;
+use crate::within_lock::lock_input;
+
+/// Most lines that are shown.
+const SHOWN: usize = 20;
+
+/// Compares what the imports of a lock mean in its project now with what was locked, without reading a module.
+/// Returns a line for each difference.
+pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) -> Vec<String> {
+    let drift = resolve::drift(graph, project);
+    let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
+    shorten(&mut lines);
+    lines
+}
+
+/// Locks the project again in memory, and compares. Where files are absent (stores can have them), compares only what
+/// [`of_imports`] does.
+///
+/// # Errors
+/// A manifest that cannot be locked at all.
+pub(crate) fn of_everything(
+    graph: &Graph,
+    manifest: &Manifest,
+    folder: &Path,
+) -> Result<Vec<String>, ProgramError> {
+    let locked = match resolve::lock(&lock_input(folder, manifest)?) {
+        Ok(locked) => locked.graph,
+        Err(error) if resolve::is_absence(&error) => return Ok(Vec::new()),
+        Err(error) => return Ok(vec![error.to_string()]),
+    };
+    // What a manifest grants and bounds may be less than what was locked: `within_lock` sees to it.
+    let (old, new) = (without_authority(graph)?, without_authority(&locked)?);
+    if old == new {
+        return Ok(Vec::new());
+    }
+    let mut lines = Difference::between(&old, &new).lines();
+    if lines.is_empty() {
+        lines.push("what some imports mean changed".to_owned());
+    }
+    shorten(&mut lines);
+    Ok(lines)
+}
+
+fn without_authority(graph: &Graph) -> Result<Graph, ProgramError> {
+    let packages = graph.packages().iter().map(|package| Package {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        ..Package::default()
+    });
+    let modules = graph.modules().iter().map(|module| Module {
+        grants: None,
+        ..module.clone()
+    });
+    let bare = Graph::new(graph.entry(), packages.collect(), modules.collect())?;
+    Ok(bare.with_import_map(graph.import_map().clone())?)
+}
+
+/// The difference, behind the line of the manifest that it is about.
+fn described(drift: &Drift, manifest: &Manifest) -> String {
+    let key = drift.import_map_key();
+    match key.and_then(|key| manifest.import_lines.get(key)) {
+        Some(line) => format!("{MANIFEST}:{line}: {drift}"),
+        None => drift.to_string(),
+    }
+}
+
+fn shorten(lines: &mut Vec<String>) {
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.truncate(SHOWN);
+        lines.push(format!("and {more} more"));
+    }
+}

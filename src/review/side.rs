@@ -1,0 +1,155 @@
+//! One of two programs that are compared: what its parts may do, and where its code is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use secure_runtime_capabilities::{Base, Families, Rights};
+use secure_runtime_loaders::{ContentHash, Graph, Module, ModuleKind};
+
+use super::growth::GrowthError;
+use super::{module_owner, package_owner};
+use crate::bounds::{Bounds, Within};
+
+/// A graph with what its grants and bounds mean: grants count within the program's, as when it is linked.
+pub(super) struct Side<'a> {
+    pub(super) graph: &'a Graph,
+    packages: Vec<Rights>,
+    /// Those of modules that have grants of their own.
+    own: HashMap<usize, Rights>,
+    bounds: Vec<Bounds>,
+    packages_by_name: BTreeMap<&'a str, usize>,
+    modules_by_name: BTreeMap<&'a str, usize>,
+    /// The modules of code, by the hash of their bytes and by that of what these were made from.
+    modules_by_hash: HashMap<ContentHash, Vec<usize>>,
+}
+
+impl<'a> Side<'a> {
+    /// # Errors
+    /// A grant or a bound that this version does not understand.
+    pub(super) fn of(graph: &'a Graph, families: &Families, base: &Base) -> Result<Self, GrowthError> {
+        let parse = |owner: &dyn Fn() -> String, grants: &[String]| {
+            let rights = families.parse_grants(grants, base);
+            rights.map_err(|error| GrowthError::new(owner(), error))
+        };
+        let ceiling = match graph.packages().first() {
+            Some(program) => parse(&|| package_owner(&program.name), &program.grants)?,
+            None => Rights::none(),
+        };
+        let within = |owner: &dyn Fn() -> String, grants: &[String]| {
+            let met = parse(owner, grants)?.meet(&ceiling);
+            met.map_err(|error| GrowthError::new(owner(), error))
+        };
+        let mut side = Side {
+            graph,
+            packages: Vec::new(),
+            own: HashMap::new(),
+            bounds: Vec::new(),
+            packages_by_name: BTreeMap::new(),
+            modules_by_name: BTreeMap::new(),
+            modules_by_hash: HashMap::new(),
+        };
+        for (index, package) in graph.packages().iter().enumerate() {
+            side.packages
+                .push(within(&|| package_owner(&package.name), &package.grants)?);
+            side.bounds.push(Bounds::of_graph(package)?);
+            side.packages_by_name.insert(&package.name, index);
+        }
+        for (index, module) in graph.modules().iter().enumerate() {
+            if let Some(grants) = &module.grants {
+                side.own
+                    .insert(index, within(&|| module_owner(&module.name), grants)?);
+            }
+            side.modules_by_name.insert(&module.name, index);
+            for hash in hashes(module) {
+                side.modules_by_hash.entry(hash).or_default().push(index);
+            }
+        }
+        Ok(side)
+    }
+
+    pub(super) fn package(&self, name: &str) -> Option<usize> {
+        self.packages_by_name.get(name).copied()
+    }
+
+    pub(super) fn module(&self, name: &str) -> Option<usize> {
+        self.modules_by_name.get(name).copied()
+    }
+
+    pub(super) fn name_of(&self, module: usize) -> Option<&'a str> {
+        self.graph
+            .modules()
+            .get(module)
+            .map(|module| module.name.as_str())
+    }
+
+    /// The index of the package of a module.
+    pub(super) fn package_index(&self, module: usize) -> Option<usize> {
+        let module = self.graph.modules().get(module)?;
+        usize::try_from(module.package).ok()
+    }
+
+    pub(super) fn package_rights(&self, package: usize) -> Rights {
+        self.packages.get(package).cloned().unwrap_or_else(Rights::none)
+    }
+
+    pub(super) fn module_rights(&self, module: usize) -> Rights {
+        let own = self.own.get(&module).cloned();
+        let of_package = || {
+            self.package_index(module)
+                .map(|package| self.package_rights(package))
+        };
+        own.or_else(of_package).unwrap_or_else(Rights::none)
+    }
+
+    /// The bounds of a package beside those of the program.
+    pub(super) fn within(&self, package: usize) -> Option<Within<'_>> {
+        Some(Within {
+            own: self.bounds.get(package)?,
+            program: self.bounds.first()?,
+        })
+    }
+
+    /// The modules that have the code of this one, which can be a module of another graph.
+    pub(super) fn same_code(&self, module: &Module) -> Vec<usize> {
+        let mut same: Vec<usize> = hashes(module)
+            .into_iter()
+            .filter_map(|hash| self.modules_by_hash.get(&hash))
+            .flatten()
+            .copied()
+            .collect();
+        same.sort_unstable();
+        same.dedup();
+        same
+    }
+
+    /// The modules of the package of this name that are held to less than the package.
+    pub(super) fn narrowed(&self, package: &str) -> Vec<usize> {
+        let Some(package) = self.package(package) else {
+            return Vec::new();
+        };
+        let mut narrowed: Vec<usize> = self.own.keys().copied().collect();
+        narrowed.retain(|module| self.package_index(*module) == Some(package));
+        narrowed.sort_unstable();
+        narrowed
+    }
+
+    /// Whether two modules, each of a graph of its own, have the same code.
+    pub(super) fn is_same_code(one: &Module, other: &Module) -> bool {
+        let hashes = hashes(other);
+        self::hashes(one).iter().any(|hash| hashes.contains(hash))
+    }
+
+    /// Whether a module has code that could use rights.
+    pub(super) fn is_code(module: &Module) -> bool {
+        matches!(module.kind, ModuleKind::JavaScript | ModuleKind::Wasm)
+    }
+}
+
+/// The hashes that a module's code is known by; none for what is no code.
+fn hashes(module: &Module) -> Vec<ContentHash> {
+    if !Side::is_code(module) {
+        return Vec::new();
+    }
+    let mut hashes = vec![module.hash];
+    hashes.extend(module.origin.as_ref().map(|origin| origin.hash));
+    hashes
+}

@@ -1,0 +1,219 @@
+//! A manifest held to its lock: what may run is what was locked, or less.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secure_runtime_capabilities::{Base, Families, Rights, ScopeError};
+use secure_runtime_loaders::resolve::LockInput;
+use secure_runtime_loaders::{Graph, Module, Package};
+
+use crate::bounds::{Bounds, Within, wider};
+use crate::manifest::Manifest;
+use crate::program::{ProgramError, base_of};
+use crate::review::{module_owner, package_owner};
+use crate::runtime::PackageLimits;
+
+/// What the loaders need to lock the program of this manifest: all that it says, in canonical form.
+pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, ProgramError> {
+    let canonical = |of: &BTreeMap<String, Vec<String>>| -> Result<BTreeMap<_, _>, ProgramError> {
+        let owners = of.iter();
+        owners
+            .map(|(owner, grants)| Ok((owner.clone(), canonical_grants(grants)?)))
+            .collect()
+    };
+    Ok(LockInput {
+        root: folder.to_owned(),
+        entry: manifest.entry.clone(),
+        imports: manifest.imports.clone(),
+        app_grants: canonical_grants(&manifest.grants)?,
+        package_grants: canonical(&manifest.packages)?,
+        package_globals: manifest.package_globals.clone(),
+        isolated: manifest.isolated.clone(),
+        bounds: bounds(manifest)
+            .into_iter()
+            .map(|(owner, bounds)| (owner, bounds.lines()))
+            .collect(),
+        module_grants: canonical(&manifest.modules)?,
+    })
+}
+
+/// The bounds that the manifest says, of the program (`""`) and of packages.
+fn bounds(manifest: &Manifest) -> BTreeMap<String, Bounds> {
+    let of_package = |name: &String| {
+        let limits = manifest.limits.packages.get(name).cloned().unwrap_or_default();
+        (
+            name.clone(),
+            Bounds::of_package(&limits, manifest.package_trust.get(name)),
+        )
+    };
+    let names = manifest
+        .limits
+        .packages
+        .keys()
+        .chain(manifest.package_trust.keys());
+    let mut bounds: BTreeMap<String, Bounds> = names.map(of_package).collect();
+    bounds.insert(
+        String::new(),
+        Bounds::of_program(&manifest.limits, manifest.trust.as_ref()),
+    );
+    bounds
+}
+
+/// The canonical lines of these grants.
+pub(crate) fn canonical_grants(grants: &[String]) -> Result<Vec<String>, ProgramError> {
+    Families::builtin()
+        .canonical_grants(grants)
+        .map_err(|error| unusable(grants, &error))
+}
+
+fn unusable(grants: &[String], error: &ScopeError) -> ProgramError {
+    ProgramError::Grant {
+        grant: grants.join(", "),
+        reason: error.to_string(),
+    }
+}
+
+/// Returns the lock's graph with what the manifest grants and bounds, which may be less than the lock's and never more: what may
+/// be done beyond the lock must be accepted by locking again.
+///
+/// # Errors
+/// The first thing that the manifest says and the lock does not allow.
+pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
+    let check = Check {
+        families: Families::builtin(),
+        base: base_of(folder)?,
+        manifest,
+        graph,
+        bounds: bounds(manifest),
+    };
+    check.entry()?;
+    let packages = graph.packages().iter().map(|package| check.package(package));
+    let packages = packages.collect::<Result<Vec<_>, _>>()?;
+    let modules = graph.modules().iter().map(|module| check.module(module));
+    let modules = modules.collect::<Result<Vec<_>, _>>()?;
+    let narrowed = Graph::new(graph.entry(), packages, modules)?;
+    Ok(narrowed.with_import_map(graph.import_map().clone())?)
+}
+
+struct Check<'a> {
+    families: Families,
+    base: Base,
+    manifest: &'a Manifest,
+    graph: &'a Graph,
+    /// What the manifest says.
+    bounds: BTreeMap<String, Bounds>,
+}
+
+impl Check<'_> {
+    fn entry(&self) -> Result<(), ProgramError> {
+        let entry = self.graph.module(self.graph.entry());
+        let locked = entry.map(|module| module.name.as_str()).unwrap_or_default();
+        let said = format!("app:/{}", self.manifest.entry.trim_start_matches("./"));
+        if locked == said {
+            return Ok(());
+        }
+        Err(outgrown(format!(
+            "names another entry module ({said}, not {locked})"
+        )))
+    }
+
+    fn package(&self, package: &Package) -> Result<Package, ProgramError> {
+        let owner = package_owner(&package.name);
+        let (none, manifest) = (Vec::new(), self.manifest);
+        let grants = match package.name.as_str() {
+            "" => &manifest.grants,
+            name => manifest.packages.get(name).unwrap_or(&none),
+        };
+        let globals = manifest.package_globals.get(&package.name).unwrap_or(&none);
+        if *globals != package.globals {
+            return Err(outgrown(format!("gives {owner} other globals")));
+        }
+        let isolate = manifest.isolated.contains(&package.name);
+        if isolate != package.isolate {
+            let how = if isolate { "runs" } else { "no longer runs" };
+            return Err(outgrown(format!("{how} {owner} in an isolate of its own, other")));
+        }
+        Ok(Package {
+            grants: self.narrow(&owner, &package.grants, grants)?,
+            bounds: self.bounded(&owner, package)?.lines(),
+            ..package.clone()
+        })
+    }
+
+    /// The bounds that the manifest sets to this package or program, none of which is wider than in the lock.
+    fn bounded(&self, owner: &str, package: &Package) -> Result<Bounds, ProgramError> {
+        let own = |name: &str| match self.bounds.get(name) {
+            Some(bounds) => bounds.clone(),
+            None => Bounds::of_package(&PackageLimits::default(), None),
+        };
+        let (said, program) = (own(&package.name), own(""));
+        let locked = Bounds::of_graph(package)?;
+        let locked_program = match self.graph.packages().first() {
+            Some(program) => Bounds::of_graph(program)?,
+            None => Bounds::default(),
+        };
+        let (was, is) = (
+            Within {
+                own: &locked,
+                program: &locked_program,
+            },
+            Within {
+                own: &said,
+                program: &program,
+            },
+        );
+        match wider(was, is).into_iter().next() {
+            None => Ok(said),
+            Some(wider) => Err(outgrown(format!("bounds {owner} less ({wider})"))),
+        }
+    }
+
+    fn module(&self, module: &Module) -> Result<Module, ProgramError> {
+        let key = module.name.strip_prefix("app:/").map(|path| format!("./{path}"));
+        let said = key.and_then(|key| self.manifest.modules.get(&key));
+        let owner = module_owner(&module.name);
+        let grants = match (&module.grants, said) {
+            (None, None) => None,
+            // Less than its package from now on: the package's grants are the ceiling.
+            (None, Some(said)) => {
+                let package = self.graph.package_of(module);
+                let of_package = package.map(|package| package.grants.clone()).unwrap_or_default();
+                Some(self.narrow(&owner, &of_package, said)?)
+            }
+            (Some(locked), Some(said)) => Some(self.narrow(&owner, locked, said)?),
+            (Some(_), None) => {
+                return Err(outgrown(format!(
+                    "no longer narrows {owner}, which then holds more"
+                )));
+            }
+        };
+        Ok(Module {
+            grants,
+            ..module.clone()
+        })
+    }
+
+    /// The canonical lines of what the manifest says, each of which the lock's grants cover.
+    fn narrow(&self, owner: &str, locked: &[String], said: &[String]) -> Result<Vec<String>, ProgramError> {
+        let said = canonical_grants(said)?;
+        if locked == said {
+            return Ok(said);
+        }
+        let ceiling = self.rights(locked)?;
+        for line in &said {
+            if !ceiling.covers(&self.rights(std::slice::from_ref(line))?) {
+                return Err(outgrown(format!("grants {owner} more (`{line}`)")));
+            }
+        }
+        Ok(said)
+    }
+
+    fn rights(&self, grants: &[String]) -> Result<Rights, ProgramError> {
+        let rights = self.families.parse_grants(grants, &self.base);
+        rights.map_err(|error| unusable(grants, &error))
+    }
+}
+
+fn outgrown(what: String) -> ProgramError {
+    ProgramError::Outgrown { what }
+}

@@ -1,0 +1,256 @@
+//! A lock that is not what the project means now: an error where that was asked for, and never unseen.
+
+use super::{greeting, has_run, secure_runtime};
+use crate::support::Scene;
+
+/// Holds that `verify`, `sign` and `run --locked` refuse the lock and name each of these parts, and that `run` warns of them
+/// and runs what was locked; then that the lock is good again once it was made again.
+#[track_caller]
+fn drifted(scene: &Scene, parts: &[&str]) {
+    let named = |said: &str, arguments: &[&str]| {
+        for part in parts {
+            assert!(said.contains(part), "{arguments:?}: {part}: {said}");
+        }
+    };
+    secure_runtime(scene, &["key", "generate", "--out", "a.key"]).success();
+    for arguments in [&["verify"][..], &["run", "--locked"], &["sign", "--key", "a.key"]] {
+        let said = secure_runtime(scene, arguments).failure_with_hint(4);
+        named(&said, arguments);
+        assert!(
+            said.contains("secure.lock is out of date"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!has_run(scene));
+    }
+    secure_runtime(scene, &["lock", "--frozen"]).failure_with_hint(4);
+    let ran = secure_runtime(scene, &["run"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(
+        ran.err
+            .contains("warning: secure.lock is out of date, and what was locked runs"),
+        "{ran:#?}"
+    );
+    named(&ran.err, &["run"]);
+    assert_eq!(ran.out, "Hello, world!\n");
+    std::fs::remove_file(scene.base().join("out/marker")).unwrap();
+
+    secure_runtime(scene, &["lock"]).success();
+    secure_runtime(scene, &["verify"]).success();
+    let ran = secure_runtime(scene, &["run", "--locked"]);
+    assert!(!ran.err.contains("out of date"), "{ran:#?}");
+    ran.success();
+}
+
+fn locked() -> Scene {
+    let scene = greeting();
+    secure_runtime(&scene, &["lock"]).success();
+    scene
+}
+
+/// A138, CLI-50, GRAPH-93: an import map that leads to another folder, to a file, or has more.
+#[test]
+fn a138_an_import_map_that_leads_elsewhere_is_seen() {
+    let manifest = greeting().read("secure.toml");
+    let moved = |of: &str, to: &str| manifest.replace(of, to);
+    let scene = locked()
+        .file(
+            "vendor/other/package.json",
+            "{\"name\":\"greet\",\"version\":\"1.2.3\",\"type\":\"module\",\"exports\":\"./main.js\"}",
+        )
+        .file("vendor/other/main.js", "export const greet = () => 'other';\n")
+        .file("secure.toml", moved("./vendor/greet/", "./vendor/other/"));
+    drifted(
+        &scene,
+        &[
+            "secure.toml:6: [imports] \"greet\" is \"./vendor/other\", and the lock was made with \"./vendor/greet\"",
+        ],
+    );
+    let scene = locked()
+        .file("words/words.json", "[\"you\"]")
+        .file("secure.toml", moved("./lib/", "./words/"));
+    drifted(
+        &scene,
+        &[
+            "secure.toml:7: [imports] \"#lib/\" is \"./words/\"",
+            "app:/main.js: \"#lib/words.json\"",
+        ],
+    );
+    // The same in other words is the same.
+    let scene = locked().file("secure.toml", moved("./vendor/greet/", "./vendor/./greet"));
+    secure_runtime(&scene, &["verify"]).success();
+    secure_runtime(&scene, &["lock", "--frozen"]).success();
+}
+
+/// `greeting` with `greet` from `node_modules`.
+fn installed() -> Scene {
+    let manifest = greeting().read("secure.toml");
+    let scene = greeting();
+    let files = ["package.json", "index.js", "hello.js"]
+        .map(|name| (name, scene.read(&format!("vendor/greet/{name}"))));
+    let mut scene = scene.file(
+        "secure.toml",
+        manifest.replace("./vendor/greet/", "npm:greet@1.2.3"),
+    );
+    for (name, content) in files {
+        scene = scene.file(&format!("node_modules/greet/{name}"), content);
+    }
+    secure_runtime(&scene, &["lock"]).success();
+    scene
+}
+
+/// A138, CLI-50: a pin to another version, whether it is installed or not.
+#[test]
+fn a138_a_pin_to_another_version_is_seen() {
+    let scene = installed();
+    let manifest = scene.read("secure.toml").replace("1.2.3", "2.0.0");
+    let scene = scene.file("secure.toml", manifest.clone());
+    let pin = "secure.toml:6: [imports] \"greet\" is \"npm:greet@2.0.0\", and the lock was made with \"npm:greet@1.2.3\"";
+    for arguments in [&["verify"][..], &["run", "--locked"]] {
+        let said = secure_runtime(&scene, arguments).failure_with_hint(4);
+        assert!(said.contains(pin), "{arguments:?} {said}");
+    }
+    let ran = secure_runtime(&scene, &["run"]);
+    assert!(ran.code == Some(0) && ran.err.contains(pin), "{ran:#?}");
+    std::fs::remove_file(scene.base().join("out/marker")).unwrap();
+    // It is installed, with the same files.
+    let json = scene
+        .read("node_modules/greet/package.json")
+        .replace("1.2.3", "2.0.0");
+    let scene = scene.file("node_modules/greet/package.json", json);
+    drifted(
+        &scene,
+        &[
+            pin,
+            "package greet has the version \"2.0.0\", and the lock was made with \"1.2.3\"",
+        ],
+    );
+    // Nothing of it is there: the lock and the manifest say enough.
+    let scene = installed();
+    std::fs::remove_dir_all(scene.base().join("node_modules")).unwrap();
+    secure_runtime(&scene, &["verify"]).success();
+    secure_runtime(&scene, &["run", "--locked"]).success();
+    let scene = scene.file("secure.toml", manifest);
+    let said = secure_runtime(&scene, &["verify"]).failure_with_hint(4);
+    assert!(said.contains(pin), "{said}");
+}
+
+/// A139, CLI-50: what a package offers is decided by files that no hash is about.
+#[test]
+fn a139_exports_that_changed_are_seen() {
+    for scene in [locked(), installed()] {
+        let folder = if scene.base().join("node_modules").exists() {
+            "node_modules"
+        } else {
+            "vendor"
+        };
+        let json = scene
+            .read(&format!("{folder}/greet/package.json"))
+            .replace("./index.js", "./new.js");
+        let scene = scene.file(&format!("{folder}/greet/package.json"), json).file(
+            &format!("{folder}/greet/new.js"),
+            "export const greet = () => 'new';\n",
+        );
+        let line = format!(
+            "app:/main.js: \"greet\" was locked as \"greet/index.js\", and now means {folder}/greet/new.js"
+        );
+        drifted(&scene, &[&line]);
+    }
+}
+
+/// A139, CLI-50: a file that was not there when the program was locked, and wins.
+#[test]
+fn a139_a_new_file_that_wins_is_seen() {
+    let scene = greeting()
+        .file(
+            "vendor/greet/package.json",
+            "{\"name\":\"greet\",\"version\":\"1.2.3\"}",
+        )
+        .file(
+            "vendor/greet/index.js",
+            "exports.greet = (name) => require('./hello') + ', ' + name + '!';\n",
+        )
+        .file("vendor/greet/hello.json", "\"Hello\"");
+    std::fs::remove_file(scene.base().join("vendor/greet/hello.js")).unwrap();
+    secure_runtime(&scene, &["lock"]).success();
+    secure_runtime(&scene, &["verify"]).success();
+    let scene = scene.file("vendor/greet/hello.js", "module.exports = 'Bye';\n");
+    drifted_but_for_output(
+        &scene,
+        "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now means vendor/greet/hello.js",
+    );
+    // A package that is nearer.
+    let scene = installed()
+        .file(
+            "node_modules/greet/index.js",
+            "import { hello } from 'hello';\nexport const greet = (name) => `${hello}, ${name}!`;\n",
+        )
+        .file("node_modules/hello/package.json", "{\"type\":\"module\"}")
+        .file("node_modules/hello/index.js", "export const hello = 'Hello';\n");
+    secure_runtime(&scene, &["lock"]).success();
+    let scene = scene
+        .file(
+            "node_modules/greet/node_modules/hello/package.json",
+            "{\"type\":\"module\",\"exports\":\"./other.js\"}",
+        )
+        .file(
+            "node_modules/greet/node_modules/hello/other.js",
+            "export const hello = 'Bye';\n",
+        );
+    drifted_but_for_output(
+        &scene,
+        "greet/index.js: \"hello\" was locked as \"greet>hello/index.js\"",
+    );
+}
+
+#[track_caller]
+fn drifted_but_for_output(scene: &Scene, line: &str) {
+    for arguments in [&["verify"][..], &["run", "--locked"]] {
+        let said = secure_runtime(scene, arguments).failure_with_hint(4);
+        assert!(said.contains(line), "{arguments:?}: {said}");
+    }
+    let ran = secure_runtime(scene, &["run"]);
+    assert!(ran.err.contains(line) && ran.out == "Hello, world!\n", "{ran:#?}");
+}
+
+/// A139, CLI-50: what only a look at all files shows: a kind of module, a package that was done without. `run` does not look for
+/// it.
+#[test]
+fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
+    let scene = installed();
+    let json = scene
+        .read("node_modules/greet/package.json")
+        .replace("{", "{\"sideEffects\":false,");
+    let scene = scene.file("node_modules/greet/package.json", json);
+    secure_runtime(&scene, &["verify"]).success();
+    let scene = scene.file(
+        "node_modules/greet/index.js",
+        "export const greet = (name) => `Hello, ${name}!`;\nimport('extra').catch(() => 0);\n",
+    );
+    secure_runtime(&scene, &["lock"]).success();
+    secure_runtime(&scene, &["verify"]).success();
+    let scene = scene
+        .file("node_modules/extra/package.json", "{\"type\":\"module\"}")
+        .file("node_modules/extra/index.js", "export {};\n");
+    for arguments in [&["verify"][..], &["run", "--locked"]] {
+        let said = secure_runtime(&scene, arguments).failure_with_hint(4);
+        assert!(
+            said.contains("added greet>extra/index.js"),
+            "{arguments:?}: {said}"
+        );
+    }
+    secure_runtime(&scene, &["run"]).success();
+}
+
+/// CLI-50: files that are absent are no drift, since stores have them.
+#[test]
+fn a_program_without_its_files_is_no_other_program() {
+    let scene = locked();
+    for gone in ["vendor", "lib"] {
+        std::fs::remove_dir_all(scene.base().join(gone)).unwrap();
+    }
+    std::fs::remove_file(scene.base().join("main.js")).unwrap();
+    secure_runtime(&scene, &["verify"]).success();
+    let ran = secure_runtime(&scene, &["run", "--locked"]);
+    assert!(!ran.err.contains("out of date"), "{ran:#?}");
+    ran.success();
+}
