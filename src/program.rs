@@ -318,11 +318,10 @@ impl Program {
             signed(options, &locked.graph, &store).await?;
             return Ok(Program::of_locked(folder, locked, manifest.limits, &store));
         }
-        let graph = lockfile::read_lock(&path)?;
-        signatures::require(&manifest, &graph, &store, signatures::now()).await?;
-        signed(options, &graph, &store).await?;
-        let locked = graph;
+        let locked = lockfile::read_lock(&path)?;
         let graph = within_lock(&locked, &manifest, &folder)?;
+        signatures::require(&manifest, &locked, &store, signatures::now()).await?;
+        signed(options, &locked, &store).await?;
         let project = Project::new(&folder, &manifest.imports)?;
         let drifted = drift::of_imports(&locked, &manifest, &project);
         if options.locked {
