@@ -22,8 +22,8 @@ pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) 
     lines
 }
 
-/// Locks the project again in memory, and compares. Where files are absent (stores can have them), compares only what
-/// [`of_imports`] does.
+/// Locks the project again in memory, and compares. Where files of modules are absent (stores can have them), compares nothing
+/// beyond what [`of_imports`] does.
 ///
 /// # Errors
 /// A manifest that cannot be locked at all.
@@ -31,10 +31,13 @@ pub(crate) fn of_everything(
     graph: &Graph,
     manifest: &Manifest,
     folder: &Path,
+    project: &Project,
 ) -> Result<Vec<String>, ProgramError> {
+    if !resolve::is_complete(graph, project) {
+        return Ok(Vec::new());
+    }
     let locked = match resolve::lock(&lock_input(folder, manifest)?) {
         Ok(locked) => locked.graph,
-        Err(error) if resolve::is_absence(&error) => return Ok(Vec::new()),
         Err(error) => return Ok(vec![error.to_string()]),
     };
     // What a manifest grants and bounds may be less than what was locked: `within_lock` sees to it.

@@ -337,7 +337,7 @@ impl Program {
         };
         let bytes = verify::load_modules(&graph, &store, Some(&project), &progress).await?;
         if options.locked {
-            refuse_drift(drift::of_everything(&locked, &manifest, &folder)?)?;
+            refuse_drift(drift::of_everything(&locked, &manifest, &folder, &project)?)?;
         }
         let drifted = drifted
             .into_iter()

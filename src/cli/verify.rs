@@ -127,7 +127,7 @@ pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     };
     let _working = Working::on("verifying");
     let found = loaders::verify(&graph, store.as_ref(), Some(&files))?;
-    program::refuse_drift(drift::of_everything(&graph, &manifest, &folder)?)?;
+    program::refuse_drift(drift::of_everything(&graph, &manifest, &folder, &files)?)?;
     Ok(VerifiedProgram {
         manifest,
         graph,

@@ -241,6 +241,24 @@ fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
     secure_runtime(&scene, &["run"]).success();
 }
 
+/// CLI-50: a package that its importer can do without is as good as any other that is only in a store.
+#[test]
+fn an_optional_package_that_is_only_in_a_store_is_no_drift() {
+    let scene = installed()
+        .file(
+            "node_modules/greet/index.js",
+            "export const greet = (name) => `Hello, ${name}!`;\nimport('extra').catch(() => 0);\n",
+        )
+        .file("node_modules/extra/package.json", "{\"type\":\"module\"}")
+        .file("node_modules/extra/index.js", "export {};\n");
+    secure_runtime(&scene, &["lock"]).success();
+    std::fs::remove_dir_all(scene.base().join("node_modules/extra")).unwrap();
+    secure_runtime(&scene, &["verify"]).success();
+    let ran = secure_runtime(&scene, &["run", "--locked"]);
+    assert!(!ran.err.contains("out of date"), "{ran:#?}");
+    ran.success();
+}
+
 /// CLI-50: files that are absent are no drift, since stores have them.
 #[test]
 fn a_program_without_its_files_is_no_other_program() {

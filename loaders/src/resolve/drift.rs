@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::error::{ImportProblem, LockError};
+use super::error::ImportProblem;
 use super::exports::Conditions;
 use super::packages::{PackageIndex, Packages};
 use super::project::Project;
@@ -128,15 +128,12 @@ pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
     found
 }
 
-/// Whether the error means that a file or package is absent, and not that one is wrong.
+/// Whether the project has a file for each module of `graph`, so that locking it again can be compared.
 #[must_use]
-pub fn is_absence(error: &LockError) -> bool {
-    match error {
-        LockError::ImportMap { problem, .. }
-        | LockError::Import { problem, .. }
-        | LockError::Entry { problem, .. } => is_absent(problem),
-        _ => false,
-    }
+pub fn is_complete(graph: &Graph, project: &Project) -> bool {
+    let check = Check::new(graph, project, &mut Vec::new());
+    let mut modules = graph.modules().iter();
+    modules.all(|module| check.is_file(check.place(module).as_ref()))
 }
 
 fn is_absent(problem: &ImportProblem) -> bool {

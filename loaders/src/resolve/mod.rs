@@ -16,7 +16,7 @@ mod static_imports;
 mod walk;
 
 pub use crate::syntax::SyntaxProblem;
-pub use drift::{Drift, drift, is_absence};
+pub use drift::{Drift, drift, is_complete};
 pub use error::{ImportProblem, LockError, Place};
 pub use project::Project;
 pub use static_imports::{StaticImport, StaticImports, static_imports};
