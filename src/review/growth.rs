@@ -353,4 +353,144 @@ mod tests {
             assert!(error.to_string().starts_with("the program: "), "{error}");
         }
     }
+
+    /// A program that may read everything, of these modules, each with its code and its own grants.
+    fn of_modules(modules: &[(&str, &str, Option<&[&str]>)]) -> Graph {
+        let lines = |grants: &[&str]| grants.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let package = Package {
+            grants: lines(&["fs.read=./**"]),
+            ..Package::default()
+        };
+        let module = |(name, code, own): &(&str, &str, Option<&[&str]>)| Module {
+            name: format!("app:/{name}"),
+            package: 0,
+            hash: ContentHash::of(code.as_bytes()),
+            size: 0,
+            kind: ModuleKind::JavaScript,
+            origin: None,
+            imports: BTreeMap::new(),
+            globals: Vec::new(),
+            grants: own.map(lines),
+        };
+        Graph::new(0, vec![package], modules.iter().map(module).collect()).unwrap()
+    }
+
+    /// CLI-48: code is known by its hash, under whatever name it is.
+    #[test]
+    fn code_is_compared_with_what_it_was() {
+        let (none, data): (&[&str], &[&str]) = (&[], &["fs.read=./data/**"]);
+        let old = of_modules(&[
+            ("a.js", "one", Some(none)),
+            ("b.js", "two", None),
+            ("c.js", "one", Some(data)),
+        ]);
+        let table: [(&str, &[(&str, &str, Option<&[&str]>)], &[&str]); 7] = [
+            (
+                "names that were exchanged",
+                &[("a.js", "two", Some(none)), ("b.js", "one", None)],
+                &["module app:/b.js"],
+            ),
+            (
+                "renamed, and held to as little",
+                &[("b.js", "two", None), ("d.js", "one", Some(none))],
+                &[],
+            ),
+            (
+                "renamed, from the narrower of two",
+                &[("b.js", "two", None), ("d.js", "one", Some(data))],
+                &["module app:/d.js"],
+            ),
+            (
+                "a copy of what could do as much",
+                &[
+                    ("a.js", "one", Some(none)),
+                    ("b.js", "two", None),
+                    ("c.js", "one", Some(data)),
+                    ("d.js", "one", Some(data)),
+                ],
+                &[],
+            ),
+            (
+                "a copy that can do more",
+                &[
+                    ("a.js", "one", Some(none)),
+                    ("b.js", "two", None),
+                    ("c.js", "one", Some(data)),
+                    ("d.js", "one", None),
+                ],
+                &["module app:/d.js"],
+            ),
+            (
+                "new code in the place of narrowed code",
+                &[("b.js", "two", None), ("d.js", "new", None)],
+                &["module app:/d.js"],
+            ),
+            (
+                "new code beside it",
+                &[
+                    ("a.js", "one", Some(none)),
+                    ("b.js", "two", None),
+                    ("c.js", "one", Some(data)),
+                    ("d.js", "new", None),
+                ],
+                &[],
+            ),
+        ];
+        for (name, modules, expected) in table {
+            let base = Base::new("/srv/app").unwrap();
+            let grown = growth(&old, &of_modules(modules), &Families::builtin(), &base).unwrap();
+            let mut owners: Vec<&str> = grown.iter().map(|growth| growth.owner.as_str()).collect();
+            owners.dedup();
+            assert_eq!(owners, expected, "{name}: {grown:?}");
+        }
+    }
+
+    /// CLI-48, CLI-49: a package that has another name, and one that took the place of another.
+    #[test]
+    fn a_renamed_package_keeps_its_bounds() {
+        let program = |name: &str, code: &str, isolate: bool, bounds: &[&str]| {
+            let package = Package {
+                name: name.to_owned(),
+                isolate,
+                bounds: bounds.iter().map(|line| (*line).to_owned()).collect(),
+                ..Package::default()
+            };
+            let module = |name: String, package: u32, code: &str| Module {
+                name,
+                package,
+                hash: ContentHash::of(code.as_bytes()),
+                size: 0,
+                kind: ModuleKind::JavaScript,
+                origin: None,
+                imports: BTreeMap::new(),
+                globals: Vec::new(),
+                grants: None,
+            };
+            let modules = vec![
+                module("app:/main.js".to_owned(), 0, "main"),
+                module(format!("{name}/a.js"), 1, code),
+            ];
+            Graph::new(0, vec![Package::default(), package], modules).unwrap()
+        };
+        let bounds = ["limits.heap=16MiB", "limits.operations=10"];
+        let old = program("p", "code", true, &bounds);
+        for code in ["code", "edited"] {
+            assert_eq!(
+                grown(&old, &program("q", code, false, &[])),
+                ["package q: isolate = false, no limits.heap, before 16MiB, no limits.operations, before 10"]
+            );
+            assert_eq!(
+                grown(&old, &program("q", code, true, &bounds[..1])),
+                ["package q: no limits.operations, before 10"]
+            );
+            assert_eq!(
+                grown(&old, &program("q", code, true, &bounds)),
+                Vec::<String>::new()
+            );
+        }
+        let unknown = program("p", "code", true, &["limits.breath=1"]);
+        let base = Base::new("/srv/app").unwrap();
+        let error = growth(&old, &unknown, &Families::builtin(), &base).unwrap_err();
+        assert!(error.to_string().contains("limits.breath=1"), "{error}");
+    }
 }
