@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::ContentHash;
 use crate::files::{self, FileError};
-use crate::graph::{Graph, Module, limits};
+use crate::graph::{Graph, Module, Transformation, limits};
 use crate::resolve::{ImportProblem, Project};
 use crate::store::{LocalStore, Store, StoreError};
 use crate::syntax::SyntaxProblem;
@@ -183,6 +183,13 @@ impl<'a> Files<'a> {
             return Ok(None);
         };
         let shown = || self.project.shown(path);
+        // It has no file, and what is in its place means nothing.
+        if let Some(origin) = &module.origin
+            && origin.transformation == Transformation::LeftOut
+        {
+            let (path, bytes) = (shown(), Bytes::new());
+            return Ok(Some(VerifiedFile { path, bytes }));
+        }
         let bytes = match files::read_regular(path, limits::MODULE_SIZE) {
             Ok(bytes) => bytes,
             Err(FileError::NotFound) => return Ok(None),

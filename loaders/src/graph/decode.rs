@@ -185,7 +185,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
         .ok_or_else(|| {
             reader.malformed(
                 offset,
-                "a transformation from 1 to 4",
+                "a transformation from 1 to 5",
                 format!("{number} stands there"),
             )
         })?;

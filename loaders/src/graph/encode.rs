@@ -71,6 +71,7 @@ pub(super) fn transformation_number(transformation: Transformation) -> u64 {
         Transformation::ImportedCommonJs => 2,
         Transformation::Constants => 3,
         Transformation::TypeScript => 4,
+        Transformation::LeftOut => 5,
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Origin {
     /// How many bytes the source has.
     pub size: u64,
     /// The names that ECMAScript modules import from it, besides `default`, in ascending order; only for
-    /// [`Transformation::ImportedCommonJs`].
+    /// [`Transformation::ImportedCommonJs`] and [`Transformation::LeftOut`].
     pub exports: Vec<String>,
     /// What it requires and gets an empty object for, since its package says that it can do without; in ascending order;
     /// only for CommonJS.
@@ -147,14 +147,17 @@ pub enum Transformation {
     Constants,
     /// TypeScript without its types.
     TypeScript,
+    /// No file: an empty module in the place of what a package does without.
+    LeftOut,
 }
 
 impl Transformation {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::CommonJs,
         Self::ImportedCommonJs,
         Self::Constants,
         Self::TypeScript,
+        Self::LeftOut,
     ];
 
     /// As people call it.
@@ -164,6 +167,7 @@ impl Transformation {
             Self::CommonJs | Self::ImportedCommonJs => "CommonJS",
             Self::Constants => "constants replaced",
             Self::TypeScript => "TypeScript",
+            Self::LeftOut => "left out",
         }
     }
 

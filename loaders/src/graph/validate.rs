@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
+use crate::ContentHash;
 use crate::text::{forbidden_character, printable};
 
 /// What a rule speaks of, in words. A closure, since words are only needed when a rule is broken.
@@ -113,6 +114,14 @@ fn module_rules(
         return Err(rule(subject, format!("its name begins with \"{prefix}\"")));
     };
     file_path(subject, path)?;
+    // A file could otherwise pass for nothing, and would not be compared with anything.
+    let transformation = module.origin.as_ref().map(|origin| origin.transformation);
+    if path.starts_with("browser:false/") != (transformation == Some(Transformation::LeftOut)) {
+        return Err(rule(
+            subject,
+            "what is left out, and nothing else, is in a folder \"browser:false\"",
+        ));
+    }
     module_size(subject, module.size)?;
     if let Some(origin) = &module.origin {
         self::origin(subject, module, origin)?;
@@ -155,11 +164,15 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     module_size(subject, origin.size)?;
     let exports = &origin.exports;
     limit(subject, exports.len(), limits::EXPORTS)?;
-    if !exports.is_empty() && origin.transformation != Transformation::ImportedCommonJs {
+    let is_left_out = origin.transformation == Transformation::LeftOut;
+    if !exports.is_empty() && origin.transformation != Transformation::ImportedCommonJs && !is_left_out {
         return Err(rule(
             subject,
-            "only CommonJS that ECMAScript modules import has exports",
+            "only CommonJS that ECMAScript modules import, and what is left out, has exports",
         ));
+    }
+    if is_left_out && (origin.size != 0 || origin.hash != ContentHash::of(b"")) {
+        return Err(rule(subject, "what is left out is empty"));
     }
     if !exports.is_sorted_by(|left, right| left < right) {
         return Err(rule(subject, "exports are in ascending order, each once"));
@@ -193,15 +206,9 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     }
 }
 
-/// Whether CommonJS may have an export `name` of its own: an identifier of ASCII, whatever Unicode's next version says,
-/// and not the name whose value is all of `module.exports`.
+/// Whether CommonJS may have an export `name` of its own: any text but the name whose value is all of `module.exports`.
 pub(crate) fn is_export_name(name: &str) -> bool {
-    name != "default"
-        && name.len() <= limits::TEXT
-        && name.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '$' | '_'))
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_'))
+    !name.is_empty() && name != "default" && name.len() <= limits::TEXT && forbidden_character(name).is_none()
 }
 
 /// The rules for the path of a module's file below its package's folder: plain segments, and no

@@ -95,6 +95,29 @@ impl LockError {
     pub fn is_integrity(&self) -> bool {
         false
     }
+
+    /// Whether what is wrong stands in a file of an installed package, which nobody should edit.
+    #[must_use]
+    pub fn is_in_installed_package(&self) -> bool {
+        let Self::Import { place, problem, .. } = self else {
+            return false;
+        };
+        let of_problem = match &**problem {
+            ImportProblem::PackageJson { path, .. }
+            | ImportProblem::File { path, .. }
+            | ImportProblem::NotText { path }
+            | ImportProblem::Syntax { path, .. }
+            | ImportProblem::WebAssembly { path, .. }
+            | ImportProblem::NoEntry { path }
+            | ImportProblem::Extension { path } => is_installed(path),
+            _ => false,
+        };
+        of_problem || is_installed(std::path::Path::new(&place.file))
+    }
+}
+
+fn is_installed(path: &std::path::Path) -> bool {
+    path.iter().any(|part| part == "node_modules")
 }
 
 /// A place in a source file. Lines and columns are counted from 1, columns in characters; in WebAssembly, in bytes, and all is one
@@ -176,10 +199,16 @@ pub enum ImportProblem {
         suggestion: String,
     },
     /// A `#` name that `[imports]`, or the package's `imports`, does not have.
-    #[error("there is no \"{}\" among the imports of this package", printable(specifier))]
+    #[error(
+        "there is no \"{}\" among the imports of this package{}",
+        printable(specifier),
+        conditions_tried(conditions)
+    )]
     NotInternal {
         /// The specifier.
         specifier: String,
+        /// The conditions that were tried; none where conditions have no part in it.
+        conditions: &'static [&'static str],
     },
     /// A value of `[imports]` of an unknown form.
     #[error("its value is `npm:NAME@VERSION`, or a path that begins with `./`")]
@@ -272,16 +301,25 @@ pub enum ImportProblem {
     },
     /// A subpath that the package's `exports` do not offer to this runtime.
     #[error(
-        "the package's package.json does not export \"{}\" for import",
-        printable(subpath)
+        "the package's package.json does not export \"{}\"{}",
+        printable(subpath),
+        conditions_tried(conditions)
     )]
     NotExported {
         /// `.` or `./…`.
         subpath: String,
+        /// The conditions that were tried.
+        conditions: &'static [&'static str],
     },
-    /// What the package's package.json says that it does without where there is no Node.js.
-    #[error("the package's package.json has it as `false` in `browser`: it is not there to be imported")]
-    Omitted,
+    /// A file in a folder whose name is kept for modules that stand for nothing.
+    #[error(
+        "{} is in a folder `browser:false`, which is kept for what packages do without; rename the folder",
+        path.display()
+    )]
+    Reserved {
+        /// The file.
+        path: PathBuf,
+    },
     /// An `exports` or `imports` field of wrong structure.
     #[error("the package's package.json has wrong `exports` or `imports`: {reason}")]
     Exports {
@@ -384,6 +422,16 @@ fn scheme_hint(scheme: &str) -> String {
         "file" => "write a path that begins with `./`".to_owned(),
         scheme => format!("the scheme `{}:` names nothing here", printable(scheme)),
     }
+}
+
+fn conditions_tried(conditions: &[&str]) -> String {
+    if conditions.is_empty() {
+        return String::new();
+    }
+    format!(
+        " under any of the conditions that are tried here: {}",
+        conditions.join(", ")
+    )
 }
 
 fn installed_hint(installed: &Option<String>) -> String {

@@ -8,25 +8,55 @@ use super::error::ImportProblem;
 /// The conditions under which a target is taken, besides `default`. The order of a package.json
 /// decides between them, not this order.
 ///
-/// `module` is what bundlers take for ECMAScript modules. `browser` marks the files that do without the modules of
-/// Node.js, as far as a package has any; what else they need of a browser they look for when they are called. `node` is
-/// left out: such files expect modules that do not exist here.
+/// `module` is what bundlers take for ECMAScript modules. `worker` marks the files that need neither a document nor the
+/// modules of Node.js, `browser` those that do without the modules of Node.js. `node` is left out: such files expect
+/// modules that do not exist here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conditions {
-    /// Of what `import` takes.
-    Import,
-    /// Of what `require` takes: of a package that has both, CommonJS gets CommonJS.
-    Require,
+pub(super) struct Conditions {
+    /// Whether `require` asks, which takes CommonJS of a package that has both forms.
+    pub(super) is_require: bool,
+    /// Whether files for browsers are taken: by the condition `browser` and by the field of that name.
+    pub(super) takes_browser: bool,
 }
 
 impl Conditions {
-    fn has(self, condition: &str) -> bool {
-        match condition {
-            "secure-runtime" | "browser" | "default" => true,
-            "import" | "module" => self == Self::Import,
-            "require" => self == Self::Require,
-            _ => false,
+    /// The conditions of `import`.
+    pub(super) const IMPORT: Self = Self {
+        is_require: false,
+        takes_browser: true,
+    };
+    /// The conditions of `require`.
+    pub(super) const REQUIRE: Self = Self {
+        is_require: true,
+        takes_browser: true,
+    };
+
+    /// The same without files for browsers.
+    pub(super) fn without_browser(self) -> Self {
+        Self {
+            takes_browser: false,
+            ..self
         }
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match (self.is_require, self.takes_browser) {
+            (false, true) => &[
+                "secure-runtime",
+                "import",
+                "module",
+                "worker",
+                "browser",
+                "default",
+            ],
+            (false, false) => &["secure-runtime", "import", "module", "worker", "default"],
+            (true, true) => &["secure-runtime", "require", "worker", "browser", "default"],
+            (true, false) => &["secure-runtime", "require", "worker", "default"],
+        }
+    }
+
+    fn has(self, condition: &str) -> bool {
+        self.names().contains(&condition)
     }
 }
 
@@ -59,6 +89,7 @@ pub(super) fn exported(
     };
     let refused = || ImportProblem::NotExported {
         subpath: subpath.to_owned(),
+        conditions: conditions.names(),
     };
     let subpaths = match exports {
         Value::Object(entries) => {
@@ -92,8 +123,10 @@ pub(super) fn internal(
     };
     let refused = || ImportProblem::NotInternal {
         specifier: specifier.to_owned(),
+        conditions: conditions.names(),
     };
-    if specifier == "#" || specifier.starts_with("#/") {
+    // `#/…` is a name like others since Node.js 25; `#` alone is none.
+    if specifier == "#" || specifier == "#/" {
         return Err(refused());
     }
     let entries = imports.as_object().ok_or_else(refused)?;
@@ -224,7 +257,7 @@ mod tests {
     use serde_json::json;
 
     fn check(exports: Value, subpath: &str, expected: &str) {
-        let found = match exported(&exports, subpath, Conditions::Import) {
+        let found = match exported(&exports, subpath, Conditions::IMPORT) {
             Ok(Target::File(path)) => path,
             Ok(Target::Package(name)) => format!("package {name}"),
             Err(ImportProblem::NotExported { .. }) => "not exported".to_owned(),
@@ -251,6 +284,13 @@ mod tests {
         );
         check(json!({"default": "./a.mjs", "import": "./b.mjs"}), ".", "./a.mjs");
         check(json!({"node": "./a.cjs", "browser": "./b.js"}), ".", "./b.js");
+        check(json!({"worker": "./w.js", "browser": "./b.js"}), ".", "./w.js");
+        check(json!({"browser": "./b.js", "worker": "./w.js"}), ".", "./b.js");
+        check(
+            json!({"deno": "./d.js", "workerd": "./d.js", "edge-light": "./d.js", "bun": "./d.js", "default": "./a.js"}),
+            ".",
+            "./a.js",
+        );
         check(
             json!({"secure-runtime": "./s.js", "import": "./a.mjs"}),
             ".",
@@ -300,7 +340,7 @@ mod tests {
         for (exports, expected) in table {
             let expected = expected.map(|path| Target::File(path.to_owned()));
             assert_eq!(
-                exported(&exports, ".", Conditions::Require).ok(),
+                exported(&exports, ".", Conditions::REQUIRE).ok(),
                 expected,
                 "{exports}"
             );
@@ -378,7 +418,7 @@ mod tests {
             "#a": "./a.js", "#dep": "dep/sub", "#p/*": "./p/*.js", "#c": {"node": "./n.js", "default": "./d.js"},
             "#up": "../x.js", "#url": "https://example.com/x.js", "#": "./a.js", "#/x": "./a.js"
         });
-        let found = |specifier| internal(&imports, specifier, Conditions::Import);
+        let found = |specifier| internal(&imports, specifier, Conditions::IMPORT);
         assert_eq!(found("#a"), Ok(Target::File("./a.js".into())));
         assert_eq!(found("#dep"), Ok(Target::Package("dep/sub".into())));
         assert_eq!(found("#p/x"), Ok(Target::File("./p/x.js".into())));
@@ -387,6 +427,8 @@ mod tests {
         assert!(matches!(found("#url"), Err(ImportProblem::ExportTarget { .. })));
         assert!(matches!(found("#none"), Err(ImportProblem::NotInternal { .. })));
         assert!(matches!(found("#"), Err(ImportProblem::NotInternal { .. })));
-        assert!(matches!(found("#/x"), Err(ImportProblem::NotInternal { .. })));
+        assert_eq!(found("#/x"), Ok(Target::File("./a.js".into())));
+        assert!(matches!(found("#/"), Err(ImportProblem::NotInternal { .. })));
+        assert!(matches!(found("#/y"), Err(ImportProblem::NotInternal { .. })));
     }
 }

@@ -45,7 +45,7 @@ impl ImportMap {
     fn add(&mut self, key: &str, value: &str) -> Result<(), ImportProblem> {
         if key.starts_with('#') {
             let path = relative(value.trim_end_matches('/'))?;
-            if key.ends_with('/') != value.ends_with('/') || key == "#" || key == "#/" {
+            if key.ends_with('/') != value.ends_with('/') || key == "#" {
                 return Err(ImportProblem::Value);
             }
             self.internal.insert(key.to_owned(), path);
@@ -104,6 +104,7 @@ impl ImportMap {
             }
             None => Err(ImportProblem::NotInternal {
                 specifier: specifier.to_owned(),
+                conditions: &[],
             }),
         }
     }
@@ -236,6 +237,7 @@ mod tests {
             ("#fmt/", "./lib/fmt/"),
             ("#fmt/deep/", "./deep/"),
             ("#one", "./lib/one.js"),
+            ("#/", "./src/"),
         ];
         let map = ImportMap::parse(
             &entries
@@ -248,6 +250,8 @@ mod tests {
         assert_eq!(map.internal("#fmt/x/../a.js"), Ok("lib/fmt/a.js".into()));
         assert_eq!(map.internal("#fmt/deep/a.js"), Ok("deep/a.js".into()));
         assert_eq!(map.internal("#one"), Ok("lib/one.js".into()));
+        assert_eq!(map.internal("#/a/b.js"), Ok("src/a/b.js".into()));
+        assert_eq!(map.internal("#/../secret.js"), Err(ImportProblem::LeavesPackage));
         assert!(matches!(
             map.internal("#two"),
             Err(ImportProblem::NotInternal { .. })
@@ -268,7 +272,7 @@ mod tests {
             ("#a/", "./a"),
             ("#a", "./a/"),
             ("#", "./a"),
-            ("#/", "./a/"),
+            ("#/", "./a"),
             ("#a", "npm:a@1.2.3"),
             ("#a", "../a"),
         ] {

@@ -2,10 +2,15 @@
 //!
 //! spec/graph.md lists the rules by which a specifier means a file.
 
+mod asked;
+mod browser;
+mod circles;
+mod document;
 mod drift;
 mod error;
 mod exports;
 mod import_map;
+mod locate;
 mod name;
 mod package_json;
 mod packages;
@@ -96,6 +101,15 @@ pub enum LockWarning {
         /// Why that is nothing.
         problem: ImportProblem,
     },
+    /// A name that is imported of CommonJS whose text has it nowhere.
+    UnknownName {
+        /// The importing file.
+        file: String,
+        /// What it imports from.
+        specifier: String,
+        /// The name.
+        name: String,
+    },
     /// A `require` in a package that means no module, and throws if it is executed.
     UnresolvedRequire {
         /// Where it stands.
@@ -132,6 +146,19 @@ impl fmt::Display for LockWarning {
                     formatter,
                     "{place}: import(\"{}\") will fail if it runs: {problem}",
                     printable(specifier)
+                )
+            }
+            Self::UnknownName {
+                file,
+                specifier,
+                name,
+            } => {
+                write!(
+                    formatter,
+                    "{}: \"{}\" has the name `{}` nowhere in its text; it is undefined unless that module makes it when it runs",
+                    printable(file),
+                    printable(specifier),
+                    printable(name)
                 )
             }
             Self::UnresolvedRequire {

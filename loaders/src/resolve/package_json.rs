@@ -13,6 +13,8 @@ const MAX_SIZE: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct PackageJson {
     fields: Map<String, Value>,
+    /// Whether the text has the word `browser` anywhere, as a field or as a condition.
+    names_browser: bool,
 }
 
 impl PackageJson {
@@ -29,8 +31,13 @@ impl PackageJson {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        // npm, Node.js and bundlers read past a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(fields)) => Ok(Self { fields }),
+            Ok(Value::Object(fields)) => Ok(Self {
+                fields,
+                names_browser: bytes.windows(9).any(|word| word == b"\"browser\""),
+            }),
             Ok(_) => Err("it is not an object".to_owned()),
             Err(error) => Err(error.to_string()),
         }
@@ -63,9 +70,14 @@ impl PackageJson {
         self.text("browser")
     }
 
-    /// What takes the place of a file or package where there is no Node.js: a name, or `false` for nothing.
-    pub(super) fn replacement(&self, name: &str) -> Option<&Value> {
-        self.fields.get("browser")?.as_object()?.get(name)
+    /// What takes the places of files and packages where there is no Node.js.
+    pub(super) fn browser_map(&self) -> Option<&Map<String, Value>> {
+        self.fields.get("browser")?.as_object()
+    }
+
+    /// Whether anything in it is meant for browsers.
+    pub(super) fn names_browser(&self) -> bool {
+        self.names_browser
     }
 
     /// The file that `require` takes.

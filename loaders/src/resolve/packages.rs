@@ -21,6 +21,8 @@ pub(super) struct Packages<'a> {
     pub(super) direct: BTreeMap<String, PackageIndex>,
     indices: HashMap<Home, PackageIndex>,
     package_jsons: HashMap<PathBuf, Option<Rc<PackageJson>>>,
+    /// Whether what is located is only looked at, so that it is no dependency yet.
+    pub(super) is_probing: bool,
 }
 
 pub(super) struct FoundPackage {
@@ -60,6 +62,7 @@ impl<'a> Packages<'a> {
             direct: BTreeMap::new(),
             indices: HashMap::new(),
             package_jsons: HashMap::new(),
+            is_probing: false,
         };
         packages.index(project.app());
         packages
@@ -97,64 +100,8 @@ impl<'a> Packages<'a> {
         index
     }
 
-    /// The package and path that `specifier` means in the module `path` of `package`. `None` for
-    /// what the host answers.
-    pub(super) fn locate(
-        &mut self,
-        package: PackageIndex,
-        path: &str,
-        specifier: &str,
-        conditions: Conditions,
-    ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
-        let replaced = match package {
-            0 => None,
-            _ => self.replacement(package, specifier)?,
-        };
-        let located = match &replaced {
-            // Relative to the package.json, not to the module.
-            Some(target) if target.starts_with("./") => {
-                let path = specifier::join("", &specifier::decode_path(target)?)?;
-                Some((package, self.search(package, &path, false, conditions)?))
-            }
-            Some(target) => self.locate_as_written(package, path, target, conditions)?,
-            None => self.locate_as_written(package, path, specifier, conditions)?,
-        };
-        let Some((package, path)) = located else {
-            return Ok(None);
-        };
-        if package == 0 {
-            return Ok(Some((package, path)));
-        }
-        // The keys of `browser` have the ending or not.
-        for key in [Some(path.as_str()), path.strip_suffix(".js")]
-            .into_iter()
-            .flatten()
-        {
-            if let Some(target) = self.replacement(package, &format!("./{key}"))? {
-                let target = specifier::join("", &specifier::decode_path(&target)?)?;
-                return Ok(Some((package, self.search(package, &target, false, conditions)?)));
-            }
-        }
-        Ok(Some((package, path)))
-    }
-
-    /// What `browser` in the package.json of a package has in the place of `name`.
-    fn replacement(&mut self, package: PackageIndex, name: &str) -> Result<Option<String>, ImportProblem> {
-        let home = self.home(package)?;
-        if home.is_single_file() {
-            return Ok(None);
-        }
-        let folder = home.path().to_owned();
-        let package_json = self.package_json(&folder)?;
-        match package_json.as_ref().and_then(|json| json.replacement(name)) {
-            Some(serde_json::Value::String(target)) if target != name => Ok(Some(target.clone())),
-            Some(serde_json::Value::Bool(false)) => Err(ImportProblem::Omitted),
-            _ => Ok(None),
-        }
-    }
-
     /// [`Self::locate`] but for what takes the place of something else.
-    fn locate_as_written(
+    pub(super) fn locate_as_written(
         &mut self,
         package: PackageIndex,
         path: &str,
@@ -162,7 +109,7 @@ impl<'a> Packages<'a> {
         conditions: Conditions,
     ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if conditions == Conditions::Require && specifier::is_relative_for_require(specifier) {
+        if conditions.is_require && specifier::is_relative_for_require(specifier) {
             let path = specifier::join(folder, specifier::plain_path(specifier)?)?;
             let found = self.search(package, &path, specifier::ends_in_folder(specifier), conditions)?;
             return Ok(Some((package, found)));
@@ -192,7 +139,7 @@ impl<'a> Packages<'a> {
 
     /// The file that `path` of `package` means by the rules of Node's `require`, and of the bundlers for which many
     /// packages write their ECMAScript modules: the file itself, with an ending, or what the folder offers.
-    fn search(
+    pub(super) fn search(
         &mut self,
         package: PackageIndex,
         path: &str,
@@ -229,11 +176,9 @@ impl<'a> Packages<'a> {
         package_json: &PackageJson,
         conditions: Conditions,
     ) -> Result<Option<String>, ImportProblem> {
-        let module = package_json.module().filter(|_| conditions == Conditions::Import);
-        for main in [package_json.browser(), module, package_json.main()]
-            .into_iter()
-            .flatten()
-        {
+        let browser = package_json.browser().filter(|_| conditions.takes_browser);
+        let module = package_json.module().filter(|_| !conditions.is_require);
+        for main in [browser, module, package_json.main()].into_iter().flatten() {
             let path = specifier::join(folder, &specifier::decode_path(main.trim_end_matches('/'))?)?;
             if let Some(file) = with_ending(home, &path).or_else(|| index(home, &path)) {
                 return Ok(Some(file));
@@ -252,6 +197,7 @@ impl<'a> Packages<'a> {
     ) -> Result<(PackageIndex, String), ImportProblem> {
         let refused = || ImportProblem::NotInternal {
             specifier: name.to_owned(),
+            conditions: &[],
         };
         let (scope, package_json) = self.nearest_package_json(package, folder)?.ok_or_else(refused)?;
         match exports::internal(package_json.imports().ok_or_else(refused)?, name, conditions)? {
@@ -269,7 +215,7 @@ impl<'a> Packages<'a> {
     }
 
     /// What a bare name means in `package`.
-    fn bare(
+    pub(super) fn bare(
         &mut self,
         package: PackageIndex,
         name: &str,
@@ -290,7 +236,9 @@ impl<'a> Packages<'a> {
         } else {
             let home = self.project.dependency(self.home(package)?, name)?;
             let target = self.index(home);
-            if let Some(found) = self.found.get_mut(package) {
+            if !self.is_probing
+                && let Some(found) = self.found.get_mut(package)
+            {
                 found.dependencies.insert(name.to_owned(), target);
             }
             target
@@ -328,7 +276,7 @@ impl<'a> Packages<'a> {
         }
         // `require("name/")`, with which packages get around a module of Node's that has the same name.
         let subpath = match subpath {
-            "./" if conditions == Conditions::Require => ".",
+            "./" if conditions.is_require => ".",
             subpath => subpath,
         };
         let package_json = self.package_json(home.path())?.unwrap_or_default();
@@ -345,7 +293,7 @@ impl<'a> Packages<'a> {
                     path: self.project.shown(home.path()),
                 }),
             },
-            None if conditions == Conditions::Require => {
+            None if conditions.is_require => {
                 let path = specifier::join("", specifier::plain_path(subpath)?)?;
                 self.search(package, &path, specifier::ends_in_folder(subpath), conditions)
             }
@@ -372,6 +320,11 @@ impl<'a> Packages<'a> {
         let path = home.path_of(&real).ok_or(ImportProblem::Character)?;
         if path.split('/').any(|part| part == "node_modules") {
             return Err(ImportProblem::NodeModules {
+                path: self.project.shown(&real),
+            });
+        }
+        if path.split('/').next() == Some(super::locate::LEFT_OUT) {
+            return Err(ImportProblem::Reserved {
                 path: self.project.shown(&real),
             });
         }
@@ -409,7 +362,7 @@ impl<'a> Packages<'a> {
         }
     }
 
-    fn package_json(&mut self, folder: &Path) -> Result<Option<Rc<PackageJson>>, ImportProblem> {
+    pub(super) fn package_json(&mut self, folder: &Path) -> Result<Option<Rc<PackageJson>>, ImportProblem> {
         if let Some(known) = self.package_jsons.get(folder) {
             return Ok(known.clone());
         }
@@ -431,7 +384,7 @@ impl<'a> Packages<'a> {
 }
 
 /// The file `path` of the package in `home`, as written or with one of the endings that Node's `require` adds.
-fn with_ending(home: &Home, path: &str) -> Option<String> {
+pub(super) fn with_ending(home: &Home, path: &str) -> Option<String> {
     let candidates = [path.to_owned(), format!("{path}.js"), format!("{path}.json")];
     candidates
         .into_iter()

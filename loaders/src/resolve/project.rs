@@ -178,24 +178,28 @@ impl Project {
         })
     }
 
-    /// The home of the package in `folder`, which is in a node_modules folder: itself or where its
-    /// symbolic link leads, but in the project's node_modules.
+    /// The home of the package in `folder`, which is in a node_modules folder: itself or where its symbolic link leads.
+    /// Package managers link there what they keep elsewhere in node_modules, and the packages of a workspace, which are
+    /// folders of the project.
     fn installed(&self, folder: &Path) -> Result<Home, ImportProblem> {
         let path = self.real(folder)?;
-        let is_inside = path
-            .strip_prefix(&self.root)
-            .is_ok_and(|below| below.iter().any(|part| part == "node_modules"));
-        if is_inside {
-            Ok(Home {
-                path,
-                single_file: false,
-            })
-        } else {
-            Err(ImportProblem::SymbolicLink {
+        // The project, or a folder around other packages, would be a package with files that are not its own.
+        if path == self.root || path.file_name().is_some_and(|name| name == "node_modules") {
+            return Err(ImportProblem::WholeProject);
+        }
+        let below = path.strip_prefix(&self.root).unwrap_or(&path);
+        let is_installed = below.iter().any(|part| part == "node_modules");
+        // A package of a workspace says that it is one; other folders of the project are no package's.
+        if !is_installed && !path.join("package.json").is_file() {
+            return Err(ImportProblem::SymbolicLink {
                 path: self.shown(folder),
                 target: self.shown(&path),
-            })
+            });
         }
+        Ok(Home {
+            path,
+            single_file: false,
+        })
     }
 
     /// `path` without symbolic links, which is inside the project.

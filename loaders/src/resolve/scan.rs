@@ -11,6 +11,7 @@ use oxc_parser::Parser;
 use oxc_semantic::SemanticBuilder;
 use oxc_span::{SourceType, Span};
 
+use super::asked::Interface;
 use super::error::ImportProblem;
 use crate::syntax::{self, Lines, Place, STACK_SIZE, SyntaxProblem};
 use crate::text::printable;
@@ -30,6 +31,8 @@ pub(super) struct Scan {
     pub(super) globals: Vec<String>,
     /// What has to be done to the file before it is a module.
     pub(super) form: Form,
+    /// The names that it imports and exports; nothing in CommonJS.
+    pub(super) interface: Option<Interface>,
 }
 
 /// What a file is.
@@ -44,6 +47,8 @@ pub(super) enum Form {
     CommonJs(CommonJs),
     /// TypeScript; the text is what it is without its types.
     TypeScript(String),
+    /// No file: what a package does without.
+    LeftOut,
 }
 
 /// What is known about a file before it is parsed.
@@ -142,6 +147,7 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
         .sort_by_key(|import| (import.place.line, import.place.column));
     let semantic = SemanticBuilder::new().build(program).semantic;
     let scoping = semantic.scoping();
+    found.interface = Some(Interface::of(&parsed.module_record, program, scoping));
     let mut replaced = 0;
     if replaces_constants && constants::may_have(source) {
         let places = constants::in_program(program, scoping);

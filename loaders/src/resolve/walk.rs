@@ -1,13 +1,19 @@
 //! Following a program's imports from its entry.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 
 use bytes::Bytes;
 
 use super::LockWarning;
+use super::asked::{self, Interface, Named};
+use super::circles;
+use super::document::Needs;
 use super::error::{ImportProblem, LockError, Place};
 use super::exports::Conditions;
+use super::locate::Located;
 use super::packages::{PackageIndex, Packages};
 use super::scan::{self, Announced, Form, Import, Language, Scan, Via};
 use super::specifier;
@@ -26,7 +32,18 @@ pub(super) struct Walk<'a> {
     pub(super) modules: Vec<FoundModule>,
     pub(super) warnings: Vec<LockWarning>,
     module_indices: HashMap<(PackageIndex, String), ModuleIndex>,
+    /// What files need, as far as it was looked at.
+    pub(super) needs: HashMap<(PackageIndex, String), Rc<Needs>>,
+    /// Whether a file for browsers, the first, gives way to the second.
+    pub(super) gives_way: HashMap<[(PackageIndex, String); 2], bool>,
+    /// The names that each CommonJS module exports, known when everything was found.
+    exports: BTreeMap<ModuleIndex, Vec<String>>,
+    /// How many bytes were searched for names.
+    searched: Cell<u64>,
 }
+
+/// How many bytes are searched for names, at most: a package chooses how many names it asks for, and of how much text.
+const SEARCHED: u64 = 4 << 30;
 
 pub(super) struct FoundModule {
     pub(super) package: PackageIndex,
@@ -38,6 +55,12 @@ pub(super) struct FoundModule {
     pub(super) imports: BTreeMap<String, ModuleIndex>,
     pub(super) globals: Vec<String>,
     form: Form,
+    /// The names that it imports and exports; nothing in CommonJS.
+    interface: Option<Interface>,
+    /// The names that CommonJS exports, as far as its text says.
+    said: BTreeSet<String>,
+    /// The CommonJS and JSON modules whose text may say what CommonJS exports.
+    texts: OnceCell<Vec<ModuleIndex>>,
     /// What it requires and its package does without.
     omitted: BTreeSet<String>,
     /// Whether it is the entry or an ECMAScript module imports it.
@@ -58,6 +81,7 @@ impl FoundModule {
             Form::Plain => None,
             Form::Constants(_) => Some(Transformation::Constants),
             Form::TypeScript(_) => Some(Transformation::TypeScript),
+            Form::LeftOut => Some(Transformation::LeftOut),
             Form::CommonJs(_) if self.is_imported => Some(Transformation::ImportedCommonJs),
             Form::CommonJs(_) => Some(Transformation::CommonJs),
         }
@@ -72,6 +96,10 @@ impl<'a> Walk<'a> {
             modules: Vec::new(),
             warnings: Vec::new(),
             module_indices: HashMap::new(),
+            needs: HashMap::new(),
+            gives_way: HashMap::new(),
+            exports: BTreeMap::new(),
+            searched: Cell::new(0),
         }
     }
 
@@ -98,7 +126,56 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        self.name_exports();
         Ok(first)
+    }
+
+    /// Finds the names that each CommonJS module exports: its own, those of what it exports whole, and those that others
+    /// import of it.
+    fn name_exports(&mut self) {
+        for index in 0..self.modules.len() {
+            let said = self.said_exports(index);
+            if let Some(module) = self.modules.get_mut(index) {
+                module.said = said;
+            }
+        }
+        let (mut wanted, unknown) = asked::asked(&*self, self.modules.len());
+        for unknown in unknown {
+            self.warnings.push(LockWarning::UnknownName {
+                file: self.label(unknown.importer),
+                specifier: unknown.specifier,
+                name: unknown.name,
+            });
+        }
+        let imports = |index: ModuleIndex| {
+            let module = self.modules.get(index);
+            let imports = module.into_iter().flat_map(|module| module.imports.values());
+            imports.copied().collect::<Vec<_>>()
+        };
+        let in_circles = circles::of(self.modules.len(), &imports);
+        let mut callable = BTreeSet::new();
+        for (index, module) in self.modules.iter().enumerate() {
+            if matches!(module.form, Form::CommonJs(_)) && in_circles.contains(&index) {
+                callable.extend(module.imports.values().copied());
+            }
+        }
+        for (index, module) in self.modules.iter().enumerate() {
+            let mut names = wanted.remove(&index).unwrap_or_default();
+            if !matches!(module.form, Form::CommonJs(_) | Form::LeftOut) {
+                continue;
+            }
+            let own = module
+                .said
+                .iter()
+                .take(limits::EXPORTS.saturating_sub(names.len() + 1));
+            names.extend(own.cloned());
+            names.retain(|name| graph::is_export_name(name) && name != transform::REQUIRE);
+            if callable.contains(&index) {
+                names.insert(transform::REQUIRE.to_owned());
+            }
+            let names = names.into_iter().take(limits::EXPORTS).collect();
+            self.exports.insert(index, names);
+        }
     }
 
     fn entry(
@@ -117,7 +194,8 @@ impl<'a> Walk<'a> {
         if path.ends_with(".wasm") {
             return Err(ImportProblem::EntryWebAssembly);
         }
-        let index = self.module(0, path, Announced::Nothing, Via::Declaration, waiting)?;
+        let importing = (Announced::Nothing, Via::Declaration);
+        let index = self.module(0, path, importing, false, waiting)?;
         if let Some(module) = self.modules.get_mut(index) {
             module.is_imported = true;
         }
@@ -141,15 +219,21 @@ impl<'a> Walk<'a> {
                 }
                 let target = |specifier: &str| {
                     if specifier.starts_with(transform::HOST) {
-                        return Some(transform::commonjs::Required::Namespace);
+                        return Some(transform::commonjs::Required::Host);
                     }
                     if module.omitted.contains(specifier) {
                         return Some(transform::commonjs::Required::Nothing);
                     }
-                    let target = self.modules.get(*module.imports.get(specifier)?)?;
-                    transform::required(target.kind, target.transformation())
+                    let index = *module.imports.get(specifier)?;
+                    let target = self.modules.get(index)?;
+                    let exports = self.exports.get(&index).map_or(&[][..], Vec::as_slice);
+                    transform::required(target.kind, target.transformation(), exports)
                 };
                 file.write(source, target, module.is_imported.then_some(exports.as_slice()))
+            }
+            Form::LeftOut => {
+                exports = self.exports(index);
+                transform::left_out(&exports)
             }
         };
         Some(Transformed {
@@ -160,8 +244,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The names that the CommonJS module `index` exports, its own and those of what it exports whole.
     fn exports(&self, index: ModuleIndex) -> Vec<String> {
+        self.exports.get(&index).cloned().unwrap_or_default()
+    }
+
+    /// The names that the CommonJS module `index` exports as far as its text says, its own and those of what it exports whole.
+    fn said_exports(&self, index: ModuleIndex) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         let mut seen = BTreeSet::from([index]);
         let mut waiting = vec![index];
@@ -169,12 +257,32 @@ impl<'a> Walk<'a> {
             let Form::CommonJs(file) = &module.form else {
                 continue;
             };
-            names.extend(file.names.own.iter().filter(|name| graph::is_export_name(name)));
+            // The whole of `module.exports` has a name that only those get who ask for it.
+            let own = file.names.own.iter();
+            let own = own.filter(|name| graph::is_export_name(name) && *name != transform::WHOLE);
+            names.extend(own.filter(|name| *name != transform::REQUIRE).cloned());
             let further = file.names.all_of.iter();
             let further = further.filter_map(|specifier| module.imports.get(specifier));
             waiting.extend(further.copied().filter(|index| seen.insert(*index)));
         }
-        names.into_iter().take(limits::EXPORTS).cloned().collect()
+        names
+    }
+
+    /// The CommonJS module `index`, and all CommonJS and JSON that it requires.
+    fn texts(&self, index: ModuleIndex) -> Vec<ModuleIndex> {
+        let mut seen = BTreeSet::from([index]);
+        let mut waiting = vec![index];
+        while let Some(module) = waiting.pop().and_then(|index| self.modules.get(index)) {
+            for target in module.imports.values() {
+                let is_text = self.modules.get(*target).is_some_and(|target| {
+                    matches!(target.form, Form::CommonJs(_)) || target.kind == ModuleKind::Json
+                });
+                if is_text && seen.insert(*target) {
+                    waiting.push(*target);
+                }
+            }
+        }
+        seen.into_iter().collect()
     }
 
     /// What happens where an import names no module: an error, but a package may import what it can
@@ -232,25 +340,26 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let conditions = match import.via {
-            Via::Declaration | Via::Call => Conditions::Import,
-            Via::Require => Conditions::Require,
+            Via::Declaration | Via::Call => Conditions::IMPORT,
+            Via::Require => Conditions::REQUIRE,
         };
         let (package, path) = (module.package, module.path.clone());
-        let located = self
-            .packages
-            .locate(package, &path, &import.specifier, conditions);
-        if let (Err(ImportProblem::Omitted), Via::Require) = (&located, import.via)
-            && let Some(module) = self.modules.get_mut(importer)
-        {
-            module.omitted.insert(import.specifier.clone());
-            return Ok(());
-        }
-        let located = located?;
-        let Some((package, path)) = located else {
-            return Ok(());
+        let target = match self.locate(package, &path, &import.specifier, conditions)? {
+            Located::Host => return Ok(()),
+            Located::Nothing(..) if import.via == Via::Require => {
+                if let Some(module) = self.modules.get_mut(importer) {
+                    module.omitted.insert(import.specifier.clone());
+                }
+                return Ok(());
+            }
+            Located::Nothing(package, path) => self.left_out(package, path)?,
+            Located::File(package, path) => {
+                let importing = (import.announced, import.via);
+                self.module(package, path, importing, package != 0, waiting)?
+            }
         };
-        let target = self.module(package, path, import.announced, import.via, waiting)?;
         if let Some(module) = self.modules.get_mut(importer) {
+            module.omitted.remove(&import.specifier);
             module.imports.insert(import.specifier.clone(), target);
         }
         if let Some(target) = self.modules.get_mut(target) {
@@ -264,13 +373,13 @@ impl<'a> Walk<'a> {
         &mut self,
         package: PackageIndex,
         path: String,
-        announced: Announced,
-        via: Via,
+        importing: (Announced, Via),
+        takes_plain_json: bool,
         waiting: &mut Vec<(ModuleIndex, Scan)>,
     ) -> Result<ModuleIndex, ImportProblem> {
         let file = self.packages.home(package)?.file(&path);
         let shown = self.packages.project.shown(&file);
-        let kind = kind(&shown, announced, via)?;
+        let kind = kind(&shown, importing, takes_plain_json)?;
         let key = (package, path);
         if let Some(index) = self.module_indices.get(&key) {
             let known = self.modules.get(*index).map_or(kind, |module| module.kind);
@@ -317,6 +426,9 @@ impl<'a> Walk<'a> {
             imports: BTreeMap::new(),
             globals: std::mem::take(&mut scan.globals),
             form: std::mem::take(&mut scan.form),
+            interface: scan.interface.take(),
+            said: BTreeSet::new(),
+            texts: OnceCell::new(),
             omitted: BTreeSet::new(),
             is_imported: false,
         });
@@ -325,8 +437,34 @@ impl<'a> Walk<'a> {
         Ok(index)
     }
 
+    /// The empty module with `path` in `package`, which stands for what the package does without.
+    fn left_out(&mut self, package: PackageIndex, path: String) -> Result<ModuleIndex, ImportProblem> {
+        graph::file_path(&|| path.clone(), &path).map_err(|error| ImportProblem::FileName { error })?;
+        let key = (package, path);
+        if let Some(index) = self.module_indices.get(&key) {
+            return Ok(*index);
+        }
+        let index = self.modules.len();
+        self.modules.push(FoundModule {
+            package,
+            path: key.1.clone(),
+            source: Bytes::new(),
+            kind: ModuleKind::JavaScript,
+            imports: BTreeMap::new(),
+            globals: Vec::new(),
+            form: Form::LeftOut,
+            interface: None,
+            said: BTreeSet::new(),
+            texts: OnceCell::new(),
+            omitted: BTreeSet::new(),
+            is_imported: false,
+        });
+        self.module_indices.insert(key, index);
+        Ok(index)
+    }
+
     /// What the ending of a file of JavaScript and its package say that it is.
-    fn language(&mut self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
+    pub(super) fn language(&mut self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
         if path.ends_with(".ts") || path.ends_with(".mts") {
             return self.typescript(package, path);
         }
@@ -381,8 +519,48 @@ fn public_place(file: &str, place: syntax::Place) -> Place {
     }
 }
 
-/// What the file at `path` is to one who imports it like this.
-fn kind(path: &Path, announced: Announced, via: Via) -> Result<ModuleKind, ImportProblem> {
+impl Named for Walk<'_> {
+    fn interface(&self, module: usize) -> Option<&Interface> {
+        self.modules.get(module)?.interface.as_ref()
+    }
+
+    fn target(&self, module: usize, specifier: &str) -> Option<usize> {
+        self.modules.get(module)?.imports.get(specifier).copied()
+    }
+
+    fn said(&self, module: usize) -> Option<&BTreeSet<String>> {
+        let module = self.modules.get(module)?;
+        matches!(module.form, Form::CommonJs(_)).then_some(&module.said)
+    }
+
+    fn is_left_out(&self, module: usize) -> bool {
+        let module = self.modules.get(module);
+        module.is_some_and(|module| matches!(module.form, Form::LeftOut))
+    }
+
+    fn has_text(&self, module: usize, name: &str) -> bool {
+        let Some(found) = self.modules.get(module) else {
+            return false;
+        };
+        let mut texts = found.texts.get_or_init(|| self.texts(module)).iter();
+        texts.any(|index| {
+            let source = self.modules.get(*index).map(|module| module.source.as_ref());
+            let searched = self.searched.get() + source.map_or(0, <[u8]>::len) as u64;
+            self.searched.set(searched.min(SEARCHED));
+            searched < SEARCHED
+                && source
+                    .is_some_and(|source| std::str::from_utf8(source).is_ok_and(|text| text.contains(name)))
+        })
+    }
+}
+
+/// What the file at `path` is to one who imports it like this. Bundlers take JSON without an attribute, and so packages
+/// have it.
+fn kind(
+    path: &Path,
+    (announced, via): (Announced, Via),
+    takes_plain_json: bool,
+) -> Result<ModuleKind, ImportProblem> {
     match announced {
         Announced::Text => return Ok(ModuleKind::Text),
         Announced::Bytes => return Ok(ModuleKind::Bytes),
@@ -393,7 +571,7 @@ fn kind(path: &Path, announced: Announced, via: Via) -> Result<ModuleKind, Impor
         Some("wasm") if is_json => Err(ImportProblem::NotJson),
         Some("wasm") if via == Via::Require => Err(ImportProblem::RequiredWebAssembly),
         Some("wasm") => Ok(ModuleKind::Wasm),
-        Some("json") if is_json || via == Via::Require => Ok(ModuleKind::Json),
+        Some("json") if is_json || via == Via::Require || takes_plain_json => Ok(ModuleKind::Json),
         Some("json") => Err(ImportProblem::JsonNeedsAttribute),
         Some("js" | "mjs" | "cjs" | "ts" | "mts") if is_json => Err(ImportProblem::NotJson),
         Some("js" | "mjs" | "cjs" | "ts" | "mts") => Ok(ModuleKind::JavaScript),

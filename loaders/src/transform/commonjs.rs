@@ -11,6 +11,7 @@ use oxc_span::{SourceType, Span};
 
 use super::constants::{self, Constant};
 use super::names::Names;
+use super::{REQUIRE, WHOLE, export_name, literal};
 use crate::syntax::{self, SyntaxProblem};
 
 /// What stands before the source where it is parsed. It makes a function of the source, as Node.js does.
@@ -35,10 +36,14 @@ pub(crate) struct CommonJs {
 /// What a `require` finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Required {
-    /// Another file of CommonJS: what it exports.
+    /// Another file of CommonJS, which is evaluated now if it was not: its exports.
     CommonJs,
-    /// An ECMAScript module: its namespace.
-    Namespace,
+    /// Another file of CommonJS, which is evaluated before this one: its exports.
+    Evaluated,
+    /// An ECMAScript module: what Node.js makes of its namespace.
+    Module,
+    /// What the host provides: its namespace.
+    Host,
     /// JSON: its value.
     Json,
     /// What the package does without: an empty object, which other modules do not share.
@@ -49,8 +54,11 @@ impl CommonJs {
     /// Parses `source` as strict code of a function body.
     pub(crate) fn parse(source: &str) -> Result<Self, SyntaxProblem> {
         let text = format!("{OPEN}{}{CLOSE}", without_hashbang(source));
-        let problem = |(offset, message): (u32, String)| {
+        let problem = |(offset, mut message): (u32, String)| {
             let offset = offset.saturating_sub(OPEN.len() as u32).min(source.len() as u32);
+            if is_sloppy(&text) {
+                message.push_str("; CommonJS runs as strict code here, which does not allow it");
+            }
             SyntaxProblem::at(source, offset, &message)
         };
         let allocator = Allocator::default();
@@ -123,6 +131,7 @@ impl CommonJs {
         let ours = unused_prefix(&source);
         let mut imports = String::new();
         let mut cases = String::new();
+        let mut wraps = false;
         let mut seen = BTreeSet::new();
         for (specifier, _) in &self.required {
             let Some(required) = target(specifier).filter(|_| seen.insert(specifier)) else {
@@ -132,10 +141,17 @@ impl CommonJs {
             let literal = literal(specifier);
             let (imported, value) = match required {
                 Required::CommonJs => (
-                    format!("{{\"{EXPORT}\"as {local}}}from{literal}"),
+                    format!("{{\"{REQUIRE}\"as {local}}}from{literal}"),
                     format!("{local}()"),
                 ),
-                Required::Namespace => (format!("*as {local} from{literal}"), local),
+                Required::Evaluated => (format!("{local} from{literal}"), local),
+                Required::Module => {
+                    wraps = true;
+                    // The same object each time.
+                    let value = format!("{local}w??={ours}interop({local})");
+                    (format!("*as {local} from{literal};var {local}w"), value)
+                }
+                Required::Host => (format!("*as {local} from{literal}"), local),
                 Required::Json => (format!("{local} from{literal}with{{type:\"json\"}}"), local),
                 Required::Nothing => (String::new(), "{}".to_owned()),
             };
@@ -147,8 +163,17 @@ impl CommonJs {
         }
         // All of ours that can stand there is before the source: QuickJS's bindings look for imports by themselves, and
         // take what stands between two quotes in regular expressions for text.
+        let is_called = exports.is_none_or(|exports| exports.iter().any(|name| name == REQUIRE));
+        let called = match is_called {
+            true => format!("export{{{ours}require as\"{REQUIRE}\"}};"),
+            false => String::new(),
+        };
+        let interop = match wraps {
+            true => interop(&ours),
+            false => String::new(),
+        };
         let mut text = format!(
-            "{imports}var {ours}module;export{{{ours}require as\"{EXPORT}\"}};\
+            "{imports}var {ours}module;{called}{interop}\
              function {ours}find(name){{switch(name){{{cases}}}\
              const error=new Error(\"Cannot find module '\"+name+\"'\");error.code=\"MODULE_NOT_FOUND\";throw error}}\
              function {ours}require(){{if({ours}module===undefined){{{ours}module={{exports:{{}}}};try{{{OPEN}{source}\
@@ -162,10 +187,18 @@ impl CommonJs {
                  export{{{ours}exports as default}};"
             );
             for (index, name) in exports.iter().enumerate() {
-                let _ = write!(
-                    text,
-                    "var {ours}e{index}={ours}get(\"{name}\");export{{{ours}e{index} as {name}}};"
-                );
+                let exported = export_name(name);
+                let _ = match name.as_str() {
+                    REQUIRE => Ok(()),
+                    WHOLE => write!(text, "export{{{ours}exports as {exported}}};"),
+                    name => {
+                        let name = literal(name);
+                        write!(
+                            text,
+                            "var {ours}e{index}={ours}get({name});export{{{ours}e{index} as {exported}}};"
+                        )
+                    }
+                };
             }
         }
         text.push('\n');
@@ -173,14 +206,29 @@ impl CommonJs {
     }
 }
 
-/// What modules of CommonJS import from each other: the function that evaluates the file, once, and gives its exports.
-/// No name that a file exports is the same, since it is no identifier.
-const EXPORT: &str = "require()";
+/// The function that makes of an ECMAScript module's namespace what `require` returns: the export "module.exports" if there
+/// is one; a namespace with `__esModule` if there is a default export, by which compilers know that `default` is one;
+/// otherwise the namespace. Values are read when they are asked for: in a circle they may not be there yet.
+fn interop(ours: &str) -> String {
+    format!(
+        "function {ours}interop(from){{if(\"{WHOLE}\"in from)return from[\"{WHOLE}\"];\
+         if(!(\"default\"in from)||\"__esModule\"in from)return from;const made={{__proto__:null}};\
+         for(const key of Reflect.ownKeys(from))if(typeof key===\"string\")\
+         Object.defineProperty(made,key,{{get:()=>from[key],enumerable:true}});\
+         Object.defineProperty(made,\"__esModule\",{{value:true,enumerable:true}});\
+         Object.defineProperty(made,Symbol.toStringTag,{{value:\"Module\"}});return Object.freeze(made)}}"
+    )
+}
 
 /// A first line that begins with `#!` is a comment only at the beginning of a file.
 fn without_hashbang(source: &str) -> String {
-    match source.strip_prefix("#!") {
-        Some(rest) => format!("//{rest}"),
+    // A byte order mark before it is a space to the language.
+    let (mark, text) = match source.strip_prefix('\u{feff}') {
+        Some(text) => ("\u{feff}", text),
+        None => ("", source),
+    };
+    match text.strip_prefix("#!") {
+        Some(rest) => format!("{mark}//{rest}"),
         None => source.to_owned(),
     }
 }
@@ -194,8 +242,20 @@ fn unused_prefix(source: &str) -> String {
     prefix
 }
 
-fn literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Whether `text` is right as code that is not strict.
+fn is_sloppy(text: &str) -> bool {
+    let allocator = Allocator::default();
+    let Ok(parsed) = syntax::parse(&allocator, text, SourceType::script()) else {
+        return false;
+    };
+    let semantic = SemanticBuilder::new().with_check_syntax_error(true);
+    wrapper(&parsed.program, text.len() as u32).is_some()
+        && semantic
+            .build(&parsed.program)
+            .diagnostics
+            .errors()
+            .next()
+            .is_none()
 }
 
 /// The one function that [`OPEN`] and [`CLOSE`] make, unless the source ends it early.

@@ -47,6 +47,7 @@ impl Names {
             }
             AssignmentTarget::ComputedMemberExpression(member) => {
                 if let Expression::StringLiteral(name) = &member.expression
+                    && !name.lone_surrogates
                     && is_exports(&member.object)
                 {
                     self.own.insert(name.value.as_str().to_owned());
@@ -109,6 +110,7 @@ impl Names {
 
     fn defined(&mut self, call: &CallExpression<'_>) {
         if let [target, Argument::StringLiteral(name), _] = call.arguments.as_slice()
+            && !name.lone_surrogates
             && target.as_expression().is_some_and(is_exports)
         {
             self.own.insert(name.value.as_str().to_owned());

@@ -232,8 +232,8 @@ fn exported_names() {
             &["x", "y"],
         ),
         (
-            "exports['a b'] = 1; exports['default'] = 2; exports.größe = 3; exports.if = 4",
-            &["if"],
+            "exports['a b'] = 1; exports['default'] = 2; exports.größe = 3; exports.if = 4; exports['a\\n'] = 5",
+            &["a b", "größe", "if"],
         ),
         ("other.a = 1; exports[a] = 1; module.a = 1; this.a = 1", &[]),
         ("module.exports = require('./esm.mjs')", &[]),
@@ -312,10 +312,6 @@ fn browser_fields() {
     assert_eq!(locked.warnings.len(), 1, "{:?}", locked.warnings);
     let report = verify(&locked.graph, None, Some(&fixture.project())).unwrap();
     assert_eq!(report.in_project, locked.graph.modules().len());
-    // An ECMAScript module cannot do without what it imports.
-    fixture.write("node_modules/p/web.js", "import fs from 'fs'");
-    let error = fixture.lock().unwrap_err().to_string();
-    assert!(error.contains("has it as `false` in `browser`"), "{error}");
 }
 
 /// GRAPH-60, GRAPH-61: the module is the source between two texts of ours, on the lines that it had.
@@ -336,9 +332,28 @@ fn the_source_stays_on_its_lines() {
     assert!(lines[4].starts_with("}).call("));
     // Our names are none of the source's.
     assert!(
-        lines[0].starts_with("var $$cjs_module;export{$$cjs_require"),
+        lines[0].starts_with("var $$cjs_module;function $$cjs_find"),
         "{module}"
     );
+}
+
+/// GRAPH-61: who is refused as strict code is told that this is strict code.
+#[test]
+fn errors_of_strict_code_say_so() {
+    let words = "CommonJS runs as strict code here";
+    for (source, is_told) in [
+        ("with (a) b", true),
+        ("exports.a = 010", true),
+        ("delete a", true),
+        ("let static = 1", true),
+        ("'use strict'; with (a) b", false),
+        ("let a = = 1", false),
+        ("}); ({", false),
+    ] {
+        let own = Fixture::new(&[("main.cjs", source)]).entry("main.cjs");
+        let error = own.lock().unwrap_err().to_string();
+        assert_eq!(error.contains(words), is_told, "{source}: {error}");
+    }
 }
 
 /// A source cannot end the function that it is put into.

@@ -75,6 +75,7 @@ fn origin(value: &Value) -> Origin {
             2 => Transformation::ImportedCommonJs,
             3 => Transformation::Constants,
             4 => Transformation::TypeScript,
+            5 => Transformation::LeftOut,
             other => panic!("{other}"),
         },
         hash: value["hash"].as_str().unwrap().parse().unwrap(),
@@ -243,7 +244,7 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
         Just(Transformation::Constants),
         Just(Transformation::TypeScript),
     ];
-    let exports = proptest::collection::btree_set("[a-zA-Z_$][a-zA-Z0-9_$]{0,9}", 0..5);
+    let exports = proptest::collection::btree_set("[a-zA-Z_$ü.()-][a-zA-Z0-9_$ '\"]{0,9}", 0..5);
     let omitted = proptest::collection::btree_set("omitted [a-z]{1,9}", 0..3);
     let parts = (
         transformation,

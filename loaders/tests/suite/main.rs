@@ -9,6 +9,7 @@
 
 mod attack_list;
 mod attacks;
+mod browser;
 mod commonjs;
 #[cfg(feature = "http")]
 mod crash;
@@ -18,6 +19,7 @@ mod graph;
 mod hostile;
 mod load;
 mod lockfile;
+mod named;
 mod resolve;
 mod resolve_refused;
 #[cfg(feature = "http")]

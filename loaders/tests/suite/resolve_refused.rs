@@ -290,7 +290,8 @@ fn main_files() {
         ),
         ("[]", Err("PackageJson")),
         ("", Err("PackageJson")),
-        ("\u{feff}{}", Err("PackageJson")),
+        ("\u{feff}{}", Ok("p/index.js")),
+        ("\u{feff}\u{feff}{}", Err("PackageJson")),
         (r#"{"a":1} x"#, Err("PackageJson")),
     ];
     for (package_json, expected) in table {

@@ -1,0 +1,177 @@
+//! The file that a specifier means in a module, with regard to what packages have for where there is no Node.js.
+
+use super::browser::{self, Replacement};
+use super::error::ImportProblem;
+use super::exports::Conditions;
+use super::packages::{PackageIndex, Packages, with_ending};
+use super::specifier;
+use crate::transform;
+
+/// The folder of modules that stand for what a package does without. No file of a package is below a folder of this
+/// name.
+pub(super) const LEFT_OUT: &str = "browser:false";
+
+/// The meaning of a specifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Located {
+    /// What the host provides, which is in no graph.
+    Host,
+    /// The file with this path in a package.
+    File(PackageIndex, String),
+    /// An empty module: the package says `false` in `browser`. The path is that of the module.
+    Nothing(PackageIndex, String),
+}
+
+impl Packages<'_> {
+    /// Returns the meaning of `specifier` in the module `path` of `package`.
+    pub(super) fn locate(
+        &mut self,
+        package: PackageIndex,
+        path: &str,
+        specifier: &str,
+        conditions: Conditions,
+    ) -> Result<Located, ImportProblem> {
+        let folder = folder_of(path);
+        let is_path = specifier::is_relative_for_require(specifier);
+        let located = match self.name_in_map(package, folder, specifier, conditions)? {
+            Some((_, Replacement::Nothing)) => {
+                let name = specifier.strip_prefix("node:").unwrap_or(specifier);
+                return Ok(Located::Nothing(package, left_out(name)));
+            }
+            Some((scope, replacement)) => self.replaced(package, &scope, &replacement, conditions),
+            None => self.locate_as_written(package, path, specifier, conditions),
+        };
+        let (package, path) = match located {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Located::Host),
+            // What takes the place of a file may be all that there is.
+            Err(problem @ ImportProblem::NotFound { .. }) if is_path => {
+                let Ok(path) = specifier::join(folder, specifier) else {
+                    return Err(problem);
+                };
+                let paths = [path.clone(), format!("{path}.js"), format!("{path}/index.js")];
+                for path in paths {
+                    if let Some(found) = self.file_in_map(package, &path, conditions)? {
+                        return Ok(found);
+                    }
+                }
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem),
+        };
+        let replaced = self.file_in_map(package, &path, conditions)?;
+        Ok(replaced.unwrap_or(Located::File(package, path)))
+    }
+
+    /// Whether the package.json of `package` has anything for browsers.
+    pub(super) fn names_browser(&mut self, package: PackageIndex) -> bool {
+        let Ok(home) = self.home(package).cloned() else {
+            return false;
+        };
+        let package_json = (!home.is_single_file()).then(|| self.package_json(home.path()));
+        matches!(package_json, Some(Ok(Some(json))) if json.names_browser())
+    }
+
+    /// The replacement of a package's specifier in a module in `folder` of `package`, and the folder of the package.json
+    /// that has it.
+    fn name_in_map(
+        &mut self,
+        package: PackageIndex,
+        folder: &str,
+        specifier: &str,
+        conditions: Conditions,
+    ) -> Result<Option<(String, Replacement)>, ImportProblem> {
+        // No package has a say in what the host provides.
+        if specifier::is_relative_for_require(specifier) || specifier.starts_with(transform::HOST) {
+            return Ok(None);
+        }
+        let Some((scope, map)) = self.browser_map(package, folder, conditions)? else {
+            return Ok(None);
+        };
+        let found = map.browser_map().map(|map| browser::of_name(map, specifier));
+        Ok(found.transpose()?.flatten().map(|found| (scope, found)))
+    }
+
+    /// What takes the place of the file `path` of `package`.
+    fn file_in_map(
+        &mut self,
+        package: PackageIndex,
+        path: &str,
+        conditions: Conditions,
+    ) -> Result<Option<Located>, ImportProblem> {
+        let Some((scope, json)) = self.browser_map(package, folder_of(path), conditions)? else {
+            return Ok(None);
+        };
+        let below = match scope.as_str() {
+            "" => path,
+            scope => path.strip_prefix(scope).unwrap_or(path).trim_start_matches('/'),
+        };
+        let found = json.browser_map().map(|map| browser::of_file(map, below));
+        match found.transpose()?.flatten() {
+            None => Ok(None),
+            Some(Replacement::Nothing) => Ok(Some(Located::Nothing(package, left_out(path)))),
+            Some(replacement) => {
+                let found = self.replaced(package, &scope, &replacement, conditions)?;
+                Ok(found.map(|(package, path)| Located::File(package, path)))
+            }
+        }
+    }
+
+    /// The file of a replacement that the package.json in `scope` of `package` names.
+    fn replaced(
+        &mut self,
+        package: PackageIndex,
+        scope: &str,
+        replacement: &Replacement,
+        conditions: Conditions,
+    ) -> Result<Option<(PackageIndex, String)>, ImportProblem> {
+        let path = match replacement {
+            Replacement::File(path) => specifier::join(scope, path)?,
+            Replacement::Package(name) => {
+                let path = specifier::join(scope, name)?;
+                let is_file =
+                    browser::looks_like_a_file(name) && with_ending(self.home(package)?, &path).is_some();
+                if !is_file {
+                    let importer = specifier::join(scope, "package.json")?;
+                    return self.locate_as_written(package, &importer, name, conditions);
+                }
+                path
+            }
+            Replacement::Nothing => return Ok(None),
+        };
+        let found = self.search(package, &path, false, conditions)?;
+        Ok(Some((package, found)))
+    }
+
+    /// The nearest package.json above `folder` of `package` whose `browser` is an object, with its folder.
+    fn browser_map(
+        &mut self,
+        package: PackageIndex,
+        folder: &str,
+        conditions: Conditions,
+    ) -> Result<Option<(String, std::rc::Rc<super::package_json::PackageJson>)>, ImportProblem> {
+        // The program's own modules have `[imports]`.
+        if package == 0 || !conditions.takes_browser {
+            return Ok(None);
+        }
+        let mut folder = folder;
+        while let Some((scope, json)) = self.nearest_package_json(package, folder)? {
+            if json.browser_map().is_some() {
+                return Ok(Some((scope, json)));
+            }
+            if scope.is_empty() {
+                break;
+            }
+            folder = folder_of(folder.get(..scope.len()).unwrap_or_default());
+        }
+        Ok(None)
+    }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn left_out(path: &str) -> String {
+    format!("{LEFT_OUT}/{path}")
+}
