@@ -10,16 +10,28 @@ use secure_runtime::{Exit, OpenOptions, Program, Runtime};
 
 const STEPS: u64 = 1_000_000;
 
-/// What happens in each step; `object` inherits from `Object.prototype`, `bytes` is a `Uint8Array`.
-const STEP: [(&str, &str); 6] = [
+/// What happens in each step; `object` inherits from `Object.prototype`, `bytes` is a `Uint8Array`. Those of `array` are what V8 has
+/// fast ways for while `constructor` and iteration of arrays are plain properties; the last one makes 1,000 elements a step.
+const STEP: [(&str, &str); 14] = [
     ("nothing", "sum += step;"),
-    ("get, plain", "sum += object.isPrototypeOf === own ? 1 : step;"),
+    ("get, plain", "sum += bytes.BYTES_PER_ELEMENT === own ? 1 : step;"),
     ("get, repaired", "sum += object.valueOf === own ? 1 : step;"),
-    ("call, plain", "sum += bytes.at(step & 7);"),
+    ("call, plain", "sum += text.charCodeAt(step & 7);"),
     ("call, repaired", "sum += bytes.indexOf(step & 7);"),
     (
         "new object, assigned once, repaired",
         "const fresh = {}; fresh.valueOf = own; sum += fresh.valueOf === own ? 1 : step;",
+    ),
+    ("array, push and pop", "few.push(step); sum += few.pop();"),
+    ("array, slice of 4", "sum += few.slice(1).length;"),
+    ("array, map of 4", "sum += few.map((value) => value + 1).length;"),
+    ("array, spread of 4", "sum += [...few].length;"),
+    ("array, call with spread of 4", "sum += count(...few);"),
+    ("map, get", "sum += map.get(step & 7);"),
+    ("expression, test", "sum += expression.test(text) ? 1 : 2;"),
+    (
+        "array, slice of 1,000",
+        "if (step % 1000 === 0) sum += many.slice(1).length;",
     ),
 ];
 
@@ -37,7 +49,9 @@ fn realm(criterion: &mut Criterion) {
         let folder = tempfile::tempdir().expect("a scratch folder");
         let path = folder.path().join("main.js");
         let source = format!(
-            "const object = {{}}, own = () => 1, bytes = new Uint8Array([0, 1, 2, 3, 4, 5, 6, 7]);
+            "const object = {{}}, own = () => 1, bytes = new Uint8Array([0, 1, 2, 3, 4, 5, 6, 7]), text = 'abcdefgh', few = [1, 2, 3, 4];
+             const many = Array.from({{ length: 1000 }}, (_, at) => at), map = new Map(many.map((at) => [at, at])), expression = /gh/;
+             const count = (...all) => all.length;
              const run = () => {{ let sum = 0; for (let step = 0; step < {STEPS}; step++) {{ {step} }} return sum; }};
              if (!(run() > 0)) throw new Error('nothing was counted');"
         );

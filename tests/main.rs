@@ -21,6 +21,7 @@ mod kv;
 mod limits;
 mod matrix;
 mod net;
+mod packages;
 mod permits;
 mod realm;
 mod repairs;

@@ -216,7 +216,7 @@ fn names_of_the_global_object() {
     );
 }
 
-/// RUN-9: a module of a package has a global object of its own, which is what its free names mean and nobody else's.
+/// RUN-9: a package has a global object of its own, which is what its modules' free names mean and no other package's.
 #[test]
 fn global_objects_of_packages() {
     let index = "
@@ -238,7 +238,7 @@ fn global_objects_of_packages() {
         console.log(typeof globalThis.mine, typeof global, Object.isFrozen(globalThis), globalThis.setTimeout === setTimeout)";
     assert_eq!(
         out(main, &files),
-        "true 1 false function mine true true CapabilityError undefined false\nundefined,true\nundefined undefined true true\n"
+        "true 1 false function mine true true CapabilityError undefined false\nnumber,false\nundefined undefined true true\n"
     );
 }
 

@@ -144,7 +144,14 @@ impl From<ProgramError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
-        Failure::usage(error.to_string()).help("correct the file, or [imports] in secure.toml")
+        let failure = Failure::usage(error.to_string());
+        if error.is_in_installed_package() {
+            return failure.with_help(
+                "this is a file of an installed package, which does not run here as it is: take another version of the package, \
+                 or another package",
+            );
+        }
+        failure.help("correct the file, or [imports] in secure.toml")
     }
 }
 

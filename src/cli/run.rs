@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use secure_runtime_loaders::Graph;
 use secure_runtime_text::{code_point, foreign_letter};
 
 use super::advice::{Advice, AdviceContext};
@@ -190,7 +191,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
     let ended = match outcome?.exit {
         Exit::Completed => Ok(()),
-        Exit::Uncaught(error) => Err(uncaught(&error)),
+        Exit::Uncaught(error) => Err(uncaught(&error, program.graph())),
         Exit::Denied(report, error) => Err(denied(&report, &error, manifest.as_ref(), &program, &context)?),
         Exit::Limit(hit) => return Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
         Exit::Stopped => return Err(Failure::new(Code::Limit, "the program was stopped")),
@@ -318,7 +319,7 @@ fn enter_wall(
     Ok(())
 }
 
-fn uncaught(error: &UncaughtError) -> Failure {
+fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     let failure = Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)));
     // As `OpError::system` words it.
     if error.message.ends_with("the operating system refuses it") {
@@ -327,7 +328,47 @@ fn uncaught(error: &UncaughtError) -> Failure {
              not there when the program started; grant its folder, or see whether --wall off changes it",
         );
     }
-    failure
+    match only_strict(error, graph) {
+        Some(module) => failure.with_help(format!(
+            "{} is CommonJS, which runs as strict code here: in it, assigning a name that nobody declared or a property that cannot \
+             change is an error",
+            text::plain(module)
+        )),
+        None => failure,
+    }
+}
+
+/// The CommonJS module that threw an error which only strict code throws, as far as the message says.
+fn only_strict<'a>(error: &UncaughtError, graph: &'a Graph) -> Option<&'a str> {
+    let is_name = error.message.starts_with("ReferenceError: ") && error.message.ends_with(" is not defined");
+    let strict = [
+        "Cannot assign to read only property",
+        "Cannot add property",
+        "Cannot create property",
+        "Cannot delete property",
+        "which has only a getter",
+        "is read-only",
+        "no setter for property",
+        "could not delete property",
+        "is not extensible",
+    ];
+    let is_property = error.message.starts_with("TypeError: ")
+        && strict.into_iter().any(|words| error.message.contains(words));
+    if !is_name && !is_property {
+        return None;
+    }
+    let frame = error.stack.lines().next()?.trim_end_matches(')');
+    let place = frame.rsplit_once(" (").map_or(frame, |(_, place)| place);
+    let place = place.trim_start().trim_start_matches("at ");
+    let module = graph.modules().iter().find(|module| {
+        let rest = place.strip_prefix(module.name.as_str());
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    })?;
+    let origin = module.origin.as_ref()?;
+    origin
+        .transformation
+        .is_common_js()
+        .then_some(module.name.as_str())
 }
 
 /// The guest's words, none of which can pass for ours: further lines of a message are marked.

@@ -14,7 +14,7 @@ use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
 use super::own::{BINDINGS, EVALUATION, ISOLATE, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
-use super::{portable, scope, wasm};
+use super::{json, portable, scope, wasm};
 use crate::extensions::{Contents, Gate};
 use crate::realm::LOCKDOWN_NAME;
 use crate::runtime::{Remote, Remotes, runs_code};
@@ -242,6 +242,16 @@ impl ModuleLoader for GraphLoader {
                 return Ok(url);
             }
         }
+        // What stands for JSON that is imported without an attribute imports it with one.
+        if specifier == referrer
+            && let Some(module) = self.by_url.get(referrer)
+            && self
+                .graph
+                .module(*module)
+                .is_some_and(|module| module.kind == ModuleKind::Json)
+        {
+            return parse_url(specifier);
+        }
         if let Some(asked) = &*self.asked.borrow()
             && [HOST, LOCKDOWN_NAME].contains(&referrer)
             && asked.as_str() == specifier
@@ -397,8 +407,14 @@ impl GraphLoader {
                 Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None))
             }
             (ModuleKind::Json, RequestedModuleType::Json) => {
+                // As Node.js and bundlers do; the engines' parsers refuse it.
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
                 Ok(ModuleSource::new(ModuleType::Json, code, specifier, None))
+            }
+            (ModuleKind::Json, RequestedModuleType::None) => {
+                let code = ModuleSourceCode::String(FastString::from(json::source(text, specifier.as_str())));
+                Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None))
             }
             (ModuleKind::Text, RequestedModuleType::Text) => {
                 let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
@@ -435,6 +451,12 @@ impl GraphLoader {
 
     pub(super) fn names_of(&self, module: u32) -> Vec<&'static str> {
         self.names.borrow().get(&module).cloned().unwrap_or_default()
+    }
+
+    /// Whether the module shares a global object with the others of its package: those that hold the package's rights do.
+    pub(super) fn shares_global(&self, module: u32) -> bool {
+        let module = self.graph.module(module);
+        module.is_some_and(|module| module.grants.is_none())
     }
 
     /// The names beyond those of all modules that the module's package was given.

@@ -1,6 +1,7 @@
 //! From a verified graph to modules that the engine runs, each with its own authority.
 
 mod dynamic;
+mod json;
 mod loader;
 mod own;
 mod plan;

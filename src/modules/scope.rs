@@ -5,7 +5,7 @@
 //! are hoisted, so it works like a declaration at the top and moves no source position. A module that declares such a
 //! name itself keeps its own. What the appended line cannot reach (the properties of the global object itself) belongs to
 //! nobody and refuses. Modules of packages never see that object: `globalThis` is one of these names too, and means an object
-//! of the module's own.
+//! that the modules of one package share.
 //!
 //! So are the names that a package was given in the manifest, `fetch` for one. In other modules these mean nothing.
 //!
@@ -68,7 +68,8 @@ pub(super) fn bound_names(module: &Module, given: &[&'static str], source: &str)
         "global" => module.package != 0 || is_common_js(module),
         _ => true,
     };
-    // What a module finds on a global object of its own must be what its free names mean: `self.Math === Math`.
+    // The first module of a package that uses the global object makes it, and finds there what its free names mean:
+    // `self.Math === Math`.
     let has_own = module.package != 0 && GLOBAL_OBJECT.into_iter().any(used);
     NAMES
         .into_iter()

@@ -100,23 +100,28 @@
     // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
     // these; an accessor whose setter defines an own property gives them what they had.
     // (Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.)
-    const overridable = (owner, key, value) => ({
-      get() {
-        return value;
-      },
-      set(replacement) {
-        if (this === owner || !isObject(this)) {
-          throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
-        }
-        if (hasOwn(this, key)) this[key] = replacement;
-        else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
-      },
-    });
+    const overridable = (owner, key, value) => {
+      const { get, set } = {
+        get() {
+          return value;
+        },
+        set(replacement) {
+          if (this === owner || !isObject(this)) {
+            throw new TypeError(`Cannot assign to read only property '${String(key)}' of a frozen intrinsic`);
+          }
+          if (hasOwn(this, key)) this[key] = replacement;
+          else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+        },
+      };
+      // Packages that look at descriptors (get-intrinsic, below many others) know by this that it stands for a value: SES does so.
+      defineProperty(get, "originalValue", { value });
+      return { get, set };
+    };
     let unrepaired = [];
     const repairOrKeep = (path, names) => {
       const owner = find(path);
       if (!isObject(owner)) return void unrepaired.push([path, names]);
-      for (const key of names.trim().split(" ")) {
+      for (const key of names.trim().split(" ").map(keyOf)) {
         const descriptor = getOwnPropertyDescriptor(owner, key);
         if (descriptor === undefined || !descriptor.configurable || !("value" in descriptor)) continue;
         const { get, set } = overridable(owner, key, descriptor.value);

@@ -194,6 +194,9 @@
   }
   const realm = secure.harden(forbidden);
 
+  // The global objects of packages, by name (RUN-9).
+  const globalsOfPackages = { __proto__: null };
+
   // ---- for Rust -------------------------------------------------------------------------------------------------
   const forRust = {
     __proto__: null,
@@ -227,7 +230,7 @@
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
     // What a module's free names mean: see src/modules/scope.rs.
-    bindings: ((chain, label, names, given) => {
+    bindings: ((chain, label, names, given, sharing) => {
       const clock = ops.op_sr_clock(chain);
       const now = () => often.op_sr_clock_now(clock);
       const make = {
@@ -239,9 +242,13 @@
           return frozen(makeMath(() => often.op_sr_random_number(random)));
         },
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
-        // Packages keep things on the global object. Each module of theirs has one of its own: what it writes there, no
-        // other module sees, and what it reads there is what its free names mean.
-        globalThis: () => label === null ? globalThis : makeGlobal(),
+        // Packages keep things on the global object, and their modules hand things over by it. The modules of a package that
+        // hold the same rights share one. A module with rights of its own has one alone: what others put there, it would
+        // use with its rights.
+        globalThis: () => {
+          if (label === null) return globalThis;
+          return sharing === null ? makeGlobal() : globalsOfPackages[sharing] ??= makeGlobal();
+        },
         global: () => meaning("globalThis"),
         self: () => meaning("globalThis"),
       };

@@ -317,35 +317,91 @@ Error.prototype: stack
 Date.prototype.toLocaleString: prototype
 Date.prototype.toLocaleString.prototype: constructor
 `,
-// What packages assign on objects of theirs that inherit it (RUN-3). Each is an accessor from then on. A compiler makes of that
-// what it makes of a property; an interpreter calls a function. Not Array.prototype.constructor: `map`, `slice` and their like look
-// it up, and V8 does without only while it is a plain property (measured: 60 to 100 times as long).
+// Properties that packages assign on objects of theirs that inherit them (RUN-3): the list of SES in its moderate mode, and
+// the methods of everything that packages extend. Each is an accessor from then on. A compiler makes of that what it makes
+// of a property; an interpreter calls a function. On V8, `constructor` and `@@iterator` of arrays and `next` of their
+// iterators cost more: built-in functions take their fast ways only while these are plain properties. benches/realm.rs
+// measures it. Left out are the methods of strings, which compilers do not find by way of an accessor, and properties of constructors.
 repaired: `
-Object.prototype: constructor hasOwnProperty toLocaleString toString valueOf
-Function.prototype: apply bind call name toString
+Object.prototype: __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ constructor hasOwnProperty
+  isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf
+Function.prototype: apply bind call constructor name toString
+%AsyncFunction%.prototype: @@toStringTag constructor
+%GeneratorFunction%.prototype: @@toStringTag constructor
+%AsyncGeneratorFunction%.prototype: @@toStringTag constructor
 Error.prototype: constructor message name toString
 AggregateError.prototype: constructor message name
 EvalError.prototype: constructor message name
 RangeError.prototype: constructor message name
 ReferenceError.prototype: constructor message name
+SuppressedError.prototype: constructor message name
 SyntaxError.prototype: constructor message name
 TypeError.prototype: constructor message name
 URIError.prototype: constructor message name
 %WebAssembly.LinkError%.prototype: constructor message name
 %WebAssembly.RuntimeError%.prototype: constructor message name
 %CapabilityError%.prototype: constructor
-Date.prototype: constructor toJSON toString valueOf
-Array.prototype: toString
-Promise.prototype: constructor
-RegExp.prototype: constructor
-Map.prototype: constructor
-Set.prototype: constructor
-WeakMap.prototype: constructor
-WeakSet.prototype: constructor
-%EventTarget%.prototype: constructor
-# Buffer-like classes of packages give their prototype methods of these names.
-%TypedArray%.prototype: constructor fill includes indexOf lastIndexOf set slice subarray toLocaleString toString
+Boolean.prototype: constructor toString valueOf
+Number.prototype: constructor toFixed toLocaleString toString valueOf
+BigInt.prototype: @@toStringTag constructor toLocaleString toString valueOf
+Symbol.prototype: @@toStringTag constructor toString valueOf
+String.prototype: constructor toString valueOf
+Date.prototype: constructor getDate getDay getFullYear getHours getMilliseconds getMinutes getMonth getSeconds getTime
+  getTimezoneOffset getUTCDate getUTCDay getUTCFullYear getUTCHours getUTCMilliseconds getUTCMinutes getUTCMonth
+  getUTCSeconds getYear setDate setFullYear setHours setMilliseconds setMinutes setMonth setSeconds setTime setUTCDate
+  setUTCFullYear setUTCHours setUTCMilliseconds setUTCMinutes setUTCMonth setUTCSeconds setYear toDateString toGMTString
+  toISOString toJSON toLocaleDateString toLocaleString toLocaleTimeString toString toTimeString toUTCString valueOf
+RegExp.prototype: @@match @@matchAll @@replace @@search @@split constructor exec test toString
+Array.prototype: @@iterator at concat constructor copyWithin entries every fill filter find findIndex findLast
+  findLastIndex flat flatMap forEach includes indexOf join keys lastIndexOf map pop push reduce reduceRight reverse shift
+  slice some sort splice toLocaleString toReversed toSorted toSpliced toString unshift values with
+Promise.prototype: @@toStringTag catch constructor finally then
+Map.prototype: @@iterator @@toStringTag clear constructor delete entries forEach get has keys set values
+Set.prototype: @@iterator @@toStringTag add clear constructor delete difference entries forEach has intersection
+  isDisjointFrom isSubsetOf isSupersetOf keys symmetricDifference union values
+WeakMap.prototype: @@toStringTag constructor delete get has set
+WeakSet.prototype: @@toStringTag add constructor delete has
+WeakRef.prototype: @@toStringTag constructor deref
+FinalizationRegistry.prototype: @@toStringTag constructor register unregister
+Iterator.prototype: @@dispose @@iterator drop every filter find flatMap forEach map reduce some take toArray
+%AsyncIteratorPrototype%: @@asyncDispose @@asyncIterator
+%ArrayIteratorPrototype%: @@toStringTag next
+%MapIteratorPrototype%: @@toStringTag next
+%SetIteratorPrototype%: @@toStringTag next
+%StringIteratorPrototype%: @@toStringTag next
+%RegExpStringIteratorPrototype%: @@toStringTag next
+%IteratorHelperPrototype%: @@toStringTag next return
+%WrapForValidIteratorPrototype%: next return
+%GeneratorFunction%.prototype.prototype: @@toStringTag constructor next return throw
+%AsyncGeneratorFunction%.prototype.prototype: @@toStringTag constructor next return throw
+DisposableStack.prototype: @@dispose @@toStringTag adopt constructor defer dispose move use
+AsyncDisposableStack.prototype: @@asyncDispose @@toStringTag adopt constructor defer disposeAsync move use
+ArrayBuffer.prototype: @@toStringTag constructor resize slice transfer transferToFixedLength
+DataView.prototype: @@toStringTag constructor
+%TypedArray%.prototype: @@iterator at constructor copyWithin entries every fill filter find findIndex findLast
+  findLastIndex forEach includes indexOf join keys lastIndexOf map reduce reduceRight reverse set slice some sort subarray
+  toLocaleString toReversed toSorted toString values with
+Int8Array.prototype: constructor
 Uint8Array.prototype: constructor
+Uint8ClampedArray.prototype: constructor
+Int16Array.prototype: constructor
+Uint16Array.prototype: constructor
+Int32Array.prototype: constructor
+Uint32Array.prototype: constructor
+BigInt64Array.prototype: constructor
+BigUint64Array.prototype: constructor
+Float16Array.prototype: constructor
+Float32Array.prototype: constructor
+Float64Array.prototype: constructor
+URL.prototype: constructor toJSON toString
+URLSearchParams.prototype: @@iterator append constructor delete entries forEach get getAll has keys set sort toString values
+TextEncoder.prototype: constructor encode encodeInto
+TextDecoder.prototype: constructor decode
+AbortController.prototype: abort constructor
+AbortSignal.prototype: constructor throwIfAborted
+%EventTarget%.prototype: addEventListener constructor dispatchEvent removeEventListener
+%Event%.prototype: constructor preventDefault stopImmediatePropagation stopPropagation
+%DOMException%.prototype: constructor
 `,
 // What V8 adds to when it makes an isolate from a snapshot: it keeps the newest parts of the language for then. These stay open
 // for more until the realm is finished. V8 aborts where it finds another one frozen, and build.rs with it: it makes an isolate

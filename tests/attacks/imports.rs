@@ -146,14 +146,25 @@ fn a02_import_attributes_make_no_other_kind_of_module() {
             refused(&import, &scene);
         }
     }
-    for import in [
-        "import value from \"./data.json\"; console.log(value);",
-        "import value from \"./deep.js\" with { type: \"json\" }; console.log(value);",
+    // Without an attribute, a package's JSON is JSON all the same (GRAPH-77): what is code is not evaluated.
+    for (import, data) in [
+        (
+            "import value from \"./deep.js\" with { type: \"json\" }; console.log(value);",
+            "{}",
+        ),
+        (
+            "import value from \"./data.json\"; console.log(value);",
+            "console.log('evaluated')",
+        ),
+        (
+            "import value from \"./data.json\"; console.log(value);",
+            "export default 1",
+        ),
     ] {
         let scene = scene(&[
             ("suspect/index.js", import),
             ("suspect/deep.js", "export default 1;"),
-            ("suspect/data.json", "{}"),
+            ("suspect/data.json", data),
         ]);
         refused(import, &scene);
     }

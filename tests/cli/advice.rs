@@ -277,3 +277,44 @@ fn explain_says_that_something_is_allowed() {
         );
     }
 }
+
+/// GRAPH-61: an error that only strict code throws says that CommonJS runs as strict code; others do not.
+#[test]
+fn errors_of_strict_code_say_so() {
+    for (source, is_told) in [
+        ("undeclared = 1", true),
+        ("Object.freeze(exports).a = 1", true),
+        ("null.a", false),
+        ("throw new Error('a is not defined')", false),
+    ] {
+        let scene = Scene::new()
+            .file("secure.toml", manifest(&[], "[imports]\np = \"npm:p\"\n"))
+            .file("main.js", "import 'p'")
+            .file("node_modules/p/package.json", "{}")
+            .file("node_modules/p/index.js", source);
+        let said = secure_runtime(&scene, &["run"]).failure(1);
+        let told = said.contains("help: p/index.js is CommonJS, which runs as strict code here");
+        assert_eq!(told, is_told, "{source}: {said}");
+    }
+    // An ECMAScript module is strict everywhere.
+    let scene = Scene::of_main(&[], "undeclared = 1");
+    assert!(!secure_runtime(&scene, &["run"]).failure(1).contains("CommonJS"));
+}
+
+/// CLI-4: nobody is told to correct a file that a package manager put there.
+#[test]
+fn nobody_is_told_to_correct_installed_files() {
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&[], "[imports]\np = \"npm:p\"\n"))
+        .file("main.js", "import 'p'")
+        .file("node_modules/p/package.json", r#"{"type":"module"}"#)
+        .file("node_modules/p/index.js", "import 'none'; let a = = 1");
+    let said = secure_runtime(&scene, &["lock"]).failure_with_hint(2);
+    assert!(
+        said.contains("help: this is a file of an installed package"),
+        "{said}"
+    );
+    let own = Scene::of_main(&[], "let a = = 1");
+    let said = secure_runtime(&own, &["lock"]).failure_with_hint(2);
+    assert!(said.contains("help: correct the file, or [imports]"), "{said}");
+}

@@ -32,7 +32,9 @@ const visit = (path, value, isOwn = false) => {
 };
 const line = (path, value) => {
   const isFunction = typeof value === "function";
-  const names = Reflect.ownKeys(value).map(nameOf).filter((name) => !isFunction || (name !== "name" && name !== "length"));
+  // `originalValue` is what a repaired property is without its accessor (RUN-3).
+  const known = isFunction ? ["name", "length", ...(path.endsWith(" get") ? ["originalValue"] : [])] : [];
+  const names = Reflect.ownKeys(value).map(nameOf).filter((name) => !known.includes(name));
   if (!isFunction || names.length > 0) console.log(`${path}: ${names.sort().join(" ")}`.trimEnd());
 };
 const parts = (path, value, isOwn) => {

@@ -28,7 +28,7 @@ const SUPPORT: [(&str, &str); 5] = [
     ("util", "0.12.5"),
 ];
 
-/// What the entry module does. It names what it found, so that a package that exports nothing is not taken for one that works.
+/// What the entry module does. It names what it found, so that a package that exports nothing is not taken for one that loads.
 const PROGRAM: &str = "import * as all from \"it\";\nconsole.log(JSON.stringify(Object.keys(all)));\n";
 
 /// A package of the list.
@@ -57,7 +57,7 @@ enum Rights {
 
 const POWERLESS: &str = "clock = \"never\", random = \"seeded\"";
 
-/// Tries the list on the engines of this machine.
+/// Tries on the engines of this machine which packages of the list load.
 pub(crate) fn run(choice: Choice) -> Result<()> {
     let engines = available(choice)?;
     let mut steps = Steps::new();
@@ -79,7 +79,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     Ok(())
 }
 
-/// Tries a few packages of the list, all of which must work, with the binary that was built last.
+/// Tries a few packages of the list, all of which must load, with the binary that was built last.
 pub(crate) fn few(steps: &mut Steps, engine: Engine) -> Result<()> {
     let listed = list()?;
     let packages: Vec<&Listed> = listed
@@ -96,7 +96,7 @@ pub(crate) fn few(steps: &mut Steps, engine: Engine) -> Result<()> {
         .collect();
     if packages.len() != FEW.len() || !failed.is_empty() {
         bail!(
-            "of the packages {}, these do not work: {}",
+            "of the packages {}, these do not load: {}",
             FEW.join(", "),
             failed.join("; ")
         );
@@ -299,12 +299,13 @@ fn format(graph: &serde_json::Value) -> String {
 
 fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> String {
     let mut text = String::from(
-        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt: packages that are downloaded much, \
-         whether they work here or not.\nEach is locked, and imported whole by a program without any rights; what is said here is that its modules link and are\n\
-         evaluated, not that every function of it works without rights. A package that this refuses is tried again with rights\n\
-         that tell nothing (*still* in the table): a clock that stands at 1970, and numbers made of the module's own hash\n\
-         (`clock = \"never\"`, `random = \"seeded\"`). Packages that require modules of Node.js find packages of the same names, as\n\
-         bundlers give them: assert, path, timers, url, util, and those in the list.\n\n",
+        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt: packages that are downloaded much.\n\
+         Each is locked, and a program without any rights imports all of it. The columns *loads* say whether that succeeds: all its\n\
+         modules are found, link and are evaluated. They do not say that its functions do what they should: no function is called.\n\
+         A package that does not load so is tried again with rights that tell nothing (*still* in the table): a clock that stands\n\
+         at 1970, and numbers made of the module's own hash (`clock = \"never\"`, `random = \"seeded\"`). Packages that require\n\
+         modules of Node.js find packages of the same names, as bundlers give them: assert, path, timers, url, util, and those in\n\
+         the list.\n\n",
     );
     for (engine, column) in engines.iter().zip(columns) {
         let pure = || {
@@ -314,19 +315,19 @@ fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> St
                 .map(|(_, tried)| tried)
         };
         let all = pure().count();
-        let working = pure().filter(|tried| tried.result.is_ok()).count();
+        let loading = pure().filter(|tried| tried.result.is_ok()).count();
         let without = pure().filter(|tried| tried.result == Ok(Rights::None)).count();
         let of_node = column.len() - all;
-        let of_node_working = column.iter().filter(|tried| tried.result.is_ok()).count() - working;
+        let of_node_loading = column.iter().filter(|tried| tried.result.is_ok()).count() - loading;
         let share = |count: usize| 100.0 * count as f64 / all.max(1) as f64;
         text.push_str(&format!(
-            "- {engine}: {working} of {all} work ({:.1} %), {without} of them with nothing at all ({:.1} %); of {of_node} that are made \
-             for what only Node.js has, {of_node_working}\n",
-            share(working),
+            "- {engine}: {loading} of {all} load ({:.1} %), {without} of them with nothing at all ({:.1} %); of {of_node} that are made \
+             for what only Node.js has, {of_node_loading}\n",
+            share(loading),
             share(without)
         ));
     }
-    let names: Vec<String> = engines.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = engines.iter().map(|engine| format!("{engine} loads")).collect();
     text.push_str(&format!(
         "\n| package | version | format | {} | why not |\n| --- | --- | --- |{} --- |\n",
         names.join(" | "),

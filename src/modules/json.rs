@@ -1,0 +1,52 @@
+//! JSON that packages import without an attribute, as bundlers take it.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// The most names that such a module exports: as many as CommonJS does.
+const NAMES: usize = 10_000;
+
+/// The source of a module that stands for the JSON `text` at `url`: the value as `default`, and its properties by name.
+///
+/// The value is that of the JSON module, so that who imports it with the attribute gets the same object. JSON that the
+/// engine refuses fails there.
+pub(super) fn source(text: &str, url: &str) -> String {
+    let mut source = format!("import value from {url:?} with {{ type: \"json\" }};\nexport default value;\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let Ok(Value::Object(properties)) = serde_json::from_str(text) else {
+        return source;
+    };
+    let names = properties.keys().filter(|name| *name != "default").take(NAMES);
+    for (number, name) in names.enumerate() {
+        // JSON's strings are string literals.
+        let name = Value::from(name.as_str()).to_string();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            source,
+            "const v{number} = value[{name}];\nexport {{ v{number} as {name} }};"
+        );
+    }
+    source
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_an_object_are_exported() {
+        let exports = |text: &str| {
+            let source = source(text, "package:/p/a.json");
+            let lines = source.lines().filter(|line| line.starts_with("export {"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            exports("\u{feff}{\"a\":1,\"default\":2,\"b \\\"c\":3}"),
+            ["export { v0 as \"a\" };", "export { v1 as \"b \\\"c\" };"]
+        );
+        for text in ["[1]", "1", "{", "null"] {
+            assert_eq!(exports(text), [""; 0], "{text}");
+        }
+    }
+}
