@@ -11,6 +11,7 @@ use bytes::Bytes;
 use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
+use secure_runtime_loaders::secrets;
 use secure_runtime_loaders::store::{BearerToken, HttpStore, Layered, LocalStore, Store, StoreError};
 use secure_runtime_loaders::verify::{self, LoadError};
 use secure_runtime_loaders::{ContentHash, Graph, GraphError};
@@ -55,12 +56,22 @@ pub struct OpenOptions {
 }
 
 /// Where a store is, and what it is shown.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StorePlace {
     /// The folder, or the address of `https:` or `http:`.
     pub place: String,
     /// The token that is sent to this address with each request, and nowhere else.
     pub token: Option<BearerToken>,
+}
+
+impl std::fmt::Debug for StorePlace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("StorePlace")
+            .field("place", &secrets::hide(&self.place))
+            .field("token", &self.token)
+            .finish()
+    }
 }
 
 impl From<&str> for StorePlace {
@@ -94,7 +105,7 @@ impl StorePlace {
         }
         if self.token.is_some() {
             return Err(StoreError::NotAStore {
-                location: self.place.clone(),
+                location: secrets::hide(&self.place).into_owned(),
                 reason: "a folder takes no token".to_owned(),
             });
         }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -58,26 +59,52 @@ impl From<io::Error> for FileError {
 /// # Errors
 /// [`FileError`]: it is not there, or not a regular file.
 pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    match open(path, OFlags::NOFOLLOW)? {
+        Opened::Regular(file, size) => Ok((file, size)),
+        Opened::Other(_, kind) => Err(FileError::NotRegular { kind }),
+    }
+}
+
+/// Opens the regular file at `path`, which the user named: links are followed, since they are the user's own. Else as
+/// [`open_regular`].
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_named(path: &Path) -> Result<(File, u64), FileError> {
+    match open(path, OFlags::empty())? {
+        Opened::Regular(file, size) => Ok((file, size)),
+        Opened::Other(_, kind) => Err(FileError::NotRegular { kind }),
+    }
+}
+
+enum Opened {
+    Regular(File, u64),
+    /// Something else, and what it is called.
+    Other(OwnedFd, &'static str),
+}
+
+/// Opens what is there without waiting for anybody.
+fn open(path: &Path, flags: OFlags) -> Result<Opened, FileError> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
         rustix::io::Errno::LOOP => FileError::NotRegular {
             kind: "symbolic link",
         },
-        rustix::io::Errno::NXIO => FileError::NotRegular { kind: "socket" },
+        rustix::io::Errno::NXIO | rustix::io::Errno::OPNOTSUPP => FileError::NotRegular { kind: "socket" },
         error => io::Error::from(error).into(),
     })?;
     let status = rustix::fs::fstat(&descriptor).map_err(io::Error::from)?;
     let kind = match FileType::from_raw_mode(status.st_mode) {
         FileType::RegularFile => {
             let size = u64::try_from(status.st_size).unwrap_or(u64::MAX);
-            return Ok((File::from(descriptor), size));
+            return Ok(Opened::Regular(File::from(descriptor), size));
         }
         FileType::Directory => "folder",
         FileType::Fifo => "FIFO",
         FileType::CharacterDevice | FileType::BlockDevice => "device",
         _ => "special file",
     };
-    Err(FileError::NotRegular { kind })
+    Ok(Opened::Other(descriptor, kind))
 }
 
 /// All bytes of the regular file at `path`, opened as [`open_regular`] does: what was checked is what is returned.
@@ -86,16 +113,78 @@ pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
 /// [`FileError`]: it is not there, not a regular file, or larger than `limit` bytes.
 pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     let (file, size) = open_regular(path)?;
+    read_sized(file, size, limit)
+}
+
+/// All bytes of the regular file at `path`, opened as [`open_named`] does.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn read_named(path: &Path, limit: u64) -> Result<Bytes, FileError> {
+    let (file, size) = open_named(path)?;
+    read_sized(file, size, limit)
+}
+
+/// All bytes of the file at `path`, as [`read_named`], or of an anonymous pipe: a shell gives one for `<(command)`, as
+/// `/dev/fd/63`. The pipe is waited for, since its writer is the user's own command. A FIFO in a folder is refused: anybody
+/// can have put it there, and perhaps nobody writes to it.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn read_given(path: &Path, limit: u64) -> Result<Bytes, FileError> {
+    match open(path, OFlags::empty())? {
+        Opened::Regular(file, size) => read_sized(file, size, limit),
+        Opened::Other(pipe, kind) => {
+            if !is_anonymous_pipe(&pipe) {
+                return Err(FileError::NotRegular { kind });
+            }
+            let flags = rustix::fs::fcntl_getfl(&pipe).map_err(io::Error::from)?;
+            rustix::fs::fcntl_setfl(&pipe, flags - OFlags::NONBLOCK).map_err(io::Error::from)?;
+            read_bounded(File::from(pipe), limit)
+        }
+    }
+}
+
+/// All bytes of `source`, of which there are at most `limit`.
+///
+/// # Errors
+/// [`FileError::TooLarge`], after which no more is read; and what the source fails with.
+pub fn read_bounded(source: impl Read, limit: u64) -> Result<Bytes, FileError> {
+    read_sized(source, 0, limit)
+}
+
+/// Reads a source that is said to have this many bytes.
+fn read_sized(source: impl Read, size: u64, limit: u64) -> Result<Bytes, FileError> {
     if size > limit {
         return Err(FileError::TooLarge { limit });
     }
     // The file may grow while it is read: one byte more than the limit is enough to notice.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
-    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    let read = source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if read as u64 > limit {
         return Err(FileError::TooLarge { limit });
     }
     Ok(bytes.into())
+}
+
+/// Whether this is a pipe that has no name in any folder.
+#[cfg(target_os = "linux")]
+fn is_anonymous_pipe(file: &OwnedFd) -> bool {
+    /// The file system of anonymous pipes: `PIPEFS_MAGIC`.
+    const PIPES: u64 = 0x5049_5045;
+    rustix::fs::fstatfs(file).is_ok_and(|system| u64::try_from(system.f_type) == Ok(PIPES))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_anonymous_pipe(file: &OwnedFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|status| status.st_nlink == 0)
+}
+
+/// Opens a folder. What is no folder is refused without waiting.
+fn open_folder(path: &Path) -> Result<File, FileError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+    Ok(File::from(folder))
 }
 
 /// Writes `bytes` to `path`: readers see the old file or the whole new one, also after a crash.
@@ -141,7 +230,7 @@ pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<(), FileError>
 
 /// Puts the names in the folder of `path` on the disk: without this a rename may be lost in a crash.
 pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
-    Ok(File::open(folder_of(path))?.sync_all()?)
+    Ok(open_folder(folder_of(path))?.sync_all()?)
 }
 
 /// Keeps the files of a folder for one writer, or for several that do not disturb each other, until it is dropped.
@@ -178,7 +267,7 @@ impl FolderLock {
         folder: &Path,
         lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<FolderLock, FileError> {
-        let folder = File::open(folder)?;
+        let folder = open_folder(folder)?;
         let start = Instant::now();
         loop {
             match lock(&folder) {

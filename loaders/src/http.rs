@@ -11,17 +11,19 @@ use url::Url;
 pub use self::bearer::{BearerToken, BearerTokenError, MAX_BEARER_TOKEN};
 pub(crate) use self::download::Download;
 use self::download::{SLOWEST, content_range};
+pub(crate) use self::requests::Requests;
 use crate::text::printable;
 
 mod bearer;
 mod download;
+mod requests;
 
 /// How long and how often an [`HttpClient`] tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpOptions {
     /// The time for one file, all attempts and all of its bytes included.
     pub timeout: Duration,
-    /// How often a request is made where no connection is had or the server fails (status 5xx).
+    /// How often a request is made where no connection is had or the server fails (status 5xx) or has too much to do (429).
     pub attempts: u32,
     /// The pause after the first attempt; each further pause is four times as long.
     pub pause: Duration,
@@ -151,7 +153,7 @@ impl HttpClient {
 
     /// Asks until there is an answer that is worth reporting.
     async fn answer(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
-        let mut answer = self.request(url, 0).await?;
+        let mut answer = self.request(url, 0, &Requests::default()).await?;
         if answer.content_length().is_some_and(|length| length > limit) {
             return Err(HttpError::TooLarge { limit });
         }
@@ -171,7 +173,7 @@ impl HttpClient {
 
     /// Asks for the file after the byte `from`, until there is an answer that is worth reporting: the head of one that
     /// is a file.
-    async fn request(&self, url: &str, from: u64) -> Result<Response, HttpError> {
+    async fn request(&self, url: &str, from: u64, requests: &Requests) -> Result<Response, HttpError> {
         let request = || {
             let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
             match from {
@@ -179,7 +181,7 @@ impl HttpClient {
                 from => request.header(RANGE, format!("bytes={from}-")),
             }
         };
-        file(self.send(url, request).await?, from)
+        file(self.send(url, requests, request).await?, from)
     }
 
     /// Gives the server these bytes to keep at this address, of which there are `length`.
@@ -190,7 +192,7 @@ impl HttpClient {
         let allowed = self.options.timeout + Duration::from_secs(length / SLOWEST);
         let put = async {
             let request = || self.client.put(url).header(CONTENT_LENGTH, length).body(body());
-            let answer = self.send(url, request).await?;
+            let answer = self.send(url, &Requests::default(), request).await?;
             let status = answer.status();
             if status.is_success() {
                 return Ok(());
@@ -206,17 +208,23 @@ impl HttpClient {
         }
     }
 
-    /// Makes a request until there is an answer that is worth reporting.
-    async fn send(&self, url: &str, request: impl Fn() -> RequestBuilder) -> Result<Response, HttpError> {
+    /// Makes a request until there is an answer that is worth reporting. Every request is made here, and counted.
+    async fn send(
+        &self,
+        url: &str,
+        requests: &Requests,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, HttpError> {
         let mut pause = self.options.pause;
         let mut attempt = 1;
         loop {
+            requests.count()?;
             let mut request = request();
             if let Some(bearer) = &self.bearer {
                 request = request.header(AUTHORIZATION, bearer.header());
             }
             let failure = match request.send().await {
-                Ok(answer) if answer.status().is_server_error() => format!("status {}", answer.status()),
+                Ok(answer) if is_passing(answer.status()) => format!("status {}", answer.status()),
                 Ok(answer) => return accepted(answer).await,
                 Err(error) if error.is_connect() => chain(&error.without_url()),
                 Err(error) => return Err(unavailable(&chain(&error.without_url()))),
@@ -224,12 +232,17 @@ impl HttpClient {
             if attempt >= self.options.attempts {
                 return Err(unavailable(&failure));
             }
-            tracing::debug!(url, failure, attempt, "asking again");
+            tracing::debug!(url = %crate::secrets::hide(url), failure, attempt, "asking again");
             tokio::time::sleep(jittered(pause)).await;
             pause = pause.saturating_mul(4);
             attempt += 1;
         }
     }
+}
+
+/// Whether a later request may be answered otherwise.
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// The answer, unless it says that somebody else may ask.
@@ -325,6 +338,7 @@ fn client() -> Result<Client, Box<dyn std::error::Error>> {
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
         .referer(false)
         .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")))
         .build()?)

@@ -16,6 +16,7 @@ mod hash;
 pub mod http;
 pub mod lockfile;
 pub mod resolve;
+pub mod secrets;
 pub mod store;
 mod syntax;
 mod text;

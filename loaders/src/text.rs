@@ -4,11 +4,11 @@ use secure_runtime_text::push_escaped;
 
 pub(crate) use secure_runtime_text::forbidden_in_names as forbidden_character;
 
-/// `text` as it may be printed: what is hidden as `\u{…}`, and cut after 300 characters.
+/// `text` as it may be printed: without what looks like a secret, what is hidden as `\u{…}`, and cut after 300 characters.
 pub(crate) fn printable(text: &str) -> String {
     const LENGTH: usize = 300;
     let mut shown = String::new();
-    for (index, character) in text.chars().enumerate() {
+    for (index, character) in crate::secrets::hide(text).chars().enumerate() {
         if index == LENGTH {
             shown.push('…');
             break;

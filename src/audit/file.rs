@@ -139,7 +139,7 @@ fn do_not_wait(_: &File) -> io::Result<()> {
 /// Whether the last line has no end: a process was killed while it wrote. What is appended must not become a part of it.
 fn has_cut_line(path: &Path, metadata: &Metadata) -> bool {
     let last = || {
-        let mut file = File::open(path).ok()?;
+        let (mut file, _) = secure_runtime_loaders::files::open_named(path).ok()?;
         file.seek(SeekFrom::Start(metadata.len().checked_sub(1)?)).ok()?;
         let mut last = [0];
         file.read_exact(&mut last).ok()?;

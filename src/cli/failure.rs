@@ -104,10 +104,10 @@ impl Failure {
 
     /// Says it on standard error.
     pub(super) fn report(&self) {
-        let mut said = format!("{}{}", text::ERROR, text::plain(self.what.trim_end()));
+        let mut said = format!("{}{}", text::ERROR, text::message(self.what.trim_end()));
         if let Some(help) = &self.help {
             said.push_str("\n  help: ");
-            said.push_str(&text::plain(help.trim_end()));
+            said.push_str(&text::message(help.trim_end()));
         }
         console::say(&said);
     }

@@ -17,6 +17,7 @@ mod presented;
 mod project;
 mod reason;
 mod run;
+mod secrets;
 mod sign;
 mod signals;
 mod signed_by;
@@ -104,14 +105,16 @@ pub fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come here too, and belong on standard output: clap knows.
+        // Help and version come here too, and belong on standard output: clap knows.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() {
-                Code::Usage.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            // It repeats what it does not understand.
+            let said = secrets::shown(&error.render().ansi().to_string());
+            let _ = write!(anstream::stderr().lock(), "{said}");
+            return Code::Usage.into();
         }
     };
     let done = match arguments.command {
@@ -141,7 +144,7 @@ pub fn main() -> ExitCode {
 fn print(output: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout
-        .write_all(text::plain(output).as_bytes())
+        .write_all(text::plain(&secrets::without_arguments(output)).as_bytes())
         .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

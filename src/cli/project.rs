@@ -1,14 +1,14 @@
 //! The project that a command works on, the local store, and files that are named on the command line.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use secure_runtime_capabilities::Base;
 use secure_runtime_loaders::store::LocalStore;
-use secure_runtime_loaders::{Graph, lockfile, resolve};
+use secure_runtime_loaders::{Graph, files, lockfile, resolve};
 
 use super::failure::Failure;
-use super::text;
+use super::secrets;
 use crate::Manifest;
 use crate::program::{self, LOCK};
 
@@ -107,26 +107,20 @@ pub(super) fn base_of(folder: &Path) -> Result<Base, Failure> {
     program::base_of(folder).map_err(|error| Failure::from(error).help("name a folder that exists"))
 }
 
-/// The text of a small file, or of standard input for `-`, without the line end after it.
+/// The text of a small file, or of standard input for `-`, without the line end after it. Of what is no regular file, only
+/// the pipe of a shell's `<(command)` is read.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
     let fault = |reason: String| {
-        Failure::usage(format!("{what} {}: {reason}", path.display()))
+        Failure::usage(format!("{what} {}: {reason}", secrets::shown_path(path)))
             .help(format!("give the path of {what}, or - for standard input"))
     };
-    let read = |source: &mut dyn Read| {
-        let mut bytes = Vec::new();
-        source.take(SMALL_FILE + 1).read_to_end(&mut bytes).map(|_| bytes)
-    };
     let bytes = if is_standard(path) {
-        read(&mut io::stdin().lock())
+        files::read_bounded(io::stdin().lock(), SMALL_FILE)
     } else {
-        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+        files::read_given(path, SMALL_FILE)
     }
     .map_err(|error| fault(error.to_string()))?;
-    if bytes.len() as u64 > SMALL_FILE {
-        return Err(fault(format!("has more than {}", text::size(SMALL_FILE))));
-    }
-    let mut text = String::from_utf8(bytes).map_err(|_| fault("is not text".to_owned()))?;
+    let mut text = String::from_utf8(bytes.into()).map_err(|_| fault("it is not text".to_owned()))?;
     if text.ends_with('\n') {
         text.pop();
     }

@@ -3,7 +3,7 @@
 use secure_runtime_loaders::store::BearerToken;
 
 use super::failure::Failure;
-use super::{project, text};
+use super::{project, secrets, text};
 use crate::StorePlace;
 
 /// The tokens of the stores that a command asks.
@@ -27,8 +27,11 @@ impl StoreTokens {
             }
             let secret = project::read_text(file.as_ref(), "the token")?;
             let token = BearerToken::new(&secret).map_err(|error| {
-                Failure::usage(format!("the token {}: {error}", text::one_line(file)))
-                    .help("give the file that `secure-runtime token mint --out FILE` wrote")
+                Failure::usage(format!(
+                    "the token {}: {error}",
+                    secrets::shown_path(file.as_ref())
+                ))
+                .help("give the file that `secure-runtime token mint --out FILE` wrote")
             })?;
             place.token = Some(token);
         }
@@ -50,7 +53,9 @@ fn addressed<'a, 'b>(
         return Ok((addresses.swap_remove(index), file));
     }
     if given.contains("://") {
-        let what = format!("--store-token: {} begins with no --store", text::one_line(given));
+        // What follows the address is a file, or the token itself.
+        let place = given.rsplit_once('=').map_or(given, |(place, _)| place);
+        let what = format!("--store-token: {} begins with no --store", text::one_line(place));
         return Err(Failure::usage(what).help("write URL=FILE, with the address as it is after --store"));
     }
     match (addresses.pop(), addresses.is_empty()) {

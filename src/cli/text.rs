@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::console;
 use super::failure::Failure;
+use super::secrets;
 
 /// `error: `, red where the terminal wants colours (anstream takes them off elsewhere, and for NO_COLOR).
 pub(super) const ERROR: &str = "\x1b[1;31merror\x1b[0m: ";
@@ -17,6 +18,11 @@ const NOTE: &str = "\x1b[1;36mnote\x1b[0m: ";
 /// The text with everything escaped that a terminal would obey rather than show, and that nobody sees. Ends of lines stay.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     secure_runtime_text::escaped_lines(text)
+}
+
+/// A message of ours, for standard error: as [`plain`], without what looks like a secret.
+pub(super) fn message(text: &str) -> String {
+    plain(&secrets::shown(text)).into_owned()
 }
 
 /// As [`plain`], on one line.
@@ -40,12 +46,12 @@ pub(super) fn quoted_lines(text: &str) -> String {
 
 /// Says something on standard error that is no failure.
 pub(super) fn note(what: &str) {
-    console::say(&format!("{NOTE}{}", plain(what)));
+    console::say(&format!("{NOTE}{}", message(what)));
 }
 
 /// Says something on standard error that may surprise later.
 pub(super) fn warn(what: &str) {
-    console::say(&format!("{WARNING}{}", plain(what)));
+    console::say(&format!("{WARNING}{}", message(what)));
 }
 
 /// A value as JSON for other programs, in ASCII: also a terminal that shows it obeys nothing in it.

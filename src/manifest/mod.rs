@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use secure_runtime_capabilities::{Base, Families};
+use secure_runtime_loaders::files::{FileError, read_named};
 
 pub use self::report::ManifestError;
 pub(crate) use self::size::parse_size;
@@ -63,18 +64,10 @@ impl Manifest {
     /// [`ManifestError`]: it is missing, or something in it is wrong; with the line where there is one.
     pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
         let path = folder.join(MANIFEST);
-        let text = match std::fs::read(&path) {
-            Ok(bytes) if bytes.len() as u64 > MAX_SIZE => {
-                return Err(ManifestError::plain(
-                    &path,
-                    format!("is larger than {MAX_SIZE} bytes"),
-                ));
-            }
-            Ok(bytes) => String::from_utf8(bytes)
+        let text = match read_named(&path, MAX_SIZE) {
+            Ok(bytes) => String::from_utf8(bytes.into())
                 .map_err(|_| ManifestError::plain(&path, "is not UTF-8 text; write it anew".to_owned()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ManifestError::missing(&path));
-            }
+            Err(FileError::NotFound) => return Err(ManifestError::missing(&path)),
             Err(error) => return Err(ManifestError::plain(&path, format!("cannot be read: {error}"))),
         };
         let folder = std::fs::canonicalize(folder).map_err(|error| {

@@ -153,13 +153,13 @@ impl RevocationFeed {
         })
     }
 
-    /// Keeps the newest list in this folder, in a file of its own for each place and key: a list that is older than
-    /// one from before a restart is noticed, and a source that cannot be reached at the start is no failure while the
-    /// kept list is current. Processes may share the folder, which is made when it is needed.
+    /// Keeps the newest list in this folder, in a file of its own for each key: a list that is older than one from before a
+    /// restart is noticed, and a source that cannot be reached at the start is no failure while the kept list is current.
+    /// The place does not count: the same list has many names (links, other spellings, mirrors), and whoever can choose
+    /// among them could choose an older one. Processes may share the folder, which is made when it is needed.
     pub fn kept_in(mut self, folder: &Path) -> RevocationFeed {
-        let name = format!("{}\n{}", self.revocations.key(), self.source);
-        let name = ContentHash::of(name.as_bytes()).to_hex();
-        self.kept = Some(folder.join(format!("{name}.list")));
+        let digits = ContentHash::from_bytes(*self.revocations.key().as_bytes()).to_hex();
+        self.kept = Some(folder.join(format!("ed25519-{digits}.list")));
         self
     }
 

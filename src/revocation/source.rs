@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use secure_runtime_loaders::files::{FileError, read_regular};
 use secure_runtime_loaders::http::{self, HttpClient, HttpOptions};
+use secure_runtime_loaders::secrets;
 use url::Url;
 
 use super::{LIMIT, RevocationFeedError, TIMEOUT};
@@ -22,7 +23,7 @@ impl Source {
     /// The source that this text names: an address where it has `://`, else a path.
     pub(super) fn parse(place: &str) -> Result<Source, RevocationFeedError> {
         let refused = |reason: String| RevocationFeedError::Place {
-            place: place.to_owned(),
+            place: secrets::hide(place).into_owned(),
             reason,
         };
         if place.contains("://") {
@@ -64,7 +65,7 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::File(path) => path.display().fmt(formatter),
-            Source::Http(url) => url.fmt(formatter),
+            Source::Http(url) => secrets::hide(url.as_str()).fmt(formatter),
         }
     }
 }

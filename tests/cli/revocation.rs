@@ -241,6 +241,59 @@ fn a_command_begins_with_a_current_list_or_ends() {
     );
 }
 
+/// CLI-22, TOK-42. By no other name of its place, and at no other place, does an older list of the same key count.
+#[test]
+fn an_older_list_counts_under_no_other_name() {
+    let (scene, root) = with_token();
+    let server = Server::start();
+    std::fs::create_dir(scene.base().join("r1")).unwrap();
+    run(&scene, "token revoke --key root.key --list r1/list").success();
+    let old = scene.base().join("old.list");
+    std::fs::copy(scene.base().join("r1/list"), &old).unwrap();
+    server.put("/old.list", Some(std::fs::read(&old).unwrap()));
+    std::os::unix::fs::symlink("old.list", scene.base().join("link.list")).unwrap();
+    std::os::unix::fs::symlink("r1", scene.base().join("r2")).unwrap();
+    let verify = |place: &str| ask(&scene, "a.token", &root, &format!("--revocations {place}"));
+    let absolute = old.to_str().unwrap().to_owned();
+    let address = format!("{}/old.list", server.origin());
+    let places = [
+        "old.list",
+        "./old.list",
+        "r1/../old.list",
+        "link.list",
+        &absolute,
+        &address,
+    ];
+    for place in places {
+        verify(place).success();
+    }
+    let revoke = format!("token revoke a.token --root-key {root} --key root.key --list r1/list");
+    run(&scene, &revoke).success();
+    verify("r1/list").failure(3);
+    for place in places {
+        let said = verify(place).failure(3);
+        assert!(
+            said.contains("warning: ")
+                && said.contains("number 1 is older than number 2")
+                && said.contains("it was revoked"),
+            "{place}: {said}"
+        );
+    }
+    std::fs::copy(&old, scene.base().join("r1/list")).unwrap();
+    for place in ["r1/list", "r2/list", "r1/../r1/list"] {
+        let said = verify(place).failure(3);
+        assert!(
+            said.contains("number 1 is older than number 2"),
+            "{place}: {said}"
+        );
+    }
+    // Another key's lists have numbers of their own.
+    run(&scene, "key generate --out other.key").success();
+    let other = run(&scene, "key public other.key").success();
+    run(&scene, "token revoke --key other.key --list other.list").success();
+    verify(&format!("other.list --revocation-key {}", other.trim_end())).success();
+}
+
 /// CLI-21, CLI-22. What one process saw, the next one does not let be undone.
 #[test]
 fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {

@@ -337,6 +337,30 @@ fn adding_takes_a_token() {
     world.get(&open, &world.hello, None).success();
 }
 
+/// CLI-44. The bounds of a server can be set; and silent clients keep nobody out of the command either.
+#[test]
+fn a_server_has_bounds() {
+    let world = World::new();
+    let served = world.serve(&["--max-blob", "4B", "--max-connections", "8"]);
+    let silent: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut connection = TcpStream::connect(served.address.trim_start_matches("http://")).unwrap();
+            connection.write_all(b"GET /blobs/").unwrap();
+            connection
+        })
+        .collect();
+    world.get(&served, &world.hello, Some("read")).success();
+    world.add(&served, "new.bin", Some("add")).success();
+    fs::write(world.here.base().join("large.bin"), "larger").unwrap();
+    world.add(&served, "large.bin", Some("add")).failure_with_hint(2);
+    assert!(!blob(&world.origin, &ContentHash::of(b"larger")).exists());
+    drop(silent);
+    for wrong in [["--max-blob", "many"], ["--max-connections", "3"]] {
+        let arguments = [&["store", "serve", "--listen", "127.0.0.1:0"], &wrong[..]].concat();
+        secure_runtime(&world.origin, &arguments).failure(2);
+    }
+}
+
 /// CLI-29. Everybody reads, and adding takes a token.
 #[test]
 fn reading_can_be_public() {

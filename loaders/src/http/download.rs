@@ -6,7 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 
-use super::{HttpClient, HttpError, chain, unavailable};
+use super::{HttpClient, HttpError, Requests, chain, unavailable};
+use crate::secrets;
 
 /// A file that is taken piece by piece. Where the connection breaks off, it is asked for from there on.
 ///
@@ -16,6 +17,8 @@ use super::{HttpClient, HttpError, chain, unavailable};
 pub(crate) struct Download {
     client: HttpClient,
     url: String,
+    /// What may still be asked. Each byte that comes allows new attempts, so that attempts alone bound nothing.
+    requests: Requests,
     /// What came and was not yet taken.
     ready: BytesMut,
     /// The next byte of the file that was not yet given.
@@ -40,10 +43,16 @@ impl Download {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub(crate) async fn open(client: &HttpClient, url: &str, from: u64) -> Result<Self, HttpError> {
+    pub(crate) async fn open(
+        client: &HttpClient,
+        url: &str,
+        from: u64,
+        requests: &Requests,
+    ) -> Result<Self, HttpError> {
         let mut download = Self {
             client: client.clone(),
             url: url.to_owned(),
+            requests: requests.clone(),
             ready: BytesMut::new(),
             position: from,
             known: 0,
@@ -125,7 +134,7 @@ impl Download {
             if self.failures >= self.client.options.attempts {
                 return Err(unavailable(&failure));
             }
-            tracing::debug!(url = self.url, failure, position = self.position, "continuing");
+            tracing::debug!(url = %secrets::hide(&self.url), failure, position = self.position, "continuing");
             self.answer = None;
         }
     }
@@ -133,7 +142,11 @@ impl Download {
     /// Asks for what follows the position.
     async fn ask(&mut self) -> Result<(), HttpError> {
         let (start, patience) = (Instant::now(), self.patience()?);
-        let request = tokio::time::timeout(patience, self.client.request(&self.url, self.position)).await;
+        let request = tokio::time::timeout(
+            patience,
+            self.client.request(&self.url, self.position, &self.requests),
+        )
+        .await;
         self.waited += start.elapsed();
         let answer = request.map_err(|_| self.too_slow())??;
         let total = if answer.status() == StatusCode::PARTIAL_CONTENT {

@@ -16,7 +16,7 @@ use super::{
     blob_path, blocking, outboard_path, verified,
 };
 use crate::ContentHash;
-use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions};
+use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions, Requests};
 use crate::text::printable;
 
 /// A store that is asked over HTTP: `GET <address>/blobs/<first two digits>/<64 digits>`.
@@ -113,7 +113,9 @@ impl HttpStore {
             Err(lost @ HttpError::Unavailable { .. }) if size > 0 => {
                 match self.client.put(&url, 0, Body::default).await {
                     Err(refused @ HttpError::Refused { .. }) => Err(fault(refused)),
-                    _ => Err(fault(lost)),
+                    _ => Err(fault(HttpError::Unavailable {
+                        reason: format!("{lost}; perhaps it takes no blob of {size} bytes"),
+                    })),
                 }
             }
             result => result.map_err(fault),
@@ -130,7 +132,12 @@ impl Store for HttpStore {
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError> {
         let mut memory = Vec::new();
         let limit = limit.min(MAX_BLOB_SIZE);
-        if limit > OUTBOARD_ABOVE && self.verified(hash, limit, &mut memory, &|_, _| ()).await? {
+        let requests = Requests::default();
+        if limit > OUTBOARD_ABOVE
+            && self
+                .verified(hash, limit, &mut memory, &|_, _| (), &requests)
+                .await?
+        {
             return Ok(memory.into());
         }
         // Digits and slashes alone: there is nothing to escape.
@@ -149,28 +156,19 @@ impl Store for HttpStore {
         progress: Progress<'_>,
     ) -> Result<u64, StoreError> {
         let limit = limit.min(MAX_STREAM_SIZE);
-        loop {
-            let (hash, local) = (*hash, local.clone());
-            let mut incoming = blocking(move || Incoming::resume(&local, &hash)).await?;
-            let was_begun = incoming.length() > 0;
-            if !self.verified(&hash, limit, &mut incoming, progress).await? {
-                self.unverified(&hash, limit, &mut incoming, progress).await?;
+        let requests = Requests::default();
+        let (name, store) = (*hash, local.clone());
+        let begun = blocking(move || Incoming::resume(&store, &name)).await?;
+        let was_begun = begun.length() > 0;
+        match self.take(hash, limit, begun, progress, &requests).await {
+            // What was there may have come from another server. Nothing of it is used a second time, even where it
+            // could not be removed.
+            Err(StoreError::Corrupt { .. }) if was_begun => {
+                let store = local.clone();
+                let fresh = blocking(move || Incoming::new(&store)).await?;
+                self.take(hash, limit, fresh, progress, &requests).await
             }
-            match blocking(move || incoming.finish(Some(&hash))).await {
-                Ok((_, size)) => return Ok(size),
-                // What was there may have come from another server. It is gone now.
-                Err(StoreError::Corrupt { .. }) if was_begun => {}
-                // It is the server that was wrong, not the folder that the bytes were put into.
-                Err(StoreError::Corrupt { expected, actual, .. }) => {
-                    return Err(StoreError::Corrupt {
-                        store: self.name(),
-                        location: self.url(&blob_path(&hash)),
-                        expected,
-                        actual,
-                    });
-                }
-                Err(error) => return Err(error),
-            }
+            taken => taken,
         }
     }
 
@@ -184,21 +182,54 @@ impl Store for HttpStore {
 }
 
 impl HttpStore {
+    /// Takes the blob after what of it there is, and gives it its name.
+    async fn take(
+        &self,
+        hash: &ContentHash,
+        limit: u64,
+        mut incoming: Incoming,
+        progress: Progress<'_>,
+        requests: &Requests,
+    ) -> Result<u64, StoreError> {
+        if !self
+            .verified(hash, limit, &mut incoming, progress, requests)
+            .await?
+        {
+            self.unverified(hash, limit, &mut incoming, progress, requests)
+                .await?;
+        }
+        let hash = *hash;
+        match blocking(move || incoming.finish(Some(&hash))).await {
+            Ok((_, size)) => Ok(size),
+            // It is the server that was wrong, not the folder that the bytes were put into.
+            Err(StoreError::Corrupt { expected, actual, .. }) => Err(StoreError::Corrupt {
+                store: self.name(),
+                location: self.url(&blob_path(&hash)),
+                expected,
+                actual,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
 
     /// Takes the blob together with its outboard: no byte reaches `target` that was not verified, and nothing is read
     /// beyond the group with the first wrong byte. False, and nothing done, if the server has no outboard.
+    ///
+    /// It opens at most two downloads, whatever the server answers.
     async fn verified(
         &self,
         hash: &ContentHash,
         limit: u64,
         target: &mut impl Target,
         progress: Progress<'_>,
+        requests: &Requests,
     ) -> Result<bool, StoreError> {
         let outboard_url = self.url(&outboard_path(hash));
-        let mut nodes = match Download::open(&self.client, &outboard_url, 0).await {
+        let mut nodes = match Download::open(&self.client, &outboard_url, 0, requests).await {
             Ok(nodes) => nodes,
             Err(HttpError::NotFound) => return Ok(false),
             Err(error) => return Err(self.fault(hash, outboard_url, error)),
@@ -229,17 +260,13 @@ impl HttpStore {
                 Step::Group { start, size: length } => {
                     if blob.is_none() {
                         // What an earlier attempt left is verified like what comes.
-                        if let Some(group) = target.present(start, length)? {
-                            if verifier.group(&group).is_ok() {
-                                progress(start + length as u64, Some(size));
-                                continue;
-                            }
-                            // The verifier is used up by a wrong group; the rest is asked for anew.
-                            target.cut(start)?;
-                            return Box::pin(self.verified(hash, limit, target, progress)).await;
+                        let present = target.present(start, length)?;
+                        if present.is_some_and(|group| verifier.group(&group).is_ok()) {
+                            progress(start + length as u64, Some(size));
+                            continue;
                         }
                         target.cut(start)?;
-                        blob = Some(self.blob(hash, &url, start, size).await?);
+                        blob = Some(self.blob(hash, &url, start, size, requests).await?);
                     }
                     let Some(blob) = &mut blob else { continue };
                     let group = blob.take(length).await.map_err(of_blob)?;
@@ -262,8 +289,9 @@ impl HttpStore {
         url: &str,
         start: u64,
         size: u64,
+        requests: &Requests,
     ) -> Result<Download, StoreError> {
-        let blob = Download::open(&self.client, url, start).await;
+        let blob = Download::open(&self.client, url, start, requests).await;
         let blob = blob.map_err(|error| self.fault(hash, url.to_owned(), error))?;
         if blob.total().is_some_and(|total| total != size) {
             return Err(self.wrong(hash, url, start));
@@ -278,10 +306,11 @@ impl HttpStore {
         limit: u64,
         incoming: &mut Incoming,
         progress: Progress<'_>,
+        requests: &Requests,
     ) -> Result<(), StoreError> {
         let url = self.url(&blob_path(hash));
         let fault = |error| self.fault(hash, url.clone(), error);
-        let mut blob = match Download::open(&self.client, &url, incoming.length()).await {
+        let mut blob = match Download::open(&self.client, &url, incoming.length(), requests).await {
             Err(HttpError::NoSuchRange) => {
                 // As much as there is, or more: whether it is right will show.
                 return Ok(());

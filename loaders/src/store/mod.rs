@@ -33,7 +33,7 @@ pub use local::{LocalStore, Verified};
 pub use memory::MemoryStore;
 pub use reader::BlobReader;
 #[cfg(feature = "http")]
-pub use serve::{Access, Authorize, Guard, Refused, serve};
+pub use serve::{Access, Account, Authorize, Guard, Refused, ServeOptions, serve};
 pub use signatures::{FoundSignature, MAX_SIGNATURE_SIZE};
 
 use async_trait::async_trait;

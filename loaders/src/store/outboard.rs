@@ -237,9 +237,9 @@ impl Verifier {
         Ok(())
     }
 
-    /// Takes the bytes that [`next`](Self::next) asked for.
+    /// Takes the bytes that [`next`](Self::next) asked for. After wrong ones, it still asks for the same.
     pub(super) fn group(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
-        let node = self.open.pop().ok_or(Mismatch)?;
+        let node = self.open.last().ok_or(Mismatch)?;
         if node.size > GROUP || bytes.len() as u64 != node.size {
             return Err(Mismatch);
         }
@@ -248,11 +248,11 @@ impl Verifier {
         } else {
             group_hash(node.start, bytes)
         };
-        if actual == node.hash {
-            Ok(())
-        } else {
-            Err(Mismatch)
+        if actual != node.hash {
+            return Err(Mismatch);
         }
+        self.open.pop();
+        Ok(())
     }
 }
 
@@ -394,6 +394,8 @@ mod tests {
         );
         assert_eq!(Verifier::new(&hash, 5).unwrap().pair(node), Err(Mismatch));
         let mut verifier = Verifier::new(&ContentHash::of(b"hello"), 5).unwrap();
+        assert_eq!(verifier.group(b"hellp"), Err(Mismatch));
+        assert_eq!(verifier.next(), Some(Step::Group { start: 0, size: 5 }));
         assert_eq!(verifier.group(b"hello"), Ok(()));
         assert_eq!(verifier.group(b"hello"), Err(Mismatch));
         assert_eq!(verifier.pair(node), Err(Mismatch));

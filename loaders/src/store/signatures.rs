@@ -3,8 +3,6 @@
 use std::fs;
 
 #[cfg(feature = "http")]
-use axum::extract::{Path, State};
-#[cfg(feature = "http")]
 use axum::http::{Method, StatusCode, header};
 #[cfg(feature = "http")]
 use axum::response::{IntoResponse, Response};
@@ -102,20 +100,12 @@ impl LocalStore {
 
 /// Answers a request for a signature. It may be replaced later, so nobody is to keep the answer.
 #[cfg(feature = "http")]
-pub(super) async fn answer(
-    State(store): State<LocalStore>,
-    Path((shard, digits, key)): Path<(String, String, String)>,
-    method: Method,
-) -> Response {
+pub(super) async fn answer(store: LocalStore, subject: ContentHash, key: &str, method: &Method) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    let asked = ContentHash::from_hex(&digits)
-        .ok()
-        .filter(|_| digits.starts_with(&shard) && shard.len() == 2)
-        // A key is written as a hash is: 64 lower-case digits.
-        .zip(ContentHash::from_hex(&key).ok());
-    let Some((subject, key)) = asked else {
+    // A key is written as a hash is: 64 lower-case digits.
+    let Ok(key) = ContentHash::from_hex(key) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let read = tokio::task::spawn_blocking(move || store.read_signature(&subject, key.as_bytes())).await;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use secure_runtime_loaders::files::FolderLock;
-use secure_runtime_loaders::store::serve;
+use secure_runtime_loaders::store::{ServeOptions, serve};
 use secure_runtime_loaders::{
     ContentHash, FileError, HttpStore, Layered, LocalStore, Store, StoreError, read_lock, write_lock,
 };
@@ -74,7 +74,12 @@ async fn killed_at_any_moment() {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(source, listener, None, std::future::pending()));
+    tokio::spawn(serve(
+        source,
+        listener,
+        ServeOptions::default(),
+        std::future::pending(),
+    ));
     let (mut interrupted, mut healed) = (0, 0);
     let seed = u64::from(std::process::id());
     let mut chance = Chance(seed | 1);

@@ -28,7 +28,11 @@ mod signatures;
 mod store_collect;
 #[cfg(feature = "http")]
 mod store_http;
+#[cfg(feature = "http")]
+mod store_limits;
 mod store_local;
+#[cfg(feature = "http")]
+mod store_requests;
 #[cfg(feature = "http")]
 mod store_serve;
 #[cfg(feature = "http")]

@@ -82,7 +82,7 @@ async fn stores_are_asked_in_order() {
 #[cfg(feature = "http")]
 mod http {
     use secure_runtime_loaders::HttpStore;
-    use secure_runtime_loaders::store::serve;
+    use secure_runtime_loaders::store::{ServeOptions, serve};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
@@ -105,7 +105,12 @@ mod http {
         store.put_signature(&subject(), &KEY, b"signature").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(store.clone(), listener, None, std::future::pending()));
+        tokio::spawn(serve(
+            store.clone(),
+            listener,
+            ServeOptions::default(),
+            std::future::pending(),
+        ));
 
         let (digits, key) = (subject().to_hex(), "ab".repeat(32));
         let shard = &digits[..2];

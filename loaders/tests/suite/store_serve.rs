@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secure_runtime_loaders::store::{Access, Authorize, Guard, Refused, serve};
+use secure_runtime_loaders::store::{Access, Account, Authorize, Guard, Refused, ServeOptions, serve};
 use secure_runtime_loaders::{ContentHash, HttpStore, Layered, LocalStore, Store, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,13 +22,21 @@ pub(crate) type Served = (
 );
 
 pub(crate) async fn served_to(guard: Option<Guard>) -> Served {
+    served_with(ServeOptions {
+        guard,
+        ..ServeOptions::default()
+    })
+    .await
+}
+
+pub(crate) async fn served_with(options: ServeOptions) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     store.put(b"hello").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(serve(store.clone(), listener, guard, async {
+    tokio::spawn(serve(store.clone(), listener, options, async {
         let _ = stopped.await;
     }));
     (folder, store, address, stop)
@@ -41,7 +49,7 @@ async fn raw(address: &str, request: &str) -> String {
 }
 
 /// The head of the answer, with the empty line, and its body as far as it came.
-async fn exchange(address: &str, request: &str, body: &[u8]) -> (String, Vec<u8>) {
+pub(crate) async fn exchange(address: &str, request: &str, body: &[u8]) -> (String, Vec<u8>) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("{request}\r\nHost: store\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -178,7 +186,8 @@ async fn damaged_large_blobs_and_outboards() {
 /// `reader` may read, `writer` also add.
 pub(crate) fn guard(public_read: bool) -> Guard {
     let authorize: Authorize = Arc::new(|access, _, token| match (access, token) {
-        (Access::Read, Some("reader" | "writer")) | (Access::Add, Some("writer")) => Ok(()),
+        (Access::Read, Some("reader" | "writer")) => Ok(Account::new(b"reader")),
+        (Access::Add, Some(writer @ ("writer" | "another writer"))) => Ok(Account::new(writer.as_bytes())),
         _ => Err(Refused {
             reason: "that needs another token".into(),
         }),
@@ -379,6 +388,17 @@ async fn our_server() {
         ),
         (format!("GET /blobs/{}/{digits}0 HTTP/1.1", &digits[..2]), 400),
         (format!("GET /blobs/{}/{digits}/ HTTP/1.1", &digits[..2]), 404),
+        (format!("GET {path}? HTTP/1.1"), 400),
+        (format!("GET {path}?a=b HTTP/1.1"), 400),
+        (format!("GET {path}#a HTTP/1.1"), 400),
+        (format!("GET http://store{path} HTTP/1.1"), 400),
+        (format!("GET /{path} HTTP/1.1"), 404),
+        (format!("GET {} HTTP/1.1", path.replace("blobs", "%62lobs")), 400),
+        (format!("GET {} HTTP/1.1", path.replace('e', "%65")), 400),
+        (format!("GET {path}\nA: b\r\n HTTP/1.1"), 400),
+        (format!("GET {path} HTTP/1.1\nA: b"), 400),
+        (format!("GET {path} HTTP/1.1\r\nA: b\nC: d"), 400),
+        (format!("\nGET {path} HTTP/1.1"), 400),
         (format!("GET /{digits} HTTP/1.1"), 404),
         ("GET / HTTP/1.1".into(), 404),
         ("GET /secret HTTP/1.1".into(), 404),
@@ -450,5 +470,7 @@ async fn shutdown_ends_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    serve(store, listener, None, async {}).await.unwrap();
+    serve(store, listener, ServeOptions::default(), async {})
+        .await
+        .unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use secure_runtime_loaders::store::{HttpOptions, serve};
+use secure_runtime_loaders::store::{HttpOptions, ServeOptions, serve};
 use secure_runtime_loaders::{ContentHash, HttpStore, LocalStore, Store, StoreError};
 
 use crate::server::{Answer, Asked, Server};
@@ -510,7 +510,12 @@ async fn child_streams() {
     assert_eq!(added, size);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(source, listener, None, std::future::pending()));
+    tokio::spawn(serve(
+        source,
+        listener,
+        ServeOptions::default(),
+        std::future::pending(),
+    ));
     let (_folder, local) = store();
     let client = HttpStore::new(&address).unwrap();
     assert_eq!(client.fetch(&hash, LIMIT, &local, &quiet).await, Ok(size));

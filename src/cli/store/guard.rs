@@ -8,7 +8,7 @@ use secure_runtime_capabilities::{
     Base, BlobId, Context, Decision, Families, Operation, PublicKey, Reason, Revocations, Token, explain,
 };
 use secure_runtime_loaders::ContentHash;
-use secure_runtime_loaders::store::{Access, Guard, Refused};
+use secure_runtime_loaders::store::{Access, Account, Guard, Refused};
 
 /// Asks for tokens that are signed under this key.
 pub(super) fn guard(root: PublicKey, revocations: Option<Revocations>, public_read: bool) -> Guard {
@@ -38,7 +38,7 @@ impl Rules {
         hash: &ContentHash,
         token: Option<&str>,
         now: SystemTime,
-    ) -> Result<(), Refused> {
+    ) -> Result<Account, Refused> {
         let Some(token) = token else {
             return Err(refused("this store asks for a token: `Authorization: Bearer …`"));
         };
@@ -59,7 +59,11 @@ impl Rules {
             Access::Add => Operation::store_add(&blob),
         };
         match token.authority().decide(&operation, &context) {
-            Decision::Allowed => Ok(()),
+            // The authority block's identifier: who narrows a token has no other account thereby.
+            Decision::Allowed => Ok(token
+                .revocation_ids()
+                .first()
+                .map_or_else(|| Account::new(b""), |id| Account::new(id.as_bytes()))),
             Decision::Denied(denial) if denial.reason == Reason::WrongHolder => Err(refused(
                 "the token is bound to a holder, and sending it proves no possession of a key: use one that is bound to nobody",
             )),
@@ -118,7 +122,7 @@ mod tests {
         };
         let ask = |now: SystemTime| {
             let answer = rules.decide(Access::Read, &ContentHash::of(b""), Some(&token), now);
-            answer.map_err(|refused| refused.reason)
+            answer.map(drop).map_err(|refused| refused.reason)
         };
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(ask(at(999)), Ok(()));

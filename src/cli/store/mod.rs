@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use secure_runtime_capabilities::parse_duration;
 use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store, StoreError};
-use secure_runtime_loaders::{ContentHash, lockfile};
+use secure_runtime_loaders::{ContentHash, files, lockfile};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
@@ -109,14 +109,10 @@ fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result
             Failure::usage(format!("{}: {reason}", path.display()))
                 .help("name regular files that you may read")
         };
-        let metadata = fs::metadata(path).map_err(|error| fault(error.to_string()))?;
-        if !metadata.is_file() {
-            return Err(fault("is not a regular file".to_owned()));
-        }
-        if metadata.len() > MAX_STREAM_SIZE {
+        let (mut file, length) = files::open_named(path).map_err(|error| fault(error.to_string()))?;
+        if length > MAX_STREAM_SIZE {
             return Err(fault(format!("has more than {}", size(MAX_STREAM_SIZE))));
         }
-        let mut file = fs::File::open(path).map_err(|error| fault(error.to_string()))?;
         let (hash, _) = store.add(&mut file)?;
         added.push_str(&format!("{hash}  {}\n", path.display()));
         hashes.push(hash);

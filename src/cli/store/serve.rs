@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use secure_runtime_capabilities::PublicKey;
-use secure_runtime_loaders::store::{self, LocalStore};
+use secure_runtime_loaders::store::{self, LocalStore, ServeOptions};
 
 use super::super::failure::Failure;
 use super::super::presented::{RevocationArguments, keep_fresh};
 use super::super::text;
 use super::super::{console, ending};
 use super::{guard, reactor};
+use crate::manifest::parse_size;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -28,6 +29,27 @@ pub(in crate::cli) struct Arguments {
 
     #[command(flatten)]
     revocations: RevocationArguments,
+
+    /// The largest blob that can be added, such as 10GiB. Four times as much may be unverified on one token
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "root_key", value_parser = parse_size)]
+    max_blob: u64,
+
+    /// Most connections at one time, of which one address has a quarter
+    #[arg(long, value_name = "NUMBER", default_value = "256", value_parser = clap::value_parser!(u16).range(4..))]
+    max_connections: u16,
+}
+
+impl Arguments {
+    fn options(&self) -> ServeOptions {
+        let (blob, connections) = (self.max_blob, usize::from(self.max_connections));
+        ServeOptions {
+            connections,
+            connections_per_address: connections / 4,
+            blob,
+            unproven: blob.saturating_mul(4),
+            ..ServeOptions::default()
+        }
+    }
 }
 
 /// Prints the address before the first request can be answered, so that a script can wait for the line.
@@ -49,11 +71,8 @@ pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, 
         let _fresh = feed.map(keep_fresh).transpose()?;
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        let _ = writeln!(
-            io::stdout(),
-            "serving {} at http://{address}",
-            text::one_line(&store.folder().display().to_string())
-        );
+        let serving = format!("serving {} at http://{address}", store.folder().display());
+        let _ = writeln!(io::stdout(), "{}", text::message(&serving));
         // Nobody has to read the warnings of a list that cannot be renewed.
         let console = console::open()?;
         let interrupted = async {
@@ -62,7 +81,11 @@ pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, 
                 std::future::pending::<()>().await;
             }
         };
-        let served = store::serve(store, listener, guard, interrupted).await;
+        let options = ServeOptions {
+            guard,
+            ..arguments.options()
+        };
+        let served = store::serve(store, listener, options, interrupted).await;
         console.end_by(Instant::now() + ending::FLUSH_OF_STOPPED);
         served.map_err(fault)
     })?;

@@ -1,30 +1,50 @@
 //! A local store offered over HTTP.
 
+mod add;
+mod connections;
+mod head;
+mod options;
+mod pace;
+mod quota;
+mod wire;
+
+use std::convert::Infallible;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT_RANGES, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
-use futures_util::StreamExt;
-use tokio::net::TcpListener;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
-use super::incoming::Incoming;
+use self::connections::{Admitted, Connections};
+use self::pace::Pace;
+use self::quota::Quotas;
+use self::wire::{Activity, Answering, Wire};
 use super::outboard_reader::OutboardReader;
 use super::pieces::on_a_thread;
 use super::range::{self, Wanted};
 use super::{LocalStore, StoreError, blocking, signatures};
 use crate::ContentHash;
-use crate::files::FileError;
 use crate::http::MAX_BEARER_TOKEN;
+
+pub use self::options::ServeOptions;
+pub use self::quota::Account;
 
 /// What somebody wants to do with a blob over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +63,10 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// Decides who may do what with which blob: the last argument is the token of the request (`Authorization: Bearer …`).
-pub type Authorize = Arc<dyn Fn(Access, &ContentHash, Option<&str>) -> Result<(), Refused> + Send + Sync>;
+/// Decides who may do what with which blob, and says whose account it is on: the last argument is the token of the request
+/// (`Authorization: Bearer …`).
+pub type Authorize =
+    Arc<dyn Fn(Access, &ContentHash, Option<&str>) -> Result<Account, Refused> + Send + Sync>;
 
 /// Who may do what with a store that asks for tokens.
 #[derive(Clone)]
@@ -58,87 +80,190 @@ pub struct Guard {
 /// Longest `Authorization` of a request that is looked at, in bytes.
 const MAX_AUTHORIZATION: usize = MAX_BEARER_TOKEN + 64;
 
-/// How long a client may pause in what it adds.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest head of a request, in bytes: a token, and what else clients and proxies send.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Most headers of a request.
+const MAX_HEADERS: usize = 100;
 
 /// Serves the blobs of `store` on `listener` until `shutdown` is ready, then ends the requests that have begun.
 ///
 /// Without a guard everybody may read and nobody may add. There is nothing to list and nothing to change. Each
-/// byte is verified before it is sent: a damaged store answers 500, or breaks off, and never sends wrong bytes.
+/// byte is verified before it is sent: a damaged store answers 500, or breaks off, and never sends wrong bytes. Clients
+/// that are slow, silent or many are bounded by the options.
 ///
 /// # Errors
-/// When the listener fails.
+/// None as yet: what the listener fails with is of single connections, or passes.
 pub async fn serve(
     store: LocalStore,
     listener: TcpListener,
-    guard: Option<Guard>,
+    options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let server = Server { store, guard };
-    let router = Router::new()
-        .route("/blobs/{shard}/{digits}", any(blob))
-        .route("/outboards/{shard}/{digits}", any(outboard))
-        .route("/signatures/{shard}/{digits}/{key}", any(signature))
-        .fallback(|| async { text(StatusCode::NOT_FOUND, "blobs are at /blobs/ab/<64 digits>\n") })
-        .with_state(server);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
+    let connections = Connections::new(options.connections(), options.connections_per_address);
+    let server = Arc::new(Server {
+        store,
+        quotas: Quotas::new(&options),
+        options,
+    });
+    let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((connection, client)) => {
+                    // Where nobody makes room, it is closed.
+                    if let Some(admitted) = connections.admit(client.ip()) {
+                        let number = admitted.number;
+                        let served = server.clone().connection(connection, admitted, graceful.watcher());
+                        let task = tasks.spawn(served);
+                        connections.is_served_by(number, task);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    connections.make_room();
+                    // What closes has to be closed, and an error that stays must not keep the processor.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    // A client that is silent must not keep the server.
+    let _ = tokio::time::timeout(server.options.ending, graceful.shutdown()).await;
+    tasks.shutdown().await;
+    Ok(())
 }
 
-async fn signature(
-    State(server): State<Server>,
-    Path((shard, digits, key)): Path<(String, String, String)>,
-    request: Request,
-) -> Response {
-    let (parts, _) = request.into_parts();
-    let subject = hash(&shard, &digits);
-    let may = subject.and_then(|subject| server.authorize(Access::Read, &subject, &parts.headers));
-    match may {
-        Ok(()) => signatures::answer(State(server.store), Path((shard, digits, key)), parts.method).await,
-        Err(refusal) => *refusal,
+struct Server {
+    store: LocalStore,
+    quotas: Arc<Quotas>,
+    options: ServeOptions,
+}
+
+impl Server {
+    /// Answers the requests of a connection, which counts until its end.
+    async fn connection(self: Arc<Self>, connection: TcpStream, admitted: Admitted, end: Watcher) {
+        let pace = Pace::new(self.options.patience, self.options.slowest);
+        let wire = Wire::new(connection, admitted.activity.clone(), pace);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.options.head)
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS);
+        let service = service_fn(|request: Request<Incoming>| {
+            let (server, activity) = (self.clone(), admitted.activity.clone());
+            async move { Ok::<_, Infallible>(server.answer(request.map(Body::new), &activity).await) }
+        });
+        let served = end.watch(http.serve_connection(TokioIo::new(wire), service));
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection broke off");
+        }
+        drop(admitted);
+    }
+
+    async fn answer(&self, request: Request, activity: &Arc<Activity>) -> Response {
+        let answering = activity.answering();
+        let framing = [CONTENT_LENGTH, TRANSFER_ENCODING];
+        let has_body = framing.iter().any(|name| request.headers().contains_key(name));
+        let answer = self.route(request, activity).await;
+        let mut answer = answer.unwrap_or_else(|refusal| *refusal);
+        if has_body || activity.had_body() {
+            insert(&mut answer, CONNECTION, "close");
+        }
+        activity.work(false);
+        answer.map(|body| {
+            Body::new(Answer {
+                body,
+                _answering: answering,
+            })
+        })
+    }
+
+    async fn route(&self, request: Request, activity: &Arc<Activity>) -> Result<Response, Refusal> {
+        let path = address(request.uri())?.to_owned();
+        let mut words = path.split('/').skip(1);
+        let words = [(); 5].map(|()| words.next());
+        match words {
+            [Some("blobs"), Some(shard), Some(digits), None, None] => {
+                self.blob(shard, digits, request, activity).await
+            }
+            [Some("outboards"), Some(shard), Some(digits), None, None] => {
+                self.outboard(shard, digits, request.method(), request.headers())
+                    .await
+            }
+            [Some("signatures"), Some(shard), Some(digits), Some(key), None] => {
+                let subject = hash(shard, digits)?;
+                self.authorize(Access::Read, &subject, request.headers())?;
+                Ok(signatures::answer(self.store.clone(), subject, key, request.method()).await)
+            }
+            _ => Err(refusal(
+                StatusCode::NOT_FOUND,
+                "blobs are at /blobs/ab/<64 digits>\n",
+            )),
+        }
     }
 }
 
-#[derive(Clone)]
-struct Server {
-    store: LocalStore,
-    guard: Option<Guard>,
+/// The path of a request. An address has one spelling, so that caches and rules of servers on the way mean what this one
+/// means: a path from the root without escapes, and no query.
+fn address(uri: &Uri) -> Result<&str, Refusal> {
+    let is_plain = uri.scheme().is_none() && uri.authority().is_none() && uri.query().is_none();
+    if is_plain && !uri.path().contains('%') {
+        return Ok(uri.path());
+    }
+    Err(refusal(
+        StatusCode::BAD_REQUEST,
+        "an address is a path of letters, digits and slashes\n",
+    ))
 }
 
-async fn blob(
-    State(server): State<Server>,
-    Path((shard, digits)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    server
-        .blob(&shard, &digits, request)
-        .await
-        .unwrap_or_else(|refusal| *refusal)
+/// The body of an answer, while whose bytes are sent the request is being answered.
+struct Answer {
+    body: Body,
+    _answering: Answering,
 }
 
-async fn outboard(
-    State(server): State<Server>,
-    Path((shard, digits)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    let (parts, _) = request.into_parts();
-    server
-        .outboard(&shard, &digits, &parts.method, &parts.headers)
-        .await
-        .unwrap_or_else(|refusal| *refusal)
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// An answer that ends the work early.
 type Refusal = Box<Response>;
 
 impl Server {
-    async fn blob(&self, shard: &str, digits: &str, request: Request) -> Result<Response, Refusal> {
+    async fn blob(
+        &self,
+        shard: &str,
+        digits: &str,
+        request: Request,
+        activity: &Arc<Activity>,
+    ) -> Result<Response, Refusal> {
         let access = self.access(request.method(), true)?;
         let hash = hash(shard, digits)?;
-        self.authorize(access, &hash, request.headers())?;
+        let account = self.authorize(access, &hash, request.headers())?;
         if access == Access::Add {
-            return self.add(&hash, request.into_body()).await;
+            return self.add(&hash, account, request, activity).await;
         }
         let (parts, _) = request.into_parts();
         let headers = parts.headers;
@@ -216,7 +341,7 @@ impl Server {
 
     /// What a request with this method wants to do.
     fn access(&self, method: &Method, can_be_added: bool) -> Result<Access, Refusal> {
-        let can_be_added = can_be_added && self.guard.is_some();
+        let can_be_added = can_be_added && self.options.guard.is_some();
         if method == Method::GET || method == Method::HEAD {
             return Ok(Access::Read);
         }
@@ -234,12 +359,13 @@ impl Server {
     }
 
     /// Decides before anything is looked up: who may not read learns not even what is there.
-    fn authorize(&self, access: Access, hash: &ContentHash, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(guard) = &self.guard else {
-            return Ok(());
+    fn authorize(&self, access: Access, hash: &ContentHash, headers: &HeaderMap) -> Result<Account, Refusal> {
+        let everybody = Account::new(b"");
+        let Some(guard) = &self.options.guard else {
+            return Ok(everybody);
         };
         if guard.public_read && access == Access::Read {
-            return Ok(());
+            return Ok(everybody);
         }
         let token = bearer(headers)?;
         (guard.authorize)(access, hash, token).map_err(|refused| {
@@ -259,7 +385,7 @@ impl Server {
 
     fn described(&self, mut answer: Response, tag: &str) -> Response {
         // What not everybody may read, no cache that others share may keep.
-        let is_public = self.guard.as_ref().is_none_or(|guard| guard.public_read);
+        let is_public = self.options.guard.as_ref().is_none_or(|guard| guard.public_read);
         let cache = if is_public {
             "public, max-age=31536000, immutable"
         } else {
@@ -271,43 +397,6 @@ impl Server {
         insert(&mut answer, ACCEPT_RANGES, "bytes");
         insert(&mut answer, ETAG, tag);
         answer
-    }
-
-    async fn add(&self, hash: &ContentHash, body: Body) -> Result<Response, Refusal> {
-        let hash = *hash;
-        let fault = |error: StoreError| match error {
-            StoreError::File {
-                error: FileError::TooLarge { limit },
-                ..
-            } => refusal(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("a blob has at most {limit} bytes\n"),
-            ),
-            StoreError::Corrupt { actual, .. } => refusal(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("these bytes are {actual}, not {hash}; nothing was kept\n"),
-            ),
-            error => failure(&hash, &error),
-        };
-        let store = self.store.clone();
-        let mut incoming = blocking(move || Incoming::new(&store)).await.map_err(fault)?;
-        let mut pieces = body.into_data_stream();
-        loop {
-            match tokio::time::timeout(PATIENCE, pieces.next()).await {
-                Ok(Some(Ok(piece))) => incoming.append(&piece).map_err(fault)?,
-                Ok(None) => break,
-                Ok(Some(Err(_))) | Err(_) => {
-                    return Err(refusal(
-                        StatusCode::REQUEST_TIMEOUT,
-                        "the blob did not come whole\n",
-                    ));
-                }
-            }
-        }
-        blocking(move || incoming.finish(Some(&hash)))
-            .await
-            .map_err(fault)?;
-        Ok(text(StatusCode::CREATED, format!("{hash}\n")))
     }
 }
 

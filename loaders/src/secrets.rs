@@ -1,0 +1,294 @@
+//! Text without what looks like a secret.
+//!
+//! People give a key or a token where the name of a file belongs, and write passwords into addresses. Messages end in
+//! terminals, logs and bug reports: they repeat no such text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What stands in a message in the place of a secret.
+pub const NOT_SHOWN: &str = "(not shown: it may be a secret)";
+
+/// What a private key of this project begins with, without what follows in it.
+const PRIVATE_KEY: &str = "ed25519-private";
+
+/// The least length of what looks like random text: tokens are longer, and names that mix letters of both cases and digits
+/// are shorter.
+const RANDOM: usize = 40;
+
+/// How often an escape may be escaped.
+const ESCAPES: usize = 3;
+
+/// Parameters of an address whose values are secrets.
+const PARAMETERS: [&str; 12] = [
+    "token=",
+    "access_token=",
+    "key=",
+    "apikey=",
+    "api_key=",
+    "secret=",
+    "password=",
+    "passwd=",
+    "pwd=",
+    "auth=",
+    "sig=",
+    "signature=",
+];
+
+/// The text with what looks like a secret replaced: private keys, tokens, passwords and secret parameters of addresses, also
+/// where they are percent-encoded.
+///
+/// Hashes, public keys and identifiers are shown: they are lower-case hexadecimal digits.
+#[must_use]
+pub fn hide(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut is_changed = false;
+    let ends_word = |character: char| character.is_whitespace() || character.is_control();
+    for piece in text.split_inclusive(ends_word) {
+        let word = piece.trim_end_matches(ends_word);
+        let hidden = hide_in_word(word);
+        is_changed |= matches!(hidden, Cow::Owned(_));
+        shown.push_str(&hidden);
+        shown.push_str(piece.get(word.len()..).unwrap_or_default());
+    }
+    if is_changed {
+        Cow::Owned(shown)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether some of the text looks like a secret.
+#[must_use]
+pub fn looks_secret(text: &str) -> bool {
+    matches!(hide(text), Cow::Owned(_))
+}
+
+fn hide_in_word(word: &str) -> Cow<'_, str> {
+    let mut decoded = Cow::Borrowed(word);
+    for _ in 0..ESCAPES {
+        let next = percent_decoded(&decoded);
+        if next == decoded {
+            break;
+        }
+        // Where in the word the escaped parts of a secret are is not looked into: nothing of it is shown.
+        if next
+            .split(char::is_whitespace)
+            .any(|word| !secrets(word).is_empty())
+        {
+            return Cow::Owned(NOT_SHOWN.to_owned());
+        }
+        decoded = Cow::Owned(next);
+    }
+    let ranges = secrets(word);
+    if ranges.is_empty() {
+        return Cow::Borrowed(word);
+    }
+    let (mut shown, mut end) = (String::new(), 0);
+    for range in ranges {
+        shown.push_str(word.get(end..range.start).unwrap_or_default());
+        // What two of them have in common is shown once.
+        if range.start >= end {
+            shown.push_str(NOT_SHOWN);
+        }
+        end = end.max(range.end);
+    }
+    shown.push_str(word.get(end..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// Where in a word without white space secrets are, in order.
+fn secrets(word: &str) -> Vec<Range<usize>> {
+    let lower = word.to_ascii_lowercase();
+    let mut found = private_keys(&lower);
+    found.extend(user_information(word));
+    found.extend(parameters(&lower));
+    found.extend(random_texts(word));
+    found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    found
+}
+
+/// Private keys, whole or in part: the prefix, and what follows it where there are some digits.
+fn private_keys(lower: &str) -> Vec<Range<usize>> {
+    let key = lower.match_indices(PRIVATE_KEY).filter_map(|(start, prefix)| {
+        let after = start + prefix.len();
+        let rest = lower.get(after..)?;
+        let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"/%_-+=.:\\".contains(byte);
+        let length = rest.bytes().take_while(|byte| belongs(byte)).count();
+        let digits = rest.bytes().take(length).filter(u8::is_ascii_hexdigit).count();
+        (digits >= 8).then_some(start..after + length)
+    });
+    key.collect()
+}
+
+/// User names and passwords of addresses: `https://user:password@host`.
+fn user_information(word: &str) -> Vec<Range<usize>> {
+    let addresses = word.match_indices("://").filter_map(|(position, separator)| {
+        let start = position + separator.len();
+        let rest = word.get(start..)?;
+        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        if let Some(end) = authority.rfind('@') {
+            return Some(start..start + end);
+        }
+        // A password with a slash ends the host early, where the port then is none.
+        let (_, port) = authority.split_once(':')?;
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        let end = rest.rfind('@')?;
+        (!is_port && !authority.starts_with('[')).then_some(start..start + end)
+    });
+    addresses.collect()
+}
+
+/// Values of parameters that are named as secrets.
+fn parameters(lower: &str) -> Vec<Range<usize>> {
+    let Some(query) = lower.find("://").and_then(|_| lower.find(['?', '#'])) else {
+        return Vec::new();
+    };
+    let values = PARAMETERS.iter().flat_map(|name| lower.match_indices(name));
+    let values = values.filter_map(|(position, name)| {
+        let start = position + name.len();
+        let is_whole_name = position
+            .checked_sub(1)
+            .and_then(|before| lower.as_bytes().get(before))
+            .is_some_and(|before| b"?&#;".contains(before));
+        let length = lower.get(start..)?.find(['&', '#', ';']);
+        let end = length.map_or(lower.len(), |length| start + length);
+        (position > query && is_whole_name && end > start).then_some(start..end)
+    });
+    values.collect()
+}
+
+/// Texts that nobody wrote by hand: long, of small and capital letters and digits, as Base64 is; and JSON Web Tokens.
+fn random_texts(word: &str) -> Vec<Range<usize>> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+=~".contains(&byte);
+    let (mut found, bytes, mut start) = (Vec::new(), word.as_bytes(), 0);
+    while start < bytes.len() {
+        let run = bytes
+            .iter()
+            .skip(start)
+            .take_while(|byte| is_part(**byte))
+            .count();
+        if is_random(bytes.get(start..start + run).unwrap_or_default()) {
+            found.push(start..start + run);
+        }
+        start += run.max(1);
+    }
+    for (position, beginning) in word.match_indices("eyJ") {
+        let rest = bytes.get(position..).unwrap_or_default();
+        let length = rest
+            .iter()
+            .take_while(|byte| is_part(**byte) || **byte == b'.')
+            .count();
+        let token = rest.get(..length).unwrap_or_default();
+        let has_parts = token.iter().skip(beginning.len()).any(|byte| *byte == b'.');
+        if length >= RANDOM / 2 && has_parts {
+            found.push(position..position + length);
+        }
+    }
+    found
+}
+
+fn is_random(run: &[u8]) -> bool {
+    run.len() >= RANDOM
+        && run.iter().any(u8::is_ascii_uppercase)
+        && run.iter().any(u8::is_ascii_lowercase)
+        && run.iter().any(u8::is_ascii_digit)
+}
+
+/// The text with `%41` and its like decoded, where that gives text.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let digit = |index: usize| bytes.get(index).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut index = 0;
+    while let Some(byte) = bytes.get(index) {
+        let pair = (*byte == b'%')
+            .then(|| digit(index + 1).zip(digit(index + 2)))
+            .flatten();
+        let code = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(code.unwrap_or(*byte));
+        index += if code.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ed25519-private/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const TOKEN: &str = "EnYKDBgDIggKBggGEgIYDRIkCAASIF3bR6xZq1mPzB8y-Vq0gA9_kQ3uJ7x2sG5h6t4w8eRfGkAq";
+
+    #[test]
+    fn secrets_are_hidden() {
+        let upper = KEY.to_uppercase();
+        let encoded: String = KEY.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let twice = KEY.replace('/', "%252F");
+        let token_encoded = TOKEN.replace('A', "%41");
+        for secret in [
+            KEY,
+            TOKEN,
+            &upper,
+            &encoded,
+            &twice,
+            &token_encoded,
+            TOKEN.get(..45).unwrap(),
+            KEY.get(..30).unwrap(),
+        ] {
+            for text in [
+                secret.to_owned(),
+                format!("the key {secret}: no such file"),
+                format!("`{secret}`"),
+                format!("\u{1b}[33m'{secret}'\u{1b}[0m"),
+                format!("--key={secret}"),
+                format!("http://host/a/{secret}/b?c"),
+                format!("http://host/?x={secret}"),
+                format!("{secret}={secret}"),
+            ] {
+                let shown = hide(&text);
+                assert!(looks_secret(&text), "{text}");
+                assert!(shown.contains(NOT_SHOWN), "{shown}");
+                assert!(
+                    !shown.contains(secret.get(secret.len() - 8..).unwrap()),
+                    "{shown}"
+                );
+            }
+        }
+        for (text, shown) in [
+            ("https://user:pass@host/a", "https://*@host/a"),
+            ("x=https://user@host", "x=https://*@host"),
+            ("https://user:p@ss@host", "https://*@host"),
+            ("https://user:pa/ss@host", "https://*@host"),
+            ("(http://u:p@a,http://v:q@b)", "(http://*@a,http://*@b)"),
+            ("http://a/?token=secret&b=c", "http://a/?token=*&b=c"),
+            ("http://a/?b=c&API_KEY=secret#d", "http://a/?b=c&API_KEY=*#d"),
+            ("eyJhbGciOiJI.eyJzdWIi.c2ln", "*"),
+        ] {
+            assert_eq!(hide(text).replace(NOT_SHOWN, "*"), shown, "{text}");
+        }
+        assert!(looks_secret("https%3A%2F%2Fuser%3Apass%40host"));
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown() {
+        let hash = format!("blake3:{}", "0a".repeat(32));
+        let id = "0a".repeat(64);
+        for text in [
+            "the private key begins with `ed25519-private/`",
+            "ed25519/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            &hash,
+            &id,
+            "https://host:8080/@scope/name?x=1",
+            "https://[::1]:80/a@b",
+            "file:///a/node_modules/@scope/name/index.js:10:5",
+            "a-rather-long-name-of-a-file-that-somebody-gave-to-a-module.js",
+            "/tmp/.tmpAb1Cd2/store/blobs/0a/",
+            "naïve größe 100%",
+            "",
+            " \n  \t",
+        ] {
+            assert_eq!(hide(text), text);
+            assert!(!looks_secret(text), "{text}");
+        }
+    }
+}

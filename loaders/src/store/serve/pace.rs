@@ -1,0 +1,103 @@
+//! The time that a peer may be waited for.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// The time that is left for waiting for a peer. Waiting takes from it, bytes that move give back, up to where it began:
+/// a peer pauses no longer than that, and on the whole is no slower than a given number of bytes a second.
+#[derive(Debug)]
+pub(super) struct Pace {
+    patience: Duration,
+    slowest: u64,
+    left: Duration,
+    since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pace {
+    pub(super) fn new(patience: Duration, slowest: u64) -> Self {
+        Self {
+            patience,
+            slowest: slowest.max(1),
+            left: patience,
+            since: None,
+            sleep: None,
+        }
+    }
+
+    /// Waits for what the peer does next, which moves as many bytes as `moved` says.
+    ///
+    /// # Errors
+    /// The time is used up.
+    pub(super) async fn wait<T>(
+        &mut self,
+        next: impl Future<Output = T>,
+        moved: impl FnOnce(&T) -> usize,
+    ) -> io::Result<T> {
+        let start = Instant::now();
+        let next = tokio::time::timeout(self.left, next).await;
+        let next = next.map_err(|_| too_slow())?;
+        self.settle(start.elapsed(), moved(&next));
+        Ok(next)
+    }
+
+    /// Notes that nothing moves now. It is ready, with an error, when the time is used up.
+    pub(super) fn poll_pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let end = tokio::time::Instant::from_std(since + self.left);
+        let sleep = match &mut self.sleep {
+            Some(sleep) => {
+                if sleep.deadline() != end {
+                    sleep.as_mut().reset(end);
+                }
+                sleep
+            }
+            None => self.sleep.insert(Box::pin(tokio::time::sleep_until(end))),
+        };
+        sleep.as_mut().poll(context).map(|()| Err(too_slow()))
+    }
+
+    /// Notes that this many bytes moved.
+    pub(super) fn moved(&mut self, bytes: usize) {
+        let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.settle(waited, bytes);
+    }
+
+    fn settle(&mut self, waited: Duration, bytes: usize) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a time that is paid back need not be exact"
+        )]
+        let earned = Duration::from_secs_f64(bytes as f64 / self.slowest as f64);
+        let left = self.left.saturating_sub(waited).saturating_add(earned);
+        self.left = left.min(self.patience);
+    }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// STORE-23: pauses are counted together, and bytes pay them back.
+    #[test]
+    fn what_is_left() {
+        let second = Duration::from_secs(1);
+        let mut pace = Pace::new(10 * second, 1000);
+        pace.settle(4 * second, 1000);
+        assert_eq!(pace.left, 7 * second);
+        pace.settle(second, 1);
+        assert_eq!(pace.left.as_millis(), 6001);
+        pace.settle(Duration::ZERO, 1 << 30);
+        assert_eq!(pace.left, 10 * second);
+        pace.settle(11 * second, 0);
+        assert_eq!(pace.left, Duration::ZERO);
+    }
+}

@@ -1,0 +1,173 @@
+//! A connection as the parser of HTTP sees it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::head::Head;
+use super::pace::Pace;
+
+/// What is going on on a connection, as the other tasks of the server see it.
+#[derive(Debug)]
+pub(super) struct Activity {
+    start: Instant,
+    /// When bytes moved last, in milliseconds after the start.
+    moved: AtomicU64,
+    /// How many requests are being answered: none, or one.
+    requests: AtomicUsize,
+    /// Whether the server is at work, and waits for nobody.
+    at_work: AtomicBool,
+    /// Whether a request came with a body: then it is the connection's last.
+    had_body: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            moved: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+            at_work: AtomicBool::new(false),
+            had_body: AtomicBool::new(false),
+        }
+    }
+
+    fn mark(&self) {
+        let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(since, Ordering::Relaxed);
+    }
+
+    /// How long no byte has moved, and nothing was done for the client.
+    pub(super) fn silence(&self) -> Duration {
+        if self.at_work.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let moved = Duration::from_millis(self.moved.load(Ordering::Relaxed));
+        self.start.elapsed().saturating_sub(moved)
+    }
+
+    /// Whether a request is being answered, as opposed to awaited.
+    pub(super) fn is_answering(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn had_body(&self) -> bool {
+        self.had_body.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the server is at work, or waits for the client.
+    pub(super) fn work(&self, at_work: bool) {
+        self.mark();
+        self.at_work.store(at_work, Ordering::Relaxed);
+    }
+
+    /// Notes that a request is being answered, until what is returned is dropped.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.work(true);
+        Answering(self.clone())
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.work(false);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection whose heads are watched, and whose client must take what is sent at some pace. What comes is paced
+/// elsewhere: heads by the parser, bodies where they are read.
+#[derive(Debug)]
+pub(super) struct Wire {
+    connection: TcpStream,
+    activity: Arc<Activity>,
+    head: Head,
+    sending: Pace,
+}
+
+impl Wire {
+    pub(super) fn new(connection: TcpStream, activity: Arc<Activity>, sending: Pace) -> Self {
+        Self {
+            connection,
+            activity,
+            head: Head::new(),
+            sending,
+        }
+    }
+
+    fn sent(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => self.sending.poll_pending(context),
+            Poll::Ready(written) => {
+                self.sending.moved(*written.as_ref().unwrap_or(&0));
+                self.activity.mark();
+                Poll::Ready(written)
+            }
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.connection).poll_read(context, buffer))?;
+        this.activity.mark();
+        if let Some(came) = buffer.filled_mut().get_mut(before..) {
+            this.head.watch(came);
+        }
+        if this.head.has_body() {
+            this.activity.had_body.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.connection).poll_write(context, bytes);
+        this.sent(context, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.connection).poll_write_vectored(context, bytes);
+        this.sent(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.connection.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().connection).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().connection).poll_shutdown(context)
+    }
+}

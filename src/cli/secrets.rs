@@ -1,0 +1,166 @@
+//! What the user gave and no message repeats.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use secure_runtime_loaders::secrets::{NOT_SHOWN, hide, looks_secret};
+
+/// The length of the beginning of a secret by which it is found again, since messages may cut it: more than the prefix of a
+/// private key.
+const BEGINNING: usize = 20;
+
+/// A message of ours as it may be printed: without what looks like a secret, and without what looks like one in the arguments
+/// of this process.
+pub(super) fn shown(message: &str) -> String {
+    without_arguments(&hide(message)).into_owned()
+}
+
+/// A result as it may be printed. It may show what looks like a secret, such as a token that was made or a line of a module
+/// that is reviewed, but nothing of the kind that is in the arguments of this process.
+pub(super) fn without_arguments(text: &str) -> Cow<'_, str> {
+    static GIVEN: OnceLock<Vec<String>> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| {
+        let arguments = std::env::args_os().skip(1);
+        secrets_of(arguments.map(|argument| argument.to_string_lossy().into_owned()))
+    });
+    let mut text = Cow::Borrowed(text);
+    for secret in given {
+        if let Some(changed) = without(&text, secret) {
+            text = Cow::Owned(changed);
+        }
+    }
+    text
+}
+
+/// The parts of these arguments that look like secrets.
+fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for argument in arguments {
+        if !looks_secret(&argument) {
+            continue;
+        }
+        // Options and addresses have parts that say what they are, and are no secret.
+        let value = match argument.split_once('=') {
+            Some((option, value)) if option.starts_with('-') && !looks_secret(option) => value,
+            _ => &argument,
+        };
+        match value.split_once("://") {
+            Some((_, address)) => {
+                secrets.extend(address.rsplit_once('@').map(|(user, _)| user.to_owned()));
+                let pieces = address.split(['/', '@', '?', '&', '=', '#']);
+                secrets.extend(pieces.filter(|piece| looks_secret(piece)).map(str::to_owned));
+            }
+            None => secrets.push(value.to_owned()),
+        }
+    }
+    secrets.retain(|secret| secret.len() >= 3);
+    // The longest first: others may be part of it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+/// The text without this secret, whole or cut, in capital letters or small ones; None where it has nothing of it.
+fn without(text: &str, secret: &str) -> Option<String> {
+    let (lower, secret) = (text.to_ascii_lowercase(), secret.to_ascii_lowercase());
+    let beginning: String = secret.chars().take(BEGINNING).collect();
+    let (mut shown, mut end) = (String::new(), 0);
+    for (start, _) in lower.match_indices(&beginning) {
+        if start < end {
+            continue;
+        }
+        let rest = lower.get(start..)?.chars();
+        let length: usize = rest
+            .zip(secret.chars())
+            .take_while(|(one, other)| one == other)
+            .map(|(character, _)| character.len_utf8())
+            .sum();
+        shown.push_str(text.get(end..start)?);
+        shown.push_str(NOT_SHOWN);
+        end = start + length;
+    }
+    if end == 0 {
+        return None;
+    }
+    shown.push_str(text.get(end..)?);
+    Some(shown)
+}
+
+/// The path of a file with a secret, as it may be shown: where there is no such file, the argument may be the secret itself.
+pub(super) fn shown_path(path: &Path) -> Cow<'_, str> {
+    let text = path.to_string_lossy();
+    if is_path(path, &text) {
+        text
+    } else {
+        Cow::Borrowed(NOT_SHOWN)
+    }
+}
+
+fn is_path(path: &Path, text: &str) -> bool {
+    /// Longest name that is shown of a file that does not exist.
+    const NAME: usize = 20;
+    if looks_secret(text) {
+        return false;
+    }
+    let name = path.file_name().map_or(0, |name| name.len());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let is_in_folder = parent.is_none_or(Path::is_dir);
+    path.symlink_metadata().is_ok() || name < NAME && is_in_folder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(argument: &str) -> Vec<String> {
+        secrets_of([argument.to_owned()].into_iter())
+    }
+
+    #[test]
+    fn what_is_given_is_found_again() {
+        let key = format!("ed25519-private/{}", "0a1b".repeat(16));
+        for (argument, secret) in [
+            (key.clone(), key.as_str()),
+            (format!("--key={key}"), &key),
+            ("https://user:p%40ss@host/a".to_owned(), "user:p%40ss"),
+            ("x=https://user:pass@host".to_owned(), "user:pass"),
+        ] {
+            assert_eq!(given(&argument), [secret], "{argument}");
+        }
+        assert_eq!(given("--key=root.key"), [""; 0]);
+        assert_eq!(given(&format!("blake3:{}", "0a".repeat(32))), [""; 0]);
+    }
+
+    #[test]
+    fn whole_or_cut() {
+        for (text, expected) in [
+            ("a a-secret-that-is-mine-alone b", Some("a * b")),
+            (
+                "a A-SECRET-that-is-mine… b a-secret-that-is-mine-alone",
+                Some("a *… b *"),
+            ),
+            ("a a-secret-that b", None),
+            ("größe a-secret-that-is-mine-alonex", Some("größe *x")),
+        ] {
+            let shown =
+                without(text, "a-secret-that-is-mine-alone").map(|shown| shown.replace(NOT_SHOWN, "*"));
+            assert_eq!(shown.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn paths_of_secrets() {
+        let hex = "0a".repeat(32);
+        for (path, is_shown) in [
+            ("root.key", true),
+            ("nothing", true),
+            ("/etc/passwd", true),
+            ("/root.key", true),
+            (&hex, false),
+            ("no/such/folder", false),
+            ("a-password-that-is-long", false),
+        ] {
+            assert_eq!(shown_path(Path::new(path)) == path, is_shown, "{path}");
+        }
+    }
+}

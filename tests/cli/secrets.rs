@@ -1,0 +1,287 @@
+//! Secrets that are given where something else belongs: `spec/cli.md`.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Token};
+
+use super::{Done, greeting, secure_runtime};
+use crate::support::Scene;
+
+/// An argument with a secret, and the parts of it that nothing may show.
+struct Secret {
+    argument: String,
+    parts: Vec<String>,
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn secrets() -> Vec<Secret> {
+    let key = KeyPair::generate().unwrap();
+    let rights = Families::builtin().parse_grants(["fs.read=/**"], &Base::new("/").unwrap());
+    let token = Token::mint(&key, &Block::of(rights.unwrap()))
+        .unwrap()
+        .to_text()
+        .to_string();
+    let key = key.to_secret_text().to_string();
+    let of = |argument: String, secret: &str| {
+        // Not the prefix of a private key, which help and errors name.
+        let start = if secret.len() > 60 { 2 } else { 0 };
+        let pieces = secret.as_bytes().chunks(12).skip(start).step_by(3);
+        let parts = pieces
+            .map(|piece| String::from_utf8(piece.to_vec()).unwrap())
+            .filter(|piece| piece.len() == 12);
+        Secret {
+            argument,
+            parts: parts.collect(),
+        }
+    };
+    let word = "correct-horse-battery-staple";
+    vec![
+        of(key.clone(), &key),
+        of(token.clone(), &token),
+        of(format!("http://user:{word}@127.0.0.1:9/store"), word),
+        of(
+            format!("http://127.0.0.1:9/{}?x={}", encoded(&key), encoded(&token)),
+            &encoded(&token),
+        ),
+        of(format!("http://127.0.0.1:9/{token}={key}"), &key),
+    ]
+}
+
+/// A command with what it must be given, and everything that it can be given.
+struct Shape {
+    words: Vec<String>,
+    required: Vec<String>,
+    options: BTreeSet<String>,
+}
+
+/// What a word of the usage such as `<FILE>` is given where it is not what a test is about.
+fn filler(word: &str) -> &'static str {
+    match word.trim_matches(|character: char| !character.is_ascii_uppercase() && character != '_') {
+        "HASH" => "blake3:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
+        "PUBLIC_KEY" | "HOLDER" => "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "FILE" | "KEY" => "root.key",
+        "GRANT" => "fs.read=/**",
+        _ => "a",
+    }
+}
+
+/// The shapes of all commands, as their help tells them.
+fn shapes(scene: &Scene, words: &[String], found: &mut Vec<Shape>) {
+    let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+    let help = secure_runtime(scene, &arguments).success();
+    let (mut section, mut commands, mut options) = ("", Vec::new(), BTreeSet::new());
+    for line in help.lines() {
+        if !line.starts_with(' ') && line.ends_with(':') {
+            section = line;
+        }
+        let text = line.trim_start();
+        match section {
+            "Commands:" if line.starts_with("  ") && !line.starts_with("   ") => {
+                commands.push(text.split(' ').next().unwrap().to_owned());
+            }
+            "Options:" if text.starts_with('-') => {
+                let long = text.split([' ', ',', '=']).find(|word| word.starts_with("--"));
+                options.extend(long.filter(|_| text.contains('<')).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    for command in commands.iter().filter(|command| *command != "help") {
+        let words = [words, &[command.clone()]].concat();
+        shapes(scene, &words, found);
+    }
+    if commands.is_empty() {
+        let usage = help
+            .lines()
+            .find_map(|line| line.strip_prefix("Usage: secure-runtime "))
+            .unwrap();
+        let required = usage
+            .split(' ')
+            .skip(words.len())
+            .filter(|word| !word.starts_with('['));
+        // Of alternatives, `<--module <HASH>|--graph <FILE>>`, the first.
+        let required = required.filter_map(|word| match word.split_once('|') {
+            Some((first, _)) => Some(first.to_owned()),
+            None if word.ends_with(">>") => None,
+            None if word.starts_with("<--") => Some(word.trim_start_matches('<').to_owned()),
+            None => Some(word.to_owned()),
+        });
+        found.push(Shape {
+            words: words.to_vec(),
+            required: required.collect(),
+            options,
+        });
+    }
+}
+
+impl Shape {
+    /// The command with a secret in each place where it takes anything.
+    fn with(&self, secret: &str) -> Vec<Vec<String>> {
+        let filled = |place: Option<usize>| -> Vec<String> {
+            let words = self
+                .required
+                .iter()
+                .enumerate()
+                .map(|(index, word)| match word.strip_prefix("--") {
+                    Some(_) => word.clone(),
+                    None if Some(index) == place => secret.to_owned(),
+                    None => filler(word).to_owned(),
+                });
+            self.words.iter().cloned().chain(words).collect()
+        };
+        let mut lines = Vec::new();
+        for (index, word) in self.required.iter().enumerate() {
+            if !word.starts_with("--") {
+                lines.push(filled(Some(index)));
+            }
+        }
+        for option in self
+            .options
+            .iter()
+            .filter(|option| !self.required.contains(option))
+        {
+            lines.push([filled(None), vec![option.clone(), secret.to_owned()]].concat());
+            lines.push([filled(None), vec![format!("{option}={secret}")]].concat());
+        }
+        // One too many, and one that there is not.
+        lines.push([filled(None), vec![secret.to_owned()]].concat());
+        lines.push([filled(None), vec![format!("--{secret}")]].concat());
+        lines.push([filled(None), vec![format!("--no-such-option={secret}")]].concat());
+        lines
+    }
+}
+
+#[track_caller]
+fn assert_hidden(done: &Done, secret: &Secret, line: &[String]) {
+    for part in &secret.parts {
+        let shows = |text: &str| text.to_lowercase().contains(&part.to_lowercase());
+        assert!(
+            !shows(&done.out) && !shows(&done.err),
+            "{line:?} shows {part:?}: {done:#?}"
+        );
+    }
+}
+
+/// CLI-42: whatever secret stands in whatever place of whatever command, nothing repeats it.
+#[test]
+fn no_command_repeats_a_secret() {
+    let scene = greeting();
+    let key = KeyPair::generate().unwrap();
+    fs::write(scene.base().join("root.key"), key.to_secret_text().as_bytes()).unwrap();
+    let mut all = Vec::new();
+    shapes(&scene, &[], &mut all);
+    assert!(all.len() > 20, "{}", all.len());
+    let secrets = secrets();
+    let mut count = 0;
+    for shape in &all {
+        let lines: Vec<Vec<Vec<String>>> = secrets
+            .iter()
+            .map(|secret| shape.with(&secret.argument))
+            .collect();
+        for place in 0..lines[0].len() {
+            // A private key in each place, and the others in turn: each of them is in many places.
+            for number in [0, 1 + count % (secrets.len() - 1)] {
+                let (secret, line) = (&secrets[number], &lines[number][place]);
+                let has = |beginning: &str| line.iter().any(|word| word.starts_with(beginning));
+                // Serving does not end, and asking where nobody answers takes a second each time.
+                let is_slow =
+                    has("serve") && !has("--listen") || number > 2 && (has("--store") || has("--to"));
+                if is_slow {
+                    continue;
+                }
+                let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+                let done = secure_runtime(&scene, &arguments);
+                assert_ne!(done.code, Some(70), "{line:?}: {done:#?}");
+                assert_hidden(&done, secret, line);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 300, "{count}");
+    for secret in &secrets {
+        let line = [secret.argument.clone()];
+        assert_hidden(&secure_runtime(&scene, &[&secret.argument]), secret, &line);
+    }
+}
+
+/// CLI-42: where the file of a secret belongs, nothing is repeated that may be one, such as digits without a prefix.
+#[test]
+fn what_stands_where_a_secret_belongs_is_not_repeated() {
+    let scene = greeting();
+    let digits = "0123456789abcdef".repeat(4);
+    let parts = vec!["456789abcdef0123".to_owned()];
+    let secret = Secret {
+        argument: digits.clone(),
+        parts,
+    };
+    let hash = format!("blake3:{}", "0a".repeat(32));
+    let root = "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let address = "http://127.0.0.1:9";
+    for line in [
+        vec!["key", "public", &digits],
+        vec!["token", "mint", "--key", &digits, "--grant", "fs.read=/**"],
+        vec!["token", "inspect", &digits, "--root-key", root],
+        vec!["sign", "--key", &digits],
+        vec!["run", "--token", &digits, "--root-key", root],
+        vec![
+            "store",
+            "get",
+            &hash,
+            "--store",
+            address,
+            "--store-token",
+            &digits,
+        ],
+        vec![
+            "store",
+            "get",
+            &hash,
+            "--store",
+            address,
+            "--store-token",
+            &format!("{address}={digits}"),
+        ],
+        vec![
+            "store",
+            "get",
+            &hash,
+            "--store",
+            address,
+            "--store-token",
+            &format!("http://other={digits}"),
+        ],
+    ] {
+        let done = secure_runtime(&scene, &line);
+        let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+        assert_hidden(&done, &secret, &line);
+        done.failure(2);
+    }
+    // The name of a file that is not there is told.
+    let said = secure_runtime(&scene, &["key", "public", "absent.key"]).failure_with_hint(2);
+    assert!(said.contains("absent.key: there is no such file"), "{said}");
+}
+
+/// CLI-42: a secret in a file is not repeated either, where the file is wrong.
+#[test]
+fn secrets_in_files_are_not_repeated() {
+    let scene = greeting();
+    for secret in secrets() {
+        for text in [
+            format!(
+                "[package]\nname = \"a\"\nentry = \"main.js\"\n\n[trust]\nkeys = [\"{}\"]\n",
+                secret.argument
+            ),
+            format!("[package]\nname = \"a\"\nentry = \"{}\"\n", secret.argument),
+            format!("[grants]\nfs.read = [\"{0}\"]\n{0} = 1\n", secret.argument),
+        ] {
+            fs::write(scene.base().join("secure.toml"), text).unwrap();
+            let done = secure_runtime(&scene, &["lock"]);
+            assert_hidden(&done, &secret, &[]);
+            done.failure(2);
+        }
+    }
+}
