@@ -169,3 +169,54 @@ fn a_static_import_is_never_granted() {
         "{ran:#?}"
     );
 }
+
+/// A142, RUN-98: two packages that import data of a third cannot change it for each other, nor for their host; modules of one package
+/// share it.
+#[test]
+fn a142_data_of_a_package_is_another_value_for_each_importing_package() {
+    let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\n\
+        data = \"npm:data@1.0.0\"\none = \"npm:one@1.0.0\"\ntwo = \"npm:two@1.0.0\"\n";
+    let imports = "import list from 'data/list.json' with { type: 'json' };\n\
+        import bytes from 'data/some.bin' with { type: 'bytes' };\n";
+    let package = |name: &str| {
+        format!(
+            "{{ \"name\": \"{name}\", \"version\": \"1.0.0\", \"type\": \"module\", \"exports\": {{ \".\": \"./index.js\", \"./*\": \"./*\" }} }}"
+        )
+    };
+    let said = "`${JSON.stringify(list)} ${bytes.join()}`";
+    let mut scene = Scene::new()
+        .file("secure.toml", manifest)
+        .file(
+            "main.js",
+            format!(
+                "{imports}import {{ change, own }} from 'one';\nimport {{ look }} from 'two';\nimport {{ kept }} from 'data';\n\
+                 change();\nconst late = await import('data/list.json', {{ with: {{ type: 'json' }} }});\n\
+                 console.log({said}, look(), kept(), own(), late.default === list);"
+            ),
+        )
+        .file("node_modules/data/list.json", "{ \"allowed\": [1] }")
+        .file("node_modules/data/some.bin", [1, 2])
+        .file(
+            "node_modules/data/index.js",
+            format!("{}export const kept = () => {said};", imports.replace("data/", "./")),
+        )
+        .file(
+            "node_modules/one/index.js",
+            format!(
+                "{imports}export {{ own }} from './other.js';\n\
+                 export const change = () => {{ list.allowed.push(2); list.more = 1; bytes[0] = 7; }};"
+            ),
+        )
+        .file("node_modules/one/other.js", format!("{imports}export const own = () => {said};"))
+        .file("node_modules/two/index.js", format!("{imports}export const look = () => {said};"));
+    for name in ["data", "one", "two"] {
+        scene = scene.file(&format!("node_modules/{name}/package.json"), package(name));
+    }
+    let as_locked = "{\"allowed\":[1]} 1,2";
+    let changed = "{\"allowed\":[1,2],\"more\":1} 7,2";
+    let ran = scene.run(&[]).completed();
+    assert_eq!(
+        ran.out,
+        format!("{as_locked} {as_locked} {as_locked} {changed} true\n")
+    );
+}

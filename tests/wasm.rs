@@ -1,4 +1,4 @@
-//! WebAssembly modules: RUN-50 to RUN-54.
+//! WebAssembly modules: RUN-50 to RUN-54. What they export is frozen (RUN-97): `attacks/cases/A140-webassembly-shared.js`.
 
 use crate::support::Scene;
 

@@ -1,5 +1,7 @@
 //! WebAssembly modules: what they import and export, once they were validated.
 
+mod engine;
+
 use wasmparser::{
     ExternalKind, FuncValidatorAllocations, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
     WasmFeatures,
@@ -7,6 +9,8 @@ use wasmparser::{
 
 use crate::graph::limits;
 use crate::text::printable;
+
+pub use engine::{EngineModule, for_engine};
 
 /// What begins the names that the standard keeps for itself.
 const RESERVED: [&str; 2] = ["wasm:", "wasm-js:"];
@@ -49,41 +53,23 @@ pub struct WasmExport {
     pub is_global: bool,
 }
 
-/// The module as an engine is to get it: its memory grows to [`MEMORY_PAGES`] at most, whatever it says itself. All else is
-/// as it was.
-///
-/// # Errors
-/// What [`interface`] says is wrong with it.
-pub fn with_limited_memory(bytes: &[u8]) -> Result<Vec<u8>, WasmProblem> {
-    /// The section that has the memories, by its number.
-    const MEMORIES: u8 = 5;
-    interface(bytes)?;
-    // Magic and version; then sections: a number, a length, that many bytes. That it is well formed was found above.
-    let (mut limited, mut rest) = bytes
-        .split_at_checked(8)
-        .map(|(head, rest)| (head.to_vec(), rest))
-        .unwrap_or_default();
-    while let Some((section, after)) = rest.split_first() {
-        let Some((length, content)) = unsigned(after) else {
-            break;
-        };
-        let Some((content, next)) = usize::try_from(length)
-            .ok()
-            .and_then(|length| content.split_at_checked(length))
-        else {
-            break;
-        };
-        if *section == MEMORIES {
-            let memory = memories(content);
-            limited.push(MEMORIES);
-            push_unsigned(&mut limited, memory.len() as u64);
-            limited.extend(memory);
-        } else {
-            limited.extend(rest.get(..rest.len() - next.len()).unwrap_or_default());
-        }
+/// The sections of a module by their numbers, with their contents. That the module is well formed was found before.
+fn sections(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    // Magic and version; then sections: a number, a length, that many bytes.
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (section, after) = rest.split_first()?;
+        let (length, content) = unsigned(after)?;
+        let (content, next) = content.split_at_checked(usize::try_from(length).ok()?)?;
         rest = next;
-    }
-    Ok(limited)
+        Some((*section, content))
+    })
+}
+
+fn push_section(bytes: &mut Vec<u8>, section: u8, content: &[u8]) {
+    bytes.push(section);
+    push_unsigned(bytes, content.len() as u64);
+    bytes.extend(content);
 }
 
 /// The memories of a module, each with a maximum.

@@ -33,6 +33,8 @@ pub(crate) struct GraphLoader {
     pub(super) store: Arc<dyn Store>,
     urls: Vec<ModuleSpecifier>,
     by_url: HashMap<String, u32>,
+    /// Modules of data that other packages import, by their URLs for these.
+    copies: RefCell<HashMap<String, u32>>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
     pub(super) portable: Option<Portable>,
@@ -87,6 +89,7 @@ impl GraphLoader {
             store,
             urls,
             by_url,
+            copies: RefCell::default(),
             names: RefCell::default(),
             package,
             remotes,
@@ -106,6 +109,32 @@ impl GraphLoader {
             Some(_) => ModuleSpecifier::parse(&format!("{ISOLATE}/{module}")).ok(),
             None => self.own_url(module),
         }
+    }
+
+    /// What importing the module `to` loads where `from` imports it. Values of JSON and bytes can be changed by whoever has them, so
+    /// that each package gets its own: one module for each.
+    fn url_for(&self, from: u32, to: u32) -> Option<ModuleSpecifier> {
+        let mut url = self.url(to)?;
+        let (importer, module) = (self.graph.module(from)?, self.graph.module(to)?);
+        let is_data = matches!(module.kind, ModuleKind::Json | ModuleKind::Bytes);
+        if !is_data || importer.package == module.package {
+            return Some(url);
+        }
+        // A file can have a name like this one. Its URL is not taken.
+        let mut mark = format!("for-package-{}", importer.package);
+        url.set_fragment(Some(&mark));
+        while self.by_url.contains_key(url.as_str()) {
+            mark.push('-');
+            url.set_fragment(Some(&mark));
+        }
+        self.copies.borrow_mut().insert(url.to_string(), to);
+        Some(url)
+    }
+
+    /// The module with this URL.
+    fn index_of(&self, url: &str) -> Option<u32> {
+        let copy = || self.copies.borrow().get(url).copied();
+        self.by_url.get(url).copied().or_else(copy)
     }
 
     /// The URL of the module with this index, which runs in this isolate.
@@ -167,8 +196,8 @@ impl GraphLoader {
 
     /// The name of the module with this URL, as people know it.
     pub(crate) fn name_of(&self, url: &str) -> Option<&str> {
-        let module = self.by_url.get(url)?;
-        self.graph.module(*module).map(|module| module.name.as_str())
+        let module = self.index_of(url)?;
+        self.graph.module(module).map(|module| module.name.as_str())
     }
 }
 
@@ -279,7 +308,7 @@ impl ModuleLoader for GraphLoader {
         let name = module.map(|module| module.name.as_str()).unwrap_or_default();
         let locked = module
             .and_then(|module| module.imports.get(specifier))
-            .and_then(|to| self.url(*to));
+            .and_then(|to| self.url_for(*from, *to));
         let found = match locked {
             None if kind == ResolutionKind::DynamicImport => self.granted(*from, specifier)?,
             locked => locked,
@@ -295,7 +324,10 @@ impl ModuleLoader for GraphLoader {
     fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
         let found = self.resolve(specifier, referrer, ResolutionKind::DynamicImport)?;
         let own = Own::of_url(found.as_str()).filter(|own| own.specifier == ISOLATE);
-        Ok(own.and_then(|own| self.own_url(own.module)).unwrap_or(found))
+        let module = own
+            .map(|own| own.module)
+            .or_else(|| self.index_of(found.as_str()));
+        Ok(module.and_then(|module| self.own_url(module)).unwrap_or(found))
     }
 
     fn load(
@@ -363,7 +395,7 @@ impl GraphLoader {
             let code = ModuleSourceCode::String(FastString::from_static(text));
             return Ok(ModuleSource::new(kind, code, specifier, None));
         }
-        let index = self.by_url.get(specifier.as_str()).copied();
+        let index = self.index_of(specifier.as_str());
         let (Some(index), Some(module), Some(bytes)) = (
             index,
             index.and_then(|index| self.graph.module(index)),

@@ -105,11 +105,12 @@ impl CapabilityModules {
         };
         if own.specifier == WASM {
             let bytes = self.loader.bytes.get(own.module as usize).ok_or_else(unknown)?;
-            let bytes =
-                wasm::with_limited_memory(bytes).map_err(|problem| refused(format!("{name}: {problem}")))?;
-            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+            let module = wasm::for_engine(bytes).map_err(|problem| refused(format!("{name}: {problem}")))?;
+            let store = v8::ArrayBuffer::new_backing_store_from_vec(module.bytes).make_shared();
             let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
-            return made(call(scope, &factory.make_wasm, &[buffer.into()]));
+            let start = module.start.and_then(|start| v8::String::new(scope, &start));
+            let start = start.map_or_else(|| v8::null(scope).into(), Into::into);
+            return made(call(scope, &factory.make_wasm, &[buffer.into(), start]));
         }
         if own.specifier == ISOLATE {
             let (remote, values) = self.loader.take_described(own.module).ok_or_else(unknown)?;

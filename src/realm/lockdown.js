@@ -206,9 +206,10 @@
       for (const name of Object.keys(families)) exports[name] = families[name](chain);
       return freeze(exports);
     },
-    // What instantiates one WebAssembly module, given the values that it imports: see src/modules/wasm.rs. It gives those that
-    // it exports, and of a global, which no export can change, the value.
-    wasm(bytes) {
+    // Returns what instantiates one WebAssembly module, given the values that it imports: see src/modules/wasm.rs. Its result are the
+    // module's exports in their order, and of a global, which no export can change, the value. All modules that import it share
+    // them, so they are frozen before anybody gets them. `start` is the export to call then, if there is one.
+    wasm(bytes, start) {
       wasm ??= tameWebAssembly();
       return (values) => {
         const module = new wasm.Module(bytes);
@@ -219,9 +220,11 @@
           given[from][name] = values[at];
         }
         const { exports } = new wasm.Instance(module, given);
-        return wasm.exports(module).map(({ name, kind }) =>
-          kind === "global" ? apply(wasm.valueOfGlobal, exports[name], []) : exports[name]
+        const made = wasm.exports(module).map(({ name, kind }) =>
+          kind === "global" ? wasm.closed(apply(wasm.valueOfGlobal, exports[name], [])) : freeze(exports[name])
         );
+        if (start !== null) apply(exports[start], undefined, []);
+        return made;
       };
     },
     // The one module that the loader was told of: see `GraphLoader::evaluation`.
@@ -293,11 +296,32 @@
       forbidden.add(value);
       if (key === "Memory" || key === "Table") reached[`%WebAssembly.${key}.prototype%`] = value.prototype;
     }
-    const { Module, Instance, Global } = WebAssembly;
+    const { Module, Instance, Global, Memory, Table } = WebAssembly;
     const { imports, exports } = Module;
     const valueOfGlobal = getOwnPropertyDescriptor(Global.prototype, "value").get;
+    // Functions that WebAssembly made can be had from tables and globals, too. Others there are guests' own: those stay as they are.
+    // A table for functions takes the former and null only.
+    const { get: element, set: setElement } = Table.prototype;
+    const probe = new Table({ initial: 1, element: "anyfunc" });
+    const closed = (value) => {
+      if (typeof value !== "function") return value;
+      try {
+        apply(setElement, probe, [0, value]);
+      } catch {
+        return value;
+      }
+      apply(setElement, probe, [0, null]);
+      return freeze(value);
+    };
+    defineProperty(Table.prototype, "get", {
+      value: { get(index) { return closed(apply(element, this, arguments)); } }.get,
+    });
+    // Memories make a buffer anew when they grow.
+    const { get: bufferOf } = getOwnPropertyDescriptor(Memory.prototype, "buffer");
+    const { get: buffer } = getOwnPropertyDescriptor({ get buffer() { return freeze(apply(bufferOf, this, [])); } }, "buffer");
+    defineProperty(Memory.prototype, "buffer", { get: buffer });
     realm.settle(reached);
-    return { Module, Instance, imports, exports, valueOfGlobal };
+    return { Module, Instance, imports, exports, valueOfGlobal, closed };
   };
 
   // ---- errors that nobody catches ---------------------------------------------------------------------------------

@@ -302,6 +302,9 @@ export default async function walkAll(shared, { folder, server }) {
     made("memory.buffer", wasm.memory.buffer);
     made("table", wasm.table);
     made("exported-function", wasm.trap);
+    for (const value of [wasm.memory, wasm.memory.buffer, wasm.table, wasm.trap]) {
+      if (!Object.isFrozen(value)) console.log(`not frozen: ${Object.prototype.toString.call(value)} of WebAssembly`);
+    }
   }
   walkPrototypes();
   callAll(intrinsics);

@@ -257,12 +257,44 @@ fn memories_have_a_maximum() {
         ("(memory 3 200)", "(memory 3 200)".to_owned()),
     ] {
         assert_eq!(
-            wasm::with_limited_memory(&module(given)).unwrap(),
+            wasm::for_engine(&module(given)).unwrap().bytes,
             module(&limited),
             "{given}"
         );
     }
     let without = wat::parse_str("(module (func (export \"g\")))").unwrap();
-    assert_eq!(wasm::with_limited_memory(&without).unwrap(), without);
-    assert!(wasm::with_limited_memory(&without[..without.len() - 1]).is_err());
+    assert_eq!(wasm::for_engine(&without).unwrap().bytes, without);
+    assert!(wasm::for_engine(&without[..without.len() - 1]).is_err());
+}
+
+/// RUN-97: where functions are passed, an engine gets a module that exports all that can be, and its start function in place of
+/// a start.
+#[test]
+fn functions_that_can_be_passed_are_exported() {
+    let text = |exports: &str, start: &str| {
+        format!(
+            "(module (import \"./a.js\" \"f\" (func (param funcref))) (func $a) (func $b (call 0 (ref.func $a))) (func $c)
+               (global funcref (ref.func $c)) {exports} {start} (elem declare func $a))"
+        )
+    };
+    let given = wat::parse_str(text("(export \"-x\" (func $c))", "(start $b)")).unwrap();
+    let made = wasm::for_engine(&given).unwrap();
+    let expected = text(
+        "(export \"-x\" (func $c)) (export \"--1\" (func $a)) (export \"--3\" (func $c)) (export \"--start\" (func $b))",
+        "",
+    );
+    assert_eq!(made.bytes, wat::parse_str(expected).unwrap());
+    assert_eq!(made.start.as_deref(), Some("--start"));
+
+    let made = wasm::for_engine(&wat::parse_str(text("", "")).unwrap()).unwrap();
+    let expected = text("(export \"-1\" (func $a)) (export \"-3\" (func $c))", "");
+    assert_eq!(
+        (made.bytes, made.start),
+        (wat::parse_str(expected).unwrap(), None)
+    );
+
+    let unpassed =
+        wat::parse_str("(module (table 1 funcref) (elem (i32.const 0) $a) (func $a) (start $a))").unwrap();
+    let made = wasm::for_engine(&unpassed).unwrap();
+    assert_eq!((made.bytes, made.start), (unpassed, None));
 }

@@ -37,8 +37,8 @@ export async function attack({ shared, refuses }) {
     }
   }
   for (const value of seen) {
-    // An exported function belongs to its module, as any function does; so do errors and buffers.
-    if (!starts.includes(value) && !Object.isFrozen(value)) gained += `${String(value?.name)} is not frozen; `;
+    // Errors belong to whoever catches them.
+    if (!errors.includes(value) && !Object.isFrozen(value)) gained += `${String(value?.name)} is not frozen; `;
     if (typeof value !== "function") continue;
     if (/^(Module|Instance|Memory|Table|Global|Tag|Exception|compile|instantiate|validate|compileStreaming|instantiateStreaming|SharedArrayBuffer)$/.test(value.name)) {
       gained += `${value.name} is reachable; `;
