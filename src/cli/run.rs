@@ -64,6 +64,10 @@ pub(super) struct Arguments {
     /// Whether the process confines itself to what the program was granted, besides deciding every operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     wall: WallChoice,
+
+    /// Write each system call that the OS sandbox refuses to standard error
+    #[arg(long)]
+    wall_log: bool,
 }
 
 /// What is recorded, and where.
@@ -315,6 +319,9 @@ fn enter_wall(
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         wall = wall.write(folder.unwrap_or(Path::new(".")));
     }
+    if arguments.wall_log {
+        wall = wall.report_refusals();
+    }
     wall.enter()?;
     Ok(())
 }
@@ -325,7 +332,8 @@ fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     if error.message.ends_with("the operating system refuses it") {
         return failure.with_help(
             "if it is granted and the user may do it, the second wall refuses it: what was granted was replaced, removed or \
-             not there when the program started; grant its folder, or see whether --wall off changes it",
+             not there when the program started; grant its folder, or see whether --wall off changes it; --wall-log names system calls \
+             that it refuses",
         );
     }
     match only_strict(error, graph) {

@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
-    RestrictSelf, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    RestrictSelf, RestrictSelfAttr, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    Scope,
 };
 
 use super::plan::{Plan, Rule};
 use super::{WallError, threads};
 
 /// The newest interface whose every access right is held back. What an older kernel does not know is left out.
-const NEWEST: ABI = ABI::V7;
+const NEWEST: ABI = ABI::V9;
+
+/// The interface that confines all threads at once.
+const ALL_THREADS: u32 = 8;
 
 impl From<RulesetError> for WallError {
     fn from(error: RulesetError) -> Self {
@@ -58,6 +62,16 @@ pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), W
     }
     for port in plan.listen_ports() {
         created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    if version().is_some_and(|version| version >= ALL_THREADS) {
+        let others = threads::count()?.saturating_sub(1);
+        let status = created.all_threads(true)?.restrict_self()?;
+        return match status.all_threads {
+            true => Ok((number(status.landlock), others, wider)),
+            false => Err(WallError::Landlock(
+                "the kernel confines no other threads".to_owned(),
+            )),
+        };
     }
     let copy = created
         .try_clone()

@@ -2,8 +2,8 @@
 //!
 //! The first wall decides every operation in the process. It rests on the engine, on its bindings and on this code; what
 //! gets past them has the rights of the process. The second wall takes those away that no program of the process was
-//! granted, and it is the kernel that holds it: Landlock for files, folders and TCP ports, seccomp for system calls that
-//! nobody needs. It is coarser than the first: it knows no hosts, no modules, no expiry. `spec/wall.md` is the promise.
+//! granted, and it is the kernel that holds it: Landlock for files, folders and TCP ports, seccomp for system calls, of
+//! which only those pass that programs need. It is coarser than the first: it knows no hosts, no modules, no expiry. `spec/wall.md` is the promise.
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,8 +21,17 @@
 //! **Invariant.** Nothing here allows anything: whatever the wall lets through, the first wall decides.
 
 #[cfg(target_os = "linux")]
+mod arguments;
+#[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
 mod landlock;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod numbers;
 mod plan;
+#[cfg(target_os = "linux")]
+mod refusals;
 #[cfg(target_os = "linux")]
 mod seccomp;
 #[cfg(target_os = "linux")]
@@ -30,6 +39,7 @@ mod threads;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use secure_runtime_capabilities::Token;
 
@@ -83,6 +93,11 @@ pub enum WallError {
     /// The rules about system calls were not accepted.
     #[error("seccomp: {0}")]
     Seccomp(String),
+    /// The process has entered an OS sandbox before.
+    #[error(
+        "the process is in an OS sandbox already, which cannot be changed; make one `Wall` for all programs"
+    )]
+    Entered,
     /// Another thread of the process could not be confined.
     #[error(
         "thread {thread} of the process cannot be confined: {reason}; enter the wall before that thread is started, or do not block signals in it"
@@ -141,6 +156,21 @@ impl Wall {
         self
     }
 
+    /// Lets a system call through, whatever its arguments, by its number on this architecture. It is for what a host itself does
+    /// while programs run, such as a database's client. Programs that get past the first wall can make the call, too.
+    pub fn system_call(mut self, number: i64) -> Self {
+        self.plan.call(number);
+        self
+    }
+
+    /// Writes a line to standard error for each system call that is refused. It helps to find what a host needs besides.
+    ///
+    /// It takes the process's handler of `SIGSYS`.
+    pub fn report_refusals(mut self) -> Self {
+        self.plan.report_refusals();
+        self
+    }
+
     /// Confines the process, for good. A part that this kernel lacks is left out: [`WallReport::is_complete`] tells.
     ///
     /// All threads are confined, also those that run already; for that, each is interrupted once by a signal.
@@ -149,7 +179,13 @@ impl Wall {
     /// [`WallError`]: what the kernel has refused to confine.
     #[cfg(target_os = "linux")]
     pub fn enter(self) -> Result<WallReport, WallError> {
+        static ENTERED: OnceLock<()> = OnceLock::new();
+        if ENTERED.set(()).is_err() {
+            return Err(WallError::Entered);
+        }
         crate::runtime::prepare();
+        // The kernel does not answer this any more from within.
+        Wall::support();
         // Landlock first: seccomp refuses what it takes to reach other threads.
         let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
         let seccomp = seccomp::enter(&self.plan)?;
@@ -171,14 +207,17 @@ impl Wall {
 
     /// What this kernel has to build a wall of. Asking changes nothing.
     pub fn support() -> WallSupport {
-        #[cfg(target_os = "linux")]
-        let support = WallSupport {
-            landlock: landlock::version(),
-            seccomp: seccomp::is_supported(),
-        };
-        #[cfg(not(target_os = "linux"))]
-        let support = WallSupport::default();
-        support
+        static SUPPORT: OnceLock<WallSupport> = OnceLock::new();
+        *SUPPORT.get_or_init(|| {
+            #[cfg(target_os = "linux")]
+            let support = WallSupport {
+                landlock: landlock::version(),
+                seccomp: seccomp::is_supported(),
+            };
+            #[cfg(not(target_os = "linux"))]
+            let support = WallSupport::default();
+            support
+        })
     }
 }
 

@@ -75,6 +75,9 @@ pub(super) struct Plan {
     paths: BTreeMap<(PathBuf, bool), Access>,
     connect: Vec<RangeInclusive<u16>>,
     listen: BTreeSet<u16>,
+    /// Numbers of system calls that the host allows besides.
+    calls: BTreeSet<i64>,
+    reports_refusals: bool,
 }
 
 /// A rule about something that exists.
@@ -190,6 +193,29 @@ impl Plan {
 
     pub(super) fn listen(&mut self, port: u16) {
         self.listen.insert(port);
+    }
+
+    pub(super) fn call(&mut self, number: i64) {
+        self.calls.insert(number);
+    }
+
+    pub(super) fn report_refusals(&mut self) {
+        self.reports_refusals = true;
+    }
+
+    /// Numbers of system calls that the host allows besides.
+    pub(super) fn calls(&self) -> impl Iterator<Item = i64> {
+        self.calls.iter().copied()
+    }
+
+    /// Whether each refused system call is reported.
+    pub(super) fn reports_refusals(&self) -> bool {
+        self.reports_refusals
+    }
+
+    /// Whether connections are accepted.
+    pub(super) fn listens(&self) -> bool {
+        !self.listen.is_empty()
     }
 
     /// Whether there are connections at all.

@@ -1,9 +1,9 @@
 //! Confining threads that run already.
 //!
 //! Landlock confines the thread that asks, and what it starts from then on. An attacker who runs code of their own in one
-//! thread writes into the stack of another, so that every thread must be confined. Kernels will do that by themselves (from
-//! version 8 of the interface on); here each thread is interrupted by a signal, and confines itself in the handler. It is
-//! what C libraries do when a process changes its user.
+//! thread writes into the stack of another, so that every thread must be confined. From version 8 of the interface on, the
+//! kernel does that by itself. Before, each thread is interrupted by a signal, and confines itself in the handler, like C
+//! libraries do when a process changes its user.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -49,6 +49,11 @@ pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, WallError> {
             seen.insert(thread);
         }
     }
+}
+
+/// Returns the number of the process's threads.
+pub(super) fn count() -> Result<usize, WallError> {
+    threads().map(|threads| threads.len())
 }
 
 fn threads() -> Result<BTreeSet<i32>, WallError> {

@@ -72,6 +72,13 @@ fn run_takes_the_wall_as_it_is_told() {
         secure_runtime(&scene, &["run", "--wall", choice]).success();
         assert!(has_run(&scene));
     }
+    // Nothing of what programs do is refused.
+    let scene = greeting();
+    let done = secure_runtime(&scene, &["run", "--wall-log"]);
+    assert!(!done.err.contains("refuses system call"), "{done:#?}");
+    done.success();
+    assert!(has_run(&scene));
+
     let scene = greeting();
     let done = secure_runtime(&scene, &["run", "--wall", "required"]);
     if Wall::support().lacks().is_empty() {

@@ -4,10 +4,13 @@
 //! of their own, since the wall is for good: this test binary starts itself again.
 #![cfg(target_os = "linux")]
 
+mod calls;
 mod probes;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::{fs, io, thread};
@@ -15,12 +18,16 @@ use std::{fs, io, thread};
 use secure_runtime::{OpenOptions, Program, Runtime, Wall, WallError};
 
 use self::probes::Expected::{Forbidden, NotPermitted, Unknown, Works};
-use self::probes::{MAY_FAIL_ANYWAY, PROBES, Places, probe};
+use self::probes::{MAY_FAIL_ANYWAY, Places, parent, probe, probes};
 use crate::support::Scene;
 
 const FOLDER: &str = "SECURE_RUNTIME_TEST_FOLDER";
 const PORTS: &str = "SECURE_RUNTIME_TEST_PORTS";
 const WALL: &str = "SECURE_RUNTIME_TEST_WALL";
+/// Set for a process that is to be another user's.
+const USER: &str = "SECURE_RUNTIME_TEST_USER";
+/// A user that owns nothing.
+const NOBODY: u32 = 65_534;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -33,6 +40,10 @@ fn the_process_behind_the_wall() {
     let Ok(base) = std::env::var(FOLDER) else {
         return;
     };
+    parent();
+    if std::env::var_os(USER).is_some() {
+        become_nobody();
+    }
     let ports = std::env::var(PORTS).unwrap();
     let (granted, other) = ports.split_once(' ').unwrap();
     let at = Arc::new(Places {
@@ -48,6 +59,7 @@ fn the_process_behind_the_wall() {
             return print!("{}", probe(&at, "an empty wall"));
         }
         Ok("with a thread that blocks signals") => return refused_by_a_thread(&program),
+        Ok("with reports") => return reported(),
         Ok(_) => {}
     }
     let (go, before) = mpsc::channel::<()>();
@@ -83,6 +95,34 @@ fn the_process_behind_the_wall() {
     println!("{said}PROBE|outcome|{:?}|0", outcome.exit);
 }
 
+/// A host that allows itself a call more, and has refusals reported.
+fn reported() {
+    let wall = Wall::new().system_call(libc::SYS_getpriority).report_refusals();
+    wall.enter().unwrap();
+    assert_eq!(Wall::new().enter().unwrap_err(), WallError::Entered);
+    // SAFETY: both take numbers.
+    let (allowed, refused) = unsafe {
+        (
+            libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0),
+            libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 7),
+        )
+    };
+    let error = io::Error::last_os_error();
+    assert!(allowed > 0 && refused == -1, "{allowed} {refused}");
+    assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+    println!("PROBE|reported|all|0");
+}
+
+/// Changes the user of all threads, and lets the process look at itself as before.
+fn become_nobody() {
+    // SAFETY: takes numbers. The C library has every thread change its user.
+    unsafe {
+        assert_eq!(libc::setresgid(NOBODY, NOBODY, NOBODY), 0);
+        assert_eq!(libc::setresuid(NOBODY, NOBODY, NOBODY), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+    }
+}
+
 /// A thread that cannot be told to confine itself.
 fn refused_by_a_thread(program: &Program) {
     let (blocked, is_blocked) = mpsc::channel();
@@ -105,7 +145,16 @@ fn refused_by_a_thread(program: &Program) {
 type Results = BTreeMap<(String, String), i32>;
 
 fn start_again(scene: &Scene, ports: &str, wall: Option<&str>) -> Results {
+    start_as(scene, ports, wall, false)
+}
+
+fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> Results {
     let mut command = Command::new(std::env::current_exe().unwrap());
+    if as_nobody {
+        command.env(USER, "nobody");
+        give_to_nobody(scene.base());
+    }
+    let _others = UnixDatagram::bind(scene.base().join("datagrams")).unwrap();
     command
         .args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"])
         .env(FOLDER, scene.base())
@@ -133,6 +182,15 @@ fn start_again(scene: &Scene, ports: &str, wall: Option<&str>) -> Results {
             )
         })
         .collect()
+}
+
+fn give_to_nobody(path: &Path) {
+    std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_to_nobody(&entry.unwrap().path());
+        }
+    }
 }
 
 fn scene(port: u16) -> Scene {
@@ -175,15 +233,25 @@ fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
     let granted_at = granted.local_addr().unwrap();
     let ports = format!("{granted_at} {}", other.local_addr().unwrap());
 
-    let controls = start_again(&scene(granted_at.port()), &ports, None);
-    assert_eq!(controls.len(), PROBES.len() + 1);
-    let walled = start_again(&scene(granted_at.port()), &ports, Some("of the program"));
-    assert!(
-        walled.contains_key(&("outcome".to_owned(), "Completed".to_owned())),
-        "{walled:?}"
-    );
+    // SAFETY: takes nothing and only tells a number.
+    let users: &[bool] = match unsafe { libc::getuid() } {
+        0 => &[false, true],
+        _ => &[false],
+    };
+    for as_nobody in users {
+        let start = |wall| start_as(&scene(granted_at.port()), &ports, wall, *as_nobody);
+        let (controls, walled) = (start(None), start(Some("of the program")));
+        assert_eq!(controls.len(), probes().count() + 1);
+        assert!(
+            walled.contains_key(&("outcome".to_owned(), "Completed".to_owned())),
+            "{walled:?}"
+        );
+        hold(&controls, &walled, *as_nobody);
+    }
+}
 
-    for (name, expected, _) in PROBES {
+fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
+    for (name, expected, _) in probes() {
         let number = match expected {
             Works => 0,
             Forbidden => libc::EACCES,
@@ -193,6 +261,8 @@ fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
         let control = controls[&("no wall".to_owned(), (*name).to_owned())];
         if *expected == Works {
             assert_eq!(control, 0, "{name}");
+        } else if as_nobody && *expected == NotPermitted {
+            // Its parent is root's, so that the kernel may refuse the same without an OS sandbox.
         } else if !MAY_FAIL_ANYWAY.contains(name) {
             assert_ne!(control, number, "{name} fails so without the wall, too");
         }
@@ -226,7 +296,7 @@ fn without_grants_there_are_no_files_and_no_sockets() {
         Some("without the program"),
     );
     let of = |name: &str| results[&("an empty wall".to_owned(), name.to_owned())];
-    for (name, expected, _) in PROBES {
+    for (name, expected, _) in probes() {
         let opens = name.contains("granted f");
         assert_eq!(
             of(name) == 0,
@@ -250,6 +320,29 @@ fn a_thread_that_cannot_be_confined_is_an_error() {
     assert!(
         matches!(&said[..], [said] if said.contains("does not answer to a signal")),
         "{said:?}"
+    );
+}
+
+/// WALL-9: who looks for the reason of a failure is told which call was refused; what a host allows itself is not refused.
+#[test]
+fn refused_calls_are_reported() {
+    let scene = scene(1);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"]);
+    command
+        .env(FOLDER, scene.base())
+        .env(PORTS, "127.0.0.1:1 127.0.0.1:1");
+    let output = command.env(WALL, "with reports").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = format!(
+        "secure-runtime: the OS sandbox refuses system call {} (0x0, 0x0, 0x7, ",
+        libc::SYS_setpriority
+    );
+    assert!(said.contains(&line), "{said}");
+    assert!(
+        !said.contains(&format!("call {} ", libc::SYS_getpriority)),
+        "{said}"
     );
 }
 
@@ -346,6 +439,7 @@ fn every_line_of_the_specification_has_a_test() {
     let tests = [
         include_str!("mod.rs"),
         include_str!("../../src/wall/mod.rs"),
+        include_str!("../../src/wall/numbers.rs"),
         include_str!("../../src/wall/plan.rs"),
     ]
     .concat();
@@ -360,5 +454,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 
 /// What a probe is expected to come to behind the wall. Without it, it comes to something else, unless it is `Works`.
@@ -26,6 +27,8 @@ pub(super) enum Expected {
 
 use Expected::{Forbidden, NotPermitted, Unknown, Works};
 
+use super::calls::CALLS;
+
 pub(super) struct Places {
     pub(super) base: PathBuf,
     pub(super) granted: SocketAddr,
@@ -36,7 +39,11 @@ pub(super) type Probe = (&'static str, Expected, fn(&Places) -> io::Result<()>);
 
 /// Everything that is tried. Where a call cannot do what it would for want of rights or sense, its arguments are wrong: the
 /// error is then another than the wall's.
-pub(super) const PROBES: &[Probe] = &[
+pub(super) fn probes() -> impl Iterator<Item = &'static Probe> {
+    PROBES.iter().chain(CALLS)
+}
+
+const PROBES: &[Probe] = &[
     // What is granted.
     ("read in a granted folder", Works, |at| read(at, "data/a.txt")),
     ("list a granted folder", Works, |at| {
@@ -84,7 +91,7 @@ pub(super) const PROBES: &[Probe] = &[
             .open(at.base.join("data/a.txt"))
             .map(drop)
     }),
-    ("truncate what may only be read", Forbidden, |at| {
+    ("truncate what may only be read", NotPermitted, |at| {
         let path = c_path(&at.base.join("data/b.txt"));
         // SAFETY: the text lives until the call returns.
         done(unsafe { libc::truncate(path.as_ptr(), 0) }.into())
@@ -105,7 +112,7 @@ pub(super) const PROBES: &[Probe] = &[
     ("connect to another port", Forbidden, |at| {
         TcpStream::connect(at.other).map(drop)
     }),
-    ("take a port", Forbidden, |_| {
+    ("take a port", NotPermitted, |_| {
         TcpListener::bind(("127.0.0.1", 0)).map(drop)
     }),
     ("connect while sending", NotPermitted, |at| {
@@ -167,6 +174,14 @@ pub(super) const PROBES: &[Probe] = &[
         }
         done(process)
     }),
+    (
+        "start what is neither a process nor a thread",
+        NotPermitted,
+        |_| {
+            // Without `CLONE_VM` a thread is an error, so that the control starts nothing.
+            call(libc::SYS_clone, [libc::CLONE_THREAD.into(), 0, 0, 0, 0])
+        },
+    ),
     ("clone with flags in memory", Unknown, |_| {
         call(libc::SYS_clone3, [0, 0, 0, 0, 0])
     }),
@@ -207,6 +222,10 @@ pub(super) const PROBES: &[Probe] = &[
         std::os::unix::fs::chown(at.base.join("out/kept.txt"), None, None)
     }),
     // The kernel. Without the wall they fail otherwise: there is no such flag, file or command.
+    ("wait for a priority", NotPermitted, |_| {
+        const FUTEX_UNLOCK_PI: i64 = 7;
+        call(libc::SYS_futex, [0, FUTEX_UNLOCK_PI, 0, 0, 0])
+    }),
     ("change the user", NotPermitted, |_| {
         call(libc::SYS_setuid, [user(), 0, 0, 0, 0])
     }),
@@ -240,29 +259,33 @@ pub(super) const MAY_FAIL_ANYWAY: &[&str] = &[
     "filters",
     "counters",
     "read another process's memory",
+    // Where the file system has no such attributes.
+    "set an extended attribute",
+    "change flags of a file that may be read",
+    "set an extended attribute by a newer call",
 ];
 
-fn read(at: &Places, path: &str) -> io::Result<()> {
+pub(super) fn read(at: &Places, path: &str) -> io::Result<()> {
     fs::read(at.base.join(path)).map(drop)
 }
 
-fn c_path(path: &Path) -> CString {
+pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.to_str().unwrap()).unwrap()
 }
 
-fn done(result: i64) -> io::Result<()> {
+pub(super) fn done(result: i64) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
 }
 
-fn call(number: i64, [a, b, c, d, e]: [i64; 5]) -> io::Result<()> {
+pub(super) fn call(number: i64, [a, b, c, d, e]: [i64; 5]) -> io::Result<()> {
     // SAFETY: the numbers are no addresses but null, and what is asked for cannot be had or changes nothing.
     done(unsafe { libc::syscall(number, a, b, c, d, e) })
 }
 
-fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<fs::File> {
+pub(super) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<fs::File> {
     // SAFETY: takes numbers.
     let socket = unsafe { libc::socket(family, kind, protocol) };
     done(socket.into())?;
@@ -270,8 +293,10 @@ fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<fs::File> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(socket) })
 }
 
-fn parent() -> i64 {
-    std::os::unix::process::parent_id().into()
+/// The process that started this one. It is asked for before the wall is entered.
+pub(super) fn parent() -> i64 {
+    static PARENT: OnceLock<i64> = OnceLock::new();
+    *PARENT.get_or_init(|| std::os::unix::process::parent_id().into())
 }
 
 fn user() -> i64 {
@@ -282,7 +307,7 @@ fn user() -> i64 {
 /// What every probe comes to on this thread: 0 or an error number, one line each.
 pub(super) fn probe(at: &Places, place: &str) -> String {
     let mut lines = String::new();
-    for (name, _, probe) in PROBES {
+    for (name, _, probe) in probes() {
         let number = match probe(at) {
             Ok(()) => 0,
             Err(error) => error.raw_os_error().unwrap_or(-1),

@@ -1,8 +1,9 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|scoreboard|fuzz|crash|mutants|ci|engine>`.
+//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|scoreboard|fuzz|calls|crash|mutants|ci|engine>`.
 //!
 //! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
 //! JavaScript engine, so that it can be built before it is known which engine this machine can have.
 
+mod calls;
 mod ci;
 mod crash;
 mod demo;
@@ -57,6 +58,11 @@ enum Task {
         /// Which; all, if none is named
         targets: Vec<String>,
     },
+    /// Run tests under strace, and print the system calls that they make behind the OS sandbox (takes many minutes)
+    Calls {
+        /// Which tests; those that run programs behind it, if none is named
+        tests: Vec<String>,
+    },
     /// Kill processes while they write into a store, and look at what is left (takes minutes)
     Crash {
         /// How often
@@ -89,6 +95,7 @@ fn main() -> ExitCode {
         Task::Packages => table::run(arguments.engine),
         Task::Scoreboard => scoreboard::run(),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Calls { tests } => calls::run(arguments.engine, &tests),
         Task::Crash { rounds } => crash::run(rounds),
         Task::Mutants { arguments } => mutants::run(&arguments),
         Task::Ci { quick } => ci::run(arguments.engine, quick),

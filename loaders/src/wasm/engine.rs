@@ -91,9 +91,8 @@ impl References {
                     for group in section {
                         for kind in group?.types() {
                             if let CompositeInnerType::Func(function) = &kind.composite_type.inner {
-                                let values = function.params().iter().chain(function.results());
-                                found.are_passed |=
-                                    values.into_iter().any(|value| *value == ValType::FUNCREF);
+                                let mut values = function.params().iter().chain(function.results());
+                                found.are_passed |= values.any(|value| *value == ValType::FUNCREF);
                             }
                         }
                     }

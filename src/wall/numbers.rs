@@ -1,0 +1,210 @@
+//! Every number of a system call, tried in a process behind the OS sandbox: it answers as the tables say.
+//!
+//! The test binary starts itself again, because an OS sandbox is for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output};
+
+use super::calls::{self, LAST_REVIEWED, UNKNOWN};
+use super::plan::Plan;
+use super::{Wall, arguments};
+
+/// The numbers that are tried. Linux has fewer than 500 on these architectures.
+const NUMBERS: std::ops::RangeInclusive<i64> = 0..=600;
+const WHAT: &str = "SECURE_RUNTIME_TEST_NUMBERS";
+/// A user that owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// Calls that end the process or its thread, or return to nowhere. They must be allowed.
+const ENDS: [i64; 3] = [libc::SYS_exit, libc::SYS_exit_group, libc::SYS_rt_sigreturn];
+/// Calls of x86_64 that the kernel answers before any filter, with the end of the process, unless a probe of its own made them:
+/// `uretprobe` and `uprobe`.
+const OF_PROBES: &[i64] = if cfg!(target_arch = "x86_64") {
+    &[335, 336]
+} else {
+    &[]
+};
+
+fn plan(what: &str) -> Plan {
+    let mut plan = Plan::default();
+    if what.contains("network") {
+        plan.connect(443, 443);
+    }
+    if what.contains("listening") {
+        plan.listen(8080);
+    }
+    plan
+}
+
+/// The process behind the OS sandbox, or its control; in the test binary's own run there is nothing to do.
+#[test]
+fn the_process_that_tries_numbers() {
+    let Ok(what) = std::env::var(WHAT) else { return };
+    if what.contains("as nobody") {
+        // SAFETY: takes numbers. The raw calls change this thread alone, which is the one that tries.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY), 0);
+        }
+    }
+    let allowed: BTreeSet<i64> = calls::always(&plan(&what)).map(|(_, number)| number).collect();
+    let limited = arguments::limited(&plan(&what), std::process::id()).unwrap();
+    let limited: BTreeSet<i64> = limited.iter().map(|((_, number), _)| *number).collect();
+    if what.contains("sandbox") {
+        let mut wall = Wall::new();
+        wall.plan = plan(&what);
+        wall.enter().unwrap();
+        #[cfg(target_arch = "x86_64")]
+        if what.contains("int 0x80") {
+            return print_own_number_by_the_older_interface();
+        }
+    } else {
+        #[cfg(target_arch = "x86_64")]
+        if what.contains("int 0x80") {
+            return print_own_number_by_the_older_interface();
+        }
+    }
+    let own = std::process::id();
+    let mut lines = String::new();
+    let x32 = (0..=LAST_REVIEWED).map(|number| number | 0x4000_0000);
+    for number in NUMBERS.chain(x32) {
+        if ENDS.contains(&number) || OF_PROBES.contains(&number) {
+            continue;
+        }
+        // Outside, only what is allowed is tried: others could do something even with senseless arguments.
+        if !what.contains("sandbox") && !allowed.contains(&number) && !limited.contains(&number) {
+            continue;
+        }
+        // SAFETY: every pointer is the last address, which is nobody's, and every file, size and flag is out of range.
+        let result = unsafe { libc::syscall(number, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64) };
+        let error = match result {
+            -1 => std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
+            _ => 0,
+        };
+        assert_eq!(std::process::id(), own, "{number} started a process");
+        lines.push_str(&format!("NUMBER {number} {error}\n"));
+    }
+    print!("{lines}");
+}
+
+/// `getpid` by the interface of 32-bit programs, whose numbers are others.
+#[cfg(target_arch = "x86_64")]
+fn print_own_number_by_the_older_interface() {
+    const GETPID: i64 = 20;
+    let mut result = GETPID;
+    // SAFETY: the call takes nothing, changes nothing but the named registers, and returns a number.
+    unsafe {
+        std::arch::asm!("int 0x80", inout("rax") result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+    }
+    println!("OWN {}", result == i64::from(std::process::id()));
+}
+
+fn start(what: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "wall::numbers::the_process_that_tries_numbers",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(WHAT, what);
+    command.output().unwrap()
+}
+
+/// Error numbers by the numbers of the calls.
+fn tried(what: &str) -> BTreeMap<i64, i32> {
+    let output = start(what);
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{what}: {output:?}");
+    let lines = out.lines().filter_map(|line| line.get(line.find("NUMBER ")?..));
+    lines
+        .map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let (number, error) = (words.next().unwrap(), words.next().unwrap());
+            (number.parse().unwrap(), error.parse().unwrap())
+        })
+        .collect()
+}
+
+/// WALL-6, WALL-9: as each user and under each plan, what is not in the tables is refused, and what is in them is not.
+#[test]
+fn every_number_answers_as_the_tables_say() {
+    // SAFETY: takes nothing and only tells a number.
+    let users: &[&str] = match unsafe { libc::getuid() } {
+        0 => &["", "as nobody"],
+        _ => &[""],
+    };
+    for user in users {
+        for network in ["alone", "network", "network and listening"] {
+            let what = format!("{network} {user}");
+            let (behind, control) = (tried(&format!("{what} sandbox")), tried(&what));
+            let allowed: BTreeSet<i64> = calls::always(&plan(&what)).map(|(_, number)| number).collect();
+            let unknown: BTreeSet<i64> = UNKNOWN.iter().map(|(_, number)| *number).collect();
+            let skipped = ENDS.len() + OF_PROBES.len();
+            assert_eq!(behind.len() as i64, 601 + LAST_REVIEWED + 1 - skipped as i64);
+            for (number, error) in behind {
+                if allowed.contains(&number) {
+                    assert_eq!(error, control[&number], "{what}: {number} is allowed");
+                } else if number > LAST_REVIEWED || unknown.contains(&number) {
+                    assert_eq!(error, libc::ENOSYS, "{what}: {number} is unknown");
+                } else if error != libc::EPERM {
+                    // Some forms of it are allowed, and this senseless one may be.
+                    assert_eq!(Some(&error), control.get(&number), "{what}: {number} is refused");
+                }
+            }
+        }
+    }
+}
+
+/// WALL-6: calls by the interface of another architecture, whose numbers mean others, end the process.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_of_the_32_bit_interface_end_the_process() {
+    let control = start("int 0x80");
+    if control.status.signal() == Some(libc::SIGSEGV) {
+        return; // This kernel has no such interface.
+    }
+    assert!(
+        String::from_utf8_lossy(&control.stdout).contains("OWN true"),
+        "{control:?}"
+    );
+    let behind = start("int 0x80 sandbox");
+    assert_eq!(behind.status.signal(), Some(libc::SIGSYS), "{behind:?}");
+}
+
+/// WALL-9: no call stands in two tables, and the specification lists all of them.
+#[test]
+fn the_specification_lists_what_is_allowed() {
+    let plan = plan("network and listening");
+    let always: Vec<_> = calls::always(&plan).collect();
+    let limited = arguments::limited(&plan, 1).unwrap();
+    let all = always.iter().chain(limited.iter().map(|(call, _)| call));
+    let mut seen = BTreeSet::new();
+    for (name, number) in all.chain(UNKNOWN) {
+        assert!(seen.insert(*number), "{name} stands in two tables");
+        assert!(*number <= LAST_REVIEWED, "{name}");
+    }
+    assert!(limited.iter().all(|(_, rules)| !rules.is_empty()));
+
+    let spec = include_str!("../../spec/wall.md");
+    let (_, table) = spec.split_once("## System calls").unwrap();
+    let listed: BTreeSet<&str> = table
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect();
+    let names: BTreeSet<&str> = always
+        .iter()
+        .chain(limited.iter().map(|(call, _)| call))
+        .chain(UNKNOWN)
+        .map(|(name, _)| name.trim_start_matches("SYS_"))
+        .collect();
+    let missing: Vec<_> = names.difference(&listed).collect();
+    assert!(missing.is_empty(), "spec/wall.md does not list {missing:?}");
+    #[cfg(all(target_arch = "x86_64", feature = "v8"))]
+    {
+        let unknown: Vec<_> = listed.difference(&names).collect();
+        assert!(unknown.is_empty(), "no table has {unknown:?}");
+    }
+}
