@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{project, text, version};
-use crate::{Exit, Limits, Runtime, Wall};
+use crate::{Engine, Exit, Limits, Runtime, Wall};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -60,6 +60,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<String, Failure> {
     let findings = [
         Finding::good("secure-runtime", version()),
         Finding::of("engine", trial(Limits::default()), State::Bad),
+        Finding::of("untrusted code", untrusted_code(), State::Lacking),
         Finding::of("processor limit", processor_limit(), State::Lacking),
         Finding::of("second wall", second_wall(), State::Lacking),
         Finding::of("openat2", openat2(), State::Lacking),
@@ -116,6 +117,17 @@ fn trial(limits: Limits) -> Result<String, String> {
         Ok(Exit::Completed) => Ok("starts and runs a module".to_owned()),
         Ok(exit) => Err(format!("a module of one line ended with {exit:?}")),
         Err(failure) => Err(failure.what().to_owned()),
+    }
+}
+
+/// Whether the engine of this build is the one for code that nobody vouches for.
+fn untrusted_code() -> Result<String, String> {
+    match Engine::current().caution() {
+        None => Ok(format!(
+            "{} is the engine for code that you do not trust",
+            Engine::current()
+        )),
+        Some(caution) => Err(caution.to_owned()),
     }
 }
 

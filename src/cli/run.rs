@@ -19,8 +19,8 @@ use crate::extensions::SEAL;
 use crate::manifest::parse_size;
 use crate::runtime::Started;
 use crate::{
-    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Exit, Limit, LimitHit, Manifest, OpenOptions,
-    Outcome, Program, RunError, Runtime, UncaughtError, Unit, Wall,
+    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Manifest,
+    OpenOptions, Outcome, Program, RunError, Runtime, UncaughtError, Unit, Wall,
 };
 
 #[derive(Debug, clap::Args)]
@@ -147,6 +147,16 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     may_not_write_itself(arguments, &program, presented.as_ref())?;
+    if let Some(caution) = Engine::current().caution()
+        && program
+            .graph()
+            .packages()
+            .iter()
+            .any(|package| !package.name.is_empty())
+    {
+        text::note(caution);
+    }
+
     let audit = audit_log(&arguments.audit)?;
     let mut builder = Runtime::builder()
         .base(program.base())

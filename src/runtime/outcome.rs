@@ -183,6 +183,17 @@ impl Engine {
         }
     }
 
+    /// A caution about this engine for code that nobody vouches for, if there is one.
+    pub const fn caution(self) -> Option<&'static str> {
+        match self {
+            Engine::V8 => None,
+            Engine::QuickJs => Some(
+                "this build has QuickJS-ng, the engine for machines where V8 cannot be had: it has seen less hostile code, and its \
+                 bindings can panic; use a build with V8 for code that you do not trust",
+            ),
+        }
+    }
+
     /// Its version; for QuickJS-ng, which does not tell its own, that of the V8 interface that it stands behind.
     pub fn version() -> &'static str {
         deno_core::v8::V8::get_version()

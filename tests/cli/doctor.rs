@@ -1,6 +1,6 @@
 //! `doctor`, and how `run` is told about the second wall.
 
-use secure_runtime::Wall;
+use secure_runtime::{Engine, Wall};
 use serde_json::Value;
 
 use super::{command, greeting, has_run, secure_runtime, store};
@@ -38,6 +38,18 @@ fn doctor_says_what_it_found() {
     assert_eq!(of(&found, "engine").0, "good");
     assert_eq!(of(&found, "local store").0, "good");
     assert!(of(&found, "local store").1.contains("not made yet"), "{found:?}");
+    // RUN-84: what the engine of this build is for.
+    let (state, said) = of(&found, "untrusted code");
+    match Engine::current() {
+        Engine::QuickJs => assert!(
+            state == "lacking" && said.contains("V8 for code that you do not trust"),
+            "{said}"
+        ),
+        _ => assert!(
+            state == "good" && said.contains("V8 is the engine for code"),
+            "{said}"
+        ),
+    }
     let wall = Wall::support();
     let state = if wall.lacks().is_empty() {
         "good"
@@ -90,4 +102,27 @@ fn run_takes_the_wall_as_it_is_told() {
     }
     let mut nonsense = command(&scene, &["run", "--wall", "maybe"]);
     assert_eq!(nonsense.output().unwrap().status.code(), Some(2));
+}
+
+/// RUN-84: a build with QuickJS says what it is for where a program has packages, in one line.
+#[test]
+fn run_says_which_engine_is_for_untrusted_code() {
+    let packages = Scene::new()
+        .file(
+            "secure.toml",
+            crate::support::manifest(&[], "[imports]\np = \"./p/\"\n"),
+        )
+        .file("p/index.js", "export default 1;")
+        .file("main.js", "import 'p';");
+    let said = |scene: &Scene| {
+        let done = secure_runtime(scene, &["run"]);
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        done.err
+            .lines()
+            .filter(|line| line.contains("code that you do not trust"))
+            .count()
+    };
+    let wanted = usize::from(Engine::current() == Engine::QuickJs);
+    assert_eq!(said(&packages), wanted);
+    assert_eq!(said(&Scene::of_main(&[], "console.log(1);")), 0);
 }
