@@ -69,8 +69,8 @@ fn a_granted_prefix_of_names_can_be_imported() {
     assert_eq!(
         ran.out,
         "./plugins/a.js: plugin a\n\
-         ./secret.js: TypeError, denied\n\
-         ./none.js: TypeError, denied\n\
+         ./secret.js: CapabilityError, denied\n\
+         ./none.js: CapabilityError, denied\n\
          app:/plugins/a.js: plugin a\n\
          ./plugins/none.js: TypeError\n"
     );
@@ -100,7 +100,7 @@ fn a_granted_hash_can_be_imported() {
     .completed();
     assert_eq!(
         ran.out,
-        "./plugins/a.js: plugin a\n./secret.js: TypeError, denied\n"
+        "./plugins/a.js: plugin a\n./secret.js: CapabilityError, denied\n"
     );
 }
 
@@ -131,7 +131,7 @@ fn a_package_imports_with_its_own_grant_and_gives_no_rights() {
         ran.out,
         "app:/plugins/b.js: what b may read\n\
          ./other.js: other of p\n\
-         ./secret.js: TypeError, denied\n\
+         ./secret.js: CapabilityError, denied\n\
          ../../secret.js: TypeError\n"
     );
     let without = scene(&program, &[], "await tell('app:/plugins/b.js', inPackage);\n")

@@ -471,3 +471,33 @@ fn timers_are_counted_while_they_are_set() {
         "{exit:?}"
     );
 }
+
+/// A text that does not fit into the heap ends the program with the heap limit, or is an error that says so; never a fault of the engine.
+#[test]
+fn a_file_larger_than_the_heap_is_no_fault_of_the_engine() {
+    for read in [
+        "await fs.readTextFile('large.txt');",
+        "await Promise.all([1, 2, 3, 4].map(() => fs.readTextFile('medium.txt')));",
+    ] {
+        let source = format!(
+            "import {{ fs }} from 'cap:self'; let said = 'read'; try {{ {read} }} catch (error) {{ said = error.name; }} console.log(said);"
+        );
+        let limits = Limits {
+            heap: 16 << 20,
+            ..Limits::default()
+        };
+        let ran = Scene::of_main(&["fs.read=./**"], &source)
+            .file("large.txt", "x".repeat(40 << 20))
+            .file("medium.txt", "é".repeat(3 << 20))
+            .limits(limits)
+            .run(&[]);
+        match &ran.exit {
+            Ok(Exit::Completed) => assert!(
+                ["read\n", "RangeError\n"].contains(&ran.out.as_str()),
+                "{read}: {ran:#?}"
+            ),
+            Ok(Exit::Limit(hit)) => assert_eq!(hit.limit, Limit::Heap(16 << 20), "{read}"),
+            other => panic!("{read}: {other:?}"),
+        }
+    }
+}

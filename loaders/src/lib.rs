@@ -28,7 +28,10 @@ pub use files::FileError;
 pub use graph::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation};
 pub use hash::{ContentHash, HashParseError};
 pub use lockfile::{LockFileError, read_lock, write_lock};
-pub use resolve::{LockError, LockInput, LockWarning, Locked, Project, StaticImport, lock, static_imports};
+pub use resolve::{
+    Literal, LockError, LockInput, LockWarning, Locked, Project, StaticImport, StaticImports, lock,
+    static_imports,
+};
 #[cfg(feature = "http")]
 pub use store::HttpStore;
 pub use store::{Layered, LocalStore, MemoryStore, Store, StoreError};

@@ -35,6 +35,7 @@ use clap::{Parser, Subcommand};
 
 use self::failure::{Code, Failure};
 use crate::Engine;
+use crate::runtime::panics;
 
 const AFTER_HELP: &str = "Exit codes: 0 success, 1 an uncaught JavaScript error, 2 wrong usage or manifest, \
     3 an uncaught denial, 4 bytes that differ from what was promised (hash, signature, lock), 5 a limit was hit, \
@@ -154,22 +155,14 @@ fn print(output: &str) -> Result<(), Failure> {
     }
 }
 
-/// A panic is never the user's fault, and a half-dead process must not go on: one line, and out.
+/// A panic is never the user's fault, and a half-dead process must not go on: one line, and out. Where it ends an isolate alone, whoever waits
+/// for the isolate is told.
 fn bug(panic: &std::panic::PanicHookInfo<'_>) {
-    if crate::extensions::panic_is_expected() {
+    if crate::extensions::panic_is_expected() || panics::ends_an_isolate(panic) {
         return;
     }
-    let cause = panic.payload();
-    let cause = cause
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| cause.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    let place = panic
-        .location()
-        .map(|place| format!(" at {place}"))
-        .unwrap_or_default();
-    Failure::bug(format!("{}{place}", text::one_line(cause))).report();
+    let described = panics::of_this_isolate().unwrap_or_else(|| panics::described(panic));
+    Failure::bug(text::one_line(&described)).report();
     console::finish_soon();
     std::process::exit(Code::Bug as i32);
 }

@@ -1,17 +1,16 @@
 //! The gate: the one place where an operation is decided, recorded, and turned into a refusal.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Context, Decision, Denial, Families, FamilyName, Holder, Operation, Reason, Revocations,
-    TokenError,
+    Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations, TokenError,
 };
 
 use super::error::{OpError, Refused};
 use super::fs::Roots;
+use super::marks::{Mark, Marks};
 use super::room::{Room, Taken};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
 use crate::modules::{LinkPlan, Principal};
@@ -20,9 +19,6 @@ use crate::runtime::{Account, DenialReport, LimitHit, Meters};
 /// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
 const BESIDES: usize = 1024;
 
-/// How many refusals are kept for the report of an uncaught one.
-const KEPT_DENIALS: usize = 64;
-
 /// How the host presents its token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presentation {
@@ -30,16 +26,6 @@ pub(crate) struct Presentation {
     pub(crate) keys: Vec<Holder>,
     /// What is to be heeded; None where the host has no revocation list.
     pub(crate) revocations: Option<Revocations>,
-}
-
-/// The latest refusals of a program, in all its isolates, with the text of their errors.
-#[derive(Default)]
-pub(crate) struct Denials(Mutex<VecDeque<(String, DenialReport)>>);
-
-impl Denials {
-    fn latest(&self) -> MutexGuard<'_, VecDeque<(String, DenialReport)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What the gates of all isolates of a program decide by.
@@ -55,7 +41,17 @@ pub(crate) struct Rules {
     pub(crate) program: String,
     pub(crate) audit: AuditSink,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) denials: Arc<Denials>,
+    /// What the errors of all isolates stand for.
+    pub(crate) marks: Arc<Marks>,
+}
+
+impl Rules {
+    /// A refusal of what was going on, because a quota does not cover it: `action` as family and action.
+    pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> OpError {
+        let error = OpError::over(hit, action, resource, module);
+        self.marks.add(&error.to_string(), Mark::Limit(hit.clone()));
+        error
+    }
 }
 
 /// What every operation of one isolate goes through.
@@ -125,13 +121,6 @@ impl Gate {
         self.rules.meters.account(package)
     }
 
-    /// The quota that was exceeded, where this is the text of an uncaught error that says so.
-    pub(crate) fn quota_of(&self, error: &str) -> Option<LimitHit> {
-        error
-            .starts_with("CapabilityError: ")
-            .then(|| self.rules.meters.hit_of(error))?
-    }
-
     /// Who asks in the name of this module.
     fn holders(&self, module: Holder) -> Rc<[Holder]> {
         [module]
@@ -143,26 +132,6 @@ impl Gate {
     /// Seconds since the Unix epoch; never less than before.
     pub(super) fn now(&self) -> u64 {
         latest(&self.latest, seconds())
-    }
-
-    /// The refusal that an uncaught error carries: as a `CapabilityError`, or as what the engine makes of an import that was
-    /// refused, a TypeError with the place after the message.
-    pub(crate) fn denial_of(&self, error: &str) -> Option<DenialReport> {
-        let (refusal, import) = (
-            error.strip_prefix("CapabilityError: "),
-            error.strip_prefix("TypeError: "),
-        );
-        let denials = self.rules.denials.latest();
-        let of_error = |(said, report): &&(String, DenialReport)| {
-            refusal == Some(said.as_str())
-                || report.operation.family() == FamilyName::MODULE
-                    && import.is_some_and(|import| import.starts_with(said.as_str()))
-        };
-        denials
-            .iter()
-            .rev()
-            .find(of_error)
-            .map(|(_, report)| report.clone())
     }
 }
 
@@ -212,12 +181,16 @@ impl Capability {
     /// Counts one operation; what its quota does not cover is refused, whatever is granted.
     fn count(&self, operation: &Operation<'_>, shown: &str, now: u64) -> Result<(), OpError> {
         let counted = self.account.operation(now);
-        counted.map_err(|hit| self.refuse_at_limit(operation, shown, &hit.to_string()))
+        counted.map_err(|hit| {
+            let error = self.refuse_at_limit(operation, shown, &hit.to_string());
+            self.gate.rules.marks.add(&error.to_string(), Mark::Limit(hit));
+            error
+        })
     }
 
     /// A refusal of what was going on, because a quota does not cover it.
     pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OpError {
-        OpError::over(hit, action, shown, &self.principal.name)
+        self.gate.rules.over(hit, action, shown, &self.principal.name)
     }
 
     /// The decision alone, for questions that are not yet operations; nothing is recorded.
@@ -291,11 +264,10 @@ impl Capability {
             authority: self.authority.clone(),
             block_names: self.principal.block_names.clone(),
         };
-        let mut denials = self.gate.rules.denials.latest();
-        if denials.len() == KEPT_DENIALS {
-            denials.pop_front();
-        }
-        denials.push_back((error.to_string(), report));
+        self.gate
+            .rules
+            .marks
+            .add(&error.to_string(), Mark::Denied(Arc::new(report)));
         error
     }
 

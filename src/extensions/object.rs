@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use deno_core::{GarbageCollected, OpState, cppgc, v8};
 
 use super::error::OpError;
+use crate::runtime::heap_room;
 
 thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
@@ -20,6 +21,25 @@ thread_local! {
 /// Whether this thread is where a panic is expected, and nobody needs to hear of it.
 pub(crate) fn panic_is_expected() -> bool {
     EXPECTED.get()
+}
+
+/// Whether the isolate's heap has room for a text of so many bytes. The bindings of QuickJS panic where it has none; V8 counts by itself.
+///
+/// # Errors
+/// It has none.
+pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError> {
+    // Two bytes a character, and what else is made of it.
+    let needed = bytes.saturating_mul(2).saturating_add(64 << 10);
+    let room = heap_room();
+    if needed <= room {
+        return Ok(());
+    }
+    let size = |bytes: usize| bytesize::ByteSize(bytes as u64).display().iec().to_string();
+    Err(OpError::range_error(format!(
+        "{doing}: {} do not fit into the heap, of which {} are left; read it in parts, or raise the limit `heap`",
+        size(bytes),
+        size(room)
+    )))
 }
 
 /// What asynchronous ops have left for an object, by the numbers that they gave.

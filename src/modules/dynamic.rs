@@ -14,6 +14,9 @@ use secure_runtime_loaders::store::MAX_BLOB_SIZE;
 use secure_runtime_loaders::{ContentHash, Graph, Module, static_imports};
 
 use super::loader::GraphLoader;
+use super::own::{Own, REFUSED};
+use super::scope;
+use crate::extensions::OpError;
 
 impl GraphLoader {
     /// The module that a computed import means, where a grant allows it. None where the importing module holds no `module`
@@ -39,10 +42,12 @@ impl GraphLoader {
         if let Some(hash) = added(specifier)
             && let Ok(module) = ModuleId::new(specifier, hash.as_bytes())
         {
-            capability
-                .check(&Operation::module_import(&module), specifier)
-                .map_err(JsErrorBox::from_err)?;
-            return Ok(ModuleSpecifier::parse(specifier).ok());
+            return Ok(
+                match capability.check(&Operation::module_import(&module), specifier) {
+                    Ok(()) => ModuleSpecifier::parse(specifier).ok(),
+                    Err(refusal) => self.refused_import(refusal),
+                },
+            );
         }
         let Some(name) = name_of(&self.graph, importer, specifier) else {
             return Ok(None);
@@ -55,10 +60,25 @@ impl GraphLoader {
         let Ok(module) = ModuleId::new(&name, &hash) else {
             return Ok(None);
         };
-        capability
-            .check(&Operation::module_import(&module), specifier)
-            .map_err(JsErrorBox::from_err)?;
-        Ok(index.and_then(|(index, _)| self.url(index)))
+        Ok(
+            match capability.check(&Operation::module_import(&module), specifier) {
+                Ok(()) => index.and_then(|(index, _)| self.url(index)),
+                Err(refusal) => self.refused_import(refusal),
+            },
+        )
+    }
+
+    /// The URL of a module that throws this refusal. The engine would make a TypeError of an import that is not resolved.
+    fn refused_import(&self, refusal: OpError) -> Option<ModuleSpecifier> {
+        let mut refusals = self.refusals.borrow_mut();
+        let number = self.last_refusal.get().checked_add(1)?;
+        self.last_refusal.set(number);
+        refusals.insert(number, refusal);
+        let own = Own {
+            specifier: REFUSED,
+            module: number,
+        };
+        ModuleSpecifier::parse(&self.own_urls.url(own)).ok()
     }
 }
 
@@ -94,7 +114,7 @@ impl GraphLoader {
             }
             let source = match names {
                 Some(names) => names.without_imports(text).map_err(|problem| fault(&problem))?,
-                None => text.to_owned(),
+                None => scope::with_bindings(text, &[]),
             };
             let code = ModuleSourceCode::String(FastString::from(source));
             Ok(ModuleSource::new(ModuleType::JavaScript, code, &url, None))

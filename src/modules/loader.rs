@@ -1,6 +1,6 @@
 //! The engine's module loader over a verified graph: what was not locked is not loadable.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
-use super::own::{BINDINGS, EVALUATION, ISOLATE, Own, SELF, SELF_EXPORTS, VALUE_TYPE, WASM};
+use super::own::{
+    BINDINGS, EVALUATION, ISOLATE, Own, OwnUrls, REFUSED, SELF, SELF_EXPORTS, VALUE_TYPE, WASM,
+};
 use super::{json, portable, scope, wasm};
-use crate::extensions::{Contents, Gate};
+use crate::extensions::{Contents, Gate, OpError};
 use crate::realm::LOCKDOWN_NAME;
 use crate::runtime::{Remote, Remotes, runs_code};
 
-/// An empty module, for what QuickJS's bindings take for an import.
-const NOTHING: &str = "cap:nothing";
 /// Who imports what the host loads, as the engine says it: the name of no module. (What it evaluates is imported by the realm's last script.)
 const HOST: &str = ".";
 
@@ -37,6 +37,7 @@ pub(crate) struct GraphLoader {
     copies: RefCell<HashMap<String, u32>>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
+    pub(super) own_urls: OwnUrls,
     pub(super) portable: Option<Portable>,
     /// The package whose isolate this is; 0 is the program itself.
     package: u32,
@@ -45,6 +46,9 @@ pub(crate) struct GraphLoader {
     asked: RefCell<Option<ModuleSpecifier>>,
     /// The values that modules of other isolates export, until they are taken.
     described: Rc<RefCell<HashMap<u32, Contents>>>,
+    /// The refusals of computed imports, until they are thrown.
+    pub(super) refusals: RefCell<HashMap<u32, OpError>>,
+    pub(super) last_refusal: Cell<u32>,
 }
 
 /// On QuickJS, what the imports of the modules that were loaded are called.
@@ -74,14 +78,13 @@ impl GraphLoader {
             }
             urls.push(url);
         }
-        let portable = match cfg!(feature = "quickjs") {
-            true => Some(Portable {
-                names: Rc::new(portable::Names::new()?),
-                imports: RefCell::default(),
-            }),
-            false => None,
-        };
+        let own_urls = OwnUrls::new()?;
+        let portable = cfg!(feature = "quickjs").then(|| Portable {
+            names: Rc::new(portable::Names::new(own_urls.secret.clone())),
+            imports: RefCell::default(),
+        });
         Ok(Rc::new(GraphLoader {
+            own_urls,
             portable,
             graph,
             gate,
@@ -95,6 +98,8 @@ impl GraphLoader {
             remotes,
             asked: RefCell::default(),
             described: Rc::default(),
+            refusals: RefCell::default(),
+            last_refusal: Cell::default(),
         }))
     }
 
@@ -106,7 +111,13 @@ impl GraphLoader {
     /// What importing the module with this index loads: the module, or what stands for it where it runs in another isolate.
     pub(super) fn url(&self, module: u32) -> Option<ModuleSpecifier> {
         match self.remote(module) {
-            Some(_) => ModuleSpecifier::parse(&format!("{ISOLATE}/{module}")).ok(),
+            Some(_) => {
+                let own = Own {
+                    specifier: ISOLATE,
+                    module,
+                };
+                ModuleSpecifier::parse(&self.own_urls.url(own)).ok()
+            }
             None => self.own_url(module),
         }
     }
@@ -156,7 +167,7 @@ impl GraphLoader {
             specifier: EVALUATION,
             module,
         };
-        let url = ModuleSpecifier::parse(&own.url()).ok();
+        let url = ModuleSpecifier::parse(&self.own_urls.url(own)).ok();
         self.asked.replace(url.clone());
         url
     }
@@ -176,9 +187,18 @@ impl GraphLoader {
         Some((self.remote(module)?, values))
     }
 
+    /// The refusal with this number: it can be thrown once.
+    pub(super) fn take_refusal(&self, number: u32) -> Option<OpError> {
+        self.refusals.borrow_mut().remove(&number)
+    }
+
     /// Asks the isolate of a module what it exports.
     fn load_remote(&self, specifier: &ModuleSpecifier) -> Option<ModuleLoadResponse> {
-        let own = Own::of_url(specifier.as_str()).filter(|own| own.specifier == ISOLATE)?;
+        let own = self
+            .own_urls
+            .of_url(specifier.as_str())
+            .filter(|own| own.specifier == ISOLATE)?;
+        let value_url = self.own_urls.value_url(own);
         let (remote, described) = (self.remote(own.module)?, self.described.clone());
         let name = self.graph.module(own.module)?.name.clone();
         let specifier = specifier.clone();
@@ -187,7 +207,7 @@ impl GraphLoader {
             let description = remote.describe(own.module).await.map_err(failed)?;
             let description =
                 description.map_err(|error| JsErrorBox::new("IsolateError", format!("{name}: {error}")))?;
-            let source = remote_source(own, &description.names);
+            let source = remote_source(&value_url, &description.names);
             described.borrow_mut().insert(own.module, description.values);
             let code = ModuleSourceCode::String(FastString::from(source));
             Ok(ModuleSource::new(ModuleType::JavaScript, code, &specifier, None))
@@ -198,6 +218,56 @@ impl GraphLoader {
     pub(crate) fn name_of(&self, url: &str) -> Option<&str> {
         let module = self.index_of(url)?;
         self.graph.module(module).map(|module| module.name.as_str())
+    }
+}
+
+impl GraphLoader {
+    /// The URL of `cap:self` or `cap:bindings` for the module with this index.
+    fn of_its_own(&self, specifier: &str, module: u32) -> String {
+        let specifier = if specifier == SELF { SELF } else { BINDINGS };
+        self.own_urls.url(Own { specifier, module })
+    }
+
+    /// The URL that the locked program has for this import of the module with this index.
+    fn locked(&self, specifier: &str, module: u32) -> Option<ModuleSpecifier> {
+        let to = self.graph.module(module)?.imports.get(specifier)?;
+        self.url_for(module, *to)
+    }
+
+    /// The URL of the module that `name` means for the module with the URL `importer`, when QuickJS links that. It asks here and nowhere
+    /// else (see `runtime/quickjs.rs`): a name that this loader did not write into the importing module's text is an error.
+    #[cfg(feature = "quickjs")]
+    pub(crate) fn linked(&self, name: &str, importer: &str) -> Result<String, String> {
+        if let Some(own) = self.own_urls.of_url(importer)
+            && self.own_urls.value_url(own) == name
+        {
+            return Ok(name.to_owned());
+        }
+        let found = || {
+            let from = *self.by_url.get(importer)?;
+            let specifier = self.portable.as_ref()?.specifier(name, from)?;
+            if specifier == SELF || specifier == BINDINGS {
+                return Some(self.of_its_own(&specifier, from));
+            }
+            self.locked(&specifier, from).map(String::from)
+        };
+        found().ok_or_else(|| {
+            let importer = self.name_of(importer).unwrap_or(importer);
+            format!(
+                "import {name:?} in {importer}: QuickJS reads an import where the checked text has none; run the program with a build that has V8"
+            )
+        })
+    }
+
+    /// `text` of the engine, with the names of imports as their modules write them.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        let Some(portable) = &self.portable else {
+            return text.to_owned();
+        };
+        let imports = portable.imports.borrow();
+        portable.names.shown(text, |module, number| {
+            imports.get(&module)?.get(number).map(str::to_owned)
+        })
     }
 }
 
@@ -217,17 +287,17 @@ impl Portable {
     }
 }
 
-/// What stands for a module of another isolate: the same names.
-fn remote_source(own: Own, names: &[String]) -> String {
-    let mut source = format!(
-        "import value from {:?} with {{ type: {VALUE_TYPE:?} }};\n",
-        own.value_url()
-    );
+/// What stands for a module of another isolate: the same names. They are a guest's, so each character is an escape sequence: what looks
+/// through the text of modules (QuickJS's bindings) finds nothing.
+fn remote_source(value_url: &str, names: &[String]) -> String {
+    let mut source = format!("import value from {value_url:?} with {{ type: {VALUE_TYPE:?} }};\n");
     for (number, name) in names.iter().enumerate() {
-        // JSON's strings are string literals.
-        let name = serde_json::Value::from(name.as_str()).to_string();
+        let name: String = name
+            .chars()
+            .map(|character| format!("\\u{{{:x}}}", u32::from(character)))
+            .collect();
         source.push_str(&format!(
-            "const v{number} = value[{name}];\nexport {{ v{number} as {name} }};\n"
+            "const v{number} = value[\"{name}\"];\nexport {{ v{number} as \"{name}\" }};\n"
         ));
     }
     source
@@ -262,7 +332,7 @@ impl ModuleLoader for GraphLoader {
         }
         // One of our own modules imports the value that it stands for. Nobody else can name that value.
         if let Some(own) = self.own(referrer) {
-            if own.value_url() == specifier {
+            if self.own_urls.value_url(own) == specifier {
                 return parse_url(specifier);
             }
             if own.specifier == EVALUATION
@@ -295,21 +365,18 @@ impl ModuleLoader for GraphLoader {
         let name_of_import = match &self.portable {
             Some(portable) => match portable.specifier(specifier, *from) {
                 // What modules that are imported dynamically import by declarations is asked for as dynamic too.
-                None if kind == ResolutionKind::Import => return parse_url(NOTHING),
+                None if kind == ResolutionKind::Import => return parse_url(&self.own_urls.nothing()),
                 found => found,
             },
             None => None,
         };
         let specifier = name_of_import.as_deref().unwrap_or(specifier);
         if specifier == SELF || specifier == BINDINGS {
-            return parse_url(&format!("{specifier}/{from}"));
+            return parse_url(&self.of_its_own(specifier, *from));
         }
         let module = self.graph.module(*from);
         let name = module.map(|module| module.name.as_str()).unwrap_or_default();
-        let locked = module
-            .and_then(|module| module.imports.get(specifier))
-            .and_then(|to| self.url_for(*from, *to));
-        let found = match locked {
+        let found = match self.locked(specifier, *from) {
             None if kind == ResolutionKind::DynamicImport => self.granted(*from, specifier)?,
             locked => locked,
         };
@@ -323,7 +390,13 @@ impl ModuleLoader for GraphLoader {
 
     fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
         let found = self.resolve(specifier, referrer, ResolutionKind::DynamicImport)?;
-        let own = Own::of_url(found.as_str()).filter(|own| own.specifier == ISOLATE);
+        let own = self.own_urls.of_url(found.as_str());
+        if let Some(refused) = own.filter(|own| own.specifier == REFUSED)
+            && let Some(refusal) = self.take_refusal(refused.module)
+        {
+            return Err(JsErrorBox::from_err(refusal));
+        }
+        let own = own.filter(|own| own.specifier == ISOLATE);
         let module = own
             .map(|own| own.module)
             .or_else(|| self.index_of(found.as_str()));
@@ -354,7 +427,7 @@ impl ModuleLoader for GraphLoader {
 impl GraphLoader {
     /// What of our own the module with this URL stands for.
     fn own(&self, url: &str) -> Option<Own> {
-        Own::of_url(url).or_else(|| {
+        self.own_urls.of_url(url).or_else(|| {
             let module = *self.by_url.get(url)?;
             let is_wasm = self.graph.module(module)?.kind == ModuleKind::Wasm;
             is_wasm.then_some(Own {
@@ -369,7 +442,7 @@ impl GraphLoader {
         specifier: &ModuleSpecifier,
         requested: &RequestedModuleType,
     ) -> Result<ModuleSource, JsErrorBox> {
-        if Own::of_value(specifier.as_str()).is_some() {
+        if self.own_urls.of_value(specifier.as_str()).is_some() {
             let nothing = ModuleSourceCode::String(FastString::from_static(""));
             return Ok(ModuleSource::new(
                 ModuleType::Other(VALUE_TYPE.into()),
@@ -378,14 +451,14 @@ impl GraphLoader {
                 None,
             ));
         }
-        if let Some(own) = Own::of_url(specifier.as_str()) {
+        if let Some(own) = self.own_urls.of_url(specifier.as_str()) {
             if !matches!(requested, RequestedModuleType::None) {
                 return Err(refused(format!("{}: takes no import attributes", own.specifier)));
             }
             let code = ModuleSourceCode::String(FastString::from(self.own_source(own)));
             return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
         }
-        if specifier.as_str() == NOTHING {
+        if specifier.as_str() == self.own_urls.nothing() {
             let (kind, text) = match requested {
                 RequestedModuleType::Json => (ModuleType::Json, "null"),
                 RequestedModuleType::Text => (ModuleType::Text, ""),
@@ -417,7 +490,7 @@ impl GraphLoader {
                 specifier: WASM,
                 module: index,
             };
-            let source = wasm::source(module, bytes, &value.value_url());
+            let source = wasm::source(module, bytes, &self.own_urls.value_url(value));
             let source = source.map_err(|problem| refused(format!("{}: {problem}", module.name)))?;
             let code = ModuleSourceCode::String(FastString::from(source));
             return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
@@ -470,12 +543,19 @@ impl GraphLoader {
             let url = self.own_url(own.module).map(String::from).unwrap_or_default();
             return format!("import {url:?};");
         }
+        if own.specifier == REFUSED {
+            let value = self.own_urls.value_url(own);
+            // deno_core makes another error of one without call sites.
+            return format!(
+                "import value from {value:?} with {{ type: {VALUE_TYPE:?} }};\nError.captureStackTrace(value);\nthrow value;"
+            );
+        }
         let names = if own.specifier == SELF {
             SELF_EXPORTS.to_vec()
         } else {
             self.names_of(own.module)
         };
-        let (value, names) = (own.value_url(), names.join(", "));
+        let (value, names) = (self.own_urls.value_url(own), names.join(", "));
         format!(
             "import value from {value:?} with {{ type: {VALUE_TYPE:?} }};\nexport const {{ {names} }} = value;"
         )

@@ -8,6 +8,7 @@ mod plan;
 mod portable;
 mod scope;
 mod wasm;
+mod words;
 
 pub(crate) use loader::GraphLoader;
 pub(crate) use own::{CapabilityModules, Factory};

@@ -23,6 +23,11 @@ pub(super) const WASM: &str = "cap:wasm";
 pub(super) const ISOLATE: &str = "cap:isolate";
 /// What imports a module for its effects alone, and exports nothing: with it, the host evaluates that module.
 pub(super) const EVALUATION: &str = "cap:evaluation";
+/// A module that throws the refusal of a computed import: the error that Rust made of it, which no error that the engine makes of an import
+/// that cannot be resolved would be.
+pub(super) const REFUSED: &str = "cap:refused";
+/// An empty module, for what QuickJS's bindings take for an import.
+const NOTHING: &str = "cap:nothing";
 /// The value behind each of the others: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
@@ -31,14 +36,52 @@ pub(super) const VALUE_TYPE: &str = "secure-runtime";
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Own {
     pub(super) specifier: &'static str,
+    /// Of [`REFUSED`], the number of the refusal.
     pub(super) module: u32,
 }
 
-impl Own {
-    /// `cap:self/3`
-    pub(super) fn of_url(url: &str) -> Option<Own> {
-        let (specifier, module) = url.rsplit_once('/')?;
-        let specifier = [SELF, BINDINGS, WASM, ISOLATE, EVALUATION]
+/// The URLs of our own modules. They have random bits of this run: no file can hold one, so no text of a guest is one, whatever an engine
+/// takes for an import.
+#[derive(Debug)]
+pub(super) struct OwnUrls {
+    /// `SECRET/`
+    pub(super) secret: String,
+}
+
+impl OwnUrls {
+    /// # Errors
+    /// The operating system gave no random bytes.
+    pub(super) fn new() -> Result<OwnUrls, String> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|_| "the operating system gave no random bytes".to_owned())?;
+        Ok(OwnUrls {
+            secret: u128::from_le_bytes(secret).to_string(),
+        })
+    }
+
+    /// `cap:self/SECRET/3`
+    pub(super) fn url(&self, own: Own) -> String {
+        format!("{}/{}/{}", own.specifier, self.secret, own.module)
+    }
+
+    /// `cap:value/cap:self/SECRET/3`
+    pub(super) fn value_url(&self, own: Own) -> String {
+        format!("{VALUE}/{}", self.url(own))
+    }
+
+    /// `cap:nothing/SECRET`
+    pub(super) fn nothing(&self) -> String {
+        format!("{NOTHING}/{}", self.secret)
+    }
+
+    /// The module with this URL.
+    pub(super) fn of_url(&self, url: &str) -> Option<Own> {
+        let (url, module) = url.rsplit_once('/')?;
+        let (specifier, secret) = url.rsplit_once('/')?;
+        if secret != self.secret {
+            return None;
+        }
+        let specifier = [SELF, BINDINGS, WASM, ISOLATE, EVALUATION, REFUSED]
             .into_iter()
             .find(|own| *own == specifier)?;
         Some(Own {
@@ -47,17 +90,9 @@ impl Own {
         })
     }
 
-    pub(super) fn url(self) -> String {
-        format!("{}/{}", self.specifier, self.module)
-    }
-
-    /// `cap:value/cap:self/3`
-    pub(super) fn of_value(url: &str) -> Option<Own> {
-        Own::of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
-    }
-
-    pub(super) fn value_url(self) -> String {
-        format!("{VALUE}/{}", self.url())
+    /// The module whose value has this URL.
+    pub(super) fn of_value(&self, url: &str) -> Option<Own> {
+        self.of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
     }
 }
 
@@ -91,7 +126,10 @@ impl CapabilityModules {
         name: &str,
     ) -> Result<CustomModuleEvaluationKind, JsErrorBox> {
         let unknown = || refused(format!("{name}: no such module"));
-        let own = Own::of_value(name)
+        let own = self
+            .loader
+            .own_urls
+            .of_value(name)
             .filter(|_| kind == VALUE_TYPE)
             .ok_or_else(unknown)?;
         let factory = self.factory.borrow();
@@ -111,6 +149,13 @@ impl CapabilityModules {
             let start = module.start.and_then(|start| v8::String::new(scope, &start));
             let start = start.map_or_else(|| v8::null(scope).into(), Into::into);
             return made(call(scope, &factory.make_wasm, &[buffer.into(), start]));
+        }
+        if own.specifier == REFUSED {
+            let refusal = self.loader.take_refusal(own.module).ok_or_else(unknown)?;
+            let error = deno_core::error::to_v8_error(scope, &refusal);
+            return Ok(CustomModuleEvaluationKind::Synthetic(v8::Global::new(
+                scope, error,
+            )));
         }
         if own.specifier == ISOLATE {
             let (remote, values) = self.loader.take_described(own.module).ok_or_else(unknown)?;

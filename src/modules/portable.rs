@@ -1,14 +1,16 @@
-//! What modules need where the engine is QuickJS.
+//! The text of a module for QuickJS, whose bindings find imports by a search of the text.
 //!
-//! Its bindings find what a module imports by looking through the text, and do not know regular expressions: behind `/"/`
-//! they miss imports, and in strings they find some. What they miss the engine looks up all the same, by a name that some
-//! module has imported: `cap:self` would be that of another module. So the engine gets a source whose imports have names of
-//! that module alone, which nobody else can know, and which are all imported on the first line as well, before anything that
-//! could mislead who looks through the text. Comments are blank. What is found besides is no import, and means an empty module.
+//! The search does not know regular expressions: behind `/"/` it misses imports, and in strings it finds some. So the engine gets a text
+//! whose imports have names with random bits of this run, which no file can hold. All of them are imported on the first line as well, before
+//! anything that could mislead the search. Comments are blank, and no word is left that the bindings act on (see the module `words`). What
+//! the search finds besides is no import: it means an empty module, which the engine never links. The engine links by these names alone
+//! (see `GraphLoader::linked`).
 
 use std::fmt::Write;
 
 use secure_runtime_loaders::{ModuleKind, static_imports};
+
+use super::words::{self, Edit};
 
 /// What begins the names of imports, before [`Names::secret`].
 const PREFIX: &str = "import:";
@@ -26,14 +28,9 @@ pub(super) struct Imports {
 }
 
 impl Names {
-    /// # Errors
-    /// The operating system gave no random bytes.
-    pub(super) fn new() -> Result<Names, String> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret).map_err(|_| "the operating system gave no random bytes".to_owned())?;
-        Ok(Names {
-            secret: u128::from_le_bytes(secret).to_string(),
-        })
+    /// Names with these random bits.
+    pub(super) fn new(secret: String) -> Names {
+        Names { secret }
     }
 
     fn name(&self, module: u32, number: usize) -> String {
@@ -44,6 +41,9 @@ impl Names {
     /// `bindings_module`.
     ///
     /// The first line gets longer, so columns on it are not those of the file.
+    ///
+    /// # Errors
+    /// A syntax error, or a word of the bindings that cannot be written otherwise.
     pub(super) fn rewrite(
         &self,
         module: u32,
@@ -62,35 +62,19 @@ impl Names {
                 imports.len() - 1
             })
         };
-        let mut body = String::with_capacity(source.len() + 64 * (found.imports.len() + 1));
-        let mut at = 0;
-        // What stands in comments would be taken for code by who looks through the text.
-        let mut comments = found.comments.iter().peekable();
-        let mut blank_until = |body: &mut String, at: &mut usize, end: usize| {
-            while let Some(comment) = comments.next_if(|comment| comment.start < end) {
-                body.push_str(source.get(*at..comment.start).unwrap_or_default());
-                let text = source.get(comment.clone()).unwrap_or_default();
-                body.extend(text.chars().map(|character| match character {
-                    '\n' | '\r' | '\u{2028}' | '\u{2029}' => character,
-                    _ => ' ',
-                }));
-                *at = comment.end;
-            }
-        };
+        let mut edits = words::edits(source, &found)?;
+        edits.extend(found.comments.iter().map(|comment| Edit {
+            range: comment.clone(),
+            text: blank(source.get(comment.clone()).unwrap_or_default()),
+        }));
         for import in &found.imports {
             let name = self.name(module, number(&import.specifier, import.kind));
-            blank_until(&mut body, &mut at, import.literal.start);
-            body.push_str(source.get(at..import.literal.start).unwrap_or_default());
-            body.push('"');
-            body.push_str(&name);
-            body.push('"');
-            at = import.literal.end;
+            edits.push(Edit {
+                range: import.literal.clone(),
+                text: format!("\"{name}\""),
+            });
         }
-        blank_until(&mut body, &mut at, source.len());
-        body.push_str(source.get(at..).unwrap_or_default());
-        if body.starts_with("#!") {
-            body.replace_range(..2, "//");
-        }
+        let body = edited(source, edits);
         let bound = (!bindings.is_empty()).then(|| number(bindings_module, None));
 
         let mut text = String::with_capacity(body.len() + 64 * imports.len());
@@ -111,6 +95,11 @@ impl Names {
             );
         }
         text.push_str(&body);
+        if let Some(word) = words::remaining(&text) {
+            return Err(format!(
+                "it has {word:?}, and QuickJS's bindings would run another program; run it with a build that has V8"
+            ));
+        }
         let specifiers = imports.into_iter().map(|(specifier, _)| specifier).collect();
         Ok((text, Imports { specifiers }))
     }
@@ -120,6 +109,33 @@ impl Names {
         Ok(self.rewrite(u32::MAX, source, &[], "")?.0)
     }
 
+    /// `text` with each name of an import as its module writes it; `specifier` knows the imports of all modules.
+    pub(super) fn shown(&self, text: &str, specifier: impl Fn(u32, usize) -> Option<String>) -> String {
+        let before = format!("{PREFIX}{}/", self.secret);
+        let mut parts = text.split(before.as_str());
+        let mut shown = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+            let known = || {
+                let (module, rest) = part.split_at_checked(digits(part))?;
+                let rest = rest.strip_prefix('/')?;
+                let (number, rest) = rest.split_at_checked(digits(rest))?;
+                Some((specifier(module.parse().ok()?, number.parse().ok()?)?, rest))
+            };
+            match known() {
+                Some((specifier, rest)) => {
+                    shown.push_str(&specifier);
+                    shown.push_str(rest);
+                }
+                None => {
+                    shown.push_str(PREFIX);
+                    shown.push_str(part);
+                }
+            }
+        }
+        shown
+    }
+
     /// What the name of an import in `module` stands for.
     pub(super) fn specifier<'a>(&self, name: &str, module: u32, imports: &'a Imports) -> Option<&'a str> {
         let rest = name.strip_prefix(PREFIX)?.strip_prefix(self.secret.as_str())?;
@@ -127,11 +143,38 @@ impl Names {
         if of.parse() != Ok(module) {
             return None;
         }
-        imports
-            .specifiers
-            .get(number.parse::<usize>().ok()?)
-            .map(String::as_str)
+        imports.get(number.parse::<usize>().ok()?)
     }
+}
+
+impl Imports {
+    /// The specifier with this number.
+    pub(super) fn get(&self, number: usize) -> Option<&str> {
+        self.specifiers.get(number).map(String::as_str)
+    }
+}
+
+/// Spaces, with the line ends of `text`.
+fn blank(text: &str) -> String {
+    let blank = text.chars().map(|character| match character {
+        '\n' | '\r' | '\u{2028}' | '\u{2029}' => character,
+        _ => ' ',
+    });
+    blank.collect()
+}
+
+/// `source` with these edits, none of which overlap.
+fn edited(source: &str, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    let mut text = String::with_capacity(source.len() + 64 * (edits.len() + 1));
+    let mut at = 0;
+    for Edit { range, text: new } in edits {
+        text.push_str(source.get(at..range.start).unwrap_or_default());
+        text.push_str(&new);
+        at = range.end;
+    }
+    text.push_str(source.get(at..).unwrap_or_default());
+    text
 }
 
 #[cfg(test)]
@@ -151,7 +194,7 @@ mod tests {
         assert_eq!(
             text,
             "import{}from\"import:7/3/0\";import{}from\"import:7/3/1\";import{}from\"import:7/3/2\"with{type:\"json\"};\
-             import{Date,console}from\"import:7/3/3\";///bin/x\n\
+             import{Date,console}from\"import:7/3/3\";        \n\
              const a = /\"/; import { fs } from \"import:7/3/0\";     \n\
              export *                   from \"import:7/3/1\"; import c from \"import:7/3/2\" with { type: 'json' }; import \"import:7/3/0\""
         );
@@ -167,11 +210,38 @@ mod tests {
         ] {
             assert_eq!(specifier(name, module), None, "{name}");
         }
+        let shown = names.shown(
+            "The requested module 'import:7/3/0' of import:7/4/0, import:8/3/0",
+            |module, number| {
+                (module == 3)
+                    .then(|| imports.get(number).map(str::to_owned))
+                    .flatten()
+            },
+        );
+        assert_eq!(
+            shown,
+            "The requested module 'cap:self' of import:4/0, import:8/3/0"
+        );
+    }
+
+    #[test]
+    fn text_of_a_module_that_looks_like_a_phase_reaches_the_engine_as_text() {
+        let names = Names::new("7".to_owned());
+        let source =
+            "import a from \"import defer\"; x = ' import source y from \"z\"'; a %NeverOptimizeFunction(x)";
+        let (text, imports) = names.rewrite(0, source, &[], "").unwrap();
+        assert_eq!(imports.get(0), Some("import defer"));
+        assert_eq!(
+            text,
+            "import{}from\"import:7/0/0\";import a from \"import:7/0/0\"; x = ' \\x69mport\\x20source y from \"z\"'; \
+             a % NeverOptimizeFunction(x)"
+        );
+        assert!(names.rewrite(0, "/import defer/", &[], "").is_err());
     }
 
     #[test]
     fn what_is_no_module_is_refused() {
-        let names = Names::new().unwrap();
+        let names = Names::new("7".to_owned());
         assert!(names.rewrite(0, "import {", &[], "cap:bindings").is_err());
         assert!(names.rewrite(0, "", &[], "cap:bindings").unwrap().0.is_empty());
     }

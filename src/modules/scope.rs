@@ -84,13 +84,16 @@ fn is_common_js(module: &Module) -> bool {
     origin.is_some_and(|origin| origin.transformation.is_common_js())
 }
 
-/// The source as the engine gets it.
+/// The comments that give a script another name and other source positions, without a value: the engine takes the last ones.
+const NO_OTHER_NAME: &str = "\n//# sourceURL=\n//# sourceMappingURL=";
+
+/// The source as the engine gets it. A module cannot give itself the name of another one, nor other positions: stack traces show both.
 pub(super) fn with_bindings(source: &str, names: &[&str]) -> String {
     if names.is_empty() {
-        return source.to_owned();
+        return format!("{source}{NO_OTHER_NAME}");
     }
     format!(
-        "{source}\n;import{{{}}}from\"{}\";",
+        "{source}\n;import{{{}}}from\"{}\";{NO_OTHER_NAME}",
         names.join(","),
         super::own::BINDINGS
     )
@@ -105,6 +108,6 @@ mod tests {
         let source = "console.log(1) // end";
         let bound = with_bindings(source, &["console"]);
         assert!(bound.starts_with("console.log(1) // end\n"));
-        assert_eq!(with_bindings(source, &[]), source);
+        assert!(with_bindings(source, &[]).starts_with("console.log(1) // end\n"));
     }
 }

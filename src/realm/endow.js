@@ -5,7 +5,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops, families, often } = secure;
+  const { ops, families, often, checked } = secure;
   const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { apply } = Reflect;
 
@@ -57,11 +57,12 @@
     const clock = ops.op_sr_clock(chain);
     let origin;
     let latest = 0;
-    const begin = () => origin ??= often.op_sr_clock_now(clock);
+    const now = () => checked(often.op_sr_clock_now, clock);
+    const begin = () => origin ??= now();
     return {
       now() {
         const begun = begin();
-        const elapsed = often.op_sr_clock_now(clock) - begun;
+        const elapsed = now() - begun;
         if (elapsed > latest) latest = elapsed;
         return latest;
       },

@@ -8,7 +8,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, often, attach, families, named, seal, CapabilityError } = secure;
+  const { core, ops, often, attach, checked, describeErrors, families, named, seal, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -18,7 +18,7 @@
 
   // ---- globals of ours -------------------------------------------------------------------------------------------
   const install = (name, value) => defineProperty(globalThis, name, hidden(value));
-  const printer = (chain) => ((text, isError) => ops.op_sr_print(chain, text, isError));
+  const printer = (chain) => ((text, isError) => checked(ops.op_sr_print, chain, text, isError));
   for (const [name, value] of Object.entries(secure.timersOf(null))) install(name, value);
   // By a promise, as both engines have it: what the callback throws ends the program like any unhandled rejection.
   const settled = Promise.resolve();
@@ -235,14 +235,14 @@
     // What a module's free names mean: see src/modules/scope.rs.
     bindings: ((chain, label, names, given, sharing) => {
       const clock = ops.op_sr_clock(chain);
-      const now = () => often.op_sr_clock_now(clock);
+      const now = () => checked(often.op_sr_clock_now, clock);
       const make = {
         __proto__: null,
         console: (() => frozen(web.makeConsole(label, printer(chain)))),
         Date: () => frozen(makeDate(now)),
         Math: () => {
           const random = ops.op_sr_random(chain);
-          return frozen(makeMath(() => often.op_sr_random_number(random)));
+          return frozen(makeMath(() => checked(often.op_sr_random_number, random)));
         },
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
         // Packages keep things on the global object, and their modules hand things over by it. The modules of a package that
@@ -330,9 +330,10 @@
   const { op_set_format_exception_callback: setDescriber } = ops;
   const { isNativeError } = core;
   const { inspect } = web;
+  let describeError;
   const described = (thrown) => {
     try {
-      if (Object(thrown) !== thrown || isNativeError(thrown)) return undefined;
+      if (Object(thrown) !== thrown || isNativeError(thrown)) return describeError(thrown);
       return `Uncaught ${inspect(thrown, { depth: 2, budget: 2000 })}`;
     } catch {
       return undefined; // the stack ends
@@ -344,6 +345,7 @@
   // It is given an error: V8 would parse this function anew to say where in it one was made.
   install("__finish", ((sample) => {
     delete globalThis.__finish;
+    describeError = describeErrors();
     for (const take of secure.late) take();
     ({ WebAssembly } = globalThis);
     // On V8, errors have accessors of their own for `stack`.

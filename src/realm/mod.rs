@@ -5,10 +5,11 @@
 //! freezes it, and what it left behind finishes that in each isolate.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
-use crate::extensions::{Chain, OpError};
+use crate::extensions::{Chain, Gate, Marks, OpError, marks_prefix};
 use crate::runtime::{Account, Brake, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
@@ -30,13 +31,14 @@ fn op_sr_print(
     #[string] text: &str,
     is_error: bool,
 ) -> Result<(), OpError> {
+    let gate = state.borrow::<Rc<Gate>>();
     let own = state.borrow::<Account>();
     let (account, module) = match chain {
         Some(Chain(capability)) => (&capability.account, capability.principal.name.as_str()),
         None => (own, "the program"),
     };
     let counted = account.bytes(Bytes::Output, text.len());
-    counted.map_err(|hit| OpError::over(&hit, ("console", "print"), "", module))?;
+    counted.map_err(|hit| gate.rules.over(&hit, ("console", "print"), "", module))?;
     let brake = state.try_borrow::<Brake>();
     let is_stopped = || brake.is_some_and(|brake| brake.reason().is_some());
     state.borrow::<PrintSink>().print(text, is_error, is_stopped);
@@ -63,7 +65,8 @@ fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool
     };
     if is_set {
         let begun = account.begin(Lasting::Timer);
-        let held = begun.map_err(|hit| OpError::over(&hit, ("timer", "set"), "", module))?;
+        let gate = state.borrow::<Rc<Gate>>();
+        let held = begun.map_err(|hit| gate.rules.over(&hit, ("timer", "set"), "", module))?;
         let timers = &mut state.borrow_mut::<Timers>().0;
         timers.entry(package.to_owned()).or_default().push(held);
     } else if let Some(timers) = state.borrow_mut::<Timers>().0.get_mut(package) {
@@ -89,7 +92,25 @@ macro_rules! with_scripts {
 }
 pub(crate) use with_scripts;
 
-deno_core::extension!(sr_prepare, ops = [op_sr_print, op_sr_timer]);
+/// The number of the mark of an error that Rust is making, with this message; zero where it has none. See `extensions/marks.rs`.
+///
+/// It is called while the error of another op is made: that op may still hold the state.
+#[op2(fast, reentrant)]
+fn op_sr_mark(#[string] message: &str) -> u32 {
+    Marks::number_here(message)
+}
+
+/// What begins the texts by which the realm says what an error is.
+#[op2]
+#[string]
+fn op_sr_mark_prefix() -> &'static str {
+    marks_prefix()
+}
+
+deno_core::extension!(
+    sr_prepare,
+    ops = [op_sr_mark, op_sr_mark_prefix, op_sr_print, op_sr_timer]
+);
 
 /// The realm's own part of the engine's extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {

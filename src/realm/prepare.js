@@ -4,6 +4,8 @@
 ((globalThis) => {
   const { core } = globalThis.Deno;
   const { ops } = core;
+  const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { deleteProperty } = Reflect;
 
   // Timer handles are opaque objects, not numbers: a number could be guessed, and one module could
   // cancel the timers of another. The callback is wrapped: deno_core calls it with its own timer
@@ -58,7 +60,7 @@
       throw new TypeError("a timer needs a function; code in a string is not run here");
     }
     const wait = Number(delay);
-    ops.op_sr_timer(chain, true);
+    checked(ops.op_sr_timer, chain, true);
     let isSet = true;
     const over = () => {
       if (isSet) ops.op_sr_timer(chain, false);
@@ -86,13 +88,97 @@
   });
   const { setTimeout, clearTimeout } = timersOf(null);
 
+  // The errors that Rust made as refusals, with the numbers that it knows them by: see src/extensions/marks.rs. No guest reaches this.
+  const marks = new WeakMap();
+  const { get: markGet, set: markSet } = WeakMap.prototype;
+  const markOf = (error) => apply(markGet, marks, [error]);
+  /** Marks an error that Rust is making, or has just thrown, with this message. */
+  const marked = (error, message) => {
+    const mark = ops.op_sr_mark(message);
+    if (mark !== 0) apply(markSet, marks, [error, mark]);
+    return error;
+  };
+  /** What this op gives. Optimised code calls such an op without the functions that make its errors, so they are marked here. */
+  const checked = (call, ...given) => {
+    try {
+      return call(...given);
+    } catch (error) {
+      if (typeof error === "object" && error !== null && typeof error.message === "string") marked(error, error.message);
+      throw error;
+    }
+  };
+  // deno_core makes errors of an op by `new`: each gets its mark there, and by no constructor that guests have.
+  const register = (name, Class) => {
+    const Made = function (message) {
+      return marked(new Class(message), message);
+    };
+    defineProperty(Made, "prototype", { value: Class.prototype });
+    core.registerErrorClass(name, Made);
+  };
+
+  // QuickJS's bindings keep the frames of an error in a property of the error, under a symbol that guests can name and find. They make them when
+  // `stack` is first read, and read other properties then, of which some add frames. So frames count only where a guest had no way to
+  // change them: they are closed when they are made, and what was there before is no frame.
+  const framesOnQuickJs = () => {
+    const key = Symbol.for("v82jsc_private:deno_core::call_site_evals");
+    const { isNativeError, isProxy } = core;
+    const { prototype } = Error;
+    const { get: makeStack, set: setStack } = getOwnPropertyDescriptor(prototype, "stack");
+    const { isArray } = Array;
+    const settled = new WeakSet();
+    const { has, add } = WeakSet.prototype;
+    // Prototypes of ours and of the engine: what is read of them later runs no function of a guest.
+    const known = new WeakSet();
+    for (
+      const Kind of [
+        EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError, globalThis.InternalError,
+        globalThis.SuppressedError, CapabilityError, ...Object.values(systemErrors),
+      ]
+    ) {
+      if (Kind !== undefined) known.add(Kind.prototype);
+    }
+    // What the bindings read before the engine's frames are written, and after: no function of a guest may run then.
+    const isPlain = (error) => {
+      for (let owner = error; owner !== prototype; owner = getPrototypeOf(owner)) {
+        if (owner === null || isProxy(owner)) return false;
+        if (apply(has, known, [owner])) continue;
+        for (const name of ["name", "message", "__v82_wasm_stack_frames"]) {
+          const found = getOwnPropertyDescriptor(owner, name);
+          if (found === undefined) continue;
+          if (found.get !== undefined || found.set !== undefined || Object(found.value) === found.value) return false;
+        }
+      }
+      return true;
+    };
+    const settle = (error) => {
+      if (apply(has, settled, [error])) return true;
+      if (!isNativeError(error) || !isPlain(error) || !deleteProperty(error, key)) return false;
+      apply(makeStack, error, []);
+      const made = getOwnPropertyDescriptor(error, key);
+      if (made === undefined || !made.configurable || !isArray(made.value)) return false;
+      for (let at = 0; at < made.value.length; at++) freeze(made.value[at]);
+      freeze(made.value);
+      if (!Reflect.defineProperty(error, key, { value: made.value, writable: false, enumerable: false, configurable: false })) return false;
+      apply(add, settled, [error]);
+      return true;
+    };
+    const { get } = getOwnPropertyDescriptor({
+      get stack() {
+        settle(this);
+        return apply(makeStack, this, []);
+      },
+    }, "stack");
+    defineProperty(prototype, "stack", { get, set: setStack, enumerable: false, configurable: true });
+    return settle;
+  };
+
   class CapabilityError extends Error {
     constructor(message) {
       super(message);
       Object.defineProperty(this, "name", { value: "CapabilityError", enumerable: false, writable: true, configurable: true });
     }
   }
-  core.registerErrorClass("CapabilityError", CapabilityError);
+  register("CapabilityError", CapabilityError);
 
   // What guests meet although no global leads to it: mostly prototypes of what they receive. By the names that the permit
   // list calls them.
@@ -113,14 +199,50 @@
         Object.defineProperty(this, "name", { value: name, enumerable: false, writable: true, configurable: true });
       }
     } }[name];
-    core.registerErrorClass(name, SystemError);
+    register(name, SystemError);
     systemErrors[name] = SystemError;
     named[`%${name}%`] = SystemError;
   }
 
+  // The prototype of what QuickJS throws where there is no memory left.
+  const OutOfMemory = globalThis.InternalError?.prototype;
+  const symbolText = String;
+  // What begins a text of ours for Rust: random bits of the process.
+  let prefix;
+  const settledFrames = OutOfMemory === undefined ? () => true : framesOnQuickJs();
+  /**
+   * What deno_core tells Rust of a thrown error or symbol: of an error its mark, and whether its frames are those that the engine made. Of other
+   * values, nothing.
+   */
+  const describeError = (error) => {
+    // The bindings of QuickJS have no text for a symbol, and deno_core panics without one.
+    if (typeof error === "symbol" && OutOfMemory !== undefined) return `Uncaught ${symbolText(error)}`;
+    if (!core.isNativeError(error)) return undefined;
+    let mark = markOf(error);
+    if (mark === undefined) mark = OutOfMemory !== undefined && getPrototypeOf(error) === OutOfMemory ? "memory" : "none";
+    let framed = "";
+    try {
+      if (settledFrames(error)) framed = " framed";
+    } catch {
+      // Then it has none.
+    }
+    return `${prefix}${mark}${framed}`;
+  };
+
   globalThis.__secure = {
     ops,
     core,
+    checked,
+    /** Called in every isolate, before any guest. */
+    describeErrors: () => {
+      prefix = ops.op_sr_mark_prefix();
+      return describeError;
+    },
+    markOf: (error) => markOf(error) ?? null,
+    // As `markOf` says it.
+    marked: (error, mark) => {
+      if (mark !== null) apply(markSet, marks, [error, mark]);
+    },
     withRoom,
     often,
     attach,

@@ -180,16 +180,6 @@ impl Run {
         self.brakes().iter().map(|brake| brake.0.clock.used()).sum()
     }
 
-    /// The limit that ended one of the isolates, where this is the text of an error that says so.
-    pub(crate) fn hit_of(&self, error: &str) -> Option<LimitHit> {
-        let brakes = self.brakes();
-        let mut hits = brakes.iter().filter_map(|brake| match brake.reason() {
-            Some(Stopped::Limit(hit)) => Some(hit),
-            _ => None,
-        });
-        hits.find(|hit| error.ends_with(&hit.to_string())).cloned()
-    }
-
     fn brakes(&self) -> std::sync::MutexGuard<'_, Vec<Brake>> {
         self.brakes.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,12 +15,13 @@ use super::answer::Answer;
 use super::boot::{Booted, Given, engine};
 use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
+use super::panics;
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::settle::{call, evaluated, settled};
-use super::{Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
+use super::{DenialReport, Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
 use crate::extensions::{
-    Entries, Gate, KvStore, Left, NetLimits, OpenThings, Requests, Roots, Rules, Variables,
+    Entries, Gate, KvStore, Left, Made, Mark, NetLimits, OpenThings, Requests, Roots, Rules, Uncaught, Variables,
 };
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
@@ -43,6 +44,14 @@ pub(super) struct Shared {
     /// Keeps the folders of the program's scopes open; the rules refer to them.
     pub(super) _files: Arc<Roots>,
     pub(super) remotes: Arc<Remotes>,
+}
+
+impl Shared {
+    /// The heap limit of the isolate that this package has for itself.
+    fn heap_of(&self, package: &str) -> u64 {
+        let own = self.limits.packages.get(package).and_then(|own| own.heap);
+        own.unwrap_or(self.limits.heap)
+    }
 }
 
 /// What an isolate is started for.
@@ -102,15 +111,27 @@ impl Job {
 /// (Who was told before is told nothing more.)
 impl Drop for Job {
     fn drop(&mut self) {
-        let why = "the isolate's thread ended without an answer";
+        let panic = panics::of_this_isolate();
+        let why = panic.unwrap_or_else(|| "the isolate's thread ended without an answer".to_owned());
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
                 Some(why) => Ok(Outcome { exit: exit(why) }),
+                // What the engine has no memory for, its bindings panic over.
+                None if was_refused() => Ok(Outcome {
+                    exit: Exit::Limit(LimitHit {
+                        unit: Unit::Program,
+                        limit: Limit::Heap(shared.limits.heap),
+                    }),
+                }),
                 None => Err(engine(why)),
             }),
-            Job::Serve { remote, .. } => remote.end(match remote.stopped() {
+            Job::Serve { shared, remote, .. } => remote.end(match remote.stopped() {
                 Some(why) => why.into(),
-                None => Ended::Fault(why.to_owned()),
+                None if was_refused() => Ended::Limit(LimitHit {
+                    unit: Unit::Package(remote.package.clone()),
+                    limit: Limit::Heap(shared.heap_of(&remote.package)),
+                }),
+                None => Ended::Fault(why),
             }),
         }
     }
@@ -124,6 +145,10 @@ struct Isolate {
     modules: Rc<CapabilityModules>,
     open: OpenThings,
     brake: Option<Brake>,
+    #[cfg(feature = "quickjs")]
+    _linked: super::linker::Linked,
+    #[cfg(feature = "quickjs")]
+    heap: Option<super::heap::Watched>,
     _given: Given,
 }
 
@@ -154,7 +179,10 @@ impl Isolate {
             loader: loader.clone(),
             factory: Default::default(),
         };
+        gate.rules.marks.used_here();
         let (mut js, modules, given) = booted.given_to(&loader, modules);
+        #[cfg(feature = "quickjs")]
+        let linked = super::linker::link_by(&mut js, &loader);
         modules.attach_fast_ops(&mut js).map_err(engine)?;
         let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
@@ -183,6 +211,10 @@ impl Isolate {
             modules,
             open,
             brake: None,
+            #[cfg(feature = "quickjs")]
+            _linked: linked,
+            #[cfg(feature = "quickjs")]
+            heap: None,
             _given: given,
         })
     }
@@ -192,7 +224,7 @@ impl Isolate {
         self.brake = Some(brake.clone());
         self.js.op_state().borrow_mut().put(brake.clone());
         let (at_limit, run) = (brake.clone(), run.clone());
-        self.js.add_near_heap_limit_callback(move |current, initial| {
+        let near_limit = move |current: usize, initial: usize| {
             let why = Stopped::Limit(LimitHit {
                 unit: unit.clone(),
                 limit: Limit::Heap(heap),
@@ -206,7 +238,14 @@ impl Isolate {
             }
             // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
             current.saturating_mul(2)
-        });
+        };
+        #[cfg(feature = "v8")]
+        self.js.add_near_heap_limit_callback(near_limit);
+        #[cfg(feature = "quickjs")]
+        {
+            let limit = usize::try_from(heap).unwrap_or(usize::MAX);
+            self.heap = Some(super::heap::watch(&mut self.js, limit, near_limit));
+        }
     }
 }
 
@@ -215,9 +254,12 @@ impl Isolate {
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
     let gate = Gate::new(shared.rules.clone(), shared.limits.heap);
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
+        let marks = &gate.rules.marks;
+        let Some(Mark::Denied(report)) = marks.get(marks.number(&refusal)) else {
+            return Err(RunError::Grants(refusal));
+        };
         let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
-        let report = gate.denial_of(&error.message).ok_or(RunError::Grants(refusal))?;
-        let exit = Exit::Denied(Box::new(report), error);
+        let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);
         answer.give(Ok(Outcome { exit }));
         return Ok(());
     }
@@ -249,7 +291,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     let exit = match (shared.run.reason().or(brake.reason()), ended) {
         (Some(why), _) => exit(why),
         (None, Ok(())) => Exit::Completed,
-        (None, Err(error)) => uncaught(error, &isolate, shared)?,
+        (None, Err(error)) => uncaught(error, &isolate, shared),
     };
     isolate.open.close();
     answer.give(Ok(Outcome { exit }));
@@ -308,9 +350,9 @@ async fn package_isolate(
     Ok(match (brake.reason(), ended) {
         (Some(why), _) => why.into(),
         (None, Ok(())) => Ended::Stopped,
-        (None, Err(error)) => match ending(error, &isolate.loader, heap, unit) {
+        (None, Err(error)) => match ending(error, &isolate, heap, unit) {
             Ending::Limit(hit) => Ended::Limit(hit),
-            Ending::Error(error) => Ended::Uncaught(error.message),
+            Ending::Denied(_, error) | Ending::Error(error) => Ended::Uncaught(error.message),
         },
     })
 }
@@ -415,43 +457,40 @@ fn default_function(
 /// What an error that nobody caught means for its isolate.
 enum Ending {
     Limit(LimitHit),
+    Denied(Arc<DenialReport>, UncaughtError),
     Error(UncaughtError),
 }
 
-fn ending(error: CoreError, loader: &GraphLoader, heap: u64, unit: Unit) -> Ending {
-    match error.into_kind() {
-        // QuickJS throws where V8 stops the isolate.
-        CoreErrorKind::Js(error)
-            if cfg!(feature = "quickjs")
-                && error.exception_message.ends_with("InternalError: out of memory") =>
-        {
-            Ending::Limit(LimitHit {
-                unit,
-                limit: Limit::Heap(heap),
-            })
-        }
-        CoreErrorKind::Js(error) => Ending::Error(describe_error(&error, loader)),
+/// What an error stands for is never read from its text, which guests can write: see `extensions/marks.rs`.
+fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit) -> Ending {
+    let error = match error.into_kind() {
+        CoreErrorKind::Js(error) => error,
         // An error that a module of the program caused while it was loaded: an import that was not locked, say.
-        other => Ending::Error(UncaughtError::of(other.to_string())),
+        other => {
+            return Ending::Error(UncaughtError::of(isolate.loader.shown(&other.to_string())));
+        }
+    };
+    let shown = describe_error(&error, &isolate.loader);
+    match said(&error).made {
+        Made::Memory if was_refused() => Ending::Limit(LimitHit {
+            unit,
+            limit: Limit::Heap(heap),
+        }),
+        Made::Marked(number) => match isolate.gate.rules.marks.get(number) {
+            Some(Mark::Limit(hit)) => Ending::Limit(hit),
+            Some(Mark::Denied(report)) => Ending::Denied(report, shown),
+            None => Ending::Error(shown),
+        },
+        _ => Ending::Error(shown),
     }
 }
 
-fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Result<Exit, RunError> {
-    let error = match ending(error, &isolate.loader, shared.limits.heap, Unit::Program) {
-        Ending::Limit(hit) => return Ok(Exit::Limit(hit)),
-        Ending::Error(error) => error,
-    };
-    let of_isolate = || {
-        let is_of_isolate = error.message.starts_with("IsolateError: ");
-        is_of_isolate.then(|| shared.run.hit_of(&error.message)).flatten()
-    };
-    if let Some(hit) = isolate.gate.quota_of(&error.message).or_else(of_isolate) {
-        return Ok(Exit::Limit(hit));
-    }
-    Ok(match isolate.gate.denial_of(&error.message) {
-        Some(report) => Exit::Denied(Box::new(report), error),
-        None => Exit::Uncaught(error),
-    })
+/// Whether the engine refused memory because of the heap limit. QuickJS throws then, where V8 stops the isolate.
+fn was_refused() -> bool {
+    #[cfg(feature = "quickjs")]
+    return super::heap::was_refused();
+    #[cfg(feature = "v8")]
+    false
 }
 
 /// The text of something thrown that is no error, without what an engine says before it.
@@ -460,17 +499,38 @@ fn thrown(message: &str) -> &str {
     message.strip_prefix("(in promise) ").unwrap_or(message)
 }
 
+fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Exit {
+    match ending(error, isolate, shared.limits.heap, Unit::Program) {
+        Ending::Limit(hit) => Exit::Limit(hit),
+        Ending::Denied(report, error) => Exit::Denied(Box::new(report.as_ref().clone()), error),
+        Ending::Error(error) => Exit::Uncaught(error),
+    }
+}
+
+/// What the realm says of an error object. What is none has no name here.
+fn said(error: &JsError) -> Uncaught {
+    let said = error
+        .name
+        .as_ref()
+        .map(|_| Uncaught::of(&error.exception_message));
+    said.unwrap_or_default()
+}
+
 fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
+    // V8 keeps the frames of an error where no guest gets at them.
+    let is_framed = said(error).is_framed || cfg!(feature = "v8");
     let message = match (&error.name, &error.message) {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (None, Some(message)) => message.clone(),
         (Some(name), None) => name.clone(),
         (None, None) => thrown(&error.exception_message).to_owned(),
     };
+    let message = loader.shown(&message);
     let mut stack = String::new();
-    for frame in &error.frames {
+    // Errors that are no objects of the engine's class have no frames of its own.
+    for frame in error.frames.iter().filter(|_| is_framed) {
         let file = frame.file_name.as_deref().unwrap_or("<anonymous>");
-        if file.starts_with("ext:") {
+        if file.starts_with("ext:") || file.starts_with("cap:") {
             continue;
         }
         let name = loader.name_of(file).unwrap_or(file);
@@ -483,7 +543,12 @@ fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
             stack.push('\n');
         }
         match &frame.function_name {
-            Some(function) => stack.push_str(&format!("    at {function} ({place})")),
+            // A name with a line end would look like two frames.
+            Some(function) => {
+                let function =
+                    function.replace(|it: char| it.is_control() || "\u{2028}\u{2029}".contains(it), "?");
+                stack.push_str(&format!("    at {function} ({place})"));
+            }
             None => stack.push_str(&format!("    at {place}")),
         }
     }

@@ -201,13 +201,6 @@ impl Meters {
         }
     }
 
-    /// The quota that was exceeded, where this is the text of an error that says so.
-    pub(crate) fn hit_of(&self, error: &str) -> Option<LimitHit> {
-        let meters = self.packages.values().chain([&self.program]);
-        let mut hits = meters.filter_map(|meter| meter.hit.get());
-        hits.find(|hit| error.ends_with(&hit.to_string())).cloned()
-    }
-
     /// The account of the modules of this package; the program's own modules have the program's.
     pub(crate) fn account(&self, package: &str) -> Account {
         Account {

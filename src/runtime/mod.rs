@@ -7,10 +7,15 @@ mod brake;
 mod buffers;
 mod builder;
 mod console;
+#[cfg(feature = "quickjs")]
+mod heap;
 mod isolate;
 mod limits;
+#[cfg(feature = "quickjs")]
+mod linker;
 mod meter;
 mod outcome;
+pub(crate) mod panics;
 mod pool;
 #[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
 mod quickjs;
@@ -39,6 +44,14 @@ pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
 pub(crate) use self::settle::call;
 pub(crate) use self::thread::{prepare, start_engine};
+
+/// How many bytes the heap of the isolate on this thread can grow by, where the engine does not take care of that itself.
+pub(crate) fn heap_room() -> usize {
+    #[cfg(feature = "quickjs")]
+    return heap::room();
+    #[cfg(feature = "v8")]
+    usize::MAX
+}
 
 use self::answer::Answer;
 use self::brake::{Run, Running, UnderWay};
@@ -196,7 +209,7 @@ impl Runtime {
                 program: graph.hash().to_string(),
                 audit: inner.audit.clone(),
                 meters: Arc::new(Meters::new(&inner.limits, &run)),
-                denials: Arc::default(),
+                marks: Arc::default(),
             },
             _files: files,
             run,

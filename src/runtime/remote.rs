@@ -98,6 +98,14 @@ impl Remote {
         self.brake.get()?.reason()
     }
 
+    /// The limit that the isolate ended by, if it did.
+    pub(crate) fn limit(&self) -> Option<LimitHit> {
+        match &*self.ended.borrow() {
+            Some(Ended::Limit(hit)) => Some(hit.clone()),
+            _ => None,
+        }
+    }
+
     /// The error that everybody gets who asks an isolate that ended: code and message.
     fn failure(&self, how: &Ended) -> (&'static str, String) {
         let package = &self.package;

@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 
+use super::panics::THREAD;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A job, and where to say whether its thread started.
@@ -104,7 +106,7 @@ fn host() -> &'static Mutex<Sender<Order>> {
             deno_core::JsRuntime::init_platform(None);
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()
-                    .name("secure-runtime-isolate".to_owned())
+                    .name(THREAD.to_owned())
                     .stack_size(STACK)
                     .spawn(job);
                 let _ = started.send(spawned.map(drop));

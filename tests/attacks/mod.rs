@@ -5,8 +5,10 @@
 
 mod built_ins;
 mod case;
+mod forged;
 mod imports;
 mod residue;
 mod schedules;
 mod thrown;
 mod tokens;
+mod words;

@@ -190,3 +190,33 @@ fn guests_cannot_speak_to_the_terminal() {
         "{said}"
     );
 }
+
+/// What ends an isolate ends neither the command nor the program's other isolates.
+#[test]
+fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
+    for thrown in [
+        "Symbol('x')",
+        "Object.defineProperty(new Error('x'), 'name', { value: Symbol('x') })",
+        "new (class extends Error { get message() { throw Symbol('x'); } })()",
+        "Object.setPrototypeOf(() => {}, Error.prototype)",
+        "Proxy.revocable({}, {}).proxy",
+    ] {
+        let packages = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
+        let scene = Scene::new()
+            .file("secure.toml", crate::support::manifest(&[], packages))
+            .file(
+                "p/index.js",
+                format!("export const run = () => {{ Promise.reject({thrown}); return new Promise(() => {{}}); }};"),
+            )
+            .file(
+                "main.js",
+                "import { run } from 'p'; await run().catch((error) => console.log(error.name)); console.log('went on');",
+            );
+        let done = secure_runtime(&scene, &["run"]);
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (Some(0), "IsolateError\nwent on\n"),
+            "{thrown}: {done:#?}"
+        );
+    }
+}

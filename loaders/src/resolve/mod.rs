@@ -10,6 +10,7 @@ mod drift;
 mod error;
 mod exports;
 mod import_map;
+mod literals;
 mod locate;
 mod name;
 mod package_json;
@@ -23,6 +24,7 @@ mod walk;
 pub use crate::syntax::SyntaxProblem;
 pub use drift::{Drift, drift, is_complete};
 pub use error::{ImportProblem, LockError, Place};
+pub use literals::Literal;
 pub use project::Project;
 pub use static_imports::{StaticImport, StaticImports, static_imports};
 

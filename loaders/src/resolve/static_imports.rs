@@ -1,10 +1,12 @@
-//! What a module imports by declarations, for engines that do not say it by themselves.
+//! The static imports, comments and literals of a module, for engines that find them by a search of the text.
 
 use std::ops::Range;
 
 use oxc_allocator::Allocator;
 use oxc_span::{SourceType, Span};
 
+use super::error::ImportProblem;
+use super::literals::{Literal, literals};
 use super::scan::{Announced, declarations, static_import};
 use crate::graph::ModuleKind;
 use crate::syntax::{self, Lines, SyntaxProblem};
@@ -25,8 +27,10 @@ pub struct StaticImport {
 pub struct StaticImports {
     /// The declarations that import something, in their order.
     pub imports: Vec<StaticImport>,
-    /// Where the comments stand in the source, in bytes and in their order.
+    /// Where the comments stand in the source, in bytes and in their order. The first line counts as one where it begins with `#!`.
     pub comments: Vec<Range<usize>>,
+    /// The literals whose text is data, in their order.
+    pub literals: Vec<Literal>,
 }
 
 /// What an ECMAScript module imports by declarations.
@@ -64,10 +68,24 @@ pub fn static_imports(source: &str) -> Result<StaticImports, SyntaxProblem> {
                 },
             });
         }
-        let comments = parsed.program.comments.iter();
+        let (literals, phase_call) = literals(&parsed.program);
+        if let Some(call) = phase_call {
+            return Err(SyntaxProblem::at(
+                source,
+                call.start,
+                &ImportProblem::Phase.to_string(),
+            ));
+        }
+        let first_line = parsed.program.hashbang.iter();
+        let comments = parsed.program.comments.iter().map(|comment| comment.span);
         Ok(StaticImports {
             imports,
-            comments: comments.map(|comment| range(comment.span)).collect(),
+            comments: first_line
+                .map(|line| line.span)
+                .chain(comments)
+                .map(range)
+                .collect(),
+            literals,
         })
     })
 }

@@ -1,7 +1,7 @@
 // The `clock` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, families, delegation, often } = globalThis.__secure;
+  const { ops, families, delegation, often, checked } = globalThis.__secure;
   const secret = Symbol("clock");
 
   class Clock {
@@ -18,7 +18,7 @@
     }
     /** Milliseconds since the Unix epoch, rounded down to the resolution that is held. */
     now() {
-      return often.op_sr_clock_now(this.#handle);
+      return checked(often.op_sr_clock_now, this.#handle);
     }
     attenuate(bag) {
       return new Clock(secret, delegation.narrowed(this.#chain, "clock", ["read"], bag));

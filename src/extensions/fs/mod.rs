@@ -19,7 +19,7 @@ use self::roots::{Gain, Need, Place};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
-use super::object::{Left, left, object};
+use super::object::{Left, has_room_for_text, left, object};
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, HeldByAll, Lasting};
 
@@ -217,6 +217,7 @@ pub(crate) async fn op_sr_fs_read_text_file(
 ) -> Result<String, OpError> {
     let bytes = fs.find(&path, files::read, "reading").await?;
     count_read(&fs.capability, bytes.len(), &path)?;
+    has_room_for_text(bytes.len(), &format!("reading {path:?}"))?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

@@ -159,7 +159,7 @@
           const found = value[name];
           return typeof found === "string" ? found : "";
         };
-        add(node, "e", text("name"), text("message"), Object.hasOwn(value, "cause") ? [encode(value.cause)] : null);
+        add(node, "e", text("name"), text("message"), Object.hasOwn(value, "cause") ? [encode(value.cause)] : null, secure.markOf(value));
         for (const name of details) {
           if (Object.hasOwn(value, name) && typeof value[name] === "string") add(node, [name, value[name]]);
         }
@@ -228,9 +228,10 @@
         case "v":
           return is(new DataView(decode(said[0]), said[1], said[2]));
         case "e": {
-          const [name, message, cause, ...more] = said;
+          const [name, message, cause, mark, ...more] = said;
           const error = is(new (errorKinds[name] ?? Error)(message));
           const hidden = (key, value) => defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
+          secure.marked(error, mark);
           if (error.name !== name) hidden("name", name);
           if (cause !== null) hidden("cause", decode(cause[0]));
           for (const [key, text] of more) own(error, key, text);

@@ -16,7 +16,8 @@ use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
-use super::object::{Left, left, object};
+use super::marks::Mark;
+use super::object::{Left, has_room_for_text, left, object};
 use super::open::OpenThings;
 use crate::modules::Principal;
 use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
@@ -150,8 +151,10 @@ pub(crate) fn op_sr_parcel_put(
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> String {
-    std::mem::take(&mut parcel.0.borrow_mut().text)
+pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> Result<String, OpError> {
+    let text = std::mem::take(&mut parcel.0.borrow_mut().text);
+    has_room_for_text(text.len(), "taking what another isolate sent")?;
+    Ok(text)
 }
 
 #[op2]
@@ -231,10 +234,16 @@ pub(crate) async fn op_sr_isolate_call(
     let remote = package.0.clone();
     let mut arguments = arguments.0.take();
     let account = state.borrow().borrow::<Account>().clone();
-    let failed = |(code, message): (&'static str, String)| OpError::system("IsolateError", code, message);
+    let rules = state.borrow().borrow::<Rc<Gate>>().rules.clone();
+    let failed = |(code, message): (&'static str, String)| {
+        if let Some(hit) = remote.limit().filter(|hit| hit.to_string() == message) {
+            rules.marks.add(&message, Mark::Limit(hit));
+        }
+        OpError::system("IsolateError", code, message)
+    };
     let pending = account.begin(Lasting::Pending);
     let _pending =
-        pending.map_err(|hit| OpError::over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
+        pending.map_err(|hit| rules.over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
     arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
     let answer = remote.call(function, arguments).await.map_err(failed)?;
     Ok(Left::leave(&state, Parcel::new(answer)))

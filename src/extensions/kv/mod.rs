@@ -14,7 +14,7 @@ pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
-use super::object::object;
+use super::object::{has_room_for_text, object};
 use crate::runtime::{Bytes, Lasting};
 
 /// How many keys a store is asked for at once.
@@ -116,7 +116,10 @@ pub(crate) async fn op_sr_kv_get(
     let counted = kv.0.account.bytes(Bytes::Read, size);
     counted.map_err(|hit| kv.0.over(&hit, ("kv", "read"), &name))?;
     Ok(match found {
-        Some(KvValue::Text(text)) => (Some(text), None),
+        Some(KvValue::Text(text)) => {
+            has_room_for_text(text.len(), &format!("reading {name:?}"))?;
+            (Some(text), None)
+        }
         Some(KvValue::Bytes(bytes)) => (None, Some(bytes.into())),
         None => (None, None),
     })

@@ -1,7 +1,7 @@
 // The `random` capability that guests hold.
 "use strict";
 ((globalThis) => {
-  const { ops, families, delegation, often } = globalThis.__secure;
+  const { ops, families, delegation, often, checked } = globalThis.__secure;
   const secret = Symbol("random");
 
   class Random {
@@ -22,7 +22,7 @@
     }
     /** A number in [0, 1) with 53 random bits. */
     number() {
-      return often.op_sr_random_number(this.#handle);
+      return checked(often.op_sr_random_number, this.#handle);
     }
     attenuate(bag) {
       return new Random(secret, delegation.narrowed(this.#chain, "random", ["read"], bag));

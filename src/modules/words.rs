@@ -1,0 +1,305 @@
+//! The words that QuickJS's bindings (`v8x` 149.4.0-rc.4) search the text of a module for.
+//!
+//! The bindings search for their words wherever they stand, in strings too. Where they find one, they compile another text than the one
+//! that they were given. So no text with such a word reaches them: in code and in literals the word is written otherwise, with the same
+//! meaning. Where that is impossible, the module is refused.
+//!
+//! | in the bindings | the word | what they do |
+//! | --- | --- | --- |
+//! | `rewrite_v8_native_intrinsics` | `%NeverOptimizeFunction(` and four more | take it for a call of V8's own |
+//! | `rewrite_dynamic_phase_imports` | `import.source (`, `import.defer (` | call a global of theirs |
+//! | `rewrite_deferred_imports` | `import defer` | replace what looks like a declaration, wherever it stands |
+//! | `rewrite_source_phase` | `import source` | the same |
+//! | `extract_source_mapping_url` | a line that begins with `//# sourceMappingURL=` | give deno_core a source map |
+//! | `parse_import_specifiers` | `import`, `export`, `from` | load what looks like an import; see the module `portable` |
+//! | names as C strings | a NUL | panic where it is part of such an import |
+//!
+//! Their other searches change nothing that a program can see: `has_top_level_await` and `exported_function_positions` serve debuggers,
+//! and `missing_export_location` looks for the place of an error.
+
+use std::ops::Range;
+
+use secure_runtime_loaders::{Literal, StaticImports};
+
+/// The names of V8's own functions that the bindings know, with what stands around them in a call.
+const INTRINSICS: [&str; 5] = [
+    "%PrepareFunctionForOptimization(",
+    "%OptimizeFunctionOnNextCall(",
+    "%NeverOptimizeFunction(",
+    "%AtomicsNumWaitersForTesting(",
+    "%AtomicsNumUnresolvedAsyncPromisesForTesting(",
+];
+
+/// What begins a call of `import` with a phase.
+const PHASE_CALLS: [&str; 2] = ["import.source", "import.defer"];
+
+/// What begins a declaration with a phase.
+const PHASE_DECLARATIONS: [&str; 2] = ["import defer", "import source"];
+
+/// What begins the comment that names a source map.
+const SOURCE_MAPS: [&str; 2] = ["//# sourceMappingURL=", "//@ sourceMappingURL="];
+
+/// The words that begin an import for the bindings.
+const DECLARATIONS: [&str; 2] = ["import", "export"];
+
+/// A part of a source that is written otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) range: Range<usize>,
+    pub(super) text: String,
+}
+
+/// A word in a source.
+struct Word {
+    /// The word, for messages.
+    shown: &'static str,
+    /// The byte that is written as an escape sequence in a literal.
+    character: usize,
+    /// Where a space keeps the word from being one in code, if a space may stand there.
+    gap: Option<usize>,
+}
+
+/// The edits by which no word is left outside of comments and of what is imported.
+///
+/// # Errors
+/// A word stands where it cannot be written otherwise.
+pub(super) fn edits(source: &str, found: &StaticImports) -> Result<Vec<Edit>, String> {
+    let imported: Vec<Range<usize>> = found
+        .imports
+        .iter()
+        .map(|import| import.literal.clone())
+        .collect();
+    let mut edits = Vec::new();
+    for word in words(source, &found.comments) {
+        let stays =
+            within(&found.comments, word.character).is_none() && within(&imported, word.character).is_none();
+        if !stays {
+            continue;
+        }
+        match literal_at(&found.literals, word.character) {
+            Some(literal) if literal.takes_escapes => {
+                edits.push(escaped(source, literal.range.start, word.character));
+            }
+            Some(_) => {
+                return Err(refusal(
+                    source,
+                    &word,
+                    "in a regular expression or a tagged template",
+                ));
+            }
+            None => match word.gap {
+                Some(gap) => edits.push(Edit {
+                    range: gap..gap,
+                    text: " ".to_owned(),
+                }),
+                None => return Err(refusal(source, &word, "outside of a string")),
+            },
+        }
+    }
+    for literal in found.literals.iter().filter(|literal| literal.takes_escapes) {
+        if within(&imported, literal.range.start).is_some() {
+            continue;
+        }
+        let text = source.get(literal.range.clone()).unwrap_or_default();
+        for (at, word) in text.match_indices("from") {
+            let after = text.get(at + word.len()..).unwrap_or_default();
+            if after.trim_start().starts_with(['"', '\'']) {
+                edits.push(escaped(source, literal.range.start, literal.range.start + at));
+            }
+        }
+        for word in DECLARATIONS {
+            for (at, _) in text.match_indices(word) {
+                let after = text.get(at + word.len()..).unwrap_or_default();
+                if after.starts_with([' ', '\t', '\r', '\n', '{', '*', '"', '\'', '(']) {
+                    edits.push(escaped(source, literal.range.start, literal.range.start + at));
+                }
+            }
+        }
+    }
+    edits.sort_by_key(|edit| edit.range.start);
+    edits.dedup();
+    Ok(edits)
+}
+
+/// A word that `text` has, if it has one: it must not reach the bindings.
+pub(super) fn remaining(text: &str) -> Option<&'static str> {
+    words(text, &[]).first().map(|word| word.shown)
+}
+
+/// All words of a text, where `comments` will be blank.
+fn words(text: &str, comments: &[Range<usize>]) -> Vec<Word> {
+    let mut words = Vec::new();
+    for shown in INTRINSICS {
+        words.extend(text.match_indices(shown).map(|(at, _)| Word {
+            shown,
+            character: at,
+            gap: Some(at + 1),
+        }));
+    }
+    for shown in PHASE_CALLS {
+        let calls = text.match_indices(shown).map(|(at, _)| at);
+        let calls = calls.filter(|at| is_called(text, at + shown.len(), comments));
+        words.extend(calls.map(|at| at + "import".len()).map(|dot| Word {
+            shown,
+            character: dot,
+            gap: Some(dot),
+        }));
+    }
+    for shown in PHASE_DECLARATIONS {
+        let spaces = text.match_indices(shown).map(|(at, _)| at + "import".len());
+        words.extend(spaces.map(|space| Word {
+            shown,
+            character: space,
+            gap: Some(space),
+        }));
+    }
+    for shown in SOURCE_MAPS {
+        words.extend(text.match_indices(shown).map(|(at, _)| Word {
+            shown,
+            character: at + "//".len(),
+            gap: None,
+        }));
+    }
+    words.extend(text.match_indices('\0').map(|(at, _)| Word {
+        shown: "a NUL character",
+        character: at,
+        gap: None,
+    }));
+    words
+}
+
+/// Whether an opening parenthesis comes next, after blanks, tabs and comments.
+fn is_called(text: &str, mut at: usize, comments: &[Range<usize>]) -> bool {
+    loop {
+        if let Some(comment) = within(comments, at) {
+            at = comment.end;
+            continue;
+        }
+        match text.as_bytes().get(at) {
+            Some(b' ' | b'\t') => at += 1,
+            Some(b'(') => return true,
+            _ => return false,
+        }
+    }
+}
+
+/// The range that `at` is in, of ranges in their order.
+fn within(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
+    let next = ranges.partition_point(|range| range.start <= at);
+    ranges
+        .get(next.checked_sub(1)?)
+        .filter(|range| range.contains(&at))
+}
+
+/// The literal that `at` is in.
+fn literal_at(literals: &[Literal], at: usize) -> Option<&Literal> {
+    let next = literals.partition_point(|literal| literal.range.start <= at);
+    literals
+        .get(next.checked_sub(1)?)
+        .filter(|literal| literal.range.contains(&at))
+}
+
+/// The edit that writes the ASCII character at `at`, in a literal that begins at `start`, as an escape sequence.
+fn escaped(source: &str, start: usize, at: usize) -> Edit {
+    let bytes = source.as_bytes();
+    let character = bytes.get(at).copied().unwrap_or_default();
+    let before = bytes.get(start..at).unwrap_or_default();
+    let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+    // `\%` is a character that is escaped already: without its backslash, which would escape that of the sequence.
+    let first = at - backslashes % 2;
+    Edit {
+        range: first..at + 1,
+        text: format!("\\x{character:02x}"),
+    }
+}
+
+fn refusal(source: &str, word: &Word, place: &str) -> String {
+    let before = source.get(..word.character).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    format!(
+        "line {line}: it has {:?} {place}, and QuickJS's bindings would run another program; run it with a build that has V8, or write that \
+         otherwise",
+        word.shown
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use secure_runtime_loaders::static_imports;
+
+    use super::*;
+
+    fn edited(source: &str) -> Result<String, String> {
+        let mut text = source.to_owned();
+        for edit in edits(source, &static_imports(source).unwrap())?.into_iter().rev() {
+            text.replace_range(edit.range, &edit.text);
+        }
+        Ok(text)
+    }
+
+    #[test]
+    fn words_are_written_otherwise_with_the_same_meaning() {
+        for (source, wanted) in [
+            ("a %NeverOptimizeFunction(b)", "a % NeverOptimizeFunction(b)"),
+            ("a %NeverOptimizeFunction", "a %NeverOptimizeFunction"),
+            (
+                "'a %NeverOptimizeFunction(b)'",
+                "'a \\x25NeverOptimizeFunction(b)'",
+            ),
+            (
+                "'a \\%NeverOptimizeFunction(b)'",
+                "'a \\x25NeverOptimizeFunction(b)'",
+            ),
+            (
+                "'a \\\\%NeverOptimizeFunction(b)'",
+                "'a \\\\\\x25NeverOptimizeFunction(b)'",
+            ),
+            ("`import.source('x')`", "`import\\x2esource('x')`"),
+            ("a.import.source \t(b)", "a.import .source \t(b)"),
+            ("a.import.source/* */(b)", "a.import .source/* */(b)"),
+            ("a.import.source", "a.import.source"),
+            ("import defer from 'x'", "import  defer from 'x'"),
+            ("`${`import source x`}`", "`${`\\x69mport\\x20source x`}`"),
+            ("' import{a}from'", "' \\x69mport{a}\\x66rom'"),
+            (
+                "export { a as \"x from 'y'\" }; const a = 'far from it'",
+                "export { a as \"x \\x66rom 'y'\" }; const a = 'far from it'",
+            ),
+            ("'imports and exports'", "'imports and exports'"),
+            ("'a\0b'", "'a\\x00b'"),
+            ("`\n//# sourceMappingURL=x`", "`\n//\\x23 sourceMappingURL=x`"),
+            ("// import defer\n1", "// import defer\n1"),
+        ] {
+            assert_eq!(edited(source).as_deref(), Ok(wanted));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_otherwise_is_refused() {
+        for source in [
+            "/import defer/",
+            "/[%NeverOptimizeFunction(]/",
+            "String.raw`import source x`",
+            "a`${1}import.defer(`",
+            "a`\n//# sourceMappingURL=x`",
+        ] {
+            let refused = edited(source).unwrap_err();
+            assert!(
+                refused.contains("a regular expression or a tagged template"),
+                "{refused}"
+            );
+        }
+        // A template within the expression of a tagged one has no tag.
+        assert_eq!(
+            edited("a`${`import source x`}`").as_deref(),
+            Ok("a`${`\\x69mport\\x20source x`}`")
+        );
+    }
+
+    #[test]
+    fn what_is_left_is_found() {
+        assert_eq!(remaining("a. import.defer\t ("), Some("import.defer"));
+        assert_eq!(remaining("\"import source\""), Some("import source"));
+        assert_eq!(remaining("import  defer from '%NeverOptimizeFunction'"), None);
+    }
+}
