@@ -106,15 +106,20 @@ pub fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help and version come here too, and belong on standard output: clap knows.
-        Err(error) if !error.use_stderr() => {
-            let _ = error.print();
-            return ExitCode::SUCCESS;
-        }
         Err(error) => {
-            // It repeats what it does not understand.
-            let said = secrets::shown(&error.render().ansi().to_string());
-            let _ = write!(anstream::stderr().lock(), "{said}");
+            // Help and version come here too, and belong on standard output.
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            // An argument may be the name of a file that somebody else chose.
+            let said = secrets::shown(&error.render().to_string()).to_string();
+            let said = text::plain(said.trim_end());
+            match said.strip_prefix("error: ") {
+                Some(what) => console::say(&format!("{}{what}", text::ERROR)),
+                // Help, where a command was left out.
+                None => console::say(&said),
+            }
             return Code::Usage.into();
         }
     };

@@ -95,6 +95,24 @@ struct AuditArguments {
     audit_keep: u32,
 }
 
+impl AuditArguments {
+    /// The audit file, and those that it is kept as.
+    fn files(&self) -> Vec<PathBuf> {
+        /// More older files than this are not looked at one by one.
+        const MOST: u32 = 1000;
+        let Some(file) = &self.audit else {
+            return Vec::new();
+        };
+        let kept = self.audit_max_size.map_or(0, |_| self.audit_keep.min(MOST));
+        let kept = (1..=kept).map(|number| {
+            let mut name = file.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        });
+        std::iter::once(file.clone()).chain(kept).collect()
+    }
+}
+
 /// When the second wall is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum WallChoice {
@@ -284,7 +302,8 @@ fn may_not_write_itself(
     program: &Program,
     presented: Option<&Presented>,
 ) -> Result<(), Failure> {
-    let audit: Vec<&Path> = arguments.audit.audit.as_deref().into_iter().collect();
+    let audit = arguments.audit.files();
+    let audit: Vec<&Path> = audit.iter().map(PathBuf::as_path).collect();
     let written = program.may_write(presented.map(|presented| &presented.token), &audit);
     let Some(first) = written.first() else {
         return Ok(());

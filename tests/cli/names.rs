@@ -103,6 +103,29 @@ fn messages_show_what_nobody_sees() {
     }
 }
 
+/// CLI-5. An argument may be the name of a file that somebody else chose.
+#[test]
+fn wrong_arguments_are_shown_without_what_nobody_sees() {
+    let scene = greeting();
+    for character in HIDDEN.into_iter().chain(['\u{1b}', '\u{202e}']) {
+        for arguments in [
+            &["store", "add", &format!("--a{character}b")][..],
+            &["store", "add", &format!("a{character}b")],
+            &[&format!("a{character}b")],
+            &[
+                "run",
+                "--audit-max-size",
+                &format!("1{character}"),
+                "--audit",
+                "a",
+            ],
+        ] {
+            let said = secure_runtime(&scene, arguments).failure(2);
+            assert!(!said.contains(character), "{said:?}");
+        }
+    }
+}
+
 /// CLI-5. Ends of lines are ends of lines, in output and in errors.
 #[test]
 fn an_end_of_a_line_is_one() {

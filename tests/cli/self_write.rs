@@ -65,6 +65,9 @@ fn a_program_that_may_write_its_audit_file_is_refused() {
         run(&scene(), "out/audit.jsonl", &["--allow-self-write"]).success(),
         "ran\n"
     );
+    let kept = || Scene::of_main(&["fs.write=./log/a.jsonl.2"], "console.log('ran');").folder("log");
+    run(&kept(), "log/a.jsonl", &["--audit-max-size", "20kB"]).failure(2);
+    assert_eq!(run(&kept(), "log/a.jsonl", &[]).success(), "ran\n");
     // A file without a manifest has an audit file, too.
     let scene = Scene::new().file("main.js", "console.log('ran');");
     let arguments = ["run", "main.js", "--grant", "fs.write=./**", "--audit", "a.jsonl"];
