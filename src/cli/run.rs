@@ -195,6 +195,8 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(revocations) = &context.revocations {
         builder = builder.revocations(revocations.clone());
     }
+    // Its handles of standard output and error are made before, for which the wall then need not let anything through.
+    let console = console::open()?;
     enter_wall(arguments, &program, presented.as_ref())?;
     // Until the program has ended.
     let _fresh = match presented.and_then(|presented| presented.revocations) {
@@ -204,7 +206,6 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(audit) = audit.clone() {
         builder = builder.audit(move |record| audit.record(record));
     }
-    let console = console::open()?;
     let runtime = builder.console_writer(console).build()?;
     if let Some(audit) = &audit {
         audit.stop_on_failure(runtime.stop_handle());
