@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::error::ImportProblem;
 use super::exports::Conditions;
+use super::locate::Located;
 use super::packages::{PackageIndex, Packages};
 use super::project::Project;
 use super::recorded_version;
@@ -218,14 +219,15 @@ impl<'a> Check<'a> {
                 continue;
             };
             let locked = self.place(target);
-            // A graph does not say whether CommonJS requires a module or imports it: either may be what was locked.
-            let conditions: &[Conditions] = match is_common_js {
-                true => &[Conditions::Require, Conditions::Import],
-                false => &[Conditions::Import],
-            };
+            // A graph does not say whether CommonJS requires a module or imports it, nor whether a file for browsers was passed over
+            // because it needs a document: each may be what was locked.
+            let both = [Conditions::REQUIRE, Conditions::IMPORT];
+            let conditions = if is_common_js { &both[..] } else { &both[1..] };
+            let plain = conditions.iter().map(|conditions| conditions.without_browser());
             let mut first = None;
-            let is_as_locked = conditions.iter().any(|conditions| {
-                let now = self.packages.locate(package, &path, specifier, *conditions);
+            let is_as_locked = conditions.iter().copied().chain(plain).any(|conditions| {
+                let now = self.packages.locate(package, &path, specifier, conditions);
+                let now = now.map(Located::place);
                 let is_as_locked = matches!(&now, Ok(now) if now.is_some() && *now == locked);
                 first.get_or_insert(now);
                 is_as_locked
@@ -243,16 +245,15 @@ impl<'a> Check<'a> {
         }
         let omitted = module.origin.iter().flat_map(|origin| &origin.omitted);
         for specifier in omitted {
-            match self
+            let located = self
                 .packages
-                .locate(package, &path, specifier, Conditions::Require)
-            {
-                Err(ImportProblem::Omitted) => {}
-                Ok(Some(now)) => {
-                    let now = Ok(self.shown(&now));
+                .locate(package, &path, specifier, Conditions::REQUIRE);
+            match located {
+                Ok(Located::Nothing(..) | Located::Host) => {}
+                Ok(Located::File(package, path)) => {
+                    let now = Ok(self.shown(&(package, path)));
                     self.add(module, specifier, None, now, found);
                 }
-                Ok(None) => {}
                 Err(problem) => self.add(module, specifier, None, Err(problem), found),
             }
         }

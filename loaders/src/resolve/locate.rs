@@ -22,6 +22,16 @@ pub(super) enum Located {
     Nothing(PackageIndex, String),
 }
 
+impl Located {
+    /// The package and the path of the module, unless the host provides it.
+    pub(super) fn place(self) -> Option<(PackageIndex, String)> {
+        match self {
+            Located::Host => None,
+            Located::File(package, path) | Located::Nothing(package, path) => Some((package, path)),
+        }
+    }
+}
+
 impl Packages<'_> {
     /// Returns the meaning of `specifier` in the module `path` of `package`.
     pub(super) fn locate(
