@@ -264,18 +264,29 @@ fn a_source_is_followed_nowhere_and_has_a_size_limit() {
 }
 
 #[test]
-fn each_place_and_each_key_has_its_own_kept_list() {
+fn each_key_has_its_own_kept_list_wherever_lists_are() {
     let issuer = Issuer::new();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let other = KeyPair::generate().unwrap();
-    for (name, key, sequence) in [("a", &issuer.key, 5), ("b", &issuer.key, 4), ("a", &other, 3)] {
+    for (name, key, sequence) in [("a", &issuer.key, 4), ("b", &issuer.key, 5), ("a", &other, 3)] {
         std::fs::write(place(name), list(key, sequence, 600)).unwrap();
         let feed = RevocationFeed::new(&place(name), key.public()).unwrap();
         let feed = feed.kept_in(&issuer.kept());
         assert_eq!(load(&feed), Ok(RevocationsLoaded::Fresh));
     }
-    assert_eq!(std::fs::read_dir(issuer.kept()).unwrap().count(), 3);
+    assert_eq!(std::fs::read_dir(issuer.kept()).unwrap().count(), 2);
+    // TOK-42. An older one is refused, at a place that was never seen, too.
+    std::fs::write(place("c"), list(&issuer.key, 4, 600)).unwrap();
+    let feed = RevocationFeed::new(&place("c"), issuer.key.public()).unwrap();
+    let problem = load(&feed.kept_in(&issuer.kept()));
+    assert!(
+        matches!(
+            &problem,
+            Ok(RevocationsLoaded::Kept(RevocationFeedError::Refused { .. }))
+        ),
+        "{problem:?}"
+    );
 }
 
 #[test]

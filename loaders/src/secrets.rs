@@ -121,14 +121,18 @@ fn private_keys(lower: &str) -> Vec<Range<usize>> {
     key.collect()
 }
 
-/// User names and passwords of addresses: `https://user:password@host`.
+/// User names and passwords of addresses: `https://user:password@host`, also where somebody took the address for a path and
+/// left out a slash.
 fn user_information(word: &str) -> Vec<Range<usize>> {
-    let addresses = word.match_indices("://").filter_map(|(position, separator)| {
-        let start = position + separator.len();
-        let rest = word.get(start..)?;
+    let addresses = word.match_indices(":/").filter_map(|(position, separator)| {
+        let rest = word.get(position + separator.len()..)?;
+        let after = rest.trim_start_matches('/');
+        let start = word.len() - after.len();
+        let (is_address, rest) = (after.len() < rest.len(), after);
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-        if let Some(end) = authority.rfind('@') {
-            return Some(start..start + end);
+        if let Some(end) = authority.rfind('@').filter(|end| *end > 0) {
+            let is_user = is_address || authority.get(..end)?.contains(':');
+            return is_user.then_some(start..start + end);
         }
         // A password with a slash ends the host early, where the port then is none.
         let (_, port) = authority.split_once(':')?;
@@ -257,6 +261,7 @@ mod tests {
         for (text, shown) in [
             ("https://user:pass@host/a", "https://*@host/a"),
             ("x=https://user@host", "x=https://*@host"),
+            ("http:/user:pass@host/a", "http:/*@host/a"),
             ("https://user:p@ss@host", "https://*@host"),
             ("https://user:pa/ss@host", "https://*@host"),
             ("(http://u:p@a,http://v:q@b)", "(http://*@a,http://*@b)"),
@@ -280,6 +285,8 @@ mod tests {
             &id,
             "https://host:8080/@scope/name?x=1",
             "https://[::1]:80/a@b",
+            "npm:/@scope/name",
+            "c:/folder@2/file",
             "file:///a/node_modules/@scope/name/index.js:10:5",
             "a-rather-long-name-of-a-file-that-somebody-gave-to-a-module.js",
             "/tmp/.tmpAb1Cd2/store/blobs/0a/",

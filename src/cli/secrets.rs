@@ -51,7 +51,12 @@ fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
                 let pieces = address.split(['/', '@', '?', '&', '=', '#']);
                 secrets.extend(pieces.filter(|piece| looks_secret(piece)).map(str::to_owned));
             }
-            None => secrets.push(value.to_owned()),
+            None => {
+                secrets.push(value.to_owned());
+                // As a path, it has parts.
+                let pieces = value.split('/').filter(|piece| piece.len() >= BEGINNING);
+                secrets.extend(pieces.map(str::to_owned));
+            }
         }
     }
     secrets.retain(|secret| secret.len() >= 3);
@@ -120,13 +125,14 @@ mod tests {
     fn what_is_given_is_found_again() {
         let key = format!("ed25519-private/{}", "0a1b".repeat(16));
         for (argument, secret) in [
-            (key.clone(), key.as_str()),
-            (format!("--key={key}"), &key),
             ("https://user:p%40ss@host/a".to_owned(), "user:p%40ss"),
             ("x=https://user:pass@host".to_owned(), "user:pass"),
         ] {
             assert_eq!(given(&argument), [secret], "{argument}");
         }
+        let digits = key.split_once('/').unwrap().1;
+        assert_eq!(given(&key), [key.as_str(), digits]);
+        assert_eq!(given(&format!("--key={key}")), [key.as_str(), digits]);
         assert_eq!(given("--key=root.key"), [""; 0]);
         assert_eq!(given(&format!("blake3:{}", "0a".repeat(32))), [""; 0]);
     }

@@ -166,7 +166,7 @@ fn assert_hidden(done: &Done, secret: &Secret, line: &[String]) {
     }
 }
 
-/// CLI-42: whatever secret stands in whatever place of whatever command, nothing repeats it.
+/// CLI-42. Whatever secret stands in whatever place of whatever command, nothing repeats it.
 #[test]
 fn no_command_repeats_a_secret() {
     let scene = greeting();
@@ -208,7 +208,7 @@ fn no_command_repeats_a_secret() {
     }
 }
 
-/// CLI-42: where the file of a secret belongs, nothing is repeated that may be one, such as digits without a prefix.
+/// CLI-42. Where the file of a secret belongs, nothing is repeated that may be one, such as digits without a prefix.
 #[test]
 fn what_stands_where_a_secret_belongs_is_not_repeated() {
     let scene = greeting();
@@ -265,7 +265,7 @@ fn what_stands_where_a_secret_belongs_is_not_repeated() {
     assert!(said.contains("absent.key: there is no such file"), "{said}");
 }
 
-/// CLI-42: a secret in a file is not repeated either, where the file is wrong.
+/// CLI-42. A secret in a file is not repeated either, where the file is wrong.
 #[test]
 fn secrets_in_files_are_not_repeated() {
     let scene = greeting();
