@@ -24,6 +24,9 @@
 //! already: without them, a guest that fills its heap can end the process (`src/runtime/thread.rs` says how). A host that starts V8
 //! itself sets them before.
 //!
+//! V8 ends the process where an allocation fails. The first run sets handlers that park the thread of the isolate instead, where a guest
+//! caused it: [`parked_threads`] returns how many there are, and each keeps its memory until the process ends.
+//!
 //! With the engine QuickJS, the first run sets the variable `V82JSC_NO_BC_CACHE` in the environment of the process, without which the
 //! engine's bindings would keep compiled code in a folder of the user. A process with other threads that read the environment
 //! through C at that moment should set it itself when it starts.
@@ -64,6 +67,7 @@ pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, Revocations
 pub use runtime::{
     BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
     Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
+    parked_threads,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

@@ -203,6 +203,34 @@ fn capabilities_have_as_much_room_as_the_heap() {
     }
 }
 
+/// RUN-86: results that find no room wait for those on their way, and all are read in the end; what is kept too long is refused.
+#[test]
+fn results_wait_for_room_and_are_refused_where_there_is_none() {
+    let of = |source: &str| {
+        let source = format!("import {{ fs }} from 'cap:self'; {source}");
+        Scene::of_main(&["fs.read=./data/**"], &source)
+            .file("data/a", vec![b'a'; 1 << 20])
+            .limits(Limits {
+                heap: 64 << 20,
+                ..Limits::default()
+            })
+            .run(&[])
+    };
+    // 300 MiB through 64 MiB, asked for at once.
+    let ran = of("let sum = 0; const all = [];
+        for (let n = 0; n < 300; n++) all.push(fs.readFile('data/a').then((bytes) => { sum += bytes.length; }));
+        await Promise.all(all); console.log(sum === 300 * 2 ** 20);");
+    assert_eq!(ran.completed().out, "true\n");
+    if cfg!(feature = "v8") {
+        let ran = of("const kept = await Promise.allSettled(Array.from({ length: 300 }, () => fs.readFile('data/a')));
+            const refused = kept.filter(({ status }) => status === 'rejected');
+            console.log(refused.length > 200, kept.length - refused.length > 20, refused[0].reason.name, refused[0].reason.message.includes('there is no room'));
+            kept.length = 0; refused.length = 0;
+            console.log((await fs.readFile('data/a')).length);");
+        assert_eq!(ran.completed().out, "true true RangeError true\n1048576\n");
+    }
+}
+
 /// RUN-44: what exhausts the stack is an error of the guest, or no error; never the end of the process.
 #[test]
 fn deep_recursion_is_an_error_of_the_guest() {

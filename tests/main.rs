@@ -20,6 +20,8 @@ mod isolates;
 mod kv;
 mod limits;
 mod matrix;
+#[cfg(all(target_os = "linux", feature = "v8"))]
+mod memory;
 mod net;
 mod packages;
 mod permits;

@@ -7,6 +7,34 @@ use deno_error::{AdditionalProperties, JsErrorClass, PropertyValue};
 
 use crate::runtime::LimitHit;
 
+/// Most bytes of a guest's text that an error repeats.
+const MOST_SHOWN: usize = 1024;
+/// Most bytes of an error's message.
+const MOST_MESSAGE: usize = 64 << 10;
+
+/// Returns what an error repeats of a guest's text: all of it, or its beginning and how long it is. Errors are kept and cloned, and
+/// escaping makes them several times as long.
+pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
+    clipped_to(MOST_SHOWN, text)
+}
+
+fn clipped_to(most: usize, text: &str) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(most)) {
+        Some(beginning) if beginning.len() < text.len() => {
+            format!("{beginning}… ({} bytes in all)", text.len()).into()
+        }
+        _ => text.into(),
+    }
+}
+
+/// A message that an engine can make a string of, whatever it repeats.
+fn short(message: String) -> String {
+    match clipped_to(MOST_MESSAGE, &message) {
+        Cow::Borrowed(_) => message,
+        Cow::Owned(clipped) => clipped,
+    }
+}
+
 /// A refusal, as the guest sees it: the resource as the guest wrote it, never whether it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -39,7 +67,7 @@ impl OpError {
             code: "limit",
             family: action.0.to_owned(),
             action: action.1.to_owned(),
-            resource: resource.to_owned(),
+            resource: clipped(resource).into_owned(),
             module: module.to_owned(),
             why: hit.to_string(),
         }))
@@ -49,7 +77,7 @@ impl OpError {
         OpError::Other {
             class: "TypeError",
             code: None,
-            message: message.into(),
+            message: short(message.into()),
         }
     }
 
@@ -57,7 +85,7 @@ impl OpError {
         OpError::Other {
             class: "RangeError",
             code: None,
-            message: message.into(),
+            message: short(message.into()),
         }
     }
 
@@ -65,7 +93,7 @@ impl OpError {
         OpError::Other {
             class,
             code: Some(code),
-            message: message.into(),
+            message: short(message.into()),
         }
     }
 
@@ -101,7 +129,7 @@ impl OpError {
         OpError::Other {
             class,
             code: Some(code),
-            message: format!("{doing} {resource:?}: {what}"),
+            message: format!("{doing} {:?}: {what}", clipped(resource)),
         }
     }
 }
@@ -154,5 +182,24 @@ impl JsErrorClass for OpError {
 
     fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_repeated_by_its_beginning() {
+        assert_eq!(clipped("short"), "short");
+        let exact = "é".repeat(MOST_SHOWN / 2);
+        assert_eq!(clipped(&exact), exact);
+        let long = format!("a{}", "é".repeat(MOST_SHOWN));
+        let shown = clipped(&long);
+        assert!(
+            shown.starts_with("aé") && shown.len() < MOST_SHOWN + 40,
+            "{shown}"
+        );
+        assert!(shown.ends_with("… (2049 bytes in all)"), "{shown}");
     }
 }

@@ -8,13 +8,13 @@ use secure_runtime_capabilities::{
     Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations, TokenError,
 };
 
-use super::error::{OpError, Refused};
+use super::error::{OpError, Refused, clipped};
 use super::fs::Roots;
 use super::marks::{Mark, Marks};
 use super::room::{Room, Taken};
 use crate::audit::{AuditRecord, AuditSink, Verdict};
 use crate::modules::{LinkPlan, Principal};
-use crate::runtime::{Account, DenialReport, LimitHit, Meters};
+use crate::runtime::{Account, DenialReport, LimitHit, Memory, Meters};
 
 /// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
 const BESIDES: usize = 1024;
@@ -61,6 +61,8 @@ pub(crate) struct Gate {
     latest: Cell<u64>,
     /// For the isolate's capabilities.
     pub(super) room: Rc<Room>,
+    /// What is held for the isolate outside the engine's heap.
+    pub(crate) memory: Memory,
 }
 
 /// What a guest's capability object stands for: one family's operations under one authority.
@@ -78,12 +80,13 @@ pub(crate) struct Capability {
 }
 
 impl Gate {
-    /// The gate of an isolate with such a heap.
-    pub(crate) fn new(rules: Rules, heap: u64) -> Rc<Self> {
+    /// The gate of an isolate for which this account is kept.
+    pub(crate) fn new(rules: Rules, memory: Memory) -> Rc<Self> {
         Rc::new(Gate {
             rules,
             latest: Cell::new(0),
-            room: Room::new(heap),
+            room: Room::new(&memory),
+            memory,
         })
     }
 
@@ -252,7 +255,7 @@ impl Capability {
             code,
             family: operation.family().to_string(),
             action: operation.action().to_string(),
-            resource: shown.to_owned(),
+            resource: clipped(shown).into_owned(),
             module: self.principal.name.clone(),
             why,
         }));

@@ -6,19 +6,21 @@ use std::rc::Rc;
 use deno_core::v8;
 
 use super::error::OpError;
+use crate::runtime::{Held, Memory};
 
-/// What the capabilities of one isolate take, and what they may.
+/// What the capabilities of one isolate take.
 pub(crate) struct Room {
+    memory: Memory,
     taken: Cell<usize>,
     /// What the engine was told of.
     told: Cell<usize>,
-    most: usize,
 }
 
 /// A part of the room, until it is dropped.
 pub(crate) struct Taken {
     bytes: usize,
     room: Rc<Room>,
+    _held: Held,
 }
 
 impl Drop for Taken {
@@ -29,37 +31,40 @@ impl Drop for Taken {
 }
 
 impl Room {
-    /// Room for as many bytes as the isolate's heap may have.
-    pub(crate) fn new(heap: u64) -> Rc<Self> {
+    /// The room of an isolate: as much as other things may take that are held for it, in an account of its own. A guest that keeps many
+    /// capabilities can still use them.
+    pub(crate) fn new(others: &Memory) -> Rc<Self> {
         Rc::new(Room {
+            memory: Memory::new(others.most() as u64),
             taken: Cell::new(0),
             told: Cell::new(0),
-            most: usize::try_from(heap).unwrap_or(usize::MAX),
         })
     }
 
-    /// Takes as much, whether it is there or not: who asks has looked, or is none of the guests.
+    /// Takes as much, whether it is there or not. Callers that a guest can trigger must look first.
     pub(super) fn take(self: &Rc<Self>, bytes: usize) -> Taken {
         self.taken.set(self.taken.get().saturating_add(bytes));
         Taken {
             bytes,
             room: self.clone(),
+            _held: self.memory.hold(bytes),
         }
     }
 
-    /// Whether a guest may make one more. The engine hears what there is by now, so that it collects garbage in time; where nothing
+    /// Looks whether a guest may make one more. The engine hears what there is by now, so that it collects garbage in time; where nothing
     /// is left, it does so at once.
     ///
     /// # Errors
-    /// All of the room is taken by capabilities that are alive.
+    /// No room is left.
     pub(super) fn look(&self, isolate: &mut v8::Isolate) -> Result<(), OpError> {
         let (taken, told) = (self.taken.get(), self.told.replace(self.taken.get()));
         let change = i64::try_from(taken).unwrap_or(i64::MAX) - i64::try_from(told).unwrap_or(i64::MAX);
         isolate.adjust_amount_of_external_allocated_memory(change);
-        if cfg!(feature = "v8") && self.taken.get() >= self.most {
+        let is_full = || self.memory.used() >= self.memory.most();
+        if cfg!(feature = "v8") && is_full() {
             isolate.low_memory_notification();
         }
-        if self.taken.get() < self.most {
+        if !is_full() {
             return Ok(());
         }
         Err(OpError::range_error(format!(

@@ -96,7 +96,36 @@
   defineProperty(Math, "random", hidden({ random: nobody("Math.random", "random") }.random));
 
   // QuickJS has no Intl. What its bindings put there knows no language, and is made of a global that is not permitted.
-  if (Object.hasOwn(globalThis, "__v8xTemporalTimeZone")) delete globalThis.Intl;
+  const isQuickJs = Object.hasOwn(globalThis, "__v8xTemporalTimeZone");
+  if (isQuickJs) delete globalThis.Intl;
+
+  // What objects of Intl take is no memory of V8's heap, and V8 has no figure of it: tens of KiB for a formatter of dates, two bytes for each
+  // character of a text that is segmented. Each such object has a weight, which is counted until it is collected.
+  const weights = new WeakMap();
+  const weigh = (bytes) => ({ bytes, token: ops.op_sr_weight(bytes) });
+  const weighed = isQuickJs ? [] : [
+    ["Collator", 8192, true], ["DateTimeFormat", 65536, true], ["DisplayNames", 8192], ["DurationFormat", 32768], ["ListFormat", 8192],
+    ["Locale", 2048], ["NumberFormat", 8192, true], ["PluralRules", 16384], ["RelativeTimeFormat", 16384], ["Segmenter", 32768],
+  ];
+  for (const [name, bytes, isCallable] of weighed) {
+    const Real = Intl[name];
+    if (Real === undefined) continue;
+    const { prototype } = Real;
+    const Weighed = { [name]: function (...args) {
+      if (new.target === undefined && !isCallable) throw new TypeError(`Constructor Intl.${name} requires 'new'`);
+      const weight = weigh(bytes);
+      const made = construct(Real, args, new.target ?? Weighed);
+      weights.set(made, weight);
+      return made;
+    } }[name];
+    defineProperty(Weighed, "length", getOwnPropertyDescriptor(Real, "length"));
+    defineProperty(Weighed, "prototype", { value: prototype, writable: false, enumerable: false, configurable: false });
+    if (Object.hasOwn(Real, "supportedLocalesOf")) {
+      defineProperty(Weighed, "supportedLocalesOf", getOwnPropertyDescriptor(Real, "supportedLocalesOf"));
+    }
+    defineProperty(Intl, name, hidden(Weighed));
+    defineProperty(prototype, "constructor", hidden(Weighed));
+  }
 
   // A formatter without a date argument reads the time: of the module whose `Intl` made it, else of nobody.
   const clockOfFormatter = new WeakMap();
@@ -133,6 +162,60 @@
     defineProperty(own, "DateTimeFormat", hidden(DateTimeFormat));
     return own;
   };
+
+  // ---- buffers that grow ----------------------------------------------------------------------------------------
+  // V8 takes the memory of resizable buffers not from the allocator that counts it (runtime/buffers.rs). So whoever makes one, or lets it
+  // grow, asks first. QuickJS counts them on its heap.
+  if (!isQuickJs) {
+    const RealArrayBuffer = globalThis.ArrayBuffer;
+    const prototype = RealArrayBuffer.prototype;
+    const getter = (name) => getOwnPropertyDescriptor(prototype, name).get;
+    const [lengthOf, isResizable] = [getter("byteLength"), getter("resizable")];
+    const { resize, transfer } = prototype;
+    // What is no length, the real function refuses.
+    const room = (bytes) => {
+      if (bytes > 0) ops.op_sr_buffer_room(bytes < 2 ** 53 ? bytes : 2 ** 53 - 1);
+    };
+    function ArrayBuffer(length, options) {
+      if (new.target === undefined) throw new TypeError("Constructor ArrayBuffer requires 'new'");
+      const isBag = (typeof options === "object" && options !== null) || typeof options === "function";
+      if (!isBag) return construct(RealArrayBuffer, [length], new.target);
+      const size = +length;
+      const { maxByteLength } = options;
+      if (maxByteLength === undefined) return construct(RealArrayBuffer, [size], new.target);
+      room(size);
+      return construct(RealArrayBuffer, [size, { __proto__: null, maxByteLength }], new.target);
+    }
+    defineProperty(ArrayBuffer, "length", { value: 1, writable: false, enumerable: false, configurable: true });
+    defineProperty(ArrayBuffer, "prototype", { value: prototype, writable: false, enumerable: false, configurable: false });
+    for (const key of ["isView", Symbol.species]) {
+      defineProperty(ArrayBuffer, key, getOwnPropertyDescriptor(RealArrayBuffer, key));
+    }
+    install("ArrayBuffer", ArrayBuffer);
+    defineProperty(prototype, "constructor", hidden(ArrayBuffer));
+    defineProperty(prototype, "resize", hidden({
+      resize(newLength) {
+        apply(isResizable, this, []); // or a TypeError, before anything is converted
+        const size = +newLength;
+        room(size - apply(lengthOf, this, []));
+        return apply(resize, this, [size]);
+      },
+    }.resize));
+    defineProperty(prototype, "transfer", hidden({
+      transfer(newLength) {
+        if (!apply(isResizable, this, [])) return apply(transfer, this, newLength === undefined ? [] : [newLength]);
+        const size = newLength === undefined ? apply(lengthOf, this, []) : +newLength;
+        room(size);
+        return apply(transfer, this, [size]);
+      },
+    }.transfer));
+    defineProperty(prototype.transfer, "length", { value: 0, writable: false, enumerable: false, configurable: true });
+    // A copy may have such buffers, too: no more than there were before it.
+    install("structuredClone", (value) => {
+      ops.op_sr_buffer_room(0);
+      return nativeClone(value);
+    });
+  }
 
   // ---- what no permit list can name -----------------------------------------------------------------------------
   delete globalThis.__secure;
@@ -178,16 +261,31 @@
     const realSegment = prototype.segment;
     let settleKinds = secure.withRoom((segments) => {
       const kind = getPrototypeOf(segments);
+      const realIterator = kind[Symbol.iterator];
+      // An iterator has the text once more.
+      if (!isQuickJs) {
+        defineProperty(kind, Symbol.iterator, hidden({
+          [Symbol.iterator]() {
+            const weight = weigh(weights.get(this)?.bytes ?? 0);
+            const iterator = apply(realIterator, this, []);
+            weights.set(iterator, weight);
+            return iterator;
+          },
+        }[Symbol.iterator]));
+      }
       realm.settle({
         "%SegmentsPrototype%": kind,
-        "%SegmentIteratorPrototype%": getPrototypeOf(apply(kind[Symbol.iterator], segments, [])),
+        "%SegmentIteratorPrototype%": getPrototypeOf(apply(realIterator, segments, [])),
       });
       settleKinds = undefined;
     });
     defineProperty(prototype, "segment", hidden({
       segment(text) {
-        const segments = apply(realSegment, this, [text]);
+        const string = `${text}`;
+        const weight = isQuickJs ? undefined : weigh(32768 + 2 * string.length);
+        const segments = apply(realSegment, this, [string]);
         settleKinds?.(segments);
+        if (weight !== undefined) weights.set(segments, weight);
         return segments;
       },
     }.segment));

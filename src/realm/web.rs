@@ -5,9 +5,12 @@
 //! them from there, installs those that guests may see and deletes the rest. The ops here compute and do no more: they
 //! read no file, clock or state, so they need no authority.
 
-use deno_core::op2;
+use deno_core::{GarbageCollected, OpState, op2, v8};
 use serde::Serialize;
 use url::{Url, form_urlencoded, quirks};
+
+use crate::extensions::{HeldBytes, OpError, no_room, object};
+use crate::runtime::{Held, Memory};
 
 deno_core::extension!(
     sr_web,
@@ -21,6 +24,8 @@ deno_core::extension!(
         op_sr_text_encode_into,
         op_sr_text_decode,
         op_sr_text_visible,
+        op_sr_buffer_room,
+        op_sr_weight,
     ],
 );
 
@@ -124,9 +129,72 @@ fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
 
 /// A string's UTF-8.
 #[op2]
-#[buffer]
-fn op_sr_text_encode(#[string] text: String) -> Vec<u8> {
-    text.into_bytes()
+fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldBytes, OpError> {
+    // Until it belongs to a program, an isolate runs no guest.
+    let held = match state.try_borrow::<Memory>() {
+        Some(memory) => memory.hold_now(text.len()),
+        None => Memory::new(u64::MAX).hold_now(text.len()),
+    };
+    let held = held.map_err(|why| no_room("encoding", &text, why))?;
+    Ok(HeldBytes::new(text.into_bytes(), held))
+}
+
+/// What an object of the engine takes outside its heap, where only realm code can tell: counted until this is collected.
+struct Weight(#[expect(dead_code, reason = "counts as long as it lives")] Option<Held>);
+
+// SAFETY: it holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Weight {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Weight"
+    }
+}
+
+/// Counts so many bytes until the object that this returns is collected.
+#[op2]
+fn op_sr_weight<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    #[number] bytes: u64,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // Until it belongs to a program, an isolate runs no guest.
+    let held = state.try_borrow::<Memory>().map(|memory| memory.hold_now(bytes));
+    let held = held
+        .transpose()
+        .map_err(|why| no_room("making", "an object of Intl", why))?;
+    object(scope, Weight(held))
+}
+
+/// Refuses where resizable buffers would take so many bytes more than all buffers may. Of what guests make, V8 takes only these from
+/// elsewhere than the isolate's allocator; its own figure has them.
+#[op2(fast)]
+fn op_sr_buffer_room(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &OpState,
+    #[number] bytes: u64,
+) -> Result<(), OpError> {
+    let Some(memory) = state.try_borrow::<Memory>() else {
+        return Ok(());
+    };
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let isolate: &mut v8::Isolate = scope;
+    let used = |isolate: &mut v8::Isolate| {
+        let external = isolate.get_heap_statistics().external_memory();
+        external.max(memory.used())
+    };
+    let fits = |used: usize| used.checked_add(bytes).is_some_and(|all| all <= memory.most());
+    if !fits(used(isolate)) {
+        isolate.low_memory_notification();
+    }
+    let used = used(isolate);
+    if fits(used) {
+        return Ok(());
+    }
+    Err(OpError::range_error(format!(
+        "there is no room for {bytes} bytes more of buffers: they take {used}; keep fewer of them, or raise the limit `heap`"
+    )))
 }
 
 /// Writes as much of a string's UTF-8 as fits, whole characters only: the UTF-16 units read and the bytes written.

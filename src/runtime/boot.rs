@@ -11,13 +11,15 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
-use super::{RunError, scripts};
+use super::{Memory, RunError, scripts};
 use crate::modules::{CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
 
 /// An isolate whose realm is locked, which ran no guest and belongs to no program yet.
 pub(super) struct Booted {
     pub(super) js: JsRuntime,
+    /// What is held for the isolate outside the engine's heap.
+    pub(super) memory: Memory,
     factory: Factory,
     program: Rc<Program>,
 }
@@ -53,6 +55,7 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
 impl Booted {
     /// Starts an engine on this thread, with a heap of at most so many bytes.
     pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
+        let memory = Memory::new(heap);
         let program = Rc::new(Program::default());
         let evaluator = program.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
@@ -61,7 +64,7 @@ impl Booted {
             startup_snapshot: snapshot::BOOT,
             // They are in the snapshot.
             skip_op_registration: snapshot::BOOT.is_some(),
-            create_params: Some(memory(heap)),
+            create_params: Some(create_params(heap, &memory)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
                 let modules = evaluator.modules.borrow().clone().ok_or_else(no_program)?;
                 modules.evaluate(scope, &kind, name.as_str())
@@ -70,9 +73,16 @@ impl Booted {
         })
         .map_err(engine)?;
         js.v8_isolate().add_message_listener(unprinted);
+        #[cfg(feature = "v8")]
+        super::stack::prepare(js.v8_isolate());
         scripts::run(&mut js)?;
         let factory = finish(&mut js)?;
-        Ok(Booted { js, factory, program })
+        Ok(Booted {
+            js,
+            memory,
+            factory,
+            program,
+        })
     }
 
     /// Gives the isolate to a program: its modules are loaded by this loader from now on.
@@ -125,10 +135,12 @@ impl ModuleLoader for Program {
 extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
 
 /// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
-fn memory(heap: u64) -> v8::CreateParams {
+fn create_params(heap: u64, memory: &Memory) -> v8::CreateParams {
     let params = v8::CreateParams::default().heap_limits(0, usize::try_from(heap).unwrap_or(usize::MAX));
     #[cfg(feature = "v8")]
-    let params = params.array_buffer_allocator(super::buffers::limited(heap));
+    let params = params.array_buffer_allocator(super::buffers::limited(memory));
+    #[cfg(not(feature = "v8"))]
+    let _ = memory;
     params
 }
 

@@ -21,6 +21,9 @@ const CPU_TICK: Duration = Duration::from_millis(20);
 /// How often a run that is to end is told so again.
 const BRAKE_TICK: Duration = Duration::from_millis(1);
 
+/// As [`BRAKE_TICK`], once whoever waits was answered.
+const LATER_TICK: Duration = Duration::from_millis(50);
+
 /// How long a run that is to end is waited for. What does not notice in this time does not notice at all. A command that must end
 /// within two seconds has as long again, to write what was printed.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -106,7 +109,7 @@ impl Brake {
             let pulled = Instant::now();
             let mut has_given_up = false;
             while !brake.0.finished.load(Ordering::SeqCst) {
-                thread::sleep(BRAKE_TICK);
+                thread::sleep(if has_given_up { LATER_TICK } else { BRAKE_TICK });
                 brake.press();
                 if !has_given_up && pulled.elapsed() >= PATIENCE {
                     has_given_up = true;
@@ -127,10 +130,10 @@ impl Brake {
         }
     }
 
-    /// Called on the isolate's own thread where it can neither go on nor unwind: says how the run ended, and never
-    /// returns. The thread and its memory are lost until the process ends, which is the least of what is left to choose
-    /// from: the engine would take memory without limit, or abort the process.
-    pub(crate) fn abandon(&self) -> ! {
+    /// Reports how the isolate ended, and never returns. Only the isolate's own thread calls this, where the engine can neither go on
+    /// nor unwind. The thread and its memory are lost until the process ends.
+    pub(crate) fn abandon(&self, why: Stopped) -> ! {
+        let _ = self.0.reason.set(why);
         self.finish();
         self.give_up();
         loop {
@@ -248,21 +251,23 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Watches a whole run.
     pub(crate) fn of_run(times: Times, run: &Arc<Run>) -> std::io::Result<Self> {
-        let (measured, stopped) = (run.clone(), run.clone());
+        let (measured, stopped, ended) = (run.clone(), run.clone(), run.clone());
         Watchdog::start(
             times,
             move || measured.processor_time(),
             move |why| stopped.stop(&why),
+            move || ended.reason().is_some(),
         )
     }
 
     /// Watches one isolate.
     pub(crate) fn of_isolate(times: Times, brake: &Brake) -> std::io::Result<Self> {
-        let (measured, stopped) = (brake.clone(), brake.clone());
+        let (measured, stopped, ended) = (brake.clone(), brake.clone(), brake.clone());
         Watchdog::start(
             times,
             move || measured.0.clock.used(),
             move |why| stopped.pull(why),
+            move || ended.reason().is_some(),
         )
     }
 
@@ -270,6 +275,7 @@ impl Watchdog {
         times: Times,
         used: impl Fn() -> Duration + Send + 'static,
         stop: impl Fn(Stopped) + Send + 'static,
+        is_stopped: impl Fn() -> bool + Send + 'static,
     ) -> std::io::Result<Self> {
         let Times { unit, wall, cpu } = times;
         if wall.is_none() && cpu.is_none() {
@@ -292,7 +298,8 @@ impl Watchdog {
                         (Some(left), None) => left,
                         (None, _) => CPU_TICK,
                     };
-                    if !matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+                    // A thread that was parked never drops the sender.
+                    if !matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) || is_stopped() {
                         return;
                     }
                     let wall_hit = wall.filter(|wall| started.elapsed() >= *wall).map(Limit::Wall);

@@ -16,17 +16,22 @@ use super::boot::{Booted, Given, engine};
 use super::brake::{Brake, Run, Stopped, Times, UnderWay, Watchdog};
 use super::limits::{Limit, LimitHit, Unit};
 use super::panics;
+use super::park::Parking;
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
 use super::settle::{call, evaluated, settled};
 use super::{DenialReport, Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
+#[cfg(feature = "v8")]
+use super::{fatal, garbage};
 use crate::extensions::{
-    Entries, Gate, KvStore, Left, Made, Mark, NetLimits, OpenThings, Requests, Roots, Rules, Uncaught, Variables,
+    Entries, Gate, KvStore, Left, Made, Mark, NetLimits, OpenThings, Requests, Roots, Rules, Uncaught,
+    Variables,
 };
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
-/// How many times its limit a heap may grow to while a built-in function that does not notice the end goes on.
+/// How many times its limit a heap may grow to until the isolate has unwound. More would let more built-in functions return, and a
+/// thread that is parked keeps all of it.
 const MOST_HEAP: usize = 4;
 
 /// What all isolates of one run share; settled before the first of them starts.
@@ -139,6 +144,9 @@ impl Drop for Job {
 
 /// An isolate that belongs to a program.
 struct Isolate {
+    /// Before the engine, and so dropped before it.
+    #[cfg(feature = "v8")]
+    _entered: garbage::Entered,
     js: Released,
     gate: Rc<Gate>,
     loader: Rc<GraphLoader>,
@@ -149,6 +157,9 @@ struct Isolate {
     _linked: super::linker::Linked,
     #[cfg(feature = "quickjs")]
     heap: Option<super::heap::Watched>,
+    /// After the engine, and so dropped after it.
+    #[cfg(feature = "v8")]
+    guarded: Option<fatal::Guarded>,
     _given: Given,
 }
 
@@ -183,6 +194,8 @@ impl Isolate {
         let (mut js, modules, given) = booted.given_to(&loader, modules);
         #[cfg(feature = "quickjs")]
         let linked = super::linker::link_by(&mut js, &loader);
+        #[cfg(feature = "v8")]
+        let entered = garbage::enter(js.v8_isolate());
         modules.attach_fast_ops(&mut js).map_err(engine)?;
         let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
@@ -198,6 +211,7 @@ impl Isolate {
                 tls: shared.tls.clone(),
             });
             state.put(gate.account(name.unwrap_or_default()));
+            state.put(gate.memory.clone());
             state.put(gate.clone());
             state.put(open.clone());
             state.put(Left::default());
@@ -215,6 +229,10 @@ impl Isolate {
             _linked: linked,
             #[cfg(feature = "quickjs")]
             heap: None,
+            #[cfg(feature = "v8")]
+            guarded: None,
+            #[cfg(feature = "v8")]
+            _entered: entered,
             _given: given,
         })
     }
@@ -223,21 +241,28 @@ impl Isolate {
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
         self.brake = Some(brake.clone());
         self.js.op_state().borrow_mut().put(brake.clone());
+        let why = Stopped::Limit(LimitHit {
+            unit: unit.clone(),
+            limit: Limit::Heap(heap),
+        });
         let (at_limit, run) = (brake.clone(), run.clone());
+        let parking = Parking::new(brake, &self.open, why, move |why| match unit {
+            Unit::Program => run.stop(why),
+            Unit::Package(_) => at_limit.pull(why.clone()),
+        });
+        #[cfg(feature = "v8")]
+        {
+            self.guarded = Some(fatal::guard(self.js.v8_isolate(), parking.clone()));
+        }
         let near_limit = move |current: usize, initial: usize| {
-            let why = Stopped::Limit(LimitHit {
-                unit: unit.clone(),
-                limit: Limit::Heap(heap),
-            });
-            match unit {
-                Unit::Program => run.stop(&why),
-                Unit::Package(_) => at_limit.pull(why),
+            parking.stop();
+            let most = initial.saturating_mul(MOST_HEAP);
+            if current >= most {
+                parking.park();
             }
-            if current >= initial.saturating_mul(MOST_HEAP) {
-                at_limit.abandon();
-            }
-            // Room to unwind in: the run is over, but the engine must not abort the process on the way out.
-            current.saturating_mul(2)
+            // Room to unwind in, and for the one allocation that did not fit: where it fits now, the built-in function returns, and the
+            // thread need not be parked.
+            most
         };
         #[cfg(feature = "v8")]
         self.js.add_near_heap_limit_callback(near_limit);
@@ -252,7 +277,7 @@ impl Isolate {
 /// Runs the program, and tells how it ended when what it had open is closed. To take the heap apart takes the engine longer than a
 /// small program: nobody waits for that.
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
-    let gate = Gate::new(shared.rules.clone(), shared.limits.heap);
+    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
         let marks = &gate.rules.marks;
         let Some(Mark::Denied(report)) = marks.get(marks.number(&refusal)) else {
@@ -316,7 +341,8 @@ async fn package_isolate(
     let name = &remote.package;
     let own = shared.limits.packages.get(name).cloned().unwrap_or_default();
     let heap = own.heap.unwrap_or(shared.limits.heap);
-    let mut isolate = Isolate::new(shared, Gate::new(shared.rules.clone(), heap), package, booted)?;
+    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
+    let mut isolate = Isolate::new(shared, gate, package, booted)?;
     let unit = Unit::Package(name.clone());
     // The package has the brake in turn: two that kept each other would both stay.
     let stopped = Arc::downgrade(remote);

@@ -7,15 +7,20 @@ mod brake;
 mod buffers;
 mod builder;
 mod console;
+#[cfg(feature = "v8")]
+mod fatal;
+mod garbage;
 #[cfg(feature = "quickjs")]
 mod heap;
 mod isolate;
 mod limits;
 #[cfg(feature = "quickjs")]
 mod linker;
+mod memory;
 mod meter;
 mod outcome;
 pub(crate) mod panics;
+mod park;
 mod pool;
 #[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
 mod quickjs;
@@ -23,6 +28,8 @@ mod release;
 mod remote;
 mod scripts;
 mod settle;
+#[cfg(feature = "v8")]
+mod stack;
 mod thread;
 
 use std::fmt;
@@ -36,9 +43,11 @@ pub use self::builder::{BuildError, Builder};
 pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
+pub use self::park::parked_threads;
 
 pub(crate) use self::brake::Brake;
 pub(crate) use self::console::PrintSink;
+pub(crate) use self::memory::{Held, Memory, NoRoom};
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::pool::Started;
 pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};

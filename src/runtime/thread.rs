@@ -104,6 +104,8 @@ fn host() -> &'static Mutex<Sender<Order>> {
         let (sender, jobs) = mpsc::channel::<Order>();
         let serve = move || {
             deno_core::JsRuntime::init_platform(None);
+            #[cfg(feature = "v8")]
+            super::fatal::install();
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()
                     .name(THREAD.to_owned())

@@ -5,7 +5,9 @@
 
 mod built_ins;
 mod case;
+mod fatal;
 mod forged;
+mod hostile;
 mod imports;
 mod residue;
 mod schedules;

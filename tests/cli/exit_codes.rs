@@ -165,6 +165,31 @@ fn a_limit_is_5_with_its_name_and_figure() {
     }
 }
 
+/// CLI-1, RUN-85: what V8 calls fatal is a limit like any other; what was printed and recorded before is written.
+#[cfg(feature = "v8")]
+#[test]
+fn what_v8_calls_fatal_is_5_and_loses_nothing() {
+    for call in [
+        "'a'.repeat(2 ** 28).split('')",
+        "[].toSorted.call({ length: 2 ** 31 })",
+    ] {
+        let text = format!("{}\n[limits]\nheap = \"64MiB\"\n", manifest(&["clock=1s"], ""));
+        let source = format!(
+            "import {{ clock }} from 'cap:self'; for (let n = 0; n < 500; n++) clock.now(); console.log('printed'); {call};"
+        );
+        let scene = Scene::new().file("secure.toml", text).file("main.js", source);
+        let done = secure_runtime(&scene, &["run", "--audit", "audit.jsonl"]);
+        assert_eq!(done.out, "printed\n");
+        let said = done.failure_with_hint(5);
+        assert!(
+            said.contains("the program hit its heap limit of 64.0 MiB"),
+            "{said}"
+        );
+        let records = std::fs::read_to_string(scene.base().join("audit.jsonl")).unwrap();
+        assert_eq!(records.lines().count(), 500);
+    }
+}
+
 /// CLI-5. What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
 #[test]
 fn guests_cannot_speak_to_the_terminal() {

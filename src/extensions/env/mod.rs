@@ -6,7 +6,7 @@ use deno_core::{GarbageCollected, OpState, op2, v8};
 use secure_runtime_capabilities::{Operation, VariableName};
 
 use super::delegation::Chain;
-use super::error::OpError;
+use super::error::{OpError, clipped};
 use super::gate::Capability;
 use super::object::object;
 
@@ -52,7 +52,7 @@ pub(crate) fn op_sr_env_get(
     #[string] name: &str,
 ) -> Result<Option<String>, OpError> {
     let checked = VariableName::parse(name)
-        .map_err(|error| OpError::type_error(format!("variable {name:?}: {error}")))?;
+        .map_err(|error| OpError::type_error(format!("variable {:?}: {error}", clipped(name))))?;
     env.capability.check(&Operation::env_read(checked), name)?;
     Ok((env.variables)(checked.as_str()))
 }

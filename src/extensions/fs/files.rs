@@ -72,15 +72,35 @@ fn refuse_special(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn read(place: &Place) -> io::Result<Vec<u8>> {
+/// What is found, or how many bytes of room it needs.
+pub(super) enum Much<T> {
+    Whole(T),
+    Needs(usize),
+}
+
+/// Reads a file that has at most `room` bytes.
+pub(super) fn read(place: &Place, room: usize) -> io::Result<Much<Vec<u8>>> {
     let (mut file, metadata) = open_with(place, OpenOptions::new().read(true))?;
     let size = metadata.len();
     if size > MAX_READ {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
+    if size > room as u64 {
+        return Ok(Much::Needs(size as usize));
+    }
     let mut bytes = Vec::with_capacity(size as usize);
-    Read::by_ref(&mut file).take(MAX_READ).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    // It may grow meanwhile, and some files (of the kernel, say) have no size.
+    let read = Read::by_ref(&mut file)
+        .take(room as u64)
+        .read_to_end(&mut bytes)?;
+    if read == room && file.read(&mut [0])? != 0 {
+        let more = room.saturating_mul(2);
+        if more as u64 > MAX_READ {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        return Ok(Much::Needs(more));
+    }
+    Ok(Much::Whole(bytes))
 }
 
 pub(super) fn write(place: &Place, data: &[u8], flags: &[String]) -> io::Result<()> {
@@ -113,8 +133,13 @@ pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<File> {
     open_with(place, &mut options).map(|(file, _)| file)
 }
 
-pub(super) fn read_some(mut file: &File, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length.min(MAX_PIECE) as usize];
+/// Returns how many of so many bytes one read returns at most.
+pub(super) fn piece(length: u64) -> usize {
+    length.min(MAX_PIECE) as usize
+}
+
+pub(super) fn read_some(mut file: &File, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
     let read = file.read(&mut bytes)?;
     bytes.truncate(read);
     Ok(bytes)
@@ -134,19 +159,24 @@ fn folder(place: &Place) -> io::Result<Dir> {
     }
 }
 
-pub(super) fn read_dir(place: &Place) -> io::Result<Vec<(String, u8)>> {
+/// Reads the entries of a folder that take at most `room` bytes.
+pub(super) fn read_dir(place: &Place, room: usize) -> io::Result<Much<Vec<(String, u8)>>> {
     let folder = folder(place)?;
     refuse_special(&folder.try_clone()?.into_std_file())?;
     let mut entries = Vec::new();
+    let mut size: usize = 0;
     for entry in folder.entries()? {
         let entry = entry?;
-        entries.push((
-            entry.file_name().to_string_lossy().into_owned(),
-            kind(entry.file_type()?),
-        ));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // The list may have twice the entries that it needs.
+        size += name.len() + 2 * size_of::<(String, u8)>();
+        if size > room {
+            return Ok(Much::Needs(room.saturating_mul(2)));
+        }
+        entries.push((name, kind(entry.file_type()?)));
     }
     entries.sort_unstable();
-    Ok(entries)
+    Ok(Much::Whole(entries))
 }
 
 fn metadata(place: &Place) -> io::Result<Metadata> {

@@ -15,13 +15,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
 use secure_runtime_capabilities::{ActionName, FamilyName, FsPath, Operation, Pattern};
 
+use self::files::Much;
 use self::roots::{Gain, Need, Place};
 use super::delegation::Chain;
-use super::error::OpError;
+use super::error::{OpError, clipped};
 use super::gate::Capability;
+use super::held::{HeldBytes, HeldText, UNDER_WAY, no_room};
 use super::object::{Left, has_room_for_text, left, object};
 use super::open::{Open, OpenThings};
-use crate::runtime::{Bytes, HeldByAll, Lasting};
+use crate::runtime::{Bytes, Held, HeldByAll, Lasting};
+
+/// What most files need, in bytes.
+const ENOUGH_FOR_SMALL: usize = 16 << 10;
 
 /// What a guest's `fs` object stands for.
 pub(crate) struct FsCapability {
@@ -72,7 +77,7 @@ impl FsCapability {
 
     fn path(&self, text: &str) -> Result<FsPath, OpError> {
         FsPath::parse(text, &self.capability.gate.rules.base)
-            .map_err(|error| OpError::type_error(format!("path {text:?}: {error}")))
+            .map_err(|error| OpError::type_error(format!("path {:?}: {error}", clipped(text))))
     }
 
     /// Decides `action` on the path, then works at its place, on a thread that may block. The path that was decided on is the
@@ -103,6 +108,33 @@ impl FsCapability {
         let roots = self.roots()?;
         let found = move || roots.find(ActionName::READ, path.as_str(), work);
         blocking(&self.capability, found, (ActionName::READ, doing), text).await
+    }
+
+    /// As [`FsCapability::find`], for work that returns much: it is given how many bytes there is room for, and returns how many it needs
+    /// where they are more. What is found comes with the room that is held for it.
+    async fn find_much<T: Send + 'static>(
+        &self,
+        text: &str,
+        work: fn(&Place, usize) -> std::io::Result<Much<T>>,
+        doing: &'static str,
+    ) -> Result<(T, Held), OpError> {
+        let path = self.path(text)?;
+        self.check(ActionName::READ, &path, text)?;
+        let memory = &self.capability.gate.memory;
+        let no_room = |why| no_room(doing, text, why);
+        // Those that wait for room take some, too.
+        let _waiting = hold(&self.capability, UNDER_WAY, doing, text)?;
+        let mut room = ENOUGH_FOR_SMALL;
+        loop {
+            // Let go before more is asked for: it must not wait for itself.
+            let held = memory.room_for(room).await.map_err(no_room)?;
+            let (roots, path) = (self.roots()?, path.clone());
+            let found = move || roots.find(ActionName::READ, path.as_str(), |place| work(place, room));
+            match blocking(&self.capability, found, (ActionName::READ, doing), text).await? {
+                Much::Whole(found) => return Ok((found, held)),
+                Much::Needs(more) => room = more,
+            }
+        }
     }
 
     fn check(&self, action: ActionName, path: &FsPath, text: &str) -> Result<(), OpError> {
@@ -162,6 +194,12 @@ fn begin(
     begun.map_err(|hit| capability.over(&hit, ("fs", action.as_str()), shown))
 }
 
+/// Counts what the host holds for an operation, at once: what a guest passes has been copied already.
+fn hold(capability: &Capability, bytes: usize, doing: &str, shown: &str) -> Result<Held, OpError> {
+    let held = capability.gate.memory.hold_now(bytes);
+    held.map_err(|why| no_room(doing, shown, why))
+}
+
 /// Counts bytes that were read.
 fn count_read(capability: &Capability, bytes: usize, shown: &str) -> Result<(), OpError> {
     let counted = capability.account.bytes(Bytes::Read, bytes);
@@ -176,13 +214,14 @@ async fn blocking<T: Send + 'static>(
     shown: &str,
 ) -> Result<T, OpError> {
     let _pending = begin(capability, Lasting::Pending, action, shown)?;
+    let _held = hold(capability, UNDER_WAY, doing, shown)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(OpError::io(&error, doing, shown)),
         Err(_) => Err(OpError::system(
             "Error",
             "EIO",
-            format!("{doing} {shown:?}: the work was stopped"),
+            format!("{doing} {:?}: the work was stopped", clipped(shown)),
         )),
     }
 }
@@ -199,27 +238,26 @@ pub(crate) fn op_sr_fs<'s>(
 }
 
 #[op2]
-#[buffer]
 pub(crate) async fn op_sr_fs_read_file(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
-) -> Result<Vec<u8>, OpError> {
-    let bytes = fs.find(&path, files::read, "reading").await?;
+) -> Result<HeldBytes, OpError> {
+    let (bytes, held) = fs.find_much(&path, files::read, "reading").await?;
     count_read(&fs.capability, bytes.len(), &path)?;
-    Ok(bytes)
+    Ok(HeldBytes::new(bytes, held))
 }
 
 #[op2]
-#[string]
 pub(crate) async fn op_sr_fs_read_text_file(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
-) -> Result<String, OpError> {
-    let bytes = fs.find(&path, files::read, "reading").await?;
+) -> Result<HeldText, OpError> {
+    let (bytes, held) = fs.find_much(&path, files::read, "reading").await?;
     count_read(&fs.capability, bytes.len(), &path)?;
-    has_room_for_text(bytes.len(), &format!("reading {path:?}"))?;
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    has_room_for_text(bytes.len(), &format!("reading {:?}", clipped(&path)))?;
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Ok(HeldText::new(text, held))
 }
 
 #[op2]
@@ -229,6 +267,7 @@ pub(crate) async fn op_sr_fs_write_file(
     #[buffer(copy)] data: Vec<u8>,
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
+    let _data = hold(&fs.capability, data.len(), "writing", &path)?;
     let write = move |place: &Place| files::write(place, &data, &flags);
     fs.work((ActionName::WRITE, "writing"), &path, Need::Content, write)
         .await
@@ -241,6 +280,7 @@ pub(crate) async fn op_sr_fs_write_text_file(
     #[string] text: String,
     #[serde] flags: Vec<String>,
 ) -> Result<(), OpError> {
+    let _text = hold(&fs.capability, text.len(), "writing", &path)?;
     let write = move |place: &Place| files::write(place, text.as_bytes(), &flags);
     fs.work((ActionName::WRITE, "writing"), &path, Need::Content, write)
         .await
@@ -252,7 +292,9 @@ pub(crate) async fn op_sr_fs_read_dir(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<Vec<(String, u8)>, OpError> {
-    fs.find(&path, files::read_dir, "listing").await
+    // Converted as soon as this is polled: nobody waits for the entries any longer than the operation lasts.
+    let (entries, _held) = fs.find_much(&path, files::read_dir, "listing").await?;
+    Ok(entries)
 }
 
 #[op2]
@@ -515,17 +557,20 @@ pub(crate) fn op_sr_fs_opened<'s>(
 }
 
 #[op2]
-#[buffer]
 pub(crate) async fn op_sr_fs_file_read(
     #[cppgc] file: &OpenFile,
     #[number] length: u64,
-) -> Result<Vec<u8>, OpError> {
+) -> Result<HeldBytes, OpError> {
     let handle = file.file(ActionName::READ)?;
     let (capability, shown) = (file.capability.clone(), file.shown.clone());
+    let length = files::piece(length);
+    let _waiting = hold(&capability, UNDER_WAY, "reading", &shown)?;
+    let held = capability.gate.memory.room_for(length).await;
+    let held = held.map_err(|why| no_room("reading", &shown, why))?;
     let read = move || handle.with(|file| files::read_some(file, length));
     let bytes = blocking(&capability, read, (ActionName::READ, "reading"), &shown).await?;
     count_read(&capability, bytes.len(), &shown)?;
-    Ok(bytes)
+    Ok(HeldBytes::new(bytes, held))
 }
 
 #[op2]
@@ -536,6 +581,7 @@ pub(crate) async fn op_sr_fs_file_write(
 ) -> Result<u64, OpError> {
     let handle = file.file(ActionName::WRITE)?;
     let (data, capability) = (data.to_vec(), file.capability.clone());
+    let _data = hold(&capability, data.len(), "writing", &file.shown)?;
     blocking(
         &capability,
         move || handle.with(|file| files::write_all(file, &data)),

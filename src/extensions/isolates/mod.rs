@@ -16,11 +16,12 @@ use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
+use super::held::{HeldBytes, UNDER_WAY, no_room};
 use super::marks::Mark;
 use super::object::{Left, has_room_for_text, left, object};
 use super::open::OpenThings;
 use crate::modules::Principal;
-use crate::runtime::{Account, Brake, Description, Lasting, OnTheWay, Remote};
+use crate::runtime::{Account, Brake, Description, Lasting, Memory, OnTheWay, Remote};
 
 /// What crosses: a value, without the engine that it was made in.
 #[derive(Default)]
@@ -158,11 +159,12 @@ pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> Result<String, OpEr
 }
 
 #[op2]
-#[buffer]
-pub(crate) fn op_sr_parcel_bytes(#[cppgc] parcel: &Parcel) -> Vec<u8> {
+pub(crate) fn op_sr_parcel_bytes(state: &OpState, #[cppgc] parcel: &Parcel) -> Result<HeldBytes, OpError> {
     let mut contents = parcel.0.borrow_mut();
+    let held = state.borrow::<Memory>().hold_now(contents.bytes.len());
+    let held = held.map_err(|why| no_room("receiving", "arguments or results", why))?;
     contents.on_the_way = OnTheWay::default();
-    std::mem::take(&mut contents.bytes)
+    Ok(HeldBytes::new(std::mem::take(&mut contents.bytes), held))
 }
 
 #[op2(fast)]
@@ -244,6 +246,9 @@ pub(crate) async fn op_sr_isolate_call(
     let pending = account.begin(Lasting::Pending);
     let _pending =
         pending.map_err(|hit| rules.over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
+    let memory = state.borrow().borrow::<Memory>().clone();
+    let held = memory.hold_now(UNDER_WAY);
+    let _held = held.map_err(|why| no_room("calling package", &remote.package, why))?;
     arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
     let answer = remote.call(function, arguments).await.map_err(failed)?;
     Ok(Left::leave(&state, Parcel::new(answer)))

@@ -12,13 +12,16 @@ use secure_runtime_capabilities::{ActionName, FamilyName, Key, Operation, Patter
 pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 
 use super::delegation::Chain;
-use super::error::OpError;
+use super::error::{OpError, clipped};
 use super::gate::Capability;
+use super::held::{UNDER_WAY, no_room};
 use super::object::{has_room_for_text, object};
 use crate::runtime::{Bytes, Lasting};
 
 /// How many keys a store is asked for at once.
 const PAGE: usize = 256;
+/// Bytes that a key takes, on the average of a page.
+const MAX_KEY: usize = 256;
 
 /// What a guest's `kv` object stands for.
 pub(crate) struct KvCapability(Rc<Capability>);
@@ -48,16 +51,19 @@ impl Entries {
         }
     }
 
-    /// Asks the store, on a thread that may block. `operation` was decided on before.
+    /// Asks the store, on a thread that may block. `operation` was decided on before; `size` is what it takes to the store or brings back.
     async fn ask<T: Send + 'static>(
         &self,
         capability: &Capability,
         operation: &Operation<'_>,
+        size: usize,
         work: impl FnOnce(&dyn KvStore) -> Result<T, KvError> + Send + 'static,
     ) -> Result<T, OpError> {
         let action = operation.action();
         let over = |hit| capability.over(&hit, ("kv", action.as_str()), operation.resource());
         let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
+        let held = capability.gate.memory.hold_now(UNDER_WAY.saturating_add(size));
+        let _held = held.map_err(|why| no_room("kv", operation.resource(), why))?;
         let _turn = self.order.lock().await;
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || work(&*store)).await;
@@ -85,7 +91,7 @@ fn entries(state: &RefCell<OpState>) -> Entries {
 }
 
 fn key(text: &str) -> Result<Key, OpError> {
-    Key::parse(text).map_err(|error| OpError::type_error(format!("key {text:?}: {error}")))
+    Key::parse(text).map_err(|error| OpError::type_error(format!("key {:?}: {error}", clipped(text))))
 }
 
 #[op2]
@@ -110,7 +116,7 @@ pub(crate) async fn op_sr_kv_get(
     let operation = Operation::kv_read(&key).into_owned();
     kv.0.check(&operation, &name)?;
     let entries = entries(&state);
-    let found = entries.ask(&kv.0, &operation, move |store| store.get(&key));
+    let found = entries.ask(&kv.0, &operation, MAX_KV_VALUE, move |store| store.get(&key));
     let found = found.await?;
     let size = found.as_ref().map_or(0, KvValue::size);
     let counted = kv.0.account.bytes(Bytes::Read, size);
@@ -147,8 +153,9 @@ pub(crate) async fn op_sr_kv_set(
     }
     let operation = Operation::kv_write(&key).into_owned();
     kv.0.check(&operation, &name)?;
+    let size = value.size();
     entries(&state)
-        .ask(&kv.0, &operation, move |store| store.set(&key, value))
+        .ask(&kv.0, &operation, size, move |store| store.set(&key, value))
         .await
 }
 
@@ -162,7 +169,7 @@ pub(crate) async fn op_sr_kv_delete(
     let operation = Operation::kv_write(&key).into_owned();
     kv.0.check(&operation, &name)?;
     entries(&state)
-        .ask(&kv.0, &operation, move |store| store.delete(&key))
+        .ask(&kv.0, &operation, 0, move |store| store.delete(&key))
         .await
 }
 
@@ -188,7 +195,7 @@ pub(crate) async fn op_sr_kv_list(
     let mut after = after;
     loop {
         let (prefix, last) = (prefix.clone(), after.clone());
-        let page = entries.ask(capability, &operation, move |store| {
+        let page = entries.ask(capability, &operation, PAGE * MAX_KEY, move |store| {
             let mut keys = store.keys(&prefix, last.as_deref(), PAGE)?;
             keys.retain(|key| key.starts_with(&prefix) && last.as_ref().is_none_or(|last| key > last));
             Ok(keys)

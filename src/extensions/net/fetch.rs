@@ -11,12 +11,17 @@ use reqwest::{Method, StatusCode};
 use secure_runtime_capabilities::{Operation, Origin};
 use url::{Host, Url};
 
-use super::super::error::OpError;
+use super::super::error::{OpError, clipped};
 use super::super::gate::Capability;
 use super::address;
 
 /// Most redirects that one fetch follows: what the Fetch standard allows.
 const MAX_REDIRECTS: usize = 20;
+
+/// Most bytes of a request's method, URL and headers together.
+pub(super) const MAX_HEAD: usize = 1 << 20;
+/// Most headers of a request, each value counted. The map of them panics at 24,576 names, and most servers take a hundred.
+const MAX_HEADERS: usize = 1024;
 
 /// What all requests of one isolate share.
 #[derive(Clone)]
@@ -70,6 +75,21 @@ impl Request {
         body: Option<Vec<u8>>,
         redirect: &str,
     ) -> Result<Self, OpError> {
+        let head = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .fold(method.len() + url.len() + redirect.len(), usize::saturating_add);
+        if head > MAX_HEAD {
+            return Err(OpError::type_error(format!(
+                "fetch: method, URL and headers have {head} bytes; {MAX_HEAD} are the most"
+            )));
+        }
+        if headers.len() > MAX_HEADERS {
+            return Err(OpError::type_error(format!(
+                "fetch: there are {} headers; {MAX_HEADERS} are the most",
+                headers.len()
+            )));
+        }
         let parsed =
             Url::parse(url).map_err(|error| OpError::type_error(format!("fetch: {url:?}: {error}")))?;
         if !matches!(parsed.scheme(), "http" | "https") {
@@ -121,7 +141,8 @@ impl Request {
                     "fetch: the value of header {name:?} has characters that it must not have"
                 ))
             })?;
-            map.append(checked, value);
+            map.try_append(checked, value)
+                .map_err(|_| OpError::type_error("fetch: there are too many headers"))?;
         }
         Ok(Request {
             method,
@@ -338,7 +359,7 @@ async fn send(
         Ok(Err(error)) if error.is_connect() => Err(OpError::system(
             "ConnectionRefused",
             "ECONNREFUSED",
-            format!("fetch {shown:?}: no connection"),
+            format!("fetch {:?}: no connection", clipped(shown)),
         )),
         Ok(Err(error)) if error.is_timeout() => Err(timed_out(shown)),
         Ok(Err(_)) => Err(network_error(shown, "the connection failed")),
@@ -410,7 +431,7 @@ fn network_error(shown: &str, what: &str) -> OpError {
     OpError::Other {
         class: "NetworkError",
         code: None,
-        message: format!("fetch {shown:?}: {what}"),
+        message: format!("fetch {:?}: {what}", clipped(shown)),
     }
 }
 
@@ -418,6 +439,6 @@ fn timed_out(shown: &str) -> OpError {
     OpError::system(
         "TimedOut",
         "ETIMEDOUT",
-        format!("fetch {shown:?}: the server did not answer in time"),
+        format!("fetch {:?}: the server did not answer in time", clipped(shown)),
     )
 }

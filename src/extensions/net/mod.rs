@@ -12,9 +12,13 @@ use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::held::{HeldBytes, UNDER_WAY, no_room};
 use super::object::{Left, left, object};
 use super::open::{Open, OpenThings};
-use crate::runtime::{Bytes, HeldByAll, Lasting, LimitHit};
+use crate::runtime::{Bytes, Held, HeldByAll, Lasting, LimitHit};
+
+/// What a connection takes until its response is closed: its client, its buffers, the response's headers, and one piece of its body.
+const CONNECTION: usize = 128 << 10;
 
 pub(crate) use self::fetch::NetLimits;
 
@@ -35,8 +39,8 @@ pub(crate) struct ResponseBody {
     /// As the guest wrote it.
     url: String,
     capability: Rc<Capability>,
-    /// The body, and that it is counted as open.
-    body: Open<(tokio::sync::Mutex<Body>, HeldByAll)>,
+    /// The body, that it is counted as open, and what its connection takes.
+    body: Open<(tokio::sync::Mutex<Body>, HeldByAll, Held)>,
 }
 
 // SAFETY: it holds no engine handles, so there is nothing to trace.
@@ -98,12 +102,21 @@ pub(crate) async fn op_sr_net_fetch(
     let capability = net.0.clone();
     let cancel = cancel.map(|cancel| cancel.0.clone());
     let (method, url, headers, redirect) = parts;
+    let size = url.len()
+        + headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>();
+    let size = size.min(fetch::MAX_HEAD) + body.as_ref().map_or(0, |body| body.len());
+    let no_room = |why| no_room("fetch", &url, why);
+    let _request = capability.gate.memory.hold_now(size).map_err(no_room)?;
     let request = Request::new(&method, &url, headers, body.map(|body| body.to_vec()), &redirect)?;
     // Decided before anything else happens, and again for every redirect.
     fetch::check(&capability, request.url(), &url)?;
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
     let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
     let held = capability.account.begin(Lasting::Handle).map_err(over)?;
+    let connection = capability.gate.memory.hold_now(CONNECTION).map_err(no_room)?;
     let answer = fetch::follow(&capability, request, &limits);
     let answer = match cancel {
         Some(cancel) => answer
@@ -112,7 +125,7 @@ pub(crate) async fn op_sr_net_fetch(
             .unwrap_or_else(|_| Err(OpError::system("Error", "ECANCELED", "the request was aborted"))),
         None => answer.await,
     }?;
-    let body = (tokio::sync::Mutex::new(answer.body), held);
+    let body = (tokio::sync::Mutex::new(answer.body), held, connection);
     let body = state.borrow().borrow::<OpenThings>().keep(body);
     let received = Received {
         head: RefCell::new(Some(Head(
@@ -174,12 +187,13 @@ pub(crate) fn op_sr_net_body<'s>(
 }
 
 #[op2]
-#[buffer]
-pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u8>, OpError> {
+pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<HeldBytes, OpError> {
     let (capability, url) = (body.capability.clone(), body.url.clone());
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
     let body = body.body.to_the_end()?;
     let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
+    let under_way = capability.gate.memory.hold_now(UNDER_WAY);
+    let _under_way = under_way.map_err(|why| no_room("fetch", &url, why))?;
     let mut body = body.0.lock().await;
     // A capability that expired meanwhile stops working on what it had begun.
     fetch::check_again(&capability, &body)?;
@@ -188,5 +202,8 @@ pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<Vec<u
         .account
         .bytes(Bytes::Fetched, bytes.len())
         .map_err(over)?;
-    Ok(bytes)
+    // One piece of each response can be there before it is counted: as much as its connection is counted for.
+    let held = capability.gate.memory.room_for(bytes.len()).await;
+    let held = held.map_err(|why| no_room("fetch", &url, why))?;
+    Ok(HeldBytes::new(bytes, held))
 }

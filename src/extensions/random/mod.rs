@@ -10,6 +10,7 @@ use secure_runtime_loaders::ContentHash;
 use super::delegation::Chain;
 use super::error::OpError;
 use super::gate::Capability;
+use super::held::{HeldBytes, no_room};
 use super::object::object;
 
 /// Most bytes that one call returns: what the web's `crypto.getRandomValues` allows.
@@ -81,18 +82,19 @@ pub(crate) fn op_sr_random<'s>(
 }
 
 #[op2]
-#[buffer]
 pub(crate) fn op_sr_random_bytes(
     #[cppgc] random: &RandomCapability,
     #[number] length: i64,
-) -> Result<Vec<u8>, OpError> {
+) -> Result<HeldBytes, OpError> {
     let length = u32::try_from(length)
         .ok()
         .filter(|length| *length <= MAX_BYTES)
         .ok_or_else(|| OpError::range_error(format!("bytes: the length must be from 0 to {MAX_BYTES}")))?;
+    let held = random.capability.gate.memory.hold_now(length as usize);
+    let held = held.map_err(|why| no_room("making bytes", "random", why))?;
     let mut bytes = vec![0; length as usize];
     random.fill(&mut bytes)?;
-    Ok(bytes)
+    Ok(HeldBytes::new(bytes, held))
 }
 
 #[op2(fast)]

@@ -1,0 +1,92 @@
+//! Results of operations that stay counted until the engine has let go of them.
+
+use std::ffi::c_void;
+
+use deno_core::{ToV8, v8};
+use deno_error::JsErrorBox;
+
+use super::error::OpError;
+use crate::runtime::{Held, NoRoom};
+
+/// What one operation takes while it is under way: its future, its task and its thread's message.
+pub(super) const UNDER_WAY: usize = 2048;
+
+/// Bytes, as a `Uint8Array`. They are counted until its buffer is collected; on QuickJS, until the engine has them on its own heap.
+pub(crate) struct HeldBytes {
+    bytes: Box<[u8]>,
+    held: Held,
+}
+
+/// A text. It is counted until the engine has it on its own heap.
+pub(crate) struct HeldText {
+    text: String,
+    _held: Held,
+}
+
+impl HeldBytes {
+    /// The bytes, for which `held` has room.
+    pub(crate) fn new(bytes: Vec<u8>, mut held: Held) -> Self {
+        let bytes = bytes.into_boxed_slice();
+        held.shrink_to(bytes.len());
+        HeldBytes { bytes, held }
+    }
+}
+
+impl HeldText {
+    /// The text, for which `held` has room.
+    pub(crate) fn new(text: String, held: Held) -> Self {
+        HeldText { text, _held: held }
+    }
+}
+
+/// The refusal of an operation that has no room for what it needs.
+pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OpError {
+    OpError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
+}
+
+/// Frees the bytes, and counts them no longer: V8 collected their buffer.
+unsafe extern "C" fn free(bytes: *mut c_void, length: usize, held: *mut c_void) {
+    // SAFETY: `to_v8` made both pointers with `Box::into_raw`, and V8 calls this once.
+    unsafe {
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(
+            bytes.cast::<u8>(),
+            length,
+        )));
+        drop(Box::from_raw(held.cast::<Held>()));
+    }
+}
+
+impl<'s> ToV8<'s> for HeldBytes {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let HeldBytes { bytes, mut held } = self;
+        held.delivered();
+        let length = bytes.len();
+        let buffer = if length == 0 {
+            v8::ArrayBuffer::new(scope, 0)
+        } else if cfg!(feature = "v8") {
+            let bytes = Box::into_raw(bytes).cast::<c_void>();
+            let held = Box::into_raw(Box::new(held)).cast::<c_void>();
+            // SAFETY: the bytes stay where they are until V8 calls `free`.
+            let store = unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(bytes, length, free, held) };
+            v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())
+        } else {
+            let store = v8::ArrayBuffer::new_backing_store_from_bytes(bytes);
+            v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())
+        };
+        let array = v8::Uint8Array::new(scope, buffer, 0, length);
+        let array = array.ok_or_else(|| JsErrorBox::range_error("the engine cannot make another array"))?;
+        Ok(array.into())
+    }
+}
+
+impl<'s> ToV8<'s> for HeldText {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let text = v8::String::new(scope, &self.text);
+        let text = text.ok_or_else(|| JsErrorBox::range_error("the text is longer than a string can be"))?;
+        Ok(text.into())
+    }
+}

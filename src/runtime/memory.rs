@@ -1,0 +1,268 @@
+//! The account of what the host holds for one isolate outside the engine's heap.
+//!
+//! The engine's heap limit counts none of it: the memory of array buffers (V8), bytes that operations return, arguments and results of
+//! operations that are under way. All of it is counted here, and limited together to the figure of the heap limit. Capabilities have
+//! another such account (`extensions/room.rs`).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// How many collections of garbage in a row may bring no room, until only some requests ask for one: each takes as long as ten thousand
+/// requests that are refused.
+const FUTILE_COLLECTIONS: usize = 8;
+/// From then on, one of so many requests asks for a collection.
+const LATER_COLLECTION: usize = 64;
+
+/// The memory that one isolate may hold outside the engine's heap. Clones are the same account.
+#[derive(Clone)]
+pub(crate) struct Memory(Arc<Account>);
+
+struct Account {
+    most: usize,
+    used: AtomicUsize,
+    /// Results that guests did not get yet. Those who wait for room wait for them.
+    in_flight: AtomicUsize,
+    /// How often in a row there was no room.
+    failures: AtomicUsize,
+    /// Collections of garbage that were asked for.
+    collections: AtomicUsize,
+    /// Whether a guest got a result since the last of them, and may have let go of it.
+    has_delivered: AtomicBool,
+    freed: Notify,
+}
+
+/// A part of the account, until it is dropped.
+pub(crate) struct Held {
+    memory: Memory,
+    bytes: usize,
+    in_flight: bool,
+}
+
+/// There is no room for so many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    asked: usize,
+    used: usize,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "there is no room for {} bytes: buffers and results that are alive take {}; keep fewer of them, or raise the \
+             limit `heap`",
+            self.asked, self.used
+        )
+    }
+}
+
+impl Memory {
+    /// Creates the account of an isolate with such a heap.
+    pub(crate) fn new(heap: u64) -> Self {
+        Memory(Arc::new(Account {
+            most: usize::try_from(heap).unwrap_or(usize::MAX),
+            used: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            failures: AtomicUsize::new(0),
+            collections: AtomicUsize::new(0),
+            has_delivered: AtomicBool::new(false),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// Returns how many bytes may be held.
+    pub(crate) fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// Returns how many bytes are held now.
+    pub(crate) fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes if there is room for them.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.0.most);
+        let counted = self
+            .0
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.is_ok()
+    }
+
+    /// Counts the bytes no longer.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        let less = |used: usize| Some(used.saturating_sub(bytes));
+        let _ = self
+            .0
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.0.freed.notify_waiters();
+    }
+
+    /// Counts the bytes whether there is room or not. Callers that a guest can trigger must look first.
+    pub(crate) fn hold(&self, bytes: usize) -> Held {
+        self.0.used.fetch_add(bytes, Ordering::Relaxed);
+        self.held(bytes)
+    }
+
+    /// Counts the bytes if there is room for them.
+    pub(crate) fn try_hold(&self, bytes: usize) -> Option<Held> {
+        self.take(bytes).then(|| self.held(bytes))
+    }
+
+    /// Counts the bytes, after a collection of garbage if there is no room before. Called on the isolate's thread.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub(crate) fn hold_now(&self, bytes: usize) -> Result<Held, NoRoom> {
+        if let Some(held) = self.try_hold(bytes) {
+            self.0.failures.store(0, Ordering::Relaxed);
+            return Ok(held);
+        }
+        let failures = self.0.failures.fetch_add(1, Ordering::Relaxed);
+        let collects = failures < FUTILE_COLLECTIONS || failures.is_multiple_of(LATER_COLLECTION);
+        if bytes <= self.0.most && collects {
+            self.0.collections.fetch_add(1, Ordering::SeqCst);
+            self.0.has_delivered.store(false, Ordering::SeqCst);
+            super::garbage::collect();
+        }
+        let held = self.try_hold(bytes);
+        if held.is_some() {
+            self.0.failures.store(0, Ordering::Relaxed);
+        }
+        held.ok_or(self.no_room(bytes))
+    }
+
+    /// Counts the bytes of a result that a guest has not got yet. Waits as long as other results are in flight: the guest may let go of
+    /// them. Called on the isolate's thread.
+    ///
+    /// # Errors
+    /// There is no room, and nothing to wait for.
+    pub(crate) async fn room_for(&self, bytes: usize) -> Result<Held, NoRoom> {
+        if let Some(held) = self.try_hold(bytes) {
+            return Ok(held.sent());
+        }
+        let begun = self.0.collections.load(Ordering::SeqCst);
+        loop {
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            // Before the account is looked at: what is freed after that wakes this.
+            freed.as_mut().enable();
+            if let Some(held) = self.try_hold(bytes) {
+                return Ok(held.sent());
+            }
+            let is_alone = self.0.in_flight.load(Ordering::SeqCst) == 0;
+            // One collection answers all that waited for it: else a thousand of them would collect a thousand times.
+            let is_answered = self.0.collections.load(Ordering::SeqCst) != begun
+                && !self.0.has_delivered.load(Ordering::SeqCst);
+            if is_alone && is_answered {
+                return Err(self.no_room(bytes));
+            }
+            if bytes > self.0.most || is_alone {
+                return Ok(self.hold_now(bytes)?.sent());
+            }
+            freed.await;
+        }
+    }
+
+    fn held(&self, bytes: usize) -> Held {
+        Held {
+            memory: self.clone(),
+            bytes,
+            in_flight: false,
+        }
+    }
+
+    fn no_room(&self, asked: usize) -> NoRoom {
+        NoRoom {
+            asked,
+            used: self.used(),
+        }
+    }
+}
+
+impl Held {
+    /// Counts the bytes as those of a result that is in flight.
+    fn sent(mut self) -> Self {
+        self.in_flight = true;
+        self.memory.0.in_flight.fetch_add(1, Ordering::SeqCst);
+        self
+    }
+
+    /// Counts only so many bytes from now on.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.bytes -= less;
+        self.memory.give_back(less);
+    }
+
+    /// Counts the bytes as before, but the guest has got them.
+    pub(crate) fn delivered(&mut self) {
+        if std::mem::take(&mut self.in_flight) {
+            self.memory.0.has_delivered.store(true, Ordering::SeqCst);
+            self.memory.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+            self.memory.0.freed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.delivered();
+        self.memory.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_counted_once_and_comes_back() {
+        let memory = Memory::new(100);
+        let mut first = memory.try_hold(60).unwrap();
+        assert!(memory.try_hold(60).is_none());
+        first.shrink_to(30);
+        let second = memory.hold_now(70).unwrap();
+        assert_eq!(memory.hold_now(1).err(), Some(NoRoom { asked: 1, used: 100 }));
+        drop((first, second));
+        assert_eq!(memory.used(), 0);
+        // Unconditionally, and more than there is.
+        let over = memory.hold(usize::MAX / 2);
+        assert!(memory.try_hold(1).is_none());
+        drop(over);
+        assert!(memory.try_hold(100).is_some());
+        assert!(memory.try_hold(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn a_result_waits_for_those_in_flight_and_for_nothing_else() {
+        let reactor = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        reactor.block_on(async {
+            let memory = Memory::new(100);
+            let mut first = memory.room_for(80).await.unwrap();
+            let waits = async { memory.room_for(40).await.map(drop) };
+            let delivers = async {
+                tokio::task::yield_now().await;
+                // The guest has got it, and keeps it: there is nothing to wait for.
+                first.delivered();
+            };
+            let (waited, ()) = tokio::join!(waits, delivers);
+            assert!(waited.is_err());
+            let second = memory.room_for(20).await.unwrap();
+            let waits = async { memory.room_for(90).await.map(drop) };
+            let drops = async {
+                tokio::task::yield_now().await;
+                drop((first, second));
+            };
+            let (waited, ()) = tokio::join!(waits, drops);
+            assert_eq!(waited, Ok(()));
+            assert!(memory.room_for(101).await.is_err());
+            assert_eq!(memory.used(), 0);
+        });
+    }
+}

@@ -1,0 +1,315 @@
+//! Built-in functions that are called with extreme sizes: V8 calls some of them fatal, and the process goes on all the same.
+//!
+//! `fatal_cases.txt` has one call a line. Each is made at 16 MiB by a program, and each third at 64 MiB by a package in an isolate of its own.
+//! `FATAL_FULL=1 cargo test --test main -- fatal --nocapture` makes each at 16, 64, 256 MiB and 1 GiB in both ways. The calls are made in
+//! processes of their own, so that the end of a process is seen here.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use secure_runtime::{Exit, Limits, PackageLimits};
+
+use crate::support::Scene;
+
+const CASES: &str = include_str!("fatal_cases.txt");
+/// What tells this process that it is the one that makes the calls: the heap in MiB, `program` or `package`, first call, number of calls.
+const PART: &str = "SECURE_RUNTIME_TEST_FATAL";
+/// Calls that one process makes: each may leave four times its heap behind.
+const MANY: usize = 36;
+/// As [`MANY`], with large heaps.
+const FEW: usize = 6;
+/// Programs at one time.
+const AT_ONE_TIME: usize = 3;
+
+fn cases() -> Vec<&'static str> {
+    CASES.lines().collect()
+}
+
+/// RUN-85, A110: no call of a built-in function ends the process, whatever the heap; other isolates and later programs go on.
+#[test]
+fn a110_no_call_of_a_built_in_function_ends_the_process() {
+    if let Ok(part) = std::env::var(PART) {
+        return make_calls(&part);
+    }
+    let all = cases().len();
+    assert!(all >= 60);
+    let mut parts = Vec::new();
+    let mut add = |heap: u64, by: &str, size: usize| {
+        for first in (0..all).step_by(size) {
+            parts.push(format!("{heap} {by} {first} {size}"));
+        }
+    };
+    if std::env::var_os("FATAL_FULL").is_some() {
+        for by in ["program", "package"] {
+            for (heap, size) in [(16, MANY), (64, MANY), (256, FEW), (1024, FEW)] {
+                add(heap, by, size);
+            }
+        }
+    } else {
+        add(16, "program", MANY);
+        add(64, "package", MANY);
+    }
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(part) = parts.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if let Err(said) = in_own_process(part) {
+                        failures.lock().unwrap().push(format!("{part}: {said}"));
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn in_own_process(part: &str) -> Result<(), String> {
+    let own = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "attacks::fatal::a110_no_call_of_a_built_in_function_ends_the_process",
+            "--nocapture",
+        ])
+        .env(PART, part)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&own.stdout);
+    if std::env::var_os("FATAL_FULL").is_some() {
+        println!("{part}\n{said}");
+    }
+    if own.status.success() && said.contains("fatal: all calls were made") {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&own.stderr);
+    let errors: Vec<&str> = errors.lines().rev().take(60).collect();
+    let errors: Vec<&str> = errors.into_iter().rev().collect();
+    Err(format!("{}\n{said}\n{}", own.status, errors.join("\n")))
+}
+
+fn make_calls(part: &str) {
+    let part: Vec<&str> = part.split(' ').collect();
+    let [heap, by, first, size] = part[..] else {
+        panic!("{part:?}")
+    };
+    let heap = heap.parse::<u64>().unwrap() << 20;
+    let (first, size): (usize, usize) = (first.parse().unwrap(), size.parse().unwrap());
+    let all = cases();
+    // A third of them, where there is no time for all.
+    let step = if by == "package" && std::env::var_os("FATAL_FULL").is_none() {
+        3
+    } else {
+        1
+    };
+    let calls: Vec<&str> = all.into_iter().skip(first).take(size).step_by(step).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONE_TIME {
+            scope.spawn(|| {
+                while let Some(call) = calls.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let begun = std::time::Instant::now();
+                    let ended = if by == "package" {
+                        by_package(call, heap)
+                    } else {
+                        by_program(call, heap)
+                    };
+                    println!("fatal: {call}: {ended} ({:?})", begun.elapsed());
+                }
+            });
+        }
+    });
+    // Other isolates go on: with collections, on threads that did not run a guest before.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(healthy);
+        }
+    });
+    println!("fatal: {} threads were parked", parked());
+    println!("fatal: all calls were made");
+}
+
+fn healthy() {
+    let source = "let n = 0;
+        for (let round = 0; round < 20_000; round++) n += JSON.parse(JSON.stringify({ a: [round, 'x'.repeat(200)] })).a.length;
+        console.log(n);";
+    let ran = Scene::of_main(&[], source).limits(limits(64 << 20)).run(&[]);
+    assert_eq!(ran.completed().out, "40000\n");
+}
+
+#[cfg(feature = "v8")]
+fn parked() -> usize {
+    secure_runtime::parked_threads()
+}
+
+#[cfg(not(feature = "v8"))]
+fn parked() -> usize {
+    0
+}
+
+fn limits(heap: u64) -> Limits {
+    Limits {
+        heap,
+        ..Limits::default()
+    }
+}
+
+/// Long enough for most calls, and short for those that only end when they are stopped. What is asserted does not depend on it.
+const WALL: Duration = Duration::from_secs(2);
+
+fn source(call: &str) -> String {
+    format!("const text = (length) => 'a'.repeat(length);\nexport const call = async () => {{ {call} }};\n")
+}
+
+/// What becomes of a program that makes the call.
+fn by_program(call: &str, heap: u64) -> String {
+    let main = format!("{}export default call;", source(call));
+    let ran = Scene::of_main(&[], &main)
+        .limits(Limits {
+            wall: Some(WALL),
+            ..limits(heap)
+        })
+        .run(&[]);
+    match ran.exit.unwrap() {
+        Exit::Completed => "completed".to_owned(),
+        Exit::Limit(hit) => hit.to_string(),
+        Exit::Uncaught(error) => error.message.chars().take(60).collect(),
+        other => panic!("{call}: {other:?}"),
+    }
+}
+
+/// What a program sees of a package that makes the call in an isolate of its own.
+fn by_package(call: &str, heap: u64) -> String {
+    let main = "import { call } from 'p';
+        try { await call(); console.log('completed'); }
+        catch (error) { console.log(String(error?.name).slice(0, 40), String(error?.code), String(error?.message ?? error).slice(0, 60)); }
+        console.log('on');";
+    let of_package = PackageLimits {
+        heap: Some(heap),
+        wall: Some(WALL),
+        ..PackageLimits::default()
+    };
+    let ran = Scene::new()
+        .file(
+            "secure.toml",
+            "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n",
+        )
+        .file("p/index.js", source(call))
+        .file("main.js", main)
+        .limits(Limits {
+            packages: [("p".to_owned(), of_package)].into(),
+            ..limits(256 << 20)
+        })
+        .run(&[]);
+    let out = ran.completed().out;
+    out.strip_suffix("on\n")
+        .unwrap_or_else(|| panic!("{call}: {out}"))
+        .trim()
+        .to_owned()
+}
+
+#[cfg(feature = "v8")]
+mod checks {
+    use std::ffi::c_char;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, ExitStatus};
+
+    use secure_runtime::{Exit, Limit, Limits, OpenOptions, Program, Runtime, parked_threads};
+
+    use crate::support::{Scene, manifest};
+
+    /// What tells this process which fatal error it is to cause.
+    const CAUSE: &str = "SECURE_RUNTIME_TEST_CHECK";
+
+    unsafe extern "C" {
+        /// `V8_Fatal`: a check failed.
+        #[link_name = "_Z8V8_FatalPKcz"]
+        fn check_failed(format: *const c_char, ...) -> !;
+        /// `v8::base::FatalNoSecurityImpact`: a length is too large, for one.
+        #[link_name = "_ZN2v84base21FatalNoSecurityImpactEPKcz"]
+        fn too_large(format: *const c_char, ...) -> !;
+    }
+
+    fn fail(cause: &str) {
+        // SAFETY: both take a format without arguments.
+        match cause {
+            "check" => unsafe { check_failed(c"a check".as_ptr()) },
+            _ => unsafe { too_large(c"a length".as_ptr()) },
+        }
+    }
+
+    /// Runs a program whose console, on the thread of the isolate, fails in this way.
+    fn run(cause: &'static str) -> Exit {
+        let scene = Scene::new()
+            .file("secure.toml", manifest(&["fs.read=./data/**"], ""))
+            .file("data/a.txt", "some text")
+            .file(
+                "main.js",
+                "import { fs } from 'cap:self'; const file = await fs.open('data/a.txt'); console.log('now'); file.close();",
+            );
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        reactor.block_on(async {
+            let program = Program::open(scene.base(), &OpenOptions::default())
+                .await
+                .unwrap();
+            let runtime = Runtime::builder()
+                .base(program.base())
+                .shared_store(program.store())
+                .limits(Limits::default())
+                .console(move |_| fail(cause))
+                .build()
+                .unwrap();
+            runtime.run(program.graph(), &[]).await.unwrap().exit
+        })
+    }
+
+    fn in_own_process(test: &str, cause: &str) -> ExitStatus {
+        let mut own = Command::new(std::env::current_exe().unwrap());
+        own.args(["--exact", test, "--nocapture"]).env(CAUSE, cause);
+        own.output().unwrap().status
+    }
+
+    /// RUN-85, A111: a check that fails ends the process, also on the thread of a guest; so does any fatal error elsewhere.
+    #[test]
+    fn a111_a_check_that_fails_ends_the_process() {
+        const TEST: &str = "attacks::fatal::checks::a111_a_check_that_fails_ends_the_process";
+        match std::env::var(CAUSE).as_deref() {
+            Ok("check") => drop(run("check")),
+            Ok("guest") => {
+                // A length, on the thread of a guest: parked, and what it had open is closed.
+                let exit = run("length");
+                assert!(
+                    matches!(&exit, Exit::Limit(hit) if matches!(hit.limit, Limit::Heap(_))),
+                    "{exit:?}"
+                );
+                assert_eq!(parked_threads(), 1);
+                let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+                let mut names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+                assert!(!names.any(|name| name.ends_with("data/a.txt")));
+                Scene::of_main(&[], "console.log(1);").run(&[]).completed();
+            }
+            Ok("host") => {
+                // The handlers are there from the first run on.
+                Scene::of_main(&[], "console.log(1);").run(&[]).completed();
+                fail("length");
+            }
+            _ => {
+                for cause in ["check", "host"] {
+                    let ended = in_own_process(TEST, cause);
+                    assert!(
+                        matches!(ended.signal(), Some(libc::SIGTRAP | libc::SIGILL | libc::SIGABRT)),
+                        "{cause}: {ended}"
+                    );
+                }
+                let ended = in_own_process(TEST, "guest");
+                assert!(ended.success(), "{ended}");
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// Calls everything that a guest can call, with hostile arguments, in an order that the seed decides.
+import { fs, net, env, clock, random, kv, seal } from "cap:self";
+import { echo } from "p";
+
+export default async ([seedText, countText, server]) => {
+  let seed = Number(seedText);
+  const next = (most) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % most;
+  };
+  const pick = (list) => list[next(list.length)];
+
+  const detached = new Uint8Array(64);
+  detached.buffer.transfer();
+  const shrinking = new ArrayBuffer(64, { maxByteLength: 1 << 16 });
+  const outside = new Uint8Array(shrinking, 32, 32);
+  const tracking = new Uint8Array(shrinking);
+  shrinking.resize(16);
+  const evil = new Proxy({}, {
+    get: (_, name) => (name === "then" ? undefined : () => { throw name; }),
+    ownKeys: () => Array.from({ length: 1000 }, (_, n) => "k" + n),
+    getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }),
+  });
+  const changing = { toString: () => "data/" + next(9), valueOf: () => next(9), [Symbol.toPrimitive]: () => { shrinking.resize(next(1 << 16)); return "data/a"; } };
+  const headers = (count) => Array.from({ length: count }, (_, n) => ["x-" + n, "v"]);
+  const values = [
+    undefined, null, true, 0, -0, NaN, Infinity, -Infinity, -1, 1.5, 2 ** 31, 2 ** 32, -(2 ** 31), 2 ** 53, 2 ** 64, 1e308, 5e-324,
+    5n, -1n, 2n ** 64n, "", "\0", "\ud800", "a\udc00b", "\u{10ffff}", "data/a", "data/big", "data/new", "data", ".", "/", "..", "x".repeat(256),
+    "x".repeat(5000), "/x".repeat(3000), "x".repeat(1 << 20), "\u0001".repeat(1 << 18), "é".repeat(1 << 20), "\ud800".repeat(1 << 18),
+    server + "/x", server + "/" + "\u0001".repeat(1 << 16), "http://[::1]:99999/", "http://" + "a.".repeat(300) + "b/", "https://" + "x".repeat(1 << 16), "10m", "1e99y",
+    "9".repeat(400) + "s", Symbol("x"), Symbol.iterator, [], [[]], headers(25_000), headers(1_024), Array(1 << 16).fill("data/a"), { length: 2 ** 32 }, {},
+    Object.create(null), evil, changing, () => 1, class {}, new Uint8Array(0), detached, outside, tracking, shrinking, new DataView(new ArrayBuffer(9)),
+    new Uint8Array(1 << 20), new Float64Array(8), new Date(NaN), /x/g, new Map([[1, 2]]), new Set([1]), Promise.resolve(1), new Error("x".repeat(1 << 16)), new WeakMap(),
+    new AbortController().signal, AbortSignal.abort(), new URLSearchParams("a=b"), fs, net, env, clock, random, kv, "ed25519:" + "0".repeat(64), "blake3:" + "07".repeat(32), "blake3:",
+  ];
+  const keys = [
+    "read", "write", "create", "createNew", "truncate", "append", "recursive", "method", "headers", "body", "redirect", "signal", "expires", "connect",
+    "holder", "prefix", "fatal", "ignoreBOM", "stream", "maxByteLength", "cause",
+  ];
+  const bag = () => {
+    const made = {};
+    for (let n = next(4); n >= 0; n--) made[pick(keys)] = pick(values);
+    return made;
+  };
+  const argument = () => (next(4) === 0 ? bag() : pick(values));
+
+  // What can be called: on which object, by which name.
+  const targets = [];
+  const known = new Set();
+  const add = (object) => {
+    if ((typeof object !== "object" && typeof object !== "function") || object === null || known.size > 400 || known.has(object)) return;
+    known.add(object);
+    for (let at = object; at !== null && at !== Object.prototype && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+      for (const name of Reflect.ownKeys(at)) targets.push([object, name]);
+    }
+  };
+  for (const object of [fs, net, env, clock, random, kv]) add(object);
+  add({ seal, echo, structuredClone, atob, btoa, setTimeout: (f, ms, ...rest) => clearTimeout(setTimeout(f, ms, ...rest)), clearTimeout, queueMicrotask: () => queueMicrotask(() => {}) });
+  add(console);
+  add({
+    url: (...given) => new URL(...given), params: (...given) => new URLSearchParams(...given), encode: (text) => new TextEncoder().encode(text),
+    into: (text, bytes) => new TextEncoder().encodeInto(text, bytes), decode: (...given) => new TextDecoder().decode(...given), decoder: (...given) => new TextDecoder(...given),
+    abort: (why) => { const c = new AbortController(); c.abort(why); return c.signal; }, any: (...given) => AbortSignal.any(given), buffer: (...given) => new ArrayBuffer(...given),
+    error: (...given) => new Error(...given).stack, url2: (text, ...given) => { const url = new URL("https://a/"); url[pick(["href", "host", "port", "search", "hash", "pathname", "username"])] = text; return url; },
+    load: (name) => import(name),
+  });
+
+  const pending = [];
+  let thrown = 0;
+  for (let n = 0; n < Number(countText); n++) {
+    const [object, name] = pick(targets);
+    const given = Array.from({ length: next(5) }, argument);
+    // Half of the time something sensible comes first, so that the rest is looked at.
+    if (next(2) === 0) given[0] = pick(["data/a", "data/big", server + "/x", "key", 16]);
+    try {
+      const member = object[name];
+      const made = typeof member === "function" ? Reflect.apply(member, next(16) === 0 ? argument() : object, given) : (object[name] = given[0]);
+      if (typeof made?.then === "function") pending.push(Promise.resolve(made).then(add, () => { thrown++; }));
+      else add(made);
+    } catch { thrown++; }
+    if (pending.length >= 50) await Promise.race([Promise.all(pending.splice(0)), new Promise((done) => setTimeout(done, 200))]);
+  }
+  await Promise.race([Promise.all(pending), new Promise((done) => setTimeout(done, 500))]);
+  console.info(`hostile: ${thrown > 0}`);
+};

@@ -1,0 +1,413 @@
+//! Memory that a guest makes the host hold: all of it is counted, whatever it is made with.
+//!
+//! Each case hoards what one operation or constructor returns, in a program with a heap of 32 MiB, and the process is measured meanwhile.
+//! The cases run in a process of their own, one after the other.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use secure_runtime::{Exit, Limits, OPERATIONS, OpenOptions, Program, Runtime};
+
+use crate::support::{Scene, Server};
+
+/// What tells this process that it is the one that is measured: the case.
+const CASE: &str = "SECURE_RUNTIME_TEST_MEMORY";
+const HEAP: u64 = 32 << 20;
+/// What the process may grow by: a heap that reaches four times its limit until the program has ended, what is held outside it, and
+/// twice more for what one operation copies while it runs.
+const MOST: u64 = 8 * HEAP;
+
+/// Of each operation: how a guest hoards its results, its arguments or itself. `data/big` has 4 MiB, and what the server sends 256 KiB.
+const OPERATIONS_HOARDED: &[(&str, &str)] = &[
+    (
+        "fs.readTextFile",
+        "await all(400, () => fs.readTextFile('data/big'))",
+    ),
+    ("fs.readFile", "await all(400, () => fs.readFile('data/big'))"),
+    (
+        "fs.writeTextFile",
+        "const text = 'a'.repeat(4 << 20); await all(400, (n) => fs.writeTextFile('data/out', text))",
+    ),
+    (
+        "fs.writeFile",
+        "const bytes = new Uint8Array(4 << 20).fill(1); await all(400, (n) => fs.writeFile('data/out', bytes))",
+    ),
+    (
+        "fs.readDir",
+        "await all(300, async () => { for await (const e of fs.readDir('data')) keep.push(e); })",
+    ),
+    ("fs.stat", "await all(25_000, () => fs.stat('data/a'))"),
+    ("fs.mkdir", "await all(25_000, (n) => fs.mkdir('data/a/' + n))"),
+    (
+        "fs.remove",
+        "await all(25_000, (n) => fs.remove('data/none' + n))",
+    ),
+    (
+        "fs.rename",
+        "await all(25_000, (n) => fs.rename('data/none' + n, 'data/other' + n))",
+    ),
+    (
+        "fs.open for reading",
+        "const file = await fs.open('data/big'); await all(400, async () => { const into = new Uint8Array(4 << 20); await file.read(into); return into; })",
+    ),
+    (
+        "fs.open for writing",
+        "const bytes = new Uint8Array(4 << 20).fill(1); const file = await fs.open('data/out', { write: true, create: true }); await all(400, () => file.write(bytes))",
+    ),
+    (
+        "fs.attenuate",
+        "const read = Array.from({ length: 900 }, (_, n) => 'data/' + n); await all(3_000, () => fs.attenuate({ read }))",
+    ),
+    ("fs.revocable", "await all(15_000, () => fs.revocable())"),
+    ("seal(fs)", "await all(3_000, () => seal(fs, { holder }))"),
+    (
+        "net.fetch",
+        "await all(400, async () => (await net.fetch(server + '/big')).bytes())",
+    ),
+    (
+        "net.attenuate",
+        "await all(15_000, () => net.attenuate({ expires: '1h' }))",
+    ),
+    ("net.revocable", "await all(15_000, () => net.revocable())"),
+    ("seal(net)", "await all(3_000, () => seal(net, { holder }))"),
+    ("env.get", "await all(25_000, () => env.get('LONG'))"),
+    (
+        "env.attenuate",
+        "await all(15_000, () => env.attenuate({ expires: '1h' }))",
+    ),
+    ("env.revocable", "await all(15_000, () => env.revocable())"),
+    ("seal(env)", "await all(3_000, () => seal(env, { holder }))"),
+    ("clock.now", "await all(25_000, () => clock.now())"),
+    (
+        "clock.attenuate",
+        "await all(15_000, () => clock.attenuate({ expires: '1h' }))",
+    ),
+    ("clock.revocable", "await all(15_000, () => clock.revocable())"),
+    ("seal(clock)", "await all(3_000, () => seal(clock, { holder }))"),
+    (
+        "kv.get",
+        "await kv.set('big', new Uint8Array(65_536).fill(1)); await all(3_000, () => kv.get('big'))",
+    ),
+    (
+        "kv.set",
+        "const bytes = new Uint8Array(65_536).fill(1); await all(3_000, (n) => kv.set('big', bytes))",
+    ),
+    ("kv.delete", "await all(25_000, () => kv.delete('none'))"),
+    (
+        "kv.list",
+        "await all(2_000, async () => { for await (const k of kv.list({ prefix: '' })) keep.push(k); })",
+    ),
+    (
+        "kv.attenuate",
+        "await all(15_000, () => kv.attenuate({ expires: '1h' }))",
+    ),
+    ("kv.revocable", "await all(15_000, () => kv.revocable())"),
+    ("seal(kv)", "await all(3_000, () => seal(kv, { holder }))"),
+    ("random.bytes", "await all(3_000, () => random.bytes(65_536))"),
+    ("random.number", "await all(25_000, () => random.number())"),
+    (
+        "random.attenuate",
+        "await all(15_000, () => random.attenuate({ expires: '1h' }))",
+    ),
+    ("random.revocable", "await all(15_000, () => random.revocable())"),
+    ("seal(random)", "await all(3_000, () => seal(random, { holder }))"),
+];
+
+/// What is no operation, or another way to hoard one's results.
+const OTHERS_HOARDED: &[(&str, &str)] = &[
+    (
+        "ArrayBuffer",
+        "await all(400, () => { const b = new ArrayBuffer(4 << 20); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer, resizable",
+        "await all(200, () => { const b = new ArrayBuffer(8 << 20, { maxByteLength: 32 << 20 }); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer.resize",
+        "await all(200, () => { const b = new ArrayBuffer(0, { maxByteLength: 32 << 20 }); b.resize(8 << 20); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer.resize at once",
+        "const b = new ArrayBuffer(0, { maxByteLength: 2 ** 31 }); b.resize(2 ** 31); new Uint8Array(b).fill(1);",
+    ),
+    (
+        "ArrayBuffer.transfer",
+        "await all(200, () => { let b = new ArrayBuffer(1, { maxByteLength: 32 << 20 }); b = b.transfer(8 << 20); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer, subclass",
+        "class B extends ArrayBuffer {} await all(200, () => { const b = new B(1, { maxByteLength: 32 << 20 }); b.resize(8 << 20); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer by its prototype",
+        "const B = ArrayBuffer.prototype.constructor; await all(200, () => { const b = new B(1, { maxByteLength: 32 << 20 }); b.resize(8 << 20); new Uint8Array(b).fill(1); return b; })",
+    ),
+    (
+        "ArrayBuffer.slice",
+        "const b = new ArrayBuffer(4 << 20); await all(400, () => { const c = b.slice(0); new Uint8Array(c).fill(1); return c; })",
+    ),
+    (
+        "Uint8Array.from",
+        "const b = new Uint8Array(4 << 20); await all(400, () => Uint8Array.from(b))",
+    ),
+    (
+        "Float64Array.toSorted",
+        "const b = new Float64Array(1 << 19); await all(400, () => b.toSorted())",
+    ),
+    (
+        "structuredClone",
+        "const b = new ArrayBuffer(4 << 20, { maxByteLength: 4 << 20 }); new Uint8Array(b).fill(1); await all(400, () => structuredClone(b))",
+    ),
+    (
+        "TextEncoder.encode",
+        "const text = 'a'.repeat(4 << 20); await all(400, () => new TextEncoder().encode(text))",
+    ),
+    (
+        "TextDecoder.decode",
+        "const bytes = new Uint8Array(4 << 20).fill(97); await all(400, () => new TextDecoder().decode(bytes))",
+    ),
+    (
+        "Uint8Array.fromHex",
+        "const text = '00'.repeat(4 << 20); await all(400, () => Uint8Array.fromHex?.(text))",
+    ),
+    (
+        "URL",
+        "const text = 'https://a/' + 'é'.repeat(1 << 20); await all(400, () => new URL(text))",
+    ),
+    (
+        "URLSearchParams",
+        "const text = 'a=b&'.repeat(1 << 17); await all(400, () => new URLSearchParams(text))",
+    ),
+    (
+        "AbortController",
+        "await all(100_000, () => new AbortController())",
+    ),
+    (
+        "setTimeout",
+        "await all(300_000, () => setTimeout(() => {}, 3_600_000))",
+    ),
+    (
+        "Promise",
+        "await all(300_000, () => { new Promise(() => {}).then(() => {}); })",
+    ),
+    (
+        "RegExp",
+        "await all(25_000, (n) => { const r = new RegExp('(?:a|b)*c' + n); r.test('abc'); return r; })",
+    ),
+    (
+        "Intl.DateTimeFormat",
+        "await all(6_000, () => new Intl.DateTimeFormat('de'))",
+    ),
+    (
+        "Intl.DateTimeFormat of nobody",
+        "await all(6_000, () => new globalThis.Intl.DateTimeFormat.prototype.constructor('de'))",
+    ),
+    (
+        "Intl.NumberFormat",
+        "await all(20_000, () => Intl.NumberFormat('de'))",
+    ),
+    (
+        "Intl.Segmenter",
+        "const text = 'a'.repeat(4 << 20), segmenter = new Intl.Segmenter('en'); await all(200, () => segmenter.segment(text))",
+    ),
+    (
+        "Intl.Segmenter, iterators",
+        "const text = 'a'.repeat(1 << 20), segments = new Intl.Segmenter('en').segment(text); await all(800, () => segments[Symbol.iterator]())",
+    ),
+    (
+        "denied fetches",
+        "const long = 'https://denied.example/' + 'x'.repeat(24 << 20); for (let n = 0; n < 100; n++) await net.fetch(long).catch((error) => keep.push(error.code));",
+    ),
+    (
+        "denied fetches of short addresses",
+        "const long = 'https://denied.example/' + 'x'.repeat(200_000); for (let n = 0; n < 300; n++) await net.fetch(long).catch((error) => keep.push(error.code));",
+    ),
+    (
+        "denied imports",
+        "for (let n = 0; n < 100; n++) await import('./' + 'x'.repeat(4 << 20) + n).catch((error) => keep.push(1));",
+    ),
+    (
+        "results that wait",
+        "const reads = []; for (let n = 0; n < 1_500; n++) reads.push(fs.readFile('data/1m')); busy(3_000); await Promise.allSettled(reads)",
+    ),
+    (
+        "texts that wait",
+        "const reads = []; for (let n = 0; n < 1_500; n++) reads.push(fs.readTextFile('data/1m')); busy(3_000); await Promise.allSettled(reads)",
+    ),
+    (
+        "pieces that wait",
+        "const file = await fs.open('data/big'); const reads = []; for (let n = 0; n < 400; n++) reads.push(file.read(new Uint8Array(1024))); busy(3_000); await Promise.allSettled(reads)",
+    ),
+    (
+        "bodies that wait",
+        "const reads = []; for (let n = 0; n < 400; n++) reads.push(net.fetch(server + '/big').then((r) => r.bytes())); busy(3_000); await Promise.allSettled(reads)",
+    ),
+    (
+        "uploads that wait",
+        "const body = new Uint8Array(4 << 20); const sent = []; for (let n = 0; n < 400; n++) sent.push(net.fetch(server + '/big', { method: 'POST', body })); busy(3_000); await Promise.allSettled(sent)",
+    ),
+    (
+        "long arguments that wait",
+        "const name = 'x'.repeat(1 << 20); const all = []; for (let n = 0; n < 2_000; n++) all.push(fs.stat(name + n)); busy(1_000); await Promise.allSettled(all)",
+    ),
+];
+
+/// RUN-86, A112: what a guest makes the host hold is bounded by the heap limit's figure, whatever it is made with.
+#[test]
+fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted() {
+    if let Ok(name) = std::env::var(CASE) {
+        return measure(&name);
+    }
+    for row in OPERATIONS {
+        let is_there = OPERATIONS_HOARDED.iter().any(|(name, _)| *name == row.name);
+        assert!(is_there, "nobody hoards {}", row.name);
+    }
+    let mut failures = Vec::new();
+    let cases: Vec<&str> = OPERATIONS_HOARDED
+        .iter()
+        .chain(OTHERS_HOARDED)
+        .map(|(name, _)| *name)
+        .collect();
+    // Each measured by itself, a few processes at one time.
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(&mut failures);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(name) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let own = Command::new(std::env::current_exe().unwrap())
+                        .args([
+                            "--exact",
+                            "memory::a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted",
+                            "--nocapture",
+                        ])
+                        .env(CASE, name)
+                        .output()
+                        .unwrap();
+                    let said = String::from_utf8_lossy(&own.stdout);
+                    let line = said.lines().find(|line| line.starts_with("memory: "));
+                    println!("{}", line.unwrap_or("memory: nothing was said"));
+                    if !own.status.success() || line.is_none() {
+                        let errors = String::from_utf8_lossy(&own.stderr).into_owned();
+                        failed.lock().unwrap().push(format!("{name}: {}\n{said}\n{errors}", own.status));
+                    }
+                }
+            });
+        }
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// A field of /proc/self/status, in bytes.
+fn status(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim_matches([':', '\t', ' '])
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        << 10
+}
+
+/// Runs the program without an audit sink, whose records a test would hoard.
+fn run(scene: &Scene) -> (Exit, String) {
+    let printed = Arc::new(Mutex::new(String::new()));
+    let into = printed.clone();
+    let reactor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let exit = reactor.block_on(async {
+        let program = Program::open(scene.base(), &OpenOptions::default())
+            .await
+            .unwrap();
+        let runtime = Runtime::builder()
+            .base(program.base())
+            .shared_store(program.store())
+            .limits(Limits {
+                heap: HEAP,
+                wall: Some(Duration::from_secs(600)),
+                ..Limits::default()
+            })
+            .variables(|_| Some("v".repeat(10_000)))
+            .console(move |line| into.lock().unwrap().push_str(line.text))
+            .build()
+            .unwrap();
+        runtime.run(program.graph(), &[]).await.unwrap().exit
+    });
+    let out = std::mem::take(&mut *printed.lock().unwrap());
+    (exit, out)
+}
+
+fn measure(name: &str) {
+    let all = OPERATIONS_HOARDED.iter().chain(OTHERS_HOARDED);
+    let (_, call) = all.into_iter().find(|(other, _)| *other == name).unwrap();
+    let server = Server::start();
+    // Its own copies are this process's, too.
+    server.put("/big", Some(vec![b'a'; 256 << 10]));
+    let main = format!(
+        "import {{ fs, net, env, clock, random, kv, seal }} from 'cap:self';
+        const server = '{}', holder = 'blake3:{}';
+        const keep = [];
+        let failed;
+        const all = async (count, make) => {{
+            const under_way = [];
+            try {{ for (let n = 0; n < count; n++) {{
+                const made = make(n);
+                if (typeof made?.then === 'function') under_way.push(made.then((value) => {{ keep.push(value); }}, (error) => {{ failed ??= error; }}));
+                else keep.push(made);
+            }} }} catch (error) {{ failed = error; }}
+            await Promise.all(under_way);
+        }};
+        const busy = (ms) => {{ const end = clock.now() + ms; while (clock.now() < end); }};
+        try {{ {call} }} catch (error) {{ failed ??= error; }}
+        console.log(keep.length, String(failed?.name), String(failed?.message).slice(0, 90));",
+        server.origin(),
+        "07".repeat(32)
+    );
+    let origin = format!("net.connect={}", server.origin());
+    let grants = [
+        "fs.read=./data/**",
+        "fs.write=./data/**",
+        &origin,
+        "env.read=LONG",
+        "clock=1ms",
+        "random=true",
+        "kv.read=*",
+        "kv.write=*",
+    ];
+    let mut scene = Scene::new()
+        .file("secure.toml", crate::support::manifest(&grants, ""))
+        .file("main.js", main)
+        .file("data/big", vec![b'a'; 4 << 20])
+        .file("data/1m", vec![b'a'; 1 << 20])
+        .file("data/a", "a");
+    if name == "fs.readDir" {
+        for number in 0..500 {
+            scene = scene.file(&format!("data/{number}"), "");
+        }
+    }
+    // What the engine takes by itself.
+    Scene::of_main(&[], "console.log(1);").run(&[]).completed();
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmRSS");
+    let (exit, out) = run(&scene);
+    let grown = status("VmHWM").saturating_sub(before);
+    let end = match exit {
+        Exit::Completed => out.trim().to_owned(),
+        Exit::Limit(hit) => hit.to_string(),
+        Exit::Uncaught(error) => error.message,
+        other => format!("{other:?}"),
+    };
+    println!(
+        "memory: {name}: grew by {} MiB, at most {}: {end}",
+        grown >> 20,
+        MOST >> 20
+    );
+    assert!(grown <= MOST, "{name}");
+}
