@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+/// What takes so many bytes may go beyond the account by a quarter.
+const SMALL: usize = 4096;
+
 /// How many collections of garbage in a row may bring no room, until only some requests ask for one: each takes as long as ten thousand
 /// requests that are refused.
 const FUTILE_COLLECTIONS: usize = 8;
@@ -85,7 +88,14 @@ impl Memory {
 
     /// Counts the bytes if there is room for them.
     pub(crate) fn take(&self, bytes: usize) -> bool {
-        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.0.most);
+        // Large results must not keep small operations from going on.
+        let reserve = if bytes <= SMALL && self.0.most > 16 * SMALL {
+            self.0.most / 4
+        } else {
+            0
+        };
+        let most = self.0.most.saturating_add(reserve);
+        let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
         let counted = self
             .0
             .used

@@ -42,17 +42,8 @@ pub(super) const CALLS: &[Probe] = &[
     ("send to a socket with a path", NotPermitted, |at| {
         let (one, _other) = pair(libc::SOCK_DGRAM)?;
         let address = path_address(&at.base.join("datagrams"));
-        // SAFETY: the address is of this frame, with its length.
-        done(
-            unsafe {
-                libc::connect(
-                    one.as_raw_fd(),
-                    (&raw const address).cast(),
-                    size_of_val(&address) as u32,
-                )
-            }
-            .into(),
-        )?;
+        let (place, size) = ((&raw const address) as i64, size_of_val(&address) as i64);
+        call(libc::SYS_connect, [one.as_raw_fd().into(), place, size, 0, 0])?;
         // SAFETY: the byte is of this frame.
         done(unsafe { libc::send(one.as_raw_fd(), [1_u8].as_ptr().cast(), 1, 0) } as i64)
     }),
