@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use secure_runtime_loaders::secrets::looks_secret;
 
 /// Why a manifest was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ impl fmt::Display for ManifestError {
             return Ok(());
         };
         let title = Level::ERROR.primary_title(&*self.what);
+        let text = masked(text);
         let snippet = Snippet::source(text.as_str())
             .path(path)
             .annotation(AnnotationKind::Primary.span(place.clone()));
@@ -109,3 +111,19 @@ impl fmt::Display for ManifestError {
 }
 
 impl std::error::Error for ManifestError {}
+
+/// The text with asterisks for each line that looks as if it had a secret. Places in it stay: a snippet may cut a long line, and what is left
+/// of a secret would look like none.
+fn masked(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        if !looks_secret(line) {
+            return line.to_owned();
+        }
+        let mask = |character: char| match character {
+            character if character.is_whitespace() => character.to_string(),
+            character => "*".repeat(character.len_utf8()),
+        };
+        line.chars().map(mask).collect()
+    });
+    lines.collect()
+}

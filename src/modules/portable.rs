@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(imports.get(0), Some("import defer"));
         assert_eq!(
             text,
-            "import{}from\"import:7/0/0\";import a from \"import:7/0/0\"; x = ' \\x69mport\\x20source y from \"z\"'; \
+            "import{}from\"import:7/0/0\";import a from \"import:7/0/0\"; x = ' \\x69mport\\x20source y \\x66rom \"z\"'; \
              a % NeverOptimizeFunction(x)"
         );
         assert!(names.rewrite(0, "/import defer/", &[], "").is_err());

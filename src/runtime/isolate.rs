@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) run: Arc<Run>,
     pub(super) rules: Rules,
     /// Keeps the folders of the program's scopes open; the rules refer to them.
-    pub(super) _files: Arc<Roots>,
+    pub(super) files: Arc<Roots>,
     pub(super) remotes: Arc<Remotes>,
 }
 
@@ -319,6 +319,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         (None, Err(error)) => uncaught(error, &isolate, shared),
     };
     isolate.open.close();
+    shared.files.close();
     answer.give(Ok(Outcome { exit }));
     Ok(())
 }

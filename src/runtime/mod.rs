@@ -220,7 +220,7 @@ impl Runtime {
                 meters: Arc::new(Meters::new(&inner.limits, &run)),
                 marks: Arc::default(),
             },
-            _files: files,
+            files,
             run,
             remotes: Arc::default(),
         });

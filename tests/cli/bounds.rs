@@ -209,7 +209,7 @@ fn relocked(old: Scene, new: &Scene) -> Scene {
     old.file("old.lock", lock)
 }
 
-/// A137, CLI-48: a module whose `grants = {}` no longer applies, since it has another name.
+/// A137, CLI-48. A module whose `grants = {}` no longer applies, since it has another name.
 #[test]
 fn a137_a_renamed_module_keeps_its_place_in_a_review() {
     let code = "export const plugin = 1;\n";
@@ -236,7 +236,7 @@ fn a137_a_renamed_module_keeps_its_place_in_a_review() {
     }
 }
 
-/// CLI-51: a lock of the format before is refused with what to do, and `lock` replaces it.
+/// CLI-51. A lock of the format before is refused with what to do, and `lock` replaces it.
 #[test]
 fn a_lock_of_the_old_format_is_to_be_made_again() {
     let scene = locked("");

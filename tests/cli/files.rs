@@ -109,6 +109,10 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
                 odd,
             ],
         ] {
+            // A list can be made in a folder.
+            if odd == "out" && arguments.contains(&list.as_str()) {
+                continue;
+            }
             let done = secure_runtime(&scene, &arguments);
             assert!(matches!(done.code, Some(2 | 4)), "{arguments:?}: {done:#?}");
         }

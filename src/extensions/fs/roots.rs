@@ -146,6 +146,14 @@ impl Roots {
         })
     }
 
+    /// Closes the folders that are kept open; operations that are under way keep theirs.
+    pub(crate) fn close(&self) {
+        for root in self.read.iter().chain(&self.write) {
+            let closed = root.handle().take();
+            drop(closed);
+        }
+    }
+
     /// Finds the place of a path that is allowed for all of these actions, and works there. Nothing is renamed meanwhile.
     pub(crate) fn at<T>(
         &self,

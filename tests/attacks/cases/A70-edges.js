@@ -16,7 +16,6 @@ export async function attack({ denied, refuses }) {
   gained += await denied("re-exported", () => deep.borrowed.readTextFile("data/a.txt"));
   gained += await refuses("the victim's name", "TypeError", () => import(["a"].join("")));
   gained += await refuses("the victim's file", "TypeError", () => import(["../a/index.js"].join("")));
-  gained += await refuses("missing attribute", "TypeError", () => import(["./x.json"].join("")));
   gained += await refuses("wrong attribute", "TypeError", () => import("./deep.js", { with: { type: ["json"].join("") } }));
   return gained;
 }
