@@ -375,6 +375,9 @@ mod tests {
         Graph::new(0, vec![package], modules.iter().map(module).collect()).unwrap()
     }
 
+    /// A module as a test writes it: its path, its text, and its grants if it has its own.
+    type Written<'a> = (&'a str, &'a str, Option<&'a [&'a str]>);
+
     /// CLI-48: code is known by its hash, under whatever name it is.
     #[test]
     fn code_is_compared_with_what_it_was() {
@@ -384,7 +387,7 @@ mod tests {
             ("b.js", "two", None),
             ("c.js", "one", Some(data)),
         ]);
-        let table: [(&str, &[(&str, &str, Option<&[&str]>)], &[&str]); 7] = [
+        let table: [(&str, &[Written<'_>], &[&str]); 7] = [
             (
                 "names that were exchanged",
                 &[("a.js", "two", Some(none)), ("b.js", "one", None)],

@@ -439,7 +439,6 @@ fn whatever_is_allowed_anew_is_growth() {
             Ok(())
         })
         .unwrap();
-    drop(counts);
     assert!(
         grown > 100 && same > 20 && refused >= grown,
         "{grown} {same} {refused}"

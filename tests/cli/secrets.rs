@@ -91,7 +91,7 @@ fn shapes(scene: &Scene, words: &[String], found: &mut Vec<Shape>) {
         }
     }
     for command in commands.iter().filter(|command| *command != "help") {
-        let words = [words, &[command.clone()]].concat();
+        let words = [words, std::slice::from_ref(command)].concat();
         shapes(scene, &words, found);
     }
     if commands.is_empty() {
@@ -182,7 +182,7 @@ fn no_command_repeats_a_secret() {
             .iter()
             .map(|secret| shape.with(&secret.argument))
             .collect();
-        for place in 0..lines[0].len() {
+        for (place, _) in lines[0].iter().enumerate() {
             // A private key in each place, and the others in turn: each of them is in many places.
             for number in [0, 1 + count % (secrets.len() - 1)] {
                 let (secret, line) = (&secrets[number], &lines[number][place]);
