@@ -19,12 +19,12 @@ pub(super) fn source(text: &str, url: &str) -> String {
     };
     let names = properties.keys().filter(|name| *name != "default").take(NAMES);
     for (number, name) in names.enumerate() {
-        // JSON's strings are string literals.
-        let name = Value::from(name.as_str()).to_string();
+        // In escapes: QuickJS's bindings look for words in the text of a module, in strings too.
+        let name: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
         // Writing to a string does not fail.
         let _ = writeln!(
             source,
-            "const v{number} = value[{name}];\nexport {{ v{number} as {name} }};"
+            "const v{number} = value[\"{name}\"];\nexport {{ v{number} as \"{name}\" }};"
         );
     }
     source
@@ -43,7 +43,10 @@ mod tests {
         };
         assert_eq!(
             exports("\u{feff}{\"a\":1,\"default\":2,\"b \\\"c\":3}"),
-            ["export { v0 as \"a\" };", "export { v1 as \"b \\\"c\" };"]
+            [
+                r#"export { v0 as "\u0061" };"#,
+                r#"export { v1 as "\u0062\u0020\u0022\u0063" };"#
+            ]
         );
         for text in ["[1]", "1", "{", "null"] {
             assert_eq!(exports(text), [""; 0], "{text}");

@@ -243,6 +243,11 @@ impl GraphLoader {
         {
             return Ok(name.to_owned());
         }
+        // A module that stands for JSON, whose text is the runtime's, imports the value.
+        let data = self.index_of(importer).and_then(|index| self.graph.module(index));
+        if name == importer && data.is_some_and(|module| module.kind == ModuleKind::Json) {
+            return Ok(name.to_owned());
+        }
         let found = || {
             let from = *self.by_url.get(importer)?;
             let specifier = self.portable.as_ref()?.specifier(name, from)?;

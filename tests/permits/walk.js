@@ -11,6 +11,9 @@ const symbols = new Map(
   Reflect.ownKeys(Symbol).map((name) => [Symbol[name], `@@${name}`]).filter(([symbol]) => typeof symbol === "symbol"),
 );
 const nameOf = (key) => typeof key === "string" ? key : symbols.get(key) ?? `@@(${String(key.description)})`;
+// An error's own frames, which QuickJS's bindings make anew for each error. The runtime freezes them.
+const frames = Symbol.for("v82jsc_private:deno_core::call_site_evals");
+const keysOf = (value) => Reflect.ownKeys(value).filter((key) => key !== frames);
 const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
 const thrown = async (call) => {
   try {
@@ -34,11 +37,11 @@ const line = (path, value) => {
   const isFunction = typeof value === "function";
   // `originalValue` is what a repaired property is without its accessor (RUN-3).
   const known = isFunction ? ["name", "length", ...(path.endsWith(" get") ? ["originalValue"] : [])] : [];
-  const names = Reflect.ownKeys(value).map(nameOf).filter((name) => !known.includes(name));
+  const names = keysOf(value).map(nameOf).filter((name) => !known.includes(name));
   if (!isFunction || names.length > 0) console.log(`${path}: ${names.sort().join(" ")}`.trimEnd());
 };
 const parts = (path, value, isOwn) => {
-  for (const key of Reflect.ownKeys(value)) {
+  for (const key of keysOf(value)) {
     const { get, set } = Object.getOwnPropertyDescriptor(value, key);
     visit(`${path}.${nameOf(key)} get`, get);
     visit(`${path}.${nameOf(key)} set`, set);
