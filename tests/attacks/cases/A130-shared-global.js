@@ -1,6 +1,7 @@
 /*---
 id = "A130"
 title = "what a package puts on its global object, no other package finds there"
+elsewhere = "all modules share one global object there"
 boundary = "modules"
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt"]
