@@ -1,6 +1,7 @@
 /*---
 id = "A100"
 title = "text that looks like an import to who does not know strings gives no other module's capabilities"
+elsewhere = "it is about a fault in the bindings of QuickJS to deno_core"
 boundary = "modules"
 grants = []
 control_grants = ["fs.read=./data/**"]
