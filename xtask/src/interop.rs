@@ -4,11 +4,12 @@
 //! Their packages go to target/peers, pinned by hash, and are never part of what is built.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::engine::Engine;
 use crate::setup;
 use crate::steps::{Steps, cargo, root, target};
 
@@ -17,28 +18,43 @@ const SOURCE: &str = "capabilities/tests/interop/peers";
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new();
-    tests(&mut steps)?;
-    steps.summary("interop");
-    Ok(())
-}
-
-/// Installs the peers, and runs the tests against them.
-pub(crate) fn tests(steps: &mut Steps) -> Result<()> {
-    let folder = target()?.join("peers");
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    python(steps, &folder)?;
-    node(steps, &folder)?;
+    peers(&mut steps)?;
     for (title, package) in [
         ("interop tests (tokens)", "secure-runtime-capabilities"),
         ("interop tests (graphs)", "secure-runtime-loaders"),
     ] {
         let mut command = cargo(&["test", "--package", package, "--test", "interop"]);
-        command
-            .args(["--", "--ignored", "--show-output"])
-            .env("SECURE_RUNTIME_PEERS", &folder);
-        steps.run(title, &mut command)?;
+        steps.run(title, with_peers(&mut command)?)?;
     }
+    steps.summary("interop");
     Ok(())
+}
+
+/// The same tests, from what the workspace's tests were built of: nothing is compiled again.
+pub(crate) fn tests(steps: &mut Steps, engine: Engine) -> Result<()> {
+    peers(steps)?;
+    let mut command = cargo(&["test", "--workspace", "--test", "interop"]);
+    command.args(engine.cargo_arguments());
+    steps.run("interop tests", with_peers(&mut command)?)
+}
+
+/// Adds the arguments that run the tests against the peers, and the place of these.
+fn with_peers(command: &mut Command) -> Result<&mut Command> {
+    Ok(command
+        .args(["--", "--ignored", "--show-output"])
+        .env("SECURE_RUNTIME_PEERS", folder()?))
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(target()?.join("peers"))
+}
+
+/// Installs the peers.
+fn peers(steps: &mut Steps) -> Result<()> {
+    let folder = folder()?;
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    python(steps, &folder)?;
+    node(steps, &folder)
 }
 
 /// biscuit-python, in a virtual environment of its own.

@@ -77,7 +77,7 @@ enum Task {
     },
     /// Everything that must pass before a change is merged
     Ci {
-        /// Leave out the minutes of fuzzing with new inputs
+        /// Leave out the fuzzing with new inputs
         #[arg(long)]
         quick: bool,
     },
