@@ -42,7 +42,7 @@ impl AttestationRequest {
     /// [`TokenError::Attestation`].
     pub fn parse_text(text: &str) -> Result<AttestationRequest, TokenError> {
         let none = || TokenError::Attestation {
-            cause: "it is no request for one".to_owned(),
+            cause: "it is not a request for an attestation".to_owned(),
         };
         let bytes = decode(text)?;
         let request = ThirdPartyBlockRequest::decode(bytes.as_slice()).map_err(|_| none())?;

@@ -97,7 +97,7 @@ pub enum BlockError {
         count: usize,
     },
     /// An attestation without its third party's signature.
-    #[error("only who attests can add an attestation: ask them to sign a request for this token")]
+    #[error("only the third party can sign an attestation: send it a request for this token")]
     UnsignedAttestation,
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn sign(key: &KeyPair, purpose: &[u8], payload: Vec<u8>) -> Result<Ve
 /// Returns the payload of a message, if this key signed it for this purpose.
 pub(crate) fn open<'a>(bytes: &'a [u8], key: &PublicKey, purpose: &[u8]) -> Result<&'a [u8], CoseError> {
     let rest = bytes.strip_prefix(&ENVELOPE).ok_or(CoseError::Malformed(
-        "it does not begin as a COSE_Sign1 message with EdDSA does",
+        "it does not begin like a COSE_Sign1 message with EdDSA",
     ))?;
     let (signed, signature) = rest
         .split_last_chunk::<64>()

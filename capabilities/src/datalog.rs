@@ -68,7 +68,7 @@ pub enum ProfileError {
     #[error("it holds a rule; blocks hold only grants and checks")]
     Rule,
     /// The block has a `trusting` scope outside a demand for an attestation.
-    #[error("it says `trusting` where the profile does not: only a demand for an attestation does")]
+    #[error("it uses `trusting` outside a demand for an attestation")]
     Trusting,
     /// The block has public keys that it does not need.
     #[error("it lists public keys that no demand for an attestation needs")]

@@ -63,16 +63,16 @@ impl Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::RootKey => formatter.write_str("only the owner of the root key can give it, in a new token"),
+            Remedy::RootKey => formatter.write_str("only the owner of the root key can grant it, in a new token"),
             Remedy::Author => formatter.write_str(
-                "whoever added this block can give it: all blocks before allow it; nobody who has only this token can",
+                "the party that added this block can grant it, because all blocks before allow it; the bearer of this token cannot",
             ),
             Remedy::AuthorAfter { block } => write!(
                 formatter,
-                "whoever added this block could not have given it: block {block} refuses it before"
+                "the party that added this block could not grant it, because block {block} refuses it already"
             ),
-            Remedy::Attestor { by } => write!(formatter, "{by} can give it, by attesting the module"),
-            Remedy::Issuer => formatter.write_str("whoever signs the revocation list can give it, by a current list"),
+            Remedy::Attestor { by } => write!(formatter, "{by} can grant it, by attesting the module"),
+            Remedy::Issuer => formatter.write_str("the issuer of the revocation list can grant it, by publishing a current list"),
         }
     }
 }
@@ -222,7 +222,7 @@ impl Explained {
             Some(Reason::NoGrant) | None => {}
         }
         match self.scopes.as_deref() {
-            None => format!("it leaves {what} as the block before has it"),
+            None => format!("it leaves {what} unchanged"),
             Some([]) => format!("it has nothing of {what}"),
             Some(scopes) => {
                 let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope).to_string()).collect();

@@ -92,7 +92,7 @@ pub enum Problem {
     #[error("use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never")]
     Resolution,
     /// The text is not a source of random bytes.
-    #[error("write `true`, or `seeded` for what is the same in every run")]
+    #[error("write `true`, or `seeded` for bytes that are the same in every run")]
     Source,
     /// The text is not a key of a key-value store.
     #[error("a key has 1 to 2,048 bytes, and no NUL character")]
@@ -129,7 +129,7 @@ pub enum ScopeError {
     },
     /// A program was to be granted rights that only tokens can carry.
     #[error(
-        "no program can use rights of `{family}`: they belong into a token for who offers such things, as `store serve` does"
+        "no program can use rights of `{family}`: put them into a token for a server, such as `store serve`"
     )]
     NotForPrograms {
         /// The family.

@@ -54,7 +54,7 @@ pub enum OriginError {
         port: String,
     },
     /// The last port of a range is below the first.
-    #[error("the ports {} are none: write the lower one first", quoted(ports))]
+    #[error("the ports {} are an empty range: write the lower port first", quoted(ports))]
     Ports {
         /// The range as given.
         ports: String,
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_judged_by_the_host_that_is_connected_to() {
+    fn urls_are_decided_by_the_host_of_the_connection() {
         for (url, expected) in [
             ("https://api.example.com@evil.com/", "https://evil.com:443"),
             ("https://evil.com\\@api.example.com/", "https://evil.com:443"),

@@ -216,7 +216,7 @@ mod tests {
 
     /// TOK-27
     #[test]
-    fn what_the_operating_system_would_cut_or_refuse_is_an_error() {
+    fn paths_that_the_operating_system_would_cut_or_refuse_are_errors() {
         assert_eq!(parse(""), Err(PathError::Empty));
         assert_eq!(parse("f\0.txt"), Err(PathError::Nul));
         assert_eq!(

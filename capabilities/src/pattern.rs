@@ -127,7 +127,7 @@ mod tests {
 
     /// TOK-17, TOK-27
     #[test]
-    fn a_prefix_is_a_string_prefix_so_families_end_it_at_a_boundary() {
+    fn prefixes_are_string_prefixes_so_families_end_them_with_a_separator() {
         let folder = Pattern::prefix("/data/");
         assert!(folder.matches("/data/a") && !folder.matches("/data") && !folder.matches("/data-secret/x"));
     }

@@ -98,7 +98,7 @@ pub enum RevocationError {
         key: PublicKey,
     },
     /// The list would be stale at the time at which it is issued.
-    #[error("a revocation list must be good for some time: its next update is not after it was made")]
+    #[error("a revocation list must be valid for some time: set the next update after the time of issue")]
     Times,
     /// The list is older than one that was accepted before.
     #[error(
@@ -112,7 +112,7 @@ pub enum RevocationError {
     },
     /// Two different lists have the same sequence number.
     #[error(
-        "two different revocation lists have the number {sequence}: who signs them must use a new one for each"
+        "two different revocation lists have the number {sequence}: their signer must use a new number for each list"
     )]
     Forked {
         /// The sequence number.

@@ -412,7 +412,7 @@ mod tests {
 
     /// TOK-15
     #[test]
-    fn a_meet_that_explodes_is_refused() {
+    fn intersections_beyond_a_limit_are_refused() {
         let prefixes = Rights::new((0..200).map(|n| right(Pattern::prefix(format!("/{n:03}/"))))).unwrap();
         let suffixes = Rights::new((0..200).map(|n| right(Pattern::affix("", format!(".{n:03}"))))).unwrap();
         assert_eq!(prefixes.meet(&suffixes), Err(RightsError::TooMany));

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_and_what_orders_text_are_hidden() {
+    fn control_and_bidirectional_characters_are_hidden() {
         let controls = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32);
         let others = [
             '\u{202a}',
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_not_hidden() {
+    fn ordinary_text_is_not_hidden() {
         for text in [
             "größe/日本.js",
             "e\u{301}",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_line_is_one() {
+    fn line_ends_become_line_feeds() {
         assert_eq!(escaped_lines("a\r\nb\rc\n\r\n\r"), "a\nb\\u{d}c\n\n\\u{d}");
         assert_eq!(escaped("a\r\nb\t"), "a\\u{d}\\u{a}b\\u{9}");
         assert_eq!(code_point('\u{430}'), "U+0430");

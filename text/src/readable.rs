@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_escaped() {
+    fn terminal_control_sequences_are_escaped() {
         for (text, shown) in [
             ("\u{1b}[2J\u{8}\u{9b}\u{7f}", "\\x1b[2J\\x08\\x9b\\x7f"),
             ("\u{202e}\u{2066}\u{2028}\u{feff}", "\\u202e\\u2066\\u2028\\ufeff"),

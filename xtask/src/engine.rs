@@ -203,7 +203,7 @@ mod tests {
     use super::{kept_name, locked_version};
 
     #[test]
-    fn the_version_is_the_named_package_s() {
+    fn locked_version_finds_the_named_package() {
         let lock = "[[package]]\nname = \"v80\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"v8\"\nversion = \"150.4.0\"\n";
         assert_eq!(locked_version(lock, "v8").as_deref(), Some("150.4.0"));
         assert_eq!(locked_version(lock, "v8x"), None);

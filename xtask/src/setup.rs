@@ -198,7 +198,7 @@ mod tests {
     use super::{Need, install};
 
     #[test]
-    fn what_is_there_is_not_installed() {
+    fn installed_tools_are_not_installed_again() {
         let present = Need {
             what: "",
             package: "",

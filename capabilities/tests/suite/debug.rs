@@ -1,4 +1,4 @@
-//! What values look like in logs: enough to tell them apart, and never a secret.
+//! `Debug` output: sufficient to distinguish values in logs, and free of secrets.
 
 use secure_runtime_capabilities::*;
 
