@@ -1,4 +1,4 @@
-//! `cargo xtask crash`: processes that are killed while they write, many more times than in every test run.
+//! `cargo xtask crash`: kills processes while they write, with many more rounds than every test run.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use crate::steps::{Steps, cargo};
 
-/// How often, where nothing else is said: some minutes.
+/// Default number of rounds, which take some minutes.
 pub(crate) const ROUNDS: u32 = 1_000;
 
-/// A folder in memory: what is killed are processes and not the machine, so that nothing has to reach a disk.
+/// A folder in memory. Processes are killed, but the machine is not, so nothing needs to reach a disk.
 const MEMORY: &str = "/dev/shm";
 
 pub(crate) fn run(rounds: u32) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The scoreboard as people read it.
+//! The text of docs/scoreboard.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::case::Case;
 use super::{System, Verdict};
 
-/// The groups of spec/attacks.md, with their last numbers.
+/// The groups of spec/attacks.md, each with its last number.
 const GROUPS: [(&str, u32); 8] = [
     ("Attribution and deputies", 20),
     ("Intrinsics, realms, objects that cross", 40),

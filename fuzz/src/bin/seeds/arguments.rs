@@ -8,7 +8,7 @@ const USAGE: &str = "usage: seeds [--mutations N | --seconds N [--random-seed S]
 
 pub(crate) struct Arguments {
     pub(crate) mode: Mode,
-    /// All, when none is named.
+    /// The named targets, or all if none is named.
     pub(crate) targets: Vec<Named>,
 }
 
