@@ -54,11 +54,7 @@ thread_local! {
 /// Uses the input as the responses of a server. The client must return exactly the blob, or an error of one
 /// line, and the files that it keeps must be valid.
 ///
-/// `
-///
-/// --
-///
-/// ` separates the responses: for the outboard, for the blob, for a range of it, and for a signature. In
+/// `\n--\n` separates the responses: for the outboard, for the blob, for a range of it, and for a signature. In
 /// them, bytes below 8 are replaced by parts of the blob: see [`expanded`].
 pub fn store_answers(data: &[u8]) -> Outcome {
     let answers: Vec<Vec<u8>> = split(data).into_iter().map(expanded).collect();

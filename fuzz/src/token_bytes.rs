@@ -36,7 +36,7 @@ static GENUINE: LazyLock<Biscuit> = LazyLock::new(|| {
     signed(BlockBuilder::new().code(code).unwrap()).unwrap()
 });
 
-/// Uses the input in three ways, and an accepted token must decide like the oracle.
+/// Uses the input in three ways. Every accepted token must decide like the oracle:
 /// - as a token;
 /// - as the content of a block in a validly signed token, because most inputs would fail at the signature;
 /// - as Datalog source of an authority block, a later block and a third party's block, so that the encoding

@@ -83,11 +83,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Like [`escaped`], but keeps line ends. `\r
-///
-/// ` becomes `
-///
-/// `.
+/// Like [`escaped`], but keeps line ends. `\r\n` becomes `\n`.
 pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);

@@ -19,9 +19,7 @@ const KEYCAP: char = '\u{20e3}';
 /// Maximum number of marks between a joiner and its letter or emoji.
 const MARKS: usize = 16;
 
-/// Escapes hidden characters like `\x1b` or `\u202e`. Spaces, tabs and line ends are kept, including `\r
-///
-/// `.
+/// Escapes hidden characters like `\x1b` or `\u202e`. Spaces, tabs and line ends are kept, including `\r\n`.
 ///
 /// Three kinds of hidden characters are kept if Unicode gives them a visible effect:
 /// - variation selectors after the emoji whose look they choose;

@@ -15,9 +15,9 @@ const MEMORY: &str = "/dev/shm";
 pub(crate) fn run(rounds: u32) -> Result<()> {
     let mut steps = Steps::new();
     println!(
-        "{rounds} rounds. In each, three processes add, fetch, read, collect and lock in one folder until all are killed at \
-         once, at a moment that chance chooses. Then every blob there must be right, the lock one that was written, and the \
-         next command must succeed and clean up."
+        "{rounds} rounds. In each, three processes add, fetch, read, collect and lock in one folder. At a random moment, all \
+         are killed. Afterwards every blob must be valid, the lock must be one that was written, and the next command \
+         must succeed and clean up."
     );
     let mut command = cargo(&["test", "--package", "secure-runtime-loaders", "--test", "suite"]);
     command.args(["--", "--exact", "crash::killed_at_any_moment", "--nocapture"]);

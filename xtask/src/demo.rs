@@ -58,7 +58,7 @@ pub(crate) fn examples(steps: &mut Steps, engine: Engine) -> Result<()> {
 /// Returns a command that runs this project's binary. Cargo puts it beside this program, in any target
 /// folder.
 pub(crate) fn runtime(arguments: &[&str]) -> Result<Command> {
-    let this: PathBuf = env::current_exe().context("this program's own path is unknown")?;
+    let this: PathBuf = env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(this.with_file_name(format!("secure-runtime{}", env::consts::EXE_SUFFIX)));
     command.args(arguments);
     Ok(command)

@@ -64,7 +64,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
 /// Selects the engine, and prints the reason on standard error.
 pub(crate) fn choose(choice: Choice) -> Result<Engine> {
     if choice == Choice::Quickjs {
-        eprintln!("engine: quickjs, as asked");
+        eprintln!("engine: quickjs, as requested");
         return Ok(Engine::QuickJs);
     }
     match find_v8()? {
@@ -73,11 +73,11 @@ pub(crate) fn choose(choice: Choice) -> Result<Engine> {
             Ok(Engine::V8)
         }
         V8Library::Missing(reason) if choice == Choice::V8 => bail!(
-            "V8 cannot be had: {reason}. Set RUSTY_V8_ARCHIVE to the library's file, RUSTY_V8_MIRROR to a server that \
-             has it, or take --engine quickjs"
+            "V8 is not available: {reason}. Set RUSTY_V8_ARCHIVE to the library's file, or RUSTY_V8_MIRROR to a \
+             server that has it, or use --engine quickjs"
         ),
         V8Library::Missing(reason) => {
-            eprintln!("engine: quickjs, because V8 cannot be had: {reason}");
+            eprintln!("engine: quickjs, because V8 is not available: {reason}");
             Ok(Engine::QuickJs)
         }
     }
@@ -110,7 +110,7 @@ fn find_v8() -> Result<V8Library> {
         }
         Ok(archive) => {
             return Ok(V8Library::Missing(format!(
-                "RUSTY_V8_ARCHIVE names {archive}, which is no file"
+                "RUSTY_V8_ARCHIVE names {archive}, which is not a file"
             )));
         }
         Err(_unset) => download_address()?,
@@ -193,10 +193,11 @@ fn reach(address: &str) -> Result<(), String> {
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_failed) => Err(format!("{address} does not answer, and no file stands in for it")),
-        Err(_no_curl) => {
-            Err("no file has the library, and without curl the download cannot be tried".to_owned())
-        }
+        Ok(_failed) => Err(format!("{address} does not answer, and there is no local copy")),
+        Err(_no_curl) => Err(
+            "there is no local copy of the library, and without curl the download cannot be checked"
+                .to_owned(),
+        ),
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_download_is_named_as_the_v8_crate_names_it() {
+    fn kept_downloads_have_the_names_of_the_v8_crate() {
         assert_eq!(
             kept_name("https://a.test/v1.0/lib-x.a.gz"),
             "https___a_test_v1_0_lib_x_a_gz"

@@ -1,5 +1,5 @@
 //! Tasks of the repository: `cargo xtask
-//! <setup|demo|test|tidy|interop|packages|scoreboard|fuzz|calls|crash|mutants|ci|engine>`.
+//! <setup|demo|test|interop|packages|scoreboard|fuzz|calls|crash|mutants|ci|engine>`.
 //!
 //! Continuous integration runs the same commands as people: `.ci/run` is `cargo xtask ci`. Nothing here
 //! depends on a JavaScript engine, because xtask selects the engine and must be built before.

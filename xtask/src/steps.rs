@@ -18,11 +18,11 @@ pub(crate) fn root() -> PathBuf {
 
 /// Returns cargo's target folder. Cargo puts this program into its `debug`, wherever that is.
 pub(crate) fn target() -> Result<PathBuf> {
-    let this = env::current_exe().context("this program's own path is unknown")?;
+    let this = env::current_exe().context("the path of this program is unknown")?;
     let target = this
         .ancestors()
         .nth(2)
-        .context("this program is in no target folder")?;
+        .context("this program is not in a target folder")?;
     Ok(target.to_owned())
 }
 

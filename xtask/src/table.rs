@@ -186,7 +186,7 @@ fn attempt(folder: &Path, package: &Listed) -> Result<Tried> {
     }
     let graph: serde_json::Value =
         serde_json::from_str(&ours(folder, &["graph", "show", "--json"])?.unwrap_or_default())
-            .context("`graph show --json` is no JSON")?;
+            .context("the output of `graph show --json` is not JSON")?;
     let mut result = run_locked(folder)?.map(|()| Rights::None);
     if result.is_err() {
         let names = graph
@@ -305,12 +305,12 @@ fn format(graph: &serde_json::Value) -> String {
 
 fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> String {
     let mut text = String::from(
-        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt: packages that are downloaded much.\n\
-         Each is locked, and a program without any rights imports all of it. The columns *loads* say whether that succeeds: all its\n\
-         modules are found, link and are evaluated. They do not say that its functions do what they should: no function is called.\n\
-         A package that does not load so is tried again with rights that tell nothing (*still* in the table): a clock that stands\n\
-         at 1970, and numbers made of the module's own hash (`clock = \"never\"`, `random = \"seeded\"`). Packages that require\n\
-         modules of Node.js find packages of the same names, as bundlers give them: assert, path, timers, url, util, and those in\n\
+        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt, which has much-downloaded packages.\n\
+         For each package, a program without any rights locks and imports all of it. The columns *loads* show if that succeeds: all\n\
+         modules are found, linked and evaluated. No function is called, so the columns do not show that the functions work.\n\
+         If a package does not load, it is tried again with rights that reveal nothing (*still* in the table): a clock that stands\n\
+         at 1970, and random numbers derived from the module's own hash (`clock = \"never\"`, `random = \"seeded\"`). Packages that require\n\
+         modules of Node.js get packages with the same names, like bundlers do: assert, path, timers, url, util, and those in\n\
          the list.\n\n",
     );
     for (engine, column) in engines.iter().zip(columns) {
@@ -327,8 +327,8 @@ fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> St
         let of_node_loading = column.iter().filter(|tried| tried.result.is_ok()).count() - loading;
         let share = |count: usize| 100.0 * count as f64 / all.max(1) as f64;
         text.push_str(&format!(
-            "- {engine}: {loading} of {all} load ({:.1} %), {without} of them with nothing at all ({:.1} %); of {of_node} that are made \
-             for what only Node.js has, {of_node_loading}\n",
+            "- {engine}: {loading} of {all} load ({:.1} %), {without} of them without any rights ({:.1} %); of {of_node} that need features of \
+             Node.js, {of_node_loading}\n",
             share(loading),
             share(without)
         ));

@@ -43,11 +43,11 @@ pub(crate) fn check(steps: &mut Steps) -> Result<()> {
         .find(|(found, written)| found != written);
     if let Some((found, written)) = differs {
         bail!(
-            "{SCOREBOARD} says\n  {written}\nand it is\n  {found}\n`cargo xtask scoreboard` writes it anew"
+            "{SCOREBOARD} says\n  {written}\nbut the result is\n  {found}\nrun `cargo xtask scoreboard` to update it"
         );
     }
     if text != written {
-        bail!("{SCOREBOARD} is not whole: `cargo xtask scoreboard` writes it anew");
+        bail!("{SCOREBOARD} is incomplete: run `cargo xtask scoreboard` to update it");
     }
     Ok(())
 }
@@ -147,7 +147,7 @@ fn verdicts(cases: &[Case], peers: &Path) -> Result<Vec<[Verdict; 3]>> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context("the Node.js that npm got cannot be run")?;
+        .context("the Node.js that npm installed cannot be run")?;
     let input = serde_json::to_vec(&tasks)?;
     let mut stdin = node.stdin.take().context("no standard input")?;
     stdin.write_all(&input)?;
@@ -157,7 +157,7 @@ fn verdicts(cases: &[Case], peers: &Path) -> Result<Vec<[Verdict; 3]>> {
         bail!("run.js ended with {}", output.status);
     }
     let runs: Vec<BTreeMap<String, Runs>> =
-        serde_json::from_slice(&output.stdout).context("run.js answers no JSON")?;
+        serde_json::from_slice(&output.stdout).context("the output of run.js is not JSON")?;
     let mut verdicts = Vec::new();
     for (case, runs) in cases.iter().zip(&runs) {
         let [deno, node, ses] = System::ALL.map(|system| verdict(case, system, runs.get(system.key())));
@@ -173,7 +173,7 @@ fn verdict(case: &Case, system: System, runs: Option<&Runs>) -> Result<Verdict> 
     let runs = runs.with_context(|| format!("{} was not run on {}", case.id, system.key()))?;
     let why = |what: &str, came: &Came| {
         format!(
-            "{} on {}: {what}: {} {}\nwhat it cannot tell there belongs into its front matter, as `elsewhere`",
+            "{} on {}: {what}: {} {}\nif the case cannot be tested there, say so in `elsewhere` of its front matter",
             case.id,
             system.key(),
             came.came,

@@ -2,9 +2,9 @@
 //! does not guide it.
 //!
 //! ```text
-//! seeds [TARGET…]                                     300 mutations of each seed, the same ones on every machine
-//! seeds --mutations N [TARGET…]                       so many
-//! seeds --seconds N [--random-seed S] [TARGET…]       for so long, several targets at once; other ones each time
+//! seeds [TARGET…]                                     300 mutations of each seed, the same on every machine
+//! seeds --mutations N [TARGET…]                       N mutations of each seed
+//! seeds --seconds N [--random-seed S] [TARGET…]       new inputs for N seconds, several targets at once
 //! seeds --replay FILE TARGET                          one input, such as a finding
 //! ```
 //!
