@@ -1,7 +1,7 @@
 //! Benchmarks of deciding and of accepting tokens, each next to its baseline in the same run:
 //!
-//! - the compiled decision, next to the complete Biscuit authorizer on the same operation, for chains of 1, 3
-//!   and 10 blocks, and for 10, 1,000 and 10,000 grants;
+//! - the compiled decision, next to the complete Biscuit authorizer on the same operation. The chains have 1,
+//!   3 and 10 blocks, and 10, 1,000 and 10,000 grants;
 //! - accepting a token, next to verifying only its signatures, and next to the token library's own
 //!   acceptance;
 //! - refusing tokens that are known to cause harm.

@@ -196,7 +196,7 @@ impl Endpoint {
     /// Returns the pattern of connections with this scheme to these hosts, on the ports from `first` to
     /// `last`. The result is an endpoint, or the exact pattern with the same meaning.
     ///
-    /// Returns `None` if TOK-17 does not allow a part: an unknown scheme, a host or suffix that is not
+    /// Returns `None` if TOK-17 does not allow a part. That is an unknown scheme, a host or suffix that is not
     /// canonical, port 0, or an empty range of ports.
     pub fn pattern(scheme: &str, hosts: Hosts, first: u16, last: u16) -> Option<Pattern> {
         let hosts = match hosts {

@@ -89,9 +89,9 @@ impl Pattern {
 
     /// Returns true if every string of `other` is in this set.
     ///
-    /// Comparing the affixes is complete, not only sound. A set with an affix contains strings with any text
-    /// in the middle, so an affix that does not extend this one always has a string outside. The same holds
-    /// for hosts and ports.
+    /// Comparing the affixes is complete, not only sound. The strings of an affix have any text in the middle.
+    /// So if `other` does not extend this affix, one of its strings is not in this set. The same holds for
+    /// hosts and ports.
     pub fn covers(&self, other: &Pattern) -> bool {
         match (self, other) {
             (_, Pattern::Exact(text)) => self.matches(text),

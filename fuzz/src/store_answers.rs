@@ -178,9 +178,15 @@ fn split(data: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// Replaces bytes in a response. 1: the blob; 2: the outboard; 3: the blob from byte 20,000 on; 4: the blob
-/// with a changed byte; 5: the outboard with a changed byte; 6: half of the blob; 7: half of the outboard.
-/// The byte after 4 and 5 is the position of the change.
+/// Replaces bytes in a response:
+///
+/// - 1: the blob;
+/// - 2: the outboard;
+/// - 3: the blob from byte 20,000 on;
+/// - 4: the blob with a changed byte, at a position that the next byte chooses;
+/// - 5: the outboard with a changed byte, at a position that the next byte chooses;
+/// - 6: the first 20,000 bytes of the blob;
+/// - 7: the first 70 bytes of the outboard.
 fn expanded(answer: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = answer.iter().copied();

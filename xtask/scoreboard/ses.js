@@ -1,5 +1,6 @@
 // Runs one case on SES: after lockdown(), each package has its own Compartment with the capabilities that it was
-// granted. SES has no files and no network. The ones here belong to the embedder, and refuse paths without the granted prefix.
+// granted. SES has no files and no network. The ones here belong to the embedder, and refuse paths without the
+// granted prefix.
 import "ses";
 import { ModuleSource } from "@endo/module-source";
 import { readFileSync, readdirSync } from "node:fs";

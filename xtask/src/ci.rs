@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo, target};
-use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test};
+use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test, tidy};
 
 /// Seconds of new inputs for each fuzz target. `cargo xtask fuzz` runs longer.
 const NEW_INPUTS_SECONDS: u32 = 10;
@@ -21,6 +21,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let mut steps = Steps::new();
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     fuzz::format(&mut steps)?;
+    tidy::check(&mut steps)?;
     packages::install(&mut steps)?;
     for engine in &engines {
         let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);

@@ -1,5 +1,5 @@
-//! Tasks of the repository: `cargo xtask
-//! <setup|demo|test|interop|packages|scoreboard|fuzz|calls|crash|mutants|ci|engine>`.
+//! Tasks of the repository, which `cargo xtask` runs: `setup`, `demo`, `test`, `tidy`, `interop`, `packages`,
+//! `scoreboard`, `fuzz`, `calls`, `crash`, `mutants`, `ci` and `engine`.
 //!
 //! Continuous integration runs the same commands as people: `.ci/run` is `cargo xtask ci`. Nothing here
 //! depends on a JavaScript engine, because xtask selects the engine and must be built before.
@@ -18,6 +18,7 @@ mod setup;
 mod steps;
 mod table;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Task {
     Demo,
     /// Run every test
     Test,
+    /// Check the rules for comments and files
+    Tidy,
     /// Compare tokens, graphs and TypeScript output with other tools, which are installed into the target
     /// folder
     Interop,
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(arguments.engine).map(|_engine| ()),
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
+        Task::Tidy => tidy::run(),
         Task::Interop => interop::run(),
         Task::Packages => table::run(arguments.engine),
         Task::Scoreboard => scoreboard::run(),
