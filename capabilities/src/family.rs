@@ -120,7 +120,7 @@ pub enum ScopeError {
     /// No family has this name.
     #[error("unknown family {}; {}", quoted(name), known(known_names, suggestion))]
     UnknownFamily {
-        /// The name as given.
+        /// The unknown name.
         name: String,
         /// The names of all families.
         known_names: Vec<String>,
@@ -144,7 +144,7 @@ pub enum ScopeError {
     UnknownAction {
         /// The family.
         family: FamilyName,
-        /// The name as given.
+        /// The unknown name.
         name: String,
         /// The names of the family's actions.
         known_names: Vec<String>,
@@ -165,7 +165,7 @@ pub enum ScopeError {
         quoted(text)
     )]
     NotAGrant {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The text does not have the form `family action resource`.
@@ -174,7 +174,7 @@ pub enum ScopeError {
         quoted(text)
     )]
     NotAnOperation {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The family rejects the scope or resource.
@@ -184,7 +184,7 @@ pub enum ScopeError {
         family: FamilyName,
         /// The action.
         action: ActionName,
-        /// The scope or resource as given.
+        /// The rejected scope or resource.
         text: String,
         /// The family's reason.
         problem: Problem,

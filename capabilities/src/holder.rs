@@ -23,7 +23,7 @@ pub enum Holder {
 )]
 #[non_exhaustive]
 pub struct HolderError {
-    /// The text as given.
+    /// The rejected text.
     pub text: String,
 }
 

@@ -26,13 +26,13 @@ pub enum OriginError {
         quoted(text)
     )]
     NoScheme {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The scheme is none of `http`, `https` and `tcp`.
     #[error("the scheme {} is none of `https`, `http`, `tcp`", quoted(scheme))]
     Scheme {
-        /// The scheme as given.
+        /// The rejected scheme.
         scheme: String,
     },
     /// The text contains more than scheme, host and port.
@@ -50,19 +50,19 @@ pub enum OriginError {
     /// The port is not a number from 1 to 65535 in its shortest form.
     #[error("{} is not a port: use a number from 1 to 65535", quoted(port))]
     Port {
-        /// The port as given.
+        /// The rejected port.
         port: String,
     },
     /// The last port of a range is below the first.
     #[error("the ports {} are an empty range: write the lower port first", quoted(ports))]
     Ports {
-        /// The range as given.
+        /// The rejected range.
         ports: String,
     },
     /// The network is not an address and a length, or its address has bits set after that length.
     #[error("{} is not a network: {hint}", quoted(network))]
     Network {
-        /// The network as given.
+        /// The rejected network.
         network: String,
         /// The correct form.
         hint: String,
@@ -70,7 +70,7 @@ pub enum OriginError {
     /// The host is neither a domain name nor an address.
     #[error("{} is not a host: {reason}", quoted(host))]
     Host {
-        /// The host as given.
+        /// The rejected host.
         host: String,
         /// The reason.
         reason: &'static str,

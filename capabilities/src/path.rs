@@ -39,7 +39,7 @@ pub enum PathError {
         quoted(path)
     )]
     Relative {
-        /// The path as given.
+        /// The rejected path.
         path: String,
     },
 }

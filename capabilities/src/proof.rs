@@ -28,13 +28,13 @@ pub enum ProofError {
         quoted(text)
     )]
     Challenge {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The text is not a proof.
     #[error("{} is not a proof: it has 128 lower-case hexadecimal digits", quoted(text))]
     Proof {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The signature is not valid for this key, token and challenge.

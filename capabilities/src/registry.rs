@@ -52,7 +52,7 @@ impl Families {
         self.iter().find(|family| family.name() == name)
     }
 
-    /// Returns the family with this name, which need not be a valid one.
+    /// Parses the name of a family.
     ///
     /// # Errors
     /// [`ScopeError::UnknownFamily`].

@@ -74,7 +74,7 @@ pub enum RevocationError {
         quoted(text)
     )]
     Id {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The list has more than [`MAX_REVOCATION_LIST`] bytes.

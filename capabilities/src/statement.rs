@@ -130,7 +130,7 @@ pub enum StatementError {
         quoted(text)
     )]
     Claim {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// Two claims have the same name, or there are more than [`MAX_CLAIMS`].

@@ -11,7 +11,7 @@ use crate::steps::{Steps, root};
 /// Folders whose documentation is in plain English. If you rewrite another folder, add it here.
 const PLAIN: &[&str] = &["capabilities/", "fuzz/", "text/", "xtask/"];
 
-/// Words that a doc comment must not begin with, because it then describes the item instead of naming it.
+/// Words that a doc comment must not begin with. Its first words should say what the item is or does.
 const FIRST_WORDS: &[&str] = &[
     "what", "who", "whom", "whose", "how", "that", "as", "where", "whether", "which", "when",
 ];

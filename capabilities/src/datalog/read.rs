@@ -220,7 +220,8 @@ impl<'a> Reader<'a> {
         Ok(Some(Part::Rights(rights)))
     }
 
-    /// Reads a check of one query. Returns `None` if the check is about rights.
+    /// Reads a check of one query: `false`, a time, a holder, or an attestation. Returns `None` for any other
+    /// query, such as an alternative of rights.
     fn single(&self, query: &Rule, place: Place) -> Result<Option<Part>, ProfileError> {
         let mut body = Vec::with_capacity(query.body.len());
         for predicate in &query.body {

@@ -40,7 +40,7 @@ fn allows(token: &Token) -> bool {
 /// TOK-33, TOK-34: this project makes the request, and the peer signs.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
-fn a_peer_attests_for_a_token_of_here() {
+fn a_peer_attests_for_a_token_of_this_project() {
     let [_, mut wasm] = Peer::all();
     let token = demanding();
     assert!(!allows(&token));

@@ -60,7 +60,7 @@ fn a_delegate_cannot_cut_a_token_back() {
     assert_eq!(
         back.as_bytes(),
         parent.as_bytes(),
-        "only who has the parent's proof has the parent"
+        "the parent's proof yields the parent itself"
     );
 }
 

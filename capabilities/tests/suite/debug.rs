@@ -17,7 +17,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
 }
 
 #[test]
-fn collections_say_what_they_hold() {
+fn collections_show_their_elements() {
     assert_eq!(
         format!("{:?}", Families::builtin()),
         "[fs, net, env, clock, random, kv, module, store]"

@@ -21,7 +21,7 @@ fn described(text: &str) -> String {
 
 /// TOK-27, TOK-28, TOK-29, TOK-30, TOK-31: scopes.
 #[test]
-fn scopes_come_back_as_people_write_them() {
+fn scopes_are_described_in_the_form_that_people_write() {
     for (text, expected) in [
         ("fs.read=./data/**", "./data/**"),
         ("fs.read=data/**", "./data/**"),
@@ -101,7 +101,7 @@ fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
 }
 
 #[test]
-fn errors_say_what_is_known() {
+fn errors_list_the_known_names() {
     for (text, expected) in [
         // No suggestion is made if every letter differs, or if three letters differ.
         (

@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn file_scopes_come_back(folder in "[a-z. /]{1,12}", below in any::<bool>()) {
+    fn file_scopes_round_trip(folder in "[a-z. /]{1,12}", below in any::<bool>()) {
         let scope = if below { format!("{folder}/**") } else { folder };
         let patterns = Fs.parse_scope(ActionName::READ, &scope, &base()).unwrap();
         let texts = Fs.describe(ActionName::READ, &patterns, &base());
@@ -206,14 +206,14 @@ proptest! {
     }
 
     #[test]
-    fn net_scopes_come_back(pattern in endpoint()) {
+    fn net_scopes_round_trip(pattern in endpoint()) {
         let texts = Net.describe(ActionName::CONNECT, std::slice::from_ref(&pattern), &base());
         prop_assert_eq!(texts.len(), 1);
         prop_assert_eq!(Net.parse_scope(ActionName::CONNECT, &texts[0], &base()).unwrap(), vec![pattern]);
     }
 
     #[test]
-    fn paths_never_leave_their_form(text in "[a./*é\\\\ ~]{0,20}") {
+    fn parsed_paths_are_normalised(text in "[a./*é\\\\ ~]{0,20}") {
         if let Ok(path) = FsPath::parse(&text, &base()) {
             prop_assert!(path.as_str().starts_with('/'));
             prop_assert!(path.as_str() == "/" || !path.as_str().ends_with('/'));
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn origins_have_a_fixed_point(text in "(https|http|tcp|ws)://[a-zA-Z0-9.%*@:/é\\[\\]-]{1,16}(:[0-9]{1,5})?") {
+    fn canonical_origins_parse_to_themselves(text in "(https|http|tcp|ws)://[a-zA-Z0-9.%*@:/é\\[\\]-]{1,16}(:[0-9]{1,5})?") {
         if let Ok(origin) = Origin::parse(&text) {
             prop_assert_eq!(Origin::parse(origin.as_str()), Ok(origin.clone()));
             let scopes = Net.describe(ActionName::CONNECT, &[Pattern::exact(origin.as_str())], &base());

@@ -26,7 +26,7 @@ fn allowed(token: &Token, text: &str, context: &Context<'_>) -> bool {
 /// TOK-6 to TOK-13 in both directions, TOK-25 and TOK-26: written blocks are read back, and `Debug` does not
 /// show the token.
 #[test]
-fn a_token_survives_every_form() {
+fn tokens_round_trip_through_every_form() {
     let root = KeyPair::generate().unwrap();
     let block = Block {
         rights: Some(rights(&[

@@ -112,7 +112,7 @@ impl Block {
             return Err(Refusal::envelope("it has a context"));
         }
         let version = u32::try_from(message.required_number(3)?)
-            .map_err(|_| Refusal::envelope("its version is no 32-bit number"))?;
+            .map_err(|_| Refusal::envelope("its version is not a 32-bit number"))?;
         let facts = message.all_bytes(4)?;
         if !message.all_bytes(5)?.is_empty() {
             return Err(Refusal::envelope("it has a rule"));
@@ -279,7 +279,7 @@ fn read_term(bytes: &[u8], tables: &Tables) -> Result<Term, Refusal> {
     let mut message = Message::read("a term", bytes)?;
     let term = if let Some(variable) = message.number(1)? {
         let variable =
-            u32::try_from(variable).map_err(|_| Refusal::envelope("a variable is no 32-bit number"))?;
+            u32::try_from(variable).map_err(|_| Refusal::envelope("a variable is not a 32-bit number"))?;
         Term::Variable(tables.symbol(variable.into())?)
     } else if let Some(integer) = message.number(2)? {
         Term::Integer(integer.cast_signed())

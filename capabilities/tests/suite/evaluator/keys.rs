@@ -21,7 +21,7 @@ impl Key {
                     && !point.is_small_order()
             })
             .map(Self)
-            .ok_or_else(|| Refusal::envelope("a public key is none"))
+            .ok_or_else(|| Refusal::envelope("a public key is not valid"))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
@@ -31,7 +31,7 @@ impl Key {
     fn verify(&self, payload: &[u8], signature: &[u8]) -> Result<(), Refusal> {
         Signature::from_slice(signature)
             .and_then(|signature| self.0.verify_strict(payload, &signature))
-            .map_err(|_| Refusal::envelope("a signature does not hold"))
+            .map_err(|_| Refusal::envelope("a signature is not valid"))
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn verify(token: &Envelope, root: &Key) -> Result<(), Refusal> {
             let secret = secret
                 .as_slice()
                 .try_into()
-                .map_err(|_| Refusal::envelope("the proof is no private key"))?;
+                .map_err(|_| Refusal::envelope("the proof is not a private key"))?;
             if SigningKey::from_bytes(secret).verifying_key() != key.0 {
                 return Err(Refusal::envelope("the proof does not fit the last block"));
             }

@@ -184,7 +184,9 @@ fn read(payload: &[u8], position: Position, before: Tables) -> Result<(Meaning, 
     let block = Block::read(payload, &mut after)?;
     let meaning = Meaning::of(&block, position)?;
     if meaning.write(position).write(&mut before.clone()) != payload {
-        return Err(Refusal::envelope("it is not the encoding of what it says"));
+        return Err(Refusal::envelope(
+            "it is not the canonical encoding of its meaning",
+        ));
     }
     Ok((meaning, block, after))
 }

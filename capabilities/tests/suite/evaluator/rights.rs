@@ -37,12 +37,12 @@ impl Right {
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         for name in [&self.family, &self.action] {
             if !is_name(name) {
-                return Err(Refusal::envelope(format!("{name:?} is no name")));
+                return Err(Refusal::envelope(format!("{name:?} is not a name")));
             }
         }
         match (&self.pattern, self.family == "net") {
             (Pattern::Exact(text), true) if Endpoint::of(text).is_none() => {
-                Err(Refusal::envelope(format!("{text:?} is no resource of `net`")))
+                Err(Refusal::envelope(format!("{text:?} is not a resource of `net`")))
             }
             (Pattern::Exact(_), _) | (Pattern::Affix(..), false) => Ok(()),
             (Pattern::Host(place) | Pattern::Below(place) | Pattern::Network(place), true) => {
@@ -54,7 +54,7 @@ impl Right {
                 };
                 let is_range = 1 <= place.first && place.first <= place.last && place.last <= 65_535;
                 if !is_text || !is_range || !matches!(place.scheme.as_str(), "http" | "https" | "tcp") {
-                    return Err(Refusal::envelope(format!("{place:?} is no set of endpoints")));
+                    return Err(Refusal::envelope(format!("{place:?} is not a set of endpoints")));
                 }
                 if shortest {
                     return Err(Refusal::envelope(format!("{place:?} has a shorter kind")));
