@@ -2,7 +2,7 @@
 //! `scoreboard`, `fuzz`, `calls`, `crash`, `mutants`, `ci` and `engine`.
 //!
 //! Continuous integration runs the same commands as people: `.ci/run` is `cargo xtask ci`. Nothing here
-//! depends on a JavaScript engine, because xtask selects the engine and must be built before.
+//! depends on a JavaScript engine, because xtask selects the engine, so it is built first.
 
 mod calls;
 mod ci;

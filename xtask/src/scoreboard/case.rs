@@ -48,7 +48,7 @@ enum Boundary {
     Modules,
 }
 
-/// The reasons why a case does not apply to all other systems, or to some.
+/// The reasons why a case does not apply: one for all other systems, or one for each of some.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Elsewhere {
