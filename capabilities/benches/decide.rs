@@ -1,11 +1,12 @@
-//! What a decision costs, and what accepting a token costs, each beside its baseline in the same run:
+//! Benchmarks of deciding and of accepting tokens, each next to its baseline in the same run:
 //!
-//! - a decision by the compiled chain beside the complete Biscuit authorizer on the same question, for chains of 1, 3
-//!   and 10 blocks, and for 10, 1,000 and 10,000 grants;
-//! - accepting a token beside its signatures alone, and beside what the token library does to accept it;
-//! - refusing tokens that are known to harm.
+//! - the compiled decision, next to the complete Biscuit authorizer on the same operation. The chains have 1,
+//!   3 and 10 blocks, and 10, 1,000 and 10,000 grants;
+//! - accepting a token, next to verifying only its signatures, and next to the token library's own
+//!   acceptance;
+//! - refusing tokens that are known to cause harm.
 //!
-//! `cargo bench -p secure-runtime-capabilities` ends with the tables.
+//! `cargo bench -p secure-runtime-capabilities` prints the tables at the end.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::{
@@ -27,7 +28,8 @@ fn rights(grants: &[&str]) -> Rights {
     Families::builtin().parse_grants(grants, &base).unwrap()
 }
 
-/// A chain as a link plan makes it: a program's grants, then a package's, then a folder narrowed step by step.
+/// Returns a chain like those of the linker: a program's grants, a package's grants, and a folder narrowed
+/// repeatedly.
 fn chain(blocks: usize) -> Token {
     let root = KeyPair::from_secret(&SECRET).unwrap();
     let authority = Block {
@@ -60,7 +62,7 @@ const REPORT: &str = "fs read data/reports/2026/november.csv";
 const HOLDER: Holder = Holder::Module([1; 32]);
 const NOW: u64 = 1_800_000_000;
 
-/// A list of many revocations, none of them ours: what a program with a list pays.
+/// Returns a list with many revocations of other tokens, to measure what a list costs a program.
 fn revocations() -> Revocations {
     let issuer = KeyPair::from_secret(&SECRET).unwrap();
     let ids = (0..10_000u16).map(|number| {
@@ -103,7 +105,8 @@ fn decide(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Nanoseconds a call takes in the fastest of many rounds: what other programs disturb least.
+/// Returns nanoseconds per call in the fastest of many rounds, because other processes disturb that one
+/// least.
 fn fastest(calls: u32, mut call: impl FnMut()) -> f64 {
     const ROUNDS: u32 = 50;
     let round = |_| {
@@ -123,7 +126,8 @@ fn fastest(calls: u32, mut call: impl FnMut()) -> f64 {
 }
 
 fn tables(_: &mut Criterion) {
-    // `cargo test` runs benches once and unoptimised, to see that they work: figures would mislead there.
+    // `cargo test` runs each benchmark once and unoptimised, to check that it works. Its figures would be
+    // misleading.
     if std::env::args().any(|argument| argument == "--bench") {
         by_blocks();
         by_grants();
@@ -161,7 +165,7 @@ fn by_blocks() {
     }
 }
 
-/// So many folders of one program, and so many hosts.
+/// Returns `count` rights to folders of one program, or to hosts.
 fn many(count: usize, is_net: bool) -> Rights {
     let grants: Vec<String> = (0..count)
         .map(|number| match is_net {
@@ -228,7 +232,7 @@ fn by_grants() {
     }
 }
 
-/// The token library on these grants: they are more than one of our tokens has room for.
+/// Measures the token library on these grants. They exceed the size of a token of the profile.
 fn authorizer(rights: &Rights) -> f64 {
     let mut facts = String::new();
     for right in rights {
@@ -269,7 +273,8 @@ fn authorizer(rights: &Rights) -> f64 {
     })
 }
 
-/// Tokens whose signatures hold, and which make the token library slow, large, or answer by chance.
+/// Measures the refusal of tokens with valid signatures that make the token library slow, large, or
+/// nondeterministic.
 fn refusing() {
     println!("\nrefusing a token with a valid signature that is outside the profile");
     println!("| what it holds | bytes | Token::verify |\n| --- | --- | --- |");
@@ -323,7 +328,8 @@ fn accepting() {
         let token = chain(blocks);
         let (bytes, root) = (token.as_bytes(), token.root());
         let library_root = biscuit_auth::PublicKey::from_bytes(root.as_bytes(), Algorithm::Ed25519).unwrap();
-        // What no verifier can leave out: each block's key read and signature checked, and the last key derived.
+        // The lower bound of any verifier: read each block's key, verify its signature, and derive the last
+        // key.
         let signing = SigningKey::from_bytes(&SECRET);
         let message = vec![0x5a; bytes.len() / blocks];
         let signature = signing.sign(&message);

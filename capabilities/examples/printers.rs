@@ -1,14 +1,16 @@
-//! Authorises something that is not JavaScript: a print server, which knows one public key and nothing about its users.
+//! Authorises something other than JavaScript: a print server that knows one public key, and nothing about
+//! its users.
 //!
-//! The office manager mints a token; a tenant narrows it for a visitor, offline and without asking; the visitor's laptop
-//! proves to be the visitor's; the server decides, explains what it refuses, and heeds a revocation list.
+//! The office manager mints a token. A tenant narrows it for a visitor, offline and without asking. The
+//! visitor's laptop proves possession of the visitor's key. The server decides, explains each refusal, and
+//! respects a revocation list.
 //!
 //! `cargo run -p secure-runtime-capabilities --example printers`
 use std::{error::Error, sync::Arc};
 
 use secure_runtime_capabilities::*;
 
-/// Printers, by floor and name: `2/color`. A scope is a printer, or a floor: `2/**`.
+/// Printers, by floor and name: `2/color`. A scope is a printer, or all printers of a floor: `2/**`.
 struct Printers([Action; 2]);
 
 impl Printers {
@@ -38,7 +40,7 @@ impl Printers {
 
 impl Family for Printers {
     fn name(&self) -> FamilyName {
-        // The name is in the source, and is one.
+        // The text is a constant and a valid name, so the fallback is never used.
         "printer".parse().unwrap_or(FamilyName::FS)
     }
 
@@ -68,19 +70,20 @@ impl Family for Printers {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let families = Families::builtin().with(Arc::new(Printers::new()?))?;
-    let base = Base::new("/")?; // printers are not paths: nothing is relative to it
+    let base = Base::new("/")?; // unused, because printers have no paths
     let rights = |grants: &[&str]| families.parse_grants(grants, &base);
     const MONDAY: u64 = 1_800_000_000;
     const FRIDAY: u64 = MONDAY + 4 * 86_400;
 
-    // The manager: floor 2, for the tenant.
+    // The manager mints a token for floor 2 and gives it to the tenant.
     let manager = KeyPair::generate()?;
     let tenant = Token::mint(
         &manager,
         &Block::of(rights(&["printer.print=2/**", "printer.cancel=2/**"])?),
     )?;
 
-    // The tenant: one printer, until Friday, for the visitor's key alone. No key of the manager's is needed.
+    // The tenant narrows it to one printer, until Friday, for the visitor's key alone. This needs no key of
+    // the manager.
     let visitor = KeyPair::generate()?;
     let lent = tenant
         .attenuate(&Block {
@@ -89,12 +92,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         })?
         .seal_for(visitor.holder())?;
 
-    // The server: it has the manager's public key, and a list of what was revoked.
+    // The server knows the manager's public key, and has a list of revoked blocks.
     let revocations = Revocations::new(manager.public());
     revocations.update(&RevocationList::new(1, MONDAY, FRIDAY, [])?.sign(&manager)?)?;
     let presented = Token::parse_text(&lent.to_text(), &manager.public())?;
     let challenge = Challenge::generate()?;
-    let proof = visitor.prove(&presented, &challenge); // on the visitor's laptop
+    let proof = visitor.prove(&presented, &challenge); // runs on the visitor's laptop
     let holder = challenge.accept(&proof, &presented, &visitor.public())?;
     let ask = |text: &str, now: u64, holders: &[Holder]| -> Result<bool, Box<dyn Error>> {
         let operation = families.parse_operation(text, &base)?;
@@ -119,7 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     assert!(!ask("printer print 2/color", FRIDAY, &[holder])?, "too late");
 
-    // The manager changes their mind: the visitor's block is revoked, the tenant keeps floor 2.
+    // The manager revokes the visitor's block. The tenant keeps floor 2.
     let revoked = RevocationList::new(2, MONDAY, FRIDAY, [presented.id()])?;
     revocations.update(&revoked.sign(&manager)?)?;
     assert!(!ask("printer print 2/color", MONDAY, &[holder])?, "revoked");

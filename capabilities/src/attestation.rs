@@ -1,6 +1,7 @@
-//! Attestations: what a third party vouches for, asked for and given without showing them the token.
+//! Attestations: a third party vouches for modules without seeing the token.
 //!
-//! The formats are Biscuit's for third-party blocks, so that other tools can take either part.
+//! The request and the signed block have Biscuit's formats for third-party blocks. Other Biscuit tools can
+//! make or read either one.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use biscuit_auth::{
@@ -11,16 +12,16 @@ use prost::Message;
 
 use crate::{Attestation, KeyPair, PublicKey, RevocationId, TokenError, datalog, token::MAX_TEXT};
 
-/// What a third party signs about: this token's next block. It gives nothing away but the token's last signature.
+/// A request to sign the next block of one token. It reveals only the token's last signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttestationRequest(Vec<u8>);
 
-/// What a third party signed, for one token.
+/// A third party's signed block, valid in one token only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedAttestation(Vec<u8>);
 
 impl AttestationRequest {
-    /// The request about what follows the block of this signature.
+    /// Returns the request for the block that follows the one with this signature.
     pub(crate) fn after(signature: &RevocationId) -> AttestationRequest {
         let request = ThirdPartyBlockRequest {
             legacy_previous_key: None,
@@ -30,18 +31,18 @@ impl AttestationRequest {
         AttestationRequest(request.encode_to_vec())
     }
 
-    /// The request as text: Base64 in the URL-safe alphabet with padding.
+    /// Returns the request as text: Base64 in the URL-safe alphabet with padding.
     pub fn to_text(&self) -> String {
         URL_SAFE.encode(&self.0)
     }
 
-    /// The request of its text.
+    /// Parses the text of a request.
     ///
     /// # Errors
     /// [`TokenError::Attestation`].
     pub fn parse_text(text: &str) -> Result<AttestationRequest, TokenError> {
         let none = || TokenError::Attestation {
-            cause: "it is no request for one".to_owned(),
+            cause: "it is not a request for an attestation".to_owned(),
         };
         let bytes = decode(text)?;
         let request = ThirdPartyBlockRequest::decode(bytes.as_slice()).map_err(|_| none())?;
@@ -50,7 +51,7 @@ impl AttestationRequest {
             .as_slice()
             .try_into()
             .map_err(|_| none())?;
-        // Of older forms and fields that are not known, nothing is signed.
+        // Only the current form is signed. Older forms and unknown fields are rejected.
         let request = AttestationRequest::after(&RevocationId::from_bytes(signature));
         if request.0 == bytes {
             Ok(request)
@@ -59,10 +60,10 @@ impl AttestationRequest {
         }
     }
 
-    /// Vouches for these modules, by their BLAKE3 hashes.
+    /// Signs an attestation of these modules, which are named by their BLAKE3 hashes.
     ///
     /// # Errors
-    /// No modules, or too many.
+    /// Returns an error if there are no modules, or more than [`crate::MAX_ATTESTED`].
     pub fn sign(
         &self,
         key: &KeyPair,
@@ -82,12 +83,12 @@ impl AttestationRequest {
 }
 
 impl SignedAttestation {
-    /// The attestation as text: Base64 in the URL-safe alphabet with padding.
+    /// Returns the attestation as text: Base64 in the URL-safe alphabet with padding.
     pub fn to_text(&self) -> String {
         URL_SAFE.encode(&self.0)
     }
 
-    /// The attestation of its text. Its signature is checked when it is added to a token.
+    /// Parses the text of an attestation. [`crate::Token::with_attestation`] checks its signature.
     ///
     /// # Errors
     /// [`TokenError::Attestation`].
@@ -98,7 +99,8 @@ impl SignedAttestation {
         Ok(attestation)
     }
 
-    /// Whose key it names. Whether they signed it shows when it is added to a token.
+    /// Returns the public key that the attestation names. Its signature is not checked here, but when it is
+    /// added to a token.
     pub(crate) fn by(&self) -> Result<PublicKey, TokenError> {
         let refused = |cause: &dyn ToString| TokenError::Attestation {
             cause: cause.to_string(),
@@ -121,7 +123,7 @@ fn decode(text: &str) -> Result<Vec<u8>, TokenError> {
     let refused = |cause: &str| TokenError::Attestation {
         cause: cause.to_owned(),
     };
-    // Larger ones fit into no token.
+    // No token has room for a longer attestation.
     if text.len() > MAX_TEXT {
         return Err(refused("it is too long"));
     }

@@ -1,4 +1,4 @@
-//! Authorities: chains of blocks that were verified, ready to decide.
+//! Authorities: verified chains of blocks, ready to decide operations.
 
 use std::{
     fmt,
@@ -13,19 +13,20 @@ use crate::{
     RevocationId, Revocations, Rights,
 };
 
-/// What a decision depends on besides the chain and the operation.
+/// The inputs of a decision besides the chain and the operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The time, in Unix seconds.
     pub now: u64,
-    /// Who asks: a module, by its hash, and whoever's keys were proven to be theirs.
+    /// The holders on whose behalf the operation is requested: the calling module, by its hash, and every key
+    /// whose possession was proven.
     pub holders: &'a [Holder],
-    /// The revocations to heed; `None` where the program has no list.
+    /// The revocation list to respect; `None` if the program has no list.
     pub revocations: Option<&'a Revocations>,
 }
 
 impl Context<'_> {
-    /// At this time, for nobody in particular, without a revocation list.
+    /// Returns the context for this time, with no holder and no revocation list.
     pub fn at(now: u64) -> Self {
         Context {
             now,
@@ -35,69 +36,69 @@ impl Context<'_> {
     }
 }
 
-/// The answer to one operation.
+/// The result of deciding one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
     /// Every block allows it.
     Allowed,
-    /// Some block does not.
+    /// At least one block refuses it.
     Denied(Denial),
 }
 
 impl Decision {
-    /// Whether the operation may happen.
+    /// Returns true if the operation is allowed.
     pub fn is_allowed(&self) -> bool {
         matches!(self, Decision::Allowed)
     }
 }
 
-/// Which block refused, and why.
+/// The refusal of an operation: the block and its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Denial {
     /// The first block that refused; 0 is the authority block.
     pub block: usize,
-    /// Why.
+    /// The reason of that block.
     pub reason: Reason,
 }
 
-/// Why a block refuses an operation.
+/// A reason why a block refuses an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// None of its rights is for this operation.
+    /// The block has no right that covers the operation.
     NoGrant,
-    /// It is too late.
+    /// The block has expired.
     Expired {
-        /// The first second, in Unix time, at which it was.
+        /// The first second, in Unix time, at which the block is no longer valid.
         at: u64,
     },
-    /// It is too early.
+    /// The block is not valid yet.
     NotYetValid {
-        /// The first second, in Unix time, at which it is not.
+        /// The first second, in Unix time, at which the block is valid.
         from: u64,
     },
-    /// It is bound to another holder than those who ask.
+    /// The block is bound to a holder that is not among the holders of the context.
     WrongHolder,
-    /// It demands a module that this key's owner attested, and who asks is none.
+    /// The block requires an attested module, and no holder of the context is one.
     NotAttested {
-        /// Whose attestation it demands.
+        /// The key of the third party that must attest the module.
         by: PublicKey,
     },
-    /// It was revoked.
+    /// The block was revoked.
     Revoked,
-    /// The revocation list is stale, or was never had: whether the token is revoked is not known.
+    /// The revocation list is stale or missing, so the token's revocation state is unknown.
     StaleRevocations {
-        /// Since when, in Unix seconds; 0 when there was none.
+        /// The time at which the list became stale, in Unix seconds; 0 if there was never a list.
         since: u64,
     },
 }
 
-/// A chain of blocks, from the authority block to the last, whose signatures need no more checking.
+/// A chain of blocks, from the authority block to the last, whose signatures are already verified.
 ///
-/// It comes from a verified [`crate::Token`], or is computed without signatures by
-/// [`Authority::narrow`] and means the same as the token that [`crate::Token::attenuate`] makes of the
-/// same block. Cloning is cheap.
+/// A chain comes from a verified [`crate::Token`], or from [`Authority::narrow`], which computes one without
+/// signatures. Both mean the same: narrowing by a block equals [`crate::Token::attenuate`] with that block.
+/// Cloning is cheap.
 #[derive(Clone)]
 pub struct Authority(Arc<Chain>);
 
@@ -107,37 +108,38 @@ struct Chain {
     /// One for each block.
     marks: Vec<Arc<Mark>>,
     compiled: Compiled,
-    /// The state of the revocations in which no block was found revoked.
+    /// The revocation state in which no block of this chain was revoked. It spares the lookup while the state
+    /// stays the same.
     clean: AtomicU64,
 }
 
-/// Bytes that an allocator adds to those that a chain asks for, in a few pieces.
+/// Estimated allocator overhead of one chain's allocations, in bytes.
 const ALLOCATIONS: usize = 128;
 
-/// What makes one block of a chain known, to this chain and to all that were narrowed from it.
+/// The identity of one block, shared by this chain and all chains narrowed from it.
 struct Mark {
-    /// None for a block that was never signed.
+    /// `None` for a block that was never signed.
     id: Option<RevocationId>,
     is_revoked: AtomicBool,
 }
 
-/// What all blocks leave together: an allowed operation is decided on this alone.
+/// The intersection of all blocks. An allowed operation is decided on this alone.
 struct Compiled {
     rights: Rights,
     not_before: u64,
     expires: Option<u64>,
-    /// All that are bound to, each once.
+    /// All holders to which blocks are bound, without duplicates.
     holders: Vec<Holder>,
-    /// For each key whose attestation is demanded, the modules that it attests, sorted.
+    /// The attested modules, sorted, for each key whose attestation a block requires.
     attested: Vec<(PublicKey, Vec<[u8; 32]>)>,
 }
 
-/// Makes what was delegated stop: the last block of the authority that gave it, and with it all that was narrowed from there.
+/// Revokes a delegated authority: the last block of the chain, and every chain narrowed from it.
 #[derive(Clone)]
 pub struct Revoker(Arc<Mark>);
 
 impl Revoker {
-    /// Revokes, for all time, on every thread from its next decision on.
+    /// Revokes permanently. Every thread respects it from its next decision on.
     pub fn revoke(&self) {
         self.0.is_revoked.store(true, Ordering::Release);
     }
@@ -153,7 +155,7 @@ impl fmt::Debug for Revoker {
 }
 
 impl PartialEq for Authority {
-    /// Whether both have the same blocks. Revocation is not compared.
+    /// Compares the blocks. Revocation is not compared.
     fn eq(&self, other: &Authority) -> bool {
         self.0.blocks == other.0.blocks
     }
@@ -191,13 +193,13 @@ impl Compiled {
         }
     }
 
-    /// The first key whose attestation is demanded and none of the holders has.
+    /// Returns the first key whose attestation is required and which attested none of the holders.
     fn not_attested(&self, holders: &[Holder]) -> Option<PublicKey> {
         let mut keys = self.attested.iter().map(|(by, _)| *by);
         keys.find(|by| self.lacks(by, holders))
     }
 
-    /// Whether none of the holders has this key's attestation.
+    /// Returns true if this key attested none of the holders.
     fn lacks(&self, by: &PublicKey, holders: &[Holder]) -> bool {
         let mut attested = self.attested.iter().filter(|(key, _)| key == by);
         !attested.any(|(_, modules)| {
@@ -209,18 +211,19 @@ impl Compiled {
 }
 
 impl Authority {
-    /// The authority of a chain that is only this authority block.
+    /// Returns the authority of a chain that consists of this authority block.
     ///
     /// # Errors
-    /// A block that no token can hold.
+    /// Returns an error if no token can hold the block.
     pub fn new(root: Block) -> Result<Authority, BlockError> {
         Authority::begin(root, None)
     }
 
-    /// This authority under one more block. It can only shrink.
+    /// Returns this authority narrowed by one more block. The result never allows more.
     ///
     /// # Errors
-    /// A block that no token can hold, too many blocks or rights, or an attestation, which only its party can sign.
+    /// Returns an error if no token can hold the block, or if there are too many blocks or rights. A block
+    /// with an attestation is also an error, because only the third party can sign it.
     pub fn narrow(&self, block: &Block) -> Result<Authority, BlockError> {
         if block.attestation.is_some() {
             return Err(BlockError::UnsignedAttestation);
@@ -233,7 +236,7 @@ impl Authority {
         if root.attestation.is_some() {
             return Err(BlockError::UnsignedAttestation);
         }
-        // In the authority block, no rights named means none there.
+        // In the authority block, missing rights mean no rights.
         let rights = root.rights.unwrap_or_default();
         let root = Block {
             rights: Some(rights.clone()),
@@ -256,8 +259,8 @@ impl Authority {
         Ok(Authority::of(blocks, marks, rights))
     }
 
-    /// About how many bytes this authority takes beyond what it was narrowed from, and at the least as many: for who counts what
-    /// others have it make.
+    /// Returns an upper estimate of the bytes that this authority takes beyond the one it was narrowed from.
+    /// Callers use it to charge a guest for the authorities that the guest creates.
     pub fn memory(&self) -> usize {
         let Chain { blocks, marks, .. } = &*self.0;
         let own =
@@ -270,7 +273,7 @@ impl Authority {
             .iter()
             .map(|(_, modules)| modules.len())
             .sum();
-        // Without rights of its own, the last block shares what was there.
+        // If the last block has no rights of its own, it shares those of the chain before it.
         let rights = blocks.last().and_then(|block| block.rights.as_ref());
         let rights = rights.map_or(0, |own| own.memory() + self.0.compiled.rights.memory());
         own + bound + modules * size_of::<[u8; 32]>() + rights + ALLOCATIONS
@@ -285,7 +288,8 @@ impl Authority {
         }))
     }
 
-    /// Whether the operation may happen now, for these holders. It takes no lock and, when it is allowed, no memory.
+    /// Decides an operation now, for the holders of the context. Takes no lock, and allocates nothing if the
+    /// operation is allowed.
     pub fn decide(&self, operation: &Operation<'_>, context: &Context<'_>) -> Decision {
         if self.allows(operation, context) {
             Decision::Allowed
@@ -294,7 +298,7 @@ impl Authority {
         }
     }
 
-    /// All blocks at once.
+    /// Decides on the intersection of all blocks.
     fn allows(&self, operation: &Operation<'_>, context: &Context<'_>) -> bool {
         let Chain { compiled, marks, .. } = &*self.0;
         context.now >= compiled.not_before
@@ -313,18 +317,21 @@ impl Authority {
                 .allows(operation.family(), operation.action(), operation.resource())
     }
 
-    /// Which block refuses, and why. Slower: it asks block by block.
+    /// Returns the first block that refuses, with its reason. This is the slow path: it checks block by
+    /// block.
     #[cold]
     fn denial(&self, operation: &Operation<'_>, context: &Context<'_>) -> Denial {
         let refusal = self.first(|block| self.refusal(block, operation, context));
-        // No block refuses what they do not allow together: there is no such chain, but it would be refused.
+        // An operation that the intersection refuses is always refused by a block. The fallback keeps a
+        // defect here from allowing one.
         refusal.unwrap_or(Denial {
             block: self.0.blocks.len().saturating_sub(1),
             reason: Reason::NoGrant,
         })
     }
 
-    /// What refuses every operation now, whatever is granted: revocation, time, holder, attestation.
+    /// Returns the reason why every operation is refused now, whatever the grants: revocation, time, holder
+    /// or attestation.
     pub fn lapse(&self, context: &Context<'_>) -> Option<Denial> {
         self.first(|block| self.lapse_of(block, context))
     }
@@ -336,7 +343,7 @@ impl Authority {
         })
     }
 
-    /// Why this block refuses the operation, or `None` when it does not.
+    /// Returns the reason why this block refuses the operation, or `None` if it allows it.
     pub(crate) fn refusal(
         &self,
         number: usize,
@@ -354,9 +361,9 @@ impl Authority {
         }
     }
 
-    /// Why this block refuses whatever is asked, or `None` when it does not.
+    /// Returns the reason why this block refuses every operation, or `None` if it does not.
     fn lapse_of(&self, number: usize, context: &Context<'_>) -> Option<Reason> {
-        // That is about no block, and is said of the first.
+        // A stale list concerns no particular block, so it is reported for the first one.
         if number == 0
             && let Some(since) = context.revocations.and_then(|list| list.stale_since(context.now))
         {
@@ -393,7 +400,7 @@ impl Authority {
         None
     }
 
-    /// Whether the list is current and names no block of the chain.
+    /// Returns true if the list is current and names no block of the chain.
     fn is_unlisted(&self, revocations: &Revocations, now: u64) -> bool {
         if revocations.stale_since(now).is_some() {
             return false;
@@ -410,34 +417,36 @@ impl Authority {
         let mut ids = self.0.marks.iter().filter_map(|mark| mark.id.as_ref());
         let is_clean = !ids.any(|id| list.contains(id));
         if is_clean {
-            // The list is of this state or a newer one; a newer one's number is looked up again.
+            // The list belongs to this state or to a newer one. If it is newer, the next decision sees
+            // another number and looks up again.
             self.0.clean.store(state, Ordering::Release);
         }
         is_clean
     }
 
-    /// What stops the last block of this chain, and all that is narrowed from it; not the blocks before.
+    /// Returns the revoker of the last block. It also stops every chain narrowed from this one, but not the
+    /// blocks before.
     pub fn revoker(&self) -> Option<Revoker> {
         self.0.marks.last().cloned().map(Revoker)
     }
 
-    /// Whose attestation this module lacks, the first of those that blocks demand; `None` when it has all. It is asked before a
-    /// module is linked.
+    /// Returns the first key that must attest this module and does not, or `None` if no attestation is
+    /// missing. The linker checks this before it links a module.
     pub fn lacks_attestation(&self, module: &[u8; 32]) -> Option<PublicKey> {
         self.0.compiled.not_attested(&[Holder::Module(*module)])
     }
 
-    /// The blocks, the authority block first.
+    /// Returns the blocks, the authority block first.
     pub fn blocks(&self) -> &[Block] {
         &self.0.blocks
     }
 
-    /// The rights that all blocks leave, time and holder aside.
+    /// Returns the rights that all blocks allow, regardless of time and holder.
     pub fn effective_rights(&self) -> &Rights {
         &self.0.compiled.rights
     }
 
-    /// The patterns of one action that all blocks leave, none covered by another.
+    /// Returns the patterns that all blocks allow for one action. None of them is covered by another.
     pub fn effective(
         &self,
         family: FamilyName,
@@ -449,18 +458,18 @@ impl Authority {
             .map(|right| &right.pattern)
     }
 
-    /// Whether every resource of the pattern is allowed, time and holder aside: what removing or
-    /// renaming a whole folder needs.
+    /// Returns true if every resource of the pattern is allowed, regardless of time and holder. Removing or
+    /// renaming a whole folder requires this.
     pub fn covers(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
         self.effective_rights().covers_pattern(family, action, pattern)
     }
 
-    /// Whether some resource of the pattern is allowed, time and holder aside.
+    /// Returns true if at least one resource of the pattern is allowed, regardless of time and holder.
     pub fn intersects(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
         self.effective_rights().intersects(family, action, pattern)
     }
 
-    /// The first second, in Unix time, at which the chain allows nothing any more.
+    /// Returns the first second, in Unix time, at which the chain has expired.
     pub fn expires(&self) -> Option<u64> {
         self.0.compiled.expires
     }
@@ -534,7 +543,7 @@ mod tests {
         );
         assert_eq!(Authority::new(Block::default()).unwrap().expires(), None);
         assert!(format!("{authority:?}").contains("expires: Some(20)"));
-        // Within the same seconds, what is not granted is denied for that reason.
+        // At the same times, an operation that is not granted is denied for that reason.
         for (now, reason) in [
             (9, Reason::NotYetValid { from: 10 }),
             (10, Reason::NoGrant),

@@ -1,51 +1,52 @@
-//! Blocks: what one link of a token's chain allows.
+//! Blocks: the links of a token's chain.
 
 use thiserror::Error;
 
 use crate::{Holder, PublicKey, Rights, RightsError};
 
-/// Most blocks of one chain, the authority block included.
+/// Maximum number of blocks in one chain, the authority block included.
 pub const MAX_BLOCKS: usize = 16;
 
 /// Latest time that a block may name: the last second of the year 9999, in Unix seconds.
 ///
-/// Later ones have no text in RFC 3339, which tools print and read.
+/// Later times have no text in RFC 3339, the format in which tools print and read them.
 pub const MAX_TIME: u64 = 253_402_300_799;
 
-/// Most modules that one block attests.
+/// Maximum number of modules that one block attests.
 pub const MAX_ATTESTED: usize = 1_024;
 
-/// One link of a chain: it allows what its parts all allow.
+/// One link of a chain. It allows an operation only if each of its fields allows it.
 ///
-/// In the first block, the authority block, `rights` is all that there is to start from, and `None`
-/// means no right at all. In a later block, `None` leaves the rights as they are.
+/// In the authority block, which is the first, `rights` are the grants, and `None` means no right at all. In
+/// a later block, `None` leaves the rights unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Block {
-    /// The rights that it keeps. An empty set keeps none.
+    /// The rights that the block keeps. An empty set keeps none.
     pub rights: Option<Rights>,
-    /// The first second, in Unix time, at which it allows nothing any more.
+    /// The first second, in Unix time, at which the block has expired.
     pub expires: Option<u64>,
-    /// The first second, in Unix time, at which it allows anything.
+    /// The first second, in Unix time, at which the block is valid.
     pub not_before: Option<u64>,
-    /// The only holder that it allows.
+    /// The only holder for which the block allows operations.
     pub holder: Option<Holder>,
-    /// It allows only modules that this key's owner attested, in any block of the chain.
+    /// If set, the block allows operations only for modules that the owner of this key attested, in any block
+    /// of the chain.
     pub attested_by: Option<PublicKey>,
-    /// What a third party says. Such a block says nothing else, and only that party can sign it:
+    /// The attestation of a third party. A block with one has nothing else, and only that party can sign it:
     /// see [`crate::AttestationRequest`].
     pub attestation: Option<Attestation>,
 }
 
-/// What a third party's block says: that it vouches for these modules.
+/// A third party's statement that it vouches for these modules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attestation {
     by: PublicKey,
-    /// Sorted, each once, and neither none nor more than [`MAX_ATTESTED`].
+    /// Sorted, without duplicates, and from 1 to [`MAX_ATTESTED`] modules.
     modules: Vec<[u8; 32]>,
 }
 
 impl Attestation {
-    /// The attestation of these modules, by their BLAKE3 hashes.
+    /// Returns the attestation of these modules, which are named by their BLAKE3 hashes.
     ///
     /// # Errors
     /// [`BlockError::AttestationSize`].
@@ -62,25 +63,25 @@ impl Attestation {
         Ok(Attestation { by, modules })
     }
 
-    /// Who vouches.
+    /// Returns the key of the third party.
     pub fn by(&self) -> &PublicKey {
         &self.by
     }
 
-    /// The modules, by their BLAKE3 hashes, sorted.
+    /// Returns the modules as BLAKE3 hashes, sorted.
     pub fn modules(&self) -> &[[u8; 32]] {
         &self.modules
     }
 }
 
-/// Why a block cannot be added to a chain.
+/// Error returned when a block cannot be added to a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BlockError {
-    /// The chain has [`MAX_BLOCKS`] already.
+    /// The chain already has [`MAX_BLOCKS`] blocks.
     #[error("a token has at most {MAX_BLOCKS} blocks; delegate from a token nearer to the root")]
     TooManyBlocks,
-    /// The block, or what remains of the chain with it, has rights that make no set.
+    /// The rights of the block, or its intersection with the chain, exceed a limit.
     #[error(transparent)]
     Rights(#[from] RightsError),
     /// A time after [`MAX_TIME`].
@@ -89,19 +90,19 @@ pub enum BlockError {
         /// The time in Unix seconds.
         seconds: u64,
     },
-    /// No modules to attest, or more than [`MAX_ATTESTED`].
+    /// No modules, or more than [`MAX_ATTESTED`].
     #[error("an attestation names 1 to {MAX_ATTESTED} modules, not {count}; use several")]
     AttestationSize {
-        /// How many there are.
+        /// The number of modules.
         count: usize,
     },
-    /// An attestation that its party did not sign.
-    #[error("only who attests can add an attestation: ask them to sign a request for this token")]
+    /// An attestation without its third party's signature.
+    #[error("only the third party can sign an attestation: send it a request for this token")]
     UnsignedAttestation,
 }
 
 impl Block {
-    /// A block that only keeps these rights.
+    /// Returns a block that keeps these rights and restricts nothing else.
     pub fn of(rights: Rights) -> Block {
         Block {
             rights: Some(rights),
@@ -109,7 +110,7 @@ impl Block {
         }
     }
 
-    /// A block that only binds to a holder.
+    /// Returns a block that binds to a holder and restricts nothing else.
     pub fn bound_to(holder: Holder) -> Block {
         Block {
             holder: Some(holder),
@@ -117,7 +118,7 @@ impl Block {
         }
     }
 
-    /// Whether the block's times can be written into a token.
+    /// Checks that a token can represent the times of the block.
     pub(crate) fn check(&self) -> Result<(), BlockError> {
         match self.expires.max(self.not_before) {
             Some(seconds) if seconds > MAX_TIME => Err(BlockError::TimeOutOfRange { seconds }),

@@ -1,16 +1,16 @@
-//! Grants in their one canonical spelling, which locks record.
+//! Canonical grants: the one spelling of each grant, which locks record.
 
 use crate::{Base, Described, Families, FamilyName, PathError, ScopeError};
 
-/// Longest mark that is tried: the longest component of a path.
+/// Maximum length of a placeholder name: that of a path component.
 const MAX_MARK: usize = crate::MAX_COMPONENT;
 
 impl Families {
     /// Returns the canonical lines of these grants, in ascending order.
     ///
-    /// Two lists that mean the same give the same lines: scopes have one spelling, and a scope that another one covers
-    /// is left out. A relative path stays relative, and an absolute path stays absolute: the lines are the same
-    /// wherever the folder of the project is.
+    /// Two lists with the same meaning have the same lines. Each scope has one spelling, and covered scopes
+    /// are left out. Relative paths stay relative and absolute paths stay absolute, so the lines do not
+    /// depend on where the project is.
     ///
     /// # Errors
     /// Those of [`Families::parse_grants`].
@@ -36,7 +36,7 @@ impl Families {
     }
 }
 
-/// The left side of the line, as manifests have it.
+/// Returns the left side of the line, spelled like in a manifest.
 fn name(described: &Described) -> String {
     match described.family {
         FamilyName::CLOCK | FamilyName::RANDOM => described.family.to_string(),
@@ -44,11 +44,12 @@ fn name(described: &Described) -> String {
     }
 }
 
-/// A folder that stands for that of the project. No absolute path of the grants leads into it, and no `..` of them leads
-/// above its topmost parent: so every scope tells whether it was relative, and to what.
+/// A placeholder for the project's folder, which lets grants be parsed without knowing that folder. No
+/// absolute path of the grants leads into it. It is nested so deep that no `..` of the grants leaves its
+/// topmost parent. Therefore every parsed scope still shows whether it was relative, and to which parent.
 struct Stand {
     base: Base,
-    /// `/` and the name that the folder and all its parents have.
+    /// `/` and the name, which the folder and all its parents share.
     component: String,
     depth: usize,
 }
@@ -56,7 +57,8 @@ struct Stand {
 impl Stand {
     fn for_grants(grants: &[String]) -> Result<Stand, PathError> {
         let is_free = |mark: &String| !grants.iter().any(|grant| grant.contains(mark.as_str()));
-        // Control characters, which no path of a lock has. One of the marks is free, or the grants are too long for paths.
+        // Control characters, because no path of a lock contains them. If every length is taken, the grants
+        // are longer than a path may be.
         let mark = (1..=MAX_MARK).map(|length| "\u{1}".repeat(length)).find(is_free);
         let component = format!("/{}", mark.ok_or(PathError::TooLong { length: MAX_MARK })?);
         let climbs = |grant: &String| grant.split('/').filter(|part| part.ends_with("..")).count();
@@ -68,7 +70,7 @@ impl Stand {
         })
     }
 
-    /// The scope as it is written beneath any folder: `../shared/**` for what is beside this one.
+    /// Returns the scope relative to the project's folder: `../shared/**` for a sibling folder.
     fn as_written(&self, scope: &str) -> String {
         let (mut rest, mut shared) = (scope, 0);
         while let Some(below) = rest.strip_prefix(self.component.as_str())
@@ -92,7 +94,7 @@ mod tests {
         Families::builtin().canonical_grants(grants).unwrap()
     }
 
-    /// GRAPH-87: one spelling for what means the same, and another one for what does not.
+    /// GRAPH-87: grants with the same meaning have the same lines, and others have different lines.
     #[test]
     fn grants_that_mean_the_same_have_the_same_lines() {
         let same: [(&[&str], &[&str]); 12] = [
@@ -138,7 +140,7 @@ mod tests {
         }
     }
 
-    /// GRAPH-87: a path cannot pass for a relative one by the mark that stands for the folder.
+    /// GRAPH-87: an absolute path that contains the placeholder's name is not mistaken for a relative one.
     #[test]
     fn an_absolute_path_stays_absolute() {
         for path in ["/\u{1}/x", "/\u{1}\u{1}/\u{1}/x", "/\u{1}"] {

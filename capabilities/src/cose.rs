@@ -1,5 +1,5 @@
-//! COSE_Sign1 messages (RFC 9052) in their one encoding, signed with Ed25519: the envelope of everything that is signed here
-//! and is no token.
+//! COSE_Sign1 messages (RFC 9052) in one canonical encoding, signed with Ed25519. Every signed format of this
+//! crate uses them, except tokens.
 
 use cbor4ii::core::{
     Value,
@@ -11,19 +11,20 @@ use cbor4ii::core::{
 
 use crate::{KeyPair, PublicKey};
 
-/// COSE_Sign1 (tag 18) of four items, with the protected header `{1: -8}` and an empty unprotected one.
+/// COSE_Sign1 (tag 18) with four items: the protected header is `{1: -8}`, and the unprotected one is empty.
 const ENVELOPE: [u8; 7] = [0xd2, 0x84, 0x43, 0xa1, 0x01, 0x27, 0xa0];
 
-/// Why bytes are no message that the key signed.
+/// Error returned when bytes are not a message signed by the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CoseError {
-    /// They are not in a message's one encoding.
+    /// The bytes are not the canonical encoding of a message.
     Malformed(&'static str),
-    /// The signature does not hold under the key.
+    /// The signature is not valid under the key.
     Signature,
 }
 
-/// The payload, signed. The purpose is signed with it and not sent, so that the message is good for nothing else.
+/// Returns the signed message with this payload. The signature also covers the purpose, which is not sent. A
+/// message for one purpose is therefore invalid for any other.
 pub(crate) fn sign(key: &KeyPair, purpose: &[u8], payload: Vec<u8>) -> Result<Vec<u8>, CoseError> {
     let signature = key.sign(&to_be_signed(purpose, &payload)?);
     let mut bytes = ENVELOPE.to_vec();
@@ -32,10 +33,10 @@ pub(crate) fn sign(key: &KeyPair, purpose: &[u8], payload: Vec<u8>) -> Result<Ve
     Ok(bytes)
 }
 
-/// The payload of a message that this key signed for this purpose.
+/// Returns the payload of a message, if this key signed it for this purpose.
 pub(crate) fn open<'a>(bytes: &'a [u8], key: &PublicKey, purpose: &[u8]) -> Result<&'a [u8], CoseError> {
     let rest = bytes.strip_prefix(&ENVELOPE).ok_or(CoseError::Malformed(
-        "it does not begin as a COSE_Sign1 message with EdDSA does",
+        "it does not begin like a COSE_Sign1 message with EdDSA",
     ))?;
     let (signed, signature) = rest
         .split_last_chunk::<64>()
@@ -53,12 +54,13 @@ pub(crate) fn open<'a>(bytes: &'a [u8], key: &PublicKey, purpose: &[u8]) -> Resu
     }
 }
 
-/// The one item of CBOR that these bytes begin with. Other spellings of it are read too: encode it again, and compare.
+/// Decodes the CBOR item at the start of these bytes. It accepts non-canonical encodings, so callers must
+/// encode the item again and compare.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
     Value::decode(&mut SliceReader::new(bytes)).ok()
 }
 
-/// The item in deterministic CBOR, where its maps are in order.
+/// Encodes the item in deterministic CBOR. The caller must sort the keys of maps.
 pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, CoseError> {
     let mut writer = BufWriter::new(Vec::new());
     let written = value.encode(&mut writer);
@@ -66,7 +68,7 @@ pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, CoseError> {
     Ok(writer.into_inner())
 }
 
-/// The `Sig_structure` of RFC 9052 section 4.4.
+/// Encodes the `Sig_structure` of RFC 9052 section 4.4.
 fn to_be_signed(purpose: &[u8], payload: &[u8]) -> Result<Vec<u8>, CoseError> {
     let part = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
     let protected = [0xa1, 0x01, 0x27];
@@ -78,7 +80,7 @@ fn to_be_signed(purpose: &[u8], payload: &[u8]) -> Result<Vec<u8>, CoseError> {
     ]))
 }
 
-/// The content of a byte string that is all of these bytes, in its shortest form.
+/// Returns the content of a byte string, if its shortest encoding is exactly these bytes.
 fn byte_string(bytes: &[u8]) -> Option<&[u8]> {
     let types::Bytes(content) = types::Bytes::<&[u8]>::decode(&mut SliceReader::new(bytes)).ok()?;
     let again = encode(&Value::Bytes(content.to_vec())).ok()?;

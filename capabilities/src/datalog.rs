@@ -1,8 +1,8 @@
-//! The token profile: how a block is written in Biscuit's Datalog, and read back.
+//! The token profile: the reader and the writer of blocks in Biscuit's Datalog.
 //!
-//! The reader picks a block's parts out of decoded Datalog; then the writer writes that block again, and
-//! its bytes must be the bytes that were signed. So every block has one encoding, and nothing that the
-//! reader overlooked can be in a token. spec/tokens.md is the normative text; TOK numbers refer to it.
+//! The reader extracts a block from decoded Datalog. The writer then encodes that block again, and the result
+//! must equal the signed bytes. So every block has exactly one encoding, and a token cannot contain anything
+//! that the reader overlooked. spec/tokens.md is the normative text; TOK numbers refer to it.
 
 mod policy;
 mod read;
@@ -18,11 +18,11 @@ use thiserror::Error;
 
 use crate::{BlockError, PublicKey, RightsError, text::quoted};
 
-/// Datalog 3.0: the oldest version that is current, so that all tools read it.
+/// Datalog 3.0, the oldest current version, so that all tools can read it.
 const VERSION: u32 = 3;
-/// Datalog 3.1, the oldest that has `trusting`.
+/// Datalog 3.1, the oldest version with `trusting`.
 const VERSION_OF_DEMANDS: u32 = 4;
-/// Datalog 3.2, the oldest that third parties sign.
+/// Datalog 3.2, the oldest version for third-party blocks.
 const VERSION_OF_THIRD_PARTIES: u32 = 5;
 
 const GRANT: &str = "grant";
@@ -40,37 +40,37 @@ const RESOURCE: &str = "resource";
 const ADDRESS: &str = "address";
 const PORT: &str = "port";
 const MODULE: &str = "module";
-/// The head of every check, which means nothing.
+/// The head of every check. It has no meaning.
 const QUERY: &str = "query";
 
-/// Why a block with valid signatures is not accepted.
+/// Error returned when a block has valid signatures and is outside the profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The signed bytes are no Datalog block.
+    /// The signed bytes are not a Datalog block.
     #[error("it cannot be decoded: {}", quoted(cause))]
     Undecodable {
-        /// What the decoder says.
+        /// The decoder's message.
         cause: String,
     },
-    /// Another Datalog version than the block's form needs.
+    /// The declared Datalog version is not the one that the form of the block needs.
     #[error("it declares Datalog version number {version}; a block of this form declares {expected}")]
     Version {
-        /// The declared number.
+        /// The declared version number.
         version: u32,
-        /// The number to declare.
+        /// The required version number.
         expected: u32,
     },
-    /// A context text.
+    /// The block has a context text.
     #[error("it holds a context text")]
     Context,
-    /// Rules.
+    /// The block has rules.
     #[error("it holds a rule; blocks hold only grants and checks")]
     Rule,
-    /// A `trusting` scope.
-    #[error("it says `trusting` where the profile does not: only a demand for an attestation does")]
+    /// The block has a `trusting` scope outside a demand for an attestation.
+    #[error("it uses `trusting` outside a demand for an attestation")]
     Trusting,
-    /// A table of public keys.
+    /// The block has public keys that it does not need.
     #[error("it lists public keys that no demand for an attestation needs")]
     PublicKeys,
     /// A fact in a block after the authority block.
@@ -102,27 +102,27 @@ pub enum ProfileError {
         /// The second check's number in the block, from 0.
         check: usize,
     },
-    /// A third party's block with something else than attestations.
+    /// A third-party block contains something other than attestations.
     #[error("it is a third party's, and holds something else than 1 to 1,024 facts `attested(\"blake3:…\")`")]
     Attestation,
-    /// Rights that make no set.
+    /// The rights exceed a limit or have a pattern of the wrong kind.
     #[error(transparent)]
     Rights(#[from] RightsError),
-    /// A block that no chain can have.
+    /// The block cannot be part of a chain.
     #[error(transparent)]
     Block(#[from] BlockError),
-    /// It means something that is written otherwise.
+    /// The block is not the canonical encoding of its meaning.
     #[error("it is not in canonical form: rights sorted, none covered by another, and nothing unused")]
     NotCanonical,
 }
 
-/// Where in the chain a block is, and whose it is.
+/// The position of a block in the chain, and its signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The first block, which grants.
+    /// The first block, which holds the grants.
     Authority,
-    /// Any other, which only checks.
+    /// Any later block, which holds only checks.
     Later,
-    /// One that this third party signed, which only attests.
+    /// A block signed by this third party, which holds only attestations.
     ThirdParty(PublicKey),
 }

@@ -1,34 +1,34 @@
-//! Durations as people write them: `30s`, `10m`, `1h 30m`.
+//! Durations in the form that people write: `30s`, `10m`, `1h 30m`.
 
 use std::time::Duration;
 
 use crate::text::quoted;
 
-/// Why a text is no duration.
+/// Error returned when a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
-    /// A unit that differs from another one by case alone: `M` is a month, and `m` is a minute.
+    /// An upper-case unit. Some units differ only in case: `M` is a month, and `m` is a minute.
     #[error(
         "{} has a unit in capitals: write `m` or `min` for minutes, `months` for months",
         quoted(text)
     )]
     Capitals {
-        /// The text.
+        /// The rejected text.
         text: String,
     },
-    /// It is none.
+    /// The text is not a duration.
     #[error("{} is not a duration; write one such as 30s, 10m or 7days", quoted(text))]
     Malformed {
-        /// The text.
+        /// The rejected text.
         text: String,
     },
 }
 
-/// The duration that this text means, the same everywhere: in manifests, in commands and in what guests ask for.
+/// Parses a duration. Manifests, commands and guests all use this syntax.
 ///
 /// # Errors
-/// It is none, or has a unit that another case would make another one.
+/// Returns an error if the text is not a duration, or has a unit in upper case.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let duration = humantime::parse_duration(text).map_err(|_| DurationError::Malformed {
         text: text.to_owned(),

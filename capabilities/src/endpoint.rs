@@ -10,9 +10,10 @@ use url::Host;
 
 use crate::{Origin, Pattern};
 
-/// The connections of one scheme to some hosts on a range of ports (TOK-17).
+/// A set of connections: one scheme, some hosts, and a range of ports (TOK-17).
 ///
-/// It is made by [`Endpoint::pattern`], which gives sets that a shorter pattern means that pattern: so one set has one form.
+/// Only [`Endpoint::pattern`] creates endpoints. If a shorter pattern means the same set, it returns that
+/// one, so each set has one form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     scheme: &'static str,
@@ -26,13 +27,13 @@ pub struct Endpoint {
 pub enum Hosts {
     /// One host: a domain name, or an address without brackets.
     One(String),
-    /// All hosts whose text ends so: `.example.com`.
+    /// All hosts whose text ends with this suffix, such as `.example.com`.
     Below(String),
-    /// All hosts that are addresses of a network.
+    /// All addresses of a network.
     Network(Network),
 }
 
-/// A network of addresses: those that begin as `address` does, for `length` bits.
+/// A network: all addresses whose first `length` bits equal those of `address`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
@@ -40,13 +41,14 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network, when no bit of the address is set after the first `length` ones.
+    /// Returns the network, if no bit of the address is set after the first `length` bits.
     pub fn new(address: IpAddr, length: u8) -> Option<Network> {
         let network = Network { address, length };
         (length <= width(address) && masked(address, length) == Some(address)).then_some(network)
     }
 
-    /// The network of this length that the address is in. A length that the address does not have is its longest.
+    /// Returns the network of this length that contains the address. If `length` exceeds the address's width,
+    /// the width is used.
     pub(crate) fn around(address: IpAddr, length: u8) -> Network {
         let length = length.min(width(address));
         Network {
@@ -55,17 +57,17 @@ impl Network {
         }
     }
 
-    /// The lowest address.
+    /// Returns the lowest address.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How many bits its addresses have in common.
+    /// Returns the number of bits that all addresses of the network share.
     pub fn length(&self) -> u8 {
         self.length
     }
 
-    /// Whether the address is one of the network's.
+    /// Returns true if the network contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address, self.length) == Some(self.address)
     }
@@ -74,7 +76,7 @@ impl Network {
         self.length <= other.length && self.contains(other.address)
     }
 
-    /// `4:00001010`, as tokens have it.
+    /// Returns the network in the form of tokens: `4:00001010`.
     pub(crate) fn to_bits(self) -> String {
         let mut bits = bits(self.address);
         bits.truncate(2 + usize::from(self.length));
@@ -104,7 +106,8 @@ impl fmt::Display for Network {
     }
 }
 
-/// An address as the URL standard writes it, which for IPv6 is not always how the standard library does.
+/// Formats an address by the rules of the URL standard, which differ from the standard library's for some
+/// IPv6 addresses.
 fn text(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -116,7 +119,7 @@ fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// The address with only its first `length` bits, when it has as many.
+/// Clears all but the first `length` bits. Returns `None` if the address has fewer bits.
 pub(crate) fn masked(address: IpAddr, length: u8) -> Option<IpAddr> {
     let cleared = u32::from(width(address).checked_sub(length)?);
     Some(match address {
@@ -131,7 +134,7 @@ pub(crate) fn masked(address: IpAddr, length: u8) -> Option<IpAddr> {
     })
 }
 
-/// All bits of an address, as an operation's endpoint has them (TOK-37).
+/// Returns all bits of an address, in the form of an operation's endpoint (TOK-37).
 pub(crate) fn bits(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => format!("4:{:032b}", address.to_bits()),
@@ -140,7 +143,7 @@ pub(crate) fn bits(address: IpAddr) -> String {
 }
 
 impl Hosts {
-    /// The bytes of its text.
+    /// Returns the length of the text in bytes.
     pub(crate) fn text_len(&self) -> usize {
         match self {
             Hosts::One(text) | Hosts::Below(text) => text.len(),
@@ -148,7 +151,7 @@ impl Hosts {
         }
     }
 
-    /// The name of the kind, as tokens have it.
+    /// Returns the name of the kind in tokens.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Hosts::One(_) => "host",
@@ -163,7 +166,7 @@ impl Hosts {
         } else if other.covers(self) {
             Some(self.clone())
         } else {
-            None // they are nested or apart: no address ends as a name does
+            None // not nested, hence disjoint: no address ends like a domain name
         }
     }
 
@@ -190,11 +193,11 @@ fn parse_address(host: &str) -> Option<IpAddr> {
 }
 
 impl Endpoint {
-    /// The pattern of the connections of this scheme to these hosts, on the ports from `first` to `last`: an
-    /// endpoint, or the exact pattern that means the same.
+    /// Returns the pattern of connections with this scheme to these hosts, on the ports from `first` to
+    /// `last`. The result is an endpoint, or the exact pattern with the same meaning.
     ///
-    /// `None` where a part is none that TOK-17 allows: an unknown scheme, a host or suffix in another than its canonical
-    /// form, port 0, or no port at all.
+    /// Returns `None` if TOK-17 does not allow a part. That is an unknown scheme, a host or suffix that is not
+    /// canonical, port 0, or an empty range of ports.
     pub fn pattern(scheme: &str, hosts: Hosts, first: u16, last: u16) -> Option<Pattern> {
         let hosts = match hosts {
             Hosts::Network(network) if network.length == width(network.address) => {
@@ -205,7 +208,7 @@ impl Endpoint {
         let example = match &hosts {
             Hosts::One(host) if host.contains(':') => format!("[{host}]"),
             Hosts::One(host) => host.clone(),
-            // The shortest host that it could mean; a suffix that is part of an address has none.
+            // The shortest host that the suffix matches. A suffix that is part of an address matches none.
             Hosts::Below(suffix) => format!("x{}", suffix.strip_prefix('.').map(|_| suffix)?),
             Hosts::Network(_) => "x".to_owned(),
         };
@@ -227,22 +230,22 @@ impl Endpoint {
         }))
     }
 
-    /// The scheme: `http`, `https` or `tcp`.
+    /// Returns the scheme: `http`, `https` or `tcp`.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// The hosts.
+    /// Returns the hosts.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
-    /// The first port.
+    /// Returns the first port.
     pub fn first(&self) -> u16 {
         self.first
     }
 
-    /// The last port.
+    /// Returns the last port.
     pub fn last(&self) -> u16 {
         self.last
     }
@@ -277,7 +280,7 @@ impl Endpoint {
 }
 
 impl Ord for Endpoint {
-    /// The order of TOK-14: kind, scheme, host, ports.
+    /// Orders by kind, scheme, hosts and ports (TOK-14).
     fn cmp(&self, other: &Endpoint) -> Ordering {
         let rank = |endpoint: &Endpoint| match endpoint.hosts {
             Hosts::One(_) => 0,
@@ -299,7 +302,7 @@ impl PartialOrd for Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// As a scope is written: `https://*.example.com:8000-8999`.
+    /// Writes the endpoint in the syntax of scopes: `https://*.example.com:8000-8999`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://", self.scheme)?;
         match &self.hosts {
@@ -318,16 +321,16 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What a canonical resource of the family `net` is made of.
+/// The parts of a canonical resource of the family `net`.
 pub(crate) struct Parts<'a> {
     pub(crate) scheme: &'a str,
-    /// Without brackets.
+    /// The host, without brackets.
     pub(crate) host: &'a str,
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
 }
 
-/// The parts of `scheme://host:port`; free of allocation.
+/// Splits `scheme://host:port` without allocating.
 pub(crate) fn parts(resource: &str) -> Option<Parts<'_>> {
     let (scheme, rest) = resource.split_once("://")?;
     let (host, port) = rest.rsplit_once(':')?;
@@ -388,7 +391,7 @@ mod tests {
         assert!(!network("::/96").contains("0.0.0.1".parse().unwrap()));
     }
 
-    /// TOK-17: an address that a suffix could end as is refused.
+    /// TOK-17: a suffix with which an address could end is rejected.
     #[test]
     fn patterns_have_their_shortest_kind_and_canonical_parts() {
         let one = |host: &str| Hosts::One(host.to_owned());

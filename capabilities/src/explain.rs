@@ -1,4 +1,4 @@
-//! Why an operation is allowed or denied, block by block, what would allow it, and who could give that.
+//! Explanations of decisions: the reason of each block, the missing grant, and who could add it.
 
 use std::fmt;
 
@@ -7,43 +7,44 @@ use crate::{
     PublicKey, Reason, text::quoted,
 };
 
-/// How many scopes of a block are shown: those nearest to the resource.
+/// Maximum number of scopes shown for a block: those nearest to the resource.
 const SHOWN: usize = 3;
 
-/// What one block says about an operation.
+/// The explanation of one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explained {
-    /// The scopes nearest to the resource that it allows for the operation's family and action, at most three; or `None`
-    /// when it leaves the rights as they are.
+    /// At most three scopes that the block allows for the operation's family and action, the nearest to the
+    /// resource first. `None` if the block does not restrict rights.
     pub scopes: Option<Vec<String>>,
-    /// How many more scopes it allows.
+    /// The number of further scopes that the block allows.
     pub others: usize,
-    /// Why it refuses, or `None` when it does not.
+    /// The reason why the block refuses, or `None` if it allows the operation.
     pub refusal: Option<Reason>,
-    /// Who could give what it refuses, or `None` when it does not.
+    /// The party that could grant what the block refuses, or `None` if the block allows it.
     pub remedy: Option<Remedy>,
 }
 
-/// Who could give what a block refuses. Nobody who holds the token as it is: blocks only narrow.
+/// The party that could grant what a block refuses. The bearer of the token cannot, because blocks only
+/// narrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// Only the owner of the root key: the authority block itself refuses.
+    /// The owner of the root key, because the authority block itself refuses.
     RootKey,
-    /// Whoever added the block: they held the blocks before it, which all allow it.
+    /// The party that added the block. It held the blocks before, which all allow the operation.
     Author,
-    /// Whoever added the block, but not before this earlier block allows it.
+    /// The party that added the block, after an earlier block allows the operation.
     AuthorAfter {
         /// The first block that refuses.
         block: usize,
     },
-    /// The owner of this key, by attesting the module.
+    /// The owner of this key, who can attest the module.
     Attestor {
-        /// The key.
+        /// The key of the third party.
         by: PublicKey,
     },
-    /// Whoever signs the revocation list, by a current one.
+    /// The issuer of the revocation list, who can publish a current one.
     Issuer,
 }
 
@@ -62,21 +63,21 @@ impl Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::RootKey => formatter.write_str("only the owner of the root key can give it, in a new token"),
+            Remedy::RootKey => formatter.write_str("only the owner of the root key can grant it, in a new token"),
             Remedy::Author => formatter.write_str(
-                "whoever added this block can give it: all blocks before allow it; nobody who has only this token can",
+                "the party that added this block can grant it, because all blocks before allow it; the bearer of this token cannot",
             ),
             Remedy::AuthorAfter { block } => write!(
                 formatter,
-                "whoever added this block could not have given it: block {block} refuses it before"
+                "the party that added this block could not grant it, because block {block} refuses it already"
             ),
-            Remedy::Attestor { by } => write!(formatter, "{by} can give it, by attesting the module"),
-            Remedy::Issuer => formatter.write_str("whoever signs the revocation list can give it, by a current list"),
+            Remedy::Attestor { by } => write!(formatter, "{by} can grant it, by attesting the module"),
+            Remedy::Issuer => formatter.write_str("the issuer of the revocation list can grant it, by publishing a current list"),
         }
     }
 }
 
-/// Why an operation is allowed or denied. `Display` tells it to a person.
+/// The explanation of an allowed or denied operation. `Display` formats it for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -86,12 +87,12 @@ pub struct Explanation {
     pub decision: Decision,
     /// Every block, the authority block first.
     pub blocks: Vec<Explained>,
-    /// The smallest grant that every block which lacks it would need, or `None` when no grant is missing, or when no scope
-    /// means the resource without meaning more: one with a `*` in its name.
+    /// The smallest grant that would satisfy every block that lacks one. `None` if no grant is missing, or if
+    /// no scope means exactly this resource. For example, a name with a `*` has no such scope.
     pub missing: Option<Described>,
 }
 
-/// Explains the decision on an operation. Paths are written as they are in a manifest in `base`.
+/// Explains the decision on an operation. Paths are written relative to `base`, like in a manifest.
 pub fn explain(
     authority: &Authority,
     operation: &Operation<'_>,
@@ -101,7 +102,8 @@ pub fn explain(
 ) -> Explanation {
     let (family, action) = (operation.family(), operation.action());
     let scopes = |patterns: &[Pattern]| families.describe_patterns(family, action, patterns, base);
-    // A scope is as near as the nearest of its patterns. One that does not parse is of a pattern that no scope means.
+    // The nearest pattern of a scope counts. A scope that does not parse describes a pattern that no scope
+    // means.
     let nearness = |scope: &str| {
         let rights = families.parse_scope(family.as_str(), Some(action.as_str()), scope, base);
         let rights = rights.unwrap_or_default();
@@ -111,7 +113,7 @@ pub fn explain(
         near.max().unwrap_or(0)
     };
     let refusal = |number: usize| authority.refusal(number, operation, context);
-    // A stale list is about no block: it keeps nobody who added one from giving anything.
+    // A stale list concerns no particular block, so it does not keep a party from adding one.
     let of_block = |number: &usize| !matches!(refusal(*number), None | Some(Reason::StaleRevocations { .. }));
     let first = (0..authority.blocks().len()).find(of_block);
     let blocks: Vec<Explained> = authority
@@ -143,7 +145,8 @@ pub fn explain(
     });
     let resource = Pattern::exact(operation.resource());
     let mut suggested = scopes(std::slice::from_ref(&resource));
-    // A resource whose text would mean more as a scope, such as a file of the name `*`, has none that could be pasted.
+    // Some resources mean more if they are parsed as a scope, such as a file named `*`. These have no scope
+    // that is safe to paste.
     suggested.retain(|scope| {
         let rights = families.parse_scope(family.as_str(), Some(action.as_str()), scope, base);
         rights.is_ok_and(|rights| rights.iter().any(|right| right.pattern == resource))
@@ -160,7 +163,7 @@ pub fn explain(
     }
 }
 
-/// The scopes that are nearest to the resource, the nearest first, and how many more there are.
+/// Returns the scopes nearest to the resource, the nearest first, and the number of the others.
 fn nearest(mut scopes: Vec<String>, nearness: &dyn Fn(&str) -> usize) -> (Vec<String>, usize) {
     let others = scopes.len().saturating_sub(SHOWN);
     if others > 0 {
@@ -170,7 +173,7 @@ fn nearest(mut scopes: Vec<String>, nearness: &dyn Fn(&str) -> usize) -> (Vec<St
     (scopes, others)
 }
 
-/// How much of a resource a pattern has.
+/// Returns how many bytes of the resource a pattern shares.
 fn nearness(pattern: &Pattern, resource: &str) -> usize {
     fn same<'a>(one: impl Iterator<Item = &'a u8>, other: impl Iterator<Item = &'a u8>) -> usize {
         one.zip(other).take_while(|(one, other)| one == other).count()
@@ -185,7 +188,7 @@ fn nearness(pattern: &Pattern, resource: &str) -> usize {
     }
 }
 
-/// Hosts are near by how they end, addresses by how they begin.
+/// Compares domain names from the end, and addresses from the start.
 fn endpoint_nearness(endpoint: &Endpoint, resource: &str, end: &dyn Fn(&str, &str) -> usize) -> usize {
     let Some(parts) = crate::endpoint::parts(resource) else {
         return 0;
@@ -202,7 +205,7 @@ fn endpoint_nearness(endpoint: &Endpoint, resource: &str, end: &dyn Fn(&str, &st
 }
 
 impl Explained {
-    /// Why the block says what it says, in one line: `what` names the family and action, as in `fs.read`.
+    /// Returns the reason of the block in one line. `what` names the family and action, such as `fs.read`.
     pub fn reason(&self, what: &str) -> String {
         match &self.refusal {
             Some(Reason::Expired { at }) => return format!("it expired at {}", time(*at)),
@@ -219,7 +222,7 @@ impl Explained {
             Some(Reason::NoGrant) | None => {}
         }
         match self.scopes.as_deref() {
-            None => format!("it leaves {what} as the block before has it"),
+            None => format!("it leaves {what} unchanged"),
             Some([]) => format!("it has nothing of {what}"),
             Some(scopes) => {
                 let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope).to_string()).collect();
@@ -269,7 +272,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// The time as RFC 3339 has it.
+/// Formats a time like RFC 3339.
 fn time(seconds: u64) -> String {
     let seconds = std::time::Duration::from_secs(seconds.min(MAX_TIME));
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + seconds).to_string()

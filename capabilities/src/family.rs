@@ -1,4 +1,4 @@
-//! Families of resources: the words and parsers that each supplies.
+//! Families of resources, and the errors of their parsers.
 
 use thiserror::Error;
 
@@ -9,57 +9,58 @@ use crate::{
 /// One action of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action {
-    /// Its name, such as `read`.
+    /// The action's name, such as `read`.
     pub name: ActionName,
-    /// What it lets a program do, in one line.
+    /// A one-line description of the operations that the action permits.
     pub summary: &'static str,
 }
 
 /// A kind of resource.
 ///
-/// A family only supplies names and parsers: every scope becomes [`Pattern`]s over canonical resource
-/// strings, and deciding is the same code for all families. An embedder adds its own with
+/// A family only supplies names and parsers. Every scope becomes a set of [`Pattern`]s over canonical
+/// resource strings, so the same code decides for all families. An embedder adds its own family with
 /// [`crate::Families::with`].
 ///
-/// Each resource must have exactly one canonical string, and a scope's patterns must match exactly the
-/// canonical strings that the scope means.
+/// Each resource must have exactly one canonical string. A scope's patterns must match exactly the canonical
+/// strings of the resources that the scope means.
 pub trait Family: Send + Sync {
-    /// The family's name.
+    /// Returns the family's name.
     fn name(&self) -> FamilyName;
 
-    /// The actions that it has.
+    /// Returns the actions of the family.
     fn actions(&self) -> &[Action];
 
-    /// The action that a grant means which names none, for families with one action (`clock = "1ms"`).
+    /// Returns the action of a grant that names none, for families with one action (`clock = "1ms"`).
     fn default_action(&self) -> Option<ActionName> {
         None
     }
 
-    /// Whether a program can use its rights. Where not, tokens can carry them, and manifests cannot grant them.
+    /// Returns true if programs can use rights of this family. If not, tokens can carry them, but manifests
+    /// cannot grant them.
     fn is_for_programs(&self) -> bool {
         true
     }
 
-    /// The patterns of a scope as people write it.
+    /// Parses a scope in the form that people write.
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// Returns a [`Problem`] that says what is wrong with the text.
     fn parse_scope(&self, action: ActionName, text: &str, base: &Base) -> Result<Vec<Pattern>, Problem>;
 
-    /// The canonical string of a resource as people write it.
+    /// Parses a resource in the form that people write, and returns its canonical string.
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// Returns a [`Problem`] that says what is wrong with the text.
     fn parse_resource(&self, action: ActionName, text: &str, base: &Base) -> Result<String, Problem>;
 
-    /// The scopes that a person would write for these patterns of one action.
+    /// Returns the scopes, in the form that people write, for these patterns of one action.
     ///
-    /// Parsing them gives the patterns back. Patterns that no scope means (only tokens made by other
-    /// tools hold such) are shown by [`describe_pattern`].
+    /// Parsing the scopes must return the patterns again. Only tokens of other tools contain patterns that no
+    /// scope means; [`describe_pattern`] formats those.
     fn describe(&self, action: ActionName, patterns: &[Pattern], base: &Base) -> Vec<String>;
 }
 
-/// A pattern that no scope means, for people to read: `starting…ending`.
+/// Formats a pattern that no scope means, for people: `starting…ending`.
 pub fn describe_pattern(pattern: &Pattern) -> String {
     match pattern {
         Pattern::Exact(text) => text.clone(),
@@ -68,73 +69,73 @@ pub fn describe_pattern(pattern: &Pattern) -> String {
     }
 }
 
-/// What is wrong with a scope or a resource.
+/// Error returned when a scope or a resource is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It is no path.
+    /// The text is not a path.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// It is no origin.
+    /// The text is not an origin.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// `*` where the family gives it no meaning.
+    /// The family does not allow `*` at this place.
     #[error("{hint}")]
     Wildcard {
-        /// Where `*` has a meaning.
+        /// The places at which `*` is allowed.
         hint: &'static str,
     },
-    /// It is no name of an environment variable.
+    /// The text is not the name of an environment variable.
     #[error("an environment variable's name is not empty and holds neither `=` nor a NUL character")]
     Variable,
-    /// It is no resolution of the clock.
+    /// The text is not a resolution of the clock.
     #[error("use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never")]
     Resolution,
-    /// It is nothing that `random` knows.
-    #[error("write `true`, or `seeded` for what is the same in every run")]
+    /// The text is not a source of random bytes.
+    #[error("write `true`, or `seeded` for bytes that are the same in every run")]
     Source,
-    /// It is no key of a key-value store.
+    /// The text is not a key of a key-value store.
     #[error("a key has 1 to 2,048 bytes, and no NUL character")]
     Key,
-    /// It is no module.
+    /// The text is not a module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,
-    /// It is no blob of a store.
+    /// The text is not a blob of a store.
     #[error("a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all")]
     Blob,
-    /// It is no name of a module.
+    /// The text is not the name of a module.
     #[error(
         "a module's name has 1 to 4,096 bytes, without `#`, `*`, spaces and control characters, and without empty, `.` and `..` components; after a folder's name comes `/**`"
     )]
     ModuleName,
-    /// For families outside this crate: what is wrong, and what to write.
+    /// A message of a family outside this crate. It must say what is wrong, and what to write instead.
     #[error("{0}")]
     Other(String),
 }
 
-/// Why a grant, scope or operation was refused.
+/// Error returned when a grant, scope or operation is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ScopeError {
-    /// No family of that name.
+    /// No family has this name.
     #[error("unknown family {}; {}", quoted(name), known(known_names, suggestion))]
     UnknownFamily {
-        /// The name as given.
+        /// The unknown name.
         name: String,
-        /// The families that there are.
+        /// The names of all families.
         known_names: Vec<String>,
-        /// The known name nearest to it.
+        /// The known name that is nearest to it.
         suggestion: Option<String>,
     },
-    /// Rights that no program can use, where a program's are asked for.
+    /// A program was to be granted rights that only tokens can carry.
     #[error(
-        "no program can use rights of `{family}`: they belong into a token for who offers such things, as `store serve` does"
+        "no program can use rights of `{family}`: put them into a token for a server, such as `store serve`"
     )]
     NotForPrograms {
         /// The family.
         family: FamilyName,
     },
-    /// The family has no action of that name.
+    /// The family has no action with this name.
     #[error(
         "`{family}` has no action {}; {}",
         quoted(name),
@@ -143,11 +144,11 @@ pub enum ScopeError {
     UnknownAction {
         /// The family.
         family: FamilyName,
-        /// The name as given.
+        /// The unknown name.
         name: String,
-        /// The actions that the family has.
+        /// The names of the family's actions.
         known_names: Vec<String>,
-        /// The known name nearest to it.
+        /// The known name that is nearest to it.
         suggestion: Option<String>,
     },
     /// The family has several actions, and the grant names none.
@@ -155,7 +156,7 @@ pub enum ScopeError {
     NoAction {
         /// The family.
         family: FamilyName,
-        /// The actions that the family has.
+        /// The names of the family's actions.
         known_names: Vec<String>,
     },
     /// The text does not have the form `family.action=scope`.
@@ -164,7 +165,7 @@ pub enum ScopeError {
         quoted(text)
     )]
     NotAGrant {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
     /// The text does not have the form `family action resource`.
@@ -173,28 +174,28 @@ pub enum ScopeError {
         quoted(text)
     )]
     NotAnOperation {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// A scope or resource that the family refuses.
+    /// The family rejects the scope or resource.
     #[error("{} is nothing that `{family}.{action}` can mean: {problem}", quoted(text))]
     Invalid {
         /// The family.
         family: FamilyName,
         /// The action.
         action: ActionName,
-        /// The scope or resource as given.
+        /// The rejected scope or resource.
         text: String,
-        /// What is wrong with it.
+        /// The family's reason.
         problem: Problem,
     },
-    /// Rights that one set cannot hold.
+    /// The rights exceed a limit or have a pattern of the wrong kind.
     #[error(transparent)]
     Rights(#[from] RightsError),
-    /// Paths that are too long to be written in one spelling.
+    /// The paths are too long for a canonical spelling.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// A new family whose name another has.
+    /// The name of a new family is already taken.
     #[error("there is already a family `{family}`")]
     Duplicate {
         /// The name.
@@ -217,7 +218,7 @@ pub(crate) fn action_names(family: &dyn Family) -> Vec<String> {
         .collect()
 }
 
-/// The action of a family that this text names.
+/// Parses the name of an action of this family.
 pub(crate) fn parse_action(family: &dyn Family, name: &str) -> Result<ActionName, ScopeError> {
     let parsed: Result<ActionName, NameError> = name.parse();
     parsed
@@ -243,7 +244,7 @@ pub(crate) fn invalid(family: &dyn Family, action: ActionName, text: &str, probl
     }
 }
 
-/// The known name that a person most likely meant: at most two edits away, and not all of it.
+/// Returns the known name that was most likely meant: at most two edits away, and not replaced entirely.
 pub(crate) fn nearest(name: &str, known: &[String]) -> Option<String> {
     if name.len() > crate::MAX_NAME {
         return None; // the distance is quadratic

@@ -1,6 +1,6 @@
-//! Strict hexadecimal: so many bytes, lower case, nothing around them.
+//! Strict hexadecimal: a fixed number of bytes, lower case, and nothing else.
 
-/// The bytes that twice as many lower-case digits stand for, so that one value has one text.
+/// Decodes lower-case digits only, so that each value has one text.
 pub(crate) fn decode<const LENGTH: usize>(digits: &str) -> Option<[u8; LENGTH]> {
     if !digits
         .bytes()

@@ -1,4 +1,4 @@
-//! Holders: who a token is bound to.
+//! Holders: the modules and keys to which tokens are bound.
 
 use std::{fmt, str::FromStr};
 
@@ -6,16 +6,16 @@ use thiserror::Error;
 
 use crate::{hexadecimal, text::quoted};
 
-/// Who may use a token.
+/// A module or a key to which a token can be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
     /// The module with this BLAKE3 hash.
     Module([u8; 32]),
-    /// Whoever proves that they hold the private key of this Ed25519 public key.
+    /// The owner of this Ed25519 public key, who must prove possession of the private key.
     Key([u8; 32]),
 }
 
-/// Why a text is not a holder.
+/// Error returned when a text is not a holder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "{} is not a holder: write `blake3:` or `ed25519:` and 64 lower-case hexadecimal digits",
@@ -23,7 +23,7 @@ pub enum Holder {
 )]
 #[non_exhaustive]
 pub struct HolderError {
-    /// The text as given.
+    /// The rejected text.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! The index of one action's patterns: finds the one that matches in a time that hardly grows with their number.
+//! An index of one action's patterns. Lookup time hardly grows with the number of patterns.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,11 +10,11 @@ use crate::{
     endpoint::{Parts, parts},
 };
 
-/// The patterns of one family and action, none covered by another.
+/// The patterns of one family and action. None of them is covered by another.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     texts: Texts,
-    /// Affixes with a suffix: by the suffix's length, the prefixes of each suffix.
+    /// Affixes with a suffix. The keys are the suffix's length, then the suffix; the values are the prefixes.
     suffixes: BTreeMap<usize, HashMap<Box<str>, Vec<Box<str>>>>,
     endpoints: Endpoints,
 }
@@ -45,7 +45,7 @@ impl Index {
             || self.endpoints.matches(resource)
     }
 
-    /// Whether a prefix of the index covers all texts that begin with this one.
+    /// Returns true if a prefix in the index covers all texts that begin with this one.
     pub(crate) fn covers_prefix(&self, prefix: &str) -> bool {
         self.texts.covering(prefix).is_some_and(|text| text.is_prefix)
     }
@@ -61,24 +61,25 @@ impl Index {
     }
 }
 
-/// Exact texts and prefixes, sorted together.
+/// Exact texts and prefixes, in one sorted list.
 ///
-/// No text of these begins with one of the prefixes, or it would be covered. So of all that are not after a
-/// resource in bytewise order, only the last can match it: anything between a prefix and a resource that begins with it
-/// would begin with that prefix, too.
+/// No text here begins with one of the prefixes, because it would be covered. Therefore only one text can
+/// match a resource: the last one that does not sort after it. Proof: any text between a prefix and a
+/// resource that begins with it would also begin with that prefix.
 #[derive(Debug, Default)]
 struct Texts {
-    /// What all of them begin with.
+    /// The longest prefix that all texts share.
     common: Box<str>,
-    /// The eight bytes after that, as numbers: comparing these decides most often, and they lie side by side.
+    /// The next eight bytes of each text, as numbers. Comparing them decides most lookups, and they are
+    /// contiguous in memory.
     keys: Vec<u64>,
-    /// In the same order.
+    /// The texts, in the same order.
     texts: Vec<Text>,
 }
 
 #[derive(Debug)]
 struct Text {
-    /// What comes after what all of them begin with.
+    /// The text without the prefix that all texts share.
     rest: Box<[u8]>,
     is_prefix: bool,
 }
@@ -115,7 +116,7 @@ impl Texts {
         }
     }
 
-    /// The text that matches this resource.
+    /// Returns the text that matches this resource.
     #[inline]
     fn covering(&self, resource: &str) -> Option<&Text> {
         let (start, rest) = resource.as_bytes().split_at_checked(self.common.len())?;
@@ -129,7 +130,8 @@ impl Texts {
         if text.covers(rest) {
             return Some(text);
         }
-        // Others with the same eight bytes may lie before it: these are compared as a whole.
+        // If several texts share these eight bytes, the match may be an earlier one. They are compared as a
+        // whole.
         if self.keys.get(last) != Some(&wanted) {
             return None;
         }
@@ -142,10 +144,10 @@ impl Texts {
     }
 }
 
-/// Whether the text begins so.
+/// Returns true if the text begins with this prefix.
 ///
-/// As the library's comparison, which for a few bytes is a function that reads what lies after them, too: where that is in a page that
-/// nobody used lately, it takes a processor longer than a whole decision.
+/// Compares eight bytes at a time. For short texts, `starts_with` calls a function that also reads the bytes
+/// behind them. If those are on a page that is not cached, the call takes longer than a whole decision.
 #[inline]
 fn begins(text: &[u8], with: &[u8]) -> bool {
     let Some(text) = text.get(..with.len()) else {
@@ -158,7 +160,7 @@ fn begins(text: &[u8], with: &[u8]) -> bool {
         && bytes.all(|(one, other)| one == other)
 }
 
-/// What both texts begin with, to the last whole character.
+/// Returns the common prefix of both texts, up to the last whole character.
 fn common<'a>(first: &'a str, last: &str) -> &'a str {
     let same = first
         .bytes()
@@ -171,7 +173,7 @@ fn common<'a>(first: &'a str, last: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Its first eight bytes, such that their order is that of the texts; zeros after the end.
+/// Returns the first eight bytes as a number that sorts like the text. Shorter texts are padded with zeros.
 #[inline]
 fn key(text: &[u8]) -> u64 {
     match text.first_chunk::<8>() {
@@ -190,9 +192,9 @@ fn key(text: &[u8]) -> u64 {
 #[derive(Debug, Default)]
 struct Endpoints {
     ones: HashMap<Box<str>, Vec<Ports>>,
-    /// By the suffix's length.
+    /// Keyed by the suffix's length, then by the suffix.
     below: BTreeMap<usize, HashMap<Box<str>, Vec<Ports>>>,
-    /// By the network's length.
+    /// Keyed by the network's length, then by its address.
     networks: BTreeMap<u8, HashMap<IpAddr, Vec<Ports>>>,
 }
 

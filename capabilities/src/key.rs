@@ -1,4 +1,4 @@
-//! Ed25519 keys, in the text forms that Biscuit tools use.
+//! Ed25519 keys, in the text form of Biscuit tools.
 
 use std::{fmt, str::FromStr};
 
@@ -12,51 +12,52 @@ use crate::hexadecimal;
 const PUBLIC: &str = "ed25519/";
 const PRIVATE: &str = "ed25519-private/";
 
-/// Why a text or bytes are not a key. Never holds key material.
+/// Error returned when a text or bytes are not a key. It never contains key material.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// A private key where a public one belongs.
+    /// A private key in place of a public one.
     #[error("this is a private key: keep it secret, and give the public key, which begins with `ed25519/`")]
     PrivateGiven,
-    /// A public key where a private one belongs.
+    /// A public key in place of a private one.
     #[error("this is a public key: the private key begins with `ed25519-private/`")]
     PublicGiven,
-    /// A key of another algorithm, or no prefix at all.
+    /// A key of another algorithm, or a text without a prefix.
     #[error("a key begins with `{expected}`; only Ed25519 keys are supported")]
     Prefix {
-        /// The prefix that belongs there.
+        /// The expected prefix.
         expected: &'static str,
     },
-    /// Not 64 lower-case hexadecimal digits.
+    /// The prefix is not followed by exactly 64 lower-case hexadecimal digits.
     #[error("after `{prefix}` come exactly 64 lower-case hexadecimal digits, and nothing else")]
     Digits {
-        /// The prefix that the text has.
+        /// The prefix of the text.
         prefix: &'static str,
     },
-    /// 32 zero bytes: a placeholder.
+    /// The key is 32 zero bytes, a common placeholder.
     #[error("the key is all zeros")]
     Zero,
-    /// No point of the curve, or another spelling of one.
+    /// The bytes are not a point of the curve, or not its canonical encoding.
     #[error("the public key is not a point of Ed25519 in its one encoding")]
     NotAPoint,
-    /// A point of small order, or with a part of small order: such keys accept signatures that nobody made.
+    /// The point has small order, or a component of small order. Such keys accept signatures that nobody
+    /// made.
     #[error("the public key has a component of small order, which no honest key has")]
     SmallOrder,
-    /// The operating system gave no random bytes.
+    /// The operating system returned no random bytes.
     #[error("the operating system gave no random bytes for a new key")]
     Random,
 }
 
-/// An Ed25519 public key that was checked to be one that an honest key pair can have.
+/// An Ed25519 public key, checked to be a key that an honest key pair can have.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    /// The key of these bytes.
+    /// Checks the bytes of a key.
     ///
     /// # Errors
-    /// Bytes that are not the one encoding of a point of prime order.
+    /// Returns an error if the bytes are not the canonical encoding of a point of prime order.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<PublicKey, KeyError> {
         if bytes == [0; 32] {
             return Err(KeyError::Zero);
@@ -73,18 +74,19 @@ impl PublicKey {
         Ok(PublicKey(bytes))
     }
 
-    /// The 32 bytes of the key.
+    /// Returns the 32 bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Whether the key's owner signed the message, by the strict rules of RFC 8032.
+    /// Returns true if the key's owner signed the message, by the strict rules of RFC 8032.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
 
-    /// The same key for the token library; its checks are a subset of ours.
+    /// Converts the key to the token library's type. The library's checks are a subset of those of
+    /// [`PublicKey::from_bytes`].
     pub(crate) fn to_biscuit(self) -> Result<biscuit_auth::PublicKey, KeyError> {
         biscuit_auth::PublicKey::from_bytes(&self.0, Algorithm::Ed25519).map_err(|_| KeyError::NotAPoint)
     }
@@ -116,12 +118,12 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// An Ed25519 key pair. Wiped from memory when dropped, and never shown.
+/// An Ed25519 key pair. It is wiped from memory when dropped, and `Debug` does not show the private key.
 #[derive(Clone)]
 pub struct KeyPair(SigningKey);
 
 impl KeyPair {
-    /// A new key pair from the operating system's randomness.
+    /// Generates a key pair from the operating system's randomness.
     ///
     /// # Errors
     /// [`KeyError::Random`].
@@ -131,7 +133,7 @@ impl KeyPair {
         KeyPair::from_secret(&secret)
     }
 
-    /// The key pair of this 32-byte secret.
+    /// Returns the key pair with this 32-byte secret.
     ///
     /// # Errors
     /// [`KeyError::Zero`].
@@ -142,17 +144,18 @@ impl KeyPair {
         Ok(KeyPair(SigningKey::from_bytes(secret)))
     }
 
-    /// Signs a message, whose beginning says what it is for.
+    /// Signs a message. The message must begin with a text that names its purpose.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// The private key as text, `ed25519-private/…`, to be kept secret. Wiped when dropped.
+    /// Returns the private key as text, `ed25519-private/…`. The caller must keep it secret; it is wiped when
+    /// dropped.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let digits = Zeroizing::new(hex::encode(self.0.as_bytes()));
         let mut text = Zeroizing::new(String::with_capacity(PRIVATE.len() + digits.len()));
@@ -161,7 +164,7 @@ impl KeyPair {
         text
     }
 
-    /// The same key pair for the token library.
+    /// Converts the key pair to the token library's type.
     pub(crate) fn to_biscuit(&self) -> Result<biscuit_auth::KeyPair, KeyError> {
         let private = biscuit_auth::PrivateKey::from_bytes(self.0.as_bytes(), Algorithm::Ed25519)
             .map_err(|_| KeyError::NotAPoint)?;
@@ -203,7 +206,7 @@ mod tests {
         assert!(!format!("{pair:?}").contains(pair.to_secret_text().trim_start_matches(PRIVATE)));
     }
 
-    /// TOK-2, and Wycheproof's and ed25519-speccheck's points of small and mixed order.
+    /// TOK-2: rejects the points of small and mixed order from Wycheproof and ed25519-speccheck.
     #[test]
     fn weak_and_respelled_points_are_refused() {
         let mut respelled_identity = [0xff; 32]; // y = p + 1, which means y = 1
@@ -225,7 +228,7 @@ mod tests {
             PublicKey::from_bytes(respelled_identity),
             Err(KeyError::NotAPoint)
         );
-        let mut none = [0; 32]; // y = 2 is on no point
+        let mut none = [0; 32]; // no point has y = 2
         none[0] = 2;
         assert_eq!(PublicKey::from_bytes(none), Err(KeyError::NotAPoint));
     }

@@ -1,5 +1,5 @@
-//! Capability tokens for secure-runtime: families of resources, rights, chains of signed blocks, and the
-//! decision whether an operation may happen.
+//! Capability tokens for secure-runtime: families of resources, rights, chains of signed blocks, and
+//! decisions on operations.
 //!
 //! ```
 //! use secure_runtime_capabilities::*;
@@ -25,15 +25,16 @@
 //!
 //! # Delegation
 //!
-//! - [`Token::attenuate`] adds a block; [`Token::seal_for`] binds a token to a [`Holder`] and closes it. Who presents it
-//!   as the holder of a key proves to have it: [`Challenge`], [`KeyPair::prove`].
-//! - A block can demand that a third party attested the module that uses the token ([`Block::attested_by`]). The third
-//!   party signs an [`AttestationRequest`] without seeing the token; [`Token::with_attestation`] adds what they signed.
-//! - [`Revocations`] hold the newest signed [`RevocationList`]; decisions that are given one heed it from then on, on all
-//!   threads. A [`Revoker`] stops what a program itself gave away.
-//! - A [`Statement`] is what somebody says about a program or a package, and signs: that they stand for it, and claims such as
-//!   `reviewed`.
-//! - [`explain`] says why, block by block, and who could give what is missing.
+//! - [`Token::attenuate`] adds a block. [`Token::seal_for`] binds a token to a [`Holder`] and closes it. The
+//!   bearer of a token bound to a key proves possession of that key: [`Challenge`], [`KeyPair::prove`].
+//! - A block can require that a third party attested the module that uses the token ([`Block::attested_by`]).
+//!   The third party signs an [`AttestationRequest`] without seeing the token. [`Token::with_attestation`]
+//!   adds the signed block.
+//! - [`Revocations`] hold the newest signed [`RevocationList`]. Decisions that use them respect a new list at
+//!   once, on all threads. A [`Revoker`] revokes an authority that the program itself delegated.
+//! - A [`Statement`] is a signed text about a program or a package: the signer vouches for it, and adds
+//!   claims such as `reviewed`.
+//! - [`explain`] returns the reason of each block, and the party that could grant what is missing.
 //!
 //! ```
 //! # use secure_runtime_capabilities::*;
@@ -55,11 +56,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Invariants.** This crate does no I/O, knows no engine, and reads no clock: time and holder come in as
-//! arguments; only key generation asks the operating system, for randomness. Every scope is a set of
-//! [`Pattern`]s over canonical resources, so one piece of code decides for all families. What
-//! [`Authority::decide`] says is what the complete Biscuit authorizer says ([`oracle`]). The profile of
-//! tokens is `spec/tokens.md`.
+//! **Invariants.** This crate does no I/O, knows no engine, and reads no clock. Time and holders are
+//! arguments; only key generation calls the operating system, for randomness. Every scope is a set of
+//! [`Pattern`]s over canonical resources, so the same code decides for all families. [`Authority::decide`]
+//! always equals the complete Biscuit authorizer ([`oracle`]). `spec/tokens.md` specifies the profile of
+//! tokens.
 #![forbid(unsafe_code)]
 
 mod attestation;

@@ -1,4 +1,4 @@
-//! Names of families and actions: short, validated, `Copy`, and compared without following a pointer.
+//! Names of families and actions: short, validated, and `Copy`. Comparing them follows no pointer.
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +6,10 @@ use thiserror::Error;
 
 use crate::text::quoted;
 
-/// Longest family or action name, in bytes.
+/// Maximum length of a family or action name, in bytes.
 pub const MAX_NAME: usize = 24;
 
-/// Why a text is not a family or action name.
+/// Error returned when a text is not a family or action name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 #[error(
@@ -17,12 +17,12 @@ pub const MAX_NAME: usize = 24;
     quoted(text)
 )]
 pub struct NameError {
-    /// The text that was refused.
+    /// The rejected text.
     pub text: String,
 }
 
-/// Zero-padded so that derived equality and ordering are those of the text:
-/// the padding byte is smaller than every allowed character.
+/// A name, padded with zeros. The zero byte sorts before every allowed character, so derived equality and
+/// ordering are those of the text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Name([u8; MAX_NAME]);
 
@@ -44,7 +44,7 @@ impl Name {
         Ok(Name(name))
     }
 
-    /// For names that are written in this crate's source.
+    /// Returns the name that is written in this crate's source. It is not validated.
     const fn constant(text: &'static str) -> Name {
         let mut name = [0; MAX_NAME];
         let mut rest = text.as_bytes();
@@ -60,7 +60,7 @@ impl Name {
 
     fn as_str(&self) -> &str {
         let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_NAME);
-        // Only ASCII gets in, so neither fallback is ever taken.
+        // Names are ASCII, so neither fallback is ever used.
         self.0
             .get(..length)
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
@@ -77,7 +77,7 @@ macro_rules! name {
         impl $type {
             $($(#[$constant_documentation])* pub const $constant: $type = $type(Name::constant($text));)*
 
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
             }
@@ -122,7 +122,7 @@ name! {
         KV = "kv";
         /// Modules to import.
         MODULE = "module";
-        /// Blobs of a store that asks for tokens.
+        /// Blobs of a store that requires tokens.
         STORE = "store";
     }
 }
@@ -138,7 +138,7 @@ name! {
         CONNECT = "connect";
         /// Importing a module.
         IMPORT = "import";
-        /// Adding what was not there.
+        /// Adding an entry that does not exist yet.
         ADD = "add";
     }
 }

@@ -1,6 +1,7 @@
-//! The oracle: the same question, answered by the complete Biscuit authorizer.
+//! The oracle: the complete Biscuit authorizer, which decides the same operations.
 //!
-//! It is slow, and exact by definition. Tests and the fuzzer hold [`crate::Authority::decide`] equal to it.
+//! It is slow, and correct by definition. Tests and fuzz targets compare [`crate::Authority::decide`] with
+//! it.
 
 use std::time::Duration;
 
@@ -9,36 +10,36 @@ use thiserror::Error;
 
 use crate::{Context, Operation, Token, datalog};
 
-/// Far more than a token of the profile needs, so that a busy machine gives no false answer.
+/// Limits far above the needs of the profile, so that a busy machine does not cause a wrong result.
 const LIMITS: AuthorizerLimits = AuthorizerLimits {
     max_facts: 100_000,
     max_iterations: 1_000,
     max_time: Duration::from_secs(60),
 };
 
-/// The authorizer gave neither yes nor no.
+/// Error returned when the authorizer neither allowed nor denied the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 #[error("the Biscuit authorizer failed: {cause}")]
 pub struct OracleError {
-    /// What it says.
+    /// The authorizer's message.
     pub cause: String,
 }
 
-/// Whether the Biscuit authorizer allows the operation.
+/// Returns true if the Biscuit authorizer allows the operation.
 ///
 /// # Errors
-/// [`OracleError`] when evaluation failed, which is to be treated as a refusal.
+/// Returns [`OracleError`] if evaluation failed. Callers must treat this as a refusal.
 pub fn oracle(token: &Token, operation: &Operation<'_>, context: &Context<'_>) -> Result<bool, OracleError> {
     Oracle::new()?.ask(token, operation, context)
 }
 
-/// An authorizer with the profile's policy, to ask many questions of.
+/// A reusable authorizer with the profile's policy.
 #[derive(Clone)]
 pub struct Oracle(AuthorizerBuilder);
 
 impl Oracle {
-    /// The authorizer.
+    /// Builds the authorizer.
     ///
     /// # Errors
     /// [`OracleError`] if the library refuses the profile's policy.
@@ -51,10 +52,10 @@ impl Oracle {
         ))
     }
 
-    /// Whether the authorizer allows the operation.
+    /// Returns true if the authorizer allows the operation.
     ///
     /// # Errors
-    /// [`OracleError`] when evaluation failed, which is to be treated as a refusal.
+    /// Returns [`OracleError`] if evaluation failed. Callers must treat this as a refusal.
     pub fn ask(
         &self,
         token: &Token,

@@ -10,77 +10,77 @@ use url::{Host, Url};
 
 use crate::{Endpoint, Hosts, Network, Pattern, text::quoted};
 
-/// Longest host name, in bytes.
+/// Maximum length of a host name, in bytes.
 const MAX_HOST: usize = 253;
 
-/// The schemes that origins have, and the port that each implies.
+/// The known schemes, and the port that each implies.
 const SCHEMES: [(&str, Option<u16>); 3] = [("http", Some(80)), ("https", Some(443)), ("tcp", None)];
 
-/// Why a text is not an origin.
+/// Error returned when a text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// No `://`.
+    /// The text has no `://`.
     #[error(
         "{} has no scheme; write `https://host`, `http://host` or `tcp://host:port`",
         quoted(text)
     )]
     NoScheme {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// A scheme that is none of `http`, `https` and `tcp`.
+    /// The scheme is none of `http`, `https` and `tcp`.
     #[error("the scheme {} is none of `https`, `http`, `tcp`", quoted(scheme))]
     Scheme {
-        /// The scheme as given.
+        /// The rejected scheme.
         scheme: String,
     },
-    /// Something besides scheme, host and port.
+    /// The text contains more than scheme, host and port.
     #[error("an origin is only scheme, host and port: remove the {part}")]
     Part {
-        /// What there is too much.
+        /// The part to remove.
         part: &'static str,
     },
-    /// A scheme that implies no port, and none was given.
+    /// The text has no port, and its scheme implies none.
     #[error("`{scheme}` has no default port: write `{scheme}://host:port`")]
     NoPort {
         /// The scheme.
         scheme: &'static str,
     },
-    /// A port that is not a number from 1 to 65535 in its shortest form.
+    /// The port is not a number from 1 to 65535 in its shortest form.
     #[error("{} is not a port: use a number from 1 to 65535", quoted(port))]
     Port {
-        /// The port as given.
+        /// The rejected port.
         port: String,
     },
-    /// A range of ports that ends before it begins.
-    #[error("the ports {} are none: write the lower one first", quoted(ports))]
+    /// The last port of a range is below the first.
+    #[error("the ports {} are an empty range: write the lower port first", quoted(ports))]
     Ports {
-        /// The range as given.
+        /// The rejected range.
         ports: String,
     },
-    /// A network that is no address and length, or whose address has more bits than its length.
+    /// The network is not an address and a length, or its address has bits set after that length.
     #[error("{} is not a network: {hint}", quoted(network))]
     Network {
-        /// The network as given.
+        /// The rejected network.
         network: String,
-        /// What to write.
+        /// The correct form.
         hint: String,
     },
-    /// A host that is neither a domain name nor an address.
+    /// The host is neither a domain name nor an address.
     #[error("{} is not a host: {reason}", quoted(host))]
     Host {
-        /// The host as given.
+        /// The rejected host.
         host: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
 }
 
-/// `scheme://host:port`, with the port always written.
+/// An origin: `scheme://host:port`, with the port always written.
 ///
-/// The host is as the URL standard has it: lower case, Punycode, IPv4 from any numeric form, IPv6 in
-/// brackets; and without the final dot that DNS allows, so that one host has one spelling.
+/// The host has the form of the URL standard: lower case, Punycode, IPv4 from any numeric form, IPv6 in
+/// brackets. The final dot that DNS allows is removed, so each host has one spelling.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// The canonical text.
@@ -91,7 +91,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The origin that this text is; strict: nothing but scheme, host and port.
+    /// Parses an origin. The text must contain nothing but scheme, host and port.
     ///
     /// # Errors
     /// [`OriginError`].
@@ -101,10 +101,10 @@ impl Origin {
         Origin::checked(scheme, default_port, host, port.map(parse_port).transpose()?)
     }
 
-    /// The origin that a request for this URL connects to.
+    /// Returns the origin to which a request for this URL connects.
     ///
     /// # Errors
-    /// A scheme, host or port that an origin does not have.
+    /// Returns an error if the scheme, host or port cannot be part of an origin.
     pub fn of_url(url: &Url) -> Result<Origin, OriginError> {
         let (scheme, default_port) = known_scheme(url.scheme())?;
         Origin::checked(
@@ -115,8 +115,8 @@ impl Origin {
         )
     }
 
-    /// The same scheme and port at this address: what a grant must name for connections to addresses
-    /// that are not public.
+    /// Returns this origin with its host replaced by an address. Connections to addresses that are not public
+    /// need a grant for this origin.
     pub fn with_host(&self, address: IpAddr) -> Origin {
         let host = match address {
             IpAddr::V4(address) => Host::Ipv4(address),
@@ -148,27 +148,27 @@ impl Origin {
         }
     }
 
-    /// The canonical resource: `scheme://host:port`.
+    /// Returns the canonical resource: `scheme://host:port`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The scheme: `http`, `https` or `tcp`.
+    /// Returns the scheme: `http`, `https` or `tcp`.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// The host.
+    /// Returns the host.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the port is the one that the scheme implies.
+    /// Returns true if the scheme implies this port.
     pub fn has_default_port(&self) -> bool {
         is_default_port(self.scheme, self.port)
     }
@@ -180,12 +180,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Whether the text is what [`Origin::as_str`] gives.
+/// Returns true if the text is a canonical origin, the form of [`Origin::as_str`].
 pub(crate) fn is_canonical(text: &str) -> bool {
     Origin::parse(text).is_ok_and(|origin| origin.as_str() == text)
 }
 
-/// Whether the scheme implies this port.
+/// Returns true if the scheme implies this port.
 pub(crate) fn is_default_port(scheme: &str, port: u16) -> bool {
     SCHEMES.contains(&(scheme, Some(port)))
 }
@@ -199,7 +199,7 @@ fn known_scheme(scheme: &str) -> Result<(&'static str, Option<u16>), OriginError
         })
 }
 
-/// Takes the scheme off, and refuses what would follow a host in a URL.
+/// Splits off the scheme, and rejects everything that could follow a host in a URL.
 fn split_scheme(text: &str) -> Result<(&'static str, Option<u16>, &str), OriginError> {
     let (scheme, rest) = text.split_once("://").ok_or_else(|| OriginError::NoScheme {
         text: text.to_owned(),
@@ -219,9 +219,9 @@ fn split_scheme(text: &str) -> Result<(&'static str, Option<u16>, &str), OriginE
     Ok((scheme, default_port, rest))
 }
 
-/// Host and port, as text.
+/// Splits host and port.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    // An IPv6 address holds colons of its own, inside its brackets.
+    // An IPv6 address contains colons, but only inside its brackets.
     let bracket = authority.rfind(']').unwrap_or(0);
     match authority.get(bracket..).and_then(|rest| rest.find(':')) {
         Some(colon) => {
@@ -242,8 +242,8 @@ fn parse_port(port: &str) -> Result<u16, OriginError> {
     port.parse().map_err(|_| refused())
 }
 
-/// A host by the rules of the URL standard for `https`, whatever the scheme: the standard leaves the
-/// hosts of other schemes as they are written, where `127.1` and `EXAMPLE.com` would pass a check on text.
+/// Parses a host by the rules of the URL standard for `https`, whatever the scheme. The standard does not
+/// normalise the hosts of other schemes: there, `127.1` and `EXAMPLE.com` would pass a comparison of texts.
 fn parse_host(text: &str) -> Result<Host, OriginError> {
     let refused = |reason| OriginError::Host {
         host: text.to_owned(),
@@ -275,10 +275,11 @@ fn parse_host(text: &str) -> Result<Host, OriginError> {
     Ok(Host::Domain(name.to_owned()))
 }
 
-/// What a scope of the family `net` means: an origin, all hosts below a name, or a network; on one port or a range.
+/// Parses a scope of the family `net`: an origin, all hosts below a name, or a network, each with one port or
+/// a range.
 ///
 /// # Errors
-/// As [`Origin::parse`], and for a wildcard, network or range that is none.
+/// Returns the errors of [`Origin::parse`], and an error for an invalid wildcard, network or range.
 pub(crate) fn parse_scope(text: &str) -> Result<Pattern, OriginError> {
     if let Some(pattern) = parse_network(text)? {
         return Ok(pattern);
@@ -314,7 +315,7 @@ pub(crate) fn parse_scope(text: &str) -> Result<Pattern, OriginError> {
     Endpoint::pattern(scheme, hosts, first, last).ok_or_else(|| refused("it is too long"))
 }
 
-/// `scheme://address/length[:ports]`, or `None` where the text has not that form.
+/// Parses `scheme://address/length[:ports]`. Returns `None` if the text does not have that form.
 fn parse_network(text: &str) -> Result<Option<Pattern>, OriginError> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Ok(None);
@@ -364,7 +365,7 @@ fn parse_network(text: &str) -> Result<Option<Pattern>, OriginError> {
     ))
 }
 
-/// The first and the last port of `5432`, `5000-5999`, or of the scheme where none is written.
+/// Parses one port (`5432`) or a range (`5000-5999`). Without a text, it is the port that the scheme implies.
 fn parse_ports(
     scheme: &'static str,
     default_port: Option<u16>,
@@ -417,7 +418,7 @@ mod tests {
             let origin = Origin::parse(text).unwrap();
             assert_eq!(origin.as_str(), expected, "{text}");
             assert_eq!(Origin::parse(expected), Ok(origin), "{text}");
-            // A URL and a scope of one spelling are one origin.
+            // A URL and a scope with the same spelling have the same origin.
             assert_eq!(
                 Origin::of_url(&Url::parse(text).unwrap()).unwrap().as_str(),
                 expected,
@@ -427,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_judged_by_the_host_that_is_connected_to() {
+    fn urls_are_decided_by_the_host_of_the_connection() {
         for (url, expected) in [
             ("https://api.example.com@evil.com/", "https://evil.com:443"),
             ("https://evil.com\\@api.example.com/", "https://evil.com:443"),

@@ -1,4 +1,4 @@
-//! File paths as decisions see them: absolute and normalised, without looking at any disk.
+//! File paths in the form that decisions use: absolute and normalised, without access to a disk.
 
 use std::fmt;
 
@@ -6,58 +6,59 @@ use thiserror::Error;
 
 use crate::text::quoted;
 
-/// Longest path, in bytes, as Linux has it.
+/// Maximum length of a path, in bytes: Linux's.
 pub const MAX_PATH: usize = 4096;
-/// Longest component of a path, in bytes, as Linux has it.
+/// Maximum length of a path component, in bytes: Linux's.
 pub const MAX_COMPONENT: usize = 255;
 
-/// Why a text is not a path.
+/// Error returned when a text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// No text at all.
+    /// The text is empty.
     #[error("a path is never empty; the folder itself is `.`")]
     Empty,
-    /// A NUL byte, at which the operating system would end the path early.
+    /// The text contains a NUL byte, which ends a path early in the operating system.
     #[error("a path holds no NUL character")]
     Nul,
-    /// Longer than [`MAX_PATH`], as given or once made absolute.
+    /// The path is longer than [`MAX_PATH`], either as given or after it was made absolute.
     #[error("the path is {length} bytes long; the limit is {MAX_PATH}")]
     TooLong {
-        /// Its length in bytes.
+        /// The length in bytes.
         length: usize,
     },
-    /// A component longer than [`MAX_COMPONENT`].
+    /// A component is longer than [`MAX_COMPONENT`].
     #[error("a component of the path is {length} bytes long; the limit is {MAX_COMPONENT}")]
     ComponentTooLong {
         /// The component's length in bytes.
         length: usize,
     },
-    /// A base folder that is not absolute.
+    /// The base folder is not absolute.
     #[error(
         "{} is not absolute; the folder that relative paths start from begins with `/`",
         quoted(path)
     )]
     Relative {
-        /// The path as given.
+        /// The rejected path.
         path: String,
     },
 }
 
 /// An absolute, normalised path: `/`, or components without `.`, `..` and empty ones.
 ///
-/// Normalisation is lexical: `a/../b` is `b` even where `a` is a symbolic link. What is decided on is
-/// also what is opened, so a link cannot make the two differ.
+/// Normalisation is lexical: `a/../b` is `b`, even if `a` is a symbolic link. The caller opens exactly the
+/// path that was decided on, so a link cannot make the two differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FsPath(String);
 
 impl FsPath {
-    /// The path that `text` means, relative to `base` unless it starts with `/`.
+    /// Parses a path. It is relative to `base`, unless it starts with `/`.
     ///
-    /// `..` above the root stays at the root, as it does in the operating system.
+    /// `..` at the root stays at the root, like in the operating system.
     ///
     /// # Errors
-    /// [`PathError`] for an empty text, a NUL character, or a path or component that is too long.
+    /// Returns [`PathError`] if the text is empty, contains a NUL character, or a path or component is too
+    /// long.
     pub fn parse(text: &str, base: &Base) -> Result<FsPath, PathError> {
         if text.starts_with('/') {
             FsPath::normalised("", text)
@@ -66,7 +67,7 @@ impl FsPath {
         }
     }
 
-    /// The path that `text` means beneath a path that is normalised, or the root, beneath nothing.
+    /// Normalises `text` below `base`, which must be normalised; an empty `base` is the root.
     fn normalised(base: &str, text: &str) -> Result<FsPath, PathError> {
         if text.is_empty() {
             return Err(PathError::Empty);
@@ -103,12 +104,12 @@ impl FsPath {
         Ok(FsPath(path))
     }
 
-    /// The path as text: the canonical resource.
+    /// Returns the path as text, which is the canonical resource.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What every path below this folder starts with: the path and one `/`.
+    /// Returns the prefix of every path below this folder: the path and one `/`.
     pub fn below(&self) -> String {
         if self.0 == "/" {
             self.0.clone()
@@ -117,7 +118,7 @@ impl FsPath {
         }
     }
 
-    /// The folder that holds this path, or `None` for the root.
+    /// Returns the folder that contains this path, or `None` for the root.
     pub fn parent(&self) -> Option<FsPath> {
         let (parent, name) = self.0.rsplit_once('/')?;
         if name.is_empty() {
@@ -137,17 +138,17 @@ impl fmt::Display for FsPath {
     }
 }
 
-/// The folder that relative paths start from: an absolute path, normally the manifest's folder.
+/// The folder of relative paths: an absolute path, normally the manifest's folder.
 ///
-/// The caller resolves symbolic links in it first; this crate looks at no disk.
+/// The caller must resolve symbolic links in it first, because this crate does not access the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Base(FsPath);
 
 impl Base {
-    /// The base folder at this absolute path.
+    /// Returns the base folder at this absolute path.
     ///
     /// # Errors
-    /// [`PathError`], and among them [`PathError::Relative`].
+    /// Returns [`PathError`]; [`PathError::Relative`] if the path is not absolute.
     pub fn new(path: &str) -> Result<Base, PathError> {
         if path.is_empty() {
             return Err(PathError::Empty);
@@ -160,17 +161,17 @@ impl Base {
         FsPath::normalised("", path).map(Base)
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn path(&self) -> &FsPath {
         &self.0
     }
 
-    /// The folder as text.
+    /// Returns the folder as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The path as a person would write it: `./…` beneath the base, absolute elsewhere.
+    /// Returns the path in the form that people write: `./…` below the base, absolute elsewhere.
     pub fn relative(&self, path: &str) -> String {
         if path == self.as_str() {
             return ".".to_owned();
@@ -215,7 +216,7 @@ mod tests {
 
     /// TOK-27
     #[test]
-    fn what_the_operating_system_would_cut_or_refuse_is_an_error() {
+    fn paths_that_the_operating_system_would_cut_or_refuse_are_errors() {
         assert_eq!(parse(""), Err(PathError::Empty));
         assert_eq!(parse("f\0.txt"), Err(PathError::Nul));
         assert_eq!(
@@ -224,7 +225,7 @@ mod tests {
         );
         assert!(parse(&"a".repeat(255)).is_ok());
         assert_eq!(parse(&"/".repeat(4097)), Err(PathError::TooLong { length: 4097 }));
-        // Short as given, too long once it is absolute.
+        // The text is within the limit, but the absolute path is not.
         let nearly = "a/".repeat(2046);
         assert_eq!(
             parse(&nearly),

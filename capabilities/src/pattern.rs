@@ -1,22 +1,23 @@
-//! String patterns over canonical resources: the one language that all scopes compile to.
+//! String patterns over canonical resources. All scopes compile to them.
 
 use crate::Endpoint;
 
 /// A set of canonical resource strings.
 ///
-/// The kinds are few and closed so that deciding, meeting, and the Datalog of a token are the same
-/// code for every family. The first two mean exactly what Biscuit's `==`, `starts_with` and `ends_with` mean. Endpoints are for
-/// the family `net` alone, which in turn has no affixes: so any two patterns that can meet have a pattern as their meet.
+/// The kinds are few and closed, so that decisions, intersections and the Datalog of tokens share their code
+/// across all families. The first two kinds mean exactly the same as Biscuit's `==`, `starts_with` and
+/// `ends_with`. Endpoints exist only in the family `net`, which has no affixes. Therefore the intersection of
+/// two patterns of one family is a pattern or empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
     /// One string.
     Exact(String),
-    /// Every string that starts with `prefix` and ends with `suffix`. Either may be empty, and they
-    /// may overlap in the string.
+    /// Every string that starts with `prefix` and ends with `suffix`. Both may be empty, and they may overlap
+    /// in the string.
     Affix {
-        /// What the string starts with.
+        /// The start of the string.
         prefix: String,
-        /// What the string ends with.
+        /// The end of the string.
         suffix: String,
     },
     /// Connections of the family `net`, by host and port.
@@ -24,7 +25,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// The bytes of its texts.
+    /// Returns the length of the pattern's texts in bytes.
     pub(crate) fn text_len(&self) -> usize {
         match self {
             Pattern::Exact(text) => text.len(),
@@ -33,17 +34,17 @@ impl Pattern {
         }
     }
 
-    /// The pattern of one string.
+    /// Returns the pattern of one string.
     pub fn exact(text: impl Into<String>) -> Pattern {
         Pattern::Exact(text.into())
     }
 
-    /// The pattern of all strings that start with `prefix`.
+    /// Returns the pattern of all strings that start with `prefix`.
     pub fn prefix(prefix: impl Into<String>) -> Pattern {
         Pattern::affix(prefix, "")
     }
 
-    /// The pattern of all strings that start with `prefix` and end with `suffix`.
+    /// Returns the pattern of all strings that start with `prefix` and end with `suffix`.
     pub fn affix(prefix: impl Into<String>, suffix: impl Into<String>) -> Pattern {
         Pattern::Affix {
             prefix: prefix.into(),
@@ -51,7 +52,7 @@ impl Pattern {
         }
     }
 
-    /// Whether `resource` is in the set.
+    /// Returns true if `resource` is in the set.
     pub fn matches(&self, resource: &str) -> bool {
         match self {
             Pattern::Exact(text) => text == resource,
@@ -62,7 +63,7 @@ impl Pattern {
         }
     }
 
-    /// The strings that are in both sets, or `None` when there are none.
+    /// Returns the intersection of both sets, or `None` if it is empty.
     pub fn meet(&self, other: &Pattern) -> Option<Pattern> {
         match (self, other) {
             (Pattern::Exact(text), pattern) | (pattern, Pattern::Exact(text)) => {
@@ -79,17 +80,18 @@ impl Pattern {
                 suffix: longer(suffix, other_suffix, |long, short| long.ends_with(short))?,
             }),
             (Pattern::Endpoint(endpoint), Pattern::Endpoint(other)) => endpoint.meet(other),
-            // Never of one family: see `Rights::new`.
+            // Not in the same family: see `Rights::new`.
             (Pattern::Affix { .. }, Pattern::Endpoint(_)) | (Pattern::Endpoint(_), Pattern::Affix { .. }) => {
                 None
             }
         }
     }
 
-    /// Whether every string of `other` is in this set.
+    /// Returns true if every string of `other` is in this set.
     ///
-    /// Comparing the affixes is complete, not only sound: a set with an affix contains strings whose
-    /// middle is any text, so no other affix can hold all of them by luck. The same goes for hosts and ports.
+    /// Comparing the affixes is complete, not only sound. The strings of an affix have any text in the middle.
+    /// So if `other` does not extend this affix, one of its strings is not in this set. The same holds for
+    /// hosts and ports.
     pub fn covers(&self, other: &Pattern) -> bool {
         match (self, other) {
             (_, Pattern::Exact(text)) => self.matches(text),
@@ -109,7 +111,7 @@ impl Pattern {
     }
 }
 
-/// The longer of two affixes when it extends the shorter one.
+/// Returns the longer affix, if it extends the shorter one.
 fn longer(left: &str, right: &str, extends: impl Fn(&str, &str) -> bool) -> Option<String> {
     let (long, short) = if left.len() >= right.len() {
         (left, right)
@@ -125,7 +127,7 @@ mod tests {
 
     /// TOK-17, TOK-27
     #[test]
-    fn a_prefix_is_a_string_prefix_so_families_end_it_at_a_boundary() {
+    fn prefixes_are_string_prefixes_so_families_end_them_with_a_separator() {
         let folder = Pattern::prefix("/data/");
         assert!(folder.matches("/data/a") && !folder.matches("/data") && !folder.matches("/data-secret/x"));
     }

@@ -1,4 +1,4 @@
-//! Proofs of possession: who presents a token bound to a key shows that they have the private key.
+//! Proofs of possession: the bearer of a token bound to a key proves that they have the private key.
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +6,11 @@ use thiserror::Error;
 
 use crate::{Holder, KeyError, KeyPair, PublicKey, Token, hexadecimal, text::quoted};
 
-/// What a proof's signature begins with, so that it is good for nothing else (TOK-39).
+/// The start of every message that a proof signs, so that the signature is invalid for any other purpose
+/// (TOK-39).
 const PURPOSE: &[u8] = b"secure-runtime proof of possession 1\n";
 
-/// What a verifier asks to be signed: 32 random bytes. It is accepted once, which is why [`Challenge::accept`] takes it.
+/// A verifier's challenge: 32 random bytes. [`Challenge::accept`] consumes it, so it is accepted once.
 #[derive(PartialEq, Eq)]
 pub struct Challenge([u8; 32]);
 
@@ -17,26 +18,26 @@ pub struct Challenge([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Proof([u8; 64]);
 
-/// Why a proof was refused.
+/// Error returned when a proof is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProofError {
-    /// A text that is no challenge.
+    /// The text is not a challenge.
     #[error(
         "{} is not a challenge: it has 64 lower-case hexadecimal digits",
         quoted(text)
     )]
     Challenge {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// A text that is no proof.
+    /// The text is not a proof.
     #[error("{} is not a proof: it has 128 lower-case hexadecimal digits", quoted(text))]
     Proof {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// A signature that does not hold for this key, token and challenge.
+    /// The signature is not valid for this key, token and challenge.
     #[error(
         "the proof does not hold: it was made with another key than {key}, for another token, or for another challenge"
     )]
@@ -47,7 +48,7 @@ pub enum ProofError {
 }
 
 impl Challenge {
-    /// A new challenge from the operating system's randomness.
+    /// Generates a challenge from the operating system's randomness.
     ///
     /// # Errors
     /// [`KeyError::Random`].
@@ -57,7 +58,7 @@ impl Challenge {
         Ok(Challenge(bytes))
     }
 
-    /// The holder that this proof shows the presenter of the token to be.
+    /// Returns the holder, if the proof is valid for this challenge, token and key.
     ///
     /// # Errors
     /// [`ProofError::Signature`].
@@ -75,12 +76,12 @@ impl Challenge {
 }
 
 impl KeyPair {
-    /// Proves that this key's owner presents the token.
+    /// Proves that the owner of this key presents the token.
     pub fn prove(&self, token: &Token, challenge: &Challenge) -> Proof {
         Proof(self.sign(&challenge.message(token)))
     }
 
-    /// The holder that whoever has this key pair is.
+    /// Returns the holder that stands for the owner of this key pair.
     pub fn holder(&self) -> Holder {
         Holder::Key(*self.public().as_bytes())
     }

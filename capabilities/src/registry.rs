@@ -1,4 +1,4 @@
-//! The registry of families: from the words of grants and operations to rights, and back.
+//! The registry of families. It parses grants and operations, and describes rights.
 
 use secure_runtime_text::{is_blank, is_hidden};
 use std::{fmt, sync::Arc};
@@ -9,12 +9,12 @@ use crate::{
     family::{action_names, invalid, nearest, parse_action},
 };
 
-/// The families that a program knows. Cloning is cheap.
+/// The families of a program. Cloning is cheap.
 #[derive(Clone)]
 pub struct Families(Vec<Arc<dyn Family>>);
 
 impl Families {
-    /// The families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`, `store`.
+    /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`, `store`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -28,10 +28,10 @@ impl Families {
         ])
     }
 
-    /// These families and one more.
+    /// Adds a family.
     ///
     /// # Errors
-    /// [`ScopeError::Duplicate`] when its name is taken.
+    /// Returns [`ScopeError::Duplicate`] if the name is taken.
     pub fn with(mut self, family: Arc<dyn Family>) -> Result<Families, ScopeError> {
         if self.iter().any(|known| known.name() == family.name()) {
             return Err(ScopeError::Duplicate {
@@ -42,17 +42,17 @@ impl Families {
         Ok(self)
     }
 
-    /// The families, built-in ones first.
+    /// Returns the families, built-in ones first.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Family> {
         self.0.iter().map(Arc::as_ref)
     }
 
-    /// The family of this name.
+    /// Returns the family with this name.
     pub fn get(&self, name: FamilyName) -> Option<&dyn Family> {
         self.iter().find(|family| family.name() == name)
     }
 
-    /// The family that this text names.
+    /// Parses the name of a family.
     ///
     /// # Errors
     /// [`ScopeError::UnknownFamily`].
@@ -70,10 +70,11 @@ impl Families {
             })
     }
 
-    /// As [`Families::family`], for the rights of a program.
+    /// Like [`Families::family`], but only for families whose rights a program can use.
     ///
     /// # Errors
-    /// [`ScopeError::UnknownFamily`], and [`ScopeError::NotForPrograms`] for a family whose rights no program can use.
+    /// Returns [`ScopeError::UnknownFamily`], and [`ScopeError::NotForPrograms`] if programs cannot use the
+    /// family's rights.
     pub fn program_family(&self, name: &str) -> Result<&dyn Family, ScopeError> {
         let family = self.family(name)?;
         if family.is_for_programs() {
@@ -85,10 +86,11 @@ impl Families {
         }
     }
 
-    /// The rights that one scope of a manifest grants. Without an action, the family's default one.
+    /// Returns the rights of one scope in a manifest. If `action` is `None`, the family's default action
+    /// applies.
     ///
     /// # Errors
-    /// An unknown family or action, or a scope that the family refuses.
+    /// Returns an error if the family or action is unknown, or if the family rejects the scope.
     pub fn parse_scope(
         &self,
         family: &str,
@@ -115,10 +117,10 @@ impl Families {
         Ok(patterns.into_iter().map(right).collect())
     }
 
-    /// The rights of a grant in its command-line form: `fs.read=./data/**`, `clock=1ms`.
+    /// Parses a grant in its command-line form: `fs.read=./data/**`, `clock=1ms`.
     ///
     /// # Errors
-    /// A text of another form, and those of [`Families::parse_scope`].
+    /// Returns an error if the text has another form, and the errors of [`Families::parse_scope`].
     pub fn parse_grant(&self, text: &str, base: &Base) -> Result<Vec<Right>, ScopeError> {
         let (name, scope) = text.split_once('=').ok_or_else(|| ScopeError::NotAGrant {
             text: text.to_owned(),
@@ -129,10 +131,10 @@ impl Families {
         }
     }
 
-    /// The set of rights of several grants in their command-line form.
+    /// Parses several grants in their command-line form, and returns the set of their rights.
     ///
     /// # Errors
-    /// As [`Families::parse_grant`], and rights that make no set.
+    /// Returns the errors of [`Families::parse_grant`], and an error if the rights exceed a limit.
     pub fn parse_grants(
         &self,
         grants: impl IntoIterator<Item = impl AsRef<str>>,
@@ -145,11 +147,12 @@ impl Families {
         Ok(Rights::new(rights)?)
     }
 
-    /// The operation of a text such as `fs read /srv/a.csv`. A family with one action may leave the
-    /// action out (`clock 1ms`), and `random` its resource.
+    /// Parses an operation such as `fs read /srv/a.csv`. If the family has one action, the text may omit it
+    /// (`clock 1ms`). `random` also needs no resource.
     ///
     /// # Errors
-    /// A text of another form, an unknown family or action, or a resource that the family refuses.
+    /// Returns an error if the text has another form, the family or action is unknown, or the family rejects
+    /// the resource.
     pub fn parse_operation(&self, text: &str, base: &Base) -> Result<Operation<'static>, ScopeError> {
         let not_an_operation = || ScopeError::NotAnOperation {
             text: text.to_owned(),
@@ -172,9 +175,9 @@ impl Families {
         }
     }
 
-    /// The grants that a person would write for these rights, as `(family.action, scopes)`, in order.
+    /// Returns the grants, in the form that people write, for these rights. The order is that of the rights.
     ///
-    /// Rights of a family that is not known here are shown by [`describe_pattern`].
+    /// [`describe_pattern`] formats rights of unknown families.
     pub fn describe(&self, rights: &Rights, base: &Base) -> Vec<Described> {
         let mut described: Vec<Described> = Vec::new();
         let mut rest: Vec<&Right> = rights.iter().collect();
@@ -198,7 +201,7 @@ impl Families {
 }
 
 impl Families {
-    /// The scopes that a person would write for these patterns of one action.
+    /// Returns the scopes, in the form that people write, for these patterns of one action.
     pub(crate) fn describe_patterns(
         &self,
         family: FamilyName,
@@ -222,7 +225,7 @@ impl fmt::Debug for Families {
     }
 }
 
-/// The scopes of one action, as people write them.
+/// The scopes of one action, in the form that people write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The family.
@@ -234,10 +237,9 @@ pub struct Described {
 }
 
 impl Described {
-    /// The line that grants these scopes in `secure.toml`: `fs.read = ["./data/**"]`.
+    /// Returns the line that grants these scopes in `secure.toml`: `fs.read = ["./data/**"]`.
     ///
-    /// The clock and randomness have one scope, and are written as the contract has them: `clock = "1ms"`,
-    /// `random = true`.
+    /// `clock` and `random` have a short form for their single scope: `clock = "1ms"`, `random = true`.
     pub fn manifest_line(&self) -> String {
         match (self.family, self.scopes.as_slice()) {
             (FamilyName::RANDOM, [scope]) if scope == "true" => "random = true".to_owned(),
@@ -250,13 +252,14 @@ impl Described {
     }
 }
 
-/// A TOML basic string: quotes, backslashes and all hidden characters escaped, so that pasting it is safe.
+/// Formats a TOML basic string. Quotes, backslashes and hidden characters are escaped, so that the line is
+/// safe to paste.
 fn toml_string(text: &str) -> String {
     let mut string = String::from('"');
     for character in text.chars() {
         match character {
             '"' | '\\' => string.extend(['\\', character]),
-            // Also what TOML would allow but nobody would see, or a terminal would obey.
+            // TOML allows these characters, but people cannot see them, or a terminal interprets them.
             _ if is_hidden(character) || is_blank(character) => {
                 string.push_str(&format!("\\U{:08X}", u32::from(character)));
             }

@@ -1,4 +1,4 @@
-//! Revocation: lists of blocks that are no longer good, signed by whoever may say so.
+//! Revocation: signed lists of blocks that are no longer valid.
 
 use std::{
     fmt,
@@ -19,23 +19,23 @@ use crate::{
     text::quoted,
 };
 
-/// Most bytes of a revocation list.
+/// Maximum size of a revocation list, in bytes.
 pub const MAX_REVOCATION_LIST: usize = 4 * 1024 * 1024;
 
-/// What a list's signature covers besides the list, so that it is good for nothing else.
+/// The purpose that a list's signature covers, so that the signature is invalid for any other purpose.
 const PURPOSE: &[u8] = b"secure-runtime revocation list 1";
 
-/// The identifier of a block: its signature.
+/// The identifier of a block, which is its signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RevocationId([u8; 64]);
 
 impl RevocationId {
-    /// The identifier of these bytes.
+    /// Returns the identifier with these bytes.
     pub fn from_bytes(bytes: [u8; 64]) -> RevocationId {
         RevocationId(bytes)
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the identifier.
     pub fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
@@ -64,32 +64,32 @@ impl FromStr for RevocationId {
     }
 }
 
-/// Why a revocation list, or a part of one, was refused.
+/// Error returned when a revocation list, or a part of one, is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RevocationError {
-    /// A text that is no identifier.
+    /// The text is not an identifier.
     #[error(
         "{} is not a revocation identifier: write 128 lower-case hexadecimal digits",
         quoted(text)
     )]
     Id {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// More than [`MAX_REVOCATION_LIST`] bytes.
+    /// The list has more than [`MAX_REVOCATION_LIST`] bytes.
     #[error("the revocation list has {size} bytes; the limit is {MAX_REVOCATION_LIST}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
     },
-    /// Bytes that are no revocation list in its one encoding.
+    /// The bytes are not the canonical encoding of a revocation list.
     #[error("this is not a revocation list: {what}")]
     Malformed {
-        /// What is wrong.
+        /// The defect.
         what: &'static str,
     },
-    /// A signature that does not hold under this key.
+    /// The signature is not valid under this key.
     #[error(
         "the revocation list's signature does not hold: it was changed, or signed by another key than {key}"
     )]
@@ -97,43 +97,43 @@ pub enum RevocationError {
         /// The key.
         key: PublicKey,
     },
-    /// A list that is stale before it is made.
-    #[error("a revocation list must be good for some time: its next update is not after it was made")]
+    /// The list would be stale at the time at which it is issued.
+    #[error("a revocation list must be valid for some time: set the next update after the time of issue")]
     Times,
-    /// A list that is older than one that was seen.
+    /// The list is older than one that was accepted before.
     #[error(
         "the revocation list number {sequence} is older than number {seen}, which was seen before: somebody may be hiding revocations"
     )]
     RolledBack {
-        /// The list's number.
+        /// The sequence number of the list.
         sequence: u64,
-        /// The newest number seen.
+        /// The highest sequence number accepted before.
         seen: u64,
     },
-    /// Two lists with one number.
+    /// Two different lists have the same sequence number.
     #[error(
-        "two different revocation lists have the number {sequence}: who signs them must use a new one for each"
+        "two different revocation lists have the number {sequence}: their signer must use a new number for each list"
     )]
     Forked {
-        /// The number.
+        /// The sequence number.
         sequence: u64,
     },
 }
 
-/// A revocation list: which blocks are no longer good, and until when that is the newest word.
+/// A revocation list: the revoked blocks, and the time until which the list is current.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationList {
-    /// Its number; larger in each new list.
+    /// The sequence number, which must grow with each new list.
     pub sequence: u64,
-    /// When it was made, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub issued: u64,
-    /// From when on it is stale, in Unix seconds.
+    /// The time from which the list is stale, in Unix seconds.
     pub next_update: u64,
     ids: Vec<RevocationId>,
 }
 
 impl RevocationList {
-    /// A list of these blocks.
+    /// Returns a list of these blocks.
     ///
     /// # Errors
     /// [`RevocationError::Times`].
@@ -157,20 +157,20 @@ impl RevocationList {
         })
     }
 
-    /// The revoked blocks, sorted.
+    /// Returns the revoked blocks, sorted.
     pub fn ids(&self) -> &[RevocationId] {
         &self.ids
     }
 
-    /// Whether the block is revoked.
+    /// Returns true if the list revokes the block.
     pub fn contains(&self, id: &RevocationId) -> bool {
         self.ids.binary_search(id).is_ok()
     }
 
-    /// The list, signed.
+    /// Signs the list.
     ///
     /// # Errors
-    /// A list that is too large.
+    /// Returns an error if the list is too large.
     pub fn sign(&self, key: &KeyPair) -> Result<Vec<u8>, RevocationError> {
         let bytes =
             cose::sign(key, PURPOSE, self.encode()?).map_err(|error| refused(error, &key.public()))?;
@@ -180,7 +180,7 @@ impl RevocationList {
         Ok(bytes)
     }
 
-    /// The list of these bytes, when this key signed it and they are its one encoding.
+    /// Verifies a signed list. The key must have signed it, and it must be in its canonical encoding.
     ///
     /// # Errors
     /// [`RevocationError`].
@@ -192,7 +192,7 @@ impl RevocationList {
         let payload = cose::open(bytes, key, PURPOSE).map_err(|error| refused(error, key))?;
         let list =
             RevocationList::decode(payload).ok_or_else(|| malformed("its payload is not a list's map"))?;
-        // Whatever was overlooked, such as other spellings of numbers, shows as a difference.
+        // Encoding the list again reveals whatever the decoder overlooked, such as non-canonical numbers.
         if list.encode()? != payload {
             return Err(malformed("its payload is not in deterministic CBOR"));
         }
@@ -247,26 +247,28 @@ fn refused(error: CoseError, key: &PublicKey) -> RevocationError {
     }
 }
 
-/// Numbers the states of all revocations of the process, so that no two have the same number: what was found for one
-/// number is never taken for another state's.
+/// The source of state numbers, shared by all [`Revocations`] of the process. No two states have the same
+/// number, so a cached result never applies to another list.
 static STATES: AtomicU64 = AtomicU64::new(1);
 
-/// The newest revocation list that is known, for all who decide. Cloning gives another handle on the same.
+/// The newest known revocation list, shared by all decisions. A clone refers to the same list.
 ///
-/// Deciding takes no lock while the list stays the same. A new list holds from the next decision on, on every thread.
+/// Decisions take no lock while the list stays the same. A new list applies from the next decision on, on
+/// every thread.
 #[derive(Clone)]
 pub struct Revocations(Arc<Shared>);
 
 struct Shared {
     key: PublicKey,
     state: AtomicU64,
-    /// From when on the list is stale; 0 while there is none.
+    /// The time from which the list is stale; 0 while there is no list.
     stale: AtomicU64,
     list: RwLock<Option<Arc<RevocationList>>>,
 }
 
 impl Revocations {
-    /// Revocations by the lists that this key signs. Until there is one, nothing is allowed.
+    /// Returns revocations that accept lists signed by this key. Every operation is refused until the first
+    /// list arrives.
     pub fn new(key: PublicKey) -> Revocations {
         Revocations(Arc::new(Shared {
             key,
@@ -276,20 +278,21 @@ impl Revocations {
         }))
     }
 
-    /// The key that signs the lists.
+    /// Returns the key that signs the lists.
     pub fn key(&self) -> &PublicKey {
         &self.0.key
     }
 
-    /// The newest list.
+    /// Returns the newest list.
     pub fn list(&self) -> Option<Arc<RevocationList>> {
         self.0.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes a newer list. Returns whether it was new; the one that is had already is no error.
+    /// Replaces the list by a newer one. Returns true if it was new, and false if it is the current one.
     ///
     /// # Errors
-    /// A list that is not signed by the key, or not newer than the one that is had. That one stays.
+    /// Returns an error if the key did not sign the list, or if it is not newer than the current one. The
+    /// current list then stays.
     pub fn update(&self, bytes: &[u8]) -> Result<bool, RevocationError> {
         let list = RevocationList::verify(bytes, &self.0.key)?;
         let mut current = self.0.list.write().unwrap_or_else(PoisonError::into_inner);
@@ -311,18 +314,18 @@ impl Revocations {
         }
         self.0.stale.store(list.next_update, Ordering::Release);
         *current = Some(Arc::new(list));
-        // Last: who sees the new number sees the new list.
+        // The state changes last, so that every thread that sees the new state also sees the new list.
         let state = STATES.fetch_add(1, Ordering::Relaxed);
         self.0.state.store(state, Ordering::Release);
         Ok(true)
     }
 
-    /// The number of the present state: it changes with every new list.
+    /// Returns the number of the current state. Every new list changes it.
     pub(crate) fn state(&self) -> u64 {
         self.0.state.load(Ordering::Acquire)
     }
 
-    /// When the list became stale, if it is.
+    /// Returns the time at which the list became stale, if it is stale.
     pub(crate) fn stale_since(&self, now: u64) -> Option<u64> {
         let stale = self.0.stale.load(Ordering::Acquire);
         (now >= stale).then_some(stale)

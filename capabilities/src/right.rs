@@ -1,4 +1,4 @@
-//! Rights: which action, on which resources.
+//! Rights: actions on sets of resources.
 
 use std::{
     collections::BTreeSet,
@@ -11,38 +11,38 @@ use thiserror::Error;
 
 use crate::{ActionName, FamilyName, Pattern, index::Index, origin, text::quoted};
 
-/// Most rights that one set may hold.
+/// Maximum number of rights in one set.
 ///
-/// Guests narrow capabilities as they like: the limits bound time and memory. A 16 KiB token holds fewer.
+/// Guests can narrow capabilities without limit, so this bounds time and memory. A 16 KiB token holds fewer.
 pub const MAX_RIGHTS: usize = 16_384;
 
-/// Most rights of one set that are endpoints, or affixes with a suffix: the meet of two sets can have as many of these
-/// as the product of their sizes.
+/// Maximum number of endpoints and affixes with a suffix in one set. The intersection of two sets can have as
+/// many of these as the product of both sizes.
 pub const MAX_COMPLEX_RIGHTS: usize = 1_024;
 
-/// Why rights make no set.
+/// Error returned when rights cannot form a set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RightsError {
-    /// More than [`MAX_RIGHTS`].
+    /// The set has more than [`MAX_RIGHTS`] rights.
     #[error(
         "a set of rights holds at most {MAX_RIGHTS}; grant a folder or a wildcard in place of single names"
     )]
     TooMany,
-    /// More than [`MAX_COMPLEX_RIGHTS`] that are neither one resource nor all that begin alike.
+    /// The set has more than [`MAX_COMPLEX_RIGHTS`] rights that are neither one resource nor a prefix.
     #[error(
         "a set of rights holds at most {MAX_COMPLEX_RIGHTS} wildcards, networks and ranges of ports; grant larger ones"
     )]
     TooManyComplex,
-    /// A pattern of a kind that its family does not have.
+    /// The family does not have patterns of this kind.
     #[error("rights of the family `{family}` have no patterns of the kind `{kind}`")]
     Kind {
         /// The family.
         family: FamilyName,
-        /// The kind, as tokens have it.
+        /// The name of the kind in tokens.
         kind: &'static str,
     },
-    /// An exact right of the family `net` whose text no connection has.
+    /// An exact right of the family `net` whose text is not a canonical origin.
     #[error("{} is not an origin in canonical form, `scheme://host:port`", quoted(text))]
     Origin {
         /// The text.
@@ -70,7 +70,7 @@ impl Right {
         matches!(self.pattern, Pattern::Exact(_))
     }
 
-    /// Whether it is neither one resource nor all resources that begin alike.
+    /// Returns true if the right is neither one resource nor a prefix of resources.
     fn is_complex(&self) -> bool {
         match &self.pattern {
             Pattern::Exact(_) => false,
@@ -84,7 +84,7 @@ impl Right {
     }
 }
 
-/// A set of rights in its one canonical form: sorted, and no right covered by another.
+/// A set of rights in its canonical form: sorted, and no right is covered by another.
 ///
 /// Cloning is cheap.
 #[derive(Debug, Clone, Default)]
@@ -96,13 +96,13 @@ struct Sorted {
     actions: Vec<OfAction>,
 }
 
-/// Where one action's rights are.
+/// The range of one action's rights.
 #[derive(Debug)]
 struct OfAction {
     family: FamilyName,
     action: ActionName,
     range: Range<usize>,
-    /// Made when it is first needed: most sets are never asked.
+    /// Built when first used, because most sets are never queried.
     index: OnceLock<Index>,
 }
 
@@ -121,15 +121,16 @@ impl Hash for Rights {
 }
 
 impl Rights {
-    /// The set that allows nothing.
+    /// Returns the set that allows nothing.
     pub fn none() -> Rights {
         Rights::default()
     }
 
-    /// The canonical set of these rights.
+    /// Returns the canonical set of these rights.
     ///
     /// # Errors
-    /// Too many, or a pattern of a kind that its family does not have: endpoints are for `net`, and affixes for all others.
+    /// Returns an error if there are too many, or if a pattern's kind does not fit its family. Endpoints are
+    /// only for `net`, and affixes are for all other families.
     pub fn new(rights: impl IntoIterator<Item = Right>) -> Result<Rights, RightsError> {
         let mut sorted: Vec<Right> = rights.into_iter().collect();
         sorted.sort_unstable();
@@ -169,42 +170,44 @@ impl Rights {
                 index: OnceLock::new(),
             });
         }
-        // Sets live long, and there can be many.
+        // Sets live long and can be many, so the spare capacity is released.
         rights.shrink_to_fit();
         actions.shrink_to_fit();
         Ok(Rights(Arc::new(Sorted { rights, actions })))
     }
 
-    /// About how many bytes the set takes with its indexes, which are made when they are first needed.
+    /// Returns an estimate of the bytes that the set takes, including its indexes even if they are not built
+    /// yet.
     pub(crate) fn memory(&self) -> usize {
-        // In the list, and in an index: there a table's entry of the longest kind, with what a table has in reserve.
+        // Each right is in the list and in an index. The constant covers the largest index entry and the
+        // spare capacity of its table.
         const EACH: usize = 2 * size_of::<Right>() + 320;
         let texts: usize = self.iter().map(|right| 3 * right.pattern.text_len()).sum();
         size_of::<Sorted>() + self.0.actions.len() * size_of::<OfAction>() + self.len() * EACH + texts
     }
 
-    /// Whether nothing is allowed.
+    /// Returns true if the set allows nothing.
     pub fn is_empty(&self) -> bool {
         self.0.rights.is_empty()
     }
 
-    /// How many rights there are.
+    /// Returns the number of rights.
     pub fn len(&self) -> usize {
         self.0.rights.len()
     }
 
-    /// The rights, sorted by family, action and pattern.
+    /// Returns the rights, sorted by family, action and pattern.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Right> {
         self.0.rights.iter()
     }
 
     fn of_action(&self, family: FamilyName, action: ActionName) -> Option<&OfAction> {
-        // There are few: comparing names, three machine words each, is faster than any search.
+        // A set has few actions. Comparing their names, three machine words each, is faster than any search.
         let mut actions = self.0.actions.iter();
         actions.find(|of| of.action == action && of.family == family)
     }
 
-    /// The rights of one family and action, sorted by pattern.
+    /// Returns the rights of one family and action, sorted by pattern.
     pub fn for_action(&self, family: FamilyName, action: ActionName) -> &[Right] {
         self.of_action(family, action)
             .and_then(|of| self.0.rights.get(of.range.clone()))
@@ -219,19 +222,20 @@ impl Rights {
         }))
     }
 
-    /// Whether the operation on this canonical resource is allowed. The first question about an action takes
-    /// longer than those that follow.
+    /// Returns true if the action on this canonical resource is allowed. The first call for an action builds
+    /// its index.
     pub fn allows(&self, family: FamilyName, action: ActionName, resource: &str) -> bool {
         self.index(family, action)
             .is_some_and(|index| index.matches(resource))
     }
 
-    /// The rights that both sets allow.
+    /// Returns the intersection of both sets.
     ///
     /// # Errors
-    /// Too many.
+    /// Returns an error if the result exceeds a limit.
     pub fn meet(&self, other: &Rights) -> Result<Rights, RightsError> {
-        // Of exact texts and prefixes, two are nested or apart: what both sets allow is each one that the other covers.
+        // Two exact texts or prefixes are nested or disjoint. So their intersection consists of each right
+        // that the other set covers.
         let covered = |of: &Rights, by: &Rights| -> Vec<Right> {
             of.iter()
                 .filter(|right| {
@@ -246,7 +250,7 @@ impl Rights {
         for right in self.iter().filter(|right| !right.is_exact()) {
             for other in other.for_action(right.family, right.action) {
                 if other.is_exact() || !right.is_complex() && !other.is_complex() {
-                    continue; // it was among those above
+                    continue; // handled above
                 }
                 if let Some(pattern) = right.pattern.meet(&other.pattern) {
                     met.insert(Right {
@@ -255,7 +259,7 @@ impl Rights {
                     });
                 }
             }
-            // `Rights::new` would say the same, with the memory for all of them taken.
+            // `Rights::new` would return the same error, but only after all rights were allocated.
             if met.len() > MAX_RIGHTS {
                 return Err(RightsError::TooMany);
             }
@@ -264,14 +268,14 @@ impl Rights {
         Rights::new(both)
     }
 
-    /// Whether everything that `other` allows is allowed here, each right of it by one right of this set.
+    /// Returns true if each right of `other` is covered by one right of this set.
     pub fn covers(&self, other: &Rights) -> bool {
         other
             .iter()
             .all(|right| self.covers_pattern(right.family, right.action, &right.pattern))
     }
 
-    /// Whether every resource of the pattern is allowed, by one right.
+    /// Returns true if one right of the set covers the pattern.
     pub fn covers_pattern(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
         let Some(index) = self.index(family, action) else {
             return false;
@@ -291,7 +295,7 @@ impl Rights {
         }
     }
 
-    /// Whether some resource of the pattern is allowed.
+    /// Returns true if at least one resource of the pattern is allowed.
     pub fn intersects(&self, family: FamilyName, action: ActionName, pattern: &Pattern) -> bool {
         self.for_action(family, action)
             .iter()
@@ -299,24 +303,24 @@ impl Rights {
     }
 }
 
-/// Those of one action's rights, sorted and different, that no other of them covers.
+/// Returns the rights that no other right covers. The input must be sorted, unique, and of one action.
 ///
-/// Without duplicates, two rights never cover each other, so one of every pair stays.
+/// Since there are no duplicates, two rights never cover each other. So at least one of every pair is kept.
 fn not_covered(rights: &[Right]) -> Result<Vec<&Right>, RightsError> {
     let (complex, simple): (Vec<&Right>, Vec<&Right>) = rights.iter().partition(|right| right.is_complex());
-    // Comparing them in pairs takes the square of their number.
+    // Comparing all pairs takes quadratic time.
     if complex.len() > 4 * MAX_COMPLEX_RIGHTS {
         return Err(RightsError::TooManyComplex);
     }
     let by_complex = |right: &Right| complex.iter().any(|other| *other != right && other.covers(right));
 
-    // Sorted by text, all that begins with a prefix follows it, with nothing else between.
+    // In sorted order, all texts that begin with a prefix follow it directly.
     let mut by_text: Vec<(&str, bool, &Right)> = simple
         .iter()
         .map(|right| match &right.pattern {
             Pattern::Affix { prefix, .. } => (prefix.as_str(), false, *right),
             Pattern::Exact(text) => (text.as_str(), true, *right),
-            Pattern::Endpoint(_) => ("", true, *right), // is complex
+            Pattern::Endpoint(_) => ("", true, *right), // not reached: endpoints are complex
         })
         .collect();
     by_text.sort_unstable_by_key(|(text, is_exact, _)| (*text, *is_exact));
@@ -408,7 +412,7 @@ mod tests {
 
     /// TOK-15
     #[test]
-    fn a_meet_that_explodes_is_refused() {
+    fn intersections_beyond_a_limit_are_refused() {
         let prefixes = Rights::new((0..200).map(|n| right(Pattern::prefix(format!("/{n:03}/"))))).unwrap();
         let suffixes = Rights::new((0..200).map(|n| right(Pattern::affix("", format!(".{n:03}"))))).unwrap();
         assert_eq!(prefixes.meet(&suffixes), Err(RightsError::TooMany));
@@ -423,7 +427,7 @@ mod tests {
         assert!(most.covers(&most));
         let suffixes = |count| Rights::new((0..count).map(|n| right(Pattern::affix("", format!("x{n}")))));
         assert!(suffixes(MAX_COMPLEX_RIGHTS).is_ok());
-        // Those that others cover do not count, up to a number of which all are compared.
+        // Covered rights do not count, up to the limit at which all pairs are compared.
         let nested = |count| {
             let ending = |n: usize| right(Pattern::affix("", format!("{}x", "y".repeat(n))));
             Rights::new((0..count).map(ending)).map(|rights| rights.len())

@@ -1,6 +1,6 @@
-//! Statements: what somebody says about a program or a package, and signs.
+//! Statements: signed claims about a program or a package.
 //!
-//! `spec/signatures.md` is the promise.
+//! `spec/signatures.md` specifies them.
 
 use secure_runtime_text::forbidden_in_names;
 use std::{collections::BTreeSet, fmt, str::FromStr};
@@ -14,36 +14,36 @@ use crate::{
     text::quoted,
 };
 
-/// Most bytes of a signed statement.
+/// Maximum size of a signed statement, in bytes.
 pub const MAX_STATEMENT: usize = 64 * 1024;
 
-/// Most claims of a statement.
+/// Maximum number of claims in a statement.
 pub const MAX_CLAIMS: usize = 32;
 
-/// Most bytes of a claim's name.
+/// Maximum length of a claim's name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Most bytes of a claim's value.
+/// Maximum length of a claim's value, in bytes.
 const MAX_VALUE: usize = 1024;
 
-/// What a statement is about, by its BLAKE3 hash.
+/// The subject of a statement, named by its BLAKE3 hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// A program: the hash of its graph.
+    /// A program, by the hash of its graph.
     Graph([u8; 32]),
-    /// A package, wherever it is used: the hash of its content.
+    /// A package in any program, by the hash of its content.
     Package([u8; 32]),
 }
 
 impl Subject {
-    /// The hash.
+    /// Returns the hash.
     pub fn hash(&self) -> &[u8; 32] {
         match self {
             Subject::Graph(hash) | Subject::Package(hash) => hash,
         }
     }
 
-    /// What a signature covers besides the statement: one about a program is none about a package.
+    /// Returns the purpose that the signature covers. A signature for a program is invalid for a package.
     fn purpose(&self) -> &'static [u8] {
         match self {
             Subject::Graph(_) => b"secure-runtime graph signature 1",
@@ -62,7 +62,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Something that a signer says of the subject: `reviewed`, `built-from=the commit of …`.
+/// A claim that a signer makes about the subject: `reviewed`, `built-from=the commit of …`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
     name: String,
@@ -70,12 +70,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim's name, such as `reviewed`.
+    /// Returns the claim's name, such as `reviewed`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What stands after `=`, where something does.
+    /// Returns the text after `=`, if there is one.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -120,38 +120,38 @@ impl FromStr for Claim {
     }
 }
 
-/// Why a statement, or a part of one, was refused.
+/// Error returned when a statement, or a part of one, is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StatementError {
-    /// A text that is no claim.
+    /// The text is not a claim.
     #[error(
         "{} is not a claim: write a name of lower-case letters, digits and `-`, or NAME=TEXT with at most {MAX_VALUE} bytes and no control characters",
         quoted(text)
     )]
     Claim {
-        /// The text as given.
+        /// The rejected text.
         text: String,
     },
-    /// Two claims of one name, or more than [`MAX_CLAIMS`].
+    /// Two claims have the same name, or there are more than [`MAX_CLAIMS`].
     #[error("a statement has at most {MAX_CLAIMS} claims, and each name once")]
     Claims,
-    /// A time of signing after the year 9999.
+    /// The time of signing is after the year 9999.
     #[error("a statement is signed before the year 10000")]
     Time,
-    /// More than [`MAX_STATEMENT`] bytes.
+    /// The statement has more than [`MAX_STATEMENT`] bytes.
     #[error("the signed statement has {size} bytes; the limit is {MAX_STATEMENT}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
     },
-    /// Bytes that are no signed statement in its one encoding.
+    /// The bytes are not the canonical encoding of a signed statement.
     #[error("this is not a signed statement: {what}")]
     Malformed {
-        /// What is wrong.
+        /// The defect.
         what: &'static str,
     },
-    /// A signature that does not hold under this key.
+    /// The signature is not valid under this key.
     #[error(
         "the signature does not hold: the statement was changed, is about something else, or was signed by another key than {key}"
     )]
@@ -159,17 +159,17 @@ pub enum StatementError {
         /// The key.
         key: PublicKey,
     },
-    /// A statement about something else.
+    /// The statement is about another subject.
     #[error("the statement is about another {found}, not about the {expected}")]
     Subject {
-        /// What it should be about.
+        /// The expected subject.
         expected: Subject,
-        /// What it is about.
+        /// The subject of the statement.
         found: Subject,
     },
 }
 
-/// What somebody says about a program or a package.
+/// A set of claims about a program or a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     subject: Subject,
@@ -178,7 +178,8 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// The statement about this subject, made at this time (Unix seconds), where it says so, with these claims.
+    /// Returns a statement about this subject with these claims. `signed` is the time of signing in Unix
+    /// seconds, if the statement has one.
     ///
     /// # Errors
     /// [`StatementError::Claims`] and [`StatementError::Time`].
@@ -188,7 +189,7 @@ impl Statement {
         claims: impl IntoIterator<Item = Claim>,
     ) -> Result<Statement, StatementError> {
         let mut claims: Vec<Claim> = claims.into_iter().collect();
-        // As their encodings are ordered: the shorter name first, then bytewise.
+        // The order of deterministic CBOR: the shorter name first, then bytewise.
         claims.sort_by(|left, right| {
             let key = |claim: &Claim| (claim.name.len(), claim.name.clone());
             key(left).cmp(&key(right))
@@ -207,36 +208,37 @@ impl Statement {
         })
     }
 
-    /// What it is about.
+    /// Returns the subject.
     pub fn subject(&self) -> Subject {
         self.subject
     }
 
-    /// When its signer says that they signed it, in Unix seconds. Nobody else vouches for that time.
+    /// Returns the time of signing in Unix seconds, according to the signer. No other party confirms it.
     pub fn signed(&self) -> Option<u64> {
         self.signed
     }
 
-    /// What it claims.
+    /// Returns the claims.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
     }
 
-    /// Whether it makes the claim: of this name, where only a name is asked for, else also with this value.
+    /// Returns true if the statement makes this claim. If `asked` has no value, only the names are compared.
     pub fn makes(&self, asked: &Claim) -> bool {
         let mut claims = self.claims.iter();
         claims.any(|claim| claim.name == asked.name && (asked.value.is_none() || claim.value == asked.value))
     }
 
-    /// The statement, signed. It has fewer than [`MAX_STATEMENT`] bytes, since its claims are few and short.
+    /// Signs the statement. The result is below [`MAX_STATEMENT`] bytes, because claims are few and short.
     ///
     /// # Errors
-    /// One that cannot be encoded.
+    /// Returns an error if the statement cannot be encoded.
     pub fn sign(&self, key: &KeyPair) -> Result<Vec<u8>, StatementError> {
         cose::sign(key, self.subject.purpose(), self.encode()?).map_err(|error| refused(error, &key.public()))
     }
 
-    /// The statement of these bytes about this subject, when this key signed it and they are its one encoding.
+    /// Verifies a signed statement about this subject. The key must have signed it, and it must be in its
+    /// canonical encoding.
     ///
     /// # Errors
     /// [`StatementError`].
@@ -248,7 +250,8 @@ impl Statement {
         let statement = Statement::decode(payload, subject).ok_or(StatementError::Malformed {
             what: "its payload is not a statement's map",
         })?;
-        // Whatever was overlooked, such as other spellings of numbers, shows as a difference.
+        // Encoding the statement again reveals whatever the decoder overlooked, such as non-canonical
+        // numbers.
         if statement.encode()? != payload {
             return Err(StatementError::Malformed {
                 what: "its payload is not in deterministic CBOR",
@@ -270,7 +273,8 @@ impl Statement {
         }
         if !self.claims.is_empty() {
             let claims = self.claims.iter().map(|claim| {
-                // No value is an empty text: a value that is given is never empty.
+                // A claim without a value has an empty text. This is unambiguous, because values are never
+                // empty.
                 let value = claim.value.clone().unwrap_or_default();
                 (Value::Text(claim.name.clone()), Value::Text(value))
             });
@@ -281,7 +285,7 @@ impl Statement {
         })
     }
 
-    /// A statement of the kind of this subject.
+    /// Decodes a statement whose subject is of the same kind as `kind`.
     fn decode(payload: &[u8], kind: Subject) -> Option<Statement> {
         let Some(Value::Map(entries)) = cose::decode(payload) else {
             return None;

@@ -1,13 +1,13 @@
-//! How texts from outside are shown in messages.
+//! Quotation of untrusted texts in messages.
 
 use std::fmt;
 
 use secure_runtime_text::escaped;
 
-/// Longest part of a foreign text that a message repeats, in characters.
+/// Maximum number of characters of an untrusted text in a message.
 const SHOWN: usize = 120;
 
-/// Shows a foreign text between backticks, without hidden characters and not at any length:
+/// Formats an untrusted text between backticks, shortened and with hidden characters escaped, because
 /// messages end on terminals and in logs.
 pub(crate) fn quoted(text: &str) -> impl fmt::Display + '_ {
     struct Quoted<'a>(&'a str);

@@ -1,4 +1,4 @@
-//! Tokens: Biscuits whose signatures hold and whose content is in the profile.
+//! Tokens: Biscuits with valid signatures and content in the profile.
 
 use std::{fmt, iter, sync::OnceLock};
 
@@ -23,56 +23,56 @@ use crate::{
     text::quoted,
 };
 
-/// Most bytes of a token.
+/// Maximum size of a token, in bytes.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
-/// Most characters of a token's text.
+/// Maximum length of a token's text, in characters.
 pub(crate) const MAX_TEXT: usize = MAX_TOKEN.div_ceil(3) * 4;
 
-/// The signature version that binds a third party's block to its place in a token.
+/// The signature version that binds a third-party block to its place in a token.
 const THIRD_PARTY_SIGNATURE: u32 = 1;
 
-/// Why a token was refused, or could not be made.
+/// Error returned when a token is rejected or cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// More than [`MAX_TOKEN`] bytes.
+    /// The token has more than [`MAX_TOKEN`] bytes.
     #[error("the token has {size} bytes; the limit is {MAX_TOKEN}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
     },
-    /// More than [`MAX_BLOCKS`] blocks.
+    /// The token has more than [`MAX_BLOCKS`] blocks.
     #[error("the token has {count} blocks; the limit is {MAX_BLOCKS}")]
     TooManyBlocks {
-        /// How many blocks it has.
+        /// The number of blocks.
         count: usize,
     },
-    /// Text that is not the one text form.
+    /// The text is not the canonical text form.
     #[error("the token's text is not URL-safe Base64 with its padding: {hint}")]
     Text {
-        /// What is wrong, and what to do.
+        /// The defect and the correction.
         hint: &'static str,
     },
-    /// Bytes that are no Biscuit.
+    /// The bytes are not a Biscuit.
     #[error("this is not a token: {}", quoted(cause))]
     Malformed {
-        /// What the decoder says.
+        /// The decoder's message.
         cause: String,
     },
-    /// A root key number, which is outside all signatures.
+    /// The token has a root key number, which no signature covers.
     #[error("the token names a root key number, which no signature protects; mint it without")]
     RootKeyNumber,
-    /// Keys of another algorithm than Ed25519.
+    /// A key has another algorithm than Ed25519.
     #[error("block {block} uses another algorithm than Ed25519")]
     Algorithm {
         /// The block; 0 is the authority block.
         block: usize,
     },
-    /// An authority block that a third party signed.
+    /// A third party signed the authority block.
     #[error("the authority block is signed by a third party, which only later blocks may be")]
     ThirdParty,
-    /// A third party's signature that covers its block alone, and so would hold in any token.
+    /// A third party's signature covers only its block, so it would be valid in any token.
     #[error(
         "block {block} is signed by a third party in the old way, which does not bind it to its token; ask them for a new one"
     )]
@@ -80,39 +80,39 @@ pub enum TokenError {
         /// The block.
         block: usize,
     },
-    /// An attestation, or a request for one, that is none, or not for this token, or by another party.
+    /// An attestation, or a request for one, is malformed, for another token, or by another party.
     #[error("the attestation does not fit: {}", quoted(cause))]
     Attestation {
-        /// What is wrong.
+        /// The defect.
         cause: String,
     },
-    /// A signature that does not hold, under this root key.
+    /// A signature is not valid under this root key.
     #[error("a signature does not hold: the token was changed, or signed by another root key")]
     Signature,
-    /// Bytes that mean a token, but are not the one encoding of it.
+    /// The bytes are a token, but not its canonical encoding.
     #[error("the token's bytes are not its canonical encoding: something was added to them")]
     NotCanonical,
-    /// A signed block that is outside the profile.
+    /// A signed block is outside the profile.
     #[error("block {block} is outside the token profile: {problem}")]
     Profile {
         /// The block; 0 is the authority block.
         block: usize,
-        /// What is wrong with it.
+        /// The defect of the block.
         problem: ProfileError,
     },
-    /// A block that no chain, or not this one, can have.
+    /// The block cannot be part of this chain, or of any chain.
     #[error(transparent)]
     Block(#[from] BlockError),
-    /// An attempt to add to a sealed token.
+    /// A block was to be added to a sealed token.
     #[error("the token is sealed: nothing can be added to it")]
     Sealed,
-    /// A key that could not be made or used.
+    /// A key could not be generated or used.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
 
 impl TokenError {
-    /// The name of the variant, as the test vectors have it.
+    /// Returns the name of the variant, as used in the test vectors.
     pub fn name(&self) -> &'static str {
         match self {
             TokenError::TooLarge { .. } => "TooLarge",
@@ -136,8 +136,8 @@ impl TokenError {
 
 /// A Biscuit whose signatures were verified and whose blocks are in the profile.
 ///
-/// Its bytes hold the key that appends the next block: who has them can use and delegate the token. They
-/// are never given to a guest.
+/// The bytes contain the key that appends the next block. Anyone who has them can use and delegate the token,
+/// so they must never reach a guest.
 #[derive(Clone)]
 pub struct Token {
     root: PublicKey,
@@ -145,22 +145,22 @@ pub struct Token {
     bytes: Zeroizing<Vec<u8>>,
     symbols: Symbols,
     authority: Authority,
-    /// For the token library's own evaluation, which few need.
+    /// The token library's form of the token, built on demand because only the oracle needs it.
     biscuit: OnceLock<Biscuit>,
 }
 
 impl Token {
-    /// A new token that this root key signs: its authority block.
+    /// Mints a token with this authority block, signed by the root key.
     ///
     /// # Errors
-    /// A block or token that is over a limit.
+    /// Returns an error if the block or token exceeds a limit.
     pub fn mint(root: &KeyPair, block: &Block) -> Result<Token, TokenError> {
         Token::mint_with(root, block, &KeyPair::generate()?)
     }
 
-    /// [`Token::mint`] with the key pair that signs the next block: for reproducible tests.
+    /// [`Token::mint`] with a given key pair for the next block, for reproducible tests.
     pub(crate) fn mint_with(root: &KeyPair, block: &Block, next: &KeyPair) -> Result<Token, TokenError> {
-        Authority::new(block.clone())?; // says what is wrong with a block before it is signed
+        Authority::new(block.clone())?; // checks the block before it is signed
         let mut symbols = Symbols::default();
         let schema = datalog::write(block, Place::Authority, &mut symbols);
         let (root_key, next) = (root.to_biscuit()?, next.to_biscuit()?);
@@ -172,17 +172,17 @@ impl Token {
         Token::assembled(root.public(), container, symbols, authority)
     }
 
-    /// This token with one more block. It can only shrink, and needs no root key.
+    /// Returns this token with one more block. The result never allows more, and no root key is needed.
     ///
     /// # Errors
-    /// A sealed token, or a block or token that is over a limit.
+    /// Returns an error if the token is sealed, or if the block or token exceeds a limit.
     pub fn attenuate(&self, block: &Block) -> Result<Token, TokenError> {
         self.attenuate_with(block, &KeyPair::generate()?)
     }
 
-    /// [`Token::attenuate`] with the key pair that signs the block after: for reproducible tests.
+    /// [`Token::attenuate`] with a given key pair for the block after, for reproducible tests.
     pub(crate) fn attenuate_with(&self, block: &Block, next: &KeyPair) -> Result<Token, TokenError> {
-        self.authority.narrow(block)?; // says what is wrong with a block before it is signed
+        self.authority.narrow(block)?; // checks the block before it is signed
         let mut symbols = self.symbols.clone();
         let bytes = datalog::encode(block, Place::Later, &mut symbols);
         let container = self
@@ -193,24 +193,25 @@ impl Token {
         Token::assembled(self.root, container, symbols, authority)
     }
 
-    /// This token, closed: nothing can be added to it any more.
+    /// Returns this token, sealed: no block can be added to it.
     ///
     /// # Errors
-    /// [`TokenError::Sealed`] when it was already.
+    /// Returns [`TokenError::Sealed`] if the token is already sealed.
     pub fn seal(&self) -> Result<Token, TokenError> {
         let container = self.container.seal().map_err(sealed)?;
         Token::assembled(self.root, container, self.symbols.clone(), self.authority.clone())
     }
 
-    /// This token for this holder alone, and closed: what can be given to others to present as theirs, and to nobody else.
+    /// Returns this token, bound to one holder and sealed. The holder can present it, but cannot delegate it
+    /// further.
     ///
     /// # Errors
-    /// As [`Token::attenuate`].
+    /// Returns the errors of [`Token::attenuate`].
     pub fn seal_for(&self, holder: Holder) -> Result<Token, TokenError> {
         self.attenuate(&Block::bound_to(holder))?.seal()
     }
 
-    /// What a third party signs to attest modules to the holders of this token.
+    /// Returns the request that a third party signs to attest modules for this token.
     ///
     /// # Errors
     /// [`TokenError::Sealed`].
@@ -221,10 +222,11 @@ impl Token {
         Ok(AttestationRequest::after(&self.id()))
     }
 
-    /// This token with a block that this third party signed for it.
+    /// Returns this token with a block that this third party signed for it.
     ///
     /// # Errors
-    /// [`TokenError::Attestation`] for one of another party or for another token, and as [`Token::attenuate`].
+    /// Returns [`TokenError::Attestation`] if the attestation is by another party or for another token, and
+    /// the errors of [`Token::attenuate`].
     pub fn with_attestation(
         &self,
         attestation: &SignedAttestation,
@@ -233,7 +235,7 @@ impl Token {
         self.with_attestation_and(attestation, by, &KeyPair::generate()?)
     }
 
-    /// [`Token::with_attestation`] with the key pair that signs the block after: for reproducible tests.
+    /// [`Token::with_attestation`] with a given key pair for the block after, for reproducible tests.
     pub(crate) fn with_attestation_and(
         &self,
         attestation: &SignedAttestation,
@@ -252,7 +254,7 @@ impl Token {
         let longer = UnverifiedBiscuit::from(self.as_bytes())
             .and_then(|token| token.append_third_party_with_keypair(attestation.as_bytes(), next))
             .map_err(refused)?;
-        // What the third party wrote is known only now.
+        // The third party's block is not trusted yet, so the whole token is verified again.
         let bytes = longer.to_vec().map_err(malformed)?;
         Token::verify(&bytes, &self.root).map_err(|error| match error {
             TokenError::Signature => TokenError::Attestation {
@@ -263,12 +265,12 @@ impl Token {
         })
     }
 
-    /// The token of these bytes, when this root key signed it and all of it is in the profile.
+    /// Verifies a token. The root key must have signed it, and all of it must be in the profile.
     ///
     /// Size and shape are checked before any signature.
     ///
     /// # Errors
-    /// [`TokenError`] says what is wrong, and in which block.
+    /// Returns a [`TokenError`] that names the defect and the block.
     pub fn verify(bytes: &[u8], root: &PublicKey) -> Result<Token, TokenError> {
         if bytes.len() > MAX_TOKEN {
             return Err(TokenError::TooLarge { size: bytes.len() });
@@ -308,17 +310,18 @@ impl Token {
             cause: "no authority block".to_owned(),
         })?;
         let token = Token::assembled(*root, container, symbols, authority)?;
-        // Unknown fields and other spellings of the envelope are outside the signatures.
+        // Signatures do not cover unknown fields and non-canonical encodings of the envelope.
         if token.as_bytes() != bytes {
             return Err(TokenError::NotCanonical);
         }
         Ok(token)
     }
 
-    /// The token of its text: Base64 in the URL-safe alphabet with padding, and nothing around it.
+    /// Parses and verifies the text of a token: Base64 in the URL-safe alphabet with padding, and nothing
+    /// around it.
     ///
     /// # Errors
-    /// Other text, and as [`Token::verify`].
+    /// Returns an error if the text has another form, and the errors of [`Token::verify`].
     pub fn parse_text(text: &str, root: &PublicKey) -> Result<Token, TokenError> {
         if text.len() > MAX_TEXT {
             return Err(TokenError::TooLarge {
@@ -372,32 +375,33 @@ impl Token {
         })
     }
 
-    /// The token's bytes. They give the token away.
+    /// Returns the token's bytes. Anyone who has them can use the token.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The token's text. It gives the token away.
+    /// Returns the token's text. Anyone who has it can use the token.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(URL_SAFE.encode(self.bytes.as_slice()))
     }
 
-    /// The blocks, the authority block first.
+    /// Returns the blocks, the authority block first.
     pub fn blocks(&self) -> &[Block] {
         self.authority.blocks()
     }
 
-    /// What decisions are made on.
+    /// Returns the authority, which decides operations.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// The key that signed the authority block.
+    /// Returns the key that signed the authority block.
     pub fn root(&self) -> &PublicKey {
         &self.root
     }
 
-    /// The revocation identifier of every block, the authority block's first: the blocks' signatures.
+    /// Returns the revocation identifiers of all blocks, the authority block first. They are the blocks'
+    /// signatures.
     pub fn revocation_ids(&self) -> Vec<RevocationId> {
         iter::once(&self.container.authority)
             .chain(&self.container.blocks)
@@ -405,18 +409,18 @@ impl Token {
             .collect()
     }
 
-    /// What the token is named by: its last block's revocation identifier, never its bytes.
+    /// Returns the revocation identifier of the last block. It identifies the token without revealing it.
     pub fn id(&self) -> RevocationId {
-        // A signature of another length is no Ed25519 signature, and was refused.
+        // Verification rejects signatures of another length, so the fallback is never used.
         last_id(&self.container).unwrap_or_else(|| RevocationId::from_bytes([0; 64]))
     }
 
-    /// Whether nothing can be added to the token any more.
+    /// Returns true if no block can be added to the token.
     pub fn is_sealed(&self) -> bool {
         self.container.proof.is_sealed()
     }
 
-    /// The token for the token library's authorizer.
+    /// Returns the token in the token library's type, for its authorizer.
     pub(crate) fn biscuit(&self) -> Result<&Biscuit, TokenError> {
         if let Some(biscuit) = self.biscuit.get() {
             return Ok(biscuit);
@@ -426,7 +430,7 @@ impl Token {
     }
 }
 
-/// The identifier that a signature is.
+/// Converts a signature to the identifier of its block.
 fn id(signature: &[u8]) -> Option<RevocationId> {
     signature.try_into().ok().map(RevocationId::from_bytes)
 }
@@ -436,7 +440,7 @@ fn last_id(container: &SerializedBiscuit) -> Option<RevocationId> {
     id(last.signature.to_bytes())
 }
 
-/// Who signed a third party's block; that it is an Ed25519 key was checked before.
+/// Returns the key that signed a third-party block. The caller has checked that the algorithm is Ed25519.
 fn third_party(signature: &schema::ExternalSignature) -> Result<PublicKey, TokenError> {
     let bytes = signature.public_key.key.as_slice().try_into();
     let bytes = bytes.map_err(|_| TokenError::Malformed {
@@ -454,7 +458,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What must hold before signatures are worth their time: 50 µs each.
+/// Checks everything that needs no signature first, because verifying one takes 50 µs.
 fn check_shape(outer: &schema::Biscuit) -> Result<(), TokenError> {
     let count = outer.blocks.len() + 1;
     if count > MAX_BLOCKS {
@@ -489,7 +493,7 @@ fn sealed(error: error::Token) -> TokenError {
 }
 
 fn malformed(error: error::Token) -> TokenError {
-    // The outer error of the library says less than the one inside.
+    // The library's inner error is more specific than its outer one.
     let cause = match error {
         error::Token::Format(error) => error.to_string(),
         error => error.to_string(),

@@ -1,7 +1,7 @@
-//! Writes `spec/vectors/tokens.json` from fixed keys, and holds the file equal to it, byte for byte.
+//! Writes `spec/vectors/tokens.json` from fixed keys, and checks that the file matches byte for byte.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p secure-runtime-capabilities vectors` writes the file anew. The other
-//! direction, reading the file through the public interface, is in the crate's test suite.
+//! `UPDATE_VECTORS=1 cargo test -p secure-runtime-capabilities vectors` rewrites the file. The test suite of
+//! this crate reads the file through the public interface.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ fn of(grants: &[&str]) -> Block {
     Block::of(Families::builtin().parse_grants(grants, &base()).unwrap())
 }
 
-/// A token under the fixed root key whose following keys are fixed, too.
+/// Returns a token that is signed with the fixed root key and fixed keys for the blocks after.
 fn token(blocks: &[Block]) -> Token {
     let mut token = Token::mint_with(&key(1), &blocks[0], &key(2)).unwrap();
     for (number, block) in (3..).zip(&blocks[1..]) {
@@ -55,7 +55,7 @@ fn decided(name: &str, token: &Token, operations: &[&str], contexts: &[Context<'
                         Reason::NotYetValid { from } => json!({ "NotYetValid": from }),
                         Reason::WrongHolder => json!("WrongHolder"),
                         Reason::NotAttested { by } => json!({ "NotAttested": by.to_string() }),
-                        // Vectors are asked without a revocation list.
+                        // The vectors use no revocation list.
                         Reason::Revoked | Reason::StaleRevocations { .. } => Value::Null,
                     };
                     json!({ "denied_by_block": denial.block, "reason": reason })
@@ -117,7 +117,7 @@ fn refused(name: &str, bytes: &[u8], root: &PublicKey) -> Value {
     })
 }
 
-/// A token with any Datalog, made by the token library alone.
+/// Returns a token with any Datalog, made by the token library alone.
 fn foreign(authority: &str, later: &[&str]) -> Vec<u8> {
     let mut token: Biscuit = BiscuitBuilder::new()
         .code(authority)

@@ -1,5 +1,5 @@
-//! What decisions and refusals take of memory, by an allocator that counts. In a binary of its own, with one test, so that
-//! nothing else allocates meanwhile.
+//! Memory use of decisions and refusals, measured by a counting allocator. The binary has a single test, so
+//! that no other test allocates at the same time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -10,26 +10,27 @@ use std::{
 use biscuit_auth::{Algorithm, BiscuitBuilder, BlockBuilder, PrivateKey};
 use secure_runtime_capabilities::*;
 
-/// How often memory was asked for, how much is held, and how much was held at the most.
+/// The number of allocations, the bytes in use, and the most bytes ever in use.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of others.
+// SAFETY: every call is forwarded to the system's allocator unchanged; counting accesses no other memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.fetch_add(1, Ordering::SeqCst);
         let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
         MOST.fetch_max(held, Ordering::SeqCst);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, and `alloc` is the system's.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc::dealloc`, and `alloc` uses the system's
+        // allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -50,7 +51,7 @@ fn operation(text: &str) -> Operation<'static> {
         .unwrap()
 }
 
-/// How often memory is asked for, and how much more is held at the most, while this runs.
+/// Runs the action. Returns the number of allocations, the peak increase in bytes, and the result.
 fn measure<T>(action: impl FnOnce() -> T) -> (usize, usize, T) {
     let (asked, held) = (ASKED.load(Ordering::SeqCst), HELD.load(Ordering::SeqCst));
     MOST.store(held, Ordering::SeqCst);
@@ -64,14 +65,14 @@ fn measure<T>(action: impl FnOnce() -> T) -> (usize, usize, T) {
 
 #[test]
 fn memory() {
-    allowed_decisions_take_none();
+    allowed_decisions_allocate_nothing();
     hostile_tokens_are_refused_without_growth();
-    tokens_leave_nothing_behind();
-    what_is_narrowed_takes_what_it_says();
+    refused_tokens_leave_no_memory_allocated();
+    memory_estimates_are_upper_bounds();
 }
 
-/// What [`Authority::memory`] says is no less than what is taken, and no more than five times that.
-fn what_is_narrowed_takes_what_it_says() {
+/// [`Authority::memory`] is at least the memory in use, and at most five times as much.
+fn memory_estimates_are_upper_bounds() {
     let wide = [
         "fs.read=/**",
         "net.connect=tcp://*.example:1-65535",
@@ -113,7 +114,7 @@ fn what_is_narrowed_takes_what_it_says() {
     for (name, grants) in shapes {
         let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
         let rights = (name != "nothing").then(|| rights(&grants));
-        // The caller's copy of the rights is one that the authority shares.
+        // The authority shares the caller's copy of the rights.
         let shared = rights.as_ref().map_or(0, |rights| {
             let (before, copy) = (
                 HELD.load(Ordering::SeqCst),
@@ -139,8 +140,8 @@ fn what_is_narrowed_takes_what_it_says() {
     }
 }
 
-/// With expiry, holders, a demand, a revocation list, and every kind of pattern.
-fn allowed_decisions_take_none() {
+/// Covers expiry, holders, a demand for an attestation, a revocation list, and every kind of pattern.
+fn allowed_decisions_allocate_nothing() {
     let (auditor, issuer) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let module = [7; 32];
     let token = Token::mint(
@@ -179,7 +180,7 @@ fn allowed_decisions_take_none() {
         "env read APP_MODE",
     ] {
         let operation = operation(text);
-        // The first decision may make the index of its action.
+        // The first decision may build the index of its action.
         assert!(token.authority().decide(&operation, &context).is_allowed());
         let (asked, most, decision) = measure(|| token.authority().decide(&operation, &context));
         assert!(decision.is_allowed());
@@ -189,8 +190,9 @@ fn allowed_decisions_take_none() {
     assert_eq!((asked, most), (1, 1_000), "the allocator does not count");
 }
 
-/// The known faults of the token library (unbounded joins, floods of facts, regular expressions, results by hash order), each
-/// in a token whose signatures hold: what refusing takes is bounded by the token's size.
+/// The token library's known weaknesses, each in a token with valid signatures: unbounded joins, floods of
+/// facts, regular expressions, results by hash order. Memory for refusing them is bounded by the size of the
+/// token.
 fn hostile_tokens_are_refused_without_growth() {
     let key = biscuit_auth::KeyPair::from(&PrivateKey::from_bytes(&SECRET, Algorithm::Ed25519).unwrap());
     let facts = |count: usize| {
@@ -249,14 +251,15 @@ fn hostile_tokens_are_refused_without_growth() {
             "{name}: {:?}",
             result.map(|_| ())
         );
-        // Decoding takes a multiple of the size: a fact of 8 bytes is a structure of some hundred.
+        // Decoding takes a multiple of the token's size: a fact of 8 bytes becomes a structure of some
+        // hundred bytes.
         assert!(
             most <= 64 * bytes.len() + 64 * 1024,
             "{name}: {most} bytes for {}",
             bytes.len()
         );
     }
-    // Over the size limit, nothing is even decoded.
+    // A token over the size limit is not decoded at all.
     let (asked, most, result) = measure(|| {
         Token::verify(
             &vec![0x0a; 300_000],
@@ -267,8 +270,8 @@ fn hostile_tokens_are_refused_without_growth() {
     assert!(asked < 10 && most < 301_000, "{asked} {most}");
 }
 
-/// Tokens can be made by anyone without a key, in any number: nothing of them is kept.
-fn tokens_leave_nothing_behind() {
+/// Anyone can make any number of tokens without a key, so nothing of a refused token may stay in memory.
+fn refused_tokens_leave_no_memory_allocated() {
     let root = KeyPair::from_secret(&SECRET).unwrap();
     let parent = Token::mint(&root, &Block::of(rights(&["random=true"]))).unwrap();
     let (context, operation) = (Context::at(0), operation("random"));

@@ -1,4 +1,4 @@
-//! See `secure_runtime_fuzz::decide_vs_oracle`.
+//! The cargo-fuzz entry point of `secure_runtime_fuzz::decide_vs_oracle`.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
@@ -6,7 +6,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     secure_runtime_fuzz::decide_vs_oracle(data);
 });
 
-/// Without cargo-fuzz there is nothing to drive the target: `cargo run --bin seeds` does.
+/// Without cargo-fuzz, this program does nothing. `cargo run --bin seeds` runs the target instead.
 #[cfg(not(fuzzing))]
 fn main() {
     eprintln!(

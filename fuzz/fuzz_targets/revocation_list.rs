@@ -1,4 +1,4 @@
-//! See `secure_runtime_fuzz::revocation_list`.
+//! The cargo-fuzz entry point of `secure_runtime_fuzz::revocation_list`.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
@@ -6,7 +6,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     secure_runtime_fuzz::revocation_list(data);
 });
 
-/// Without cargo-fuzz there is nothing to drive the target: `cargo run --bin seeds` does.
+/// Without cargo-fuzz, this program does nothing. `cargo run --bin seeds` runs the target instead.
 #[cfg(not(fuzzing))]
 fn main() {
     eprintln!(

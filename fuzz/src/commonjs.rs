@@ -5,12 +5,14 @@ use secure_runtime_loaders::{LockInput, ModuleKind, Project, lock, static_import
 use crate::Outcome;
 
 thread_local! {
-    /// A project that imports the package `p`, whose one file is the input. Made once.
+    /// A project that imports the package `p`. It is created once; only the file of `p` is rewritten for each
+    /// input.
     static PROJECT: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
 }
 
-/// Any bytes as a file of CommonJS: refused in words, or made a module that a parser takes, whose imports are those that the
-/// graph has, and that is made again of the same file to the byte.
+/// Uses the input as a CommonJS file. It must be rejected with a message, or become a valid module. The
+/// imports of the module must equal those of the graph, and converting the file again must return the same
+/// bytes.
 pub fn commonjs(data: &[u8]) -> Outcome {
     PROJECT.with_borrow_mut(|project| {
         let root = project.get_or_insert_with(new_project).path();

@@ -1,4 +1,4 @@
-//! Messages whose signature holds, which most inputs would else never get past.
+//! Messages with valid signatures, because most inputs would fail at the signature.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ pub(crate) const SECRET: [u8; 32] = [1; 32];
 pub(crate) static KEY: LazyLock<PublicKey> =
     LazyLock::new(|| KeyPair::from_secret(&SECRET).unwrap().public());
 
-/// A COSE_Sign1 message, written from RFC 9052 and TOK-41 without the crate's writer.
+/// Returns a COSE_Sign1 message, encoded by RFC 9052 and TOK-41 without the crate's writer.
 pub(crate) fn signed(purpose: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut to_be_signed = vec![0x84];
     text(&mut to_be_signed, "Signature1");
@@ -37,7 +37,7 @@ fn byte_string(output: &mut Vec<u8>, bytes: &[u8]) {
     output.extend_from_slice(bytes);
 }
 
-/// RFC 8949 section 3, for lengths that inputs have.
+/// Encodes the head of an item (RFC 8949 section 3), for lengths that inputs have.
 fn head(output: &mut Vec<u8>, major: u8, length: usize) {
     match length {
         0..24 => output.push(major | length as u8),

@@ -2,12 +2,12 @@ use secure_runtime_capabilities::*;
 
 use crate::Outcome;
 
-/// Pieces of resources: some begin or end as others do, so that patterns touch.
+/// Pieces of resources. Some are prefixes or suffixes of others, so that patterns overlap.
 const PIECES: [&str; 16] = [
     "", "/", "a", "b", "ab", "/a", "/a/", "/a/b", "b/", "//", ".", ".csv", ":443", "é", "\"", "\n",
 ];
 
-/// Scopes of `net` that touch each other.
+/// Scopes of `net` that overlap.
 const NET_SCOPES: [&str; 16] = [
     "https://*.example.com",
     "https://example.com",
@@ -27,7 +27,7 @@ const NET_SCOPES: [&str; 16] = [
     "tcp://[::ffff:10.1.2.3]:5432",
 ];
 
-/// Origins in and just beside those.
+/// Origins inside these scopes, and just outside.
 const ORIGINS: [&str; 16] = [
     "https://a.example.com",
     "https://b.a.example.com:444",
@@ -47,14 +47,14 @@ const ORIGINS: [&str; 16] = [
     "https://10.1.2.3",
 ];
 
-/// How many questions are asked of one chain at most; fewer when the input ends.
+/// Maximum number of questions for one chain. A shorter input has fewer.
 const QUESTIONS: usize = 32;
 
-/// Reads a chain and questions out of the input, byte by byte.
+/// Reads a chain and questions from the input, byte by byte.
 struct Reader<'a>(std::slice::Iter<'a, u8>);
 
 impl Reader<'_> {
-    /// A number below `bound`; 0 when the input has ended.
+    /// Returns a number below `bound`, or 0 at the end of the input.
     fn below(&mut self, bound: u8) -> u8 {
         self.0.next().map_or(0, |byte| byte % bound)
     }
@@ -115,7 +115,7 @@ impl Reader<'_> {
         let mut rights: Vec<Right> = (0..self.below(6)).flat_map(|_| self.rights()).collect();
         let kept = self.below(8);
         if kept > 1 {
-            // A chain of several blocks that keep little would allow nothing.
+            // Without these rights, a chain of several blocks would allow almost nothing.
             rights.extend(everything());
         }
         Block {
@@ -128,7 +128,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The token with a third party's block, at times.
+    /// Returns the token, in some cases with a third party's block.
     fn attested(&mut self, token: Token) -> Token {
         if self.below(3) != 1 {
             return token;
@@ -139,7 +139,7 @@ impl Reader<'_> {
         token.with_attestation(&signed, &auditor.public()).unwrap()
     }
 
-    /// Mostly about a right that is left, or missing it by little.
+    /// Returns an operation. Most are about a remaining right, or narrowly miss one.
     fn operation(&mut self, rights: &Rights) -> Operation<'static> {
         let base = Base::new("/").unwrap();
         let chosen = usize::from(self.below(32)) % rights.len().max(1);
@@ -191,7 +191,7 @@ impl Family for Text {
     }
 }
 
-/// All that there is, of the families that are asked about most.
+/// Returns all rights of the families that most questions are about.
 fn everything() -> Vec<Right> {
     let base = Base::new("/").unwrap();
     let mut rights = vec![Right {
@@ -213,8 +213,8 @@ fn everything() -> Vec<Right> {
     rights
 }
 
-/// A chain and questions: the token survives its bytes, narrowing without signatures means the same, and
-/// the decision is the oracle's.
+/// Uses the input as a chain and questions. The token must be the same after encoding and decoding it.
+/// Narrowing without signatures must have the same meaning. Every decision must equal the oracle's.
 pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
     let mut reader = Reader(data.iter());
     let root = KeyPair::from_secret(&[1; 32]).unwrap();
@@ -230,7 +230,7 @@ pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
     }
     let token = Token::verify(token.as_bytes(), &root.public()).unwrap();
     let authority = token.authority();
-    // Third parties' blocks are signed, or are not there.
+    // A third party's block either is signed or does not exist.
     let own = authority
         .blocks()
         .iter()
@@ -253,14 +253,14 @@ pub fn decide_vs_oracle(data: &[u8]) -> Outcome {
             Ok(decision.is_allowed()),
             "{token:?} {operation:?} {context:?}"
         );
-        // What was computed lacks the attestations, and nothing else.
+        // The authority that was narrowed without signatures lacks only the attestations.
         if computed.decide(&operation, &context).is_allowed()
             || authority.blocks().len() == computed.blocks().len()
         {
             assert_eq!(computed.decide(&operation, &context), decision);
         }
         if decision.is_allowed() {
-            // Decisions are made on what the blocks leave together, by an index: each block's patterns agree.
+            // Decisions use an index of the intersection. They must agree with the patterns of each block.
             let rights = authority
                 .blocks()
                 .iter()

@@ -2,8 +2,8 @@ use secure_runtime_loaders::{ContentHash, Graph};
 
 use crate::Outcome;
 
-/// Any bytes as a graph: refused in one line, or the one encoding of what they say. The same with a right seal
-/// appended, so that a mutation gets beyond it.
+/// Uses the input as a graph. It must be rejected with a message of one line, or be the canonical encoding of
+/// its content. The input is also tested with a valid seal appended, so that mutations get past that check.
 pub fn graph_bytes(data: &[u8]) -> Outcome {
     let unsealed = decode(data);
     let mut sealed = data.to_vec();

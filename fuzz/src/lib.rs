@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets: plain functions that panic when something does not hold.
+//! The fuzz targets, as plain functions that panic if a property does not hold.
 
 mod commonjs;
 mod cose;
@@ -32,7 +32,7 @@ pub use typescript::typescript;
 /// A fuzz target's body.
 pub type Target = fn(&[u8]) -> Outcome;
 
-/// All targets by name, for the runner that needs no cargo-fuzz.
+/// All targets by name, for the runner that works without cargo-fuzz.
 pub const TARGETS: [(&str, Target); 12] = [
     ("token_bytes", token_bytes),
     ("decide_vs_oracle", decide_vs_oracle),

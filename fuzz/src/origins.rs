@@ -5,8 +5,9 @@ use url::{Host, Url};
 
 use crate::Outcome;
 
-/// The first line is a scope of `net`, the rest an origin or URL: each is refused in one line, or canonical, as
-/// the URL standard's parser reads it, and the scope allows the origin when a reading of its own says so.
+/// Uses the first line as a scope of `net`, and the rest as an origin or URL. Each must be rejected with a
+/// message of one line, or be canonical. The host must equal the one of the URL standard's parser. The scope
+/// must allow the origin exactly if an independent parser of scopes says so.
 pub fn origins(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else {
         return Outcome::default();
@@ -23,7 +24,7 @@ pub fn origins(data: &[u8]) -> Outcome {
                 let operation = Operation::net_connect(&origin);
                 let allowed = authority.decide(&operation, &Context::at(0)).is_allowed();
                 assert_eq!(allowed, understood.holds(&origin), "{scope:?} {origin}");
-                // The decision is made on an index; a pattern by itself, and covering, mean the same.
+                // Decisions use an index. Matching a single pattern and coverage must have the same result.
                 let matched = rights.iter().any(|right| right.pattern.matches(origin.as_str()));
                 let one = Pattern::exact(origin.as_str());
                 let covered = authority.covers(FamilyName::NET, ActionName::CONNECT, &one);
@@ -47,7 +48,7 @@ fn assert_printable(error: &impl std::fmt::Display) {
 fn check_origin(text: &str) -> Result<Origin, OriginError> {
     let origin = Origin::parse(text).inspect_err(assert_printable)?;
     assert_canonical(&origin);
-    // Whatever the scheme, the host is what the standard's parser makes of it for https.
+    // For every scheme, the host equals the one that the standard's parser returns for `https`.
     let (_, rest) = text.split_once("://").unwrap();
     let url = Url::parse(&format!("https://{rest}/")).unwrap_or_else(|error| panic!("{text:?}: {error}"));
     assert_eq!(without_dot(url.host().unwrap()), *origin.host(), "{text:?}");
@@ -95,7 +96,7 @@ fn check_url(text: &str, origin: &Result<Origin, OriginError>) -> Option<Origin>
     let url = Url::parse(text).ok()?;
     let of_url = Origin::of_url(&url).inspect_err(assert_printable).ok()?;
     assert_canonical(&of_url);
-    // The standard leaves the host of `tcp` as it is written; ours is that of `https`.
+    // The standard does not normalise the host of `tcp`, but origins treat it like `https`.
     let host = parse_host(url.host_str().unwrap());
     assert_eq!(host.as_ref(), Some(of_url.host()), "{text:?}");
     assert_eq!(url.port_or_known_default(), Some(of_url.port()), "{text:?}");
@@ -114,7 +115,7 @@ fn check_scope(text: &str) -> Result<Rights, ScopeError> {
     Ok(Rights::new(rights).unwrap())
 }
 
-/// DNS ends absolute names with a dot, which an origin never has.
+/// Removes the final dot of an absolute DNS name, which an origin never has.
 fn without_dot<S: AsRef<str>>(host: Host<S>) -> Host {
     match host {
         Host::Domain(name) => {
@@ -126,7 +127,7 @@ fn without_dot<S: AsRef<str>>(host: Host<S>) -> Host {
     }
 }
 
-/// The origin, and others that differ by a label, a port, a scheme.
+/// Returns the origin, and others that differ in a label, a port or the scheme.
 fn neighbours(origin: &Origin) -> Vec<Origin> {
     let (scheme, host, port) = (origin.scheme(), origin.host(), origin.port());
     let mut texts = vec![
@@ -147,7 +148,7 @@ fn neighbours(origin: &Origin) -> Vec<Origin> {
     origins
 }
 
-/// What a scope means, read from TOK-28 without the crate's parser.
+/// A scope, parsed by TOK-28 without the crate's parser.
 struct Scope {
     scheme: String,
     hosts: Hosts,
@@ -157,7 +158,7 @@ struct Scope {
 
 enum Hosts {
     One(Host),
-    /// The labels of a name, the last first: what is below it begins with these and has more.
+    /// The labels of a name in reverse. A host below it starts with these, and has more.
     Below(Vec<String>),
     /// The first bits of an address.
     Network(Vec<bool>),
@@ -229,7 +230,7 @@ fn labels(name: &str) -> Vec<String> {
     name.split('.').rev().map(str::to_owned).collect()
 }
 
-/// The bits of an address, and one before them for its version.
+/// Returns the bits of an address, after one bit for its version.
 fn bits(host: &Host) -> Option<Vec<bool>> {
     let (version, octets) = match host {
         Host::Domain(_) => return None,

@@ -3,29 +3,29 @@ use std::{
     hash::{DefaultHasher, Hasher},
 };
 
-/// What came of an input, for the runner: the stable compiler tells it nothing about coverage.
+/// The outcome of an input. It replaces coverage, which the stable compiler does not measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// Inputs of one class went about the same way. The runner keeps the first of each and mutates it further.
+    /// The class of the input. The runner keeps the first input of each class, and mutates it further.
     pub class: u64,
-    /// How many questions the target asked of an authority.
+    /// The number of questions that the target asked an authority.
     pub asked: u64,
-    /// How many of them were allowed: a differential target of which nearly all are denied tests little.
+    /// The number of allowed ones. A differential target tests little if nearly all are denied.
     pub allowed: u64,
 }
 
 impl Outcome {
-    /// The outcome of a target that asks no questions.
+    /// Returns the outcome of a target that asks no questions.
     ///
-    /// The class is the `Debug` text without what stands in quotes and without hexadecimal digits: what is left
-    /// are the names of variants and fields, and how many there are.
+    /// The class is the `Debug` text without quoted texts and hexadecimal digits. This leaves the names of
+    /// variants and fields, and their number.
     pub(crate) fn of(result: &impl fmt::Debug) -> Outcome {
         let mut classifier = Classifier {
             hasher: DefaultHasher::new(),
             quoted: false,
             escaped: false,
         };
-        // The classifier never fails, and a `Debug` that does has still a class.
+        // The classifier never fails. If `Debug` fails, the text so far still has a class.
         let _ = write!(classifier, "{result:?}");
         Outcome {
             class: classifier.hasher.finish(),

@@ -5,13 +5,13 @@ use secure_runtime_loaders::{LockInput, lock};
 use crate::Outcome;
 
 thread_local! {
-    /// A project with the package `p`, and files that no package.json of `p` may lead to. Made once: only the
-    /// two files that the input decides are written for each.
+    /// A project with the package `p`, and files that no package.json of `p` may lead to. It is created once;
+    /// only the two files from the input are rewritten.
     static PROJECT: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
 }
 
-/// The first line is the program's source, the rest the package.json of the package `p`: refused in words, or
-/// every module is a file of its package.
+/// Uses the first line as the program's source, and the rest as the package.json of the package `p`. The
+/// project must be rejected with a message, or every module must be a file of its package.
 pub fn package_json(data: &[u8]) -> Outcome {
     let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (source, package_json) = data.split_at(line);

@@ -4,9 +4,9 @@ use secure_runtime_capabilities::*;
 
 use crate::Outcome;
 
-/// The first line is a base folder, the second a path, the rest another path: each is refused for a reason, or
-/// what the standard library's walk over its components says. A folder's scope holds the folder and what is
-/// below it, a path's scope that path, and neither anything else.
+/// Uses the first line as a base folder, the second as a path, and the rest as another path. Each must be
+/// rejected for a valid reason, or equal the result of the standard library's `components`. The scope of a
+/// folder must allow exactly the folder and everything below it; the scope of a path, exactly that path.
 pub fn paths(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else {
         return Outcome::default();
@@ -37,7 +37,7 @@ fn assert_printable(error: &impl std::fmt::Display) {
     assert!(!message.chars().any(char::is_control), "{message:?}");
 }
 
-/// The components of an absolute path, `..` resolved, as the standard library separates them.
+/// Returns the components of an absolute path, as split by the standard library, with `..` resolved.
 fn components(path: &str) -> Vec<&str> {
     let mut components = Vec::new();
     for component in Path::new(path).components() {
@@ -54,7 +54,8 @@ fn joined(base: &str, text: &str) -> String {
     Path::new(base).join(text).to_str().unwrap().to_owned()
 }
 
-/// TOK-27, read again: empty, NUL, too long as given or once absolute, or a component that is too long.
+/// Implements TOK-27 independently: empty, NUL, too long (as given or once absolute), or a component that is
+/// too long.
 fn must_be_refused(base: &str, text: &str) -> bool {
     let absolute = joined(base, text);
     text.is_empty()
@@ -82,7 +83,7 @@ fn check_path(text: &str, base: &Base) -> Result<FsPath, PathError> {
     let expected = components(&absolute);
     assert_eq!(path.as_str(), format!("/{}", expected.join("/")), "{text:?}");
 
-    // The canonical form means itself, wherever one stands, and so does what a person would write.
+    // The canonical path means itself for every base, and so does the form that people write.
     assert_eq!(
         FsPath::parse(path.as_str(), &Base::new("/x").unwrap()).as_ref(),
         Ok(&path)
@@ -102,7 +103,7 @@ fn check_path(text: &str, base: &Base) -> Result<FsPath, PathError> {
     Ok(path)
 }
 
-/// Whether the scope was understood.
+/// Returns true if the scope was accepted.
 fn check_scope(scope: &str, base: &Base, probes: &[&str]) -> bool {
     let families = Families::builtin();
     let rights = match families.parse_scope("fs", Some("read"), scope, base) {
@@ -124,7 +125,7 @@ fn check_scope(scope: &str, base: &Base, probes: &[&str]) -> bool {
     let granted = components(&absolute);
     let authority = Authority::new(Block::of(rights)).unwrap();
     let mut resources: Vec<String> = probes.iter().map(|probe| (*probe).to_owned()).collect();
-    // What is beside and below the granted path and the probes: here a confusion of prefixes would show.
+    // Paths beside and below the granted path and the probes. They reveal prefixes without a separator.
     for near in probes.iter().copied().chain([absolute.as_str()]) {
         for suffix in [
             "/x",
@@ -157,7 +158,7 @@ fn check_scope(scope: &str, base: &Base, probes: &[&str]) -> bool {
         };
         let allowed = |operation| authority.decide(&operation, &Context::at(0)).is_allowed();
         assert_eq!(allowed(Operation::fs_read(&path)), expected, "{scope:?} {path}");
-        // The decision is made on an index; a pattern by itself means the same.
+        // Decisions use an index. Matching a single pattern must have the same result.
         let mut patterns = authority.effective(FamilyName::FS, ActionName::READ);
         assert_eq!(patterns.any(|pattern| pattern.matches(path.as_str())), expected);
         assert!(!allowed(Operation::fs_write(&path)), "{scope:?} {path}");

@@ -5,8 +5,8 @@ use crate::{
     cose::{KEY, SECRET, signed},
 };
 
-/// The bytes as a revocation list; and as the payload of one whose signature holds, which most inputs would else
-/// never get past. What is accepted is the one encoding of what it says.
+/// Uses the input as a revocation list, and as the payload of a validly signed one, because most inputs would
+/// fail at the signature. An accepted list must be the canonical encoding of its content.
 pub fn revocation_list(data: &[u8]) -> Outcome {
     let outcomes = [
         check(data),

@@ -2,8 +2,8 @@ use secure_runtime_capabilities::*;
 
 use crate::Outcome;
 
-/// Any text as a grant, an operation, a key and a holder: refused in one line, or understood so that its
-/// description means the same again.
+/// Uses the input as a grant, an operation, a key and a holder. Each must be rejected with a message of one
+/// line, or have a description that parses to the same value.
 pub fn scopes(data: &[u8]) -> Outcome {
     let Ok(text) = std::str::from_utf8(data) else {
         return Outcome::default();
@@ -47,8 +47,8 @@ pub fn scopes(data: &[u8]) -> Outcome {
     Outcome::of(&(granted, operation))
 }
 
-/// The grant that a denial suggests is pasted into a manifest: it may give no more than what was asked for. Scopes of `clock` and
-/// `random` also mean what tells less.
+/// A user may paste the grant that a denial suggests into a manifest, so it must not grant more than the
+/// requested operation. Scopes of `clock` and `random` may also grant operations that reveal less.
 fn check_suggestion(operation: &Operation<'_>, families: &Families, base: &Base) {
     let nothing = Authority::new(Block::default()).unwrap();
     let explanation = explain(&nothing, operation, &Context::at(0), families, base);

@@ -5,11 +5,11 @@ use crate::{
     cose::{KEY, SECRET, signed},
 };
 
-/// What the statements of seeds are about.
+/// The subject of the statements in the seeds.
 const HASH: [u8; 32] = [7; 32];
 
-/// The bytes as a signed statement; and as the payload of one whose signature holds. What is accepted is the one encoding
-/// of what it says, about that subject and no other.
+/// Uses the input as a signed statement, and as the payload of a validly signed one. An accepted statement
+/// must be the canonical encoding of its content, and valid for exactly its subject.
 pub fn statements(data: &[u8]) -> Outcome {
     let graph = signed(b"secure-runtime graph signature 1", data);
     let package = signed(b"secure-runtime package signature 1", data);
@@ -17,7 +17,7 @@ pub fn statements(data: &[u8]) -> Outcome {
         check(data, Subject::Graph(HASH)),
         check(&graph, Subject::Graph(HASH)),
         check(&package, Subject::Package(HASH)),
-        // One about a program is none about a package.
+        // A statement about a program must not be valid for a package.
         check(&graph, Subject::Package(HASH)).map(|_| panic!("a signature for two purposes")),
     ];
     let outcomes = checked.map(|checked| match checked {
@@ -42,7 +42,7 @@ fn check(bytes: &[u8], subject: Subject) -> Result<Statement, StatementError> {
         assert!(statement.makes(claim));
         again
     });
-    // In whatever order they are given, there is one statement of them.
+    // The order of the claims must not change the statement.
     let again = Statement::new(subject, statement.signed(), claims.rev()).unwrap();
     assert_eq!(again, statement);
     let key = KeyPair::from_secret(&SECRET).unwrap();

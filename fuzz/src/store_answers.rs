@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::Outcome;
 
-/// A blob of three groups, the last one not full, and its outboard.
+/// A blob of three groups, the last one partial, and its outboard.
 struct Blob {
     bytes: Vec<u8>,
     hash: ContentHash,
@@ -29,7 +29,8 @@ static BLOB: LazyLock<Blob> = LazyLock::new(|| {
     }
 });
 
-/// STORE-13, written without the crate: the size, then for each inner node down to groups of 16 KiB its two halves.
+/// Implements STORE-13 independently: the size, then the two hashes of each inner node down to groups of 16
+/// KiB.
 fn outboard(bytes: &[u8]) -> Vec<u8> {
     use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root};
     const GROUP: usize = 16 * 1024;
@@ -50,10 +51,11 @@ thread_local! {
     static FOLDER: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
 }
 
-/// Whatever a server says: its answer is the exact blob, or an error in one line; and what was kept is right.
+/// Uses the input as the responses of a server. The client must return exactly the blob, or an error of one
+/// line, and the files that it keeps must be valid.
 ///
-/// Answers are separated by `\n--\n`: about the outboard, about the blob, about a range of it, and about a signature. In them,
-/// bytes below 8 stand for parts of the blob: see [`expanded`].
+/// `\n--\n` separates the responses: for the outboard, for the blob, for a range of it, and for a signature. In
+/// them, bytes below 8 are replaced by parts of the blob: see [`expanded`].
 pub fn store_answers(data: &[u8]) -> Outcome {
     let answers: Vec<Vec<u8>> = split(data).into_iter().map(expanded).collect();
     RUNTIME.with(|runtime| runtime.block_on(check(&answers)))
@@ -92,7 +94,7 @@ async fn ask(store: &HttpStore) -> Outcome {
         let _ = std::fs::remove_dir_all(path.join("store"));
         LocalStore::create(path.join("store")).unwrap()
     });
-    // The second time begins with what the first one left.
+    // The second fetch continues with the files that the first one kept.
     let first = fetch(store, &local).await;
     let second = fetch(store, &local).await;
     let errors = [&small, &verified, &short, &signature, &first, &second];
@@ -104,7 +106,7 @@ async fn ask(store: &HttpStore) -> Outcome {
     Outcome::of(&format_args!("{}", kinds.concat()))
 }
 
-/// In memory where there is such a folder: what is kept is flushed.
+/// Creates a folder, in memory if possible, because the client flushes its files.
 fn new_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     folder.unwrap()
@@ -122,7 +124,7 @@ async fn fetch(store: &HttpStore, local: &LocalStore) -> Result<(), StoreError> 
     fetched.map(|_| ())
 }
 
-/// What an error says, without the hash and without what begins with the address of this input's server.
+/// Returns the error's text without hashes, and without the part that begins with the server's address.
 fn class(error: &StoreError) -> String {
     let text = error.to_string().replace(&BLOB.hash.to_string(), "");
     let words = text.split(' ').filter(|word| !word.contains("http://"));
@@ -158,7 +160,7 @@ async fn answer(mut connection: TcpStream, answers: &[Vec<u8>]) {
         _ if request.contains("\r\nrange:") => 2,
         _ => 1,
     };
-    // The client may not want all of it.
+    // The client may close the connection early.
     let _ = connection
         .write_all(answers.get(number).map_or(b"", Vec::as_slice))
         .await;
@@ -176,8 +178,15 @@ fn split(data: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// 1: the blob, 2: the outboard, 3: the blob from byte 20,000 on, 4: the blob with a changed byte, 5: the outboard with a
-/// changed byte, 6: half of the blob, 7: half of the outboard. The byte after 4 and 5 says which one.
+/// Replaces bytes in a response:
+///
+/// - 1: the blob;
+/// - 2: the outboard;
+/// - 3: the blob from byte 20,000 on;
+/// - 4: the blob with a changed byte, at a position that the next byte chooses;
+/// - 5: the outboard with a changed byte, at a position that the next byte chooses;
+/// - 6: the first 20,000 bytes of the blob;
+/// - 7: the first 70 bytes of the outboard.
 fn expanded(answer: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = answer.iter().copied();

@@ -9,10 +9,11 @@ use secure_runtime_capabilities::*;
 
 use crate::Outcome;
 
-/// The library's parser recurses without a bound of its own, and where alternatives nest it tries them all.
+/// Maximum length of a source. The library's parser recurses without a limit, and tries all alternatives of
+/// nested ones.
 const MAX_SOURCE: usize = 1000;
 const MAX_NESTING: usize = 6;
-/// The one key that sources name: of a key that is none, the library's parser panics.
+/// The only key that sources may name, because the library's parser panics on an invalid key.
 const KEY: &str = "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
 fn library_key(secret: u8) -> biscuit_auth::KeyPair {
@@ -35,9 +36,11 @@ static GENUINE: LazyLock<Biscuit> = LazyLock::new(|| {
     signed(BlockBuilder::new().code(code).unwrap()).unwrap()
 });
 
-/// The bytes as a token; as the content of a block in a token whose signatures hold, which most inputs would
-/// else never get past; and, where they are that, as the Datalog source of an authority block, a later one and a third
-/// party's, which keeps the encoding whole. What is accepted must decide as the oracle says.
+/// Uses the input in three ways. Every accepted token must decide like the oracle:
+/// - as a token;
+/// - as the content of a block in a validly signed token, because most inputs would fail at the signature;
+/// - as Datalog source of an authority block, a later block and a third party's block, so that the encoding
+///   is always valid.
 pub fn token_bytes(data: &[u8]) -> Outcome {
     let mut outcomes = vec![check(Token::verify(data, &ROOT))];
     let appended = GENUINE

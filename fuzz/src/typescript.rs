@@ -5,12 +5,13 @@ use secure_runtime_loaders::{LockError, LockInput, Locked, lock};
 use crate::Outcome;
 
 thread_local! {
-    /// A project with a module that the input may import. Made once: only the entry is written for each input.
+    /// A project with a module that the input may import. It is created once; only the entry is rewritten for
+    /// each input.
     static PROJECT: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
 }
 
-/// The input is a module in TypeScript: refused in words, or what is left of it stands where it stood, and is JavaScript
-/// that imports and uses the same.
+/// Uses the input as a TypeScript module. It must be rejected with a message, or become JavaScript. The
+/// remaining text must keep its positions, and its imports and free names must be the same.
 pub fn typescript(data: &[u8]) -> Outcome {
     PROJECT.with_borrow_mut(|project| {
         let folder = project.get_or_insert_with(|| {
@@ -51,7 +52,7 @@ fn lock_entry(root: &Path, name: &str, source: &[u8]) -> Result<Locked, LockErro
     })
 }
 
-/// The entry's bytes, what it imports, and what it uses freely.
+/// Returns the entry's bytes, its imports, and its free names.
 fn entry(locked: &Locked) -> (Vec<u8>, Vec<String>, Vec<String>) {
     let index = locked.graph.entry();
     let module = locked.graph.module(index).unwrap();
@@ -62,7 +63,8 @@ fn entry(locked: &Locked) -> (Vec<u8>, Vec<String>, Vec<String>) {
     )
 }
 
-/// Whatever is left has the line and the column that it had, and all else is blank, or ours.
+/// Checks that the remaining text keeps its line and column. All other characters must be blank, or inserted
+/// by the transformation.
 fn stands_where_it_stood(before: &str, after: &str) {
     let (before, after): (Vec<u16>, Vec<u16>) =
         (before.encode_utf16().collect(), after.encode_utf16().collect());

@@ -1,7 +1,7 @@
-//! Text that people read: which characters show nothing, and which names look alike.
+//! Text for people: hidden characters, their escapes, and names that look alike.
 //!
-//! Everything that is refused in names or escaped in output is decided here, by the properties of Unicode: a list of our own would be
-//! another one in each place, and would miss what a later version of Unicode adds.
+//! This crate decides on all characters that names must not contain and that output must escape. It uses
+//! Unicode properties instead of lists of its own, so a new version of Unicode is covered automatically.
 
 #![forbid(unsafe_code)]
 
@@ -19,8 +19,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 pub use self::look_alike::{foreign_letter, skeleton};
 pub use self::readable::readable;
 
-/// Whether a character shows nothing by itself, changes how others are shown, or is obeyed by a terminal: control and format
-/// characters, separators of lines, and what Unicode has renderers ignore (`Default_Ignorable_Code_Point`).
+/// Returns true if a character is invisible, changes the look of others, or controls a terminal. These are
+/// control and format characters, line separators, and `Default_Ignorable_Code_Point`.
 pub fn is_hidden(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
@@ -29,7 +29,7 @@ pub fn is_hidden(character: char) -> bool {
         GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
             true
         }
-        // Some show themselves, as the Arabic number signs do.
+        // Some format characters are visible, such as the Arabic number signs.
         GeneralCategory::Format => !CodePointSetData::new::<PrependedConcatenationMark>().contains(character),
         _ => {
             CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
@@ -38,18 +38,19 @@ pub fn is_hidden(character: char) -> bool {
     }
 }
 
-/// Whether a character is shown as white space, or as nothing, without being hidden: spaces other than the usual one, and symbols
-/// without ink.
+/// Returns true if a visible character looks like white space or like nothing: spaces other than U+0020, and
+/// symbols without ink.
 pub fn is_blank(character: char) -> bool {
     if character.is_ascii() {
         return false;
     }
-    // The empty Braille pattern, the empty note head, and what stands for an object that is not there.
+    // The empty Braille pattern, the null note head, and the object replacement character.
     matches!(character, '\u{2800}' | '\u{1d159}' | '\u{fffc}')
         || CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::SpaceSeparator
 }
 
-/// The first character that no name may have: one that is hidden, or a symbol without ink. Spaces may be there: files have them.
+/// Returns the first character that a name must not contain: a hidden one, or a symbol without ink. Spaces
+/// are allowed, because file names contain them.
 pub fn forbidden_in_names(name: &str) -> Option<char> {
     if is_plain(name) {
         return None;
@@ -61,7 +62,7 @@ pub fn forbidden_in_names(name: &str) -> Option<char> {
         .find(|character| is_hidden(*character) || is_blank(*character) && !is_space(*character))
 }
 
-/// Appends the character, as `\u{…}` where it is hidden or blank.
+/// Appends the character. A hidden or blank one is escaped as `\u{…}`.
 pub fn push_escaped(shown: &mut String, character: char) {
     if is_hidden(character) || is_blank(character) {
         shown.extend(character.escape_unicode());
@@ -70,7 +71,8 @@ pub fn push_escaped(shown: &mut String, character: char) {
     }
 }
 
-/// The text on one line, with everything as `\u{…}` that is hidden or blank: for names, and for whatever must not be mistaken.
+/// Escapes hidden and blank characters as `\u{…}`, line ends included. For names, and other text that must
+/// not be misread.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -81,7 +83,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// As [`escaped`], with the ends of lines kept: `\n`, and `\r\n` as `\n`.
+/// Like [`escaped`], but keeps line ends. `\r\n` becomes `\n`.
 pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -99,7 +101,7 @@ pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A character as `U+0430`.
+/// Formats a character like `U+0430`.
 pub fn code_point(character: char) -> String {
     let mut shown = String::from("U+");
     // Writing to a string does not fail.
@@ -107,7 +109,7 @@ pub fn code_point(character: char) -> String {
     shown
 }
 
-/// Whether it is printable ASCII, for which no table need be asked.
+/// Returns true if the text is printable ASCII, which needs no Unicode table.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -116,7 +118,7 @@ fn is_plain(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Derived from the text of the Unicode standard, version 17: DerivedCoreProperties.txt, Default_Ignorable_Code_Point.
+    /// From the Unicode standard, version 17: DerivedCoreProperties.txt, Default_Ignorable_Code_Point.
     const IGNORABLE: [(u32, u32); 17] = [
         (0xad, 0xad),
         (0x34f, 0x34f),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_and_what_orders_text_are_hidden() {
+    fn control_and_bidirectional_characters_are_hidden() {
         let controls = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32);
         let others = [
             '\u{202a}',
@@ -171,14 +173,14 @@ mod tests {
         {
             assert!(is_hidden(character), "{character:?}");
         }
-        // They are of the same category, and show themselves.
+        // These have the same category but are visible.
         for character in ['\u{600}', '\u{6dd}', '\u{70f}', '\u{110bd}'] {
             assert!(!is_hidden(character), "{character:?}");
         }
     }
 
     #[test]
-    fn what_people_write_is_not_hidden() {
+    fn ordinary_text_is_not_hidden() {
         for text in [
             "größe/日本.js",
             "e\u{301}",
@@ -194,14 +196,14 @@ mod tests {
             assert_eq!(forbidden_in_names(text), None, "{text}");
             assert_eq!(escaped(text), text);
         }
-        // Spaces may be in names, and are told apart where they are shown.
+        // Names may contain spaces. In output, the unusual ones are escaped.
         assert_eq!(forbidden_in_names("全角\u{3000}名"), None);
         assert_eq!(escaped("a\u{a0}b \u{2800}c"), "a\\u{a0}b \\u{2800}c");
         assert_eq!(forbidden_in_names("a\u{2800}"), Some('\u{2800}'));
     }
 
     #[test]
-    fn the_end_of_a_line_is_one() {
+    fn line_ends_become_line_feeds() {
         assert_eq!(escaped_lines("a\r\nb\rc\n\r\n\r"), "a\nb\\u{d}c\n\n\\u{d}");
         assert_eq!(escaped("a\r\nb\t"), "a\\u{d}\\u{a}b\\u{9}");
         assert_eq!(code_point('\u{430}'), "U+0430");

@@ -4,12 +4,12 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::Script;
 use unicode_security::is_potential_mixed_script_confusable_char;
 
-/// What a name looks like: two names with the same skeleton can hardly be told apart.
+/// Returns the skeleton of a name. People can hardly distinguish two names with the same skeleton.
 pub fn skeleton(name: &str) -> String {
     unicode_security::skeleton(name).collect()
 }
 
-/// The first letter of another script than Latin that looks like a letter of Latin, in a word that has letters of Latin, too.
+/// Returns the first non-Latin letter that looks like a Latin one, in a word that also has Latin letters.
 pub fn foreign_letter(name: &str) -> Option<char> {
     if name.is_ascii() {
         return None;

@@ -1,4 +1,4 @@
-//! The output of programs, which people read: with everything escaped that a terminal obeys, or that could pass for something else.
+//! Output of programs, escaped so that it neither controls a terminal nor imitates other text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -16,15 +16,19 @@ const TEXT_STYLE: char = '\u{fe0e}';
 const EMOJI_STYLE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 
-/// Most marks between a joiner and its letter, or its emoji.
+/// Maximum number of marks between a joiner and its letter or emoji.
 const MARKS: usize = 16;
 
-/// The text with hidden characters as `\x1b` or `\u202e`. Tabs and ends of lines stay, `\r\n` too; spaces stay.
+/// Escapes hidden characters like `\x1b` or `\u202e`. Spaces, tabs and line ends are kept, including `\r\n`.
 ///
-/// Three hidden characters stay where Unicode gives them a meaning that the reader sees: variation selectors behind the emoji whose look
-/// they choose; joiners between two emoji that they join; and joiners between letters of scripts that are written with them (RFC 5892,
-/// appendix A.1 and A.2), such as Persian and Hindi. There they cannot make one text look like another: the emoji and the letters look
-/// different without them.
+/// Three kinds of hidden characters are kept if Unicode gives them a visible effect:
+/// - variation selectors after the emoji whose look they choose;
+/// - joiners between two emoji;
+/// - joiners between letters of scripts that use them, such as Persian and Hindi (RFC 5892, appendix A.1 and
+///   A.2).
+///
+/// In these positions they cannot make one text look like another, because the text without them looks
+/// different.
 pub fn readable(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -46,7 +50,7 @@ pub fn readable(text: &str) -> Cow<'_, str> {
         } else {
             push_escape(&mut shown, character);
         }
-        // An escape ends in ASCII, behind which nothing stays.
+        // An escape ends in ASCII, after which no hidden character is kept.
         before = shown.chars().next_back();
     }
     Cow::Owned(shown)
@@ -65,18 +69,20 @@ fn is<P: BinaryProperty>(character: char) -> bool {
     CodePointSetData::new::<P>().contains(character)
 }
 
-/// Whether a variation selector chooses the look of this character. Of a digit it does so in a keycap only.
+/// Returns true if a variation selector changes the look of this character. For a digit, that is so only in a
+/// keycap.
 fn is_styled(character: char, next: Option<char>) -> bool {
     is::<Emoji>(character) && (!character.is_ascii() || next == Some(KEYCAP))
 }
 
-/// Whether a joiner is between what it joins, or keeps apart.
+/// Returns true if a joiner is between two characters that it joins or separates.
 fn is_joined(before: &str, joiner: char, after: &str) -> bool {
     let Some(last) = before.chars().next_back() else {
         return false;
     };
     let class = CodePointMapData::<CanonicalCombiningClass>::new().get(last);
-    // Behind a virama it chooses the form of the letters, with the next one or at the end of a word.
+    // After a virama, a joiner selects the form of the letters. It may be followed by a letter, or end the
+    // word.
     if class == CanonicalCombiningClass::Virama {
         return true;
     }
@@ -89,7 +95,7 @@ fn is_joined(before: &str, joiner: char, after: &str) -> bool {
     joins(before.chars().rev(), JoiningType::LeftJoining) && joins(after.chars(), JoiningType::RightJoining)
 }
 
-/// Whether the text ends in an emoji, with what may be behind it: a variation selector or a skin tone.
+/// Returns true if the text ends in an emoji, which may be followed by a variation selector or a skin tone.
 fn is_emoji(text: &str) -> bool {
     let mut characters = text.chars().rev().take(MARKS);
     let is_more = |character: char| character == EMOJI_STYLE || is::<EmojiModifier>(character);
@@ -98,7 +104,7 @@ fn is_emoji(text: &str) -> bool {
         .is_some_and(is::<ExtendedPictographic>)
 }
 
-/// Whether the first of these characters that is not transparent joins on this side.
+/// Returns true if the first non-transparent character joins on this side.
 fn joins(characters: impl Iterator<Item = char>, side: JoiningType) -> bool {
     let types = CodePointMapData::<JoiningType>::new();
     let mut joining = characters.take(MARKS).map(|character| types.get(character));
@@ -111,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_escaped() {
+    fn terminal_control_sequences_are_escaped() {
         for (text, shown) in [
             ("\u{1b}[2J\u{8}\u{9b}\u{7f}", "\\x1b[2J\\x08\\x9b\\x7f"),
             ("\u{202e}\u{2066}\u{2028}\u{feff}", "\\u202e\\u2066\\u2028\\ufeff"),

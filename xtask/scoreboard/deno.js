@@ -1,4 +1,4 @@
-// `cap:self` over what Deno has. Its permissions are of the process: every package's objects are the same.
+// `cap:self`, implemented with Deno's API. Permissions belong to the process, so all packages get the same objects.
 export class CapabilityError extends Error {}
 
 export const fs = {

@@ -1,5 +1,5 @@
-// What runs a case elsewhere: the cases' own entry (tests/attacks/main.js), without what only this project's errors say. There, any
-// error is a refusal.
+// The entry of a case on another system, like tests/attacks/main.js. It does not inspect the errors of this project:
+// every error counts as a refusal.
 
 const refuses = async (what, _kind, call) => {
   try {
@@ -10,7 +10,7 @@ const refuses = async (what, _kind, call) => {
   return `${what}: went through; `;
 };
 
-/** Runs `attack` or `control` of a case's package; says what it came to. */
+/** Runs `attack` or `control` of a case's package, and returns the result. */
 export async function come(suspect, a, { what, base, server, shared }) {
   const help = { a, base, server, shared, refuses, denied: (name, call) => refuses(name, "", call) };
   try {

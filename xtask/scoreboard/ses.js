@@ -1,5 +1,6 @@
-// One case under SES: after lockdown(), each package in a Compartment of its own that has the capabilities that it was granted.
-// SES has no files and no network: those here are the embedder's, and refuse what lies outside the grant by its prefix.
+// Runs one case on SES: after lockdown(), each package has its own Compartment with the capabilities that it was
+// granted. SES has no files and no network. The ones here belong to the embedder, and refuse paths without the
+// granted prefix.
 import "ses";
 import { ModuleSource } from "@endo/module-source";
 import { readFileSync, readdirSync } from "node:fs";
@@ -26,7 +27,7 @@ lockdown();
 class CapabilityError extends Error {}
 harden(CapabilityError);
 
-/** The capabilities of a package. */
+/** Returns the capabilities of a package. */
 function capabilities(given) {
   const guard = (kind, path) => {
     const allowed = given.some((grant) => {

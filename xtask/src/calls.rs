@@ -1,6 +1,8 @@
-//! `cargo xtask calls`: which system calls the tests make behind the OS sandbox, and which of them it refuses.
+//! `cargo xtask calls`: counts the system calls that the tests make in the OS sandbox, and those that it
+//! refuses.
 //!
-//! The tables in `src/wall/calls.rs` and `src/wall/arguments.rs` are made from this. It needs strace (Debian: `strace`).
+//! The tables in `src/wall/calls.rs` and `src/wall/arguments.rs` are based on its output. It needs strace
+//! (Debian: `strace`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -14,7 +16,8 @@ use crate::engine::{Choice, Engine};
 use crate::steps::{Steps, cargo, root, target};
 use crate::{packages, setup};
 
-/// Where tests are that run programs behind the OS sandbox. Those that are missing run none, or count what they take.
+/// The tests that run programs in the OS sandbox. Other tests run none, or measure resource use, which strace
+/// would distort.
 const TESTS: &[&str] = &[
     "cli::",
     "fs::",
@@ -58,7 +61,7 @@ pub(crate) fn run(choice: Choice, filters: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The tests, with every system call of all of their processes written to a file.
+/// Returns the command that runs the tests and records every system call of all their processes in a file.
 fn traced(engine: Engine, record: &Path, filters: &[String]) -> Command {
     let mut command = Command::new("strace");
     command.args(["--follow-forks", "--quiet=all", "--string-limit=8", "--output"]);
@@ -73,21 +76,21 @@ fn traced(engine: Engine, record: &Path, filters: &[String]) -> Command {
         true => command.args(TESTS),
         false => command.args(filters),
     };
-    // Each process is several times slower so.
+    // strace makes each process several times slower, so only two tests run at the same time.
     command.arg("--test-threads=2");
     command
 }
 
-/// How often a call was made, and refused.
+/// The number of calls, and of refused ones.
 #[derive(Default)]
 struct Made {
     made: u64,
     refused: u64,
-    /// The first refusal.
+    /// The first refused call.
     example: Option<String>,
 }
 
-/// Reads what strace wrote: lines of a thread's number, and a call with its arguments and result.
+/// Reads strace's output. Each line is the number of a thread, and a call with its arguments and result.
 fn read(record: &Path) -> Result<BTreeMap<String, Made>> {
     let processes = processes(record)?;
     let process = |mut thread: u32| {
@@ -126,7 +129,7 @@ fn read(record: &Path) -> Result<BTreeMap<String, Made>> {
     Ok(calls)
 }
 
-/// Each thread that another thread of its process started, with that one.
+/// Returns, for each thread, the thread of the same process that started it.
 fn processes(record: &Path) -> Result<HashMap<u32, u32>> {
     let mut starters = HashMap::new();
     let mut starting = HashMap::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what must pass before a change is merged. The cheap checks come first.
+//! `cargo xtask ci`: all checks that must pass before a merge, the cheap ones first.
 
 use std::process::Command;
 
@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo, target};
-use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test};
+use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test, tidy};
 
-/// How long each fuzz target gets new inputs. `cargo xtask fuzz` takes longer.
+/// Seconds of new inputs for each fuzz target. `cargo xtask fuzz` runs longer.
 const NEW_INPUTS_SECONDS: u32 = 10;
 
 pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
@@ -21,6 +21,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let mut steps = Steps::new();
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     fuzz::format(&mut steps)?;
+    tidy::check(&mut steps)?;
     packages::install(&mut steps)?;
     for engine in &engines {
         let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
@@ -69,13 +70,13 @@ fn documentation(steps: &mut Steps, engine: Engine) -> Result<()> {
     steps.run("documentation", &mut command)
 }
 
-/// The token crate by itself, authorising printers. The tests have built it.
+/// Runs the token crate's example, a print server. The tests have built it.
 fn token_example(steps: &mut Steps) -> Result<()> {
     let program = target()?.join("debug/examples/printers");
     steps.run("the token crate's example", &mut Command::new(program))
 }
 
-/// Each benchmark once, unoptimised: that it runs is checked here, how fast it is is not.
+/// Runs each benchmark once, unoptimised, to check that it works. Speed is not measured.
 fn benches(steps: &mut Steps, engine: Engine) -> Result<()> {
     let mut command = cargo(&["test", "--workspace", "--bench", "*"]);
     steps.run("benches, once each", command.args(engine.cargo_arguments()))

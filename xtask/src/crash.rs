@@ -1,4 +1,4 @@
-//! `cargo xtask crash`: processes that are killed while they write, many more times than in every test run.
+//! `cargo xtask crash`: kills processes while they write, with many more rounds than every test run.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use anyhow::Result;
 
 use crate::steps::{Steps, cargo};
 
-/// How often, where nothing else is said: some minutes.
+/// Default number of rounds, which take some minutes.
 pub(crate) const ROUNDS: u32 = 1_000;
 
-/// A folder in memory: what is killed are processes and not the machine, so that nothing has to reach a disk.
+/// A folder in memory. Processes are killed, but the machine is not, so nothing needs to reach a disk.
 const MEMORY: &str = "/dev/shm";
 
 pub(crate) fn run(rounds: u32) -> Result<()> {
     let mut steps = Steps::new();
     println!(
-        "{rounds} rounds. In each, three processes add, fetch, read, collect and lock in one folder until all are killed at \
-         once, at a moment that chance chooses. Then every blob there must be right, the lock one that was written, and the \
-         next command must succeed and clean up."
+        "{rounds} rounds. In each, three processes add, fetch, read, collect and lock in one folder. At a random moment, all \
+         are killed. Afterwards every blob must be valid, the lock must be one that was written, and the next command \
+         must succeed and clean up."
     );
     let mut command = cargo(&["test", "--package", "secure-runtime-loaders", "--test", "suite"]);
     command.args(["--", "--exact", "crash::killed_at_any_moment", "--nocapture"]);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from a fresh clone to a report, and a hostile package that gets nothing.
+//! `cargo xtask demo`: builds a fresh clone, writes a report, and shows that a hostile package gains nothing.
 
 use std::env;
 use std::fs;
@@ -23,9 +23,10 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     Ok(())
 }
 
-/// Builds the binary so that the tests find nothing left to compile again: with the development profile, and together
-/// with two small test programs (`tests/suite` of capabilities/ and loaders/), since cargo turns on the features that
-/// development dependencies ask for only where a test is built, and would compile deno_core once with and once without.
+/// Builds the binary with the same features as the tests, so that those compile nothing again. This needs the
+/// development profile, and two small test programs (`tests/suite` of capabilities/ and loaders/). Without a
+/// test, cargo does not enable the features of development dependencies, and deno_core would be compiled
+/// twice.
 pub(crate) fn build(steps: &mut Steps, engine: Engine) -> Result<()> {
     let mut command = cargo(&["build", "--workspace", "--bins", "--test", "suite"]);
     steps.run(
@@ -34,10 +35,10 @@ pub(crate) fn build(steps: &mut Steps, engine: Engine) -> Result<()> {
     )
 }
 
-/// Runs the examples with the binary that was built last.
+/// Runs the examples with the most recently built binary.
 pub(crate) fn examples(steps: &mut Steps, engine: Engine) -> Result<()> {
     let report = root().join(REPORT);
-    // A report of an earlier run must not pass for this one's.
+    // Removes the report of an earlier run, which must not count as this one's.
     if report.exists() {
         fs::remove_file(&report).with_context(|| format!("{} cannot be removed", report.display()))?;
     }
@@ -54,9 +55,10 @@ pub(crate) fn examples(steps: &mut Steps, engine: Engine) -> Result<()> {
     )
 }
 
-/// The binary of this project. Cargo put it beside this program, whatever the target folder is.
+/// Returns a command that runs this project's binary. Cargo puts it beside this program, in any target
+/// folder.
 pub(crate) fn runtime(arguments: &[&str]) -> Result<Command> {
-    let this: PathBuf = env::current_exe().context("this program's own path is unknown")?;
+    let this: PathBuf = env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(this.with_file_name(format!("secure-runtime{}", env::consts::EXE_SUFFIX)));
     command.args(arguments);
     Ok(command)

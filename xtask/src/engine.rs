@@ -1,8 +1,9 @@
-//! Which JavaScript engine this machine can have.
+//! Selection of the JavaScript engine that this machine can build.
 //!
-//! V8 comes as a prebuilt library of some 30 MB, which the build script of the `v8` crate takes from a file that
-//! `RUSTY_V8_ARCHIVE` names, from cargo's home, or from its project's release page. A closed network has none of them,
-//! and a build that fails after minutes is a poor way to say so: this module looks first, in the same order.
+//! V8 is a prebuilt library of about 30 MB. The build script of the `v8` crate takes it from the file in
+//! `RUSTY_V8_ARCHIVE`, from cargo's home, or from its project's release page. A machine without network may
+//! have none of them, and would notice only after minutes of building. Therefore this module checks first, in
+//! the same order.
 
 use std::env;
 use std::fmt;
@@ -15,10 +16,10 @@ use clap::ValueEnum;
 
 use crate::steps;
 
-/// What `--engine` says.
+/// The value of `--engine`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
-    /// V8 where its library can be had, else QuickJS.
+    /// V8 if its library is available, else QuickJS.
     Auto,
     /// V8 or an error.
     V8,
@@ -34,8 +35,8 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// The arguments that make cargo build with this engine. Both are spelled out, so that a change of the default
-    /// feature cannot make a test run the other engine unnoticed.
+    /// Returns the arguments that make cargo build with this engine. Both engines are explicit. Otherwise a
+    /// new default feature could make a test run the other engine unnoticed.
     pub(crate) fn cargo_arguments(self) -> [&'static str; 3] {
         let feature = match self {
             Self::V8 => "secure-runtime/v8,secure-runtime/snapshot",
@@ -60,10 +61,10 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     Ok(())
 }
 
-/// Decides, and says why in one line on standard error.
+/// Selects the engine, and prints the reason on standard error.
 pub(crate) fn choose(choice: Choice) -> Result<Engine> {
     if choice == Choice::Quickjs {
-        eprintln!("engine: quickjs, as asked");
+        eprintln!("engine: quickjs, as requested");
         return Ok(Engine::QuickJs);
     }
     match find_v8()? {
@@ -72,17 +73,17 @@ pub(crate) fn choose(choice: Choice) -> Result<Engine> {
             Ok(Engine::V8)
         }
         V8Library::Missing(reason) if choice == Choice::V8 => bail!(
-            "V8 cannot be had: {reason}. Set RUSTY_V8_ARCHIVE to the library's file, RUSTY_V8_MIRROR to a server that \
-             has it, or take --engine quickjs"
+            "V8 is not available: {reason}. Set RUSTY_V8_ARCHIVE to the library's file, or RUSTY_V8_MIRROR to a \
+             server that has it, or use --engine quickjs"
         ),
         V8Library::Missing(reason) => {
-            eprintln!("engine: quickjs, because V8 cannot be had: {reason}");
+            eprintln!("engine: quickjs, because V8 is not available: {reason}");
             Ok(Engine::QuickJs)
         }
     }
 }
 
-/// The engines that can be tested here, with the reason when V8 is not one of them.
+/// Returns the engines that can be tested here. If V8 is missing, the reason is printed.
 pub(crate) fn available(choice: Choice) -> Result<Vec<Engine>> {
     Ok(match choice {
         Choice::Auto => match choose(Choice::Auto)? {
@@ -93,11 +94,11 @@ pub(crate) fn available(choice: Choice) -> Result<Vec<Engine>> {
     })
 }
 
-/// Whether V8's library can be had.
+/// The availability of V8's library.
 enum V8Library {
-    /// Where it is or comes from.
+    /// The location of the library.
     Available(String),
-    /// Why not.
+    /// The reason why it is missing.
     Missing(String),
 }
 
@@ -109,7 +110,7 @@ fn find_v8() -> Result<V8Library> {
         }
         Ok(archive) => {
             return Ok(V8Library::Missing(format!(
-                "RUSTY_V8_ARCHIVE names {archive}, which is no file"
+                "RUSTY_V8_ARCHIVE names {archive}, which is not a file"
             )));
         }
         Err(_unset) => download_address()?,
@@ -125,7 +126,8 @@ fn find_v8() -> Result<V8Library> {
     })
 }
 
-/// Where the `v8` crate of Cargo.lock would download from. deno_core's `v8` feature asks for the library with simdutf.
+/// Returns the URL from which the `v8` crate in Cargo.lock downloads. deno_core's `v8` feature selects the
+/// library with simdutf.
 fn download_address() -> Result<String> {
     let base = env::var("RUSTY_V8_MIRROR")
         .unwrap_or_else(|_unset| "https://github.com/denoland/rusty_v8/releases/download".to_owned());
@@ -137,7 +139,7 @@ fn download_address() -> Result<String> {
     ))
 }
 
-/// The version of a package in the text of a Cargo.lock, which cargo writes one key a line.
+/// Returns the version of a package in the text of a Cargo.lock. Cargo writes one key a line.
 fn locked_version(lock: &str, package: &str) -> Option<String> {
     let mut lines = lock.lines();
     lines.find(|line| *line == format!("name = \"{package}\""))?;
@@ -157,7 +159,7 @@ fn host_target() -> Result<String> {
         .context("rustc -vV does not name its host")
 }
 
-/// Where the `v8` crate's build script keeps what it would download from an address.
+/// Returns the file in which the `v8` crate's build script keeps the download of a URL.
 fn kept_download(address: &str) -> Option<PathBuf> {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -172,7 +174,7 @@ fn kept_name(address: &str) -> String {
         .collect()
 }
 
-/// Asks the server for the head only: whether it answers is all that matters before the build.
+/// Requests only the header, because before the build it only matters that the server answers.
 fn reach(address: &str) -> Result<(), String> {
     let status = Command::new("curl")
         .args([
@@ -191,10 +193,11 @@ fn reach(address: &str) -> Result<(), String> {
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_failed) => Err(format!("{address} does not answer, and no file stands in for it")),
-        Err(_no_curl) => {
-            Err("no file has the library, and without curl the download cannot be tried".to_owned())
-        }
+        Ok(_failed) => Err(format!("{address} does not answer, and there is no local copy")),
+        Err(_no_curl) => Err(
+            "there is no local copy of the library, and without curl the download cannot be checked"
+                .to_owned(),
+        ),
     }
 }
 
@@ -203,14 +206,14 @@ mod tests {
     use super::{kept_name, locked_version};
 
     #[test]
-    fn the_version_is_the_named_package_s() {
+    fn locked_version_finds_the_named_package() {
         let lock = "[[package]]\nname = \"v80\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"v8\"\nversion = \"150.4.0\"\n";
         assert_eq!(locked_version(lock, "v8").as_deref(), Some("150.4.0"));
         assert_eq!(locked_version(lock, "v8x"), None);
     }
 
     #[test]
-    fn a_kept_download_is_named_as_the_v8_crate_names_it() {
+    fn kept_downloads_have_the_names_of_the_v8_crate() {
         assert_eq!(
             kept_name("https://a.test/v1.0/lib-x.a.gz"),
             "https___a_test_v1_0_lib_x_a_gz"

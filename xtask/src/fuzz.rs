@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::steps::{Steps, cargo};
 
-/// How long a target runs where nothing else is said.
+/// Default number of seconds for each target.
 pub(crate) const SECONDS: u32 = 40;
 
 pub(crate) fn run(seconds: u32, targets: &[String]) -> Result<()> {
@@ -14,7 +14,7 @@ pub(crate) fn run(seconds: u32, targets: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Each target for so long, as many at once as there are cores. Without names, all.
+/// Runs each target for some seconds, as many at once as there are cores. Without names, it runs all targets.
 pub(crate) fn for_seconds(steps: &mut Steps, seconds: u32, targets: &[String]) -> Result<()> {
     let title = format!("fuzz targets, {seconds} s each");
     let mut command = seeds();
@@ -22,12 +22,13 @@ pub(crate) fn for_seconds(steps: &mut Steps, seconds: u32, targets: &[String]) -
     steps.run(&title, &mut command)
 }
 
-/// The same mutations of the seeds on every machine: in seconds, and finds what a change has broken.
+/// Runs the same mutations of the seeds on every machine. It takes seconds, and detects regressions.
 pub(crate) fn fixed(steps: &mut Steps) -> Result<()> {
     steps.run("fuzz targets over their seeds", &mut seeds())
 }
 
-/// The workspace of the targets is one of its own, which the checks of this one do not reach.
+/// Checks the format of the targets. They are in a separate workspace, which the checks of this one do not
+/// cover.
 pub(crate) fn format(steps: &mut Steps) -> Result<()> {
     let mut command = cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     steps.run("format (fuzz)", &mut command)

@@ -1,7 +1,8 @@
-//! `cargo xtask interop`: the tests that hold this project's tokens against other Biscuit tools, and its graphs and what
-//! it makes of TypeScript against others.
+//! `cargo xtask interop`: tests that compare this project's tokens, graphs and TypeScript output with other
+//! tools.
 //!
-//! Their packages go to target/peers, pinned by hash, and are never part of what is built.
+//! The packages of those tools are installed into target/peers, pinned by hash. They are never part of a
+//! build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The same tests, from what the workspace's tests were built of: nothing is compiled again.
+/// Runs the same tests with the features of the workspace's tests, so that nothing is compiled again.
 pub(crate) fn tests(steps: &mut Steps, engine: Engine) -> Result<()> {
     peers(steps)?;
     let mut command = cargo(&["test", "--workspace", "--test", "interop"]);
@@ -38,7 +39,7 @@ pub(crate) fn tests(steps: &mut Steps, engine: Engine) -> Result<()> {
     steps.run("interop tests", with_peers(&mut command)?)
 }
 
-/// Adds the arguments that run the tests against the peers, and the place of these.
+/// Adds the arguments that enable the tests with peers, and the folder of the peers.
 fn with_peers(command: &mut Command) -> Result<&mut Command> {
     Ok(command
         .args(["--", "--ignored", "--show-output"])
@@ -57,7 +58,7 @@ fn peers(steps: &mut Steps) -> Result<()> {
     node(steps, &folder)
 }
 
-/// biscuit-python, in a virtual environment of its own.
+/// Installs biscuit-python into its own virtual environment.
 fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
     let requirements = root().join(SOURCE).join("requirements.txt");
     let environment = folder.join("venv");
@@ -69,7 +70,7 @@ fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
                 .args(["-m", "venv", "--clear"])
                 .arg(&environment),
         )?;
-        // Nothing is built: building would run the package's own scripts.
+        // Only wheels are installed: building a package would run its scripts.
         let mut pip = Command::new(environment.join("bin").join("python"));
         pip.args([
             "-m",
@@ -85,7 +86,7 @@ fn python(steps: &mut Steps, folder: &Path) -> Result<()> {
     })
 }
 
-/// biscuit-wasm, cborg and ts-blank-space, in a folder with `node_modules`.
+/// Installs biscuit-wasm, cborg and ts-blank-space into `node_modules`.
 fn node(steps: &mut Steps, folder: &Path) -> Result<()> {
     let source = root().join(SOURCE);
     let stamp = folder.join("node_modules").join(".installed-from.json");
@@ -102,7 +103,7 @@ fn node(steps: &mut Steps, folder: &Path) -> Result<()> {
     })
 }
 
-/// Installs what a file pins, unless the stamp that is left beside the packages says that it was done.
+/// Installs what a file pins. It does nothing if the stamp beside the packages equals that file.
 fn install(pins: &Path, stamp: &Path, action: impl FnOnce() -> Result<()>) -> Result<()> {
     let wanted = fs::read(pins).with_context(|| format!("{} cannot be read", pins.display()))?;
     if fs::read(stamp).is_ok_and(|installed| installed == wanted) {

@@ -1,7 +1,8 @@
-//! Chores of the repository: `cargo xtask <setup|demo|test|interop|packages|scoreboard|fuzz|calls|crash|mutants|ci|engine>`.
+//! Tasks of the repository, which `cargo xtask` runs: `setup`, `demo`, `test`, `tidy`, `interop`, `packages`,
+//! `scoreboard`, `fuzz`, `calls`, `crash`, `mutants`, `ci` and `engine`.
 //!
-//! What a person types is what continuous integration runs: `.ci/run` is `cargo xtask ci`. Nothing here depends on a
-//! JavaScript engine, so that it can be built before it is known which engine this machine can have.
+//! Continuous integration runs the same commands as people: `.ci/run` is `cargo xtask ci`. Nothing here
+//! depends on a JavaScript engine, because xtask selects the engine, so it is built first.
 
 mod calls;
 mod ci;
@@ -17,6 +18,7 @@ mod setup;
 mod steps;
 mod table;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -24,60 +26,66 @@ use clap::{Parser, Subcommand};
 
 use crate::engine::Choice;
 
-/// Chores of the repository.
+/// Tasks of the repository.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Task,
 
-    /// JavaScript engine; `auto` takes V8 where its library can be had, else QuickJS
+    /// JavaScript engine; `auto` uses V8 if its library is available, else QuickJS
     #[arg(long, global = true, value_enum, default_value_t = Choice::Auto)]
     engine: Choice,
 }
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what building needs, where this machine allows it
+    /// Install the tools that a build needs, if this machine allows it
     Setup,
-    /// Build everything, then run the examples: an HTML report, and a hostile package that gets nothing
+    /// Build everything and run the examples: an HTML report, and a hostile package that gains nothing
     Demo,
     /// Run every test
     Test,
-    /// Hold the tokens against other Biscuit tools, which are installed into the target folder
+    /// Check the rules for comments and files
+    Tidy,
+    /// Compare tokens, graphs and TypeScript output with other tools, which are installed into the target
+    /// folder
     Interop,
-    /// Try the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many minutes)
+    /// Load the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many
+    /// minutes)
     Packages,
-    /// Try the attack cases on other systems, which npm gets, and write docs/scoreboard.md (takes minutes)
+    /// Run the attack cases on other systems, which npm installs, and write docs/scoreboard.md (takes
+    /// minutes)
     Scoreboard,
-    /// Feed the fuzz targets new inputs
+    /// Run the fuzz targets on new inputs
     Fuzz {
-        /// How long each runs
+        /// Seconds for each target
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u32,
-        /// Which; all, if none is named
+        /// Names of targets; without names, all
         targets: Vec<String>,
     },
-    /// Run tests under strace, and print the system calls that they make behind the OS sandbox (takes many minutes)
+    /// Run tests under strace, and print the system calls that they make in the OS sandbox (takes many
+    /// minutes)
     Calls {
-        /// Which tests; those that run programs behind it, if none is named
+        /// Names of tests; without names, those that run programs in the sandbox
         tests: Vec<String>,
     },
-    /// Kill processes while they write into a store, and look at what is left (takes minutes)
+    /// Kill processes while they write into a store, and check the store afterwards (takes minutes)
     Crash {
-        /// How often
+        /// Number of rounds
         #[arg(long, default_value_t = crash::ROUNDS)]
         rounds: u32,
     },
-    /// Change the token crate piece by piece and see whether its tests notice (takes hours; needs cargo-mutants)
+    /// Check that the token crate's tests detect each mutation of its code (takes hours; needs cargo-mutants)
     Mutants {
-        /// For cargo-mutants, as in `--file capabilities/src/path.rs`
+        /// Arguments for cargo-mutants, such as `--file capabilities/src/path.rs`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must pass before a change is merged
+    /// Run all checks that must pass before a merge
     Ci {
-        /// Leave out the fuzzing with new inputs
+        /// Skip fuzzing with new inputs
         #[arg(long)]
         quick: bool,
     },
@@ -91,6 +99,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(arguments.engine).map(|_engine| ()),
         Task::Demo => demo::run(arguments.engine),
         Task::Test => test::run(arguments.engine),
+        Task::Tidy => tidy::run(),
         Task::Interop => interop::run(),
         Task::Packages => table::run(arguments.engine),
         Task::Scoreboard => scoreboard::run(),

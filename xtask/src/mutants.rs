@@ -1,6 +1,6 @@
-//! `cargo xtask mutants`: whether the tests of capabilities/ notice when its code is wrong.
+//! `cargo xtask mutants`: checks that the tests of capabilities/ fail if its code is changed.
 //!
-//! By hand, as it takes hours: what is changed, and how, is in `.cargo/mutants.toml`.
+//! It takes hours, so it is run by hand. `.cargo/mutants.toml` configures the changes.
 
 use std::process::{Command, Stdio};
 
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let mut steps = Steps::new();
     let mut command = cargo(&["mutants", "--package", "secure-runtime-capabilities"]);
-    // A mutant is wrong nearly everywhere, so that property tests show it in few cases.
+    // Most mutants are wrong for nearly all inputs, so a few cases of each property suffice.
     command.args(arguments).env("PROPERTY_CASES", "1000");
     steps.run("mutants", &mut command)?;
     steps.summary("mutants");

@@ -1,4 +1,4 @@
-//! The examples' packages, which npm gets and nobody commits.
+//! The npm packages of the examples, which are installed and never committed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use anyhow::{Context, Result};
 use crate::setup;
 use crate::steps::{Steps, root};
 
-/// Fills each example's `node_modules` as its package-lock.json says; an example that has them already is left alone.
+/// Installs each example's packages from its package-lock.json, unless they are installed already.
 pub(crate) fn install(steps: &mut Steps) -> Result<()> {
     for folder in examples_with_packages()? {
         let wanted =
             fs::read(folder.join("package-lock.json")).context("package-lock.json cannot be read")?;
-        // Beside the packages lies a copy of the lock file that they were made from.
+        // The stamp is a copy of the lock file from which the packages were installed.
         let stamp = folder.join("node_modules").join(".installed-from.json");
         if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
             continue;
         }
         setup::install_npm()?;
         let name = folder.file_name().unwrap_or_default().display();
-        // No package may run a script of its own on the developer's machine.
+        // A package's scripts must not run on the developer's machine.
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(&folder);

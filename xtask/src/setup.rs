@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: what must be on the machine before cargo can build.
+//! `cargo xtask setup`: installs the tools that a build needs.
 
 use std::env;
 use std::path::Path;
@@ -8,14 +8,14 @@ use anyhow::{Result, bail};
 
 use crate::engine::{Choice, Engine, choose};
 
-/// Something a build needs that cargo does not bring.
+/// A tool that a build needs and cargo does not install.
 struct Need {
-    /// What it is, for a person.
+    /// The name of the tool in messages.
     what: &'static str,
-    /// Debian's package of it.
+    /// The name of Debian's package.
     package: &'static str,
     is_there: fn() -> bool,
-    /// Whether the build can do without on a system that has no such package.
+    /// True if the build works without the tool on systems that have no such package.
     is_optional: bool,
 }
 
@@ -37,14 +37,14 @@ const CMAKE: Need = Need {
     is_there: || runs("cmake"),
     is_optional: false,
 };
-/// What CMake calls; Debian's `cmake` only recommends it.
+/// CMake calls it, but Debian's package `cmake` only recommends it.
 const MAKE: Need = Need {
     what: "make",
     package: "make",
     is_there: || runs("make") || (env::var_os("CMAKE_GENERATOR").is_some() && runs("ninja")),
     is_optional: false,
 };
-/// Optional: without the headers CMake clones them, which works wherever there is a network and git.
+/// Optional: without the headers, CMake clones them, which requires a network and git.
 const SIMDE: Need = Need {
     what: "the SIMDe headers",
     package: "libsimde-dev",
@@ -58,7 +58,7 @@ const NPM: Need = Need {
     is_optional: false,
 };
 
-/// Debian's Python leaves out what makes virtual environments.
+/// Debian's Python does not include the modules that create virtual environments.
 const PYTHON: Need = Need {
     what: "Python with venv",
     package: "python3-venv",
@@ -72,14 +72,14 @@ const PYTHON: Need = Need {
     is_optional: false,
 };
 
-/// Decides on the engine and installs what it needs.
+/// Selects the engine, and installs the tools that it needs.
 pub(crate) fn run(choice: Choice) -> Result<Engine> {
     let engine = choose(choice)?;
     install_for(engine)?;
     Ok(engine)
 }
 
-/// Installs what building with an engine needs.
+/// Installs the tools to build with an engine.
 pub(crate) fn install_for(engine: Engine) -> Result<()> {
     match engine {
         Engine::V8 => install(&[COMPILER, LIBC_HEADERS]),
@@ -87,17 +87,17 @@ pub(crate) fn install_for(engine: Engine) -> Result<()> {
     }
 }
 
-/// Installs the Python that the interop tests run a peer with.
+/// Installs the Python for the peer of the interop tests.
 pub(crate) fn install_python() -> Result<()> {
     install(&[PYTHON])
 }
 
-/// Installs Node, and the client that gets the packages of the examples and of the interop tests.
+/// Installs Node.js and npm, for the packages of the examples and of the interop tests.
 pub(crate) fn install_npm() -> Result<()> {
     install(&[NPM])
 }
 
-/// Adds clippy and rustfmt, which a minimal Rust toolchain leaves out.
+/// Adds clippy and rustfmt, which a minimal Rust toolchain lacks.
 pub(crate) fn install_rust_components() -> Result<()> {
     for (program, component) in [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")] {
         if !runs(program) && !succeeds(Command::new("rustup").args(["component", "add", component])) {
@@ -137,7 +137,7 @@ fn install(needs: &[Need]) -> Result<()> {
     eprintln!("setup: installing {}", packages.join(" "));
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&packages);
-    // Without a list of packages, as on a fresh machine, the first try fails.
+    // On a fresh machine there is no list of packages, so the first attempt fails.
     let is_installed = succeeds(&mut apt(prefix, &arguments))
         || (succeeds(&mut apt(prefix, &["update"])) && succeeds(&mut apt(prefix, &arguments)));
     if !is_installed {
@@ -164,7 +164,7 @@ fn apt(prefix: &[&str], arguments: &[&str]) -> Command {
     command
 }
 
-/// What to put before a command that needs root, when this user may become root without a password.
+/// Returns the prefix of commands that need root. `None` if this user cannot become root without a password.
 fn root_prefix() -> Option<&'static [&'static str]> {
     let is_root = Command::new("id")
         .arg("-u")
@@ -198,7 +198,7 @@ mod tests {
     use super::{Need, install};
 
     #[test]
-    fn what_is_there_is_not_installed() {
+    fn installed_tools_are_not_installed_again() {
         let present = Need {
             what: "",
             package: "",

@@ -1,4 +1,4 @@
-//! Running commands, one named step at a time.
+//! Execution of commands in named steps.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,33 +7,33 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// The repository's folder.
+/// Returns the repository's folder.
 pub(crate) fn root() -> PathBuf {
-    // Cargo says where the manifest of this package is; without cargo the current folder has to do.
+    // Cargo sets the path of this package. Without cargo, the current folder is used.
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map(PathBuf::from)
         .unwrap_or_default();
     package.parent().map(PathBuf::from).unwrap_or_default()
 }
 
-/// Cargo's target folder, whatever that is: cargo put this program into its `debug`.
+/// Returns cargo's target folder. Cargo puts this program into its `debug`, wherever that is.
 pub(crate) fn target() -> Result<PathBuf> {
-    let this = env::current_exe().context("this program's own path is unknown")?;
+    let this = env::current_exe().context("the path of this program is unknown")?;
     let target = this
         .ancestors()
         .nth(2)
-        .context("this program is in no target folder")?;
+        .context("this program is not in a target folder")?;
     Ok(target.to_owned())
 }
 
-/// Cargo, in the repository's folder.
+/// Returns a cargo command in the repository's folder.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
 }
 
-/// The steps of one task: each is announced, timed, and stops the task when it fails.
+/// The steps of one task. Each step is announced and timed, and a failed one stops the task.
 pub(crate) struct Steps {
     started: Instant,
     passed: Vec<(String, u64)>,
@@ -47,7 +47,7 @@ impl Steps {
         }
     }
 
-    /// Runs a command whose output is the user's to read.
+    /// Runs a command. Its output is shown to the user.
     pub(crate) fn run(&mut self, title: &str, command: &mut Command) -> Result<()> {
         self.step(title, || {
             let status = command
@@ -60,7 +60,7 @@ impl Steps {
         })
     }
 
-    /// Does something under a title.
+    /// Runs an action under a title.
     pub(crate) fn step<T>(&mut self, title: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
         println!("==> {title}");
         let started = Instant::now();
@@ -71,7 +71,7 @@ impl Steps {
         Ok(value)
     }
 
-    /// The last line: what passed and how long it took.
+    /// Prints the steps that passed, with their times.
     pub(crate) fn summary(&self, task: &str) {
         let seconds = self.started.elapsed().as_secs();
         match self.passed.len() {
@@ -84,7 +84,7 @@ impl Steps {
     }
 }
 
-/// A command as one would type it.
+/// Formats a command like a user would type it.
 fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));

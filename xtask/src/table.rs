@@ -1,7 +1,9 @@
-//! `cargo xtask packages`: which packages of the registry run here, on which engine, and why the others do not.
+//! `cargo xtask packages`: tests which packages of the registry load, on each engine, and records the reasons
+//! of failures.
 //!
-//! The list is xtask/packages.txt. Each package is locked and imported, with no rights, by a program of one line. One that this
-//! refuses gets rights that tell nothing, and is tried again. What came of it is written to docs/packages.md.
+//! The list is xtask/packages.txt. For each package, a program of one line locks and imports it without
+//! rights. If that fails, the package is tried again with rights that reveal nothing. The results are in
+//! docs/packages.md.
 
 use std::fs;
 use std::path::Path;
@@ -16,10 +18,11 @@ use crate::{demo, setup};
 const LIST: &str = "xtask/packages.txt";
 const TABLE: &str = "docs/packages.md";
 
-/// Packages that continuous integration tries: one of each form that packages have.
+/// The packages for continuous integration: one for each format of packages.
 const FEW: [&str; 6] = ["ajv", "debug", "marked", "qs", "react", "semver"];
 
-/// Packages that have the names of modules of Node.js, and work without it: bundlers take them, and so does who installs them.
+/// Packages that replace modules of Node.js with the same names. Bundlers use them, and so do users who
+/// install them.
 const SUPPORT: [(&str, &str); 5] = [
     ("assert", "2.1.0"),
     ("path", "npm:path-browserify@1.0.1"),
@@ -28,36 +31,37 @@ const SUPPORT: [(&str, &str); 5] = [
     ("util", "0.12.5"),
 ];
 
-/// What the entry module does. It names what it found, so that a package that exports nothing is not taken for one that loads.
+/// The entry module. It prints the exports, so that a package without exports does not count as loaded.
 const PROGRAM: &str = "import * as all from \"it\";\nconsole.log(JSON.stringify(Object.keys(all)));\n";
 
 /// A package of the list.
 struct Listed {
     name: String,
     version: String,
-    /// What is imported of it; nothing is the package itself.
+    /// The path of the imported module within the package; empty for the package's main module.
     subpath: String,
-    /// Whether it is made for what only Node.js has.
+    /// True if the package needs features that only Node.js has.
     is_for_node: bool,
 }
 
-/// How locking and running a package went: what it is made of, or why it does not run.
+/// The result of locking and running a package: its formats, and the rights that it needs or the reason of
+/// the failure.
 struct Tried {
     format: String,
     result: Result<Rights, String>,
 }
 
-/// What a package was imported with.
+/// The rights with which a package was imported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rights {
     None,
-    /// A clock that stands still and numbers made of the module's own hash: [`POWERLESS`].
+    /// A stopped clock, and random numbers derived from the module's own hash: [`POWERLESS`].
     Powerless,
 }
 
 const POWERLESS: &str = "clock = \"never\", random = \"seeded\"";
 
-/// Tries on the engines of this machine which packages of the list load.
+/// Loads all packages of the list on the engines of this machine, and writes the table.
 pub(crate) fn run(choice: Choice) -> Result<()> {
     let engines = available(choice)?;
     let mut steps = Steps::new();
@@ -79,7 +83,7 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     Ok(())
 }
 
-/// Tries a few packages of the list, all of which must load, with the binary that was built last.
+/// Loads a few packages of the list with the most recently built binary. All must load.
 pub(crate) fn few(steps: &mut Steps, engine: Engine) -> Result<()> {
     let listed = list()?;
     let packages: Vec<&Listed> = listed
@@ -110,7 +114,8 @@ fn column(steps: &mut Steps, engine: Engine, folder: &Path, packages: &[&Listed]
     })
 }
 
-/// The lines of the list, of which those after `[node]` are packages for Node.js: `name@version`, and after a space a subpath where the package has no module of its own name.
+/// Parses the list. A line is `name@version`, and packages for Node.js follow the line `[node]`. If the
+/// package has no main module, a space and a subpath follow the version.
 fn list() -> Result<Vec<Listed>> {
     let text = fs::read_to_string(root().join(LIST)).with_context(|| format!("{LIST} cannot be read"))?;
     let (pure, node) = text
@@ -134,7 +139,7 @@ fn list() -> Result<Vec<Listed>> {
         .collect()
 }
 
-/// Puts the packages, with what they need, into one `node_modules`, as npm lays it out.
+/// Installs the packages and their dependencies into one `node_modules`, with npm's layout.
 fn install(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
     setup::install_npm()?;
     let chosen = chosen
@@ -154,7 +159,7 @@ fn install(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
     }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     fs::write(folder.join("package.json"), &package_json).context("package.json cannot be written")?;
-    // No package may run a script of its own on the developer's machine.
+    // A package's scripts must not run on the developer's machine.
     let mut npm = Command::new("npm");
     npm.args([
         "install",
@@ -181,7 +186,7 @@ fn attempt(folder: &Path, package: &Listed) -> Result<Tried> {
     }
     let graph: serde_json::Value =
         serde_json::from_str(&ours(folder, &["graph", "show", "--json"])?.unwrap_or_default())
-            .context("`graph show --json` is no JSON")?;
+            .context("the output of `graph show --json` is not JSON")?;
     let mut result = run_locked(folder)?.map(|()| Rights::None);
     if result.is_err() {
         let names = graph
@@ -205,7 +210,8 @@ fn attempt(folder: &Path, package: &Listed) -> Result<Tried> {
     })
 }
 
-/// The manifest of a program that imports `package`; `powerless` are packages that get rights which tell nothing.
+/// Returns the manifest of a program that imports `package`. The packages in `powerless` get rights that
+/// reveal nothing.
 fn manifest(package: &Listed, powerless: &[&str]) -> String {
     let mut manifest = format!(
         "[package]\nname = \"packages\"\nentry = \"main.js\"\n\n[imports]\nit = \"npm:{}@{}\"\n\n[limits]\nwall = \"60s\"\n",
@@ -236,7 +242,7 @@ fn run_locked(folder: &Path) -> Result<Result<(), String>> {
     })
 }
 
-/// Runs our binary in `folder`: what it printed, or the first line of its error.
+/// Runs this project's binary in `folder`. Returns its output, or the first line of its error.
 fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
     let output = demo::runtime(arguments)?
         .current_dir(folder)
@@ -251,12 +257,12 @@ fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
     let errors = text(&output.stderr);
     let line = errors.lines().find_map(|line| line.strip_prefix("error: "));
     let line = line.unwrap_or("it ended without an error");
-    // Where the engine's sources are on this machine is of no use elsewhere.
+    // Removes the location of the engine's sources on this machine, which is meaningless elsewhere.
     let reason = line.split_once(" at /").map_or(line, |(reason, _)| reason);
     Ok(Err(reason.to_owned()))
 }
 
-/// What kinds of modules a package and what it needs have, from `graph show --json`.
+/// Returns the formats of the modules in a package and its dependencies, from `graph show --json`.
 fn format(graph: &serde_json::Value) -> String {
     let modules = || {
         let packages = graph
@@ -299,12 +305,12 @@ fn format(graph: &serde_json::Value) -> String {
 
 fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> String {
     let mut text = String::from(
-        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt: packages that are downloaded much.\n\
-         Each is locked, and a program without any rights imports all of it. The columns *loads* say whether that succeeds: all its\n\
-         modules are found, link and are evaluated. They do not say that its functions do what they should: no function is called.\n\
-         A package that does not load so is tried again with rights that tell nothing (*still* in the table): a clock that stands\n\
-         at 1970, and numbers made of the module's own hash (`clock = \"never\"`, `random = \"seeded\"`). Packages that require\n\
-         modules of Node.js find packages of the same names, as bundlers give them: assert, path, timers, url, util, and those in\n\
+        "# Packages\n\nWritten by `cargo xtask packages`, from the list in xtask/packages.txt, which has much-downloaded packages.\n\
+         For each package, a program without any rights locks and imports all of it. The columns *loads* show if that succeeds: all\n\
+         modules are found, linked and evaluated. No function is called, so the columns do not show that the functions work.\n\
+         If a package does not load, it is tried again with rights that reveal nothing (*still* in the table): a clock that stands\n\
+         at 1970, and random numbers derived from the module's own hash (`clock = \"never\"`, `random = \"seeded\"`). Packages that require\n\
+         modules of Node.js get packages with the same names, like bundlers do: assert, path, timers, url, util, and those in\n\
          the list.\n\n",
     );
     for (engine, column) in engines.iter().zip(columns) {
@@ -321,8 +327,8 @@ fn table(engines: &[Engine], packages: &[&Listed], columns: &[Vec<Tried>]) -> St
         let of_node_loading = column.iter().filter(|tried| tried.result.is_ok()).count() - loading;
         let share = |count: usize| 100.0 * count as f64 / all.max(1) as f64;
         text.push_str(&format!(
-            "- {engine}: {loading} of {all} load ({:.1} %), {without} of them with nothing at all ({:.1} %); of {of_node} that are made \
-             for what only Node.js has, {of_node_loading}\n",
+            "- {engine}: {loading} of {all} load ({:.1} %), {without} of them without any rights ({:.1} %); of {of_node} that need features of \
+             Node.js, {of_node_loading}\n",
             share(loading),
             share(without)
         ));

@@ -1,4 +1,5 @@
-//! What others evaluate or sign: the question and the policy, and a third party's facts, in the token library's terms.
+//! Facts and the policy in the token library's types: the authorizer evaluates them, and third parties sign
+//! them.
 
 use biscuit_auth::builder::{
     Binary, Expression, Fact, Op, Policy, PolicyKind, Term, constrained_rule, fact, int, pred, string, var,
@@ -13,7 +14,7 @@ use crate::{
     endpoint::{bits, parts},
 };
 
-/// The facts that an authorizer is given about one operation.
+/// Returns the facts about one operation, for the authorizer.
 pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<Fact> {
     let mut facts = vec![
         fact(
@@ -44,7 +45,7 @@ pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<
     facts
 }
 
-/// The facts that a third party signs.
+/// Returns the facts that a third party signs.
 pub(crate) fn attested(attestation: &Attestation) -> Vec<Fact> {
     let modules = attestation.modules().iter().copied().map(Holder::Module);
     modules
@@ -52,7 +53,7 @@ pub(crate) fn attested(attestation: &Attestation) -> Vec<Fact> {
         .collect()
 }
 
-/// The policy that gives grants their meaning.
+/// Returns the authorizer's policy, which defines the meaning of grants.
 pub(crate) fn policy() -> Policy {
     let (family, action, resource) = (var("family"), var("action"), var(RESOURCE));
     let (prefix, suffix) = (var("prefix"), var("suffix"));

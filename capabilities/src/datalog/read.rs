@@ -1,4 +1,4 @@
-//! From signed bytes back to blocks.
+//! The reader: decodes signed bytes into blocks.
 
 use biscuit_auth::format::schema::{
     self, Check, Predicate, Rule, Term, op, op_binary::Kind, public_key::Algorithm, scope, term::Content,
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{Attestation, Block, Endpoint, Holder, Hosts, Network, Pattern, PublicKey, Right, Rights};
 
-/// The block that signed bytes stand for. `symbols` are those of the blocks before it, and grow by its own.
+/// Decodes a block from signed bytes. `symbols` holds the symbols of the blocks before it, and the block's
+/// own are added.
 pub(crate) fn decode(bytes: &[u8], place: Place, symbols: &mut Symbols) -> Result<Block, ProfileError> {
     let schema = schema::Block::decode(bytes).map_err(|error| ProfileError::Undecodable {
         cause: error.to_string(),
@@ -30,7 +31,7 @@ pub(crate) fn decode(bytes: &[u8], place: Place, symbols: &mut Symbols) -> Resul
 }
 
 fn read(schema: &schema::Block, place: Place, shared: &Symbols) -> Result<Block, ProfileError> {
-    // Most telling first: what a block of another purpose holds, then how it is written.
+    // The most helpful errors come first: content that is outside the profile, then its encoding.
     if !schema.rules.is_empty() {
         return Err(ProfileError::Rule);
     }
@@ -110,7 +111,7 @@ fn read(schema: &schema::Block, place: Place, shared: &Symbols) -> Result<Block,
     }
 }
 
-/// The public keys that a block lists.
+/// Reads the public keys that a block lists.
 fn keys(listed: &[schema::PublicKey]) -> Result<Vec<PublicKey>, ProfileError> {
     let read = |key: &schema::PublicKey| {
         let is_ours = key.algorithm == Algorithm::Ed25519 as i32;
@@ -123,7 +124,7 @@ fn keys(listed: &[schema::PublicKey]) -> Result<Vec<PublicKey>, ProfileError> {
         .collect()
 }
 
-/// What one check says.
+/// The meaning of one check.
 enum Part {
     Rights(Vec<Right>),
     NotBefore(u64),
@@ -132,14 +133,14 @@ enum Part {
     AttestedBy(PublicKey),
 }
 
-/// What the numbers in a block mean.
+/// The tables that resolve the numbers in a block.
 struct Reader<'a> {
     shared: &'a Symbols,
     symbols: &'a [String],
     keys: Vec<PublicKey>,
 }
 
-/// A predicate's name, and those of its terms that the profile has.
+/// A predicate's name and its terms. A term is `None` if the profile does not have its type.
 type Named<'a> = (&'a str, Vec<Option<Value<'a>>>);
 
 impl<'a> Reader<'a> {
@@ -170,7 +171,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The tests of a query, or `None` where one is none of the profile's.
+    /// Reads the tests of a query. Returns `None` if one of them is not in the profile.
     fn tests(&self, query: &Rule) -> Result<Option<Vec<Test<'a>>>, ProfileError> {
         let mut tests = Vec::with_capacity(query.expressions.len());
         for expression in &query.expressions {
@@ -219,7 +220,8 @@ impl<'a> Reader<'a> {
         Ok(Some(Part::Rights(rights)))
     }
 
-    /// What a check of one query says, if it is about something else than rights.
+    /// Reads a check of one query: `false`, a time, a holder, or an attestation. Returns `None` for any other
+    /// query, such as an alternative of rights.
     fn single(&self, query: &Rule, place: Place) -> Result<Option<Part>, ProfileError> {
         let mut body = Vec::with_capacity(query.body.len());
         for predicate in &query.body {
@@ -369,7 +371,7 @@ fn port(number: i64) -> Option<u16> {
     number.try_into().ok()
 }
 
-/// Tests in another order, or twice, show when the block is encoded again.
+/// Accepts tests in any order, and duplicates: encoding the block again reveals both.
 fn affix(tests: &[Test<'_>]) -> Option<Pattern> {
     let (mut prefix, mut suffix) = ("", "");
     for test in tests {

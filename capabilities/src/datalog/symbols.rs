@@ -1,10 +1,11 @@
-//! The texts and keys that the blocks of a token share: later blocks refer to those of earlier ones by number.
+//! The symbol table of a token: texts and keys that later blocks refer to by number.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::PublicKey;
 
-/// The symbols that every token knows, by their numbers (Biscuit's specification, "Symbol tables").
+/// The default symbols of every token, in the order of their numbers (Biscuit's specification, "Symbol
+/// tables").
 const DEFAULT: [&str; 28] = [
     "read",
     "write",
@@ -36,10 +37,10 @@ const DEFAULT: [&str; 28] = [
     "query",
 ];
 
-/// The number of a token's first own symbol.
+/// The number of the first symbol that a token defines itself.
 const FIRST_OWN: u64 = 1024;
 
-/// The symbols and keys of the blocks so far.
+/// The symbols and keys that the blocks have defined so far.
 #[derive(Clone, Default)]
 pub(crate) struct Symbols {
     texts: Vec<Arc<str>>,
@@ -48,12 +49,12 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// How many own symbols there are.
+    /// Returns the number of symbols that the token defines itself.
     pub(super) fn count(&self) -> usize {
         self.texts.len()
     }
 
-    /// The own symbols after the first so many.
+    /// Returns the token's own symbols without the first `count`.
     pub(super) fn after(&self, count: usize) -> Vec<String> {
         self.texts
             .iter()
@@ -62,7 +63,7 @@ impl Symbols {
             .collect()
     }
 
-    /// The number of a symbol, which is a new one where there is none yet.
+    /// Returns the number of a symbol, and adds the symbol if it is new.
     pub(super) fn number(&mut self, text: &str) -> u64 {
         if let Some(number) = (0..)
             .zip(DEFAULT)
@@ -80,7 +81,7 @@ impl Symbols {
         number
     }
 
-    /// The number of a key, and whether it is a new one.
+    /// Returns the number of a key, and true if the key is new.
     pub(super) fn key_number(&mut self, key: PublicKey) -> (i64, bool) {
         let numbered = (0..).zip(&self.keys).find(|(_, known)| **known == key);
         if let Some((number, _)) = numbered {
@@ -90,7 +91,7 @@ impl Symbols {
         ((0..).nth(self.keys.len() - 1).unwrap_or(i64::MAX), true)
     }
 
-    /// The symbol of a number, where a block brings these symbols of its own.
+    /// Returns the symbol with this number. `own` holds the symbols that the current block defines.
     pub(super) fn text<'a>(&'a self, own: &'a [String], number: u64) -> Option<&'a str> {
         let index = usize::try_from(number).ok()?;
         if let Some(text) = DEFAULT.get(index) {
@@ -103,7 +104,7 @@ impl Symbols {
         }
     }
 
-    /// The key of a number, where a block brings these keys of its own.
+    /// Returns the key with this number. `own` holds the keys that the current block defines.
     pub(super) fn key(&self, own: &[PublicKey], number: i64) -> Option<PublicKey> {
         let index = usize::try_from(number).ok()?;
         match self.keys.get(index) {

@@ -1,4 +1,4 @@
-//! From blocks to the bytes that are signed.
+//! The writer: encodes blocks into the bytes that are signed.
 
 use biscuit_auth::format::schema::{
     self, Check, Expression, Fact, Op, OpBinary, Predicate, Rule, Scope, Term, op, op_binary::Kind,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Block, Endpoint, Holder, Hosts, Pattern, PublicKey, Right};
 
-/// A term of the profile.
+/// A term of a predicate, of a type that the profile has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Text(&'a str),
@@ -30,7 +30,7 @@ pub(super) struct Test<'a> {
     pub(super) value: Value<'a>,
 }
 
-/// The Datalog version that a block's form needs.
+/// Returns the Datalog version that the form of a block needs.
 pub(super) fn version(block: &Block, place: Place) -> u32 {
     match place {
         Place::ThirdParty(_) => VERSION_OF_THIRD_PARTIES,
@@ -39,12 +39,13 @@ pub(super) fn version(block: &Block, place: Place) -> u32 {
     }
 }
 
-/// The bytes of a block. `symbols` are those of the blocks before it, and grow by its own; a third party's are not shared.
+/// Encodes a block. `symbols` holds the symbols of the blocks before it, and the block's own are added. A
+/// third-party block does not share them.
 pub(crate) fn encode(block: &Block, place: Place, symbols: &mut Symbols) -> Vec<u8> {
     write(block, place, symbols).encode_to_vec()
 }
 
-/// The block as the Biscuit schema has it, with its facts and checks in their one order (TOK-14).
+/// Returns the block in the types of the Biscuit schema, with facts and checks in canonical order (TOK-14).
 pub(crate) fn write(block: &Block, place: Place, symbols: &mut Symbols) -> schema::Block {
     let mut own = Symbols::default();
     let symbols = match place {
@@ -74,12 +75,13 @@ pub(crate) fn write(block: &Block, place: Place, symbols: &mut Symbols) -> schem
     }
 }
 
-/// Symbols get their numbers in the order in which they are written, so that order matters everywhere below.
+/// The state of writing one block. Symbols are numbered in the order of their first use, so the order of all
+/// calls below matters.
 struct Writer<'a> {
     symbols: &'a mut Symbols,
     facts: Vec<Fact>,
     checks: Vec<Check>,
-    /// The keys that no block before has.
+    /// The keys that no earlier block lists.
     keys: Vec<schema::PublicKey>,
 }
 
@@ -267,7 +269,7 @@ impl Writer<'_> {
     fn term(&mut self, value: Value<'_>) -> Term {
         let content = match value {
             Value::Text(text) => Content::String(self.symbols.number(text)),
-            // The format has fewer numbers for variables than for symbols; no token has room for as many.
+            // Variable numbers have 32 bits and symbol numbers 64. No token is large enough to exceed 32.
             Value::Variable(name) => {
                 Content::Variable(u32::try_from(self.symbols.number(name)).unwrap_or(u32::MAX))
             }
@@ -294,7 +296,7 @@ impl Writer<'_> {
     }
 }
 
-/// The host, the suffix, or the bits.
+/// Returns the host, the suffix, or the bits of the network.
 fn hosts(endpoint: &Endpoint) -> String {
     match endpoint.hosts() {
         Hosts::One(text) | Hosts::Below(text) => text.clone(),

@@ -1,10 +1,10 @@
-//! `clock`: the time of day, by the finest resolution that is shown.
+//! `clock`: the time of day, with a finest resolution.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
-/// The wall clock. A scope is the finest resolution to be read; coarser ones are included.
+/// The wall clock. A scope is the finest resolution that may be read. It includes all coarser ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock;
 
@@ -25,8 +25,8 @@ pub enum Resolution {
     HundredMilliseconds,
     /// 1 s.
     Second,
-    /// No step is ever made: the clock stands at the Unix epoch, and says nothing about the time. For code that reads a clock
-    /// whatever it is for.
+    /// The clock never advances and always shows the Unix epoch, so it reveals nothing about the time. For
+    /// packages that need a clock to load.
     Never,
 }
 
@@ -43,7 +43,7 @@ impl Resolution {
         Resolution::Never,
     ];
 
-    /// The canonical resource, such as `1ms`.
+    /// Returns the canonical resource, such as `1ms`.
     pub fn as_str(self) -> &'static str {
         match self {
             Resolution::Microsecond => "1us",
@@ -57,7 +57,7 @@ impl Resolution {
         }
     }
 
-    /// The length of one step; for `never` the longest that there is.
+    /// Returns the length of one step; for `never`, the longest possible duration.
     pub fn step(self) -> Duration {
         match self {
             Resolution::Microsecond => Duration::from_micros(1),
@@ -121,7 +121,7 @@ impl Family for Clock {
 
     fn describe(&self, _: ActionName, patterns: &[Pattern], _: &Base) -> Vec<String> {
         let allowed = |resolution: &Resolution| patterns.contains(&Pattern::exact(resolution.as_str()));
-        // The finest one from which on every coarser one is allowed says it all.
+        // The scope is the finest resolution for which all coarser ones are allowed too.
         let coarsest_first = Resolution::ALL.into_iter().rev();
         let scope: Vec<Resolution> = coarsest_first.take_while(allowed).collect();
         let mut texts: Vec<String> = scope.last().map(Resolution::to_string).into_iter().collect();

@@ -3,16 +3,16 @@
 use super::{describe_beginnings, parse_beginning};
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
-/// Environment variables. A scope is a name, names with a common start (`APP_*`), or all (`*`).
+/// Environment variables. A scope is a name, a prefix of names (`APP_*`), or all names (`*`).
 #[derive(Debug, Clone, Copy)]
 pub struct Env;
 
-/// The name of an environment variable: not empty, without `=` and NUL.
+/// The name of an environment variable: not empty, and without `=` and NUL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VariableName<'a>(&'a str);
 
 impl<'a> VariableName<'a> {
-    /// The name that this text is.
+    /// Parses the name of a variable.
     ///
     /// # Errors
     /// [`Problem::Variable`].
@@ -23,7 +23,7 @@ impl<'a> VariableName<'a> {
         Ok(VariableName(text))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &'a str {
         self.0
     }

@@ -2,7 +2,7 @@
 
 use crate::{Action, ActionName, Base, Family, FamilyName, FsPath, Pattern, Problem, describe_pattern};
 
-/// Files and folders. A scope is an exact path, or a folder with all that is below it (`./data/**`).
+/// Files and folders. A scope is an exact path, or a folder with everything below it (`./data/**`).
 #[derive(Debug, Clone, Copy)]
 pub struct Fs;
 
@@ -40,7 +40,7 @@ impl Family for Fs {
         }
         let path = FsPath::parse(path, base)?;
         Ok(match folder {
-            // The folder itself belongs to it: to list it is to read it.
+            // The folder itself is included, because listing it is reading it.
             Some(_) => vec![Pattern::exact(path.as_str()), Pattern::prefix(path.below())],
             None => vec![Pattern::exact(path.as_str())],
         })
@@ -61,7 +61,7 @@ impl Family for Fs {
         patterns
             .iter()
             .filter_map(|pattern| match pattern {
-                // The folder is named together with what is below it; patterns are sorted.
+                // The next pattern describes both the folder and everything below it; patterns are sorted.
                 Pattern::Exact(path) if patterns.binary_search(&below(path)).is_ok() => None,
                 Pattern::Exact(path) => Some(base.relative(path)),
                 Pattern::Affix { prefix, suffix } if suffix.is_empty() && prefix.ends_with('/') => {

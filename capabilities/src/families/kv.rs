@@ -3,10 +3,10 @@
 use super::{describe_beginnings, parse_beginning};
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
-/// Longest key, in bytes.
+/// Maximum length of a key, in bytes.
 pub const MAX_KEY: usize = 2_048;
 
-/// Entries of a key-value store. A scope is a key, keys with a common start (`user/42/*`), or all (`*`).
+/// Entries of a key-value store. A scope is a key, a prefix of keys (`user/42/*`), or all keys (`*`).
 #[derive(Debug, Clone, Copy)]
 pub struct Kv;
 
@@ -15,7 +15,7 @@ pub struct Kv;
 pub struct Key(String);
 
 impl Key {
-    /// The key that this text is.
+    /// Parses a key.
     ///
     /// # Errors
     /// [`Problem::Key`].
@@ -26,7 +26,7 @@ impl Key {
         Ok(Key(text.to_owned()))
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -20,10 +20,11 @@ pub use net::Net;
 pub use random::{Random, RandomSource};
 pub use store::{BlobId, Store};
 
-/// The resource text of an operation that names none, for families whose one resource needs no name.
+/// The resource of an operation that names none, for families with a single resource.
 pub(crate) const WHOLE: &str = "true";
 
-/// The patterns of a name, or of all that begin alike (`APP_*`, `*`): how `env` and `kv` are granted. `hint` says where `*` stands.
+/// Returns the patterns of a name or of a prefix (`APP_*`, `*`), the two forms of `env` and `kv`. `hint` is
+/// the error message for a misplaced `*`.
 fn parse_beginning(
     text: &str,
     hint: &'static str,
@@ -43,7 +44,7 @@ fn parse_beginning(
     }])
 }
 
-/// The other way round.
+/// The inverse of [`parse_beginning`]: returns the scopes of these patterns.
 fn describe_beginnings(patterns: &[Pattern]) -> Vec<String> {
     let describe = |pattern: &Pattern| match pattern {
         Pattern::Affix { prefix, suffix } if suffix.is_empty() => format!("{prefix}*"),

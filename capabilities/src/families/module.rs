@@ -1,15 +1,15 @@
-//! `module`: modules that may be imported, by name or by content.
+//! `module`: importable modules, by name or by content.
 
 use secure_runtime_text::forbidden_in_names;
 use std::fmt;
 
 use crate::{Action, ActionName, Base, Family, FamilyName, MAX_PATH, Pattern, Problem, hexadecimal};
 
-/// Between a module's name and its hash.
+/// The separator between a module's name and its hash.
 const CONTENT: &str = "#blake3:";
 
-/// Modules. A scope is a hash (`blake3:…`), a name (`app:/plugins/a.js`), both (`app:/plugins/a.js#blake3:…`), or all names
-/// below one (`marked/**`).
+/// Modules. A scope is a hash (`blake3:…`), a name (`app:/plugins/a.js`), or both
+/// (`app:/plugins/a.js#blake3:…`). It may also be all names below one (`marked/**`).
 #[derive(Debug, Clone, Copy)]
 pub struct Module;
 
@@ -18,7 +18,7 @@ pub struct Module;
 pub struct ModuleId(String);
 
 impl ModuleId {
-    /// The module of this name whose bytes have this BLAKE3 hash.
+    /// Returns the module with this name, whose bytes have this BLAKE3 hash.
     ///
     /// # Errors
     /// [`Problem::ModuleName`].
@@ -27,7 +27,7 @@ impl ModuleId {
         Ok(ModuleId(format!("{name}{CONTENT}{}", hex::encode(hash))))
     }
 
-    /// The module that this text is.
+    /// Parses a module.
     ///
     /// # Errors
     /// [`Problem::Module`] and [`Problem::ModuleName`].
@@ -36,7 +36,7 @@ impl ModuleId {
         ModuleId::new(name, &hexadecimal::decode(digits).ok_or(Problem::Module)?)
     }
 
-    /// The canonical resource.
+    /// Returns the canonical resource.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -4,9 +4,9 @@ use crate::{
     Action, ActionName, Base, Family, FamilyName, Origin, Pattern, Problem, describe_pattern, origin,
 };
 
-/// Network connections. A scope is an origin (`https://host`, `tcp://host:port`), all hosts below a
-/// name (`https://*.example.com`), or a network (`tcp://10.0.0.0/8:5432`); each on a port or a range of ports
-/// (`tcp://db.example.com:5000-5999`).
+/// Network connections. A scope is an origin (`https://host`, `tcp://host:port`), all hosts below a name
+/// (`https://*.example.com`), or a network (`tcp://10.0.0.0/8:5432`). Each is for one port or for a range of
+/// ports (`tcp://db.example.com:5000-5999`).
 #[derive(Debug, Clone, Copy)]
 pub struct Net;
 
@@ -35,7 +35,7 @@ impl Family for Net {
     }
 }
 
-/// The scope without a port that its scheme implies.
+/// Returns the scope, without the port if the scheme implies it.
 fn describe_origin(pattern: &Pattern) -> String {
     let Pattern::Exact(text) = pattern else {
         return describe_pattern(pattern);

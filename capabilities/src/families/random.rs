@@ -1,22 +1,23 @@
-//! `random`: random bytes from the operating system, or bytes that look random and are the same in every run.
+//! `random`: random bytes from the operating system, or pseudorandom bytes that are the same in every run.
 
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem};
 
-/// Random bytes. A grant says `true`, or `seeded` for what is made from the module's own hash and tells it nothing.
+/// Random bytes. A grant is `true`, or `seeded` for bytes derived from the module's own hash, which reveal
+/// nothing to the module.
 #[derive(Debug, Clone, Copy)]
 pub struct Random;
 
-/// Where random bytes come from.
+/// A source of random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RandomSource {
     /// The operating system.
     OperatingSystem,
-    /// The hash of the module that asks: nobody must rely on their being unknown.
+    /// A generator seeded with the hash of the calling module. Its bytes are not secret.
     Seeded,
 }
 
 impl RandomSource {
-    /// The canonical resource, `os` or `seeded`.
+    /// Returns the canonical resource, `os` or `seeded`.
     pub fn as_str(self) -> &'static str {
         match self {
             RandomSource::OperatingSystem => "os",

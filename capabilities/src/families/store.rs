@@ -4,15 +4,16 @@ use std::fmt;
 
 use crate::{Action, ActionName, Base, Family, FamilyName, Pattern, Problem, describe_pattern, hexadecimal};
 
-/// Before the digits of a hash.
+/// The prefix of a hash.
 const CONTENT: &str = "blake3:";
 
 /// The scope of all blobs.
 const ALL: &str = "*";
 
-/// Blobs of a store that is offered to others. A scope is a hash (`blake3:…`), or all (`*`).
+/// Blobs of a store that is served to others. A scope is a hash (`blake3:…`), or all blobs (`*`).
 ///
-/// Programs cannot use these rights: their modules are found before they run. A token carries them to a store's server.
+/// Programs cannot use these rights, because their modules are resolved before they run. Clients present them
+/// in a token to a store's server.
 #[derive(Debug, Clone, Copy)]
 pub struct Store;
 
@@ -21,12 +22,12 @@ pub struct Store;
 pub struct BlobId(String);
 
 impl BlobId {
-    /// The blob whose bytes have this BLAKE3 hash.
+    /// Returns the blob whose bytes have this BLAKE3 hash.
     pub fn new(hash: &[u8; 32]) -> BlobId {
         BlobId(format!("{CONTENT}{}", hex::encode(hash)))
     }
 
-    /// The blob that this text is.
+    /// Parses a blob.
     ///
     /// # Errors
     /// [`Problem::Blob`].
@@ -35,7 +36,7 @@ impl BlobId {
         Ok(BlobId::new(&hexadecimal::decode(digits).ok_or(Problem::Blob)?))
     }
 
-    /// The canonical resource.
+    /// Returns the canonical resource.
     pub fn as_str(&self) -> &str {
         &self.0
     }

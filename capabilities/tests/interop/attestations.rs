@@ -1,5 +1,5 @@
-//! Attestations between this project and biscuit-wasm, where the token and who attests do not see each other: what is
-//! sent is the request and the signed block. biscuit-python has no form of them to send.
+//! Attestations between this project and biscuit-wasm. The token's owner and the third party exchange only
+//! the request and the signed block. biscuit-python cannot serialise either.
 
 use secure_runtime_capabilities::*;
 
@@ -37,10 +37,10 @@ fn allows(token: &Token) -> bool {
         .is_allowed()
 }
 
-/// TOK-33, TOK-34: asked for here, signed there.
+/// TOK-33, TOK-34: this project makes the request, and the peer signs.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
-fn a_peer_attests_for_a_token_of_here() {
+fn a_peer_attests_for_a_token_of_this_project() {
     let [_, mut wasm] = Peer::all();
     let token = demanding();
     assert!(!allows(&token));
@@ -54,7 +54,7 @@ fn a_peer_attests_for_a_token_of_here() {
         Some(Attestation::new(auditor().public(), [HASH]).unwrap())
     );
 
-    // TOK-4: it is for this token alone, and by this key alone.
+    // TOK-4: the attestation is valid only for this token and this key.
     let error = demanding()
         .with_attestation(&signed, &auditor().public())
         .unwrap_err();
@@ -62,7 +62,7 @@ fn a_peer_attests_for_a_token_of_here() {
     let error = token.with_attestation(&signed, &root().public()).unwrap_err();
     assert_eq!(error.name(), "Attestation", "{error}");
 
-    // TOK-33: a block of another content is refused when it is added.
+    // TOK-33: a block with other content is refused when it is added.
     let signed = wasm.sign(&request, &auditor().to_secret_text(), "check if true");
     let signed = SignedAttestation::parse_text(&signed).unwrap();
     let error = token.with_attestation(&signed, &auditor().public()).unwrap_err();
@@ -75,7 +75,7 @@ fn a_peer_attests_for_a_token_of_here() {
     );
 }
 
-/// TOK-33, TOK-34: asked for there, signed and added here.
+/// TOK-33, TOK-34: the peer makes the request, and this project signs and adds the block.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn this_project_attests_for_a_token_of_a_peer() {

@@ -1,6 +1,7 @@
-//! Interoperation with other Biscuit tools: `biscuit-python`, and the WebAssembly package of Biscuit under Node.
+//! Interoperability with other Biscuit tools: `biscuit-python`, and Biscuit's WebAssembly package on Node.js.
 //!
-//! `cargo xtask interop` installs them and runs these tests, which are ignored otherwise: they need other programs.
+//! The tests are ignored by default, because they need other programs. `cargo xtask interop` installs those
+//! and runs the tests.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,27 +21,27 @@ mod theirs;
 
 use secure_runtime_capabilities::*;
 
-/// The folder that relative paths mean: none is used here.
+/// Returns the folder of relative paths. No test here uses one.
 fn base() -> Base {
     Base::new("/").unwrap()
 }
 
-/// The rights of these grants, as on the command line.
+/// Returns the rights of these grants in their command-line form.
 fn rights(grants: &[&str]) -> Rights {
     Families::builtin().parse_grants(grants, &base()).unwrap()
 }
 
-/// The key that signs every token here.
+/// Returns the key that signs every token here.
 fn root() -> KeyPair {
     KeyPair::from_secret(&[9; 32]).unwrap()
 }
 
-/// The token of a text, if it is accepted here.
+/// Parses and verifies the text of a token.
 fn accept(text: &str) -> Result<Token, TokenError> {
     Token::parse_text(text, &root().public())
 }
 
-/// Its revocation identifiers, as the peers write them.
+/// Returns the revocation identifiers in the peers' form.
 fn ids(token: &Token) -> Vec<String> {
     token.revocation_ids().iter().map(ToString::to_string).collect()
 }

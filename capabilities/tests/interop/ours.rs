@@ -1,4 +1,4 @@
-//! Tokens made here: peers verify them, show what the specification shows, and decide the same.
+//! Tokens made by this project: peers verify them, print the text of the specification, and decide the same.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use proptest::{
@@ -38,7 +38,7 @@ fn demand() -> Block {
     }
 }
 
-/// The auditor's block about some modules.
+/// Returns the auditor's block that attests these modules.
 fn attested(modules: &[[u8; 32]]) -> Block {
     Block {
         attestation: Some(Attestation::new(auditor().public(), modules.iter().copied()).unwrap()),
@@ -46,7 +46,7 @@ fn attested(modules: &[[u8; 32]]) -> Block {
     }
 }
 
-/// Chains of every kind of block.
+/// Returns chains with every kind of block.
 fn chains() -> Vec<Vec<Block>> {
     let wide = Block::of(rights(&[
         "clock=1us",
@@ -130,7 +130,7 @@ fn chains() -> Vec<Vec<Block>> {
 /// TOK-8 to TOK-14, TOK-24, TOK-25
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
-fn tokens_made_here_are_verified_shown_and_decided_there_as_here() {
+fn peers_verify_print_and_decide_tokens_like_this_crate() {
     let mut peers = Peer::all();
     let mut total = Count::default();
     for blocks in chains() {
@@ -173,7 +173,7 @@ fn peers_can_add_to_an_open_token_and_not_to_a_sealed_one() {
     }
 }
 
-/// TOK-24: the compiled decision, the authorizer here, and both peers.
+/// TOK-24: the compiled decision, the authorizer in this crate, and both peers agree.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn random_tokens_are_decided_alike() {
@@ -181,7 +181,7 @@ fn random_tokens_are_decided_alike() {
     const QUESTIONS: u32 = 10;
     let mut peers = Peer::all();
     let mut total = Count::default();
-    // The same tokens each time: a failure can be looked at again.
+    // The tokens are the same in every run, so that a failure can be reproduced.
     let mut runner = TestRunner::deterministic();
     let strategy = (
         generators::chain(),
@@ -189,7 +189,8 @@ fn random_tokens_are_decided_alike() {
     );
     for number in 0..TOKENS {
         let (mut blocks, questions) = strategy.new_tree(&mut runner).unwrap().current();
-        // Some demand an attestation; most of these have it, for one of the modules that random questions are by.
+        // Some tokens demand an attestation. Most of these have it, for one of the modules that random
+        // questions name as holder.
         if number % 4 == 0 {
             blocks.push(demand());
         }
@@ -214,7 +215,7 @@ fn random_tokens_are_decided_alike() {
     total.report("random tokens");
 }
 
-/// TOK-3, TOK-4
+/// TOK-3, TOK-4: every implementation refuses a token with one changed byte.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn a_token_with_one_changed_byte_is_refused_by_all() {

@@ -1,4 +1,5 @@
-//! The other programs: each runs a small script that does with its own Biscuit library what a line of JSON asks for.
+//! The peers: each is a process that runs a small script. The script executes commands, lines of JSON, with
+//! its own Biscuit library.
 
 use std::{
     env,
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::root;
 
-/// Where `cargo xtask interop` has put the peers' packages.
+/// The environment variable with the folder into which `cargo xtask interop` installed the peers' packages.
 const FOLDER: &str = "SECURE_RUNTIME_PEERS";
 
 pub(crate) struct Peer {
@@ -21,7 +22,7 @@ pub(crate) struct Peer {
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-/// What a peer says that a token holds.
+/// The content of a token, as printed by a peer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Inspected {
     pub(crate) blocks: Vec<String>,
@@ -29,7 +30,7 @@ pub(crate) struct Inspected {
 }
 
 impl Peer {
-    /// Both peers, newly started.
+    /// Starts both peers.
     pub(crate) fn all() -> [Peer; 2] {
         let folder = PathBuf::from(
             env::var_os(FOLDER).unwrap_or_else(|| panic!("{FOLDER} is not set: run `cargo xtask interop`")),
@@ -65,7 +66,7 @@ impl Peer {
         }
     }
 
-    /// A token of this Datalog, signed by [`root`].
+    /// Makes a token with this Datalog, signed by [`root`].
     pub(crate) fn mint(&mut self, code: &str) -> String {
         self.mint_with(&root().to_secret_text(), code)
     }
@@ -75,7 +76,7 @@ impl Peer {
         token.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// The token with one more block.
+    /// Adds a block to the token.
     pub(crate) fn attenuate(&mut self, token: &str, code: &str) -> Result<String, String> {
         let longer = self.ask(
             json!({ "verb": "attenuate", "token": token, "root": root().public().to_string(), "code": code }),
@@ -83,7 +84,7 @@ impl Peer {
         Ok(longer.as_str().unwrap().to_owned())
     }
 
-    /// The token with one more block, which this key signs as a third party.
+    /// Adds a block to the token, signed by this key as a third party.
     pub(crate) fn attest(&mut self, token: &str, private_key: &str, code: &str) -> String {
         let longer = self.ask(json!({
             "verb": "attest", "token": token, "root": root().public().to_string(), "private_key": private_key, "code": code
@@ -91,21 +92,22 @@ impl Peer {
         longer.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// What a third party is to sign for this token. Of the peers, only biscuit-wasm can write it down.
+    /// Returns the request that a third party signs for this token. Of the peers, only biscuit-wasm can
+    /// serialise it.
     pub(crate) fn request(&mut self, token: &str) -> String {
         let request =
             self.ask(json!({ "verb": "request", "token": token, "root": root().public().to_string() }));
         request.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// What a third party with this key says about a request.
+    /// Signs a request with this key, as a third party.
     pub(crate) fn sign(&mut self, request: &str, private_key: &str, code: &str) -> String {
         let signed =
             self.ask(json!({ "verb": "sign", "request": request, "private_key": private_key, "code": code }));
         signed.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Whether the token is allowed what authorizers of this Datalog ask, one after the other.
+    /// Returns, for each of these authorizers, true if it allows the token.
     pub(crate) fn authorize(&mut self, token: &str, questions: &[String]) -> Vec<bool> {
         let answers = self.ask(json!({
             "verb": "authorize", "token": token, "root": root().public().to_string(), "questions": questions
@@ -119,7 +121,7 @@ impl Peer {
             .collect()
     }
 
-    /// What is in the token, or why it is refused.
+    /// Returns the content of the token, or the reason why the peer refuses it.
     pub(crate) fn inspect(&mut self, token: &str) -> Result<Inspected, String> {
         let content =
             self.ask(json!({ "verb": "inspect", "token": token, "root": root().public().to_string() }))?;
@@ -155,7 +157,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }

@@ -1,18 +1,18 @@
-//! Questions that every engine is asked about a token, and how often the answer was yes.
+//! The questions that every implementation answers about a token, and the count of positive answers.
 
 use secure_runtime_capabilities::*;
 
 use crate::{base, peer::Peer, text};
 
-/// 2026-01-01, from which some tokens are valid.
+/// 2026-01-01, the start of the validity of some tokens.
 pub(crate) const FROM: u64 = 1_767_225_600;
-/// 2027-01-01, at which some expire.
+/// 2027-01-01, the end of the validity of some tokens.
 pub(crate) const UNTIL: u64 = 1_798_761_600;
 
 pub(crate) const MODULE: Holder = Holder::Module([7; 32]);
 pub(crate) const KEY: Holder = Holder::Key([7; 32]);
 
-/// The key of who attests modules.
+/// Returns the key of the third party that attests modules.
 pub(crate) fn auditor() -> KeyPair {
     KeyPair::from_secret(&[10; 32]).unwrap()
 }
@@ -41,10 +41,10 @@ const OPERATIONS: [&str; 21] = [
     "store read blake3:0707070707070707070707070707070707070707070707070707070707070707",
 ];
 
-/// What is asked at every time, not only at one.
+/// Operations that are asked at every time. The others are asked at one time only.
 const AT_ALL_TIMES: [&str; 2] = ["fs read /srv/data/a.csv", "net connect tcp://10.1.2.3:5432"];
 
-/// One question.
+/// An operation, a time, and holders.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) operation: Operation<'static>,
@@ -53,7 +53,7 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Operations, times and holders: what some block of the tables here tells from others.
+    /// Returns operations, times and holders that distinguish the blocks of the tables in these tests.
     pub(crate) fn all() -> Vec<Question> {
         let at = |now: u64, operations: &'static [&str]| operations.iter().map(move |text| (now, *text));
         let questions = at(FROM, &OPERATIONS)
@@ -80,7 +80,7 @@ impl Question {
             .collect()
     }
 
-    /// What is decided here, by the compiled blocks and by the authorizer alike.
+    /// Decides here, and checks that the compiled decision equals the authorizer's.
     fn decide(&self, token: &Token, authorizer: &Oracle) -> bool {
         let context = Context {
             holders: &self.holders,
@@ -100,7 +100,7 @@ impl Question {
     }
 }
 
-/// How many questions were asked, and how many answers were yes.
+/// The number of questions, and of positive answers.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) asked: u32,
@@ -108,7 +108,7 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Asks here and the peers, which must all say the same of each question.
+    /// Asks this crate and the peers, and checks that all agree on each question.
     pub(crate) fn ask(token: &Token, peers: &mut [Peer], questions: &[Question]) -> Count {
         let authorizer = Oracle::new().unwrap();
         let ours: Vec<bool> = questions
@@ -138,7 +138,8 @@ impl Count {
         self.allowed += other.allowed;
     }
 
-    /// Prints the share of yes, which must be fair: engines that refuse everything agree too.
+    /// Prints the share of positive answers. It must be balanced, because implementations that refuse
+    /// everything agree too.
     pub(crate) fn report(self, what: &str) {
         let share = f64::from(self.allowed) / f64::from(self.asked);
         println!(

@@ -1,11 +1,12 @@
-//! Datalog as text, written from spec/tokens.md and not by the crate: what the peers are told and what they must show.
+//! Datalog as text, written from spec/tokens.md and independently of the crate. It is the input of the peers,
+//! and their expected output.
 
 use std::{fmt::Write, net::IpAddr};
 
 use humantime::format_rfc3339_seconds;
 use secure_runtime_capabilities::*;
 
-/// The policy of TOK-24, out of the specification itself.
+/// Returns the policy of TOK-24, extracted from the specification itself.
 pub(crate) fn policy() -> &'static str {
     let (_, from) = include_str!("../../../spec/tokens.md")
         .split_once("**TOK-24**")
@@ -14,7 +15,7 @@ pub(crate) fn policy() -> &'static str {
     from.split_once("```").unwrap().0
 }
 
-/// A string of Datalog.
+/// Formats a string of Datalog.
 fn string(text: &str) -> String {
     format!(
         "\"{}\"",
@@ -28,7 +29,7 @@ fn date(seconds: u64) -> String {
     format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).to_string()
 }
 
-/// What an authorizer is told about one question, the policy included (TOK-24).
+/// Returns the input of a peer's authorizer for one question, including the policy (TOK-24).
 pub(crate) fn question(operation: &Operation<'_>, now: u64, holders: &[Holder]) -> String {
     let (family, action) = (operation.family(), operation.action());
     let resource = operation.resource();
@@ -46,7 +47,8 @@ pub(crate) fn question(operation: &Operation<'_>, now: u64, holders: &[Holder]) 
     code + policy()
 }
 
-/// The parts of an origin, as TOK-37 has them. Random questions are also about what is none.
+/// Returns the parts of an origin (TOK-37), or `None` for a text that is not an origin. Random questions
+/// contain such texts.
 fn endpoint(origin: &str) -> Option<String> {
     let (scheme, rest) = origin.split_once("://")?;
     let (host, port) = rest.rsplit_once(':')?;
@@ -63,19 +65,19 @@ fn bits(address: IpAddr) -> String {
     }
 }
 
-/// The bits that all addresses of a network begin with, after `4:` or `6:`.
+/// Returns the bits that all addresses of a network share, after `4:` or `6:`.
 fn network_bits(network: &Network) -> String {
     let length = usize::from(network.length()) + "4:".len();
     bits(network.address()).chars().take(length).collect()
 }
 
-/// The authority block (TOK-8), as a peer prints it.
+/// Returns the authority block (TOK-8) in the form that peers print.
 pub(crate) fn authority(block: &Block) -> String {
     let grants = block.rights.iter().flat_map(Rights::iter);
     grants.map(|right| grant(right) + ";\n").collect::<String>() + &limits(block)
 }
 
-/// A later block (TOK-10, TOK-11, TOK-33), as a peer prints it.
+/// Returns a later block (TOK-10, TOK-11, TOK-33) in the form that peers print.
 pub(crate) fn later(block: &Block) -> String {
     if let Some(attestation) = &block.attestation {
         let modules = attestation.modules().iter().copied().map(Holder::Module);

@@ -1,4 +1,4 @@
-//! Tokens that peers make: those of the profile are accepted and mean the same here, all others are refused.
+//! Tokens made by peers: those in the profile are accepted with the same meaning, and all others are refused.
 
 use secure_runtime_capabilities::*;
 
@@ -9,7 +9,7 @@ use crate::{
     rights, root, text,
 };
 
-/// Grants of every kind, in the one order.
+/// Grants of every kind, in canonical order.
 const GRANTS: &str = r#"
     grant("clock", "read", "exact", "10ms");
     grant("env", "read", "affix", "APP_", "");
@@ -26,7 +26,7 @@ const GRANTS: &str = r#"
     grant("store", "read", "affix", "", "");
 "#;
 
-/// The alternatives of TOK-10 and TOK-11 with rights, in the one order.
+/// The alternatives of TOK-10 and TOK-11 with rights, in canonical order.
 const NARROW: &str = r#"check if operation("env", "read", $resource)
     or operation("fs", "read", "/srv/data/a.csv")
     or operation("fs", "read", $resource), $resource.starts_with("/srv/data/b/")
@@ -41,10 +41,10 @@ const NARROW: &str = r#"check if operation("env", "read", $resource)
 const FROM: &str = "check if time($time), $time >= 2026-01-01T00:00:00Z;";
 const UNTIL: &str = "check if time($time), $time < 2027-01-01T00:00:00Z;";
 
-/// A third party's block: [`minted`] has the auditor sign what begins so.
+/// The start of a third party's block. [`minted`] has the auditor sign blocks with this start.
 const ATTESTED: &str = "attested(";
 
-/// Blocks as the specification shows them, one list for each token.
+/// Returns blocks in the form of the specification, one list for each token.
 fn tokens() -> Vec<Vec<String>> {
     let digits = "07".repeat(32);
     let module = format!(r#"check if holder("blake3:{digits}");"#);
@@ -92,7 +92,7 @@ fn tokens() -> Vec<Vec<String>> {
     tokens
 }
 
-/// The token of these blocks, made by a peer alone.
+/// Returns a token with these blocks, made entirely by a peer.
 fn minted(peer: &mut Peer, blocks: &[String]) -> String {
     blocks[1..].iter().fold(peer.mint(&blocks[0]), |token, block| {
         if block.starts_with(ATTESTED) {
@@ -106,7 +106,7 @@ fn minted(peer: &mut Peer, blocks: &[String]) -> String {
 /// TOK-8 to TOK-14, TOK-24
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
-fn tokens_of_peers_are_decided_here_as_there() {
+fn tokens_made_by_peers_are_decided_alike() {
     for mut peer in Peer::all() {
         let mut total = Count::default();
         for blocks in tokens() {
@@ -126,10 +126,10 @@ fn tokens_of_peers_are_decided_here_as_there() {
     }
 }
 
-/// TOK-16: other Datalog than the profile's, in the authority block or in a later one.
+/// TOK-16: Datalog outside the profile, in the authority block or in a later one.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
-fn what_the_profile_refuses_is_refused_from_peers() {
+fn datalog_outside_the_profile_is_refused_from_peers() {
     let form = ProfileError::Check { check: 0 };
     let fact = |name: &str| ProfileError::Fact {
         name: name.to_owned(),
@@ -254,7 +254,7 @@ fn what_the_profile_refuses_is_refused_from_peers() {
             1,
             ProfileError::FactOutsideAuthority,
         ),
-        // What a third party must not say.
+        // Content that a third party's block must not have.
         (GRANTS, r#"attested("blake3:00");"#, 1, ProfileError::Attestation),
         (
             GRANTS,
@@ -287,7 +287,7 @@ fn what_the_profile_refuses_is_refused_from_peers() {
     }
 }
 
-/// TOK-2: the peers can sign with secp256r1, whose signatures can be changed by anyone.
+/// TOK-2: peers can sign with secp256r1. Anyone can change such a signature into another valid one.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn secp256r1_is_refused_from_peers() {
@@ -311,7 +311,8 @@ fn secp256r1_is_refused_from_peers() {
     }
 }
 
-/// TOK-22: a token that passes from engine to engine means the same to all of them at every step.
+/// TOK-22: a token passes from one implementation to the next, and has the same meaning in all of them at
+/// every step.
 #[test]
 #[ignore = "needs the peers: run `cargo xtask interop`"]
 fn a_chain_through_three_engines_means_one_thing() {

@@ -1,4 +1,4 @@
-//! Attacks on tokens that no other file here has; `spec/token-attacks.md` lists them all, with their tests.
+//! Attacks on tokens that no other file covers. `spec/token-attacks.md` lists all attacks, with their tests.
 
 use biscuit_auth::{
     AuthorizerBuilder, AuthorizerLimits, Biscuit,
@@ -17,14 +17,15 @@ fn token() -> Token {
     Token::mint(&root(), &Block::of(rights(&["fs.read=./**"]))).unwrap()
 }
 
-/// The token with its authority block changed before it is signed: what a careless or hostile owner of a root key could sign.
+/// Returns the token, changed and signed again: a token that a careless or hostile owner of the root key
+/// could sign.
 fn resigned(change: impl FnOnce(&mut schema::Block)) -> Vec<u8> {
     use ed25519_dalek::Signer as _;
     let mut outer = schema::Biscuit::decode(token().as_bytes()).unwrap();
     let mut block = schema::Block::decode(outer.authority.block.as_slice()).unwrap();
     change(&mut block);
     outer.authority.block = block.encode_to_vec();
-    // A signature of version 0 covers the block, the algorithm's number and the next key.
+    // Signature version 0 covers the block, the algorithm's number and the next key.
     let mut signed = outer.authority.block.clone();
     signed.extend(outer.authority.next_key.algorithm.to_le_bytes());
     signed.extend(&outer.authority.next_key.key);
@@ -40,8 +41,8 @@ fn problem(bytes: &[u8]) -> ProfileError {
     }
 }
 
-/// The last block cut off, with its parent's proof: that is the parent, so who delegates must not hand it on; what they hand
-/// on cannot be cut back to it.
+/// Removing the last block requires the parent's proof, and yields exactly the parent. So a token that was
+/// handed on cannot be cut back, unless its bearer also has the parent.
 #[test]
 fn a_delegate_cannot_cut_a_token_back() {
     let parent = token();
@@ -59,14 +60,14 @@ fn a_delegate_cannot_cut_a_token_back() {
     assert_eq!(
         back.as_bytes(),
         parent.as_bytes(),
-        "only who has the parent's proof has the parent"
+        "the parent's proof yields the parent itself"
     );
 }
 
-/// An authorizer that tells no time refuses, where a block has a limit: with our policy in other hands, nothing is forgotten
-/// in the bearer's favour.
+/// An authorizer without a time refuses every token that has a time limit. So a foreign authorizer that uses
+/// our policy and forgets the time errs on the safe side.
 #[test]
-fn without_a_time_nothing_that_has_limits_is_allowed() {
+fn an_authorizer_without_a_time_refuses_time_limited_tokens() {
     let ask = |token: &Token, time: &str| {
         let policy = include_str!("../../../spec/tokens.md")
             .split_once("**TOK-24**")
@@ -76,7 +77,7 @@ fn without_a_time_nothing_that_has_limits_is_allowed() {
             .0;
         let key =
             biscuit_auth::PublicKey::from_bytes(root().public().as_bytes(), biscuit_auth::Algorithm::Ed25519);
-        // A busy machine must not change the answer: the library's own limit is one millisecond.
+        // The library's default limit is one millisecond, so a busy machine could change the result.
         let limits = AuthorizerLimits {
             max_time: std::time::Duration::from_secs(600),
             ..AuthorizerLimits::default()
@@ -102,10 +103,10 @@ fn without_a_time_nothing_that_has_limits_is_allowed() {
     assert!(ask(&limited, "time(2026-01-01T00:00:00Z);"));
 }
 
-/// Datalog text, nested ten thousand deep, as a grant, an operation or a holder: none of these is parsed as Datalog, and
-/// texts that are not what they should be are refused.
+/// Datalog text, nested ten thousand deep, in place of a grant, an operation or a holder. None of these is
+/// parsed as Datalog, and invalid texts are refused.
 #[test]
-fn nested_text_is_text() {
+fn nested_text_is_not_parsed_as_datalog() {
     let families = Families::builtin();
     let base = crate::base();
     for text in [
@@ -125,7 +126,7 @@ fn nested_text_is_text() {
     }
 }
 
-/// Terms nested deeper than the decoder goes, in a block that is signed.
+/// A signed block with terms nested deeper than the decoder's limit.
 #[test]
 fn nested_terms_are_refused() {
     let nested = |depth: usize| {
@@ -148,7 +149,7 @@ fn nested_terms_are_refused() {
     assert!(matches!(problem(&nested(200)), ProfileError::Undecodable { .. }));
 }
 
-/// Datalog versions that this form does not have, newer and older.
+/// Datalog versions that the form of the block does not have, both newer and older.
 #[test]
 fn other_versions_are_refused() {
     assert!(Token::verify(&resigned(|_| ()), &root().public()).is_ok());
@@ -164,10 +165,10 @@ fn other_versions_are_refused() {
     ));
 }
 
-/// Symbols that are there twice, that hide a default one, that nothing uses, and numbers that name none; keys that nobody
-/// needs and of other kinds.
+/// Symbols that are duplicates, hide a default one, or are unused; numbers without a symbol; keys that are
+/// unused or of another algorithm.
 #[test]
-fn tables_are_exact() {
+fn symbol_and_key_tables_must_be_minimal() {
     let symbols = |change: &dyn Fn(&mut Vec<String>)| problem(&resigned(|block| change(&mut block.symbols)));
     assert_eq!(
         symbols(&|symbols| symbols.push("unused".to_owned())),
@@ -206,7 +207,7 @@ fn tables_are_exact() {
     assert_eq!(key(0, vec![]), ProfileError::PublicKeys);
 }
 
-/// The list of attacks names tests that there are, and every number once.
+/// Every test in the list of attacks exists, and every number appears once.
 #[test]
 fn every_attack_has_its_test() {
     let sources = [

@@ -1,5 +1,5 @@
-//! Limits at the last value that is within and the first that is not, and the texts of values: what mutation testing
-//! found no other test to notice.
+//! Limits, each tested at the last allowed and the first refused value, and the texts of values. Mutation
+//! testing showed that no other test covers these.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn paths_may_be_as_long_as_the_limit() {
         FsPath::parse(&format!("{slashes}/"), &root),
         Err(PathError::TooLong { length: MAX_PATH + 1 })
     );
-    // Absolute it is one byte longer than as given.
+    // The absolute path is one byte longer than the text.
     let nearly = ["a"; MAX_PATH / 2].join("/");
     let path = FsPath::parse(&nearly, &root).unwrap();
     assert_eq!(path.as_str().len(), MAX_PATH);
@@ -40,7 +40,7 @@ fn keys_may_be_as_long_as_the_limit() {
 
 /// TOK-36
 #[test]
-fn names_of_modules_have_a_form() {
+fn module_names_are_validated() {
     let hash = [10; 32];
     let longest = "n".repeat(MAX_PATH);
     for name in ["a", "app:/main.js", "..a/b..", &longest] {
@@ -81,7 +81,8 @@ fn resolutions_are_what_their_texts_say() {
     }
 }
 
-/// A token that another tool made may hold patterns that are no scope: they are shown so that none reads as one.
+/// A token made by another tool may hold patterns that no scope means. They are shown in a form that is not
+/// mistaken for a scope.
 #[test]
 fn patterns_of_other_tools_are_not_shown_as_scopes() {
     let odd = [Pattern::affix("a", "z"), Pattern::affix("", "z")];
@@ -100,7 +101,8 @@ fn patterns_of_other_tools_are_not_shown_as_scopes() {
     );
 }
 
-/// What an extension converts once and decides on is the operation that its text means.
+/// Extensions convert a value once and decide on it. The result is the same operation as that of the value's
+/// text.
 #[test]
 fn operations_on_values_are_those_on_their_texts() {
     let path = FsPath::parse("data/a", &base()).unwrap();
@@ -142,7 +144,7 @@ fn operations_on_values_are_those_on_their_texts() {
     }
 }
 
-/// What is no origin matches no wildcard, even where it ends as one does.
+/// A text that is not an origin matches no wildcard, even if it ends with the wildcard's suffix.
 #[test]
 fn hosts_have_no_colon_outside_brackets() {
     let rights = rights(&[

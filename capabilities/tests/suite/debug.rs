@@ -1,4 +1,4 @@
-//! What values look like in logs: enough to tell them apart, and never a secret.
+//! `Debug` output: sufficient to distinguish values in logs, and free of secrets.
 
 use secure_runtime_capabilities::*;
 
@@ -17,7 +17,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
 }
 
 #[test]
-fn collections_say_what_they_hold() {
+fn collections_show_their_elements() {
     assert_eq!(
         format!("{:?}", Families::builtin()),
         "[fs, net, env, clock, random, kv, module, store]"

@@ -1,4 +1,4 @@
-//! Delegation between programs: sealing for a holder, proving to be one, and what third parties attest.
+//! Delegation between programs: sealing for a holder, proof of possession, and attestations of third parties.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use secure_runtime_capabilities::*;
@@ -37,7 +37,7 @@ fn token() -> Token {
     Token::mint(&root(), &Block::of(rights(&["random=true"]))).unwrap()
 }
 
-/// TOK-38: sealed for a module, a token is good for that module, for no other, and cannot be passed on.
+/// TOK-38: a token sealed for a module is valid for that module only, and cannot be delegated.
 #[test]
 fn a_sealed_token_serves_its_holder_alone() {
     let owner = KeyPair::generate().unwrap();
@@ -69,7 +69,7 @@ fn a_sealed_token_serves_its_holder_alone() {
     }
 }
 
-/// TOK-21: a chain may bind to a module and to the key of who presents it, and then needs both.
+/// TOK-21: a chain may be bound to a module and to its bearer's key, and then requires both.
 #[test]
 fn two_bindings_need_two_holders() {
     let key = KeyPair::generate().unwrap();
@@ -89,7 +89,7 @@ fn two_bindings_need_two_holders() {
     assert_eq!(decide(&both, &[key.holder()]), denied(2, Reason::WrongHolder));
 }
 
-/// TOK-39: a proof is good for one key, one token and one challenge.
+/// TOK-39: a proof is valid for one key, one token and one challenge.
 #[test]
 fn possession_is_proven_for_one_token_and_one_challenge() {
     let owner = KeyPair::generate().unwrap();
@@ -131,7 +131,7 @@ fn possession_is_proven_for_one_token_and_one_challenge() {
     }
 }
 
-/// TOK-39: the message is as specified, so that others can make it.
+/// TOK-39: the signed message is the specified one, so that other implementations can make proofs.
 #[test]
 fn the_proof_is_a_signature_over_the_specified_bytes() {
     use ed25519_dalek::Signer as _;
@@ -160,7 +160,7 @@ fn demanding() -> Token {
 }
 
 fn attested(token: &Token, by: &KeyPair, modules: &[[u8; 32]]) -> Token {
-    // Through the texts that travel.
+    // Uses the text forms, in which requests and attestations are exchanged.
     let request = AttestationRequest::parse_text(&token.attestation_request().unwrap().to_text()).unwrap();
     let signed = request.sign(by, modules.iter().copied()).unwrap();
     let signed = SignedAttestation::parse_text(&signed.to_text()).unwrap();
@@ -168,7 +168,8 @@ fn attested(token: &Token, by: &KeyPair, modules: &[[u8; 32]]) -> Token {
     Token::verify(longer.as_bytes(), &root().public()).unwrap()
 }
 
-/// TOK-32, TOK-33, TOK-34: only modules that the auditor vouched for, and no key, however many say otherwise.
+/// TOK-32, TOK-33, TOK-34: only modules attested by the auditor are allowed. Attestations by others do not
+/// count.
 #[test]
 fn only_attested_modules_are_allowed() {
     let by = auditor().public();
@@ -189,13 +190,13 @@ fn only_attested_modules_are_allowed() {
         [MODULE, OTHER]
     );
 
-    // By somebody else: no effect. By the auditor as well, later: both count.
+    // An attestation by another party has no effect. A later one by the auditor counts as well.
     let by_thief = attested(&demanding(), &root(), &[MODULE]);
     assert_eq!(decide(&by_thief, &[module]), lacks);
     let by_both = attested(&by_thief, &auditor(), &[MODULE]);
     assert_eq!(decide(&by_both, &[module]), Decision::Allowed);
 
-    // It narrows on as any token.
+    // An attested token can be narrowed like any other.
     let bound = token.attenuate(&Block::bound_to(module)).unwrap();
     let bound = Token::verify(bound.as_bytes(), &root().public()).unwrap();
     assert_eq!(decide(&bound, &[module]), Decision::Allowed);
@@ -205,9 +206,10 @@ fn only_attested_modules_are_allowed() {
     );
 }
 
-/// TOK-32: two demands of one key share its entry in the table; two keys need both.
+/// TOK-32: two demands of one key share its entry in the table. Demands of two keys require both
+/// attestations.
 #[test]
-fn demands_add_up() {
+fn every_demand_must_be_met() {
     let demand = |key: &KeyPair| Block {
         attested_by: Some(key.public()),
         ..Block::default()
@@ -230,12 +232,12 @@ fn demands_add_up() {
         decide(&attested(&one, &other, &[MODULE]), &[module]),
         Decision::Allowed
     );
-    // Two modules, one attested by each, are not one module that both attested.
+    // Two modules, each attested by one party, do not equal one module that both attested.
     let split = attested(&attested(&both, &auditor(), &[MODULE]), &other, &[OTHER]);
     assert!(!decide(&split, &[module]).is_allowed());
 }
 
-/// TOK-4, TOK-33: an attestation is for the token whose request was signed, at its place.
+/// TOK-4, TOK-33: an attestation is valid only in the token, and at the place, of its request.
 #[test]
 fn attestations_cannot_be_moved() {
     let signed = demanding()
@@ -276,7 +278,8 @@ fn attestations_cannot_be_moved() {
         AttestationRequest::parse_text(&token.attestation_request().unwrap().to_text()),
         token.attestation_request()
     );
-    // Nothing, other bytes, a signature of another length, and a field more: an auditor signs about none of these.
+    // An empty text, other bytes, a signature of another length, and an additional field: an auditor signs
+    // none of these.
     let request = token.attestation_request().unwrap().to_text();
     let with_more = [URL_SAFE.decode(&request).unwrap(), vec![0x7a, 1, 0]].concat();
     let short = [&[0x1a, 63][..], &[1; 63]].concat();
@@ -290,7 +293,7 @@ fn attestations_cannot_be_moved() {
         let error = AttestationRequest::parse_text(wrong).unwrap_err();
         assert_eq!(error.name(), "Attestation", "{wrong}: {error}");
     }
-    // As long as a token's text may be, and longer.
+    // A text of the maximum length, and a longer one.
     let long = |length: usize| {
         SignedAttestation::parse_text(&"A".repeat(length))
             .unwrap_err()
@@ -300,7 +303,7 @@ fn attestations_cannot_be_moved() {
     assert!(!long(most).contains("too long") && long(most + 4).contains("too long"));
 }
 
-/// TOK-33: sizes.
+/// TOK-33: limits on the number of modules.
 #[test]
 fn attestations_name_some_modules_and_not_too_many() {
     let request = demanding().attestation_request().unwrap();

@@ -1,6 +1,6 @@
-//! The second evaluator and the crate give the same answers: on the published vectors, and on random tokens.
+//! Compares the second evaluator with the crate, on the published vectors and on random tokens.
 //!
-//! `PROPERTY_CASES` is the number of random questions, 10,000 unless given.
+//! `PROPERTY_CASES` sets the number of random questions. The default is 10,000.
 use crate::evaluator::Reason as Expected;
 mod limits;
 mod published;
@@ -20,14 +20,15 @@ use secure_runtime_capabilities::*;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Questions that each random token is asked.
+/// The number of questions for each random token.
 const QUESTIONS: u32 = 10;
 
 fn root() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])
 }
 
-/// Runs a property on so many random tokens that there are `PROPERTY_CASES` questions in all, or this part of them.
+/// Runs a property on random tokens, so that all of them have `PROPERTY_CASES` questions, or this part of
+/// them.
 fn on_random<S: Strategy>(part: u32, strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let questions: u32 = match std::env::var("PROPERTY_CASES") {
         Ok(number) => number.parse().unwrap(),
@@ -43,7 +44,7 @@ fn on_random<S: Strategy>(part: u32, strategy: S, property: impl Fn(S::Value) ->
     }
 }
 
-/// Both readings of the same bytes, which must agree on whether they are a token.
+/// Decodes the bytes with both implementations, which must agree on whether they are a token.
 fn both(bytes: &[u8]) -> Result<Option<(Accepted, Token)>, TestCaseError> {
     let public = root().verifying_key().to_bytes();
     let expected = Accepted::new(bytes, &public);
@@ -65,7 +66,7 @@ fn both(bytes: &[u8]) -> Result<Option<(Accepted, Token)>, TestCaseError> {
     }
 }
 
-/// The block that the crate's error names.
+/// Returns the block that the crate's error names.
 fn block_of(error: &TokenError) -> Option<usize> {
     match error {
         TokenError::Profile { block, .. } => Some(*block),
@@ -80,7 +81,7 @@ fn holder(number: u8) -> Holder {
     }
 }
 
-/// Asks both, and tells whether they allow it.
+/// Asks both implementations, and returns true if they allow the operation.
 fn ask(expected: &Accepted, actual: &Token, asked: &Asked) -> Result<bool, TestCaseError> {
     let operation = crate::operation(asked.operation);
     let names: Vec<_> = asked
@@ -119,7 +120,7 @@ fn ask(expected: &Accepted, actual: &Token, asked: &Asked) -> Result<bool, TestC
     Ok(verdict == Verdict::Allowed)
 }
 
-/// The chain's token, made with the crate's public interface.
+/// Returns the chain's token, made through the crate's public interface.
 fn minted(chain: &[Link]) -> Token {
     let pair = |secret: SigningKey| KeyPair::from_secret(&secret.to_bytes()).unwrap();
     let mut token: Option<Token> = None;
@@ -173,7 +174,7 @@ fn right(right: &rights::Right) -> Right {
     }
 }
 
-/// The network of these bits, as the evaluator has them.
+/// Returns the network with these bits, in the form of the evaluator.
 fn network(text: &str) -> Network {
     let (family, bits) = text.split_once(':').unwrap();
     let number = |length: usize| u128::from_str_radix(&format!("{bits:0<length$}"), 2).unwrap();
@@ -184,7 +185,7 @@ fn network(text: &str) -> Network {
     Network::new(address, u8::try_from(bits.len()).unwrap()).unwrap()
 }
 
-/// The chain's token, with valid signatures and the faults given.
+/// Returns the chain's token with valid signatures and the given faults.
 fn forged(chain: &[Link], faults: &[Fault]) -> Forge {
     let mut forge = Forge::new(&root());
     let sound = Fault::default();
@@ -291,9 +292,9 @@ fn questions_are_answered_alike() {
 }
 
 #[test]
-fn public_keys_are_good_or_bad_alike() {
+fn both_accept_the_same_public_keys() {
     let point = |bytes: &[u8; 32]| VerifyingKey::from_bytes(bytes).unwrap().to_edwards();
-    // A point of order 8, so that its multiples are all points of small order.
+    // A point of order 8. Its multiples are all points of small order.
     let mut order_8 = [0; 32];
     hex::decode_to_slice(
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
@@ -311,7 +312,7 @@ fn public_keys_are_good_or_bad_alike() {
         any::<[u8; 32]>().prop_map(|secret| SigningKey::from_bytes(&secret).verifying_key().to_bytes());
     let mixed = (honest.clone(), select(small))
         .prop_map(move |(key, small)| (point(&key) + small).compress().to_bytes());
-    // Coordinates from the modulus, 2^255 - 19, on: no canonical encodings.
+    // Coordinates from the modulus, 2^255 - 19, upwards, which are not canonical encodings.
     let large = (0xed..=0xff_u8, any::<bool>()).prop_map(|(low, sign)| {
         let mut key = [0xff; 32];
         key[0] = low;

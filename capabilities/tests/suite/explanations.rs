@@ -1,4 +1,4 @@
-//! What people read when an operation is denied.
+//! Explanations of denied operations.
 
 use secure_runtime_capabilities::*;
 
@@ -25,7 +25,8 @@ const NOON: Context<'static> = Context {
     revocations: None,
 };
 
-/// The texts are in `snapshots/`: look at them when one changes, and accept it with `INSTA_UPDATE=always`.
+/// The expected texts are in `snapshots/`. If one changes, review it, and accept it with
+/// `INSTA_UPDATE=always`.
 #[test]
 fn every_kind_of_denial_is_explained_block_by_block() {
     let auditor = KeyPair::from_secret(&[2; 32]).unwrap().public();
@@ -132,9 +133,10 @@ fn revocation_is_explained() {
     insta::assert_snapshot!("a_revoked_block", explain(&NOON));
 }
 
-/// A guest chooses the names that it asks for: pasting what a denial suggests must never grant more than that name.
+/// A guest chooses the names that it requests. If a user pastes the suggestion of a denial, it must never
+/// grant more than that name.
 #[test]
-fn a_name_with_a_star_is_suggested_to_nobody() {
+fn names_with_a_star_are_never_suggested() {
     let authority = Authority::new(Block::default()).unwrap();
     for text in [
         "fs read /**",
@@ -185,7 +187,7 @@ fn the_missing_grant_is_a_line_of_the_manifest() {
             .missing
             .unwrap();
         assert_eq!(missing.manifest_line(), expected, "{text}");
-        // What it says is enough: with that grant, the operation is allowed.
+        // The suggestion is sufficient: with that grant, the operation is allowed.
         let [scope] = missing.scopes.as_slice() else {
             panic!("{missing:?}")
         };
@@ -195,7 +197,7 @@ fn the_missing_grant_is_a_line_of_the_manifest() {
     }
 }
 
-/// The first of the scopes that are shown when `grants` do not allow the operation.
+/// Returns the first scope in the explanation of an operation that `grants` do not allow.
 fn nearest(grants: &[&str], text: &str) -> String {
     let authority = Authority::new(Block::of(rights(grants))).unwrap();
     let families = Families::builtin();

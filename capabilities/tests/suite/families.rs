@@ -1,4 +1,4 @@
-//! Scopes and resources of the built-in families, and their way back to text.
+//! Scopes and resources of the built-in families: parsing and formatting.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ fn grant(text: &str) -> Result<Rights, ScopeError> {
     Families::builtin().parse_grants([text], &base())
 }
 
-/// What a grant's scope is described as, given the same family and action.
+/// Returns the description of a grant's scope, for the same family and action.
 fn described(text: &str) -> String {
     let described = Families::builtin().describe(&grant(text).unwrap(), &base());
     let [one] = described.as_slice() else {
@@ -21,7 +21,7 @@ fn described(text: &str) -> String {
 
 /// TOK-27, TOK-28, TOK-29, TOK-30, TOK-31: scopes.
 #[test]
-fn scopes_come_back_as_people_write_them() {
+fn scopes_are_described_in_the_form_that_people_write() {
     for (text, expected) in [
         ("fs.read=./data/**", "./data/**"),
         ("fs.read=data/**", "./data/**"),
@@ -63,7 +63,7 @@ fn scopes_come_back_as_people_write_them() {
 }
 
 #[test]
-fn patterns_that_no_scope_means_are_still_shown() {
+fn patterns_without_a_scope_are_described() {
     let patterns = [Pattern::affix("/a", ".csv"), Pattern::prefix("/data")];
     assert_eq!(
         Fs.describe(ActionName::READ, &patterns, &base()),
@@ -101,9 +101,9 @@ fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
 }
 
 #[test]
-fn errors_say_what_is_known() {
+fn errors_list_the_known_names() {
     for (text, expected) in [
-        // Nothing is guessed from a name that is as far away as it is long, or three letters off.
+        // No suggestion is made if every letter differs, or if three letters differ.
         (
             "xy.read=.",
             "unknown family `xy`; known: fs, net, env, clock, random, kv, module, store",
@@ -202,9 +202,10 @@ fn operations_are_read_from_text() {
     }
 }
 
-/// A manifest has `random = true`; what a program made of other patterns is written as any other family's.
+/// The short form `random = true` is used only for the pattern that a manifest grants. Other patterns have
+/// the form of other families.
 #[test]
-fn only_whole_families_are_written_short() {
+fn only_the_pattern_of_a_manifest_has_the_short_form() {
     let line = |scopes: &[&str]| {
         let described = Described {
             family: FamilyName::RANDOM,
@@ -284,7 +285,7 @@ fn scope(grant: &str) -> Vec<String> {
 
 /// TOK-35
 #[test]
-fn keys_are_granted_by_themselves_or_by_their_beginning() {
+fn keys_are_granted_by_name_or_by_prefix() {
     for text in ["user/42", "user/*", "*", "ключ", "a b"] {
         assert_eq!(scope(&format!("kv.read={text}")), [text]);
     }
@@ -348,7 +349,7 @@ fn blobs_are_granted_by_hash_or_all_at_once() {
             assert!(operation.is_err(), "{text:?}: {operation:?}");
         }
     }
-    // A question is about one blob.
+    // A question must name one blob.
     assert!(families.parse_operation("store read *", &base()).is_err());
     assert!(
         families
@@ -391,7 +392,7 @@ fn blobs_are_granted_by_hash_or_all_at_once() {
 
 /// TOK-44
 #[test]
-fn only_programs_families_are_granted_to_programs() {
+fn families_for_tokens_cannot_be_granted_to_programs() {
     let families = Families::builtin();
     for family in families.iter() {
         let name = family.name().to_string();
@@ -471,7 +472,7 @@ fn modules_are_granted_by_name_or_by_content() {
     );
 }
 
-/// TOK-28, TOK-37: ports and networks, and what is never one of them.
+/// TOK-28, TOK-37: ports and networks, and texts that match neither.
 #[test]
 fn endpoints_are_matched_by_host_address_and_port() {
     let authority = Authority::new(Block::of(rights(&[

@@ -1,9 +1,10 @@
-//! Random patterns, blocks and questions, biased so that they often touch: uniform strings never would.
+//! Random patterns, blocks and questions, biased so that they often overlap. Uniformly random strings never
+//! would.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use secure_runtime_capabilities::*;
 
-/// Pieces that patterns and resources are glued from: some are prefixes of others, or end as others begin.
+/// Pieces of patterns and resources. Some are prefixes of others, or end like others begin.
 const PIECES: [&str; 14] = [
     "", "/", "/a", "/ab", "/a/", "/a/b", "/a/b/c", "b", "b/c", ".csv", ":443", "é", "\"\\\n", "x",
 ];
@@ -23,7 +24,7 @@ pub(crate) fn pattern() -> impl Strategy<Value = Pattern> {
     ]
 }
 
-/// Endpoints whose hosts and ports often touch.
+/// Generates endpoints whose hosts and ports often overlap.
 pub(crate) fn endpoint() -> impl Strategy<Value = Pattern> {
     let network = |text: &str, length| Hosts::Network(Network::new(text.parse().unwrap(), length).unwrap());
     let hosts = prop_oneof![
@@ -57,7 +58,7 @@ const HOSTS: [&str; 7] = [
 ];
 const PORTS: [u16; 6] = [1, 80, 443, 444, 8080, 65535];
 
-/// An origin of those that [`endpoint`]'s patterns are about.
+/// Generates an origin near the patterns of [`endpoint`].
 fn origin() -> impl Strategy<Value = String> {
     (
         select(vec!["https", "tcp"]),
@@ -74,7 +75,7 @@ fn origin() -> impl Strategy<Value = String> {
         })
 }
 
-/// An origin of the pattern, at its first port or at its last.
+/// Returns an origin in the pattern, at its first port or at its last.
 fn inside(endpoint: &Endpoint, choice: u64) -> String {
     let host = match endpoint.hosts() {
         Hosts::One(host) if host.contains(':') => format!("[{host}]"),
@@ -92,7 +93,7 @@ fn inside(endpoint: &Endpoint, choice: u64) -> String {
 }
 
 fn action() -> impl Strategy<Value = (FamilyName, ActionName)> {
-    // Few, and often the first, so that two choices are often the same.
+    // The choices are few and often the first one, so that two of them are often the same.
     prop_oneof![
         6 => Just((FamilyName::FS, ActionName::READ)),
         1 => Just((FamilyName::FS, ActionName::WRITE)),
@@ -116,7 +117,7 @@ pub(crate) fn rights() -> impl Strategy<Value = Rights> {
     vec(right(), 0..8).prop_map(|rights| Rights::new(rights).unwrap())
 }
 
-/// Times and holders are few, so that limits and questions meet at their boundaries.
+/// Times and holders are few, so that questions often fall exactly on a limit.
 const TIMES: std::ops::Range<u64> = 0..6;
 
 fn holder() -> impl Strategy<Value = Holder> {
@@ -131,7 +132,7 @@ pub(crate) fn block() -> impl Strategy<Value = Block> {
     let rights = prop_oneof![
         1 => Just(None),
         3 => vec(right(), 0..8).prop_map(|rights| Some(Rights::new(rights).unwrap())),
-        // A block that keeps most: chains of several would else allow almost nothing.
+        // This block keeps most rights. Without it, a chain of several blocks would allow almost nothing.
         3 => vec(right(), 0..4).prop_map(|mut rights| {
             rights.push(Right { family: FamilyName::FS, action: ActionName::READ, pattern: Pattern::prefix("") });
             rights.extend(["https", "tcp"].into_iter().flat_map(|scheme| {
@@ -167,14 +168,14 @@ pub(crate) fn block() -> impl Strategy<Value = Block> {
         })
 }
 
-/// How many third parties there are.
+/// The number of third parties.
 const AUDITORS: u8 = 2;
 
 pub(crate) fn auditor(number: u8) -> KeyPair {
     KeyPair::from_secret(&[number + 100; 32]).unwrap()
 }
 
-/// An attestation: after which block, by whom, of which modules.
+/// Generates an attestation: the number of the block before it, the third party, and the modules.
 pub(crate) fn attestation() -> impl Strategy<Value = (usize, u8, Vec<[u8; 32]>)> {
     let modules = vec((1..3u8).prop_map(|module| [module; 32]), 1..3);
     (0..5usize, 0..AUDITORS, modules)
@@ -184,7 +185,7 @@ pub(crate) fn chain() -> impl Strategy<Value = Vec<Block>> {
     vec(block(), 1..5)
 }
 
-/// A question, still to be bent towards a chain.
+/// A random question, not yet adapted to a chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     action: (FamilyName, ActionName),
@@ -203,7 +204,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
         text(),
         origin(),
         any::<prop::sample::Index>(),
-        0..14u8, // 0 to 4 miss, or nearly
+        0..14u8, // 0 to 4 miss the right, or nearly
         TIMES,
         holders,
     )
@@ -218,7 +219,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
         })
 }
 
-/// A family whose resources are any text, to ask about the strings that patterns are made of.
+/// A family whose resources are any text, for questions about the strings of patterns.
 struct Any(FamilyName, [Action; 1]);
 
 impl Family for Any {
@@ -263,8 +264,8 @@ impl Question {
         }
     }
 
-    /// The operation and context. Most questions are about a resource of some right that is left, or one
-    /// that misses it by little.
+    /// Returns the operation and its context. Most questions are about a resource of a remaining right, or
+    /// about one that narrowly misses it.
     pub(crate) fn about(&self, rights: &Rights) -> (Operation<'static>, u64, &[Holder]) {
         let target = rights.iter().nth(self.chosen.index(rights.len().max(1)));
         let Some(target) = target.filter(|_| self.bend != 0) else {

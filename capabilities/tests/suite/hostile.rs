@@ -1,5 +1,5 @@
-//! Tokens made to harm: other people's Datalog, changed bytes, other keys. Each is refused with an error
-//! that says why, before anything is evaluated.
+//! Hostile tokens: foreign Datalog, changed bytes, other keys. Each is refused with an error that names the
+//! reason, before anything is evaluated.
 
 use biscuit_auth::{
     Algorithm, AuthorizerBuilder, Biscuit, BiscuitBuilder, BlockBuilder,
@@ -21,7 +21,7 @@ fn library_root() -> biscuit_auth::KeyPair {
     biscuit_auth::KeyPair::from(&biscuit_auth::PrivateKey::from_bytes(&SECRET, Algorithm::Ed25519).unwrap())
 }
 
-/// A token with this Datalog, made by the library without our writer.
+/// Returns a token with this Datalog, made by the library without our writer.
 fn foreign(authority: &str, later: &[&str]) -> Biscuit {
     let mut token = BiscuitBuilder::new()
         .code(authority)
@@ -60,10 +60,10 @@ fn problem(token: &Biscuit) -> (usize, ProfileError) {
     }
 }
 
-/// What a token of the profile looks like when another tool writes it (TOK-8 to TOK-14).
+/// The Datalog of a token in the profile, in the syntax that other tools use (TOK-8 to TOK-14).
 const GRANT: &str = r#"grant("fs", "read", "exact", "/data"); grant("fs", "read", "affix", "/data/", "")"#;
 
-/// TOK-8, TOK-10, TOK-11, TOK-12, TOK-13: the text that the specification shows.
+/// TOK-8, TOK-10, TOK-11, TOK-12, TOK-13: the text of the specification.
 #[test]
 fn datalog_of_the_profile_is_accepted_from_other_tools() {
     let token = foreign(
@@ -93,14 +93,14 @@ fn datalog_of_the_profile_is_accepted_from_other_tools() {
     assert_eq!(token.blocks()[0].not_before, Some(1_577_836_800));
 }
 
-/// TOK-7, TOK-8, TOK-16: what an authority block must not hold.
+/// TOK-7, TOK-8, TOK-16: content that is refused in an authority block.
 #[test]
 fn authority_blocks_hold_only_grants_and_their_own_limits() {
     let fact = |name: &str| ProfileError::Fact {
         name: name.to_owned(),
     };
     for (code, expected) in [
-        // Facts that would satisfy the token's own checks for ever.
+        // Facts that would permanently satisfy the token's own checks.
         ("time(2019-01-01T00:00:00Z)", fact("time")),
         (r#"operation("fs", "read", "/etc/passwd")"#, fact("operation")),
         (r#"holder("blake3:00")"#, fact("holder")),
@@ -140,8 +140,8 @@ fn authority_blocks_hold_only_grants_and_their_own_limits() {
     }
 }
 
-/// TOK-9, TOK-10, TOK-14, TOK-16: what a later block must not hold. Most of these make the library slow,
-/// make it answer by chance, or would widen a token in a careless authorizer.
+/// TOK-9, TOK-10, TOK-14, TOK-16: content that is refused in a later block. Most of it makes the library
+/// slow, or makes its answer depend on chance. Some would widen a token in a careless authorizer.
 #[test]
 fn later_blocks_hold_only_the_profiles_checks() {
     let form = ProfileError::Check { check: 0 };
@@ -161,7 +161,7 @@ fn later_blocks_hold_only_the_profiles_checks() {
         ),
         ("b($x, $y, $z) <- a($x), a($y), a($z)", ProfileError::Rule),
         ("check if a($w), a($x), a($y), a($z)", form.clone()),
-        // Demands of an attestation that the writer has other words for.
+        // Demands of an attestation in another form than the writer's.
         (&trusting("attested($module)"), ProfileError::Trusting),
         (&trusting("holder($module)"), ProfileError::Trusting),
         (
@@ -258,7 +258,7 @@ fn later_blocks_hold_only_the_profiles_checks() {
             r#"check if operation("fs", "read", "/a"); check if operation("fs", "read", "/a")"#,
             ProfileError::Repeated { check: 1 },
         ),
-        // One meaning, another spelling.
+        // The same meaning in another spelling.
         (
             r#"check if operation("fs", "read", "/b") or operation("fs", "read", "/a")"#,
             ProfileError::NotCanonical,
@@ -295,7 +295,7 @@ fn contexts_and_scopes_of_blocks_are_refused() {
     assert_eq!(problem(&token), (1, ProfileError::Trusting));
 }
 
-/// TOK-12, with a date that no Datalog text can write.
+/// TOK-12: a date that no Datalog text can represent.
 #[test]
 fn times_after_the_year_9999_are_refused() {
     let late = Fact::new(
@@ -321,7 +321,7 @@ fn times_after_the_year_9999_are_refused() {
     );
 }
 
-/// TOK-1: nothing large reaches the signatures or the evaluation.
+/// TOK-1: large input is refused before signatures are verified and anything is evaluated.
 #[test]
 fn large_tokens_are_refused_by_size() {
     let mut builder = BiscuitBuilder::new();
@@ -331,7 +331,7 @@ fn large_tokens_are_refused_by_size() {
     let token = builder.build(&library_root()).unwrap();
     assert!(matches!(verify(&token), Err(TokenError::TooLarge { size }) if size > MAX_TOKEN));
 
-    // Whether they are texts of a token or not: what is too large is not decoded.
+    // A text that is too large is not decoded, whether or not it is the text of a token.
     for text in ["A".repeat(MAX_TOKEN * 2), "!".repeat(MAX_TOKEN * 2)] {
         assert_eq!(
             Token::parse_text(&text, &root().public()).unwrap_err(),
@@ -363,7 +363,7 @@ fn large_tokens_are_refused_by_size() {
     );
 }
 
-/// TOK-4: no byte can change, and no length.
+/// TOK-4: every changed bit and every shorter length is refused.
 #[test]
 fn every_changed_bit_and_every_cut_is_refused() {
     let token = genuine();
@@ -444,7 +444,7 @@ fn changed_envelopes_are_refused() {
     versioned.blocks[0].version = Some(0);
     assert_eq!(refused(&versioned), TokenError::NotCanonical);
 
-    // An unknown field, number 15, at the end: the library takes it.
+    // The library accepts an unknown field, number 15, at the end.
     let extended = [token.as_bytes(), &[0x7a, 1, 0]].concat();
     assert!(Biscuit::from(&extended, library_root().public()).is_ok());
     assert_eq!(
@@ -452,12 +452,13 @@ fn changed_envelopes_are_refused() {
         TokenError::NotCanonical
     );
 
-    // A scalar that is 1 or more than the group's order is another spelling of a signature.
+    // A scalar that is larger by the group's order is another encoding of the same signature.
     let mut malleated = fresh();
     add_group_order(&mut malleated.blocks[1].signature[32..]);
     assert_eq!(refused(&malleated), TokenError::Signature);
 
-    // With the parent's own proof it is simply the parent: whoever has that had it anyway.
+    // With the parent's own proof, the result is the parent. Anyone who has that proof already has the
+    // parent.
     let parent = Token::mint(&root(), &Block::default()).unwrap();
     assert_eq!(
         parent.attenuate(&Block::default()).unwrap().revocation_ids()[0],
@@ -476,7 +477,8 @@ fn add_group_order(scalar: &mut [u8]) {
     }
 }
 
-/// TOK-2: Ed25519 only. The identifiers of P-256 signatures can be changed by anyone.
+/// TOK-2: only Ed25519 is accepted. Anyone can change a P-256 signature into another valid one, and thus the
+/// identifier.
 #[test]
 fn other_algorithms_are_refused() {
     let p256 = || biscuit_auth::KeyPair::new_with_algorithm(Algorithm::Secp256r1);
@@ -498,7 +500,7 @@ fn other_algorithms_are_refused() {
     assert_eq!(verify(&later).unwrap_err(), TokenError::Algorithm { block: 1 });
 }
 
-/// TOK-33: third-party blocks that do not attest, and one in the authority's place.
+/// TOK-33: third-party blocks with content other than attestations, and one in place of the authority block.
 #[test]
 fn third_party_blocks_are_refused() {
     let token = foreign(GRANT, &[]);
@@ -518,7 +520,7 @@ fn third_party_blocks_are_refused() {
     assert_eq!(refused(&moved), TokenError::ThirdParty);
 }
 
-/// TOK-4: snapshots carry no signature.
+/// TOK-4: snapshots have no signature.
 #[test]
 fn other_files_are_no_tokens() {
     let snapshot = AuthorizerBuilder::new()
@@ -534,7 +536,7 @@ fn other_files_are_no_tokens() {
     }
 }
 
-/// TOK-5: one text form.
+/// TOK-5: there is one text form.
 #[test]
 fn other_text_forms_are_refused_with_a_hint() {
     // A token whose Base64 has padding and both characters that differ between the alphabets.
@@ -566,7 +568,7 @@ fn other_text_forms_are_refused_with_a_hint() {
             "{other}: {error}"
         );
     }
-    // Bits that the last character has too many.
+    // Sets unused bits of the last character.
     let mut bits = unpadded.into_bytes();
     let last = bits.last_mut().unwrap();
     *last += 1;
@@ -577,7 +579,7 @@ fn other_text_forms_are_refused_with_a_hint() {
     );
 }
 
-/// TOK-19: a rename is two questions. One authorizer with both operations would pass if either matched.
+/// TOK-19: a rename is two questions. A single authorizer with both operations would pass if either matched.
 #[test]
 fn two_operations_are_two_decisions() {
     let token = genuine();

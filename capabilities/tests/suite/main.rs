@@ -1,4 +1,4 @@
-//! The crate's tests through its public interface: one binary, because each would link anew.
+//! Tests through the crate's public interface, in one binary, because each binary is linked separately.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -26,17 +26,17 @@ mod vectors;
 
 use secure_runtime_capabilities::*;
 
-/// The folder that relative paths in tests mean.
+/// Returns the folder of relative paths.
 fn base() -> Base {
     Base::new("/srv/app").unwrap()
 }
 
-/// The rights of these grants, as on the command line.
+/// Returns the rights of these grants in their command-line form.
 fn rights(grants: &[&str]) -> Rights {
     Families::builtin().parse_grants(grants, &base()).unwrap()
 }
 
-/// The operation of a text such as `fs read data/a.csv`.
+/// Returns the operation of a text such as `fs read data/a.csv`.
 fn operation(text: &str) -> Operation<'static> {
     Families::builtin().parse_operation(text, &base()).unwrap()
 }

@@ -1,10 +1,10 @@
-//! Garbage in every place that text comes in: a typed error with a hint in one line, and no panic.
+//! Malformed text at every input: a typed error with a hint in one line, and no panic.
 
 use secure_runtime_capabilities::*;
 
 use crate::base;
 
-/// One line, for a terminal, that says something.
+/// Checks that the message is one line, fits on a terminal, and is not empty.
 fn assert_good_message(error: &dyn std::error::Error, input: &str) {
     let message = error.to_string();
     assert!(message.len() > 15, "{input:?}: {message}");
@@ -226,7 +226,7 @@ fn malformed_keys_and_holders() {
         let private = input.replacen("ed25519/", "ed25519-private/", 1);
         if let Err(error) = private.parse::<KeyPair>() {
             assert_good_message(&error, input);
-            // A message about a private key never repeats it.
+            // A message about a private key does not repeat the key.
             assert!(!error.to_string().contains(digits), "{error}");
         }
     }
@@ -287,7 +287,7 @@ fn malformed_tokens() {
         vec![0x12; MAX_TOKEN],
         vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f],
         vec![0x0a; MAX_TOKEN + 1],
-        // Groups within groups, as deep as they go.
+        // Nested groups, at the maximum depth.
         vec![0x0b; MAX_TOKEN],
     ] {
         assert_good_message(&Token::verify(&bytes, &root).unwrap_err(), "bytes");

@@ -1,4 +1,4 @@
-//! What holds for all rights, chains and questions.
+//! Properties of all rights, chains and questions.
 
 use std::cell::Cell;
 
@@ -10,8 +10,8 @@ use crate::{
     generators::{attestation, auditor, chain, endpoint, operation_on, pattern, question, rights},
 };
 
-/// How many cases a property is tried on: so many, or as many as `PROPERTY_CASES` says. A thousand show most mutants;
-/// ten million take hours.
+/// Returns the number of cases for a property: `usual`, or the value of `PROPERTY_CASES`. A thousand cases
+/// detect most mutants; ten million take hours.
 fn cases(usual: u32) -> u32 {
     std::env::var("PROPERTY_CASES").map_or(usual, |number| number.parse().unwrap())
 }
@@ -24,7 +24,7 @@ fn authority(blocks: &[Block]) -> Authority {
     authority
 }
 
-/// TOK-24: for every token of the profile, the compiled decision is the authorizer's.
+/// TOK-24: for every token of the profile, the compiled decision equals the authorizer's.
 #[test]
 fn decide_equals_the_oracle_on_100_000_questions() {
     const QUESTIONS: usize = 100;
@@ -93,7 +93,8 @@ fn decide_equals_the_oracle_on_100_000_questions() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(2_000), failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// TOK-22: one more block never allows more, and the effective rights say what the blocks say.
+    /// TOK-22: one more block never allows more, and the effective rights equal the intersection of the
+    /// blocks.
     #[test]
     fn narrowing_is_monotone(blocks in chain(), questions in vec(question(), 20)) {
         let narrow = authority(&blocks);
@@ -173,8 +174,8 @@ proptest! {
         }
     }
 
-    /// A denied operation is explained by the block that the decision names, and by a missing grant
-    /// exactly when rights are what is missing.
+    /// The explanation of a denial blames the same block as the decision. It suggests a grant exactly if
+    /// rights are missing.
     #[test]
     fn explanations_agree_with_decisions(blocks in chain(), question in question()) {
         let authority = authority(&blocks);
@@ -189,14 +190,14 @@ proptest! {
         };
         prop_assert_eq!(first, named);
         let covered = authority.covers(operation.family(), operation.action(), &Pattern::exact(operation.resource()));
-        // Not every text that is asked about here is one that a scope means.
+        // Some of these resources cannot be written as a scope.
         prop_assert!(!covered || explanation.missing.is_none());
         let shown = explanation.to_string();
         prop_assert!(!shown.chars().any(|character| character.is_control() && character != '\n'), "{}", shown);
     }
 
     #[test]
-    fn file_scopes_come_back(folder in "[a-z. /]{1,12}", below in any::<bool>()) {
+    fn file_scopes_round_trip(folder in "[a-z. /]{1,12}", below in any::<bool>()) {
         let scope = if below { format!("{folder}/**") } else { folder };
         let patterns = Fs.parse_scope(ActionName::READ, &scope, &base()).unwrap();
         let texts = Fs.describe(ActionName::READ, &patterns, &base());
@@ -205,14 +206,14 @@ proptest! {
     }
 
     #[test]
-    fn net_scopes_come_back(pattern in endpoint()) {
+    fn net_scopes_round_trip(pattern in endpoint()) {
         let texts = Net.describe(ActionName::CONNECT, std::slice::from_ref(&pattern), &base());
         prop_assert_eq!(texts.len(), 1);
         prop_assert_eq!(Net.parse_scope(ActionName::CONNECT, &texts[0], &base()).unwrap(), vec![pattern]);
     }
 
     #[test]
-    fn paths_never_leave_their_form(text in "[a./*é\\\\ ~]{0,20}") {
+    fn parsed_paths_are_normalised(text in "[a./*é\\\\ ~]{0,20}") {
         if let Ok(path) = FsPath::parse(&text, &base()) {
             prop_assert!(path.as_str().starts_with('/'));
             prop_assert!(path.as_str() == "/" || !path.as_str().ends_with('/'));
@@ -223,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn origins_have_a_fixed_point(text in "(https|http|tcp|ws)://[a-zA-Z0-9.%*@:/é\\[\\]-]{1,16}(:[0-9]{1,5})?") {
+    fn canonical_origins_parse_to_themselves(text in "(https|http|tcp|ws)://[a-zA-Z0-9.%*@:/é\\[\\]-]{1,16}(:[0-9]{1,5})?") {
         if let Ok(origin) = Origin::parse(&text) {
             prop_assert_eq!(Origin::parse(origin.as_str()), Ok(origin.clone()));
             let scopes = Net.describe(ActionName::CONNECT, &[Pattern::exact(origin.as_str())], &base());
@@ -232,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_refused_or_understood_without_panic(text in "\\PC*|(?s).{0,40}") {
+    fn no_text_causes_a_panic(text in "\\PC*|(?s).{0,40}") {
         let families = Families::builtin();
         for name in ["fs.read", "net.connect", "env.read", "clock", "random"] {
             let _ = families.parse_grant(&format!("{name}={text}"), &base());
@@ -248,7 +249,7 @@ proptest! {
     }
 }
 
-/// Lines of grants that often mean the same, or a part of each other.
+/// Generates lines of grants that often mean the same, or overlap.
 fn grant_line() -> impl Strategy<Value = String> {
     let part = || prop::sample::select(vec!["a", "b", ".", "..", "", "A"]);
     let path = (
@@ -281,9 +282,10 @@ fn grant_line() -> impl Strategy<Value = String> {
     ]
 }
 
-/// GRAPH-87: the canonical lines of grants mean what the grants mean, wherever the project is, and have no second form.
+/// GRAPH-87: canonical lines keep the meaning of the grants, wherever the project is, and are canonical
+/// themselves.
 #[test]
-fn canonical_lines_mean_what_was_written() {
+fn canonical_lines_keep_the_meaning_of_grants() {
     let families = Families::builtin();
     let bases = ["/", "/srv", "/srv/app", "/a/b/c/d"].map(|base| Base::new(base).unwrap());
     let config = ProptestConfig {

@@ -1,4 +1,4 @@
-//! Revocation: signed lists, what they stop, and what happens without a current one.
+//! Revocation: signed lists, their effect, and decisions without a current list.
 
 use secure_runtime_capabilities::*;
 
@@ -42,7 +42,8 @@ fn revoked(block: usize) -> Decision {
     })
 }
 
-/// TOK-25, TOK-40: any block's identifier revokes the token and what was narrowed from it, from the next decision on.
+/// TOK-25, TOK-40: the identifier of any block revokes the token and all tokens narrowed from it, from the
+/// next decision on.
 #[test]
 fn a_revoked_block_stops_all_that_follows_it() {
     for block in 0..2 {
@@ -68,7 +69,7 @@ fn a_revoked_block_stops_all_that_follows_it() {
             );
         }
         assert_eq!(decide(&all[3], &revocations, NOW), Decision::Allowed);
-        // Without the list, nothing is known of it: verifiers choose.
+        // Without a list, the token is not known to be revoked. The verifier decides whether it needs one.
         assert!(
             all[0]
                 .decide(&operation("random"), &Context::at(NOW))
@@ -77,9 +78,10 @@ fn a_revoked_block_stops_all_that_follows_it() {
     }
 }
 
-/// TOK-40: two programs with lists of their own do not mix them up, though they share the token.
+/// TOK-40: two programs share a token and have different lists. The result for one list is not used for the
+/// other.
 #[test]
-fn what_one_list_says_is_not_taken_for_another() {
+fn results_of_one_list_are_not_used_for_another() {
     let token = token();
     let lists = [
         Revocations::new(issuer().public()),
@@ -93,7 +95,7 @@ fn what_one_list_says_is_not_taken_for_another() {
     }
 }
 
-/// TOK-40: seen on another thread at its next decision.
+/// TOK-40: another thread respects the revocation at its next decision.
 #[test]
 fn revocation_reaches_other_threads() {
     let token = token();
@@ -115,7 +117,7 @@ fn revocation_reaches_other_threads() {
     assert_eq!(other.join().unwrap(), revoked(1));
 }
 
-/// What a program revokes itself, without a list: the last block of a capability that it gave away.
+/// A program can revoke a capability that it delegated, without a list. This revokes the last block.
 #[test]
 fn a_revoker_stops_what_was_delegated_and_nothing_before_it() {
     let kept = token();
@@ -142,7 +144,7 @@ fn a_revoker_stops_what_was_delegated_and_nothing_before_it() {
     assert_eq!(decide(&given.attenuate(&Block::default()).unwrap()), revoked(2));
 }
 
-/// TOK-43: stale, or never had: nothing is allowed, and the denial says why.
+/// TOK-43: if the list is stale or missing, nothing is allowed, and the denial gives that reason.
 #[test]
 fn without_a_current_list_nothing_is_allowed() {
     let token = token();
@@ -171,9 +173,9 @@ fn without_a_current_list_nothing_is_allowed() {
     );
 }
 
-/// What refuses every operation, whatever is granted.
+/// A lapse is a reason to refuse every operation, whatever the grants.
 #[test]
-fn a_lapse_is_all_but_a_missing_grant() {
+fn a_lapse_is_every_reason_except_a_missing_grant() {
     let token = token()
         .attenuate(&Block {
             expires: Some(NOW + 10),
@@ -205,7 +207,7 @@ fn a_lapse_is_all_but_a_missing_grant() {
     assert_eq!(lapse(NOW + 10), Some((1, Reason::Revoked)));
 }
 
-/// TOK-42: an older list never takes the place of a newer one, nor another of the same number.
+/// TOK-42: neither an older list nor another list with the same number replaces the current one.
 #[test]
 fn lists_only_go_forward() {
     let token = token();
@@ -223,12 +225,12 @@ fn lists_only_go_forward() {
     );
     assert_eq!(decide(token.authority(), &revocations, NOW), revoked(1));
     assert_eq!(revocations.list().unwrap().sequence, 5);
-    // What was revoked by mistake is let go by a newer list.
+    // A newer list can restore a block that was revoked by mistake.
     assert_eq!(revocations.update(&list(6, &[])), Ok(true));
     assert_eq!(decide(token.authority(), &revocations, NOW), Decision::Allowed);
 }
 
-/// TOK-41: the one encoding, as RFC 9052 has it.
+/// TOK-41: the list has the canonical encoding of RFC 9052.
 #[test]
 fn lists_are_cose_messages() {
     use ed25519_dalek::Signer as _;
@@ -263,7 +265,7 @@ fn lists_are_cose_messages() {
     assert_eq!(id.to_string().parse(), Ok(id));
 }
 
-/// TOK-41: everything else is refused, and the list that is had stays.
+/// TOK-41: all other bytes are refused, and the current list stays.
 #[test]
 fn other_bytes_are_refused() {
     let good = list(
@@ -303,7 +305,7 @@ fn other_bytes_are_refused() {
     assert_eq!(RevocationList::new(1, 5, 5, []), Err(RevocationError::Times));
 }
 
-/// TOK-41: four mebibytes are more than sixty thousand blocks.
+/// TOK-41: four mebibytes hold more than sixty thousand blocks.
 #[test]
 fn lists_have_a_largest_size() {
     let ids = |count: u32| {
@@ -324,7 +326,7 @@ fn lists_have_a_largest_size() {
     assert!(matches!(sign(64_000), Err(RevocationError::TooLarge { size }) if size > MAX_REVOCATION_LIST));
 }
 
-/// TOK-41: signed, but not in deterministic CBOR, or with something more.
+/// TOK-41: validly signed lists that are not in deterministic CBOR, or have additional content.
 #[test]
 fn signed_but_not_canonical_lists_are_refused() {
     use ed25519_dalek::Signer as _;

@@ -1,9 +1,9 @@
-//! The official conformance samples of Biscuit, from the source package of the library: 38 tokens, and what an
-//! authorizer says about each.
+//! Biscuit's official conformance samples, from the source package of the library: 38 tokens, and the
+//! authorizer's expected result for each.
 //!
-//! They hold two things in place. The classifier: none of them is in the profile, so each is refused, with the error
-//! that is recorded here. And the library, which is the oracle of all other tests: it must give every recorded result,
-//! so that an upgrade that changes a meaning is noticed.
+//! They guard two things. First, none of the samples is in the profile, so each must be refused with the
+//! recorded error. Second, the library is the oracle of all other tests, so it must return every recorded
+//! result. This detects an upgrade that changes a meaning.
 
 use std::{env, fmt::Write, fs, path::PathBuf, sync::Arc};
 
@@ -16,10 +16,10 @@ use biscuit_auth::{
 use secure_runtime_capabilities::*;
 use serde_json::{Value, json};
 
-/// What `Token::verify` says to each sample, as `Debug` writes it: one line for each.
+/// The error of `Token::verify` for each sample, in `Debug` form, one a line.
 const VERDICTS: &str = include_str!("samples.txt");
 
-/// How many of the 38 samples get each error.
+/// The number of samples with each error, of 38.
 const COUNTS: [(&str, usize); 4] = [
     ("Profile", 31),
     ("Signature", 5),
@@ -33,10 +33,11 @@ struct Samples {
 }
 
 impl Samples {
-    /// The samples beside the library's source, where cargo put that: no build script and no question to cargo, whose
-    /// `metadata` would first download the packages of the whole workspace.
+    /// The samples next to the library's source, in the folder into which cargo unpacked it. Neither a build
+    /// script nor `cargo metadata` is used: the latter would first download the packages of the whole
+    /// workspace.
     ///
-    /// Panics when there are none: their absence must not look like success.
+    /// Panics if there are none, because a missing folder must not look like success.
     fn find() -> Samples {
         let folder = match env::var_os("BISCUIT_SAMPLES") {
             Some(folder) => PathBuf::from(folder),
@@ -58,7 +59,7 @@ impl Samples {
         text(&self.index["root_public_key"])
     }
 
-    /// Each sample's file name, bytes, and validations.
+    /// Returns each sample's file name, bytes, and validations.
     fn tokens(&self) -> impl Iterator<Item = (&str, Vec<u8>, &serde_json::Map<String, Value>)> {
         self.index["testcases"].as_array().unwrap().iter().map(|case| {
             let name = text(&case["filename"]);
@@ -68,7 +69,7 @@ impl Samples {
     }
 }
 
-/// The folder into which cargo unpacked the version of the library that Cargo.lock names.
+/// Returns the folder into which cargo unpacked the version of the library in Cargo.lock.
 fn library_source() -> PathBuf {
     let home =
         env::var_os("CARGO_HOME").map_or_else(|| env::home_dir().unwrap().join(".cargo"), PathBuf::from);
@@ -99,7 +100,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// TOK-16: every sample is refused, with an error that says what and where.
+/// TOK-16: every sample is refused, with an error that names the reason and the block.
 #[test]
 fn every_sample_is_refused_as_recorded() {
     let samples = Samples::find();
@@ -113,7 +114,7 @@ fn every_sample_is_refused_as_recorded() {
                 panic!("{name} is in the profile: hold its decisions to the recorded results. {token:?}")
             }
         };
-        // What the library says about signatures, the classifier says, and about nothing else.
+        // The crate reports a bad signature exactly if the library does.
         let is_forged = validations
             .values()
             .all(|validation| validation["result"]["Err"].get("Format").is_some());
@@ -140,7 +141,8 @@ fn a_third_party_block_of_the_old_format_is_refused() {
     assert_eq!(error, TokenError::LegacyThirdParty { block: 1 });
 }
 
-/// The oracle of all other tests gives all 50 recorded results: answers, errors, worlds, and revocation identifiers.
+/// The oracle of all other tests returns all 50 recorded results: answers, errors, worlds, and revocation
+/// identifiers.
 #[test]
 fn the_library_gives_every_recorded_result() {
     let samples = Samples::find();
@@ -165,7 +167,7 @@ fn the_library_gives_every_recorded_result() {
     assert_eq!((allowed, total), (22, 50));
 }
 
-/// What the library says about a token, in the form of samples.json.
+/// Returns the library's result for a token, in the form of samples.json.
 fn validate(bytes: &[u8], root: biscuit_auth::PublicKey, code: &str) -> Value {
     let failed = |error: &error::Token| json!({ "Err": recorded_error(error) });
     let token = match Biscuit::from(bytes, root) {
@@ -202,7 +204,7 @@ fn validate(bytes: &[u8], root: biscuit_auth::PublicKey, code: &str) -> Value {
     })
 }
 
-/// The external function that one sample calls, as the library's own test defines it.
+/// The external function that one sample calls, defined like in the library's own test.
 fn compare(left: Term, right: Option<Term>) -> Result<Term, String> {
     match (left, right) {
         (left, None) => Ok(left),
@@ -214,7 +216,7 @@ fn compare(left: Term, right: Option<Term>) -> Result<Term, String> {
     }
 }
 
-/// A recorded world with the parts of all blocks together, which is what the library shows of it.
+/// Returns a recorded world with the parts of all blocks merged, because the library shows only those.
 fn flat(world: &Value) -> Value {
     if world.is_null() {
         return Value::Null;
@@ -241,8 +243,8 @@ fn sorted(items: impl Iterator<Item = String>) -> Vec<String> {
     items
 }
 
-/// An error as samples.json has it. (The library can write it so itself, with a feature that everything would then be
-/// compiled anew for.)
+/// Returns an error in the form of samples.json. The library has a feature for this, but enabling it would
+/// recompile every package.
 fn recorded_error(error: &error::Token) -> Value {
     match error {
         error::Token::Format(Format::Signature(Signature::InvalidSignature(cause))) => {

@@ -26,7 +26,7 @@ fn signed() -> Vec<u8> {
 
 /// SIG-1, SIG-2.
 #[test]
-fn a_statement_is_what_was_signed() {
+fn a_signed_statement_is_read_back() {
     let statement = Statement::verify(&signed(), &signer().public(), SUBJECT).unwrap();
     assert_eq!(
         (statement.subject(), statement.signed()),
@@ -55,7 +55,7 @@ fn a_statement_is_what_was_signed() {
     assert_eq!(Statement::verify(&bytes, &signer().public(), SUBJECT), Ok(plain));
 }
 
-/// What it is about is shown by its kind and its hash.
+/// A subject is shown by its kind and its hash.
 #[test]
 fn subjects_are_shown() {
     let digits = "07".repeat(32);
@@ -67,7 +67,7 @@ fn subjects_are_shown() {
     }
 }
 
-/// SIG-2: no statement that can be made is larger than what is read.
+/// SIG-2: the largest statement that can be made is within the size limit of reading.
 #[test]
 fn the_largest_statement_is_read() {
     let claim = |number| format!("c{number:02}{}={}", "x".repeat(61), "v".repeat(1024));
@@ -86,7 +86,7 @@ fn the_largest_statement_is_read() {
     ));
 }
 
-/// SIG-1: every byte counts, and no byte may follow.
+/// SIG-1: every changed byte and every additional byte is refused.
 #[test]
 fn no_byte_can_be_changed() {
     let bytes = signed();
@@ -114,7 +114,7 @@ fn no_byte_can_be_changed() {
     );
 }
 
-/// SIG-3: a signature is good for its key, its subject and its purpose alone.
+/// SIG-3: a signature is valid only for its key, its subject and its purpose.
 #[test]
 fn a_signature_is_good_for_nothing_else() {
     let (bytes, key) = (signed(), signer().public());
@@ -151,7 +151,7 @@ fn encoded(value: &Value) -> Vec<u8> {
     writer.into_inner()
 }
 
-/// A message with this payload and a signature that holds, made here from the RFC's text.
+/// Returns a message with this payload and a valid signature, built here from the text of the RFC.
 fn message(payload: &[u8]) -> Vec<u8> {
     use ed25519_dalek::Signer;
     let text = |text: &str| Value::Bytes(text.as_bytes().to_vec());
@@ -168,7 +168,7 @@ fn message(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// SIG-2: a statement has one encoding; others are refused though the signature holds.
+/// SIG-2: a statement has one encoding. Others are refused although the signature is valid.
 #[test]
 fn other_encodings_are_refused() {
     let hash = || (Value::Integer(1), Value::Bytes(vec![7; 32]));

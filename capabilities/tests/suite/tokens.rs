@@ -1,4 +1,5 @@
-//! Tokens made, delegated, carried and refused: the cases of spec/tokens.md that one token shows.
+//! Tokens: minting, delegation, text forms and refusals. These are the cases of spec/tokens.md that one token
+//! can show.
 
 use secure_runtime_capabilities::*;
 
@@ -10,7 +11,7 @@ const NOW: Context<'static> = Context {
     revocations: None,
 };
 
-/// The compiled decision, after checking that the oracle says the same.
+/// Returns the compiled decision, after checking that it equals the oracle's.
 fn allowed(token: &Token, text: &str, context: &Context<'_>) -> bool {
     let operation = operation(text);
     let decision = token.authority().decide(&operation, context).is_allowed();
@@ -22,9 +23,10 @@ fn allowed(token: &Token, text: &str, context: &Context<'_>) -> bool {
     decision
 }
 
-/// TOK-6 to TOK-13 both ways, TOK-25 and TOK-26: what is written is read back, and not shown.
+/// TOK-6 to TOK-13 in both directions, TOK-25 and TOK-26: written blocks are read back, and `Debug` does not
+/// show the token.
 #[test]
-fn a_token_survives_every_form() {
+fn tokens_round_trip_through_every_form() {
     let root = KeyPair::generate().unwrap();
     let block = Block {
         rights: Some(rights(&[

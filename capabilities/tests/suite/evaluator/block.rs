@@ -1,11 +1,11 @@
-//! A block's Datalog, read from its bytes and written to them: symbols, public keys, facts and checks.
+//! The Datalog of a block, decoded from bytes and encoded to them: symbols, public keys, facts and checks.
 use super::Refusal;
 use super::datalog::{Check, Instruction, Operator, Predicate, Query, Term};
 use super::envelope::{read_key, write_key};
 use super::keys::Key;
 use super::wire::{Message, Writer};
 
-/// The symbols that every token has, by Biscuit's specification. A token's own begin at `FIRST_OWN`.
+/// The default symbols in Biscuit's specification. The numbers of a token's own symbols begin at `FIRST_OWN`.
 const DEFAULT_SYMBOLS: [&str; 28] = [
     "read",
     "write",
@@ -37,17 +37,17 @@ const DEFAULT_SYMBOLS: [&str; 28] = [
     "query",
 ];
 const FIRST_OWN: usize = 1024;
-/// What a check's alternative is named, which nothing depends on.
+/// The name of a check's alternatives. It has no meaning.
 const QUERY: &str = "query";
 
-/// What numbers in a block stand for: the strings and keys of the blocks before it and its own.
+/// The strings and keys that numbers in a block refer to: those of earlier blocks and its own.
 #[derive(Clone, Default)]
 pub(crate) struct Tables {
     symbols: Vec<String>,
     keys: Vec<Key>,
 }
 
-/// The part of a block that the profile has a use for.
+/// The part of a block that the profile uses.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Block {
     pub(crate) version: u32,
@@ -56,8 +56,9 @@ pub(crate) struct Block {
 }
 
 impl Tables {
-    /// Where a block starts from: a third party knows nothing of the token. Its own key is in no table, though
-    /// Biscuit's specification has it there: TOK-32 counts the keys of tables alone, as Biscuit's libraries do.
+    /// Returns the tables at the start of a block. A third party knows nothing of the token, so its tables
+    /// are empty. They also lack its own key, although Biscuit's specification includes it. TOK-32 counts
+    /// only keys of tables, like Biscuit's libraries.
     pub(crate) fn before(&self, third_party: bool) -> Self {
         if third_party {
             Self::default()
@@ -100,7 +101,7 @@ impl Tables {
 }
 
 impl Block {
-    /// Reads a block and adds what it declares to the tables.
+    /// Decodes a block, and adds its symbols and keys to the tables.
     pub(crate) fn read(bytes: &[u8], tables: &mut Tables) -> Result<Self, Refusal> {
         let mut message = Message::read("a block", bytes)?;
         for symbol in message.all_bytes(1)? {
@@ -111,7 +112,7 @@ impl Block {
             return Err(Refusal::envelope("it has a context"));
         }
         let version = u32::try_from(message.required_number(3)?)
-            .map_err(|_| Refusal::envelope("its version is no 32-bit number"))?;
+            .map_err(|_| Refusal::envelope("its version is not a 32-bit number"))?;
         let facts = message.all_bytes(4)?;
         if !message.all_bytes(5)?.is_empty() {
             return Err(Refusal::envelope("it has a rule"));
@@ -137,7 +138,8 @@ impl Block {
         })
     }
 
-    /// The block's one encoding after others: symbols in the order of their first use, keys likewise.
+    /// Returns the canonical encoding of the block after others: symbols and keys in the order of their first
+    /// use.
     pub(crate) fn write(&self, tables: &mut Tables) -> Vec<u8> {
         let (known_symbols, known_keys) = (tables.symbols.len(), tables.keys.len());
         let mut facts = Vec::new();
@@ -277,7 +279,7 @@ fn read_term(bytes: &[u8], tables: &Tables) -> Result<Term, Refusal> {
     let mut message = Message::read("a term", bytes)?;
     let term = if let Some(variable) = message.number(1)? {
         let variable =
-            u32::try_from(variable).map_err(|_| Refusal::envelope("a variable is no 32-bit number"))?;
+            u32::try_from(variable).map_err(|_| Refusal::envelope("a variable is not a 32-bit number"))?;
         Term::Variable(tables.symbol(variable.into())?)
     } else if let Some(integer) = message.number(2)? {
         Term::Integer(integer.cast_signed())

@@ -1,11 +1,11 @@
-//! The one Datalog that says what a block means (TOK-8 to TOK-14, TOK-32, TOK-33).
+//! The canonical Datalog for the meaning of a block (TOK-8 to TOK-14, TOK-32, TOK-33).
 use super::block::Block;
 use super::datalog::{Check, Instruction, Operator, Predicate, Query, Term};
 use super::profile::{Meaning, Position};
 use super::rights::{Pattern, Place, Right};
 
 impl Meaning {
-    /// The Datalog that says this, in its one order.
+    /// Returns the Datalog for this meaning, in canonical order.
     pub(crate) fn write(&self, position: Position) -> Block {
         let mut block = Block {
             version: match position {
@@ -79,7 +79,7 @@ fn place_terms(place: &Place) -> Vec<Term> {
     ]
 }
 
-/// The check that keeps these rights and no others (TOK-10, TOK-11).
+/// Returns the check that keeps exactly these rights (TOK-10, TOK-11).
 fn kept(rights: &[Right]) -> Check {
     if rights.is_empty() {
         let never = vec![Instruction::Push(Term::Truth(false))];
@@ -152,7 +152,7 @@ pub(crate) fn predicate(name: &str, terms: impl IntoIterator<Item = Term>) -> Pr
     }
 }
 
-/// `$variable operator constant`.
+/// Returns the expression `$variable operator constant`.
 fn test(name: &str, constant: Term, operator: Operator) -> Vec<Instruction> {
     vec![
         Instruction::Push(variable(name)),

@@ -1,4 +1,5 @@
-//! Random chains of blocks and questions about them, from a world so small that they often meet.
+//! Random chains of blocks, and questions about them. The space of names is small, so that rights and
+//! questions often coincide.
 use super::forge::{Change, Edit, Fault};
 use super::profile::Meaning;
 use super::rights::{Pattern, Place, Right};
@@ -7,8 +8,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// A block: what it says, the third party that signs it, and the key whose attestation it demands, both as
-/// numbers of the parties.
+/// A block: its meaning, the third party that signs it, and the key whose attestation it demands. Both
+/// parties are numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) meaning: Meaning,
@@ -16,7 +17,7 @@ pub(crate) struct Link {
     pub(crate) demands: Option<u8>,
 }
 
-/// A question about a chain, in the words of the command line.
+/// A question about a chain, in the syntax of the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) operation: &'static str,
@@ -24,17 +25,17 @@ pub(crate) struct Asked {
     pub(crate) holders: Vec<u8>,
 }
 
-/// The secret of a third party or of a holder of the `ed25519` kind.
+/// Returns the secret key of a third party, or of a holder of the kind `ed25519`.
 pub(crate) fn secret(party: u8) -> ed25519_dalek::SigningKey {
     ed25519_dalek::SigningKey::from_bytes(&[party + 50; 32])
 }
 
-/// The module of this number.
+/// Returns the module with this number.
 pub(crate) fn module(number: u8) -> [u8; 32] {
     [number; 32]
 }
 
-/// Holders: modules 0 to 2, and the keys of parties 3 to 5.
+/// Returns a holder: modules 0 to 2, and the keys of parties 3 to 5.
 pub(crate) fn holder(number: u8) -> String {
     match number {
         0..3 => format!("blake3:{}", hex::encode(module(number))),
@@ -76,8 +77,8 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     })
 }
 
-/// Blocks of which each but the authority block may be a third party's. One in two begins with most rights, so
-/// that what later blocks say matters.
+/// Generates blocks. Each, except the authority block, may be signed by a third party. Half of the chains
+/// start with most rights, so that later blocks have an effect.
 pub(crate) fn chain(odd: bool) -> impl Strategy<Value = Vec<Link>> {
     let first = (link(odd, 4..20, false), any::<bool>()).prop_map(|(mut first, generous)| {
         if generous && first.third_party.is_none() {
@@ -165,7 +166,7 @@ fn link(odd: bool, rights_number: std::ops::Range<usize>, later: bool) -> impl S
         )
 }
 
-/// Sets of rights, sorted and none covered by another, or now and then just so.
+/// Generates sets of rights. Most are sorted and without covered rights; some are not.
 fn rights(odd: bool, number: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Right>> {
     let just_so = if odd { 0.05 } else { 0.0 };
     (vec(right(odd), number), prop::bool::weighted(just_so)).prop_map(|(mut rights, just_so)| {
@@ -324,7 +325,7 @@ fn place_pattern(odd: bool) -> impl Strategy<Value = Pattern> {
             last,
         })
     };
-    // One host and one port are exact; now and then they are not written so.
+    // Rights to one host and one port have the exact kind, except in some odd cases.
     let shortest = move |place: Place| match place {
         place if place.first < place.last || odd => Pattern::Host(place),
         place => Pattern::Host(Place {
@@ -340,7 +341,7 @@ fn place_pattern(odd: bool) -> impl Strategy<Value = Pattern> {
     ]
 }
 
-/// What is wrong with a block, if anything: one time in five.
+/// Generates a fault of a block: one time in five there is one.
 pub(crate) fn fault() -> impl Strategy<Value = Fault> {
     let broken = (
         vec(edit(), 0..3),

@@ -1,4 +1,4 @@
-//! The Datalog that the profile has: facts, and queries that are tried on every combination of them.
+//! The Datalog of the profile: facts, and queries that are evaluated by trying every combination of facts.
 use super::keys::Key;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(crate) struct Predicate {
     pub(crate) terms: Vec<Term>,
 }
 
-/// One instruction of an expression, which is written for a stack.
+/// One instruction of an expression in postfix form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Instruction {
     Push(Term),
@@ -34,38 +34,38 @@ pub(crate) enum Operator {
     EndsWith = 7,
 }
 
-/// The body of a check's alternative or of a policy's.
+/// The body of a policy, or of an alternative of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) body: Vec<Predicate>,
     pub(crate) expressions: Vec<Vec<Instruction>>,
-    /// The key of the third parties whose facts it reads, instead of the authority block's.
+    /// The key of the third parties whose facts the query reads in place of the authority block's.
     pub(crate) trusting: Option<Key>,
 }
 
-/// Holds when one of its queries does.
+/// A check. It is satisfied if one of its queries is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Check(pub(crate) Vec<Query>);
 
-/// Who states a fact.
+/// The origin of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     Authorizer,
     Block(usize),
 }
 
-/// All facts that a decision knows of, with who stated them.
+/// All facts of a decision, with their origins.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) facts: Vec<(Origin, Predicate)>,
-    /// The third parties' blocks.
+    /// The keys of the third parties, by the number of their block.
     pub(crate) signers: BTreeMap<usize, Key>,
 }
 
 type Bindings<'a> = BTreeMap<&'a str, &'a Term>;
 
 impl World {
-    /// Whether a query that this one asks has an answer.
+    /// Returns true if one of the check's queries has an answer.
     pub(crate) fn holds(&self, asker: Origin, check: &Check) -> bool {
         check.0.iter().any(|query| {
             let visible = self.visible(asker, query.trusting.as_ref());
@@ -73,7 +73,8 @@ impl World {
         })
     }
 
-    /// Whose facts a query reads. Naming a third party replaces the authority block, which is the default.
+    /// Returns the origins whose facts a query reads. A `trusting` scope replaces the authority block, which
+    /// is the default.
     fn visible(&self, asker: Origin, trusting: Option<&Key>) -> BTreeSet<Origin> {
         let mut visible = BTreeSet::from([Origin::Authorizer, asker]);
         match trusting {
@@ -109,7 +110,7 @@ impl World {
     }
 }
 
-/// What the variables are when the pattern is this fact.
+/// Binds the pattern's variables so that it equals this fact. Returns `None` if that is not possible.
 fn unify<'a>(pattern: &'a Predicate, fact: &'a Predicate, bindings: &Bindings<'a>) -> Option<Bindings<'a>> {
     if pattern.name != fact.name || pattern.terms.len() != fact.terms.len() {
         return None;
@@ -127,7 +128,7 @@ fn unify<'a>(pattern: &'a Predicate, fact: &'a Predicate, bindings: &Bindings<'a
     Some(bindings)
 }
 
-/// What an expression says; nothing where it cannot be evaluated.
+/// Evaluates an expression. Returns `None` if that is not possible.
 fn evaluate(expression: &[Instruction], bindings: &Bindings) -> Option<Term> {
     let mut stack = Vec::new();
     for instruction in expression {

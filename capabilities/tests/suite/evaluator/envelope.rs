@@ -77,7 +77,7 @@ impl SignedBlock {
         let version = match message.number(5)? {
             None => 0,
             Some(version) => u32::try_from(version)
-                .map_err(|_| Refusal::envelope("a signature's version is no 32-bit number"))?,
+                .map_err(|_| Refusal::envelope("a signature's version is not a 32-bit number"))?,
         };
         message.end()?;
         Ok(Self {

@@ -1,4 +1,5 @@
-//! Tokens that no honest library makes: any blocks under valid signatures, and blocks changed before they are signed.
+//! Forged tokens that no honest library makes: arbitrary blocks with valid signatures, and blocks changed
+//! before they are signed.
 use super::block::Tables;
 use super::envelope::{Envelope, External, Proof, SignedBlock};
 use super::keys::{Key, block_payload, deprecated_external_payload, external_payload, seal_payload};
@@ -6,20 +7,20 @@ use super::profile::{Meaning, Position};
 use super::wire::{Value, Writer, fields};
 use ed25519_dalek::{Signer, SigningKey};
 
-/// A token in the making.
+/// A token under construction.
 pub(crate) struct Forge {
     envelope: Envelope,
     tables: Tables,
     next: SigningKey,
 }
 
-/// How a block is made other than the profile has it.
+/// The deviations of a block from the profile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fault {
     pub(crate) edits: Vec<Edit>,
-    /// The version of the payload that is signed; by itself 0, for a third party 1.
+    /// The version of the signed payload. The default is 0, or 1 for a third party.
     pub(crate) version: Option<u32>,
-    /// A third party signs for another place in a token.
+    /// True if the third party signs for another place in a token.
     pub(crate) misplaced: bool,
 }
 
@@ -35,7 +36,8 @@ impl Forge {
         }
     }
 
-    /// Adds a block that says this, signed by the key before and by the third party.
+    /// Adds a block with this meaning. The previous block's key signs it, and the third party does, if there
+    /// is one.
     pub(crate) fn add(&mut self, meaning: &Meaning, third_party: Option<&SigningKey>, fault: &Fault) {
         let key = third_party.map(key_of);
         let position = match (self.envelope.blocks.len(), &key) {
@@ -93,15 +95,15 @@ impl Forge {
     }
 }
 
-/// The public key of an honest pair.
+/// Returns the public key of an honest key pair.
 pub(crate) fn key_of(secret: &SigningKey) -> Key {
     Key::new(secret.verifying_key().as_bytes()).unwrap()
 }
 
-/// One change of a message's fields, at any depth.
+/// One change of a field in a message, at any depth.
 #[derive(Clone, Debug)]
 pub(crate) struct Edit {
-    /// Which field, counted through the whole message.
+    /// The number of the field, counted through the whole message.
     pub(crate) field: usize,
     pub(crate) change: Change,
 }
@@ -117,7 +119,7 @@ pub(crate) enum Change {
     Insert(u64, u64),
 }
 
-/// A message as a tree. What can be read as a message is taken for one.
+/// A message as a tree. Every byte string that can be decoded as a message is treated as one.
 #[derive(Clone)]
 enum Node {
     Number(u64),
@@ -126,7 +128,7 @@ enum Node {
 }
 
 impl Edit {
-    /// The bytes after the change; the same bytes where it does not fit.
+    /// Returns the bytes after the change, or the same bytes if the change does not apply.
     pub(crate) fn apply(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(mut nodes) = tree(bytes) else {
             return bytes.to_vec();
@@ -138,7 +140,7 @@ impl Edit {
 }
 
 impl Change {
-    /// Changes the field that the index counts to, and tells whether it was here.
+    /// Changes the field with this index. Returns true if the field was in these nodes.
     fn apply(&self, nodes: &mut Vec<(u64, Node)>, index: &mut usize) -> bool {
         for place in 0..nodes.len() {
             if *index == 0 {

@@ -4,15 +4,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(crate) struct Endpoint {
     pub(crate) scheme: String,
-    /// Without brackets.
+    /// The host, without brackets.
     pub(crate) host: String,
-    /// The host's bits, where it is an address.
+    /// The host's bits, if it is an address.
     pub(crate) address: String,
     pub(crate) port: i64,
 }
 
 impl Endpoint {
-    /// The endpoint of a canonical resource; other texts have none.
+    /// Returns the endpoint of a canonical resource, or `None` for any other text.
     pub(crate) fn of(resource: &str) -> Option<Self> {
         let (scheme, rest) = resource.split_once("://")?;
         let (host, port) = rest.rsplit_once(':')?;
@@ -34,8 +34,8 @@ impl Endpoint {
     }
 }
 
-/// Whether the URL standard leaves the host as it is, it has no other characters than TOK-28 names, and its labels
-/// have the lengths of DNS.
+/// Returns true if the URL standard leaves the host unchanged, TOK-28 allows all its characters, and DNS
+/// allows the length of its labels.
 pub(crate) fn is_host(host: &str) -> bool {
     let bracketed = if host.contains(':') {
         format!("[{host}]")
@@ -53,7 +53,7 @@ pub(crate) fn is_host(host: &str) -> bool {
         .is_ok_and(|url| url.host_str() == Some(bracketed.as_str()))
 }
 
-/// The family of addresses and the binary digits; nothing where the host is a name.
+/// Returns the family of addresses and the binary digits. The text is empty if the host is a name.
 pub(crate) fn address_bits(host: &str) -> String {
     let mut bits = String::new();
     let (family, octets) = if let Ok(address) = host.parse::<Ipv4Addr>() {

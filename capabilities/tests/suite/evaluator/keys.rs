@@ -1,14 +1,14 @@
-//! Keys and signatures: which public keys are any good (TOK-2), and what each signature is made over (TOK-4).
+//! Keys and signatures: the validity of public keys (TOK-2), and the signed payloads (TOK-4).
 use super::Refusal;
 use super::envelope::{Envelope, Proof, SignedBlock};
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 
-/// An Ed25519 public key that was checked.
+/// A valid Ed25519 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(VerifyingKey);
 
 impl Key {
-    /// A point of the prime-order group in its canonical encoding, and not its neutral element.
+    /// Checks that the bytes are the canonical encoding of a point of prime order.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self, Refusal> {
         bytes
             .try_into()
@@ -21,7 +21,7 @@ impl Key {
                     && !point.is_small_order()
             })
             .map(Self)
-            .ok_or_else(|| Refusal::envelope("a public key is none"))
+            .ok_or_else(|| Refusal::envelope("a public key is not valid"))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
@@ -31,11 +31,11 @@ impl Key {
     fn verify(&self, payload: &[u8], signature: &[u8]) -> Result<(), Refusal> {
         Signature::from_slice(signature)
             .and_then(|signature| self.0.verify_strict(payload, &signature))
-            .map_err(|_| Refusal::envelope("a signature does not hold"))
+            .map_err(|_| Refusal::envelope("a signature is not valid"))
     }
 }
 
-/// Every signature of the token and its proof.
+/// Verifies every signature of the token, and its proof.
 pub(crate) fn verify(token: &Envelope, root: &Key) -> Result<(), Refusal> {
     let mut key = *root;
     let mut previous: Option<&SignedBlock> = None;
@@ -67,7 +67,7 @@ pub(crate) fn verify(token: &Envelope, root: &Key) -> Result<(), Refusal> {
             let secret = secret
                 .as_slice()
                 .try_into()
-                .map_err(|_| Refusal::envelope("the proof is no private key"))?;
+                .map_err(|_| Refusal::envelope("the proof is not a private key"))?;
             if SigningKey::from_bytes(secret).verifying_key() != key.0 {
                 return Err(Refusal::envelope("the proof does not fit the last block"));
             }
@@ -77,7 +77,8 @@ pub(crate) fn verify(token: &Envelope, root: &Key) -> Result<(), Refusal> {
     }
 }
 
-/// What the key before a block signs. Biscuit's specification, "Signed payload generation".
+/// Returns the payload that the previous block's key signs (Biscuit's specification, "Signed payload
+/// generation").
 pub(crate) fn block_payload(block: &SignedBlock, signature_before: Option<&[u8]>) -> Vec<u8> {
     let external = block
         .external
@@ -112,7 +113,7 @@ pub(crate) fn block_payload(block: &SignedBlock, signature_before: Option<&[u8]>
     payload
 }
 
-/// What a third party signs: its block, and the signature that the block stands behind.
+/// Returns the payload that a third party signs: its block, and the signature of the block before.
 pub(crate) fn external_payload(version: u32, payload: &[u8], signature_before: &[u8]) -> Vec<u8> {
     [
         b"\0EXTERNAL\0\0VERSION\0",
@@ -125,12 +126,13 @@ pub(crate) fn external_payload(version: u32, payload: &[u8], signature_before: &
     .concat()
 }
 
-/// What a third party signed before version 1: its block, and the key that the block stands behind.
+/// Returns the payload that a third party signed before version 1: its block, and the key of the block
+/// before.
 pub(crate) fn deprecated_external_payload(payload: &[u8], key_before: &[u8]) -> Vec<u8> {
     [payload, ALGORITHM, key_before].concat()
 }
 
-/// What the last key signs to close a token.
+/// Returns the payload that the last key signs to seal a token.
 pub(crate) fn seal_payload(last: &SignedBlock) -> Vec<u8> {
     [
         &last.payload,
@@ -141,5 +143,5 @@ pub(crate) fn seal_payload(last: &SignedBlock) -> Vec<u8> {
     .concat()
 }
 
-/// Ed25519's number in the Biscuit schema, as signatures have it.
+/// The number of Ed25519 in the Biscuit schema, encoded for signatures.
 const ALGORITHM: &[u8] = &[0; 4];

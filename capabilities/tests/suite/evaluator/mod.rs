@@ -1,14 +1,17 @@
-//! A second implementation of `spec/tokens.md`, which the crate's decisions are compared with.
+//! A second implementation of `spec/tokens.md`, to compare with the crate's decisions.
 //!
-//! It was written from the specification and from Biscuit's public one alone, by somebody who had not read the
-//! crate's source: an agreement of both says something about the specification. It shares no code with the crate,
-//! reads the bytes of tokens itself, and is made to be plain: a decision tries every combination of facts.
-//! Revocation (TOK-40 to TOK-43) is not in it.
+//! Its author had not read the crate's source, and used only the specification and Biscuit's public one. So
+//! if both agree, the specification is complete on that point. It shares no code with the crate and decodes
+//! tokens itself. It favours simplicity over speed: a decision tries every combination of facts. Revocation
+//! (TOK-40 to TOK-43) is not included.
 //!
-//! What the first comparison found was taken into the specification: the lengths of a host's labels (TOK-28), the
-//! number of rights counted after each block (TOK-15), any 64 digits as the key of a holder (TOK-13), no third
-//! party's own key among those of tables (TOK-32; Biscuit's specification has it there, its libraries do not), and
-//! no texts in the family `net` that are no resources (TOK-17).
+//! The first comparison found differences, which the specification now settles:
+//! - the length of a host's labels (TOK-28);
+//! - the number of rights counted after each block (TOK-15);
+//! - any 64 digits as the key of a holder (TOK-13);
+//! - a third party's own key, which is not in the tables (TOK-32). Biscuit's specification includes it, and
+//!   its libraries do not;
+//! - texts in the family `net` that are not resources (TOK-17).
 mod block;
 mod canonical;
 pub(crate) mod cases;
@@ -32,10 +35,10 @@ use profile::{Meaning, Position};
 use rights::{Right, check_number, meet_all};
 use std::collections::BTreeSet;
 
-/// Why a token is none of the profile.
+/// The reason why a token is not in the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// The block that is outside the profile, if it is not the token as a whole.
+    /// The block that is outside the profile. `None` if the token as a whole is.
     pub(crate) block: Option<usize>,
     pub(crate) what: String,
 }
@@ -56,13 +59,13 @@ impl Refusal {
     }
 }
 
-/// Why a block refuses, in the order of TOK-23.
+/// The reason why a block refuses, in the order of TOK-23.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     NotYetValid(u64),
     Expired(u64),
     WrongHolder,
-    /// With the key whose attestation it demands.
+    /// Holds the key whose attestation is demanded.
     NotAttested([u8; 32]),
     NoGrant,
 }
@@ -73,7 +76,7 @@ pub(crate) enum Verdict {
     Denied { block: usize, reason: Reason },
 }
 
-/// One question (TOK-19).
+/// An operation and its context (TOK-19).
 #[derive(Clone, Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) family: &'a str,
@@ -83,10 +86,10 @@ pub(crate) struct Question<'a> {
     pub(crate) holders: &'a [String],
 }
 
-/// A token whose signatures hold and whose blocks are of the profile.
+/// A token with valid signatures whose blocks are in the profile.
 pub(crate) struct Accepted {
     pub(crate) blocks: Vec<(Meaning, Block)>,
-    /// Each block's (TOK-25).
+    /// The revocation identifiers of the blocks (TOK-25).
     pub(crate) revocation_ids: Vec<String>,
     world: World,
 }
@@ -133,7 +136,7 @@ impl Accepted {
         Ok(accepted)
     }
 
-    /// The limits of TOK-15 on blocks together, after each block.
+    /// Checks the limits of TOK-15 on the intersection of blocks, after each block.
     fn check_what_is_left(&self) -> Result<(), Refusal> {
         let mut left: Option<BTreeSet<Right>> = None;
         for (meaning, _) in &self.blocks {
@@ -175,18 +178,20 @@ impl Accepted {
     }
 }
 
-/// A block of the profile: what it says, its Datalog, and the tables after it.
+/// Reads a block of the profile. Returns its meaning, its Datalog, and the tables after it.
 fn read(payload: &[u8], position: Position, before: Tables) -> Result<(Meaning, Block, Tables), Refusal> {
     let mut after = before.clone();
     let block = Block::read(payload, &mut after)?;
     let meaning = Meaning::of(&block, position)?;
     if meaning.write(position).write(&mut before.clone()) != payload {
-        return Err(Refusal::envelope("it is not the encoding of what it says"));
+        return Err(Refusal::envelope(
+            "it is not the canonical encoding of its meaning",
+        ));
     }
     Ok((meaning, block, after))
 }
 
-/// What the authorizer states (TOK-24).
+/// Returns the authorizer's facts (TOK-24).
 fn facts(question: &Question) -> Vec<datalog::Predicate> {
     let Question {
         family,
@@ -214,7 +219,7 @@ fn facts(question: &Question) -> Vec<datalog::Predicate> {
     facts
 }
 
-/// What a check of the block refuses for, by the facts that it asks for.
+/// Returns the reason for a failed check of the block, which depends on the facts that the check queries.
 fn reason(meaning: &Meaning, check: &Check) -> Reason {
     let query = check.0.first();
     let asked: Vec<_> = query

@@ -2,7 +2,8 @@
 use super::canonical::{constant, predicate, variable};
 use super::datalog::{Check, Instruction, Operator, Predicate, Query, Term};
 
-/// The policy's alternatives. A policy that allows is asked like a check of the authorizer's.
+/// Returns the policy's alternatives as a check of the authorizer, which is equivalent to a policy that
+/// allows.
 pub(crate) fn allow() -> Check {
     let operation = || variables("operation", &["family", "action", "resource"]);
     let endpoint = || {
@@ -48,14 +49,14 @@ fn variables(name: &str, terms: &[&str]) -> Predicate {
     predicate(name, terms.iter().map(|term| variable(term)))
 }
 
-/// `grant($family, $action, "kind", …)`.
+/// Returns the predicate `grant($family, $action, "kind", …)`.
 fn grant(kind: &str, rest: &[&str]) -> Predicate {
     let mut terms = vec![variable("family"), variable("action"), constant(kind)];
     terms.extend(rest.iter().map(|term| variable(term)));
     predicate("grant", terms)
 }
 
-/// Two predicates, and tests of one variable by another.
+/// Returns a query of two predicates, with tests that compare two variables each.
 fn query(asked: Predicate, granted: Predicate, tests: &[(&str, Operator, &str)]) -> Query {
     let push = |name: &str| Instruction::Push(Term::Variable(name.to_owned()));
     Query {

@@ -1,26 +1,26 @@
-//! The forms that the profile has for a block, and what each means. The Datalog is read leniently, because what
-//! is then written from the meaning must be the block byte for byte (TOK-14).
+//! The forms of blocks in the profile, and their meaning. The Datalog is read leniently: the encoding of the
+//! meaning must then equal the block byte for byte (TOK-14).
 use super::Refusal;
 use super::block::Block;
 use super::datalog::{Check, Instruction, Operator, Predicate, Query, Term};
 use super::keys::Key;
 use super::rights::{Pattern, Place, Right, check_number};
 
-/// What a block says.
+/// The meaning of a block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meaning {
-    /// The grants of the authority block; what a later block keeps, if it narrows rights.
+    /// The grants of the authority block, or the rights that a later block keeps, if it narrows rights.
     pub(crate) rights: Option<Vec<Right>>,
     pub(crate) not_before: Option<u64>,
     pub(crate) expires: Option<u64>,
     pub(crate) holder: Option<String>,
-    /// The key of who must have attested the module that holds the token.
+    /// The key of the third party that must have attested the module.
     pub(crate) demands: Option<Key>,
-    /// The modules that a third party vouches for.
+    /// The modules that a third party attests.
     pub(crate) attested: Vec<String>,
 }
 
-/// Where a block stands, which decides the forms that it may have.
+/// The position of a block, which determines the forms that it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Position {
     Authority,
@@ -33,7 +33,7 @@ const LAST_TIME: u64 = 253_402_300_799;
 const MOST_ATTESTED: usize = 1_024;
 
 impl Meaning {
-    /// What the block says, where each of its parts has a form of the profile.
+    /// Returns the meaning of a block, if each of its parts has a form of the profile.
     pub(crate) fn of(block: &Block, position: Position) -> Result<Self, Refusal> {
         let mut meaning = Self::default();
         match position {
@@ -61,7 +61,7 @@ impl Meaning {
         Ok(meaning)
     }
 
-    /// Adds what a check says, if it is of a form that stands here and was not there before.
+    /// Adds the meaning of a check, if its form is allowed at this position and is the first of its kind.
     fn add(&mut self, check: &Check, position: Position) -> Option<()> {
         let first = check.0.first()?;
         let names: Vec<_> = first
@@ -94,7 +94,7 @@ impl Meaning {
         }
     }
 
-    /// What a meaning must be, however it is written.
+    /// Checks the conditions on a meaning that do not depend on its encoding.
     fn check(&self, position: Position) -> Result<(), Refusal> {
         if let Some(rights) = &self.rights {
             rights.iter().try_for_each(Right::check)?;
@@ -116,7 +116,7 @@ impl Meaning {
         }
         if let Some(holder) = &self.holder {
             let is_holder = match holder.split_once(':') {
-                // Whether a key is any good shows when somebody proves to hold it (TOK-39).
+                // A holder's key is not checked here, but by the proof of possession (TOK-39).
                 Some(("blake3" | "ed25519", digits)) => is_hexadecimal(digits),
                 _ => false,
             };
@@ -134,7 +134,7 @@ impl Meaning {
     }
 }
 
-/// The right that a fact of the authority block grants (TOK-8).
+/// Returns the right that a fact of the authority block grants (TOK-8).
 fn grant(fact: &Predicate) -> Option<Right> {
     let [family, action, kind, rest @ ..] = fact.terms.as_slice() else {
         return None;
@@ -165,7 +165,7 @@ fn grant(fact: &Predicate) -> Option<Right> {
     })
 }
 
-/// The right that an alternative keeps (TOK-10).
+/// Returns the right that an alternative keeps (TOK-10).
 fn alternative(query: &Query) -> Option<Right> {
     let [predicate] = query.body.as_slice() else {
         return None;

@@ -1,9 +1,9 @@
-//! Rights: their order, when one covers another, and what two leave together (TOK-14, TOK-15, TOK-17).
+//! Rights: order, coverage and intersection (TOK-14, TOK-15, TOK-17).
 use super::Refusal;
 use super::hosts::{Endpoint, address_bits, is_host};
 use std::collections::BTreeSet;
 
-/// A right; their order is that of TOK-14.
+/// A right. The derived order is that of TOK-14.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Right {
     pub(crate) family: String,
@@ -20,7 +20,7 @@ pub(crate) enum Pattern {
     Network(Place),
 }
 
-/// A scheme, then the kind's own text (a host, a suffix or bits), then the first and the last port.
+/// A scheme, the kind's own text (a host, a suffix or bits), and the first and the last port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) scheme: String,
@@ -37,12 +37,12 @@ impl Right {
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         for name in [&self.family, &self.action] {
             if !is_name(name) {
-                return Err(Refusal::envelope(format!("{name:?} is no name")));
+                return Err(Refusal::envelope(format!("{name:?} is not a name")));
             }
         }
         match (&self.pattern, self.family == "net") {
             (Pattern::Exact(text), true) if Endpoint::of(text).is_none() => {
-                Err(Refusal::envelope(format!("{text:?} is no resource of `net`")))
+                Err(Refusal::envelope(format!("{text:?} is not a resource of `net`")))
             }
             (Pattern::Exact(_), _) | (Pattern::Affix(..), false) => Ok(()),
             (Pattern::Host(place) | Pattern::Below(place) | Pattern::Network(place), true) => {
@@ -54,7 +54,7 @@ impl Right {
                 };
                 let is_range = 1 <= place.first && place.first <= place.last && place.last <= 65_535;
                 if !is_text || !is_range || !matches!(place.scheme.as_str(), "http" | "https" | "tcp") {
-                    return Err(Refusal::envelope(format!("{place:?} is no set of endpoints")));
+                    return Err(Refusal::envelope(format!("{place:?} is not a set of endpoints")));
                 }
                 if shortest {
                     return Err(Refusal::envelope(format!("{place:?} has a shorter kind")));
@@ -68,12 +68,12 @@ impl Right {
         }
     }
 
-    /// Whether all that the other allows is allowed by this.
+    /// Returns true if everything that `other` allows is allowed by this right.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         self.meet(other).as_ref() == Some(other)
     }
 
-    /// What both allow, which for two rights is a right or nothing.
+    /// Returns the intersection, which is a right or empty.
     pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
         if (&self.family, &self.action) != (&other.family, &other.action) {
             return None;
@@ -92,7 +92,7 @@ impl Right {
 }
 
 impl Pattern {
-    /// Whether it counts for the second limit of TOK-15.
+    /// Returns true if the pattern counts for the second limit of TOK-15.
     fn is_costly(&self) -> bool {
         match self {
             Self::Exact(_) => false,
@@ -112,13 +112,13 @@ impl Pattern {
     }
 }
 
-/// The resource's endpoint, where its scheme and its port are the pattern's.
+/// Returns the resource's endpoint, if its scheme and port match the pattern.
 fn at(place: &Place, resource: &str) -> Option<Endpoint> {
     Endpoint::of(resource)
         .filter(|at| at.scheme == place.scheme && (place.first..=place.last).contains(&at.port))
 }
 
-/// What two patterns leave together; the first is not after the second.
+/// Returns the intersection of two patterns. `less` must not sort after `more`.
 fn meet(less: &Pattern, more: &Pattern) -> Option<Pattern> {
     Some(match (less, more) {
         (Pattern::Exact(resource), pattern) => {
@@ -160,7 +160,7 @@ fn longer(a: &str, b: &str, extends: fn(&str, &str) -> bool) -> Option<String> {
     }
 }
 
-/// The ports of both, where the scheme is the same.
+/// Returns the ports in both ranges, if the schemes are the same.
 fn overlap(a: &Place, b: &Place, text: String) -> Option<Place> {
     let (first, last) = (a.first.max(b.first), a.last.min(b.last));
     (a.scheme == b.scheme && first <= last).then(|| Place {
@@ -171,7 +171,7 @@ fn overlap(a: &Place, b: &Place, text: String) -> Option<Place> {
     })
 }
 
-/// One host, in its shortest kind.
+/// Returns the pattern of one host, in its shortest kind.
 fn host(place: Place) -> Pattern {
     if place.first < place.last {
         return Pattern::Host(place);
@@ -186,7 +186,7 @@ fn host(place: Place) -> Pattern {
     })
 }
 
-/// What two blocks leave together: what each pair does, without what another covers.
+/// Returns the intersection of two sets: that of each pair, without covered rights.
 pub(crate) fn meet_all(left: &BTreeSet<Right>, right: &BTreeSet<Right>) -> BTreeSet<Right> {
     let together: BTreeSet<_> = left
         .iter()
@@ -222,7 +222,8 @@ fn is_name(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// A dot, and then a host's name whose last label is not a number, so short that a host can end with it.
+/// Returns true for a dot and a host name whose last label is not a number. The name must be short enough for
+/// a host to end with it.
 fn is_suffix(text: &str) -> bool {
     text.strip_prefix('.')
         .is_some_and(|name| is_host(name) && address_bits(name).is_empty() && is_host(&format!("a{text}")))

@@ -1,15 +1,15 @@
-//! The wire format of Protocol Buffers, read strictly: only bytes that a writer would give are read.
+//! A strict decoder of the Protocol Buffers wire format. It accepts only the canonical encoding.
 use super::Refusal;
 
-/// What a message holds under one field number.
+/// The value of one field.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
 
-/// A message whose fields are taken in the order of their numbers. What is out of order, unknown or there
-/// twice is left over at the end, and refused there: this is what makes the reading of a message canonical.
+/// A message whose fields are taken in the order of their numbers. Fields that are unknown, duplicates or out
+/// of order are left over at the end, and refused there. So only the canonical encoding is accepted.
 pub(crate) struct Message<'a> {
     fields: std::iter::Peekable<std::vec::IntoIter<(u64, Value<'a>)>>,
     name: &'static str,
@@ -76,7 +76,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The fields of a message, in the order that they are there.
+/// Returns the fields of a message, in their encoded order.
 pub(crate) fn fields<'a>(name: &str, mut bytes: &'a [u8]) -> Result<Vec<(u64, Value<'a>)>, Refusal> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
@@ -98,7 +98,7 @@ pub(crate) fn fields<'a>(name: &str, mut bytes: &'a [u8]) -> Result<Vec<(u64, Va
     Ok(fields)
 }
 
-/// A number in base 128, least significant digit first, without digits that are not needed.
+/// Decodes a number in base 128, least significant digit first, without superfluous digits.
 fn varint(name: &str, bytes: &mut &[u8]) -> Result<u64, Refusal> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
@@ -120,7 +120,7 @@ fn varint(name: &str, bytes: &mut &[u8]) -> Result<u64, Refusal> {
     )))
 }
 
-/// A message that is being written, its fields in the order of the calls.
+/// A message under construction. Its fields are in the order of the calls.
 #[derive(Default)]
 pub(crate) struct Writer(pub(crate) Vec<u8>);
 

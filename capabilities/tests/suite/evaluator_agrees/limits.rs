@@ -1,4 +1,4 @@
-//! Tokens at a limit and one beyond it: the random ones do not come there.
+//! Tokens at a limit and just beyond it. Random tokens do not reach the limits.
 use super::{both, forged};
 use crate::evaluator::cases::{self, Link};
 use crate::evaluator::profile::Meaning;
@@ -33,7 +33,7 @@ fn link(meaning: Meaning) -> Link {
     }
 }
 
-/// A block with these rights, sorted.
+/// Returns a block with these rights, sorted.
 fn rights(rights: impl IntoIterator<Item = Right>) -> Link {
     let mut rights: Vec<_> = rights.into_iter().collect();
     rights.sort();
@@ -43,7 +43,7 @@ fn rights(rights: impl IntoIterator<Item = Right>) -> Link {
     })
 }
 
-/// Both accept the token of the chain, or both refuse it, as is said.
+/// Checks that both implementations accept the token of the chain, or that both refuse it.
 fn check(name: &str, accepted: bool, chain: &[Link]) {
     let token = forged(chain, &[]).bytes();
     let outcome = both(&token).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -60,7 +60,7 @@ fn blocks() {
 
 #[test]
 fn bytes() {
-    // The length of the token grows by that of a symbol.
+    // The token grows by the length of one symbol.
     let size = |length: usize| {
         forged(&[rights([affix("/".repeat(length), "")])], &[])
             .bytes()
@@ -249,7 +249,7 @@ fn rights_that_another_covers() {
             net(Pattern::Network(place("tcp", "4:0", 1, 9))),
             false,
         ),
-        // Not covered, but no resources of `net` either.
+        // These are not covered, but are not resources of `net` either.
         (
             exact("tcp://10.0.0.1:05432"),
             net(Pattern::Host(place("tcp", "10.0.0.2", 1, 65_535))),
@@ -278,10 +278,10 @@ fn rights_that_another_covers() {
     }
 }
 
-/// TOK-15 counts what is left after each block, so that a token of the profile is one of the profile before its
-/// last block was added.
+/// TOK-15 counts the rights after each block. So if a token is in the profile, it was also in the profile
+/// before its last block was added.
 #[test]
-fn rights_that_blocks_leave_together() {
+fn rights_remaining_after_each_block() {
     let prefixes = |number: usize| rights((0..number).map(|index| affix(format!("/{index:03}"), "")));
     let suffixes = |number: usize| rights((0..number).map(|index| affix("", format!("{index:03}"))));
     check("1,024 pairs", true, &[prefixes(32), suffixes(32)]);

@@ -1,4 +1,4 @@
-//! The published vectors, as another implementation would run them.
+//! Runs the published vectors on the second evaluator, like another implementation would.
 use crate::evaluator::{Accepted, Question, Reason, Verdict};
 use base64::prelude::{BASE64_URL_SAFE, Engine};
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn rows<'a>(value: &'a Value, field: &str) -> &'a Vec<Value> {
     rows
 }
 
-/// The bytes of a key as TOK-2 writes it.
+/// Returns the bytes of a key in the text form of TOK-2.
 fn key(text: &str) -> Vec<u8> {
     hex::decode(text.strip_prefix("ed25519/").unwrap()).unwrap()
 }

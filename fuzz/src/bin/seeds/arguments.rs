@@ -8,7 +8,7 @@ const USAGE: &str = "usage: seeds [--mutations N | --seconds N [--random-seed S]
 
 pub(crate) struct Arguments {
     pub(crate) mode: Mode,
-    /// All, when none is named.
+    /// The named targets, or all if none is named.
     pub(crate) targets: Vec<Named>,
 }
 
@@ -41,7 +41,7 @@ impl Arguments {
                     let known = TARGETS.into_iter().find(|(known, _)| *known == name);
                     targets.push(known.ok_or_else(|| {
                         let names = TARGETS.map(|(name, _)| name).join(", ");
-                        format!("{name} is no target; there are {names}\n{USAGE}")
+                        format!("{name} is not a target; use one of {names}\n{USAGE}")
                     })?);
                 }
             }
@@ -51,7 +51,7 @@ impl Arguments {
         }
         let mode = match (mode, seed) {
             (Some(Mode::Seconds { seconds, .. }), random_seed) => Mode::Seconds { seconds, random_seed },
-            (_, Some(_)) => return Err(format!("--random-seed is for --seconds\n{USAGE}")),
+            (_, Some(_)) => return Err(format!("--random-seed needs --seconds\n{USAGE}")),
             (mode, None) => mode.unwrap_or(Mode::Mutations(300)),
         };
         Ok(Arguments { mode, targets })
@@ -60,5 +60,5 @@ impl Arguments {
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse()
-        .map_err(|_| format!("{text} is not a number that fits\n{USAGE}"))
+        .map_err(|_| format!("{text} is not a number in range\n{USAGE}"))
 }

@@ -1,4 +1,4 @@
-//! The same inputs on every machine: keeps targets and seeds alive in seconds.
+//! Runs the same inputs on every machine. In seconds, it checks that targets and seeds still work.
 
 use crate::{Figures, Named, finding, mutation::Random, read_seeds, run_one};
 

@@ -1,13 +1,14 @@
-//! Feeds the fuzz targets their seeds, and mutations of them, with the stable compiler: no coverage leads it.
+//! Runs the fuzz targets on their seeds, and on mutations of them. It uses the stable compiler, so coverage
+//! does not guide it.
 //!
 //! ```text
-//! seeds [TARGET…]                                     300 mutations of each seed, the same ones on every machine
-//! seeds --mutations N [TARGET…]                       so many
-//! seeds --seconds N [--random-seed S] [TARGET…]       for so long, several targets at once; other ones each time
+//! seeds [TARGET…]                                     300 mutations of each seed, the same on every machine
+//! seeds --mutations N [TARGET…]                       N mutations of each seed
+//! seeds --seconds N [--random-seed S] [TARGET…]       new inputs for N seconds, several targets at once
 //! seeds --replay FILE TARGET                          one input, such as a finding
 //! ```
 //!
-//! A finding is written to `artifacts/<target>/`, where cargo-fuzz has its own, and ends the run with exit code 1.
+//! A finding is written to `artifacts/<target>/`, like cargo-fuzz does, and ends the run with exit code 1.
 
 mod arguments;
 mod fixed;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A target and its name.
+/// The name of a target, and the target.
 type Named = (&'static str, Target);
 
 fn replay(targets: &[Named], file: &Path) -> Result<(), String> {
@@ -60,7 +61,7 @@ fn replay(targets: &[Named], file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What came of the input, or `None` when the target panicked.
+/// Returns the outcome of the input, or `None` if the target panicked.
 fn run_one(target: Target, input: &[u8]) -> Option<Outcome> {
     catch_unwind(AssertUnwindSafe(|| target(input))).ok()
 }
@@ -81,7 +82,7 @@ fn read_seeds(target: &str) -> Result<Vec<Vec<u8>>, String> {
     }
 }
 
-/// Keeps the input, and says how to run it again.
+/// Saves the input, and returns a message with the command that replays it.
 fn finding(target: &str, what: &str, input: &[u8]) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("artifacts")
@@ -96,7 +97,7 @@ fn finding(target: &str, what: &str, input: &[u8]) -> String {
     }
 }
 
-/// What a target did, summed up.
+/// The totals of one target.
 #[derive(Default)]
 struct Figures {
     inputs: u64,
@@ -111,7 +112,7 @@ impl Figures {
         self.allowed += outcome.allowed;
     }
 
-    /// The share of decisions that were allowed, for targets that decide.
+    /// Returns the share of allowed decisions, for targets that decide.
     fn decisions(&self) -> String {
         match self.asked {
             0 => String::new(),

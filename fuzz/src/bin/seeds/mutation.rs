@@ -1,14 +1,14 @@
 //! Random changes to inputs.
 
-/// Longest input that mutations grow to: more is slower, and finds nothing that less would not.
+/// Maximum length of mutated inputs. Longer ones are slower and find nothing more.
 const MAX_INPUT: usize = 4096;
 
-/// A xorshift generator: a seed gives the same numbers on every machine.
+/// A xorshift generator, which returns the same numbers for a seed on every machine.
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Random {
-        // Zero would stay zero.
+        // A xorshift generator with state zero stays at zero.
         Random((seed ^ 0x9e37_79b9_7f4a_7c15).max(1))
     }
 
@@ -19,7 +19,7 @@ impl Random {
         usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
     }
 
-    /// One to four changes: a bit, a byte, a piece left out, repeated, or taken from another input.
+    /// Applies one to four changes: flips a bit, changes a byte, or removes, repeats or inserts a piece.
     pub(crate) fn mutate(&mut self, seed: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
         let mut input = seed.to_vec();
         for _ in 0..=self.below(4) {

@@ -1,4 +1,5 @@
-//! New inputs for a while: each target on a thread of its own, as many at once as there are cores.
+//! Runs new inputs for some seconds. Each target has its own thread, and as many run at once as there are
+//! cores.
 
 use std::{
     collections::HashSet,
@@ -9,14 +10,14 @@ use std::{
 
 use crate::{Figures, Named, finding, mutation::Random, read_seeds, run_one};
 
-/// An input that takes longer than this is a finding: targets take milliseconds.
+/// Maximum time for one input; a slower one is a finding. Targets normally take milliseconds.
 const MAX_TIME: Duration = Duration::from_secs(20);
-/// The library's parsers recurse; unoptimised, they need more than a thread's usual 2 MiB.
+/// The library's parsers recurse. Unoptimised, they need more than the default stack of 2 MiB.
 const STACK: usize = 16 << 20;
-/// Inputs that are kept to be mutated further.
+/// Maximum number of inputs that are kept for mutation.
 const MAX_CORPUS: usize = 4096;
 
-/// What one target works on now, for the thread that watches.
+/// The input that a target is running, for the thread that enforces [`MAX_TIME`].
 type Current = Mutex<Option<(Instant, Vec<u8>)>>;
 
 pub(crate) fn run(targets: &[Named], seconds: u64, random_seed: Option<u64>) -> Result<(), String> {
@@ -40,7 +41,7 @@ fn run_together(targets: &[Named], time: Duration, random_seed: u64) -> Result<(
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for ((name, target), current) in targets.iter().zip(&current) {
-            // The name stands before a panic's message.
+            // The thread's name is shown in a panic's message.
             let thread = thread::Builder::new().name((*name).to_owned()).stack_size(STACK);
             let work = move || run_target((name, *target), time, random_seed, current);
             threads.push(
@@ -55,7 +56,7 @@ fn run_together(targets: &[Named], time: Duration, random_seed: u64) -> Result<(
                 if let Some((started, input)) = &*lock(current)
                     && started.elapsed() > MAX_TIME
                 {
-                    // The thread cannot be stopped: the process has to end.
+                    // A thread cannot be stopped, so the process exits.
                     eprintln!("{}", finding(name, "takes too long", input));
                     eprintln!("random seed {random_seed}");
                     std::process::exit(1);
@@ -77,7 +78,7 @@ fn run_target(
     current: &Current,
 ) -> Result<(), String> {
     let started = Instant::now();
-    // As many numbers for one target whichever others run.
+    // The random numbers of a target do not depend on the other targets.
     let mut random = Random::new(name.bytes().fold(random_seed, |seed, byte| {
         seed.rotate_left(8).wrapping_mul(31) ^ u64::from(byte)
     }));
