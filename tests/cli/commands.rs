@@ -1,4 +1,4 @@
-//! What each command does when all is well.
+//! Successful runs of each command.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,7 @@ fn lock_says_what_changed() {
     );
 }
 
-/// CLI-8, GRAPH-53, GRAPH-60: of TypeScript the store has what is left, and the project the source.
+/// CLI-8, GRAPH-53, GRAPH-60: for TypeScript, the store contains the generated JavaScript, and the project the source.
 #[test]
 fn typescript_is_locked_verified_and_run() {
     let scene = Scene::new()
@@ -282,7 +282,7 @@ fn the_local_store_is_where_the_environment_says() {
     assert!(place(&[]).failure_with_hint(2).contains("SECURE_RUNTIME_STORE"));
 }
 
-/// CLI-8. A program whose modules are nowhere on this machine comes from a served store, and is kept.
+/// CLI-8. If a machine has no modules of a program, it fetches them from a served store and keeps them.
 #[test]
 fn a_served_store_feeds_another_machine() {
     let origin = greeting();
@@ -350,7 +350,7 @@ fn keys_are_private_files_with_a_public_half() {
     );
 }
 
-/// CLI-6. `… | head` is no error.
+/// CLI-6. A reader that closes the pipe early, like `… | head`, is not an error.
 #[test]
 fn a_reader_that_is_gone_is_no_error() {
     let scene = greeting();

@@ -1,4 +1,4 @@
-//! One cause for each exit code, and how it is told.
+//! A cause for each exit code, and its message.
 
 use super::{greeting, has_run, secure_runtime};
 use crate::support::{Scene, manifest};
@@ -62,7 +62,7 @@ fn wrong_usage_is_2() {
     assert!(!has_run(&scene));
 }
 
-/// CLI-1, CLI-2. What cannot be parsed is found before anything runs, while the program is locked.
+/// CLI-1, CLI-2. Syntax errors are found during locking, before any code runs.
 #[test]
 fn wrong_syntax_is_2() {
     for source in [
@@ -144,7 +144,7 @@ fn a_limit_is_5_with_its_name_and_figure() {
             "await new Promise(() => setTimeout(() => 0, 1e6));",
             "wall time limit of 300ms",
         ),
-        // Most of the time goes into making errors, where a termination of the engine is swallowed.
+        // This program spends most of its time creating errors, where the engine can lose a termination request.
         (
             "wall = \"300ms\"",
             "import { env } from 'cap:self'; for (;;) { try { env.get('X') } catch {} }",
@@ -165,7 +165,7 @@ fn a_limit_is_5_with_its_name_and_figure() {
     }
 }
 
-/// CLI-1, RUN-85: what V8 calls fatal is a limit like any other; what was printed and recorded before is written.
+/// CLI-1, RUN-85: a fatal error of V8 is reported like any other limit. Earlier output and audit records are written.
 #[cfg(feature = "v8")]
 #[test]
 fn what_v8_calls_fatal_is_5_and_loses_nothing() {
@@ -190,7 +190,7 @@ fn what_v8_calls_fatal_is_5_and_loses_nothing() {
     }
 }
 
-/// CLI-5. What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
+/// CLI-5. Text of guests reaches the terminal without control sequences, and cannot imitate messages of the command.
 #[test]
 fn guests_cannot_speak_to_the_terminal() {
     for source in [
@@ -216,7 +216,7 @@ fn guests_cannot_speak_to_the_terminal() {
     );
 }
 
-/// What ends an isolate ends neither the command nor the program's other isolates.
+/// An error that ends one isolate ends neither the command nor the program's other isolates.
 #[test]
 fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
     for thrown in [
