@@ -1,5 +1,5 @@
-//! Benchmark of auditing and the OS sandbox: a thousand guarded reads of 4 KiB with and without an audit log, with and
-//! without the sandbox, and the time to enter the sandbox.
+//! Benchmark of auditing and the OS sandbox. It measures a thousand guarded reads of 4 KiB, with and without an audit
+//! log, and with and without the sandbox. It also measures the time to enter the sandbox.
 //!
 //! `cargo bench --bench guards`. The sandbox is irreversible, so this program starts itself again. Measurements with
 //! the sandbox, and those that they are compared with, run in separate processes.

@@ -1,5 +1,5 @@
-//! Benchmark of isolates in a process that already has some: the time to start one, the time of a run in a warm one,
-//! and the memory of warm ones.
+//! Benchmark of isolates in a process that already has some. It measures the time to start one, the time of a run in a
+//! warm one, and the memory of warm ones.
 //!
 //! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on its own thread, in the same process. If
 //! the engine has snapshots, a second baseline starts from a snapshot of deno_core alone. That is the minimum for an
@@ -7,8 +7,8 @@
 //!
 //! The time to start an isolate ends when it can be used. Another one of its kind exists meanwhile, because V8 drops
 //! shared data with the last isolate. Teardown is not included, and is complete before the next start. Memory is the
-//! growth of the process (`VmRSS` of proc(5)) for each of 50 isolates, or of the number in the variable `ISOLATES`; 5
-//! with `--test`.
+//! growth of the process (`VmRSS` of proc(5)) per isolate. The variable `ISOLATES` sets their number; the default is
+//! 50, or 5 with `--test`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 

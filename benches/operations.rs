@@ -1,16 +1,16 @@
 //! Benchmark of the guard of an operation: a guarded operation, the same without its guard, and the op alone.
 //!
-//! The op alone is an op of bare deno_core, called by its name. The unguarded variant is called like the guarded one:
-//! by a method of an object that holds a Rust value, and asynchronously if the guarded one is asynchronous. The
-//! difference is the cost of the guard.
+//! The op alone is an op of bare deno_core, called by its name. The unguarded variant is called like the guarded one,
+//! by a method of an object that holds a Rust value. It is asynchronous if the guarded one is. The difference is the
+//! cost of the guard.
 //!
 //! `cargo bench --bench operations`. Each number is the time of one call in a loop after warm-up calls, including
 //! `await` for asynchronous operations. The loop marks its begin and end with the clock of this process, so that the
 //! start of an engine is excluded.
 //!
 //! The comparison is printed first. All variants run in turn, many times, because the speed of machines varies
-//! (`ROUNDS=200` for more precision). The bare read does the same with the file: it opens it beneath a folder in
-//! non-blocking mode, checks its type and file system, and reads it on another thread.
+//! (`ROUNDS=200` for more precision). The bare read handles the file like the guarded one. It opens it beneath a folder
+//! in non-blocking mode, checks its type and file system, and reads it on another thread.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 

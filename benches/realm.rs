@@ -1,5 +1,5 @@
-//! Benchmark of the repair of the override mistake (RUN-3): reading an inherited property that is an accessor, reading
-//! one that is not, and assigning to it.
+//! Benchmark of the repair of the override mistake (RUN-3). It reads an inherited property that is an accessor, reads
+//! one that is not, and assigns to it.
 //!
 //! `cargo bench --bench realm`. Each benchmark is a program of a million steps. `nothing` is the loop alone, with its
 //! start.

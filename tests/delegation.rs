@@ -228,7 +228,7 @@ fn what_is_sealed_for_a_key_is_worth_something_to_its_owner_alone() {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_for_a_module_is_for_that_module_alone() {
+fn a_token_sealed_for_a_module_works_only_for_that_module() {
     let root = KeyPair::generate().unwrap();
     // The path of the exporter's folder is part of the importing module, and so of its hash.
     let (exporter, _, _) = export(&root, Holder::Module([0; 32]));
@@ -251,7 +251,7 @@ fn what_is_sealed_for_a_module_is_for_that_module_alone() {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_is_no_more_than_the_capability_allows() {
+fn a_sealed_token_allows_no_more_than_the_capability() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let holder = owner.holder().to_string();
     let sealing = format!("seal(fs.attenuate({{ expires: '10m' }}), {{ holder: '{holder}' }})");
@@ -297,7 +297,7 @@ fn what_is_sealed_is_no_more_than_the_capability_allows() {
 
 /// RUN-17
 #[test]
-fn what_cannot_be_sealed_is_refused_with_what_to_do() {
+fn seal_refuses_with_advice() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let for_owner = format!("{{ holder: '{}' }}", owner.holder());
     let seal = |what: &str| format!("seal({what}, {for_owner})");
@@ -397,7 +397,7 @@ fn what_cannot_be_sealed_is_refused_with_what_to_do() {
 
 /// RUN-17: a token that is bound to the host, who proved to be the holder, can be sealed only for that holder.
 #[test]
-fn a_bound_token_is_sealed_for_nobody_else() {
+fn a_bound_token_is_sealed_only_for_its_holder() {
     let host = || KeyPair::from_secret(&[9; 32]).unwrap();
     let (root, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let token = Token::mint(&root, &Block::of(Scene::new().rights(&["fs.read=/**"])))

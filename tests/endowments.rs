@@ -40,7 +40,7 @@ const ALL: &str = "globals = [\"fetch\", \"crypto\", \"performance\", \"setTimeo
 /// RUN-70: a package with an additional name finds it as a free name and on its global object. Other packages do not
 /// find it.
 #[test]
-fn names_are_there_for_who_was_given_them() {
+fn only_packages_with_a_name_find_it() {
     let look = "const names = ['fetch', 'crypto', 'performance'];
         export const seen = [typeof fetch, typeof crypto, typeof performance, ...names.map((name) => typeof globalThis[name])].join();
         export const same = globalThis.fetch === self.fetch && globalThis.setTimeout === setTimeout;
@@ -61,7 +61,7 @@ fn names_are_there_for_who_was_given_them() {
 
 /// RUN-70: CommonJS modules find the names as well. A module that declares such a name itself uses its own.
 #[test]
-fn names_mean_what_a_module_says() {
+fn declarations_of_a_module_take_precedence() {
     let mut scene = scene(
         "",
         (ALL, ""),
@@ -127,7 +127,7 @@ fn fetch_has_the_rights_of_the_module_it_was_given_to() {
 
 /// RUN-72: `crypto` needs the module's `random`, and checks its arguments like in the web platform.
 #[test]
-fn crypto_is_random_of_the_module() {
+fn crypto_uses_the_random_of_the_module() {
     let source = format!(
         "{ATTEMPT}export const tried = async () => {{
            const filled = await attempt(() => {{
@@ -176,7 +176,7 @@ fn crypto_is_random_of_the_module() {
 
 /// RUN-72: `performance` has the resolution of the module's `clock`, and starts when it is first used.
 #[test]
-fn performance_is_the_clock_of_the_module() {
+fn performance_uses_the_clock_of_the_module() {
     let source = format!(
         "{ATTEMPT}export const tried = async () => [
            await attempt(() => performance.now() === 0), await attempt(() => performance.timeOrigin % 1000 === 0),
@@ -201,7 +201,7 @@ fn performance_is_the_clock_of_the_module() {
 
 /// RUN-73: timers of a package with its own `setTimeout` count towards its own limit.
 #[test]
-fn timers_count_against_the_package() {
+fn timers_count_towards_the_package() {
     let source = format!(
         "{ATTEMPT}export const set = (count) => attempt(() => {{
            const handles = [];
@@ -226,7 +226,7 @@ fn timers_count_against_the_package() {
 
 /// RUN-70: the additional names do not change positions in stack traces.
 #[test]
-fn positions_stay() {
+fn names_do_not_change_positions() {
     let source =
         "/* fetch */ export const fail = () => {\n  fetch; crypto;\n    throw new Error('here');\n};";
     let main = "import { fail } from 'p'; import 'q';\nfail();";

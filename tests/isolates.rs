@@ -100,7 +100,7 @@ fn values_are_copied_as_structured_cloning_does() {
 /// RUN-62: a capability that is passed to another isolate keeps its attenuations, and its revocation takes effect at
 /// once.
 #[test]
-fn capabilities_cross_and_are_revoked_where_they_are() {
+fn capabilities_cross_and_revocation_reaches_them() {
     let package = "import { fs } from 'cap:self';
         export const read = async ({ disk, path }) => await disk.readTextFile(path);
         export const own = async (path) => await fs.readTextFile(path);
@@ -323,7 +323,7 @@ fn the_programs_limits_are_for_all_its_isolates() {
     }
 }
 
-/// RUN-66: if a program ends or is stopped, its isolates end as well, in any state.
+/// RUN-66: if a program ends or is stopped, its isolates end as well, whatever they are doing.
 #[test]
 fn stopping_a_program_stops_its_isolates() {
     let package = "export const spin = () => { for (;;); };
@@ -407,7 +407,7 @@ fn isolates_that_wait_for_each_other_are_refused() {
 
 /// RUN-69: messages in transit are in no heap, but are limited nevertheless.
 #[test]
-fn what_is_on_its_way_is_limited() {
+fn messages_in_transit_are_limited() {
     let package = "export const take = (bytes) => bytes.length; export const give = (n) => new Uint8Array(n);
         export const work = (n) => { let sum = 0; for (let i = 0; i < n; i++) sum ^= i; return sum; };";
     // The package receives no messages while it works.
@@ -440,7 +440,7 @@ fn what_is_on_its_way_is_limited() {
 
 /// RUN-57: programs take warm isolates, which are replaced and work like new ones.
 #[test]
-fn isolates_that_wait_are_taken_and_replaced() {
+fn warm_isolates_are_used_and_replaced() {
     let package = "export const double = (x) => x * 2;";
     let main = "import { double } from 'p'; globalThis.seen; console.log(await double(4), globalThis.left);";
     let scene = scene(package, &[], main);
@@ -484,7 +484,7 @@ fn isolates_that_wait_are_taken_and_replaced() {
 /// RUN-44, RUN-61: a call to another isolate near the end of the stack succeeds or throws an error, and never ends the
 /// process.
 #[test]
-fn calls_where_the_stack_ends_are_errors_of_the_guest() {
+fn calls_at_the_end_of_the_stack_are_errors_of_the_guest() {
     let package = "export const take = (value) => typeof value;
         export const deep = (depth) => { let list = []; for (let i = 0; i < depth; i++) list = [list]; return list; };";
     let main = r#"import { fs, clock } from "cap:self";
@@ -515,7 +515,7 @@ fn calls_where_the_stack_ends_are_errors_of_the_guest() {
 
 /// RUN-56: limits are errors if the package does not exist, or if only a separate isolate could enforce them.
 #[test]
-fn limits_of_packages_that_cannot_be_held_are_refused() {
+fn limits_of_packages_that_cannot_be_enforced_are_refused() {
     let with = |name: &str, limits: PackageLimits| {
         let limits = Limits {
             packages: [(name.to_owned(), limits)].into(),

@@ -90,7 +90,7 @@ fn entries_are_set_read_listed_and_removed() {
 
 /// RUN-36
 #[test]
-fn a_list_has_the_keys_that_may_be_read_and_no_others() {
+fn a_list_contains_only_keys_that_may_be_read() {
     let store = Arc::new(MemoryKvStore::default());
     for name in [
         "user/4/a",
@@ -146,7 +146,7 @@ fn a_list_has_the_keys_that_may_be_read_and_no_others() {
 
 /// RUN-37
 #[test]
-fn the_store_is_the_hosts_or_the_runs_own() {
+fn the_store_belongs_to_the_host_or_to_the_run() {
     let store = Arc::new(MemoryKvStore::default());
     let source = "await tell('before', async () => String(await kv.get('a'))); await kv.set('a', 'kept');";
     let run = |given: Option<Arc<MemoryKvStore>>| {
@@ -221,7 +221,7 @@ impl KvStore for Failing {
 }
 
 #[test]
-fn a_store_that_fails_is_an_error_and_is_not_asked_for_what_is_denied() {
+fn a_failing_store_is_an_error_and_denied_operations_do_not_reach_it() {
     let store = Arc::new(Failing::default());
     let source = r#"
         for (const name of ["a/1", "b/1"]) {

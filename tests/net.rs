@@ -212,7 +212,7 @@ fn redirects_keep_what_the_standard_keeps_and_drop_the_rest_between_origins() {
 }
 
 #[test]
-fn a_chain_of_redirects_without_end_ends() {
+fn an_endless_chain_of_redirects_ends() {
     // `/redirect/302/` with an empty target redirects to itself.
     let (one, _) = expect(
         Limits::default(),
@@ -223,7 +223,7 @@ fn a_chain_of_redirects_without_end_ends() {
 }
 
 #[test]
-fn what_is_refused_makes_no_connection() {
+fn a_denied_request_makes_no_connection() {
     let (one, two) = expect(
         Limits::default(),
         ONE,
@@ -312,7 +312,7 @@ fn an_abort_signal_ends_a_request_at_any_time() {
 }
 
 #[test]
-fn a_response_without_end_and_a_server_that_is_silent_are_limited() {
+fn an_endless_response_and_a_silent_server_are_limited() {
     let limits = Limits {
         response: 100_000,
         idle: Duration::from_millis(300),
@@ -352,7 +352,7 @@ fn a_capability_that_expires_stops_a_body_that_is_being_received() {
 }
 
 #[test]
-fn nobody_there_is_an_error_and_not_a_refusal() {
+fn a_failed_connection_is_an_error_and_not_a_denial() {
     expect(
         Limits::default(),
         &[

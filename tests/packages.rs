@@ -119,7 +119,7 @@ fn namespaces_have_the_names_of_the_module() {
 
 /// GRAPH-61: in import cycles of CommonJS, some of which is imported, `require` returns the exports so far.
 #[test]
-fn circles_through_files_that_are_imported() {
+fn import_cycles_through_imported_files() {
     let files = [
         ("p/package.json", "{}"),
         (
@@ -148,7 +148,7 @@ fn circles_through_files_that_are_imported() {
 
 /// GRAPH-75: a missing optional module is an empty object with undefined names, separate for each package.
 #[test]
-fn what_packages_do_without() {
+fn missing_optional_modules_are_empty() {
     let files = [
         ("p/package.json", r#"{"type":"module","main":"./i.js","browser":{"crypto":false,"./node.js":false}}"#),
         (

@@ -44,7 +44,7 @@ fn inherited_properties_can_be_assigned_on_own_objects() {
 
 /// RUN-48: with the coarsest grants, a module has a fixed clock, and random numbers that are the same in every run.
 #[test]
-fn time_and_chance_that_tell_nothing() {
+fn fixed_clock_and_seeded_randomness() {
     let source = |more: &str| {
         format!(
             "import {{ clock, random }} from 'cap:self'; {more}
@@ -91,7 +91,7 @@ fn time_and_chance_that_tell_nothing() {
 
 /// RUN-4: time and randomness work only in a module with grants for them.
 #[test]
-fn time_and_chance_are_capabilities() {
+fn time_and_randomness_are_capabilities() {
     let source = r#"
         const attempt = (f) => { try { return typeof f(); } catch (error) { return error.name; } };
         console.log([
@@ -163,7 +163,7 @@ fn console_names_the_package() {
 /// RUN-5: characters that could move the cursor or change the writing direction are escaped, in short and in long
 /// lines.
 #[test]
-fn console_escapes_what_a_terminal_obeys() {
+fn console_escapes_control_characters() {
     let main =
         "const codes = [...Array(0x200).keys(), 0x61c, ...Array(0x70).keys().map((n) => 0x2000 + n), 0xfeff];
         for (const code of codes) {
@@ -269,7 +269,7 @@ fn every_line_of_the_specification_has_a_test() {
 
 /// RUN-60: the type declarations of `cap:self` contain exactly the methods that guests find.
 #[test]
-fn the_types_name_what_guests_find() {
+fn the_type_declarations_match_the_objects_of_guests() {
     let types = include_str!("../spec/cap-self.d.ts");
     let interfaces = [
         ("fs", "FileSystem"),

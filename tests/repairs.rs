@@ -4,7 +4,7 @@ use crate::support::Scene;
 
 /// RUN-3: classes in the style of old compilers get their own `constructor`, for every class that can be extended.
 #[test]
-fn classes_of_old_compilers_have_a_constructor_of_their_own() {
+fn classes_of_old_compilers_have_their_own_constructor() {
     let source = r#"
         // The styles of TypeScript for ES5, and of Node.js's util.inherits and much handwritten code.
         const ways = {
@@ -121,7 +121,7 @@ a,b,2,3,3,4,5
 
 /// RUN-3: the setter of a repaired property never changes an object that modules share, whatever the receiver is.
 #[test]
-fn a_repaired_property_of_an_intrinsic_stays_as_it_is() {
+fn a_repaired_property_of_an_intrinsic_never_changes() {
     let source = r#"
         const attempt = (call) => { try { call(); return "done"; } catch (error) { return error.name; } };
         const setters = [];

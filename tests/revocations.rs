@@ -100,7 +100,7 @@ fn the_newest_list_comes_from_the_source_and_is_kept() {
 }
 
 #[test]
-fn a_source_that_is_gone_is_made_up_for_while_the_kept_list_is_current() {
+fn a_current_kept_list_replaces_an_unavailable_source() {
     let issuer = Issuer::new();
     issuer.server.put(PATH, None);
     let unavailable =
@@ -125,7 +125,7 @@ fn a_source_that_is_gone_is_made_up_for_while_the_kept_list_is_current() {
 }
 
 #[test]
-fn a_list_that_is_stale_where_it_comes_from_is_no_list() {
+fn a_stale_list_of_the_source_is_an_error() {
     let issuer = Issuer::new();
     issuer.publish(3, -5);
     let problem = load(&issuer.feed()).unwrap_err();
@@ -194,7 +194,7 @@ fn older_and_forged_lists_are_refused_across_restarts_and_the_newest_stays() {
 }
 
 #[test]
-fn what_another_process_kept_is_not_replaced_by_an_older_list() {
+fn an_older_list_does_not_replace_the_list_of_another_process() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let (one, two) = (issuer.feed(), issuer.feed());
@@ -214,7 +214,7 @@ fn what_another_process_kept_is_not_replaced_by_an_older_list() {
 }
 
 #[test]
-fn a_damaged_or_unwritable_place_to_keep_lists_is_told() {
+fn a_damaged_or_unwritable_kept_list_is_reported() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let feed = issuer.feed();
@@ -237,7 +237,7 @@ fn a_damaged_or_unwritable_place_to_keep_lists_is_told() {
 }
 
 #[test]
-fn a_source_is_followed_nowhere_and_has_a_size_limit() {
+fn redirects_are_refused_and_lists_have_a_size_limit() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let feed = |path: &str| {
@@ -265,7 +265,7 @@ fn a_source_is_followed_nowhere_and_has_a_size_limit() {
 }
 
 #[test]
-fn each_key_has_its_own_kept_list_wherever_lists_are() {
+fn each_key_has_its_own_kept_list_for_all_sources() {
     let issuer = Issuer::new();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -291,7 +291,7 @@ fn each_key_has_its_own_kept_list_wherever_lists_are() {
 }
 
 #[test]
-fn a_file_is_looked_at_until_the_refresher_is_dropped() {
+fn a_file_is_refreshed_until_the_refresher_is_dropped() {
     let issuer = Issuer::new();
     let file = issuer.folder.path().join("revoked.list");
     std::fs::write(&file, list(&issuer.key, 1, 600)).unwrap();

@@ -96,7 +96,7 @@ fn in_own_process(test: &str, seconds: u64) -> String {
 
 /// RUN-58: a run completes after the resources of its guests are closed. It does not wait for the teardown of the heap.
 #[test]
-fn what_guests_left_open_is_closed_before_the_answer() {
+fn resources_of_guests_are_closed_before_a_run_completes() {
     let grants = ["fs.read=./data/**"];
     let main = "import { fs } from 'cap:self';
         const open = []; for (let n = 0; n < 5; n++) open.push(await fs.open('data/a.txt'));

@@ -19,7 +19,7 @@ fn out(main: &str, files: &[(&str, &str)]) -> String {
 
 /// GRAPH-61: CommonJS has `this`, `module`, JSON, ECMAScript modules and capabilities, and nothing else of Node.js.
 #[test]
-fn what_common_js_is_given() {
+fn names_that_common_js_finds() {
     let index = "
         exports.own = [this === exports, module.exports === exports, typeof global, global === globalThis];
         exports.json = require('./d.json').x;
@@ -50,7 +50,7 @@ fn what_common_js_is_given() {
 /// GRAPH-61: a file is evaluated once, when it is first required. In import cycles, `require` returns the exports so
 /// far.
 #[test]
-fn order_and_circles() {
+fn order_and_import_cycles() {
     let files = [
         (
             "index.js",
@@ -100,7 +100,7 @@ fn order_and_circles() {
 
 /// GRAPH-61: if the evaluation of a file throws an error, the next `require` evaluates it again.
 #[test]
-fn what_throws_is_not_kept() {
+fn a_file_that_throws_is_evaluated_again() {
     let files = [
         (
             "index.js",
@@ -121,7 +121,7 @@ fn what_throws_is_not_kept() {
 /// GRAPH-62: `default` is the whole value. Names have their values at the end of evaluation, and missing ones are
 /// undefined.
 #[test]
-fn what_modules_import() {
+fn imports_of_common_js() {
     let files = [
         (
             "index.js",
@@ -136,7 +136,7 @@ fn what_modules_import() {
 
 /// GRAPH-61: errors in CommonJS have the line numbers of the source file.
 #[test]
-fn lines_of_errors() {
+fn errors_have_the_lines_of_the_source() {
     let files = [("index.js", "exports.f = () => {\n\n  throw new Error('x')\n}")];
     let printed = out(
         "import { f } from 'p'; try { f() } catch (e) { console.log(e.stack) }",
@@ -183,7 +183,7 @@ fn text_and_bytes() {
 
 /// GRAPH-39, GRAPH-61: a missing optional module is an empty object, a new one for each `require`.
 #[test]
-fn what_packages_do_without() {
+fn missing_optional_modules_are_new_empty_objects() {
     let files = [
         ("package.json", r#"{"browser":{"fs":false}}"#),
         (
@@ -246,7 +246,7 @@ fn global_objects_of_packages() {
 
 /// GRAPH-63: packages see the constant values that they were built for.
 #[test]
-fn constants() {
+fn packages_see_built_in_constants() {
     let files = [(
         "index.js",
         "export const mode = process.env.NODE_ENV; export const kind = typeof process",

@@ -14,7 +14,7 @@ fn scene(grants: &[&str], rest: &str, main: &str) -> Scene {
 
 /// GRAPH-64: every kind of type syntax, in a program that uses the remaining code.
 #[test]
-fn a_program() {
+fn every_kind_of_type_syntax() {
     let main = r#"
         import { fs } from "cap:self";
         import { area, type Shape } from "./lib/shapes.mts";
@@ -78,7 +78,7 @@ fn a_program() {
 
 /// GRAPH-64: errors have the line and column of the source, although types before them were removed.
 #[test]
-fn places_of_errors() {
+fn errors_have_the_positions_of_the_source() {
     let main = "interface A {\n  b: 'größe' | '日本'\n}\n\
                 const f = (a: 'größe' | { b: A }, c?: Array<A>): never => { throw new Error('here' as string) };\n\
                 try { f('größe') } catch (error: any) { console.log(error.stack) }\n";
@@ -128,7 +128,7 @@ fn a_package_in_typescript() {
 
 /// GRAPH-66: if a part of a program is refused, nothing of it runs.
 #[test]
-fn what_is_refused() {
+fn a_refused_part_refuses_the_program() {
     let scene = scene(&[], "", "console.log(1); import './a.ts'").file("a.ts", "enum A { B }");
     let ran = scene.run(&[]);
     let error = ran.exit.unwrap_err();

@@ -19,7 +19,7 @@ fn scene(grants: &[&str], main: &str) -> Scene {
 /// RUN-54: QuickJS does not run WebAssembly, and refuses the program before any code of it runs.
 #[cfg(feature = "quickjs")]
 #[test]
-fn quickjs_runs_none() {
+fn quickjs_refuses_webassembly() {
     let source = "console.log('evaluated');\nconst add = () => import('./lib/add.wasm');";
     let ran = scene(&["module.import=app:/lib/add.wasm"], source).run(&[]);
     let Err(said) = &ran.exit else { panic!("{ran:#?}") };
@@ -50,7 +50,7 @@ mod v8 {
 
     /// RUN-50: the exports of a WebAssembly module are module exports, also with `import()`.
     #[test]
-    fn its_exports_are_the_exports() {
+    fn exports_are_module_exports() {
         let wasm = r#"(module
             (memory (export "memory") 1)
             (table (export "table") 1 funcref) (elem (i32.const 0) $f)
@@ -81,7 +81,7 @@ mod v8 {
     /// RUN-50: the imports of a WebAssembly module work like those of an ECMAScript module: functions, values, and
     /// exports of other WebAssembly.
     #[test]
-    fn it_imports_as_a_module_does() {
+    fn imports_work_like_those_of_modules() {
         let store = r#"(module (memory (export "memory") 1) (global (export "at") i32 (i32.const 9))
             (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0))))"#;
         let user = r##"(module
@@ -123,7 +123,7 @@ mod v8 {
 
     /// RUN-50: an import of a missing export or of the wrong kind is an error, like between ECMAScript modules.
     #[test]
-    fn imports_that_do_not_fit() {
+    fn imports_of_missing_exports_are_errors() {
         for (import, first, error) in [
             (
                 r#"(import "./env.js" "missing" (func))"#,
@@ -156,7 +156,7 @@ mod v8 {
 
     /// RUN-51: the importing module needs a grant for it. Without one, no code of the program runs.
     #[test]
-    fn it_is_granted_to_who_imports_it() {
+    fn the_importing_module_needs_a_grant() {
         let main = "console.log('evaluated');\nconst load = () => import('./lib/add.wasm');";
         let hash = ContentHash::of(&binary(ADD));
         let decision = |verdict: &str| [format!("{verdict} module import app:/lib/add.wasm#{hash}")];
@@ -196,7 +196,7 @@ mod v8 {
     /// RUN-51: the grant of the importing module counts, for a package and for a module with fewer rights than the
     /// program.
     #[test]
-    fn the_programs_grant_is_not_everybodys() {
+    fn the_grant_of_the_program_does_not_count_for_its_packages() {
         let program = |of_package: &str, of_module: &str| {
             let manifest = format!(
                 "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"./vendor/p/\"\n\
@@ -271,7 +271,7 @@ mod v8 {
 
     /// RUN-40, RUN-41: the limits of a program apply to WebAssembly code.
     #[test]
-    fn what_does_not_end_is_ended() {
+    fn limits_end_endless_loops() {
         let wasm = binary(r#"(module (func (export "f") (loop (br 0))))"#);
         let limits = Limits {
             wall: Some(Duration::from_millis(500)),
@@ -313,7 +313,7 @@ mod v8 {
     /// RUN-50: a graph that was not locked gains nothing. Its records define the imports of a module, which can never
     /// be modules of the runtime.
     #[tokio::test]
-    async fn graphs_that_nobody_locked() {
+    async fn graphs_that_were_not_locked() {
         for (wasm, problem) in [
             (
                 binary(r#"(module (import "./x.js" "f" (func)))"#),

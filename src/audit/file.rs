@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_not_cut() {
+    fn lines_are_never_split() {
         assert_eq!(whole_lines(b"aa\nbb\n", 6), b"aa\nbb\n");
         assert_eq!(whole_lines(b"aa\nbb\n", 5), b"aa\n");
         assert_eq!(whole_lines(b"aa\nbb\n", 2), b"");

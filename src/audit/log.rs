@@ -282,7 +282,7 @@ mod tests {
 
     /// Lines of programs that share a log do not mix, and the lines of each program keep their order.
     #[test]
-    fn many_write_to_one_log() {
+    fn threads_share_one_log() {
         const EACH: usize = 2_000;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_has_failed_takes_nothing() {
+    fn a_failed_log_refuses_records() {
         let full = io::ErrorKind::StorageFull;
         let log = AuditLog::open("/dev/full", AuditOptions::default()).unwrap();
         for verdict in [Verdict::Allowed, Verdict::Denied] {
@@ -341,7 +341,7 @@ mod tests {
 
     /// CLI-34: a record is in the file as soon as `record` returns.
     #[test]
-    fn what_was_recorded_is_in_the_file() {
+    fn a_record_is_in_the_file_when_record_returns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
@@ -401,7 +401,7 @@ mod tests {
 
     /// A process may have been killed while it wrote a line.
     #[test]
-    fn what_is_appended_is_no_part_of_a_cut_line() {
+    fn appending_never_extends_an_incomplete_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         for (before, lines) in [("", 1), ("{}\n", 2), ("{}\n{\"time\":", 3)] {
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_is_one_process_s_and_a_regular_one() {
+    fn a_rotated_file_must_be_regular_and_belong_to_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let options = |max_size, keep| AuditOptions {

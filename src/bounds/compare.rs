@@ -29,7 +29,7 @@ pub(crate) fn wider(old: Within<'_>, new: Within<'_>) -> Vec<String> {
     let mut wider = Vec::new();
     for (key, _) in LIMITS {
         if !old.own.limits.contains_key(key) && !new.own.limits.contains_key(key) {
-            continue; // as the program's, which are compared apart
+            continue; // The limit of the program applies. It is compared separately.
         }
         let (before, now) = (old.figure(key), new.figure(key));
         match (before, now) {

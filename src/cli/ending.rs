@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Code;
 
-/// Time from a signal until the process ends in any case. spec/cli.md promises two seconds.
+/// Time from a signal or a limit until the process ends in any case. spec/cli.md promises two seconds.
 pub(super) const END: Duration = Duration::from_millis(1_900);
 
 /// Time from a signal or a limit until the process stops waiting for its output to be read.

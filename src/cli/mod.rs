@@ -72,7 +72,7 @@ enum Command {
     /// Manage the local store, which keeps modules by their hash
     #[command(subcommand)]
     Store(store::Command),
-    /// Create and convert Ed25519 key pairs
+    /// Create Ed25519 key pairs, and print public keys
     #[command(subcommand)]
     Key(key::Command),
     /// Create, narrow and verify Biscuit tokens
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_of_every_command_says_what_it_is() {
+    fn every_argument_of_every_command_has_help() {
         Arguments::command().debug_assert();
         check(&Arguments::command());
     }

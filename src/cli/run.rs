@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     allow_self_write: bool,
 
-    /// Choose if the OS sandbox confines the process to the program's grants, in addition to the check of every
+    /// Choose whether the OS sandbox confines the process to the program's grants, in addition to the check of every
     /// operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     wall: WallChoice,

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_found_again() {
+    fn secrets_in_arguments_are_found() {
         let key = format!("ed25519-private/{}", "0a1b".repeat(16));
         for (argument, secret) in [
             ("https://user:p%40ss@host/a".to_owned(), "user:p%40ss"),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_or_cut() {
+    fn whole_and_truncated_secrets_are_removed() {
         for (text, expected) in [
             ("a a-secret-that-is-mine-alone b", Some("a * b")),
             (

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn control_characters_are_escaped() {
         assert_eq!(
             plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"),
             "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc"
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_ascii_and_still_json() {
+    fn json_is_ascii_and_valid() {
         let text = json(&"\u{202e}\u{7f}\u{1f600}é").unwrap();
         assert!(text.is_ascii() && !text.contains('\u{7f}'));
         assert_eq!(

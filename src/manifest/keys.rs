@@ -256,7 +256,7 @@ fn every_key_of_the_manifest_is_bound() {
 
 /// GRAPH-87, GRAPH-89, GRAPH-91: equivalent manifests have the same graph hash.
 #[test]
-fn other_words_for_the_same_give_the_same_hash() {
+fn equivalent_manifests_have_the_same_hash() {
     let project = Project::new();
     let head = "[package]\nname = \"t\"\nentry = \"ENTRY\"\n[imports]\np = \"PATH\"\n";
     let lock = |entry: &str, path: &str, rest: &str| {

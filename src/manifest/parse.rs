@@ -229,7 +229,7 @@ fn owners(
         for (key, value) in source.table(value, &within)? {
             match key.get_ref().as_ref() {
                 "grants" => held = grants(source, value, &within)?,
-                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // read apart
+                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // Parsed separately.
                 _ if kind == "packages" => {
                     let known = ["grants", "globals", "isolate", "limits", "trust"];
                     return Err(source.unknown(key, &known, &within));

@@ -290,7 +290,7 @@ mod tests {
 
     /// CLI-25: growth depends on the meaning of grants, not on their text.
     #[test]
-    fn other_words_for_the_same_or_less_are_no_growth() {
+    fn equivalent_or_fewer_rights_are_no_growth() {
         let old = program(&[("", &["fs.read=./**", "net.connect=https://*.example.com"], None)]);
         for same_or_less in [
             ["fs.read=./**", "net.connect=https://*.example.com"],
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_is_not_understood_is_no_grant_of_nothing() {
+    fn an_unknown_grant_is_an_error() {
         let (good, bad) = (
             program(&[("", &[], None)]),
             program(&[("", &["fs.fly=./x"], None)]),
@@ -382,7 +382,7 @@ mod tests {
 
     /// CLI-48: code is identified by its hash, whatever its name is.
     #[test]
-    fn code_is_compared_with_what_it_was() {
+    fn code_is_compared_with_its_old_version() {
         let (none, data): (&[&str], &[&str]) = (&[], &["fs.read=./data/**"]);
         let old = of_modules(&[
             ("a.js", "one", Some(none)),

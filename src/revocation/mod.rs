@@ -328,7 +328,7 @@ mod tests {
 
     /// CLI-23.
     #[test]
-    fn how_often_is_looked() {
+    fn the_pause_depends_on_the_source_and_the_validity() {
         let key = KeyPair::generate().unwrap();
         let pause = |place: &str, validity: Option<u64>| {
             let feed = RevocationFeed::new(place, key.public()).unwrap();

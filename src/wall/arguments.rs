@@ -48,7 +48,7 @@ pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, Backend
         (call!(SYS_renameat2), rules(&[&[(4, Be(0))], &[(4, Be(1))]])?),
         (call!(SYS_clock_gettime), clocks()?),
         (call!(SYS_clock_nanosleep), clocks()?),
-        // Reading a limit of this process. Setting one needs a pointer, which must be null.
+        // Only reading a limit of this process is allowed: the pointer to a new limit must be null.
         (
             call!(SYS_prlimit64),
             rules(&[&[(0, Be(0)), (2, BeNull)], &[(0, Be(own)), (2, BeNull)]])?,

@@ -287,7 +287,7 @@ mod tests {
 
     /// WALL-2.
     #[test]
-    fn what_a_kernel_cannot_hold_back_is_named() {
+    fn missing_kernel_features_are_named() {
         let support = |landlock, seccomp| WallSupport { landlock, seccomp };
         assert!(support(Some(6), true).lacks().is_empty());
         assert_eq!(support(Some(6), false).lacks(), ["system calls"]);

@@ -39,7 +39,7 @@ fn plan(what: &str) -> Plan {
 
 /// The body of the child process, in the sandbox or as a control. In a normal test run it does nothing.
 #[test]
-fn the_process_that_tries_numbers() {
+fn child_process_that_tries_all_numbers() {
     let Ok(what) = std::env::var(WHAT) else { return };
     if what.contains("as nobody") {
         // SAFETY: the calls take numbers. Raw calls change only the current thread, which is the one that makes the
@@ -106,7 +106,7 @@ fn start(what: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([
-            "wall::numbers::the_process_that_tries_numbers",
+            "wall::numbers::child_process_that_tries_all_numbers",
             "--exact",
             "--nocapture",
         ])
@@ -166,7 +166,7 @@ fn every_number_answers_as_the_tables_say() {
 fn calls_of_the_32_bit_interface_end_the_process() {
     let control = start("int 0x80");
     if control.status.signal() == Some(libc::SIGSEGV) {
-        return; // This kernel has no such interface.
+        return; // This kernel lacks the interface.
     }
     assert!(
         String::from_utf8_lossy(&control.stdout).contains("OWN true"),
@@ -178,7 +178,7 @@ fn calls_of_the_32_bit_interface_end_the_process() {
 
 /// WALL-9: no call is in two tables, and the specification lists all of them.
 #[test]
-fn the_specification_lists_what_is_allowed() {
+fn the_specification_lists_all_allowed_calls() {
     let plan = plan("network and listening");
     let always: Vec<_> = calls::always(&plan).collect();
     let limited = arguments::limited(&plan, 1).unwrap();

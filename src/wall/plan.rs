@@ -250,7 +250,7 @@ impl Plan {
     ///
     /// The rules of the kernel refer to files, not to names, so a path that does not exist cannot have one. If a
     /// missing file may be written, its folder gets a rule instead. A missing file that may only be read gets no rule,
-    /// because a rule for its folder would expose everything in it. `/` never gets a rule that no grant names.
+    /// because a rule for its folder would expose everything in it. `/` gets a rule only if a grant names it.
     pub(super) fn rules(&self) -> (Vec<Rule>, Vec<PathBuf>) {
         let mut rules = Vec::new();
         let mut wider = BTreeMap::<PathBuf, Access>::new();
@@ -320,7 +320,7 @@ mod tests {
 
     /// WALL-3, WALL-5.
     #[test]
-    fn rules_are_about_what_exists_and_about_folders_where_something_may_be_made() {
+    fn rules_cover_existing_paths_and_folders_of_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().canonicalize().unwrap();
         std::fs::create_dir_all(base.join("data")).unwrap();

@@ -82,7 +82,7 @@ fn a_granted_hash_is_added_without_rights() {
 
 /// RUN-49
 #[test]
-fn what_was_not_granted_is_not_added() {
+fn hashes_without_a_grant_are_not_added() {
     let other = ContentHash::of(b"other").to_string();
     for (grants, name, code) in [
         (vec![], hash(), 1),
@@ -114,7 +114,7 @@ fn what_was_not_granted_is_not_added() {
 
 /// RUN-49: bytes that are missing, wrong, or not a module without imports.
 #[test]
-fn what_cannot_be_added_is_named() {
+fn errors_of_added_modules_are_reported() {
     let importing = "import { fs } from 'cap:self'; export const read = () => 1;";
     for (module, said) in [
         (importing, "imports something"),

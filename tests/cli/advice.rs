@@ -158,7 +158,7 @@ const PACKAGE: &str = "block 1: the grants of package @scope/reader";
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_that_held_nothing() {
+fn a_package_without_grants() {
     denied_then_allowed(
         reader(&["fs.read=./data/**"], ""),
         "@scope/reader/index.js",
@@ -169,7 +169,7 @@ fn a_package_that_held_nothing() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_that_held_something_else() {
+fn a_package_with_other_grants() {
     let rest = "[packages.\"@scope/reader\"]\ngrants = { fs.read = [\"./data/other.txt\"], random = true }\n";
     let scene = reader(&["fs.read=./data/**", "random=true"], rest);
     denied_then_allowed(scene, "@scope/reader/index.js", "fs read ", PACKAGE);
@@ -177,7 +177,7 @@ fn a_package_that_held_something_else() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_beyond_what_the_program_holds() {
+fn a_package_and_a_program_without_the_grant() {
     denied_then_allowed(
         reader(&["fs.read=./main.js"], ""),
         "@scope/reader/index.js",
@@ -188,7 +188,7 @@ fn a_package_beyond_what_the_program_holds() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_module_with_less_than_the_program() {
+fn a_module_with_fewer_rights_than_the_program() {
     let rest = "[modules.\"./part.js\"]\ngrants = { fs.read = [\"./data/other.txt\"] }\n";
     let scene = Scene::new()
         .file(
@@ -268,7 +268,7 @@ fn explain_reads_audit_records() {
 
 /// CLI-14.
 #[test]
-fn explain_says_that_something_is_allowed() {
+fn explain_reports_allowed_operations() {
     let scene = Scene::of_main(&["fs.read=./data/**"], "");
     for module in ["main.js", "./main.js", "app:/main.js"] {
         let explained =
@@ -282,7 +282,7 @@ fn explain_says_that_something_is_allowed() {
 
 /// GRAPH-61: the advice mentions strict mode for errors that only strict mode throws, if a CommonJS module threw them.
 #[test]
-fn errors_of_strict_code_say_so() {
+fn advice_explains_errors_of_strict_mode() {
     for (source, is_told) in [
         ("undeclared = 1", true),
         ("Object.freeze(exports).a = 1", true),
@@ -305,7 +305,7 @@ fn errors_of_strict_code_say_so() {
 
 /// CLI-4: the advice never tells the user to edit a file of an installed package.
 #[test]
-fn nobody_is_told_to_correct_installed_files() {
+fn advice_never_suggests_editing_installed_files() {
     let scene = Scene::new()
         .file("secure.toml", manifest(&[], "[imports]\np = \"npm:p\"\n"))
         .file("main.js", "import 'p'")

@@ -43,7 +43,7 @@ fn audit_appends_one_json_record_a_decision() {
 
 /// CLI-15.
 #[test]
-fn only_denials_are_recorded_where_that_is_asked_for() {
+fn audit_denials_records_only_denials() {
     let source = "import { fs } from 'cap:self';\nawait fs.readTextFile('data/a');\n\
                   try { await fs.readTextFile('b') } catch {}";
     let scene = Scene::of_main(&["fs.read=./data/**"], source).file("data/a", "");
@@ -73,7 +73,7 @@ fn a_full_audit_disk_stops_the_run() {
 
 /// CLI-16. A file that accepts no data, like a pipe without a reader, first blocks the program and then stops it.
 #[test]
-fn an_audit_file_that_takes_nothing_stops_the_run() {
+fn a_blocked_audit_file_stops_the_run() {
     let source = "import { fs } from 'cap:self';\nconst path = `${'x'.repeat(200)}/`.repeat(10) + 'x';\n\
                   for (;;) { try { await fs.readTextFile(path) } catch {} }";
     let scene = Scene::new()
@@ -219,7 +219,7 @@ fn a_killed_process_loses_no_record() {
 
 /// CLI-35. Rotation also works in the OS sandbox, which allows access to the folder of the file.
 #[test]
-fn audit_files_are_replaced_and_no_line_is_lost_or_cut() {
+fn rotation_of_audit_files_loses_and_splits_no_line() {
     let scene = denied_many("");
     let folder = scene.base().join("log");
     std::fs::create_dir(&folder).unwrap();

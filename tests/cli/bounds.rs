@@ -89,7 +89,7 @@ fn a135_a_limit_that_is_raised_or_removed_is_seen() {
 /// GRAPH-92: limits that are stricter than the lock are accepted and enforced. GRAPH-91: another spelling of the same
 /// limits gives the same lock.
 #[test]
-fn stricter_limits_run_and_other_words_lock_the_same() {
+fn stricter_limits_are_accepted_and_spelling_does_not_matter() {
     let scene = locked("[limits]\nheap = \"64MiB\"\nwall = \"20m\"\n");
     let scene = with(scene, "[limits]\nheap = \"65536KiB\"\nwall = \"1200s\"\n");
     secure_runtime(&scene, &["lock", "--frozen"]).success();
@@ -240,7 +240,7 @@ fn a137_a_renamed_module_keeps_its_place_in_a_review() {
 
 /// CLI-51. Commands refuse a lock in the previous format and suggest `lock`, which replaces it.
 #[test]
-fn a_lock_of_the_old_format_is_to_be_made_again() {
+fn a_lock_in_an_old_format_must_be_replaced() {
     let scene = locked("");
     let vectors: Value = serde_json::from_str(include_str!("../../spec/vectors/graph.json")).unwrap();
     let refused = vectors["refused"].as_array().unwrap();

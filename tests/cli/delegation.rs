@@ -45,7 +45,7 @@ fn holder(public: &str) -> String {
 
 /// CLI-17, TOK-38.
 #[test]
-fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
+fn a_sealed_token_is_for_its_holder_and_cannot_be_extended() {
     let (scene, root) = with_token();
     let bob = holder(&key(&scene, "bob.key"));
     run(
@@ -148,7 +148,7 @@ fn possession_is_proven_by_an_answer_to_a_challenge() {
 
 /// CLI-17, TOK-34. An auditor attests every module of a lock, without seeing the token.
 #[test]
-fn an_auditor_vouches_for_the_modules_of_a_lock() {
+fn an_auditor_attests_the_modules_of_a_lock() {
     let (scene, root) = with_token();
     let auditor = key(&scene, "auditor.key");
     let scene = scene
@@ -295,7 +295,7 @@ fn a_new_attestation_can_be_added_beside_an_old_one() {
 
 /// Runs the commands of the README's section literally, in a shell that stops at the first failure.
 #[test]
-fn the_readme_says_how() {
+fn the_commands_of_the_readme_work() {
     let readme = include_str!("../../README.md");
     let section = readme.split("## Delegation between programs").nth(1).unwrap();
     let script = section.split("```sh\n").nth(1).unwrap();

@@ -32,7 +32,7 @@ fn of<'a>(states: &'a [(String, String, String)], what: &str) -> (&'a str, &'a s
 
 /// CLI-33.
 #[test]
-fn doctor_says_what_it_found() {
+fn doctor_reports_its_findings() {
     let scene = greeting();
     let found = states(&scene, 0);
     assert_eq!(of(&found, "engine").0, "good");
@@ -66,7 +66,7 @@ fn doctor_says_what_it_found() {
 
 /// CLI-33: `doctor` reports all findings, and exits with 2 if one is bad.
 #[test]
-fn doctor_ends_with_2_where_programs_cannot_be_run() {
+fn doctor_exits_with_2_if_programs_cannot_run() {
     let scene = greeting();
     std::fs::write(store(&scene), "a file").unwrap();
     let found = states(&scene, 2);
@@ -78,7 +78,7 @@ fn doctor_ends_with_2_where_programs_cannot_be_run() {
 
 /// CLI-32.
 #[test]
-fn run_takes_the_wall_as_it_is_told() {
+fn run_enters_the_sandbox_that_the_option_demands() {
     for choice in ["auto", "off"] {
         let scene = greeting();
         secure_runtime(&scene, &["run", "--wall", choice]).success();
@@ -106,7 +106,7 @@ fn run_takes_the_wall_as_it_is_told() {
 
 /// RUN-84: if a program has packages, a build with QuickJS prints its caution in one line.
 #[test]
-fn run_says_which_engine_is_for_untrusted_code() {
+fn run_names_the_engine_for_untrusted_code() {
     let packages = Scene::new()
         .file(
             "secure.toml",

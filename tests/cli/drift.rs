@@ -243,7 +243,7 @@ fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
 
 /// CLI-50: a missing optional package is treated like any other package that only a store has.
 #[test]
-fn an_optional_package_that_is_only_in_a_store_is_no_drift() {
+fn an_optional_package_only_in_a_store_is_no_drift() {
     let scene = installed()
         .file(
             "node_modules/greet/index.js",
@@ -261,7 +261,7 @@ fn an_optional_package_that_is_only_in_a_store_is_no_drift() {
 
 /// CLI-50: missing files are not drift, because stores have them.
 #[test]
-fn a_program_without_its_files_is_no_other_program() {
+fn missing_files_are_no_drift() {
     let scene = locked();
     for gone in ["vendor", "lib"] {
         std::fs::remove_dir_all(scene.base().join(gone)).unwrap();

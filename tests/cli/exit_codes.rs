@@ -104,7 +104,7 @@ fn an_uncaught_denial_is_3_and_a_caught_one_is_not() {
 
 /// CLI-1, CLI-2.
 #[test]
-fn no_lock_where_one_is_asked_for_is_4() {
+fn a_missing_lock_with_locked_is_4() {
     let scene = greeting();
     let said = secure_runtime(&scene, &["run", "--locked"]).failure_with_hint(4);
     assert!(
@@ -116,7 +116,7 @@ fn no_lock_where_one_is_asked_for_is_4() {
 
 /// CLI-1, CLI-2.
 #[test]
-fn a_manifest_that_says_more_than_its_lock_is_4() {
+fn a_manifest_that_allows_more_than_its_lock_is_4() {
     for (from, to) in [
         ("[\"./out/**\"]", "[\"./out/**\", \"/etc/**\"]"),
         ("fs.write", "random = true\nfs.write"),
@@ -168,7 +168,7 @@ fn a_limit_is_5_with_its_name_and_figure() {
 /// CLI-1, RUN-85: a fatal error of V8 is reported like any other limit. Earlier output and audit records are written.
 #[cfg(feature = "v8")]
 #[test]
-fn what_v8_calls_fatal_is_5_and_loses_nothing() {
+fn a_fatal_error_of_v8_is_5_and_loses_no_output() {
     for call in [
         "'a'.repeat(2 ** 28).split('')",
         "[].toSorted.call({ length: 2 ** 31 })",
@@ -192,7 +192,7 @@ fn what_v8_calls_fatal_is_5_and_loses_nothing() {
 
 /// CLI-5. Text of guests reaches the terminal without control sequences, and cannot imitate messages of the command.
 #[test]
-fn guests_cannot_speak_to_the_terminal() {
+fn guests_cannot_control_the_terminal() {
     for source in [
         "throw new Error('a\\u001b[2J\\r\\u202eb\\u009b\\nerror: forged\\n  help: forged')",
         "const e = new Error('x'); e.name = 'N\\u001b]0;t\\u0007\\nerror: forged'; throw e",

@@ -206,7 +206,7 @@ fn pipes_of_a_shell_are_read() {
 
 /// CLI-43. A single function reads all files of users, so that the same limits apply to each.
 #[test]
-fn files_are_read_in_one_place() {
+fn a_single_function_reads_all_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // Exceptions: they read system folders, files of guests (which the capability limits), or a file of tests.
     let others = [

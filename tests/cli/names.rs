@@ -105,7 +105,7 @@ fn messages_show_what_nobody_sees() {
 
 /// CLI-5. An argument may be a file name that another person chose.
 #[test]
-fn wrong_arguments_are_shown_without_what_nobody_sees() {
+fn messages_escape_wrong_arguments() {
     let scene = greeting();
     for character in HIDDEN.into_iter().chain(['\u{1b}', '\u{202e}']) {
         for arguments in [
@@ -128,7 +128,7 @@ fn wrong_arguments_are_shown_without_what_nobody_sees() {
 
 /// CLI-5. Line breaks in output and in errors stay line breaks.
 #[test]
-fn an_end_of_a_line_is_one() {
+fn line_breaks_stay_line_breaks() {
     let scene = Scene::of_main(
         &[],
         "console.log('one\\r\\ntwo\\rthree\\r\\n'); throw new Error('four\\r\\nfive\\rsix');",
@@ -144,7 +144,7 @@ fn an_end_of_a_line_is_one() {
 
 /// CLI-5. Visible text is not changed: emoji, and scripts that need joiners.
 #[test]
-fn what_people_write_is_printed_as_it_is() {
+fn visible_text_is_printed_unchanged() {
     for text in [
         "❤\u{fe0f} 👩\u{200d}💻",
         "می\u{200c}خواهم",

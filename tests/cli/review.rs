@@ -63,7 +63,7 @@ fn diff_shows_what_changed_in_code() {
 
 /// CLI-24.
 #[test]
-fn diff_shows_texts_from_the_store_and_never_as_ours() {
+fn diff_shows_texts_from_the_store_and_marks_them() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).success();
     for part in [
@@ -107,7 +107,7 @@ fn diff_shows_sources_that_changed() {
 
 /// CLI-25.
 #[test]
-fn diff_says_who_may_do_more() {
+fn diff_shows_growth_of_authority() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
     let grown = said

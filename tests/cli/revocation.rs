@@ -37,7 +37,7 @@ fn ids(scene: &Scene, token: &str, root: &str) -> Vec<String> {
 
 /// CLI-20.
 #[test]
-fn revoking_a_token_leaves_the_one_that_it_was_made_from() {
+fn revoking_a_token_does_not_revoke_its_parent() {
     let (scene, root) = with_token();
     for (from, to) in [("a", "b"), ("b", "c"), ("a", "d")] {
         let narrow = format!("token attenuate {from}.token --root-key {root} --expires 1h --out {to}.token");
@@ -120,7 +120,7 @@ fn revoking_a_token_leaves_the_one_that_it_was_made_from() {
 
 /// CLI-20.
 #[test]
-fn a_list_is_only_ever_replaced_by_the_next_one_of_its_key() {
+fn a_list_is_replaced_only_by_the_next_list_of_its_key() {
     let (scene, root) = with_token();
     key(&scene, "other.key");
     let revoke = |more: &str| run(&scene, &format!("token revoke --list r.list {more}"));
@@ -164,7 +164,7 @@ fn a_list_is_only_ever_replaced_by_the_next_one_of_its_key() {
 
 /// CLI-20.
 #[test]
-fn of_many_who_revoke_at_once_none_is_lost() {
+fn concurrent_revocations_are_all_kept() {
     let (scene, root) = with_token();
     let ids: Vec<String> = (10..18).map(|number| number.to_string().repeat(64)).collect();
     let start = |id: &String| {
@@ -190,7 +190,7 @@ fn of_many_who_revoke_at_once_none_is_lost() {
 
 /// CLI-21.
 #[test]
-fn a_command_begins_with_a_current_list_or_ends() {
+fn a_command_needs_a_current_list() {
     let (scene, root) = with_token();
     let scene = scene
         .file("secure.toml", manifest(&["fs.read=./**"], ""))
@@ -296,7 +296,7 @@ fn an_older_list_counts_under_no_other_name() {
 
 /// CLI-21, CLI-22. A later process detects a rollback to a list that is older than one that an earlier process saw.
 #[test]
-fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
+fn the_newest_list_is_kept_and_rollbacks_are_detected() {
     let (scene, root) = with_token();
     let server = Server::start();
     let put = |file: &str| {

@@ -210,7 +210,7 @@ fn no_command_repeats_a_secret() {
 
 /// CLI-42. In place of a secret file's path, nothing that may be a secret is repeated, such as digits without a prefix.
 #[test]
-fn what_stands_where_a_secret_belongs_is_not_repeated() {
+fn values_in_place_of_a_secret_file_are_not_repeated() {
     let scene = greeting();
     let digits = "0123456789abcdef".repeat(4);
     let parts = vec!["456789abcdef0123".to_owned()];

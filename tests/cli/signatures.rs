@@ -109,7 +109,7 @@ fn a_program_runs_when_enough_have_signed() {
 
 /// SIG-10: signatures are also enforced for a program without a lock.
 #[test]
-fn a_program_without_a_lock_is_held_to_signatures_too() {
+fn a_program_without_a_lock_needs_signatures_too() {
     let (scene, [a, ..]) = locked();
     let scene = demand(scene, &format!("[trust]\nkeys = [\"{a}\"]"));
     std::fs::remove_file(scene.base().join("secure.lock")).unwrap();

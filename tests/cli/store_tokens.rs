@@ -215,7 +215,7 @@ const REFUSED: [(Option<&str>, &str); 11] = [
 
 /// CLI-29, STORE-19. A refusal names the reason, and reveals nothing about the content of the store.
 #[test]
-fn reading_takes_a_token() {
+fn reading_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
@@ -254,7 +254,7 @@ fn reading_takes_a_token() {
 
 /// STORE-19. A refusal is the same, byte for byte, for existing and missing blobs, outboards and signatures.
 #[test]
-fn a_refusal_is_the_same_whatever_is_there() {
+fn a_refusal_is_the_same_for_existing_and_missing_content() {
     let world = World::new();
     let served = world.serve(&[]);
     let paths = |hash: &ContentHash| {
@@ -277,7 +277,7 @@ fn a_refusal_is_the_same_whatever_is_there() {
         for (present, absent) in present.iter().zip(&absent) {
             for method in ["GET", "HEAD", "PUT"] {
                 if method == "PUT" && token == Some("add") {
-                    continue; // may
+                    continue; // The token allows it.
                 }
                 let ask = |path: &str| served.raw(&format!("{method} {path} HTTP/1.1{header}"));
                 assert_eq!(ask(present), ask(absent), "{method} {present} {token:?}");
@@ -299,7 +299,7 @@ fn a_refusal_is_the_same_whatever_is_there() {
 /// CLI-31, STORE-19, STORE-21. Adding a blob needs the right `store.add` for that blob. Reading it needs a separate
 /// right.
 #[test]
-fn adding_takes_a_token() {
+fn adding_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
@@ -340,7 +340,7 @@ fn adding_takes_a_token() {
 
 /// CLI-44. The limits of a server can be configured, and idle clients do not block others.
 #[test]
-fn a_server_has_bounds() {
+fn the_limits_of_a_server_can_be_set() {
     let world = World::new();
     let served = world.serve(&["--max-blob", "4B", "--max-connections", "8"]);
     let silent: Vec<TcpStream> = (0..50)
@@ -420,7 +420,7 @@ fn tokens_are_revoked_while_a_store_is_served() {
 
 /// CLI-30. A token is sent only to its store, and never to another store, a proxy or another origin.
 #[test]
-fn a_token_goes_to_its_store_alone() {
+fn a_token_is_sent_only_to_its_store() {
     let world = World::new();
     let secret = world.here.read("both.token");
     let secret = secret.trim_end();
@@ -550,7 +550,7 @@ impl World {
 
 /// CLI-30. Every command with `--store` accepts a token for it.
 #[test]
-fn programs_come_from_a_store_that_asks_for_a_token() {
+fn programs_can_come_from_a_store_that_requires_a_token() {
     let world = World::new();
     let origin = greeting();
     secure_runtime(&origin, &["lock"]).success();
@@ -587,7 +587,7 @@ fn programs_come_from_a_store_that_asks_for_a_token() {
 
 /// CLI-6. Progress is shown only on a terminal.
 #[test]
-fn progress_is_for_terminals() {
+fn progress_is_shown_only_on_terminals() {
     let origin = greeting();
     secure_runtime(&origin, &["lock"]).success();
     let served = Served::start(&origin, &[]);

@@ -17,7 +17,7 @@ pub(super) fn blob(scene: &Scene, hash: &ContentHash) -> PathBuf {
 /// CLI-28. The first store with the right bytes provides the blob, and the local store keeps it. A store with wrong
 /// bytes is named.
 #[test]
-fn a_blob_is_fetched_from_whoever_has_it() {
+fn a_blob_is_fetched_from_the_first_store_with_the_right_bytes() {
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     let hash = ContentHash::of(&bytes);
     let (liar, honest, here) = (Scene::new(), Scene::new(), Scene::new());
@@ -74,7 +74,7 @@ fn a_damaged_store_is_repaired() {
 
 /// CLI-28. Blobs that no lock names are deleted, except recent ones. The program still runs with only the store.
 #[test]
-fn what_no_lock_needs_is_collected() {
+fn blobs_that_no_lock_names_are_collected() {
     let scene = greeting();
     secure_runtime(&scene, &["lock"]).success();
     fs::write(scene.base().join("other.bin"), "other").unwrap();

@@ -186,7 +186,7 @@ fn empty_tokens_and_empty_attenuations_are_refused() {
 
 /// CLI-12. A token limits the rights of the program in addition to its own grants.
 #[test]
-fn run_holds_a_program_to_its_token() {
+fn a_token_limits_the_program() {
     let (scene, root) = with_key();
     let scene = scene
         .file("secure.toml", crate::support::manifest(&["fs.read=./**"], ""))
@@ -282,7 +282,7 @@ fn a_module_that_is_not_attested_ends_run_with_3() {
 
 /// CLI-12: a program can run with a token that another program sealed for it.
 #[test]
-fn what_a_program_seals_runs_another_program() {
+fn a_sealed_token_runs_another_program() {
     let (importer, root) = with_key();
     let importer = importer.file(
         "secure.toml",

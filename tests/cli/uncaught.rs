@@ -46,7 +46,7 @@ fn causes_and_members_are_shown() {
 
 /// CLI-41. Only the first of many or deep causes are shown, and cycles end.
 #[test]
-fn many_causes_are_cut() {
+fn many_causes_are_truncated() {
     for source in [
         "let error = new Error('0'); for (let n = 1; n < 100; n++) error = new Error(`${n}`, { cause: error }); throw error;",
         "throw new AggregateError([...Array(1000).keys()].map((n) => new Error(`${n}`)));",
@@ -64,7 +64,7 @@ fn many_causes_are_cut() {
 
 /// CLI-41. Objects are shown without running any of their code.
 #[test]
-fn objects_that_are_no_errors_are_shown() {
+fn thrown_objects_are_shown() {
     for (thrown, shown) in [
         (
             "{ code: 7, why: { deep: 'x' } }",

@@ -155,7 +155,7 @@ fn a_signal_ends_a_command_whose_program_has_ended() {
 
 /// CLI-36. A blocked stream does not prevent output on the other one.
 #[test]
-fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
+fn a_blocked_stream_does_not_block_the_other() {
     let source = "console.error('before'); for (;;) console.log('x'.repeat(1000));";
     let scene = printing("wall = \"1s\"", source);
     let mut child = unread(&scene, &["run"]);
@@ -171,7 +171,7 @@ fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
 
 /// CLI-36. A signal ends the process even if an audit record also waits for its reader.
 #[test]
-fn a_signal_ends_a_program_whose_records_nobody_reads() {
+fn a_signal_ends_a_program_with_a_blocked_audit_file() {
     let scene = begun(
         "for (;;) { await fs.writeTextFile('out/' + 'x'.repeat(100), ''); console.log('x'.repeat(1000)); }",
     );
@@ -228,7 +228,7 @@ fn a_slow_reader_loses_nothing() {
 
 /// CLI-37. All output is written, however the program ends by itself.
 #[test]
-fn what_was_printed_before_the_end_is_written() {
+fn all_output_before_the_end_is_written() {
     for (end, code) in [
         ("", 0),
         ("throw 1;", 1),
@@ -247,7 +247,7 @@ fn what_was_printed_before_the_end_is_written() {
 
 /// CLI-37. Another process may have made the pipe non-blocking.
 #[test]
-fn a_pipe_that_does_not_wait_loses_nothing() {
+fn a_non_blocking_pipe_loses_nothing() {
     let scene = printing("", "for (let n = 0; n < 3000; n++) console.log('y'.repeat(999));");
     let (mut reader, writer) = pipe().unwrap();
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
@@ -262,7 +262,7 @@ fn a_pipe_that_does_not_wait_loses_nothing() {
 
 /// CLI-37. Output that cannot be written is an error. A reader that closed the pipe is not.
 #[test]
-fn output_that_is_lost_is_an_error() {
+fn lost_output_is_an_error() {
     let scene = printing("", "for (let n = 0; n < 3000; n++) console.log('y'.repeat(999));");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let done: Done = command(&scene, &["run"])

@@ -36,7 +36,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The body of the child process, which enters the sandbox. In a normal test run it does nothing.
 #[test]
-fn the_process_behind_the_wall() {
+fn child_process_in_the_sandbox() {
     let Ok(base) = std::env::var(FOLDER) else {
         return;
     };
@@ -156,7 +156,7 @@ fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> 
     }
     let _others = UnixDatagram::bind(scene.base().join("datagrams")).unwrap();
     command
-        .args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"])
+        .args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"])
         .env(FOLDER, scene.base())
         .env(PORTS, ports);
     if let Some(wall) = wall {
@@ -310,7 +310,7 @@ fn without_grants_there_are_no_files_and_no_sockets() {
 
 /// WALL-1: a sandbox must cover every thread. A thread that blocks signals cannot be restricted, and that is an error.
 #[test]
-fn a_thread_that_cannot_be_confined_is_an_error() {
+fn a_thread_that_cannot_be_restricted_is_an_error() {
     let results = start_again(
         &scene(1),
         "127.0.0.1:1 127.0.0.1:1",
@@ -328,7 +328,7 @@ fn a_thread_that_cannot_be_confined_is_an_error() {
 fn refused_calls_are_reported() {
     let scene = scene(1);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"]);
+    command.args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"]);
     command
         .env(FOLDER, scene.base())
         .env(PORTS, "127.0.0.1:1 127.0.0.1:1");
@@ -364,7 +364,7 @@ fn run(scene: &Scene, arguments: &[&str]) -> Command {
 /// WALL-1, WALL-2: `run` enters the sandbox by default. With `required` it must be complete, and with `off` it is not
 /// entered.
 #[test]
-fn run_confines_itself_unless_it_is_told_not_to() {
+fn run_enters_the_sandbox_unless_it_is_off() {
     let scene = Scene::of_main(
         &[],
         "console.log('here');\nawait new Promise((resolve) => setTimeout(resolve, 60_000));\n",
@@ -398,7 +398,7 @@ fn run_confines_itself_unless_it_is_told_not_to() {
 /// WALL-5, WALL-8: granted files that do not exist yet may be created. A replaced file is out of reach, and the message
 /// explains it. Limits apply.
 #[test]
-fn what_is_granted_works_behind_the_wall() {
+fn granted_operations_work_in_the_sandbox() {
     let source = "import { fs } from 'cap:self';\n\
         await fs.mkdir('new');\nawait fs.writeTextFile('new/a', 'a');\nawait fs.rename('new/a', 'new/b');\n\
         await fs.writeTextFile('later.txt', 'x');\nawait fs.remove('later.txt');\nawait fs.writeTextFile('later.txt', 'y');\n\

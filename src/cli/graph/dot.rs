@@ -62,7 +62,7 @@ mod tests {
 
     /// CLI-26.
     #[test]
-    fn names_stay_inside_of_their_quotes() {
+    fn names_stay_inside_their_quotes() {
         let dot = dot("a\"b\\", &super::super::hostile());
         assert!(dot.starts_with("digraph \"a\\\"b\\\\\" {\n"), "{dot}");
         assert!(dot.contains("\"app:/main.js\" -> \"p/a&b'.js\";"), "{dot}");

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_who_imports_whom() {
+    fn the_page_lists_importers() {
         let page = html("x", &super::super::hostile());
         let row = page.split("<tr id=\"module-2\">").nth(1).unwrap();
         let row = row.split("</tr>").next().unwrap();

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_package_has_a_place_of_its_own_in_the_column_of_its_distance() {
+    fn each_package_has_its_own_place_in_the_column_of_its_distance() {
         let layout = Layout::of(&super::super::hostile());
         let places: BTreeSet<&Place> = layout.places.values().collect();
         assert_eq!((layout.places.len(), places.len()), (3, 3));

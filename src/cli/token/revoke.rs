@@ -35,8 +35,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
 
-    /// The block of the tokens to revoke: the last one (default) revokes the token and all tokens derived from it; 0
-    /// revokes all tokens that were derived from the minted token
+    /// The block of the tokens to revoke. The last one (default) revokes the token and all tokens derived from it; 0
+    /// revokes all tokens derived from the minted token
     #[arg(long, value_name = "NUMBER", requires = "files")]
     block: Option<usize>,
 
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_list_is_never_less() {
+    fn the_next_list_keeps_all_ids() {
         let id = |byte| RevocationId::from_bytes([byte; 64]);
         let what = |byte| Revoked {
             id: id(byte),
