@@ -389,8 +389,8 @@ fn projects() -> tempfile::TempDir {
     folder
 }
 
-/// CLI-25, CLI-48, CLI-49, growth includes a grant, a higher or removed limit, a removed isolate, and signatures that
-/// are sufficient now.
+/// CLI-25, CLI-48, CLI-49, A137: growth includes a grant, a higher or removed limit, a removed isolate, and signatures
+/// that are sufficient now.
 #[test]
 fn whatever_is_allowed_anew_is_growth() {
     let folder = projects();

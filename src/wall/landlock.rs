@@ -12,8 +12,8 @@ use landlock::{
 use super::plan::{Plan, Rule};
 use super::{WallError, threads};
 
-/// The newest interface version whose access rights are all restricted. Older kernels ignore those that they do not
-/// know.
+/// The newest interface version whose access rights are all restricted. Rights that an older kernel does not know are
+/// left out.
 const NEWEST: ABI = ABI::V9;
 
 /// The interface version that can restrict all threads at once.
