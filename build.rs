@@ -1,7 +1,8 @@
-//! With the feature `snapshot`: starts an engine, locks its realm, and keeps its heap for src/snapshot.rs.
+//! With the feature `snapshot`, the build script starts an engine, locks its realm, and writes its heap for
+//! src/snapshot.rs.
 //!
-//! The engine has to be ours to the last op, since V8 restores references to Rust's functions by their number. So this program
-//! has the runtime's own modules, from the same files.
+//! The engine must have exactly the same ops, because V8 restores references to Rust functions by their index. So the
+//! build script includes the modules of the runtime from the same files.
 #![cfg_attr(
     all(feature = "v8", feature = "snapshot"),
     expect(
@@ -30,7 +31,7 @@ of_the_runtime! {
     "src/runtime/mod.rs" runtime
 }
 
-/// In its place: this engine starts from the scripts.
+/// Replaces the module `snapshot`: the engine of the build script starts from the scripts.
 #[cfg(all(feature = "v8", feature = "snapshot"))]
 mod snapshot {
     pub(crate) const BOOT: Option<&'static [u8]> = None;
@@ -58,8 +59,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .into());
     }
     runtime::prepare();
-    // Before deno_core does for a snapshot, which would have V8 draw the same numbers in every build: the seed of its hash tables
-    // is one of them, and stays as it is in the snapshot.
+    // This must precede the initialization by deno_core, which would make V8 use the same random numbers in every
+    // build. The seed of its hash tables is one of them and is stored in the snapshot.
     JsRuntime::init_platform(None);
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -74,7 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let made = js.snapshot();
     std::fs::write(format!("{}/boot.snapshot", variable("OUT_DIR")?), &made)?;
 
-    // One that no isolate can be made of fails here, and not for users.
+    // A snapshot that no isolate can start from must fail here, and not on the machine of a user.
     let mut js = JsRuntime::try_new(RuntimeOptions {
         startup_snapshot: Some(Box::leak(made)),
         ..options()

@@ -1,9 +1,9 @@
-//! What an audit record costs an operation: none, a queue with a thread that writes it, a write by the operation itself, and a queue whose
-//! thread the operation waits for.
+//! Benchmark of the cost of an audit record for an operation. It compares no record, a queue with a writer thread, a
+//! direct write, and a queue whose writer the operation waits for.
 //!
-//! `cargo bench --bench audit`. The queue is what `AuditLog` was before: a record is a push there, and is lost when the process aborts
-//! before the thread has written it. The operation is `env.get`, which takes little itself; each time is of one call. All are measured
-//! in turn, many times, and the medians printed (`ROUNDS=100` for a closer look).
+//! `cargo bench --bench audit`. The queue is the former implementation of `AuditLog`. It loses a record if the process
+//! aborts before the thread has written it. The operation is `env.get`, which is cheap, and each time is that of one
+//! call. All variants are measured in turn, many times, and the medians are printed (`ROUNDS=100` for more precision).
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -37,7 +37,7 @@ const SINKS: [(Sink, &str); 4] = [
     (Sink::WaitForQueue, "a queue, waited for (before, --audit-wait)"),
 ];
 
-/// The queue and its thread.
+/// The queue and its writer thread.
 #[derive(Default)]
 struct Queue {
     lines: Mutex<Lines>,
@@ -108,7 +108,7 @@ fn reactor() -> tokio::runtime::Runtime {
         .expect("an event loop")
 }
 
-/// Nanoseconds of one call.
+/// Returns the nanoseconds of one call.
 fn measured(folder: &Path, sink: Sink) -> f64 {
     let path = folder.join("audit.jsonl");
     let _ = std::fs::remove_file(&path);

@@ -1,8 +1,8 @@
-//! What recording and the second wall cost: a thousand guarded reads of 4 KiB with and without an audit log, with and without the
-//! wall; how long entering the wall takes.
+//! Benchmark of auditing and the OS sandbox. It measures a thousand guarded reads of 4 KiB, with and without an audit
+//! log, and with and without the sandbox. It also measures the time to enter the sandbox.
 //!
-//! `cargo bench --bench guards`. The wall is for good, so that what is measured behind it runs in a process of its own, as does its
-//! counterpart: this program starts itself again.
+//! `cargo bench --bench guards`. The sandbox is irreversible, so this program starts itself again. Measurements with
+//! the sandbox, and those that they are compared with, run in separate processes.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group};
 use secure_runtime::{AuditLog, AuditOptions, Exit, OpenOptions, Program, Runtime, Wall};
 
-/// Set for a process that measures: what, how often, and in which folder the program is.
+/// The variables of a process that measures: the benchmark, the number of repetitions, and the folder of the program.
 const MEASURE: [&str; 3] = [
     "SECURE_RUNTIME_BENCH_WHAT",
     "SECURE_RUNTIME_BENCH_TIMES",
@@ -104,10 +104,10 @@ fn wall(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures in a process of its own.
+/// Measures in a separate process.
 fn elsewhere(what: &str, times: u64, folder: &Path) -> Duration {
     let this = std::env::current_exe().expect("this program's path");
-    // The wall is entered once in a process.
+    // A process can enter the sandbox only once.
     let (processes, times) = if what == "enter" { (times, 1) } else { (1, times) };
     let measured = || {
         let values = [what.to_owned(), times.to_string(), folder.display().to_string()];
@@ -118,7 +118,7 @@ fn elsewhere(what: &str, times: u64, folder: &Path) -> Duration {
     (0..processes).map(|_| measured()).sum()
 }
 
-/// What the process of its own does: prints nanoseconds.
+/// Measures in the separate process, and prints nanoseconds.
 fn measure(what: &str, times: u64, folder: &Path) {
     let program = open(folder);
     let mut started = Instant::now();
@@ -129,7 +129,7 @@ fn measure(what: &str, times: u64, folder: &Path) {
     if what != "enter" {
         let runtime = runtime(&program, None);
         let file = folder.join("data/file");
-        // Once, so that what is done once is done.
+        // A first run excludes one-time costs.
         run(&program, &runtime);
         started = Instant::now();
         for _ in 0..times {

@@ -1,11 +1,14 @@
-//! What an isolate costs in a process that has some: time to start one, time of a run that takes one that waits, memory of those that
-//! wait.
+//! Benchmark of isolates in a process that already has some. It measures the time to start one, the time of a run in a
+//! warm one, and the memory of warm ones.
 //!
-//! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on a thread of its own, in the same process; where the engine has
-//! snapshots, one from a snapshot of deno_core alone, too, which is the least that an isolate with deno_core takes. The time to start one
-//! is until it can be used, while another one of its kind is there, since V8 drops what all share with the last; its end is not in it, and has
-//! passed when the next one starts. Memory is what the process has more of (`VmRSS` of
-//! proc(5)) for each of 50 isolates, or of as many as the variable `ISOLATES` says; 5 with `--test`.
+//! `cargo bench --bench isolates`. The baseline is a bare deno_core runtime on its own thread, in the same process. If
+//! the engine has snapshots, a second baseline starts from a snapshot of deno_core alone. That is the minimum for an
+//! isolate with deno_core.
+//!
+//! The time to start an isolate ends when it can be used. Another one of its kind exists meanwhile, because V8 drops
+//! shared data with the last isolate. Teardown is not included, and is complete before the next start. Memory is the
+//! growth of the process (`VmRSS` of proc(5)) per isolate. The variable `ISOLATES` sets their number; the default is
+//! 50, or 5 with `--test`.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -32,7 +35,7 @@ fn bare_runtime(snapshot: Option<&'static [u8]>) -> JsRuntime {
     })
 }
 
-/// A snapshot of deno_core alone.
+/// Returns a snapshot of deno_core alone.
 #[cfg(feature = "v8")]
 fn snapshot() -> Option<&'static [u8]> {
     Some(Box::leak(
@@ -40,13 +43,13 @@ fn snapshot() -> Option<&'static [u8]> {
     ))
 }
 
-/// QuickJS has none.
+/// Returns nothing, because QuickJS has no snapshots.
 #[cfg(not(feature = "v8"))]
 fn snapshot() -> Option<&'static [u8]> {
     None
 }
 
-/// How long a bare engine takes to start, on a thread of its own.
+/// Returns the time that a bare engine takes to start on its own thread.
 fn bare(snapshot: Option<&'static [u8]>) -> Duration {
     let begun = Instant::now();
     let thread = std::thread::spawn(move || {
@@ -60,7 +63,7 @@ fn bare(snapshot: Option<&'static [u8]>) -> Duration {
     thread.join().expect("the thread ends")
 }
 
-/// A bare engine on a thread of its own, until the sender is dropped.
+/// Starts a bare engine on its own thread, which ends when the sender is dropped.
 fn kept_bare(snapshot: Option<&'static [u8]>) -> (std::thread::JoinHandle<()>, mpsc::Sender<()>) {
     let (started, has_started) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -76,7 +79,7 @@ fn kept_bare(snapshot: Option<&'static [u8]>) -> (std::thread::JoinHandle<()>, m
     (thread, release)
 }
 
-/// How long one of ours takes until it waits for a program.
+/// Returns the time until an isolate of secure-runtime is ready for a program.
 fn ours(program: &Program) -> Duration {
     let others = threads();
     let begun = Instant::now();
@@ -105,7 +108,8 @@ fn runtime(program: &Program, idle: usize) -> Runtime {
         .expect("the runtime is put together")
 }
 
-/// Until as many isolates wait. (To sleep in between would take as long as a part of the start.)
+/// Waits until this number of isolates is idle. It does not sleep, because that would take as long as a part of the
+/// start.
 fn wait_for(runtime: &Runtime, idle: usize) {
     while runtime.idle_isolates() < idle {
         std::thread::yield_now();
@@ -118,14 +122,14 @@ fn run(reactor: &tokio::runtime::Runtime, runtime: &Runtime, program: &Program) 
     assert!(matches!(exit, Exit::Completed));
 }
 
-/// A number that the kernel tells of this process.
+/// Returns a number from the kernel's status of this process.
 fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The memory of this process, in KiB.
+/// Returns the memory of this process in KiB.
 fn memory() -> Option<u64> {
     status("VmRSS:")
 }
@@ -134,8 +138,8 @@ fn threads() -> Option<u64> {
     status("Threads:")
 }
 
-/// Until there are no more threads than there were, where the kernel tells: the isolate that nobody needs any more has ended. (A processor that
-/// slept meanwhile would take longer for the next one.)
+/// Waits until the process has no more threads than before, if the kernel reports them. Then the unused isolate has
+/// ended. It does not sleep, because a processor that slept would be slower afterwards.
 fn wait_for_end(others: Option<u64>) {
     if others.is_none() {
         std::thread::sleep(Duration::from_millis(5));
@@ -145,7 +149,7 @@ fn wait_for_end(others: Option<u64>) {
     }
 }
 
-/// Prints what each of some isolates takes, ours that wait and bare ones.
+/// Prints the memory of each of several isolates, for warm isolates of secure-runtime and for bare engines.
 fn print_memory(program: &Program) {
     let wanted = std::env::var("ISOLATES").map(|count| count.parse().expect("ISOLATES is a number"));
     let count = if std::env::args().any(|argument| argument == "--test") {
@@ -175,7 +179,7 @@ fn print_memory(program: &Program) {
 fn isolates(criterion: &mut Criterion) {
     let (_folder, program) = program();
     let reactor = reactor();
-    // The first starts what all share.
+    // The first run initializes shared data.
     run(&reactor, &runtime(&program, 0), &program);
     print_memory(&program);
 

@@ -1,9 +1,10 @@
-//! Linking: whole processes that run a program of many small modules, ours beside Deno on the same files.
+//! Benchmark of linking: whole processes that run a program of many small modules, with secure-runtime and Deno on the
+//! same files.
 //!
-//! `DENO=path/to/deno cargo bench --bench link`; without `DENO` the one on the search path is taken, and without any only
-//! ours is measured. Deno's npm package brings one: `npm install --prefix SOMEWHERE deno`. Both have run the program
-//! before: Deno has its caches, we have the lock and the local store. Ours verifies every byte, and runs what it
-//! verified, each time. With `--test`, as continuous integration runs it, the trees are small.
+//! `DENO=path/to/deno cargo bench --bench link`. Without `DENO`, the one on the search path is used. Without any, only
+//! secure-runtime is measured. The npm package of Deno contains one: `npm install --prefix SOMEWHERE deno`. Both have
+//! run the program before: Deno has its caches, and secure-runtime has the lock and the local store. secure-runtime
+//! verifies every byte in each run. With `--test`, which continuous integration uses, the trees are small.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -18,10 +19,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 mod deno;
 
-/// How many modules each imports.
+/// Number of modules that each module imports.
 const CHILDREN: usize = 8;
 
-/// A tree of modules of about one kibibyte, whose entry prints how many there are.
+/// Writes a tree of modules of about one kibibyte, whose entry prints their number.
 fn write_tree(folder: &Path, modules: usize) {
     let module = |number: usize| {
         let mut source = String::new();
@@ -53,7 +54,7 @@ fn write_tree(folder: &Path, modules: usize) {
     fs::write(folder.join("secure.toml"), manifest).expect("the manifest");
 }
 
-/// Runs it to its end, and sees that it linked all modules.
+/// Runs the command, and checks that it linked all modules.
 fn run(command: &mut Command, modules: usize) {
     let output = command
         .stdin(Stdio::null())

@@ -1,14 +1,16 @@
-//! What the guard of an operation costs: a guarded operation, the same without its guard, and the op alone.
+//! Benchmark of the guard of an operation: a guarded operation, the same without its guard, and the op alone.
 //!
-//! The op alone is an op of bare deno_core, called by its name. Without its guard, it is called as ours is: by a method of an object that
-//! keeps what Rust needs for it, asynchronous where ours is. What there is more with us is the guard.
+//! The op alone is an op of bare deno_core, called by its name. The unguarded variant is called like the guarded one,
+//! by a method of an object that holds a Rust value. It is asynchronous if the guarded one is. The difference is the
+//! cost of the guard.
 //!
-//! `cargo bench --bench operations`. Each number is the time of one call, awaited where the operation is asynchronous, in a loop of calls
-//! after others like them. Both tell the clock of this process when the loop begins and ends: the start of an engine is not in it.
+//! `cargo bench --bench operations`. Each number is the time of one call in a loop after warm-up calls, including
+//! `await` for asynchronous operations. The loop marks its begin and end with the clock of this process, so that the
+//! start of an engine is excluded.
 //!
-//! What is printed first is the comparison: both in turn, many times, since machines have better and worse moments. (`ROUNDS=200` for a
-//! closer look.) The bare read does with the file what ours does: it opens it beneath a folder without waiting for anybody, looks at its kind
-//! and its file system, and reads it on another thread.
+//! The comparison is printed first. All variants run in turn, many times, because the speed of machines varies
+//! (`ROUNDS=200` for more precision). The bare read handles the file like the guarded one. It opens it beneath a folder
+//! in non-blocking mode, checks its type and file system, and reads it on another thread.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -26,13 +28,13 @@ use deno_core::{GarbageCollected, JsRuntime, OpState, PollEventLoopOptions, Runt
 use deno_error::JsErrorBox;
 use secure_runtime::{Exit, OpenOptions, Program, Runtime};
 
-/// Calls before those that are measured.
+/// Number of warm-up calls.
 const WARM: u64 = 5000;
 
 const MANIFEST: &str = "[package]\nname = \"bench\"\nentry = \"main.js\"\n\n[grants]\nfs.read = [\"./data/**\"]\n\
     env.read = [\"SECURE_RUNTIME_BENCH\"]\nclock = \"1us\"\n";
 
-/// What is measured: its name, the call, guarded or not, and that of the op alone.
+/// The benchmarks: the name, the call with or without a guard, and the call of the op alone.
 const CALLS: [(&str, &str, &str); 3] = [
     ("clock.now", "clock.now()", "op_bare_now()"),
     (
@@ -47,7 +49,7 @@ const CALLS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The objects that have the methods without a guard.
+/// The objects with the unguarded methods.
 const UNGUARDED: &str = "
     const { op_bare_mark, op_bare_now, op_bare_variable, op_bare_read, op_bare_handle } = Deno.core.ops;
     const { op_bare_handle_now, op_bare_handle_variable, op_bare_handle_read } = Deno.core.ops;
@@ -66,7 +68,7 @@ const UNGUARDED: &str = "
     const [clock, env, fs] = [new Clock(), new Environment(), new FileSystem()];
 ";
 
-/// When the loop began, and when it ended.
+/// The times at which the loop began and ended.
 type Marks = Arc<Mutex<Vec<Instant>>>;
 
 fn marked(marks: &Marks) -> Duration {
@@ -75,7 +77,8 @@ fn marked(marks: &Marks) -> Duration {
     ended - begun
 }
 
-/// Calls by a function that is called often: engines compile such a one best, and a single long loop not always.
+/// Returns a script that makes the calls in a function that is called often. Engines optimize such a function best, but
+/// not always a single long loop.
 fn script(call: &str, mark: &str, times: u64) -> String {
     let kind = if call.starts_with("await") { "async " } else { "" };
     format!(
@@ -175,10 +178,10 @@ async fn read(dir: Arc<Dir>, path: String) -> Result<Vec<u8>, JsErrorBox> {
     read.map_err(JsErrorBox::from_err)
 }
 
-/// What an object keeps for Rust.
+/// The Rust value of an object.
 struct Handle(Arc<Dir>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the value contains no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Handle {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -224,7 +227,7 @@ deno_core::extension!(
     ],
 );
 
-/// On a thread of its own, as ours.
+/// Measures on a separate thread, like the guarded variant.
 fn bare(folder: &Path, call: &str, times: u64) -> Duration {
     std::thread::scope(|scope| {
         let took = scope.spawn(|| bare_here(folder, call, times));
@@ -256,7 +259,7 @@ fn bare_here(folder: &Path, call: &str, times: u64) -> Duration {
     marked(&marks)
 }
 
-/// All in turn; the median of each, and of how much longer the guarded call of a round takes.
+/// Measures all variants in turn, and prints the median of each and of the difference in each round.
 fn compared(folder: &Path) {
     let rounds = std::env::var("ROUNDS")
         .ok()
@@ -291,7 +294,7 @@ fn compared(folder: &Path) {
 }
 
 fn operations(criterion: &mut Criterion) {
-    // V8's threads are those that come from the one that starts it.
+    // V8 requires that its threads descend from the thread that starts it.
     JsRuntime::init_platform(None);
     let folder = folder();
     if !std::env::args().any(|argument| argument == "--test") {

@@ -1,14 +1,17 @@
-//! Whole processes that run one line, in turn: ours, a bare deno_core that does the same, and Deno.
+//! Benchmark of whole processes that run one line, in turn: secure-runtime, a bare deno_core that does the same, and
+//! Deno.
 //!
-//! Each is a copy of its program that was made just before, and which of them is the first of a round changes: how a program's file was
-//! written, and what ran before, makes up to a tenth of such times.
+//! Each is a fresh copy of its program, and the first one of a round rotates. The way a program's file was written, and
+//! the previous process, change such times by up to a tenth.
 //!
-//! `DENO=path/to/deno cargo bench --bench processes`; without `DENO` the one on the search path is taken, and without any only the others
-//! are measured. (`ROUNDS=200` for a closer look.) Deno's npm package brings one: `npm install --prefix SOMEWHERE deno`.
+//! `DENO=path/to/deno cargo bench --bench processes`. Without `DENO`, the one on the search path is used. Without any,
+//! only the others are measured (`ROUNDS=200` for more precision). The npm package of Deno contains one: `npm install
+//! --prefix SOMEWHERE deno`.
 //!
-//! The bare one is this program, called by itself: it starts deno_core from a snapshot of deno_core alone, where the engine has snapshots,
-//! and evaluates the line. There is no command line, no manifest, no token, no realm and no event loop but deno_core's: what any program
-//! on deno_core takes at the least. With `--test`, as continuous integration runs it, there is one round.
+//! The bare variant is this program, which starts itself. It starts deno_core from a snapshot of deno_core alone, if
+//! the engine has snapshots, and evaluates the line. It has no command line, manifest, token or realm, and only
+//! deno_core's event loop. This is the minimum for any program on deno_core. With `--test`, which continuous
+//! integration uses, there is one round.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -23,7 +26,8 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions};
 
 mod deno;
 
-/// Says that this process is the bare one: the snapshot's path, or nothing where there is none.
+/// The variable that marks the process of the bare variant. Its value is the path of the snapshot, or empty if there is
+/// none.
 const BARE: &str = "SECURE_RUNTIME_BENCH_BARE";
 
 fn main() {
@@ -52,12 +56,12 @@ fn bare(snapshot: &OsString) {
         js.run_event_loop(PollEventLoopOptions::default())
             .await
             .expect("the event loop ends");
-        // As ours, which does not wait for the engine to take its heap apart.
+        // Exits like secure-runtime, which does not wait for the teardown of the engine's heap.
         std::process::exit(0);
     });
 }
 
-/// What the bare one starts from, in a file of this folder.
+/// Writes the snapshot of the bare variant to a file in this folder.
 #[cfg(feature = "v8")]
 fn snapshot(folder: &Path) -> OsString {
     let made = deno_core::JsRuntimeForSnapshot::new(RuntimeOptions::default()).snapshot();
@@ -71,7 +75,7 @@ fn snapshot(_folder: &Path) -> OsString {
     OsString::new()
 }
 
-/// Runs it to its end.
+/// Runs the command, and returns the time that it took.
 fn time(command: &mut Command) -> Duration {
     let begun = Instant::now();
     let output = command
@@ -112,7 +116,7 @@ fn compare() {
         commands.push(("deno run", deno::run(&copy(&program, "deno-program"), folder)));
     }
 
-    // Once before: Deno has its caches then, and the files are in memory.
+    // A first run fills the caches of Deno and of the file system.
     for (_, command) in &mut commands {
         time(command);
     }

@@ -1,7 +1,8 @@
-//! What the repair of the override mistake costs (RUN-3): reading an inherited property that is an accessor, beside one that is
-//! not, and assigning it.
+//! Benchmark of the repair of the override mistake (RUN-3). It reads an inherited property that is an accessor, reads
+//! one that is not, and assigns to it.
 //!
-//! `cargo bench --bench realm`. Each is a program of a million steps; `nothing` is the loop alone, and its start.
+//! `cargo bench --bench realm`. Each benchmark is a program of a million steps. `nothing` is the loop alone, with its
+//! start.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
@@ -10,8 +11,9 @@ use secure_runtime::{Exit, OpenOptions, Program, Runtime};
 
 const STEPS: u64 = 1_000_000;
 
-/// What happens in each step; `object` inherits from `Object.prototype`, `bytes` is a `Uint8Array`. Those of `array` are what V8 has
-/// fast ways for while `constructor` and iteration of arrays are plain properties; the last one makes 1,000 elements a step.
+/// The code of each step. `object` inherits from `Object.prototype`, and `bytes` is a `Uint8Array`. V8 has fast paths
+/// for the steps of `array` while `constructor` and iteration of arrays are plain properties. The last one creates
+/// 1,000 elements in a step.
 const STEP: [(&str, &str); 14] = [
     ("nothing", "sum += step;"),
     ("get, plain", "sum += bytes.BYTES_PER_ELEMENT === own ? 1 : step;"),

@@ -1,7 +1,8 @@
-//! Start-up: a one-line module from nothing to its end, beside a bare deno_core runtime doing the same.
+//! Benchmark of start-up: a one-line module from start to end, compared with a bare deno_core runtime that does the
+//! same.
 //!
-//! `cargo bench --bench startup`. Both start a thread, an isolate and an event loop for every run; ours besides verifies
-//! the module, plans its authority, and locks the realm.
+//! `cargo bench --bench startup`. Both start a thread, an isolate and an event loop for every run. secure-runtime also
+//! verifies the module, plans its authority, and locks the realm.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Drift: a lock that is not what locking the project would give now.
+//! Drift: the difference between a lock and the result of locking the project now.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::program::ProgramError;
 use crate::review::Difference;
 use crate::within_lock::lock_input;
 
-/// Most lines that are shown.
+/// Maximum number of lines that are shown.
 const SHOWN: usize = 20;
 
-/// Compares what the imports of a lock mean in its project now with what was locked, without reading a module.
-/// Returns a line for each difference.
+/// Compares the current targets of imports with the locked ones, without reading a module. Returns a line for each
+/// difference.
 pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) -> Vec<String> {
     let drift = resolve::drift(graph, project);
     let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
@@ -22,11 +22,11 @@ pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) 
     lines
 }
 
-/// Locks the project again in memory, and compares. Where files of modules are absent (stores can have them), compares nothing
-/// beyond what [`of_imports`] does.
+/// Locks the project again in memory, and compares the results. If files of modules are missing, because only stores
+/// have them, it checks nothing more than [`of_imports`].
 ///
 /// # Errors
-/// A manifest that cannot be locked at all.
+/// The manifest cannot be locked at all.
 pub(crate) fn of_everything(
     graph: &Graph,
     manifest: &Manifest,
@@ -40,7 +40,7 @@ pub(crate) fn of_everything(
         Ok(locked) => locked.graph,
         Err(error) => return Ok(vec![error.to_string()]),
     };
-    // What a manifest grants and bounds may be less than what was locked: `within_lock` sees to it.
+    // The manifest may have fewer grants and narrower bounds than the lock. `within_lock` checks them.
     let (old, new) = (without_authority(graph)?, without_authority(&locked)?);
     if old == new {
         return Ok(Vec::new());
@@ -67,7 +67,7 @@ fn without_authority(graph: &Graph) -> Result<Graph, ProgramError> {
     Ok(bare.with_import_map(graph.import_map().clone())?)
 }
 
-/// The difference, behind the line of the manifest that it is about.
+/// Describes the difference, prefixed with the manifest line that it concerns.
 fn described(drift: &Drift, manifest: &Manifest) -> String {
     let key = drift.import_map_key();
     match key.and_then(|key| manifest.import_lines.get(key)) {

@@ -1,8 +1,8 @@
-//! secure-runtime runs JavaScript that you did not write with only the rights that you gave it.
+//! secure-runtime runs JavaScript that you did not write, with only the rights that you granted.
 //!
-//! Every module of a program holds its own signed token, narrowed from the program's; every module's bytes are
-//! fetched by their BLAKE3 hash and verified; every operation on a file, a socket or anything else outside the
-//! isolate is decided against the caller's token chain before it happens.
+//! Every module of a program has its own signed token, attenuated from the token of the program. The bytes of every
+//! module are fetched by their BLAKE3 hash and verified. Every operation on a file, a socket or another resource
+//! outside the isolate is decided against the caller's token chain before it is executed.
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,19 +20,20 @@
 //! # }
 //! ```
 //!
-//! With the engine V8, the first run sets the flags `--no-concurrent-recompilation` and `--no-concurrent-sparkplug`, unless V8 runs
-//! already: without them, a guest that fills its heap can end the process (`src/runtime/thread.rs` says how). A host that starts V8
-//! itself sets them before.
+//! With V8, the first run sets the flags `--no-concurrent-recompilation` and `--no-concurrent-sparkplug`, unless V8
+//! already runs. Without them, a guest that fills its heap can end the process (see `src/runtime/thread.rs`). A host
+//! that starts V8 itself must set them before.
 //!
-//! V8 ends the process where an allocation fails. The first run sets handlers that park the thread of the isolate instead, where a guest
-//! caused it: [`parked_threads`] returns how many there are, and each keeps its memory until the process ends.
+//! V8 ends the process if an allocation fails. The first run installs handlers that park the thread of the isolate
+//! instead, if a guest caused the failure. [`parked_threads`] returns the number of parked threads. Each keeps its
+//! memory until the process ends.
 //!
-//! With the engine QuickJS, the first run sets the variable `V82JSC_NO_BC_CACHE` in the environment of the process, without which the
-//! engine's bindings would keep compiled code in a folder of the user. A process with other threads that read the environment
-//! through C at that moment should set it itself when it starts.
+//! With QuickJS, the first run sets the environment variable `V82JSC_NO_BC_CACHE`. Without it, the engine's bindings
+//! would store compiled code in a folder of the user. If other threads may read the environment through C at that
+//! moment, the process should set the variable itself when it starts.
 //!
 //! The parts: [`secure_runtime_capabilities`] (grants, tokens, decisions; no I/O), [`secure_runtime_loaders`] (content
-//! addresses, stores, graphs; no engine), and this crate, the only one that knows the JavaScript engine.
+//! addresses, stores, graphs; no engine), and this crate, the only one that depends on the JavaScript engine.
 
 #[cfg(all(feature = "v8", feature = "quickjs"))]
 compile_error!(

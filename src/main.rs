@@ -1,4 +1,4 @@
-//! The command line: parse, call the library, map the result to an exit code.
+//! The command line: parses arguments, calls the library, and maps the result to an exit code.
 
 fn main() -> std::process::ExitCode {
     secure_runtime::cli::main()

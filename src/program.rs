@@ -1,4 +1,4 @@
-//! A program on disk: manifest and lock, verified and ready to run.
+//! A program on disk: its manifest and lock, verified and ready to run.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,10 +24,10 @@ use crate::signatures::{self, SignatureError, Trust};
 use crate::within_lock::canonical_grants;
 pub(crate) use crate::within_lock::{lock_input, within_lock};
 
-/// The lock's file name.
+/// The name of the lock file.
 pub(crate) const LOCK: &str = "secure.lock";
 
-/// A program whose every byte was verified, in memory.
+/// A program in memory whose bytes are all verified.
 #[derive(Debug)]
 pub struct Program {
     folder: PathBuf,
@@ -40,27 +40,27 @@ pub struct Program {
     other_stores: Vec<StorePlace>,
 }
 
-/// How to open a program.
+/// The options for opening a program.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Refuse a program that has no lock, or one that is out of date.
+    /// Refuses a program without a lock, or with a lock that is out of date.
     pub locked: bool,
-    /// The grants of a program that is one file without a manifest, in their one-line form.
+    /// The grants of a program that is a single file without a manifest, in one-line form.
     pub grants: Vec<String>,
-    /// The local store; None: none is asked, and what other stores answer is not kept.
+    /// The local store. `None` means that no local store is used, and blobs from other stores are not kept.
     pub local_store: Option<PathBuf>,
-    /// Other stores, asked in this order after the local one.
+    /// Other stores, which are tried in this order after the local store.
     pub stores: Vec<StorePlace>,
-    /// Whose signatures of the program are demanded, besides what its manifest demands.
+    /// Demanded signatures of the program, in addition to those that the manifest demands.
     pub signed_by: Option<Trust>,
 }
 
-/// Where a store is, and what it is shown.
+/// The place of a store, and the token for it.
 #[derive(Clone)]
 pub struct StorePlace {
-    /// The folder, or the address of `https:` or `http:`.
+    /// The folder, or the `https:` or `http:` address.
     pub place: String,
-    /// The token that is sent to this address with each request, and nowhere else.
+    /// The token that is sent to this address with each request, and never to another address.
     pub token: Option<BearerToken>,
 }
 
@@ -75,7 +75,7 @@ impl std::fmt::Debug for StorePlace {
 }
 
 impl From<&str> for StorePlace {
-    /// The store of this folder or address, which is shown no token.
+    /// Returns the store of this folder or address, without a token.
     fn from(place: &str) -> Self {
         StorePlace {
             place: place.to_owned(),
@@ -85,12 +85,12 @@ impl From<&str> for StorePlace {
 }
 
 impl StorePlace {
-    /// Whether it is an address and not a folder.
+    /// Returns true if the place is an address and not a folder.
     pub(crate) fn is_address(&self) -> bool {
         self.place.contains("://")
     }
 
-    /// The store at this address.
+    /// Creates a client for the store at this address.
     pub(crate) fn http(&self) -> Result<HttpStore, StoreError> {
         let store = HttpStore::new(&self.place)?;
         match &self.token {
@@ -113,23 +113,23 @@ impl StorePlace {
     }
 }
 
-/// Why a program cannot be run.
+/// The reason why a program cannot run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// The manifest.
+    /// The manifest is invalid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Finding the modules.
+    /// The modules could not be resolved.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The lock file.
+    /// The lock file is invalid or could not be read.
     #[error(transparent)]
     LockFile(#[from] LockFileError),
-    /// Fetching or verifying the modules.
+    /// A module could not be fetched or verified.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A store.
+    /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The program must have a lock and has none.
@@ -138,57 +138,57 @@ pub enum ProgramError {
         /// The missing file.
         path: PathBuf,
     },
-    /// The manifest says more than the lock.
+    /// The manifest allows more than the lock.
     #[error(
         "{MANIFEST} {what} than {LOCK} records\n  help: run `secure-runtime lock` to accept it, after a look at the difference"
     )]
     Outgrown {
-        /// What: a verb and an object.
+        /// The difference, as a verb and an object.
         what: String,
     },
-    /// A lock that is not what locking the project would give now.
+    /// The lock differs from the result of locking the project now.
     #[error(
         "{LOCK} is out of date: it is not what {MANIFEST} and the files of the project mean now\n  {}\n  help: run `secure-runtime lock` to accept it, after a look at the difference",
         lines.join("\n  ")
     )]
     Drift {
-        /// What differs, a line each.
+        /// The differences, one per line.
         lines: Vec<String>,
     },
-    /// A lock with a bound that this version does not know.
+    /// The lock contains a bound that this version does not know.
     #[error(
         "{LOCK}: {what}\n  help: use the version of secure-runtime that wrote it, or run `secure-runtime lock` and review what changed"
     )]
     UnknownBound {
-        /// The bound, and whose it is.
+        /// The bound and its owner.
         what: String,
     },
-    /// Signatures that the manifest demands.
+    /// A demanded signature is missing or invalid.
     #[error(transparent)]
     Signatures(#[from] SignatureError),
-    /// The graph that would be run is not valid.
+    /// The graph is invalid.
     #[error("the graph: {0}")]
     Graph(#[from] GraphError),
-    /// A grant on the command line.
+    /// A grant on the command line is invalid.
     #[error("--grant {grant:?}: {reason}")]
     Grant {
-        /// The grant as given.
+        /// The given grant.
         grant: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// `--grant` on a program that has a manifest.
+    /// `--grant` was used with a program that has a manifest.
     #[error("{path} says what the program may do; --grant is for a file without a manifest\n  help: add the grant to [grants] there", path = path.display())]
     GrantWithManifest {
         /// The manifest.
         path: PathBuf,
     },
-    /// A path that is no program.
+    /// The path does not name a program.
     #[error("{path}: {reason}", path = path.display())]
     Path {
-        /// The path as given.
+        /// The given path.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -202,7 +202,8 @@ impl From<BoundsError> for ProgramError {
 }
 
 impl ProgramError {
-    /// Whether bytes differ from what was promised (exit code 4), as opposed to wrong usage or an absent thing.
+    /// Returns true if bytes differ from the recorded ones (exit code 4). Returns false for wrong usage or a missing
+    /// file.
     pub fn is_integrity(&self) -> bool {
         match self {
             ProgramError::LockFile(error) => error.is_integrity(),
@@ -218,7 +219,7 @@ impl ProgramError {
     }
 }
 
-/// The verified modules of a program in memory, and the stores that have what is added while it runs.
+/// The verified modules of a program in memory, and the stores for modules that are added while it runs.
 struct Modules {
     verified: HashMap<ContentHash, Bytes>,
     stores: Layered,
@@ -231,7 +232,7 @@ impl fmt::Debug for Modules {
 }
 
 impl Modules {
-    /// `bytes` are those of the graph's modules, in their order.
+    /// Creates the store. `bytes` are those of the graph's modules, in the same order.
     fn new(graph: &Graph, bytes: impl IntoIterator<Item = Bytes>, stores: &Layered) -> Arc<Self> {
         let hashes = graph.modules().iter().map(|module| module.hash);
         Arc::new(Modules {
@@ -255,7 +256,7 @@ impl Store for Modules {
     }
 }
 
-/// Holds the program, as it was locked, to the signatures that `options` demand.
+/// Checks that the locked program has the signatures that `options` demand.
 async fn signed(options: &OpenOptions, graph: &Graph, stores: &Layered) -> Result<(), ProgramError> {
     if let Some(trust) = &options.signed_by {
         let subject = signatures::program(graph);
@@ -265,20 +266,20 @@ async fn signed(options: &OpenOptions, graph: &Graph, stores: &Layered) -> Resul
 }
 
 impl Program {
-    /// Opens the program at this path: a folder with a manifest, a manifest, or a single JavaScript file. Verifies every
-    /// byte against the lock; without a lock, makes one in memory.
+    /// Opens the program at this path: a folder with a manifest, a manifest, or a single JavaScript file. Verifies
+    /// every byte against the lock. Without a lock, creates one in memory.
     ///
     /// # Errors
-    /// [`ProgramError`]; [`ProgramError::is_integrity`] tells wrong bytes from wrong usage.
+    /// [`ProgramError`]; [`ProgramError::is_integrity`] distinguishes wrong bytes from wrong usage.
     pub async fn open(path: &Path, options: &OpenOptions) -> Result<Program, ProgramError> {
         Program::open_with_progress(path, options, &|_, _| ()).await
     }
 
-    /// As [`Program::open`]. `progress` is told, as the modules of a locked program come, how many bytes of them are
-    /// ready, and of how many.
+    /// Opens a program like [`Program::open`]. While the modules of a locked program are loaded, `progress` is called
+    /// with the number of bytes that are ready and the total.
     ///
     /// # Errors
-    /// As [`Program::open`].
+    /// The same errors as [`Program::open`].
     pub async fn open_with_progress(
         path: &Path,
         options: &OpenOptions,
@@ -317,7 +318,7 @@ impl Program {
         options: &OpenOptions,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Program, ProgramError> {
-        // Also where none is needed: a wrong address is a mistake that should be noticed.
+        // The stores are opened even if none is needed, so that a wrong address is always reported.
         let store = stores(options)?;
         let path = folder.join(LOCK);
         if !path.exists() {
@@ -341,7 +342,7 @@ impl Program {
         let total = graph.modules().iter().map(|module| module.size).sum();
         let have = AtomicU64::new(0);
         let progress = |ready: usize| {
-            // They come in order, one at a time.
+            // Modules are ready in order, one at a time.
             let last = ready.checked_sub(1).and_then(|last| graph.modules().get(last));
             let size = last.map_or(0, |module| module.size);
             progress(have.fetch_add(size, Ordering::Relaxed) + size, total);
@@ -434,45 +435,47 @@ impl Program {
         }
     }
 
-    /// The folder that relative paths mean.
+    /// Returns the folder that relative paths refer to.
     pub fn base(&self) -> &Path {
         &self.folder
     }
 
-    /// The graph: what runs, and what each part may do.
+    /// Returns the graph of the program: its modules and their grants.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// A store that has the verified bytes of every module, in memory; what is added by its hash while the program runs comes
-    /// from the stores that it was opened with.
+    /// Returns a store with the verified bytes of every module in memory. Modules that are added at run time come from
+    /// the stores that the program was opened with.
     pub fn store(&self) -> Arc<dyn Store> {
         self.modules.clone()
     }
 
-    /// The local store that the program was opened with, and the others.
+    /// Returns the local store that the program was opened with, and the other stores.
     pub(crate) fn stores(&self) -> (Option<&Path>, &[StorePlace]) {
         (self.local_store.as_deref(), &self.other_stores)
     }
 
-    /// The limits that the manifest sets.
+    /// Returns the limits that the manifest sets.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Whether a lock file was there and was held to.
+    /// Returns true if there was a lock file, which then was enforced.
     pub fn was_locked(&self) -> bool {
         self.was_locked
     }
 
-    /// What people should know though it is no error.
+    /// Returns warnings for the user that are not errors.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
+/// Refuses a lock that is out of date.
+///
 /// # Errors
-/// [`ProgramError::Drift`] where there are lines.
+/// [`ProgramError::Drift`] if there are lines.
 pub(crate) fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
     if lines.is_empty() {
         Ok(())
@@ -481,7 +484,7 @@ pub(crate) fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
     }
 }
 
-/// The stores of the options, the local one first.
+/// Opens the stores of the options, the local one first.
 pub(crate) fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
     let mut layered = Layered::new();
     if let Some(folder) = &options.local_store {

@@ -1,7 +1,7 @@
-//! Programs that may write what decides about them: their manifest, their lock, their audit file.
+//! Detection of programs that may write files that decide about them: their manifest, lock or audit file.
 //!
-//! Who writes the manifest says what the next run may do, and who writes the audit file says what was done. A grant such as
-//! `fs.write = ["./**"]` covers them by accident.
+//! The manifest decides about the rights of the next run, and the audit file is evidence. A grant like `fs.write =
+//! ["./**"]` includes these files by accident.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::modules::LinkPlan;
 use crate::program::{self, LOCK, Program};
 
 impl Program {
-    /// Those of the program's manifest, its lock and these other files that it may write itself, under this token, where there is one.
+    /// Returns the files that the program may write itself under this token, among its manifest, its lock and `others`.
     pub fn may_write(&self, token: Option<&Token>, others: &[&Path]) -> Vec<PathBuf> {
         let own = self.base().join(MANIFEST);
         let own = if own.exists() {
@@ -28,7 +28,7 @@ impl Program {
     }
 }
 
-/// Those of the manifest and the lock of this folder that its program may write itself.
+/// Returns the manifest or lock of this folder, if the program of the folder may write them.
 pub(crate) fn own_files(graph: &Graph, folder: &Path) -> Vec<PathBuf> {
     let files = [MANIFEST, LOCK].map(|name| folder.join(name));
     written(graph, None, folder, files.into_iter())
@@ -40,7 +40,7 @@ fn written(
     folder: &Path,
     files: impl Iterator<Item = PathBuf>,
 ) -> Vec<PathBuf> {
-    // What is wrong with the folder or the grants is told by whoever needs them to run the program.
+    // Errors in the folder or the grants are reported when the program is run.
     let Ok(base) = program::base_of(folder) else {
         return Vec::new();
     };
@@ -60,7 +60,7 @@ fn written(
         .collect()
 }
 
-/// Where a file is: its name in its folder, and what it leads to where it is a link.
+/// Returns the paths of a file: its name in its folder, and its target if it is a link.
 fn places(file: &Path) -> Vec<PathBuf> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = std::fs::canonicalize(folder.unwrap_or(Path::new(".")));

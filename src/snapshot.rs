@@ -1,7 +1,7 @@
-//! The heap of an engine with a locked realm, which build.rs made: V8 makes isolates from it in a fraction of the time that our
-//! scripts and deno_core's take to run.
+//! The heap snapshot of an engine with a locked realm, which build.rs creates. V8 creates isolates from it in a
+//! fraction of the time that the scripts of this crate and deno_core take.
 
-/// What isolates are made from; without it, they run the scripts. QuickJS has no such thing.
+/// The snapshot that isolates start from. Without it, isolates run the scripts. QuickJS does not support snapshots.
 #[cfg(all(feature = "v8", feature = "snapshot"))]
 pub(crate) const BOOT: Option<&'static [u8]> =
     Some(include_bytes!(concat!(env!("OUT_DIR"), "/boot.snapshot")));

@@ -1,4 +1,4 @@
-//! A manifest held to its lock: what may run is what was locked, or less.
+//! Comparison of a manifest with its lock: the manifest may allow at most what was locked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::program::{ProgramError, base_of};
 use crate::review::{module_owner, package_owner};
 use crate::runtime::PackageLimits;
 
-/// What the loaders need to lock the program of this manifest: all that it says, in canonical form.
+/// Returns the input that the loaders need to lock the program: the content of the manifest in canonical form.
 pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, ProgramError> {
     let canonical = |of: &BTreeMap<String, Vec<String>>| -> Result<BTreeMap<_, _>, ProgramError> {
         let owners = of.iter();
@@ -37,7 +37,7 @@ pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput
     })
 }
 
-/// The bounds that the manifest says, of the program (`""`) and of packages.
+/// Returns the bounds in the manifest, for the program (`""`) and for packages.
 fn bounds(manifest: &Manifest) -> BTreeMap<String, Bounds> {
     let of_package = |name: &String| {
         let limits = manifest.limits.packages.get(name).cloned().unwrap_or_default();
@@ -59,7 +59,7 @@ fn bounds(manifest: &Manifest) -> BTreeMap<String, Bounds> {
     bounds
 }
 
-/// The canonical lines of these grants.
+/// Returns these grants as canonical lines.
 pub(crate) fn canonical_grants(grants: &[String]) -> Result<Vec<String>, ProgramError> {
     Families::builtin()
         .canonical_grants(grants)
@@ -73,11 +73,11 @@ fn unusable(grants: &[String], error: &ScopeError) -> ProgramError {
     }
 }
 
-/// Returns the lock's graph with what the manifest grants and bounds, which may be less than the lock's and never more: what may
-/// be done beyond the lock must be accepted by locking again.
+/// Returns the graph of the lock with the grants and bounds of the manifest. They may be less than those of the lock,
+/// but never more. More rights must be accepted by locking again.
 ///
 /// # Errors
-/// The first thing that the manifest says and the lock does not allow.
+/// The first difference by which the manifest allows more than the lock.
 pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
     let check = Check {
         families: Families::builtin(),
@@ -100,7 +100,7 @@ struct Check<'a> {
     base: Base,
     manifest: &'a Manifest,
     graph: &'a Graph,
-    /// What the manifest says.
+    /// The bounds in the manifest.
     bounds: BTreeMap<String, Bounds>,
 }
 
@@ -140,7 +140,7 @@ impl Check<'_> {
         })
     }
 
-    /// The bounds that the manifest sets to this package or program, none of which is wider than in the lock.
+    /// Returns the bounds in the manifest for this package or program. None may be wider than in the lock.
     fn bounded(&self, owner: &str, package: &Package) -> Result<Bounds, ProgramError> {
         let own = |name: &str| match self.bounds.get(name) {
             Some(bounds) => bounds.clone(),
@@ -174,7 +174,7 @@ impl Check<'_> {
         let owner = module_owner(&module.name);
         let grants = match (&module.grants, said) {
             (None, None) => None,
-            // Less than its package from now on: the package's grants are the ceiling.
+            // The manifest restricts a module that was not restricted. The grants of its package are the maximum.
             (None, Some(said)) => {
                 let package = self.graph.package_of(module);
                 let of_package = package.map(|package| package.grants.clone()).unwrap_or_default();
@@ -193,7 +193,7 @@ impl Check<'_> {
         })
     }
 
-    /// The canonical lines of what the manifest says, each of which the lock's grants cover.
+    /// Returns the canonical lines of the manifest's grants. The grants in the lock must cover each of them.
     fn narrow(&self, owner: &str, locked: &[String], said: &[String]) -> Result<Vec<String>, ProgramError> {
         let said = canonical_grants(said)?;
         if locked == said {

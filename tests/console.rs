@@ -1,4 +1,4 @@
-//! A host whose console nobody reads.
+//! A host whose console output is not read.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use secure_runtime::{ConsoleWriter, Exit, Limits, OpenOptions, Program, Runtime}
 
 use crate::support::Scene;
 
-/// Takes nothing, and tells when it was offered something.
+/// A writer that blocks forever, and records the first attempt to write.
 struct Stuck(mpsc::Receiver<()>, Arc<AtomicBool>);
 
 impl Write for Stuck {
@@ -24,7 +24,7 @@ impl Write for Stuck {
     }
 }
 
-/// RUN-90. Limits end a program that waits for room, and so does its host.
+/// RUN-90. A limit or the host can end a program that waits for space in the console queue.
 #[test]
 fn nobody_has_to_read_what_programs_print() {
     let reactor = tokio::runtime::Builder::new_current_thread()
@@ -32,7 +32,7 @@ fn nobody_has_to_read_what_programs_print() {
         .build()
         .unwrap();
     let scene = Scene::of_main(&[], "for (;;) console.log('x'.repeat(1000));");
-    // Long enough for it to begin.
+    // Long enough for the program to start.
     for wall in [Some(Duration::from_secs(5)), None] {
         let (_never, stuck) = mpsc::channel();
         let has_begun = Arc::new(AtomicBool::new(false));

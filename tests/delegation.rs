@@ -1,5 +1,5 @@
-//! Delegation: capabilities that are lent until they are revoked, that leave the program as tokens, and programs that only
-//! attested modules may be part of.
+//! Delegation: capabilities that are lent until they are revoked, capabilities that leave the program as tokens, and
+//! programs in which every module must be attested.
 
 use secure_runtime::{AuditRecord, Exit};
 use secure_runtime_capabilities::{
@@ -11,7 +11,7 @@ use crate::support::{Ran, Scene, Server};
 
 const SHARED: &str = "data/shared/a.txt";
 
-/// A token for these grants under this root key.
+/// Returns a token with these grants, signed with this root key.
 fn minted(scene: &Scene, root: &KeyPair, grants: &[&str]) -> Token {
     Token::mint(root, &Block::of(scene.rights(grants))).unwrap()
 }
@@ -115,13 +115,14 @@ fn an_uncaught_revocation_names_the_block() {
         panic!("{ran:#?}");
     };
     let denial = report.denial.unwrap();
-    // The program's grants, the binding to the module, and the block that was added to be revoked.
+    // The blocks are the program's grants, the binding to the module, and the block that was added for the revocation.
     assert_eq!((denial.block, denial.reason), (2, Reason::Revoked));
 }
 
 // ---- seal() --------------------------------------------------------------------------------------------------------
 
-/// A program that prints what it seals. `sealing` is an expression over what `cap:self` exports.
+/// Creates a program that prints the token that it seals. `sealing` is an expression that uses the exports of
+/// `cap:self`.
 fn exporting(sealing: &str, grants: &[&str]) -> Scene {
     let source = format!(
         "import {{ fs, net, env, clock, random, seal, CapabilityError }} from 'cap:self';
@@ -142,7 +143,7 @@ fn sealed_bytes(ran: &Ran) -> Vec<u8> {
     serde_json::from_str(ran.out.trim()).unwrap_or_else(|_| panic!("{ran:#?}"))
 }
 
-/// A program elsewhere that tries to read what the other has.
+/// Creates another program, which tries to read the files of the first one.
 fn importing(exporter: &Scene, comment: &str) -> Scene {
     let (shared, secret) = (
         exporter.base().join(SHARED),
@@ -164,7 +165,8 @@ fn importing(exporter: &Scene, comment: &str) -> Scene {
 
 const EXPORT: &str = "seal(fs.attenuate({ read: ['./data/shared/**'] }), { holder: '${holder}' })";
 
-/// Runs the exporter under a token of its grants and more; what it sealed, and its records.
+/// Runs the exporter with a token that has more rights than its grants. Returns the scene, the sealed token, and the
+/// run.
 fn export(root: &KeyPair, holder: Holder) -> (Scene, Vec<u8>, Ran) {
     let sealing = EXPORT.replace("${holder}", &holder.to_string());
     let scene = exporting(
@@ -203,7 +205,7 @@ fn what_is_sealed_for_a_key_is_worth_something_to_its_owner_alone() {
     assert_eq!(present(Some(thief)), nothing);
     assert_eq!(present(None), nothing);
 
-    // The record says who sealed what for whom, and how to revoke it.
+    // The record names the module, the holder and the grants, and the id for a revocation.
     let token = Token::verify(&bytes, &root.public()).unwrap();
     let [record] = ran.audit.as_slice() else {
         panic!("{ran:#?}");
@@ -226,16 +228,16 @@ fn what_is_sealed_for_a_key_is_worth_something_to_its_owner_alone() {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_for_a_module_is_for_that_module_alone() {
+fn a_token_sealed_for_a_module_works_only_for_that_module() {
     let root = KeyPair::generate().unwrap();
-    // The importing module's text, and so its hash, is known only with the exporter's folder.
+    // The path of the exporter's folder is part of the importing module, and so of its hash.
     let (exporter, _, _) = export(&root, Holder::Module([0; 32]));
     let importer = importing(&exporter, "");
     let hash = ContentHash::of(importer.read("main.js").as_bytes());
     let sealing = EXPORT.replace("${holder}", &hash.to_string());
     let scene = exporting(&sealing, &["fs.read=./data/**"]);
     let token = minted(&exporter, &root, &["fs.read=./data/**"]);
-    // The same program, in the first exporter's folder.
+    // The same program, in the folder of the first exporter.
     let exporter = exporter.file("main.js", scene.read("main.js"));
     let exporter = exporter.token(token.as_bytes(), root.public());
     let bytes = sealed_bytes(&exporter.run(&[]).completed());
@@ -249,7 +251,7 @@ fn what_is_sealed_for_a_module_is_for_that_module_alone() {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_is_no_more_than_the_capability_allows() {
+fn a_sealed_token_allows_no_more_than_the_capability() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let holder = owner.holder().to_string();
     let sealing = format!("seal(fs.attenuate({{ expires: '10m' }}), {{ holder: '{holder}' }})");
@@ -269,7 +271,8 @@ fn what_is_sealed_is_no_more_than_the_capability_allows() {
     let scene = scene.token(token.as_bytes(), root.public());
     let sealed = Token::verify(&sealed_bytes(&scene.run(&[]).completed()), &root.public()).unwrap();
 
-    // Of the program's grants and the token what both have, of this family, until the sooner expiry.
+    // The rights are the intersection of the program's grants and the token, for this family only. The earlier expiry
+    // applies.
     let authority = sealed.authority();
     assert_eq!(
         authority.effective_rights(),
@@ -278,7 +281,7 @@ fn what_is_sealed_is_no_more_than_the_capability_allows() {
     assert!(authority.expires().is_some_and(|at| at < until));
     assert_eq!(sealed.blocks().len(), 3);
     assert!(sealed.is_sealed());
-    // Nothing in it is bound to the module that sealed it.
+    // The token is not bound to the module that sealed it.
     let holders: Vec<Holder> = sealed.blocks().iter().filter_map(|block| block.holder).collect();
     assert_eq!(holders, [owner.holder()]);
     let base = Base::new(scene.base().to_str().unwrap()).unwrap();
@@ -294,7 +297,7 @@ fn what_is_sealed_is_no_more_than_the_capability_allows() {
 
 /// RUN-17
 #[test]
-fn what_cannot_be_sealed_is_refused_with_what_to_do() {
+fn seal_refuses_with_advice() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let for_owner = format!("{{ holder: '{}' }}", owner.holder());
     let seal = |what: &str| format!("seal({what}, {for_owner})");
@@ -304,7 +307,7 @@ fn what_cannot_be_sealed_is_refused_with_what_to_do() {
     let (bound, sealed) = (bound.unwrap(), token.seal().unwrap());
     let open = Some(&token);
     let revoked = "(() => { const { capability, revoke } = fs.revocable(); revoke(); return capability; })()";
-    // What is sealed, under which token, and what is said.
+    // The sealing expression, the token of the program, and a part of the message.
     let cases = [
         (seal("fs"), None, "denied: fs seal"),
         (seal("fs"), None, "run it with a token and its root key"),
@@ -392,9 +395,9 @@ fn what_cannot_be_sealed_is_refused_with_what_to_do() {
     }
 }
 
-/// RUN-17: a token that is bound to whom the host is, and who proved it, can be sealed for them and for nobody else.
+/// RUN-17: a token that is bound to the host, who proved to be the holder, can be sealed only for that holder.
 #[test]
-fn a_bound_token_is_sealed_for_nobody_else() {
+fn a_bound_token_is_sealed_only_for_its_holder() {
     let host = || KeyPair::from_secret(&[9; 32]).unwrap();
     let (root, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let token = Token::mint(&root, &Block::of(Scene::new().rights(&["fs.read=/**"])))
@@ -420,7 +423,7 @@ fn a_bound_token_is_sealed_for_nobody_else() {
     );
 }
 
-/// A program may be run under a token that was sealed for its host: nothing can be added to that, and nothing need be.
+/// A program can run with a token that was sealed for its host. Such a token cannot be extended, and need not be.
 #[test]
 fn a_sealed_token_runs_a_program_as_its_holder() {
     let (root, owner) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
@@ -437,7 +440,7 @@ fn a_sealed_token_runs_a_program_as_its_holder() {
 
 // ---- attestations --------------------------------------------------------------------------------------------------
 
-/// A program of two modules, and their hashes.
+/// Creates a program with two modules. Also returns their hashes.
 fn of_two_modules() -> (Scene, [ContentHash; 2]) {
     let main = "import { word } from './word.js'; console.log(word);";
     let word = "export const word = 'ran';";
@@ -445,7 +448,7 @@ fn of_two_modules() -> (Scene, [ContentHash; 2]) {
     (scene, [main, word].map(|text| ContentHash::of(text.as_bytes())))
 }
 
-/// A token that allows attested modules only, with an attestation of these.
+/// Returns a token that allows only attested modules, with an attestation for these modules.
 fn attested(root: &KeyPair, auditor: &KeyPair, modules: &[ContentHash]) -> Token {
     let demand = Block {
         attested_by: Some(auditor.public()),
@@ -489,7 +492,7 @@ fn a_program_starts_only_when_every_module_is_attested() {
         }
         assert!(ran.out.is_empty() && ran.audit.is_empty(), "{ran:#?}");
     }
-    // An attestation by somebody else is worth nothing.
+    // An attestation by another party has no effect.
     let token = attested(&root, &KeyPair::generate().unwrap(), &[main, word]);
     let demand = Block {
         attested_by: Some(auditor.public()),

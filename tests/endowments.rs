@@ -1,10 +1,11 @@
-//! `globals = ["fetch", ...]`: names that a package is given, each backed by its own capabilities.
+//! `globals = ["fetch", ...]`: additional globals of a package, which use the capabilities of each module.
 
 use secure_runtime::Exit;
 
 use crate::support::{Ran, Scene, Server};
 
-/// A program whose entry imports the packages `p` and `q`; each with the text of its table in the manifest, and its source.
+/// Creates a program whose entry imports the packages `p` and `q`. Each package has the lines of its manifest table and
+/// its source.
 fn scene(ceiling: &str, p: (&str, &str), q: (&str, &str), main: &str) -> Scene {
     let manifest = format!(
         "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\nq = \"./q/\"\n[grants]\n{ceiling}\n\
@@ -36,9 +37,10 @@ fn completed(scene: &Scene) -> Ran {
 
 const ALL: &str = "globals = [\"fetch\", \"crypto\", \"performance\", \"setTimeout\", \"setInterval\", \"clearTimeout\", \"clearInterval\"]";
 
-/// RUN-70: who was given a name finds it, freely and on its global object, and nobody else does.
+/// RUN-70: a package with an additional name finds it as a free name and on its global object. Other packages do not
+/// find it.
 #[test]
-fn names_are_there_for_who_was_given_them() {
+fn only_packages_with_a_name_find_it() {
     let look = "const names = ['fetch', 'crypto', 'performance'];
         export const seen = [typeof fetch, typeof crypto, typeof performance, ...names.map((name) => typeof globalThis[name])].join();
         export const same = globalThis.fetch === self.fetch && globalThis.setTimeout === setTimeout;
@@ -57,9 +59,9 @@ fn names_are_there_for_who_was_given_them() {
     );
 }
 
-/// RUN-70: CommonJS finds them as ECMAScript modules do, and a module that declares such a name itself keeps its own.
+/// RUN-70: CommonJS modules find the names as well. A module that declares such a name itself uses its own.
 #[test]
-fn names_mean_what_a_module_says() {
+fn declarations_of_a_module_take_precedence() {
     let mut scene = scene(
         "",
         (ALL, ""),
@@ -78,7 +80,7 @@ fn names_mean_what_a_module_says() {
     assert_eq!(completed(&scene).out, "function,object,object own function\n");
 }
 
-/// RUN-71: `fetch` can what the module's `net` can. Passing it on delegates it, as with any function.
+/// RUN-71: `fetch` has the rights of the module's `net`. Passing it on delegates them, like with any function.
 #[test]
 fn fetch_has_the_rights_of_the_module_it_was_given_to() {
     let server = Server::start();
@@ -109,7 +111,7 @@ fn fetch_has_the_rights_of_the_module_it_was_given_to() {
         .iter()
         .map(|record| format!("{} {:?} {}", record.module, record.verdict, record.resource))
         .collect();
-    // One to send, and one for each piece of the answer.
+    // There is one decision to send, and one for each chunk of the response.
     decisions.dedup();
     assert_eq!(
         decisions,
@@ -123,9 +125,9 @@ fn fetch_has_the_rights_of_the_module_it_was_given_to() {
     );
 }
 
-/// RUN-72: `crypto` has what the module's `random` gives, and checks as the web does.
+/// RUN-72: `crypto` needs the module's `random`, and checks its arguments like in the web platform.
 #[test]
-fn crypto_is_random_of_the_module() {
+fn crypto_uses_the_random_of_the_module() {
     let source = format!(
         "{ATTEMPT}export const tried = async () => {{
            const filled = await attempt(() => {{
@@ -172,9 +174,9 @@ fn crypto_is_random_of_the_module() {
     assert_eq!((lines[0][7], lines[1][7]), ("undefined", "undefined"));
 }
 
-/// RUN-72: `performance` is as fine as the module's `clock`, and begins where it is first used.
+/// RUN-72: `performance` has the resolution of the module's `clock`, and starts when it is first used.
 #[test]
-fn performance_is_the_clock_of_the_module() {
+fn performance_uses_the_clock_of_the_module() {
     let source = format!(
         "{ATTEMPT}export const tried = async () => [
            await attempt(() => performance.now() === 0), await attempt(() => performance.timeOrigin % 1000 === 0),
@@ -197,9 +199,9 @@ fn performance_is_the_clock_of_the_module() {
     );
 }
 
-/// RUN-73: timers of a package that was given `setTimeout` count against its own limit.
+/// RUN-73: timers of a package with its own `setTimeout` count towards its own limit.
 #[test]
-fn timers_count_against_the_package() {
+fn timers_count_towards_the_package() {
     let source = format!(
         "{ATTEMPT}export const set = (count) => attempt(() => {{
            const handles = [];
@@ -216,15 +218,15 @@ fn timers_count_against_the_package() {
     let globals = "globals = [\"setTimeout\", \"setInterval\", \"clearTimeout\"]\nlimits = { timers = 3 }";
     let ran = completed(&scene("", (globals, &source), ("", &source), main));
     assert_eq!(ran.out, "4\n3 3\nCapabilityError\n");
-    // Of half of them it has no count.
+    // With only some of the timer functions, the timers of the package cannot be counted.
     let half = globals.replace(", \"setInterval\"", "");
     let refused = scene("", (&half, &source), ("", &source), main).run(&[]).exit;
     assert!(refused.unwrap_err().contains("`timers` is a limit of isolates"));
 }
 
-/// RUN-70: the names move nothing: a trace says where in the file it was thrown.
+/// RUN-70: the additional names do not change positions in stack traces.
 #[test]
-fn positions_stay() {
+fn names_do_not_change_positions() {
     let source =
         "/* fetch */ export const fail = () => {\n  fetch; crypto;\n    throw new Error('here');\n};";
     let main = "import { fail } from 'p'; import 'q';\nfail();";
@@ -242,7 +244,7 @@ fn positions_stay() {
     assert_eq!(stack(ALL), stack(""));
 }
 
-/// RUN-70: a name that cannot be given is an error of the manifest, which says where it stands and what there is.
+/// RUN-70: an unknown name is a manifest error, which shows its position and the known names.
 #[test]
 fn unknown_names_are_errors_of_the_manifest() {
     let error = scene("", ("globals = [\"fetch\", \"process\"]", ""), ("", ""), "")

@@ -1,4 +1,4 @@
-//! Programs in tests/guest/ that throw where something is not as a standard says, run without any grant.
+//! Runs the programs in tests/guest/ without grants. They throw an error if something differs from a standard.
 
 use secure_runtime::Exit;
 
@@ -25,7 +25,7 @@ fn every_guest_program_completes() {
     }
 }
 
-/// A guest program that fails does fail the test above.
+/// Checks that a failing guest program would fail the test above.
 #[test]
 fn a_failing_guest_program_is_noticed() {
     let ran = Scene::of_main(&[], "throw new Error('x')").run(&[]);

@@ -1,4 +1,4 @@
-//! Computed imports of modules that the lock knows, by `module` grants: RUN-46.
+//! Computed imports of locked modules with `module` grants: RUN-46.
 
 use secure_runtime::Exit;
 use secure_runtime_loaders::ContentHash;
@@ -7,8 +7,9 @@ use crate::support::{Ran, Scene, grant_table};
 
 const PLUGIN: &str = "export default 'plugin a';\n";
 
-/// A program with these grants, whose entry has a function `load` that imports what it is told; whose lock has `plugins/a.js`,
-/// `plugins/b.js` and `secret.js`, which only another module imports by literals; and a package `p` with these grants.
+/// Creates a program with these grants. Its entry has a function `load`, which imports the module that its argument
+/// names. Only another module imports `plugins/a.js`, `plugins/b.js` and `secret.js`, with literals. A package `p` has
+/// the grants `of_package`.
 fn scene(grants: &[&str], of_package: &[&str], main: &str) -> Scene {
     let package = match of_package {
         [] => String::new(),
@@ -55,7 +56,8 @@ fn imports(ran: &Ran) -> Vec<String> {
         .collect()
 }
 
-/// RUN-46: a name below a granted one is imported, and that is recorded once; every other name is denied, of a module or not.
+/// RUN-46: a name below a granted prefix can be imported, and each import has one record. Other names are denied,
+/// whether they exist or not.
 #[test]
 fn a_granted_prefix_of_names_can_be_imported() {
     let ran = scene(
@@ -88,7 +90,7 @@ fn a_granted_prefix_of_names_can_be_imported() {
     );
 }
 
-/// RUN-46: a hash can be granted under any name; other content of the program cannot be had by it.
+/// RUN-46: a granted hash allows the import under any name, and no other content.
 #[test]
 fn a_granted_hash_can_be_imported() {
     let ran = scene(
@@ -104,7 +106,7 @@ fn a_granted_hash_can_be_imported() {
     );
 }
 
-/// RUN-46: without a `module` grant nothing changes: the same for all that was not locked for the module, and nothing recorded.
+/// RUN-46: without a `module` grant, only imports that were locked for the module succeed, and nothing is recorded.
 #[test]
 fn without_a_grant_only_what_was_locked_is_imported() {
     let ran = scene(
@@ -118,7 +120,7 @@ fn without_a_grant_only_what_was_locked_is_imported() {
     assert_eq!(imports(&ran), Vec::<String>::new());
 }
 
-/// RUN-46: whose grant it is that counts is the importing module's; what it imports runs with its own rights.
+/// RUN-46: the grant of the importing module decides, and the imported module has its own rights.
 #[test]
 fn a_package_imports_with_its_own_grant_and_gives_no_rights() {
     let program = ["module.import=app:/plugins/**", "fs.read=./data/**"];
@@ -140,7 +142,7 @@ fn a_package_imports_with_its_own_grant_and_gives_no_rights() {
     assert_eq!(without.out, "app:/plugins/b.js: TypeError\n");
 }
 
-/// RUN-46: a denial that nobody catches ends the program as any other does.
+/// RUN-46: an uncaught denial ends the program like any other denial.
 #[test]
 fn an_uncaught_denial_is_a_denial() {
     let ran = scene(
@@ -159,7 +161,7 @@ fn an_uncaught_denial_is_a_denial() {
     );
 }
 
-/// RUN-46: static imports are never decided by grants: they are the lock's.
+/// RUN-46: grants do not apply to static imports, which only the lock determines.
 #[test]
 fn a_static_import_is_never_granted() {
     let scene = scene(&["module.import=app:/**"], &[], "import x from './missing.js';");
@@ -170,8 +172,8 @@ fn a_static_import_is_never_granted() {
     );
 }
 
-/// A142, RUN-98: two packages that import data of a third cannot change it for each other, nor for their host; modules of one package
-/// share it.
+/// A142, RUN-98: two packages that import data of a third one cannot change it for each other or for the third. The
+/// modules of one package share it.
 #[test]
 fn a142_data_of_a_package_is_another_value_for_each_importing_package() {
     let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\n\

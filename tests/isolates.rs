@@ -1,4 +1,4 @@
-//! Packages in isolates of their own: the same imports, other heaps, and nothing that gets out but what crosses.
+//! Packages in isolates of their own: the same imports, separate heaps, and only structured clones between them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use secure_runtime::{
 
 use crate::support::{Ran, Scene, grant_table};
 
-/// A program whose package `p` has an isolate of its own, and these grants.
+/// Creates a program whose package `p` has its own isolate and these grants.
 fn scene(package: &str, grants: &[&str], main: &str) -> Scene {
     let ceiling: Vec<&str> = grants.iter().copied().chain(["fs.read=./data/**"]).collect();
     let manifest = format!(
@@ -27,12 +27,12 @@ fn run(package: &str, main: &str) -> Ran {
     scene(package, &[], main).run(&[])
 }
 
-/// What the program prints.
+/// Returns the output of the program.
 fn out(package: &str, main: &str) -> String {
     run(package, main).completed().out
 }
 
-/// RUN-60: the same imports; functions become asynchronous, everything else is a copy.
+/// RUN-60: the imports are the same. Functions become asynchronous, and other values are copies.
 #[test]
 fn exports_are_functions_and_copies() {
     let package = "export default function add(a, b) { return a + b; }
@@ -53,7 +53,7 @@ fn exports_are_functions_and_copies() {
     );
 }
 
-/// RUN-61: values cross as structured cloning copies them.
+/// RUN-61: values are copied like by structured cloning.
 #[test]
 fn values_are_copied_as_structured_cloning_does() {
     let package = "export const same = (value) => value;
@@ -97,9 +97,10 @@ fn values_are_copied_as_structured_cloning_does() {
     );
 }
 
-/// RUN-62: a capability that crosses is the same capability there: lent by an argument, with its narrowing, and revoked at once.
+/// RUN-62: a capability that is passed to another isolate keeps its attenuations, and its revocation takes effect at
+/// once.
 #[test]
-fn capabilities_cross_and_are_revoked_where_they_are() {
+fn capabilities_cross_and_revocation_reaches_them() {
     let package = "import { fs } from 'cap:self';
         export const read = async ({ disk, path }) => await disk.readTextFile(path);
         export const own = async (path) => await fs.readTextFile(path);
@@ -125,7 +126,7 @@ fn capabilities_cross_and_are_revoked_where_they_are() {
         ran.out,
         "CapabilityError denied p/index.js\nsome text\nCapabilityError denied app:/main.js\nsome text\nCapabilityError revoked app:/main.js\nCapabilityError denied p/index.js\n"
     );
-    // And with the grant, what was refused above goes through.
+    // With the grant, the operations that were denied above succeed.
     let ran = scene(package, &["fs.read=./data/**"], main).run(&[]).completed();
     assert!(ran.out.starts_with("some text\nsome text\n"), "{}", ran.out);
     assert!(
@@ -135,7 +136,7 @@ fn capabilities_cross_and_are_revoked_where_they_are() {
     );
 }
 
-/// RUN-62: what is narrowed is opened beneath what it was narrowed from, on the other side too.
+/// RUN-62: paths of an attenuated capability are opened beneath the original scope in the other isolate as well.
 #[test]
 fn a_link_does_not_lead_out_of_a_narrowed_capability_that_crossed() {
     let package = "export const read = async (disk, path) => await disk.readTextFile(path);";
@@ -156,7 +157,8 @@ fn a_link_does_not_lead_out_of_a_narrowed_capability_that_crossed() {
     assert_eq!(ran.out, "secret\nPermissionDenied\nPermissionDenied\npublic\n");
 }
 
-/// RUN-63: what is thrown there is thrown here; what is not caught there ends that isolate, and calls say so.
+/// RUN-63: an error that a call throws reaches the caller. An uncaught error ends the isolate, and its calls report
+/// that.
 #[test]
 fn errors_cross_and_a_crash_is_an_error_at_the_caller() {
     let package = "export const fail = () => { throw new RangeError('too far'); };
@@ -200,7 +202,7 @@ fn errors_cross_and_a_crash_is_an_error_at_the_caller() {
     );
 }
 
-/// RUN-64: a denial that nobody caught is explained as one, wherever it was decided.
+/// RUN-64: an uncaught denial is reported as a denial, in whichever isolate it was decided.
 #[test]
 fn an_uncaught_denial_of_an_isolate_is_a_denial() {
     let package = "import { fs } from 'cap:self'; export const read = () => fs.readTextFile('data/a.txt');";
@@ -212,7 +214,8 @@ fn an_uncaught_denial_of_an_isolate_is_a_denial() {
     assert!(ran.audit.iter().any(|record| record.module == "p/index.js"));
 }
 
-/// RUN-65: hitting a limit ends the isolate of the package and nothing else; the limit, its owner and the figure are named.
+/// RUN-65: a package that exceeds a limit ends only its own isolate. The message names the limit, the package and the
+/// value.
 #[test]
 fn a_limit_ends_the_packages_isolate_and_nothing_else() {
     let cases = [
@@ -257,7 +260,7 @@ fn a_limit_ends_the_packages_isolate_and_nothing_else() {
             let ticks = 0;
             const ticking = setInterval(() => ticks++, 5);
             try { await go(); } catch (error) { console.log(error.name, error.code, error.message); }
-            // The program's own timers go on, or its wall time ends this.
+            // The program's own timers must continue, else its wall time limit ends this loop.
             while (ticks === 0) await new Promise((resolve) => setTimeout(resolve, 1));
             clearInterval(ticking);
             try { await go(); } catch (error) { console.log(error.message); }
@@ -285,7 +288,7 @@ fn a_limit_ends_the_packages_isolate_and_nothing_else() {
     }
 }
 
-/// RUN-65: the program's own limits hold for its packages' isolates too.
+/// RUN-65: the program's own limits also apply to the isolates of its packages.
 #[test]
 fn the_programs_limits_are_for_all_its_isolates() {
     let package = "export const go = () => { for (;;); };";
@@ -320,7 +323,7 @@ fn the_programs_limits_are_for_all_its_isolates() {
     }
 }
 
-/// RUN-66: a program that ends or is stopped ends its isolates, whatever they do.
+/// RUN-66: if a program ends or is stopped, its isolates end as well, whatever they are doing.
 #[test]
 fn stopping_a_program_stops_its_isolates() {
     let package = "export const spin = () => { for (;;); };
@@ -356,7 +359,7 @@ fn stopping_a_program_stops_its_isolates() {
     });
 }
 
-/// RUN-67: what a package does in its isolate to what all modules of an isolate share, nobody else sees.
+/// RUN-67: changes of shared objects in one isolate are not visible in another.
 #[test]
 fn isolates_share_nothing() {
     let package = "export const mark = () => { globalThis.mark = 1; return Symbol.for('shared') === Symbol.for('shared'); };
@@ -370,7 +373,8 @@ fn isolates_share_nothing() {
     assert_eq!(out(package, main), "undefined 2\n4\n");
 }
 
-/// RUN-68: packages in isolates of their own that import each other are refused before anything runs.
+/// RUN-68: packages in isolates of their own must not import each other. Such a program is refused before any code
+/// runs.
 #[test]
 fn isolates_that_wait_for_each_other_are_refused() {
     let manifest = "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\na = \"npm:a@1.0.0\"\nb = \"npm:b@1.0.0\"\n[packages.a]\nisolate = true\n[packages.b]\nisolate = true\n";
@@ -401,12 +405,12 @@ fn isolates_that_wait_for_each_other_are_refused() {
     assert!(error.contains("a imports b imports a"), "{error}");
 }
 
-/// RUN-69: what is on its way lies in nobody's heap, and is limited all the same.
+/// RUN-69: messages in transit are in no heap, but are limited nevertheless.
 #[test]
-fn what_is_on_its_way_is_limited() {
+fn messages_in_transit_are_limited() {
     let package = "export const take = (bytes) => bytes.length; export const give = (n) => new Uint8Array(n);
         export const work = (n) => { let sum = 0; for (let i = 0; i < n; i++) sum ^= i; return sum; };";
-    // While it works it takes nothing.
+    // The package receives no messages while it works.
     let steps = if cfg!(feature = "quickjs") { "3e7" } else { "1e9" };
     let main = "import { take, give, work } from 'p';
         const working = work(STEPS);
@@ -434,9 +438,9 @@ fn what_is_on_its_way_is_limited() {
     assert_eq!(ran.out, "true true 5\n3\n");
 }
 
-/// RUN-57: isolates that wait are taken by programs, replaced, and as good as those that are started for one.
+/// RUN-57: programs take warm isolates, which are replaced and work like new ones.
 #[test]
-fn isolates_that_wait_are_taken_and_replaced() {
+fn warm_isolates_are_used_and_replaced() {
     let package = "export const double = (x) => x * 2;";
     let main = "import { double } from 'p'; globalThis.seen; console.log(await double(4), globalThis.left);";
     let scene = scene(package, &[], main);
@@ -477,9 +481,10 @@ fn isolates_that_wait_are_taken_and_replaced() {
     });
 }
 
-/// RUN-44, RUN-61: a call of another isolate where the stack ends is an error of the guest, or goes through; never the end of the process.
+/// RUN-44, RUN-61: a call to another isolate near the end of the stack succeeds or throws an error, and never ends the
+/// process.
 #[test]
-fn calls_where_the_stack_ends_are_errors_of_the_guest() {
+fn calls_at_the_end_of_the_stack_are_errors_of_the_guest() {
     let package = "export const take = (value) => typeof value;
         export const deep = (depth) => { let list = []; for (let i = 0; i < depth; i++) list = [list]; return list; };";
     let main = r#"import { fs, clock } from "cap:self";
@@ -508,9 +513,9 @@ fn calls_where_the_stack_ends_are_errors_of_the_guest() {
     assert_eq!(ran.out, "true\n300 object true\nrefused\nrefused\nnumber\n");
 }
 
-/// RUN-56: limits of a package that the program does not have, or that only an isolate has, are errors.
+/// RUN-56: limits are errors if the package does not exist, or if only a separate isolate could enforce them.
 #[test]
-fn limits_of_packages_that_cannot_be_held_are_refused() {
+fn limits_of_packages_that_cannot_be_enforced_are_refused() {
     let with = |name: &str, limits: PackageLimits| {
         let limits = Limits {
             packages: [(name.to_owned(), limits)].into(),

@@ -1,4 +1,4 @@
-//! The `kv` family: entries of a store that the host gives.
+//! The `kv` family: entries of a store that the host provides.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use crate::support::Scene;
 
 const ALL: &[&str] = &["kv.read=*", "kv.write=*"];
 
-/// A program that prints what `tell` is given, or how it failed.
+/// Creates a program that prints the result or the error of each call of `tell`.
 fn telling(grants: &[&str], source: &str) -> Scene {
     let source = format!(
         "import {{ kv, CapabilityError }} from 'cap:self';
@@ -62,7 +62,7 @@ fn entries_are_set_read_listed_and_removed() {
         await tell("too much in UTF-8", () => kv.set("e", "\u00e9".repeat(32769)));
         await tell("too many bytes", () => kv.set("e", new Uint8Array(65537)));
         for (const value of [undefined, null, 1, {}, [], Symbol("x"), new String("x")]) await tell("no value", () => kv.set("f", value));
-        // In the order in which they are asked for, awaited or not.
+        // Operations take effect in the order of the calls, with or without `await`.
         await Promise.all(Array.from({ length: 40 }, (_, index) => kv.set("last", String(index))));
         await tell("order", () => kv.get("last"));"#;
     let out = telling(ALL, source).run(&[]).completed().out;
@@ -90,7 +90,7 @@ fn entries_are_set_read_listed_and_removed() {
 
 /// RUN-36
 #[test]
-fn a_list_has_the_keys_that_may_be_read_and_no_others() {
+fn a_list_contains_only_keys_that_may_be_read() {
     let store = Arc::new(MemoryKvStore::default());
     for name in [
         "user/4/a",
@@ -102,7 +102,7 @@ fn a_list_has_the_keys_that_may_be_read_and_no_others() {
     ] {
         store.set(&key(name), text(name)).unwrap();
     }
-    // So many between that several pages are asked for.
+    // Enough keys in between that several pages are needed.
     for index in 0..1_000 {
         store.set(&key(&format!("user/5/{index:04}")), text("")).unwrap();
     }
@@ -136,17 +136,17 @@ fn a_list_has_the_keys_that_may_be_read_and_no_others() {
     ];
     expected.extend(["no prefix: TypeError"; 6]);
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
-    // A piece is a decision, and so is learning that there is no more.
+    // Each page is a decision, and so is the answer that there are no more.
     let decisions = ran.decisions();
     assert_eq!(&decisions[..3], ["allowed kv read *"; 3]);
     assert!(decisions.contains(&"denied kv read other*".to_owned()));
-    // Never a key that the program did not name.
+    // No decision contains a key that the program did not name.
     assert!(decisions.iter().all(|decision| !decision.contains("user/5")));
 }
 
 /// RUN-37
 #[test]
-fn the_store_is_the_hosts_or_the_runs_own() {
+fn the_store_belongs_to_the_host_or_to_the_run() {
     let store = Arc::new(MemoryKvStore::default());
     let source = "await tell('before', async () => String(await kv.get('a'))); await kv.set('a', 'kept');";
     let run = |given: Option<Arc<MemoryKvStore>>| {
@@ -189,7 +189,7 @@ fn the_store_in_memory_is_bounded() {
     );
 }
 
-/// A store that writes down what it is asked, and fails.
+/// A store that records its calls and always fails.
 #[derive(Default)]
 struct Failing(Mutex<Vec<String>>);
 
@@ -221,7 +221,7 @@ impl KvStore for Failing {
 }
 
 #[test]
-fn a_store_that_fails_is_an_error_and_is_not_asked_for_what_is_denied() {
+fn a_failing_store_is_an_error_and_denied_operations_do_not_reach_it() {
     let store = Arc::new(Failing::default());
     let source = r#"
         for (const name of ["a/1", "b/1"]) {

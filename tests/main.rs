@@ -1,4 +1,5 @@
-//! The runtime's promises, tested through its public interface: one binary, because each one would link the engine anew.
+//! Tests of the runtime's specification through its public interface. They are one binary, because each binary would
+//! link the engine again.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

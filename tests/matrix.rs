@@ -1,22 +1,22 @@
-//! Every operation × every kind of grant, from the table of operations: an operation that was added without a call here
-//! fails, and so does one that is not refused.
+//! A test of every operation with every kind of grant, based on the table of operations. It fails if an operation has
+//! no call here, or is not refused.
 
 use secure_runtime::{OPERATIONS, OperationRow};
 use secure_runtime_capabilities::{Base, Block, Families, KeyPair, PublicKey, Token};
 
 use crate::support::{Scene, Server};
 
-/// How a guest calls one operation, and the grants around it.
+/// A call of one operation, and the grants for it.
 struct Call {
-    /// The operation's name in the table.
+    /// The name of the operation in the table.
     name: &'static str,
-    /// An expression over what `cap:self` exports.
+    /// An expression that uses the exports of `cap:self`.
     call: &'static str,
-    /// What allows it.
+    /// The grants that allow the call.
     right: &'static [&'static str],
-    /// The same family and action on something else; empty where the family has one resource only.
+    /// Grants for the same family and action on another resource. Empty if the family has only one resource.
     wrong_resource: &'static [&'static str],
-    /// What every decision of it is about. `${base}` is the program's folder, `${server}` a local server.
+    /// The resource of each decision. `${base}` is the program's folder, and `${server}` is a local server.
     resources: &'static [&'static str],
 }
 
@@ -233,7 +233,8 @@ const CALLS: &[Call] = &[
     ),
 ];
 
-/// Another action of the family, on everything: what is held of it must not serve. Empty where there is none.
+/// Returns grants for another action of the family on all resources, which must not allow the call. Empty if there is
+/// none.
 fn wrong_action(row: &OperationRow) -> &'static [&'static str] {
     match (row.family, row.actions) {
         ("fs", ["read"]) => &["fs.write=/**"],
@@ -257,7 +258,7 @@ fn another_family(row: &OperationRow) -> &'static [&'static str] {
     }
 }
 
-/// A token of all that the calls may need, and its root key.
+/// Returns a token with all rights that the calls may need, and its root key.
 fn of_everything() -> (Token, PublicKey) {
     let base = Base::new("/").unwrap();
     let grants = [
@@ -277,7 +278,7 @@ fn of_everything() -> (Token, PublicKey) {
     (token, key.public())
 }
 
-/// Runs the call under the grants; whether it was allowed, and the decisions.
+/// Runs the call with the grants. Returns its output, the decisions, and the program's folder.
 fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, String) {
     let fill = |text: &str| {
         text.replace("${server}", server.origin())
@@ -298,7 +299,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     let scene = Scene::of_main(&grants.iter().map(String::as_str).collect::<Vec<_>>(), &source)
         .file("data/a.txt", "public")
         .variable("NAME", "value");
-    // What is sealed is made of the token that the program was given.
+    // `seal` needs a token to derive from.
     let (token, key) = of_everything();
     let scene = scene.token(token.as_bytes(), key);
     let ran = scene.run(&[]).completed();
@@ -382,7 +383,7 @@ fn what_needs_no_grant_touches_nothing() {
 #[test]
 fn a_row_is_decided_as_one_action_and_every_call_has_a_row() {
     for row in OPERATIONS {
-        // The expectations above speak of one action a row.
+        // The expectations above assume one action per row.
         assert!(row.actions.len() <= 1, "{}", row.name);
     }
     for call in CALLS {

@@ -1,4 +1,4 @@
-//! The `net` family: requests that the web's `fetch` would make, to where they were decided to go and nowhere else.
+//! The `net` family: requests like those of the web's `fetch`, sent only to the destination that was decided on.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use secure_runtime::Limits;
 
 use crate::support::{Scene, Server, manifest};
 
-/// What every program below starts with: `say` prints what a call gave as JSON, or its error's name and code.
+/// The beginning of every program below. `say` prints the result of a call as JSON, or the name and code of its error.
 const PRELUDE: &str = "import { net } from 'cap:self';
 const say = async (call) => {
   try {
@@ -19,8 +19,8 @@ const echo = async (url, init) => await (await net.fetch(url, init)).json();
 const lines = (object, ...keys) => keys.map((key) => object[key] ?? null);
 ";
 
-/// Runs calls one after the other, and compares what each says. In calls and expectations, `${one}` and `${two}` are the
-/// origins of two servers.
+/// Runs calls one after another, and compares their output. `${one}` and `${two}` are replaced by the origins of two
+/// servers.
 #[track_caller]
 fn expect(limits: Limits, grants: &[&str], steps: &[(&str, &str)]) -> (Server, Server) {
     let (one, two) = (Server::start(), Server::start());
@@ -149,12 +149,12 @@ fn a_response_says_what_arrived_and_is_read_once() {
                 "net.fetch('${one}/ok').then(async ({ body }) => { let size = 0; for await (const piece of body) size += piece.length; return size; })",
                 "5",
             ),
-            // A body that is left is closed; the next request is another connection.
+            // An unread body is closed, and the next request uses another connection.
             (
                 "net.fetch('${one}/endless').then(async ({ body }) => { for await (const piece of body) return piece.length > 0; })",
                 "true",
             ),
-            // No cookie that a server sets comes back.
+            // Cookies of a server are never sent back.
             (
                 "echo('${one}/echo').then(({ headers }) => headers.cookie ?? null)",
                 "null",
@@ -212,8 +212,8 @@ fn redirects_keep_what_the_standard_keeps_and_drop_the_rest_between_origins() {
 }
 
 #[test]
-fn a_chain_of_redirects_without_end_ends() {
-    // `/redirect/302/` with nothing after it is a redirect to itself.
+fn an_endless_chain_of_redirects_ends() {
+    // `/redirect/302/` with an empty target redirects to itself.
     let (one, _) = expect(
         Limits::default(),
         ONE,
@@ -223,7 +223,7 @@ fn a_chain_of_redirects_without_end_ends() {
 }
 
 #[test]
-fn what_is_refused_makes_no_connection() {
+fn a_denied_request_makes_no_connection() {
     let (one, two) = expect(
         Limits::default(),
         ONE,
@@ -265,7 +265,7 @@ fn a_name_of_the_loopback_address_needs_the_address_granted_too() {
         &["net.connect=http://localhost:${one.port}"],
         &steps("CapabilityError denied"),
     );
-    // Both of the addresses that the name may have.
+    // The name may resolve to either of these addresses.
     expect(
         Limits::default(),
         &[
@@ -312,7 +312,7 @@ fn an_abort_signal_ends_a_request_at_any_time() {
 }
 
 #[test]
-fn a_response_without_end_and_a_server_that_is_silent_are_limited() {
+fn an_endless_response_and_a_silent_server_are_limited() {
     let limits = Limits {
         response: 100_000,
         idle: Duration::from_millis(300),
@@ -352,7 +352,7 @@ fn a_capability_that_expires_stops_a_body_that_is_being_received() {
 }
 
 #[test]
-fn nobody_there_is_an_error_and_not_a_refusal() {
+fn a_failed_connection_is_an_error_and_not_a_denial() {
     expect(
         Limits::default(),
         &[

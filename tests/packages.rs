@@ -1,4 +1,4 @@
-//! Packages that work under Node.js or with bundlers, and what they need for it here.
+//! Packages for Node.js or bundlers, and the features that they need.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use secure_runtime_loaders::Graph;
 
 use crate::support::{Scene, manifest};
 
-/// A program whose packages have these files.
+/// Creates a program with a `node_modules` folder with these files.
 fn scene(imports: &str, main: &str, files: &[(&str, &str)]) -> Scene {
     let start = Scene::new()
         .file("secure.toml", manifest(&[], &format!("[imports]\n{imports}")))
@@ -21,7 +21,7 @@ fn out(main: &str, files: &[(&str, &str)]) -> String {
     scene("p = \"npm:p\"\n", main, files).run(&[]).completed().out
 }
 
-/// GRAPH-74: what `require` returns of an ECMAScript module is what Node.js returns.
+/// GRAPH-74: `require` of an ECMAScript module returns the same value as in Node.js.
 #[test]
 fn require_of_an_ecmascript_module() {
     let index = "
@@ -55,7 +55,7 @@ fn require_of_an_ecmascript_module() {
             "p/marked.mjs",
             "export const __esModule = 'own'; export default 2",
         ),
-        // It imports what requires it.
+        // It imports the module that requires it.
         (
             "p/loop.mjs",
             "import p from './index.js'; export default 1; export const late = () => typeof p",
@@ -69,7 +69,7 @@ fn require_of_an_ecmascript_module() {
     );
 }
 
-/// GRAPH-72: a name that only importers know is the property that the module has when it was evaluated.
+/// GRAPH-72: a name that only importers mention has the value of the module's property after evaluation.
 #[test]
 fn names_that_only_importers_know() {
     let files = [
@@ -92,7 +92,8 @@ fn names_that_only_importers_know() {
     );
 }
 
-/// GRAPH-61, GRAPH-62, GRAPH-73: who walks a namespace meets the module's names and no other; names of any form can be imported.
+/// GRAPH-61, GRAPH-62, GRAPH-73: a namespace contains exactly the names of the module, and names of any form can be
+/// imported.
 #[test]
 fn namespaces_have_the_names_of_the_module() {
     let files = [
@@ -116,9 +117,9 @@ fn namespaces_have_the_names_of_the_module() {
     );
 }
 
-/// GRAPH-61: in circles of CommonJS, some of which is imported, `require` returns what is there so far.
+/// GRAPH-61: in import cycles of CommonJS, some of which is imported, `require` returns the exports so far.
 #[test]
-fn circles_through_files_that_are_imported() {
+fn import_cycles_through_imported_files() {
     let files = [
         ("p/package.json", "{}"),
         (
@@ -145,9 +146,9 @@ fn circles_through_files_that_are_imported() {
     }
 }
 
-/// GRAPH-75: what a package does without is an empty object and undefined names, each package's own.
+/// GRAPH-75: a missing optional module is an empty object with undefined names, separate for each package.
 #[test]
-fn what_packages_do_without() {
+fn missing_optional_modules_are_empty() {
     let files = [
         ("p/package.json", r#"{"type":"module","main":"./i.js","browser":{"crypto":false,"./node.js":false}}"#),
         (
@@ -164,7 +165,8 @@ fn what_packages_do_without() {
     );
 }
 
-/// GRAPH-77, GRAPH-78: JSON that is imported without an attribute is the same value, and has the names of an object.
+/// GRAPH-77, GRAPH-78: JSON that is imported without an attribute has the same value, and has the property names as
+/// exports.
 #[test]
 fn json_without_an_attribute() {
     let files = [
@@ -186,7 +188,7 @@ fn json_without_an_attribute() {
     );
 }
 
-/// GRAPH-39, GRAPH-76: the field `browser`, and files that need a document.
+/// GRAPH-39, GRAPH-76: the field `browser`, and files that need a DOM.
 #[test]
 fn files_for_browsers() {
     let files = [
@@ -209,7 +211,7 @@ fn files_for_browsers() {
     assert_eq!(out(main, &files), "plain\n");
 }
 
-/// RUN-9: the modules of a package hand things over by their global object, and no other package sees it.
+/// RUN-9: the modules of a package share a global object, which no other package sees.
 #[test]
 fn one_global_object_for_a_package() {
     let files = [
@@ -236,8 +238,8 @@ fn one_global_object_for_a_package() {
     );
 }
 
-/// RUN-9, RUN-93, A130: modules of a package that hold different rights do not share a global object, so that none of them uses its
-/// rights with what another one put there; nor do those of other packages.
+/// RUN-9, RUN-93, A130: modules of a package with different rights do not share a global object. So a module never uses
+/// its rights with values that a module with other rights put there. Modules of other packages do not share it either.
 #[test]
 fn modules_with_other_rights_have_a_global_object_alone() {
     let scene = scene(

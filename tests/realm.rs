@@ -1,5 +1,5 @@
-//! The realm: packages that assign to inherited properties still work, time and chance are capabilities, and each module is
-//! where it should be. What the realm holds is compared with the permit list in permits.rs.
+//! The realm: assignments to inherited properties, time and randomness as capabilities, and module instances.
+//! permits.rs compares the objects of the realm with the permit list.
 
 use secure_runtime::{AuditRecord, Exit, Verdict};
 use secure_runtime_loaders::ContentHash;
@@ -17,7 +17,7 @@ fn output(source: &str) -> String {
     ran.out
 }
 
-/// RUN-3: the override mistake is repaired for what real packages assign.
+/// RUN-3: the override mistake is repaired for assignments of real packages.
 #[test]
 fn inherited_properties_can_be_assigned_on_own_objects() {
     let out = output(
@@ -42,9 +42,9 @@ fn inherited_properties_can_be_assigned_on_own_objects() {
     );
 }
 
-/// RUN-48: a clock that stands still, and numbers that are the same in every run, of a module that has nothing finer.
+/// RUN-48: with the coarsest grants, a module has a fixed clock, and random numbers that are the same in every run.
 #[test]
-fn time_and_chance_that_tell_nothing() {
+fn fixed_clock_and_seeded_randomness() {
     let source = |more: &str| {
         format!(
             "import {{ clock, random }} from 'cap:self'; {more}
@@ -82,16 +82,16 @@ fn time_and_chance_that_tell_nothing() {
     assert_eq!(run(&still, &source("")).0, first);
     assert!(recorded(&audit, "clock", "never"), "{audit:?}");
     assert!(recorded(&audit, "random", "seeded"), "{audit:?}");
-    // Another module has other numbers, and whoever holds the real ones has those.
+    // Another module has other numbers, and a module with finer grants has the real ones.
     assert_ne!(run(&still, &source("// another")).0, first);
     let (real, audit) = run(&["clock=1ms", "random=true"], &source(""));
     assert!(!real.starts_with('0') && !real.contains(&made(0)), "{real}");
     assert!(recorded(&audit, "random", "os"), "{audit:?}");
 }
 
-/// RUN-4: time and chance work in a module that holds them and nowhere else.
+/// RUN-4: time and randomness work only in a module with grants for them.
 #[test]
-fn time_and_chance_are_capabilities() {
+fn time_and_randomness_are_capabilities() {
     let source = r#"
         const attempt = (f) => { try { return typeof f(); } catch (error) { return error.name; } };
         console.log([
@@ -120,7 +120,7 @@ fn time_and_chance_are_capabilities() {
     );
 }
 
-/// RUN-5: `console` names the module that prints, except the program's own.
+/// RUN-5: `console` shows the name of the module that prints, except for the program's own modules.
 #[test]
 fn console_names_the_package() {
     let scene = Scene::new()
@@ -160,9 +160,10 @@ fn console_names_the_package() {
     );
 }
 
-/// RUN-5: what could move the cursor or change the direction of writing is escaped, in short lines and in long ones.
+/// RUN-5: characters that could move the cursor or change the writing direction are escaped, in short and in long
+/// lines.
 #[test]
-fn console_escapes_what_a_terminal_obeys() {
+fn console_escapes_control_characters() {
     let main =
         "const codes = [...Array(0x200).keys(), 0x61c, ...Array(0x70).keys().map((n) => 0x2000 + n), 0xfeff];
         for (const code of codes) {
@@ -191,7 +192,7 @@ fn console_escapes_what_a_terminal_obeys() {
     assert_eq!(rest, "");
 }
 
-/// RUN-6: the same bytes in two packages are two instances; the same package imported twice is one.
+/// RUN-6: the same bytes in two packages are two instances, and two imports of one package share an instance.
 #[test]
 fn instances_are_per_package() {
     let module = "export const state = { count: 0 };";
@@ -208,7 +209,8 @@ fn instances_are_per_package() {
     assert_eq!(ran.out, "2 0 true false\n", "{:?}", ran.exit);
 }
 
-/// RUN-7: an entry module is no thenable, nor is a module of an isolate, whatever it exports.
+/// RUN-7: the runtime never calls an export named `then`, neither of the entry module nor of a module in another
+/// isolate.
 #[test]
 fn exports_named_then_are_not_called() {
     let package = "export let called = 0; export const then = (give) => { called++; give(); }; export const so_far = () => called;";
@@ -224,14 +226,14 @@ fn exports_named_then_are_not_called() {
     assert_eq!(scene.run(&[]).completed().out, "0 0\n");
 }
 
-/// RUN-7: the entry module's default export is called with the arguments, and awaited.
+/// RUN-7: the default export of the entry module is called with the arguments, and its promise is awaited.
 #[test]
 fn main_gets_the_arguments() {
     let source = "export default async function main(args) { await 0; console.log(args.join('+'), Array.isArray(args)); }";
     assert_eq!(Scene::of_main(&[], source).run(&["a", "b c"]).out, "a+b c true\n");
 }
 
-/// Every numbered line of spec/runtime.md is named by a test.
+/// A test names every numbered line of spec/runtime.md.
 #[test]
 fn every_line_of_the_specification_has_a_test() {
     fn read(folder: &std::path::Path, text: &mut String) {
@@ -265,9 +267,9 @@ fn every_line_of_the_specification_has_a_test() {
     }
 }
 
-/// RUN-60: the types of `cap:self` name every method that guests find, and no other.
+/// RUN-60: the type declarations of `cap:self` contain exactly the methods that guests find.
 #[test]
-fn the_types_name_what_guests_find() {
+fn the_type_declarations_match_the_objects_of_guests() {
     let types = include_str!("../spec/cap-self.d.ts");
     let interfaces = [
         ("fs", "FileSystem"),

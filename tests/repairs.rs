@@ -2,11 +2,11 @@
 
 use crate::support::Scene;
 
-/// RUN-3: classes as compilers wrote them before there was `class`, of everything that can be extended, with an own `constructor`.
+/// RUN-3: classes in the style of old compilers get their own `constructor`, for every class that can be extended.
 #[test]
-fn classes_of_old_compilers_have_a_constructor_of_their_own() {
+fn classes_of_old_compilers_have_their_own_constructor() {
     let source = r#"
-        // As TypeScript wrote it for ES5, and Node.js's util.inherits and many by hand.
+        // The styles of TypeScript for ES5, and of Node.js's util.inherits and much handwritten code.
         const ways = {
           typescript(Child, Base) { function Made() { this.constructor = Child; } Made.prototype = Base.prototype; Child.prototype = new Made(); },
           byHand(Child, Base) { Child.prototype = Object.create(Base.prototype); Child.prototype.constructor = Child; },
@@ -22,7 +22,7 @@ fn classes_of_old_compilers_have_a_constructor_of_their_own() {
             const child = new Child();
             return child.constructor === Child && child instanceof Base && Object.hasOwn(Child.prototype, "constructor");
           });
-          // Of dates, the one that belongs to no module.
+          // For dates, the constructor is the one that belongs to no module.
           console.log(name, ...came, Base.prototype.constructor === (name === "Date" ? globalThis.Date : Base));
         }
     "#;
@@ -34,7 +34,8 @@ fn classes_of_old_compilers_have_a_constructor_of_their_own() {
     }
 }
 
-/// RUN-3: what packages assign on objects, classes, functions and prototypes of theirs, in any way that assigns.
+/// RUN-3: packages can assign to inherited properties of their objects, classes, functions and prototypes, with every
+/// kind of assignment.
 #[test]
 fn inherited_properties_can_be_assigned() {
     let source = r#"
@@ -91,22 +92,22 @@ fn inherited_properties_can_be_assigned() {
         assign("controller", new AbortController(), "abort");
         assign("signal", new AbortController().signal, "addEventListener", "dispatchEvent", "throwIfAborted");
         assign("encoder", new TextEncoder(), "encode");
-        // Of prototypes: of classes, as old compilers made them, and of what was made of an intrinsic.
+        // Prototypes of classes in the style of old compilers, and of objects that inherit from an intrinsic.
         for (const Base of [Array, Map, Set, WeakMap, Promise, RegExp, Date, Error, Uint8Array, URL, ArrayBuffer]) {
           const { prototype } = class extends Base {};
           assign(`class of ${Base.name}`, prototype, ...methods(Base.prototype, Symbol.toPrimitive, "getOrInsert", "getOrInsertComputed",
             "toTemporalInstant", "setFromBase64", "setFromHex", "toBase64", "toHex", "compile", "getYear", "setYear", "toGMTString"));
           assign(`made of ${Base.name}`, Object.create(Base.prototype), "constructor", "toString", "valueOf", "hasOwnProperty");
         }
-        // Reflect.set, Object.assign, classes with a proxy above them.
+        // Reflect.set, Object.assign, and objects with a proxy in their prototype chain.
         if (!Reflect.set(Object.create(Map.prototype), "get", 1)) failed.push("Reflect.set");
         Object.assign(Object.create(Promise.prototype), { then: 1, constructor: 2 });
         assign("beneath a proxy", Object.create(new Proxy(Array.prototype, {})), "push");
-        // Packages that look at descriptors find the value.
+        // Code that reads property descriptors finds the original value.
         const { get } = Object.getOwnPropertyDescriptor(RegExp.prototype, "exec");
         if (get.originalValue !== RegExp.prototype.exec || !Object.isFrozen(get)) failed.push("originalValue");
         console.log(failed.join("; ") || "none");
-        // All still works.
+        // The intrinsics still work.
         console.log([..."ab", ...[1, 2].map((x) => x + 1), ...new Set([3]), ...new Map([[4, 5]])].join());
     "#;
     let ran = Scene::of_main(&[], source).run(&[]).completed();
@@ -118,9 +119,9 @@ a,b,2,3,3,4,5
     );
 }
 
-/// RUN-3: the setter of a repaired property changes nothing that two modules share, whatever it is called on.
+/// RUN-3: the setter of a repaired property never changes an object that modules share, whatever the receiver is.
 #[test]
-fn a_repaired_property_of_an_intrinsic_stays_as_it_is() {
+fn a_repaired_property_of_an_intrinsic_never_changes() {
     let source = r#"
         const attempt = (call) => { try { call(); return "done"; } catch (error) { return error.name; } };
         const setters = [];

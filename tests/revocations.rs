@@ -1,4 +1,4 @@
-//! [`RevocationFeed`]: what an embedder relies on. TOK-42.
+//! [`RevocationFeed`] from the view of an embedder. TOK-42.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use secure_runtime_capabilities::{KeyPair, RevocationError, RevocationId, Revoca
 
 use crate::support::{Scene, Server};
 
-/// An issuer of lists, a server that has the newest, and a folder to keep them in.
+/// An issuer of lists, a server with the newest list, and a folder to keep lists in.
 struct Issuer {
     key: KeyPair,
     server: Server,
@@ -26,7 +26,8 @@ impl Issuer {
         }
     }
 
-    /// Serves list number `sequence`, of one block, which is good for so many seconds; or was good until so many ago.
+    /// Serves a list with this number and one block. It is current for `seconds`, or became stale that long ago if the
+    /// number is negative.
     fn publish(&self, sequence: u64, seconds: i64) -> Vec<u8> {
         let bytes = list(&self.key, sequence, seconds);
         self.server.put(PATH, Some(bytes.clone()));
@@ -37,14 +38,14 @@ impl Issuer {
         self.folder.path().join("cache").join("kept")
     }
 
-    /// A feed as a process that has just been started has it.
+    /// Returns a new feed, like a process that just started.
     fn feed(&self) -> RevocationFeed {
         let address = format!("{}{PATH}", self.server.origin());
         let feed = RevocationFeed::new(&address, self.key.public()).unwrap();
         feed.kept_in(&self.kept())
     }
 
-    /// The one file in which the newest list is kept.
+    /// Returns the path of the only kept file.
     fn file(&self) -> PathBuf {
         let files: Vec<_> = std::fs::read_dir(self.kept()).unwrap().collect();
         assert_eq!(files.len(), 1, "{files:?}");
@@ -92,14 +93,14 @@ fn the_newest_list_comes_from_the_source_and_is_kept() {
     assert_eq!(wait_for(feed.refresh()), Ok(true));
     assert_eq!(handle.list().unwrap().sequence, 5, "handles follow the feed");
     assert_eq!(std::fs::read(issuer.file()).unwrap(), newer);
-    // What was kept and is lost is kept again.
+    // If the kept file is lost, it is written again.
     std::fs::remove_file(issuer.file()).unwrap();
     assert_eq!(wait_for(feed.refresh()), Ok(false));
     assert_eq!(std::fs::read(issuer.file()).unwrap(), newer);
 }
 
 #[test]
-fn a_source_that_is_gone_is_made_up_for_while_the_kept_list_is_current() {
+fn a_current_kept_list_replaces_an_unavailable_source() {
     let issuer = Issuer::new();
     issuer.server.put(PATH, None);
     let unavailable =
@@ -118,13 +119,13 @@ fn a_source_that_is_gone_is_made_up_for_while_the_kept_list_is_current() {
     assert!(unavailable(&problem), "{problem}");
     assert_eq!(sequence(&feed), Some(1));
 
-    // A kept list that is stale makes up for nothing.
+    // A kept list that is stale does not help.
     std::fs::write(issuer.file(), list(&issuer.key, 2, -1)).unwrap();
     assert!(unavailable(&load(&issuer.feed()).unwrap_err()));
 }
 
 #[test]
-fn a_list_that_is_stale_where_it_comes_from_is_no_list() {
+fn a_stale_list_of_the_source_is_an_error() {
     let issuer = Issuer::new();
     issuer.publish(3, -5);
     let problem = load(&issuer.feed()).unwrap_err();
@@ -171,7 +172,7 @@ fn older_and_forged_lists_are_refused_across_restarts_and_the_newest_stays() {
                 matches!(problem, RevocationFeedError::Refused { error, .. } if *error == expected);
             is_expected && problem.is_integrity()
         };
-        // In the process that saw the newest, and in one that is started later.
+        // The refusal happens in the process that saw the newest list, and in one that starts later.
         let problem = wait_for(running.refresh()).unwrap_err();
         assert!(refused(&problem), "{problem:?}, not {expected:?}");
         let started = issuer.feed();
@@ -183,7 +184,7 @@ fn older_and_forged_lists_are_refused_across_restarts_and_the_newest_stays() {
         assert_eq!((sequence(&running), sequence(&started)), (Some(7), Some(7)));
         assert_eq!(std::fs::read(issuer.file()).unwrap(), kept);
     }
-    // Without a list that was kept, the forged one is an error; and the next real one is taken.
+    // Without a kept list, the forged list is an error. The next genuine list is accepted.
     std::fs::remove_dir_all(issuer.kept()).unwrap();
     let problem = load(&issuer.feed()).unwrap_err();
     assert!(problem.is_integrity(), "{problem}");
@@ -193,7 +194,7 @@ fn older_and_forged_lists_are_refused_across_restarts_and_the_newest_stays() {
 }
 
 #[test]
-fn what_another_process_kept_is_not_replaced_by_an_older_list() {
+fn an_older_list_does_not_replace_the_list_of_another_process() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let (one, two) = (issuer.feed(), issuer.feed());
@@ -213,7 +214,7 @@ fn what_another_process_kept_is_not_replaced_by_an_older_list() {
 }
 
 #[test]
-fn a_damaged_or_unwritable_place_to_keep_lists_is_told() {
+fn a_damaged_or_unwritable_kept_list_is_reported() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let feed = issuer.feed();
@@ -224,7 +225,7 @@ fn a_damaged_or_unwritable_place_to_keep_lists_is_told() {
         matches!(problem, RevocationFeedError::Damaged { .. }) && problem.is_integrity(),
         "{problem}"
     );
-    // A process that knows the newest list goes on with it, and takes newer ones.
+    // A process that knows the newest list continues with it, and accepts newer ones.
     issuer.publish(2, 600);
     assert!(wait_for(feed.refresh()).is_err());
     assert_eq!(sequence(&feed), Some(2));
@@ -236,7 +237,7 @@ fn a_damaged_or_unwritable_place_to_keep_lists_is_told() {
 }
 
 #[test]
-fn a_source_is_followed_nowhere_and_has_a_size_limit() {
+fn redirects_are_refused_and_lists_have_a_size_limit() {
     let issuer = Issuer::new();
     issuer.publish(1, 600);
     let feed = |path: &str| {
@@ -264,7 +265,7 @@ fn a_source_is_followed_nowhere_and_has_a_size_limit() {
 }
 
 #[test]
-fn each_key_has_its_own_kept_list_wherever_lists_are() {
+fn each_key_has_its_own_kept_list_for_all_sources() {
     let issuer = Issuer::new();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -276,7 +277,7 @@ fn each_key_has_its_own_kept_list_wherever_lists_are() {
         assert_eq!(load(&feed), Ok(RevocationsLoaded::Fresh));
     }
     assert_eq!(std::fs::read_dir(issuer.kept()).unwrap().count(), 2);
-    // TOK-42. An older one is refused, at a place that was never seen, too.
+    // TOK-42. An older list is refused even at a place that was never used before.
     std::fs::write(place("c"), list(&issuer.key, 4, 600)).unwrap();
     let feed = RevocationFeed::new(&place("c"), issuer.key.public()).unwrap();
     let problem = load(&feed.kept_in(&issuer.kept()));
@@ -290,7 +291,7 @@ fn each_key_has_its_own_kept_list_wherever_lists_are() {
 }
 
 #[test]
-fn a_file_is_looked_at_until_the_refresher_is_dropped() {
+fn a_file_is_refreshed_until_the_refresher_is_dropped() {
     let issuer = Issuer::new();
     let file = issuer.folder.path().join("revoked.list");
     std::fs::write(&file, list(&issuer.key, 1, 600)).unwrap();
@@ -300,7 +301,7 @@ fn a_file_is_looked_at_until_the_refresher_is_dropped() {
     let (tell, told) = std::sync::mpsc::channel();
     let refresher = feed.keep_fresh(move |problem| tell.send(problem.to_string()).unwrap());
     let refresher = refresher.unwrap();
-    // In one step: half a list would be a problem to report.
+    // The file is replaced in one step, because half a list would be reported as a problem.
     let next = issuer.folder.path().join("next.list");
     std::fs::write(&next, list(&issuer.key, 2, 600)).unwrap();
     std::fs::rename(&next, &file).unwrap();
@@ -315,7 +316,7 @@ fn a_file_is_looked_at_until_the_refresher_is_dropped() {
     assert_eq!(revocations.list().unwrap().sequence, 2);
 }
 
-/// CLI-23, TOK-43. A list that is stale, or none, is not taken for one that revokes nothing.
+/// CLI-23, TOK-43. A missing or stale list is not treated like a list that revokes nothing.
 #[test]
 fn without_a_current_list_a_program_may_do_nothing() {
     let key = KeyPair::generate().unwrap();

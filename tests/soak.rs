@@ -1,7 +1,8 @@
-//! Programs that start, hit limits and are killed, over and over in one process: nothing is left behind.
+//! A soak test: programs start, exceed limits and are stopped many times in one process, and must not leak resources.
 //!
-//! The test runs for seconds; `SOAK_MINUTES=10 cargo test --release --test main -- soak --nocapture` for minutes, and prints what it
-//! saw; `SOAK_KIND=3` for one kind of program. It measures a process of its own, since others run tests in this one.
+//! The test runs for seconds. `SOAK_MINUTES=10 cargo test --release --test main -- soak --nocapture` runs for minutes
+//! and prints its measurements. `SOAK_KIND=3` selects one kind of program. The test measures a separate process,
+//! because other tests run in this one.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,23 +12,26 @@ use secure_runtime::{Exit, Limits, OpenOptions, Program, Quotas, Runtime};
 
 use crate::support::{Scene, grant_table};
 
-/// Programs that run at one time; fewer where the engine is compiled for debugging, too.
+/// Number of concurrent programs. It is lower if the engine is compiled for debugging as well.
 const PROGRAMS: usize = if cfg!(all(feature = "quickjs", debug_assertions)) {
     50
 } else {
     200
 };
-/// What tells this process that it is the one that is measured: for how many seconds.
+/// The variable that marks the measured process. Its value is the duration in seconds.
 const SECONDS: &str = "SECURE_RUNTIME_SOAK_SECONDS";
 
-/// KiB that each isolate that ended may leave: on QuickJS, what its bindings keep for each function that the isolate offered to guests.
+/// Allowed KiB that each ended isolate may leak. On QuickJS, the bindings keep data for each function that the isolate
+/// offered to guests.
 const LEFT: u64 = if cfg!(feature = "quickjs") { 200 } else { 0 };
-/// KiB of the allocator's memory that may be in use besides: on V8, 4 for each page of 256 KiB that it keeps for the next isolates.
+/// Additional KiB that may be allocated. On V8, each page of 256 KiB that it keeps for the next isolates needs 4 KiB.
 const SLACK: u64 = 8 << 10;
-/// KiB that the process may have besides: the pages that V8 keeps are at most those of one wave, and the allocator keeps some of its own.
+/// Additional KiB of resident memory. V8 keeps at most the pages of one wave, and the allocator keeps some pages as
+/// well.
 const KEPT: u64 = 400 << 10;
 
-/// RUN-58: no thread, no handle and no memory is left of runs that ended, however they did, but for what QuickJS's bindings keep.
+/// RUN-58: ended runs leave no thread, handle or memory, however they ended, except for data that QuickJS's bindings
+/// keep.
 #[test]
 fn nothing_is_left_behind() {
     if let Ok(seconds) = std::env::var(SECONDS) {
@@ -40,7 +44,7 @@ fn nothing_is_left_behind() {
     println!("{}", in_own_process("soak::nothing_is_left_behind", seconds));
 }
 
-/// RUN-58: nothing of a run is in use of the allocator's afterwards, to a few hundred bytes. QuickJS's bindings keep more than what this looks for.
+/// RUN-58: a run leaves at most a few hundred bytes allocated. QuickJS's bindings keep more than this test allows.
 #[cfg(all(feature = "v8", target_env = "gnu"))]
 #[test]
 fn nothing_of_one_run_is_left_in_use() {
@@ -49,8 +53,8 @@ fn nothing_of_one_run_is_left_in_use() {
         return;
     }
     const RUNS: u64 = 40;
-    // A package's isolate that comes to its end, a program that is stopped while its entry is evaluated, one while a module is that it
-    // imports then, and a package while one of its modules is.
+    // A package's isolate that completes. Then programs that are stopped during the evaluation of the entry, of a
+    // dynamically imported module, and of a module of a package.
     let importing = ("await import('./later.js');", "", End::Stopped);
     let stopped = (
         "import { go } from 'p'; await go();",
@@ -70,17 +74,17 @@ fn nothing_of_one_run_is_left_in_use() {
             *held_after = reactor.block_on(settled(None)).allocated;
         }
         println!("soak: {main}: {after:?} KiB after {RUNS} and {} runs", 2 * RUNS);
-        // What V8 keeps of one isolate's pages is in use, too.
+        // The metadata of pages that V8 keeps from one isolate counts as allocated.
         assert!(after[1] < after[0] + RUNS, "{main}: {after:?}");
     }
 }
 
-/// What this test says where it measures, which it does in a process of its own for so many seconds.
+/// Runs the test in a separate process for this number of seconds, and returns its output.
 fn in_own_process(test: &str, seconds: u64) -> String {
     let own = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(SECONDS, seconds.to_string())
-        // What names the places of a panic in the bindings stays in memory: 50 MiB of a debug build.
+        // Backtraces of panics in the bindings keep symbol data in memory, 50 MiB for a debug build.
         .env("RUST_BACKTRACE", "0")
         .output()
         .unwrap();
@@ -90,9 +94,9 @@ fn in_own_process(test: &str, seconds: u64) -> String {
     said
 }
 
-/// RUN-58: a run is answered when what its guests left open is closed, without waiting for the heap that held it.
+/// RUN-58: a run completes after the resources of its guests are closed. It does not wait for the teardown of the heap.
 #[test]
-fn what_guests_left_open_is_closed_before_the_answer() {
+fn resources_of_guests_are_closed_before_a_run_completes() {
     let grants = ["fs.read=./data/**"];
     let main = "import { fs } from 'cap:self';
         const open = []; for (let n = 0; n < 5; n++) open.push(await fs.open('data/a.txt'));
@@ -110,7 +114,7 @@ fn what_guests_left_open_is_closed_before_the_answer() {
     }
 }
 
-/// RUN-76, A93: however many scopes a guest makes, few of their folders are open.
+/// RUN-76, A93: a guest that creates many scopes keeps only a few of their folders open.
 #[test]
 fn scopes_that_guests_make_keep_few_folders_open() {
     let main = "import { fs } from 'cap:self';
@@ -148,25 +152,25 @@ fn scopes_that_guests_make_keep_few_folders_open() {
         (ran, watch.join().unwrap())
     });
     assert_eq!(ran.out, "800 denied\n");
-    // 64 and what the operations under way take; where none were open, the watch would have seen nothing.
+    // The limit is 64, and running operations need a few more. The lower bound shows that the observation works.
     assert!((32..80).contains(&most), "{most} open");
 }
 
-/// What one process has.
+/// The resources of a process.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     threads: usize,
     files: usize,
-    /// KiB in use of the allocator's, which is exact; 0 where that cannot be had.
+    /// Allocated KiB, which is exact, or 0 if the allocator does not report it.
     allocated: u64,
-    /// KiB of memory that the process has.
+    /// KiB of resident memory.
     resident: u64,
 }
 
 fn held() -> Held {
-    // What the allocator keeps of what was given back is nobody's, and depends on how many threads there were at one time.
+    // Freed memory that the allocator keeps depends on the number of concurrent threads, so it is returned first.
     #[cfg(target_env = "gnu")]
-    // SAFETY: it takes a number, and may be called by any thread.
+    // SAFETY: the call takes a number, and any thread may make it.
     unsafe {
         libc::malloc_trim(0);
     }
@@ -185,7 +189,7 @@ fn held() -> Held {
 
 #[cfg(target_env = "gnu")]
 fn allocated() -> u64 {
-    // SAFETY: it takes nothing, and may be called by any thread.
+    // SAFETY: the call takes no arguments, and any thread may make it.
     let allocator = unsafe { libc::mallinfo2() };
     ((allocator.uordblks + allocator.hblkhd) / 1024) as u64
 }
@@ -195,14 +199,14 @@ fn allocated() -> u64 {
     0
 }
 
-/// What the files are that are open.
+/// Returns the paths of the open files.
 fn names() -> Vec<std::path::PathBuf> {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     open.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
         .collect()
 }
 
-/// How a program of the soak is to end.
+/// The expected end of a program of the soak test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
     Completed,
@@ -212,7 +216,7 @@ enum End {
     Stopped,
 }
 
-/// Programs of every kind: source of the entry, source of the package `p`, and how it ends.
+/// Programs of every kind: the source of the entry, the source of the package `p`, and the expected end.
 const KINDS: [(&str, &str, End); 12] = [
     (
         "import { fs } from 'cap:self'; const f = await fs.open('data/a.txt'); await f.read(new Uint8Array(4)); await fs.readFile('data/a.txt');",
@@ -256,7 +260,7 @@ const KINDS: [(&str, &str, End); 12] = [
         "",
         End::Stopped,
     ),
-    // What only waits notices by itself that it is to end; else its thread would stay.
+    // A program that only waits must notice by itself that it is stopped. Otherwise its thread would stay.
     (
         "await new Promise(() => setTimeout(() => {}, 3_600_000));",
         "",
@@ -304,7 +308,8 @@ fn limits() -> Limits {
     }
 }
 
-/// Runs all programs of one wave, each with how it is to end and whether a package of it has an isolate, and stops those that do not end by themselves.
+/// Runs all programs of one wave, and stops those that do not end by themselves. Each has its expected end, and a flag
+/// for a package in an isolate.
 async fn wave(programs: &[(Program, End, bool)], at_one_time: usize) {
     let runtimes: Vec<(Runtime, &Program, End)> = (0..at_one_time)
         .map(|number| {
@@ -324,7 +329,7 @@ async fn wave(programs: &[(Program, End, bool)], at_one_time: usize) {
         .map(|(runtime, _, _)| runtime.stop_handle())
         .collect();
     let stopping = async {
-        // Those that are stopped may be stopped while they start, too.
+        // The stop may also arrive while a program starts.
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             stops.iter().for_each(|stop| stop.stop());
@@ -341,7 +346,7 @@ async fn wave(programs: &[(Program, End, bool)], at_one_time: usize) {
             Exit::Stopped => End::Stopped,
             _ => panic!("{exit:?}"),
         };
-        // On a busy machine a program can use up its processor time before it is stopped.
+        // On a busy machine, a program can exceed its processor time limit before it is stopped.
         assert!(
             ended == *end || (*end == End::Stopped && ended == End::Limit),
             "{exit:?}, not {end:?}"
@@ -353,7 +358,7 @@ async fn wave(programs: &[(Program, End, bool)], at_one_time: usize) {
     }
 }
 
-/// All of them at one time.
+/// Runs all futures concurrently.
 async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
     let mut waiting: Vec<_> = all.map(Box::pin).collect();
     std::future::poll_fn(|context| {
@@ -387,7 +392,7 @@ fn soak(time: Duration) {
                 .unwrap();
             programs.push((program, end, !package.is_empty()));
         }
-        // To find which kind leaves something.
+        // This helps to find the kind that leaks.
         if let Ok(kind) = std::env::var("SOAK_KIND") {
             programs = vec![programs.swap_remove(kind.parse().unwrap())];
         }
@@ -429,7 +434,7 @@ fn soak(time: Duration) {
     });
 }
 
-/// What is held when the threads of the last isolates are gone: a program's end is told before its thread's.
+/// Returns the resources after the threads of the last isolates have ended. A program completes before its thread ends.
 async fn settled(first: Option<Held>) -> Held {
     let mut before = held();
     let mut alike = 0;

@@ -1,8 +1,8 @@
-//! Files that become modules by a transformation, evaluated: spec/graph.md, "Transformations".
+//! Evaluation of transformed files: spec/graph.md, "Transformations".
 
 use crate::support::{Scene, manifest};
 
-/// A program whose package `p` has these files.
+/// Creates a program whose package `p` has these files.
 fn scene(main: &str, files: &[(&str, &str)]) -> Scene {
     let start = Scene::new()
         .file("secure.toml", manifest(&[], "[imports]\np = \"npm:p\"\n"))
@@ -17,9 +17,9 @@ fn out(main: &str, files: &[(&str, &str)]) -> String {
     scene(main, files).run(&[]).completed().out
 }
 
-/// GRAPH-61: `this`, `module`, JSON, ECMAScript modules, capabilities; and nothing else of Node.js.
+/// GRAPH-61: CommonJS has `this`, `module`, JSON, ECMAScript modules and capabilities, and nothing else of Node.js.
 #[test]
-fn what_common_js_is_given() {
+fn names_that_common_js_finds() {
     let index = "
         exports.own = [this === exports, module.exports === exports, typeof global, global === globalThis];
         exports.json = require('./d.json').x;
@@ -47,9 +47,10 @@ fn what_common_js_is_given() {
     );
 }
 
-/// GRAPH-61: evaluated when it is first required, once, and in circles what is there so far.
+/// GRAPH-61: a file is evaluated once, when it is first required. In import cycles, `require` returns the exports so
+/// far.
 #[test]
-fn order_and_circles() {
+fn order_and_import_cycles() {
     let files = [
         (
             "index.js",
@@ -77,7 +78,7 @@ fn order_and_circles() {
         ),
         "[p/c.mjs] c\n[p/index.js] index\n[p/b.js] b\n[p/index.js] b had early\n1 1 1\n"
     );
-    // Two files in a circle, both of which are imported as well.
+    // Two files that require each other, both of which are imported as well.
     let both = [
         (
             "index.js",
@@ -97,9 +98,9 @@ fn order_and_circles() {
     );
 }
 
-/// GRAPH-61: a file that throws is evaluated anew when it is required again.
+/// GRAPH-61: if the evaluation of a file throws an error, the next `require` evaluates it again.
 #[test]
-fn what_throws_is_not_kept() {
+fn a_file_that_throws_is_evaluated_again() {
     let files = [
         (
             "index.js",
@@ -117,9 +118,10 @@ fn what_throws_is_not_kept() {
     );
 }
 
-/// GRAPH-62: `default` is all of it; names are values at the end of evaluation, and those that are not there are undefined.
+/// GRAPH-62: `default` is the whole value. Names have their values at the end of evaluation, and missing ones are
+/// undefined.
 #[test]
-fn what_modules_import() {
+fn imports_of_common_js() {
     let files = [
         (
             "index.js",
@@ -132,9 +134,9 @@ fn what_modules_import() {
     assert_eq!(out(main, &files), "5 1 undefined 4 true null undefined\n");
 }
 
-/// GRAPH-61: errors in CommonJS have the line of the file.
+/// GRAPH-61: errors in CommonJS have the line numbers of the source file.
 #[test]
-fn lines_of_errors() {
+fn errors_have_the_lines_of_the_source() {
     let files = [("index.js", "exports.f = () => {\n\n  throw new Error('x')\n}")];
     let printed = out(
         "import { f } from 'p'; try { f() } catch (e) { console.log(e.stack) }",
@@ -143,7 +145,7 @@ fn lines_of_errors() {
     assert!(printed.contains("p/index.js:3:9"), "{printed}");
 }
 
-/// GRAPH-61: an entry of CommonJS is evaluated, and its function called as any entry's.
+/// GRAPH-61: a CommonJS entry is evaluated, and its function is called like that of any entry.
 #[test]
 fn an_entry_of_common_js() {
     let scene = Scene::new()
@@ -158,7 +160,7 @@ fn an_entry_of_common_js() {
     assert_eq!(scene.run(&["a", "b"]).completed().out, "2 true\n");
 }
 
-/// GRAPH-38: text and bytes, and only as what they are.
+/// GRAPH-38: text and bytes can be imported, only with the matching attribute.
 #[test]
 fn text_and_bytes() {
     let program = |main: &str| {
@@ -179,9 +181,9 @@ fn text_and_bytes() {
     );
 }
 
-/// GRAPH-39, GRAPH-61: what a package does without is an empty object, each time another.
+/// GRAPH-39, GRAPH-61: a missing optional module is an empty object, a new one for each `require`.
 #[test]
-fn what_packages_do_without() {
+fn missing_optional_modules_are_new_empty_objects() {
     let files = [
         ("package.json", r#"{"browser":{"fs":false}}"#),
         (
@@ -195,7 +197,7 @@ fn what_packages_do_without() {
     );
 }
 
-/// RUN-9: packages find the global object under the names that Node.js and browsers have for it.
+/// RUN-9: packages find the global object under its names in Node.js and browsers.
 #[test]
 fn names_of_the_global_object() {
     let files = [
@@ -216,7 +218,7 @@ fn names_of_the_global_object() {
     );
 }
 
-/// RUN-9: a package has a global object of its own, which is what its modules' free names mean and no other package's.
+/// RUN-9: each package has its own global object, which defines the free names of its modules.
 #[test]
 fn global_objects_of_packages() {
     let index = "
@@ -242,9 +244,9 @@ fn global_objects_of_packages() {
     );
 }
 
-/// GRAPH-63: packages get the value that they were built for.
+/// GRAPH-63: packages see the constant values that they were built for.
 #[test]
-fn constants() {
+fn packages_see_built_in_constants() {
     let files = [(
         "index.js",
         "export const mode = process.env.NODE_ENV; export const kind = typeof process",

@@ -1,8 +1,8 @@
-//! Programs in TypeScript, evaluated: spec/graph.md, "Transformations".
+//! Evaluation of programs in TypeScript: spec/graph.md, "Transformations".
 
 use crate::support::{Scene, manifest};
 
-/// A program whose entry is this TypeScript.
+/// Creates a program with this TypeScript entry.
 fn scene(grants: &[&str], rest: &str, main: &str) -> Scene {
     Scene::new()
         .file(
@@ -12,9 +12,9 @@ fn scene(grants: &[&str], rest: &str, main: &str) -> Scene {
         .file("main.ts", main)
 }
 
-/// GRAPH-64: every kind of syntax for types, in a program that uses what is left.
+/// GRAPH-64: every kind of type syntax, in a program that uses the remaining code.
 #[test]
-fn a_program() {
+fn every_kind_of_type_syntax() {
     let main = r#"
         import { fs } from "cap:self";
         import { area, type Shape } from "./lib/shapes.mts";
@@ -76,15 +76,15 @@ fn a_program() {
     );
 }
 
-/// GRAPH-64: errors have the line and the column of the source, whatever was left out before them.
+/// GRAPH-64: errors have the line and column of the source, although types before them were removed.
 #[test]
-fn places_of_errors() {
+fn errors_have_the_positions_of_the_source() {
     let main = "interface A {\n  b: 'größe' | '日本'\n}\n\
                 const f = (a: 'größe' | { b: A }, c?: Array<A>): never => { throw new Error('here' as string) };\n\
                 try { f('größe') } catch (error: any) { console.log(error.stack) }\n";
     let printed = scene(&[], "", main).run(&[]).completed().out;
     let line = main.lines().nth(3).unwrap();
-    // V8 says where the `new` is, QuickJS where its call is.
+    // V8 reports the position of `new`, QuickJS that of the call.
     let columns = ["new", "Error("].map(|text| {
         let before = &line[..line.find(text).unwrap()];
         format!("main.ts:4:{}", before.encode_utf16().count() + 1)
@@ -95,7 +95,7 @@ fn places_of_errors() {
     );
 }
 
-/// GRAPH-64: what is imported without `type` is imported, and types are not there.
+/// GRAPH-64: an import without `type` stays an import, and types do not exist at run time.
 #[test]
 fn a_type_imported_as_a_value() {
     let program = |main: &str| scene(&[], "", main).file("a.ts", "export type A = 1; console.log('a');");
@@ -106,7 +106,7 @@ fn a_type_imported_as_a_value() {
     assert_eq!(wrong.out, "");
 }
 
-/// GRAPH-67: a package in a folder of the project has its own rights, in TypeScript too.
+/// GRAPH-67: a package in a folder of the project has its own rights, also in TypeScript.
 #[test]
 fn a_package_in_typescript() {
     let rest = "[imports]\np = \"./vendor/p/\"\n";
@@ -126,9 +126,9 @@ fn a_package_in_typescript() {
     );
 }
 
-/// GRAPH-66: nothing of a program runs of which a part is refused.
+/// GRAPH-66: if a part of a program is refused, nothing of it runs.
 #[test]
-fn what_is_refused() {
+fn a_refused_part_refuses_the_program() {
     let scene = scene(&[], "", "console.log(1); import './a.ts'").file("a.ts", "enum A { B }");
     let ran = scene.run(&[]);
     let error = ran.exit.unwrap_err();

@@ -1,8 +1,9 @@
-//! WebAssembly modules: RUN-50 to RUN-54. What they export is frozen (RUN-97): `attacks/cases/A140-webassembly-shared.js`.
+//! WebAssembly modules: RUN-50 to RUN-54. `attacks/cases/A140-webassembly-shared.js` tests that their exports are
+//! frozen (RUN-97).
 
 use crate::support::Scene;
 
-/// The module that this text is.
+/// Compiles the text format of a module.
 fn binary(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
@@ -10,15 +11,15 @@ fn binary(text: &str) -> Vec<u8> {
 const ADD: &str =
     r#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
 
-/// A program with these grants, whose `main.js` has this text, and `lib/add.wasm`.
+/// Creates a program with these grants, this text in `main.js`, and `lib/add.wasm`.
 fn scene(grants: &[&str], main: &str) -> Scene {
     Scene::of_main(grants, main).file("lib/add.wasm", binary(ADD))
 }
 
-/// RUN-54: QuickJS runs none, and says so before anything of the program is evaluated.
+/// RUN-54: QuickJS does not run WebAssembly, and refuses the program before any code of it runs.
 #[cfg(feature = "quickjs")]
 #[test]
-fn quickjs_runs_none() {
+fn quickjs_refuses_webassembly() {
     let source = "console.log('evaluated');\nconst add = () => import('./lib/add.wasm');";
     let ran = scene(&["module.import=app:/lib/add.wasm"], source).run(&[]);
     let Err(said) = &ran.exit else { panic!("{ran:#?}") };
@@ -29,7 +30,7 @@ fn quickjs_runs_none() {
         "{said}"
     );
     assert_eq!((ran.out.as_str(), ran.audit.len()), ("", 0));
-    // As bytes it is a file like any other.
+    // An import as bytes is allowed, like for any file.
     let source = "import add from './lib/add.wasm' with { type: 'bytes' }; console.log(add.length);";
     let ran = scene(&[], source).run(&[]).completed();
     assert_eq!(ran.out, format!("{}\n", binary(ADD).len()));
@@ -47,9 +48,9 @@ mod v8 {
 
     const ALL: &[&str] = &["module.import=app:/**"];
 
-    /// RUN-50: what it exports are the module's exports, also to `import()`.
+    /// RUN-50: the exports of a WebAssembly module are module exports, also with `import()`.
     #[test]
-    fn its_exports_are_the_exports() {
+    fn exports_are_module_exports() {
         let wasm = r#"(module
             (memory (export "memory") 1)
             (table (export "table") 1 funcref) (elem (i32.const 0) $f)
@@ -77,9 +78,10 @@ mod v8 {
         );
     }
 
-    /// RUN-50: its imports are those of an ECMAScript module: functions, values, and what other WebAssembly exports.
+    /// RUN-50: the imports of a WebAssembly module work like those of an ECMAScript module: functions, values, and
+    /// exports of other WebAssembly.
     #[test]
-    fn it_imports_as_a_module_does() {
+    fn imports_work_like_those_of_modules() {
         let store = r#"(module (memory (export "memory") 1) (global (export "at") i32 (i32.const 9))
             (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0))))"#;
         let user = r##"(module
@@ -112,16 +114,16 @@ mod v8 {
                 .filter(|decision| decision.contains(name))
                 .count()
         };
-        // The one WebAssembly module imports the other as well.
+        // One WebAssembly module imports the other, which is a decision as well.
         assert_eq!(
             (decisions.len(), imported("store.wasm"), imported("user.wasm")),
             (3, 2, 1)
         );
     }
 
-    /// RUN-50: an import that the other module does not export, or that is of the wrong kind, is an error as between modules.
+    /// RUN-50: an import of a missing export or of the wrong kind is an error, like between ECMAScript modules.
     #[test]
-    fn imports_that_do_not_fit() {
+    fn imports_of_missing_exports_are_errors() {
         for (import, first, error) in [
             (
                 r#"(import "./env.js" "missing" (func))"#,
@@ -133,7 +135,7 @@ mod v8 {
                 "user.wasm",
                 "LinkError: ",
             ),
-            // The module that it imports from imports it first, and is evaluated after it.
+            // The module with the import is evaluated before the module that it imports from, because of the cycle.
             (
                 r#"(import "./env.js" "value" (global i32))"#,
                 "env.js",
@@ -152,9 +154,9 @@ mod v8 {
         }
     }
 
-    /// RUN-51: who imports it needs a grant that covers it, and nothing of the program is evaluated without.
+    /// RUN-51: the importing module needs a grant for it. Without one, no code of the program runs.
     #[test]
-    fn it_is_granted_to_who_imports_it() {
+    fn the_importing_module_needs_a_grant() {
         let main = "console.log('evaluated');\nconst load = () => import('./lib/add.wasm');";
         let hash = ContentHash::of(&binary(ADD));
         let decision = |verdict: &str| [format!("{verdict} module import app:/lib/add.wasm#{hash}")];
@@ -191,9 +193,10 @@ mod v8 {
         }
     }
 
-    /// RUN-51: it is the importing module's grant that counts: a package's, and that of a module with less than the program.
+    /// RUN-51: the grant of the importing module counts, for a package and for a module with fewer rights than the
+    /// program.
     #[test]
-    fn the_programs_grant_is_not_everybodys() {
+    fn the_grant_of_the_program_does_not_count_for_its_packages() {
         let program = |of_package: &str, of_module: &str| {
             let manifest = format!(
                 "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"./vendor/p/\"\n\
@@ -227,7 +230,7 @@ mod v8 {
         }
     }
 
-    /// RUN-46, RUN-51: a computed import of one is decided when it is made, as any.
+    /// RUN-46, RUN-51: a computed import of WebAssembly is decided when it is made, like any computed import.
     #[test]
     fn computed_imports() {
         let main = "import './part.js';\nimport { load } from 'p';\nconst load_here = (name) => import(name);\n\
@@ -247,7 +250,7 @@ mod v8 {
         assert_eq!(ran.audit.len(), 2, "{ran:#?}");
     }
 
-    /// RUN-52: a memory grows to 2,048 pages and no further.
+    /// RUN-52: a memory can grow to at most 2,048 pages.
     #[test]
     fn memories_are_bounded() {
         let wasm = r#"(module (memory (export "memory") 1)
@@ -266,9 +269,9 @@ mod v8 {
         assert_eq!(ran.out, "2048 134217728 -1 RangeError\n");
     }
 
-    /// RUN-40, RUN-41: the limits of a program hold within it.
+    /// RUN-40, RUN-41: the limits of a program apply to WebAssembly code.
     #[test]
-    fn what_does_not_end_is_ended() {
+    fn limits_end_endless_loops() {
         let wasm = binary(r#"(module (func (export "f") (loop (br 0))))"#);
         let limits = Limits {
             wall: Some(Duration::from_millis(500)),
@@ -290,7 +293,7 @@ mod v8 {
         );
     }
 
-    /// RUN-53: a trap is an error that can be caught, also of a stack without an end, and named where it is not.
+    /// RUN-53: a trap is an error that can be caught, including that of infinite recursion. An uncaught trap is named.
     #[test]
     fn traps() {
         let wasm = binary(
@@ -307,9 +310,10 @@ mod v8 {
         assert_eq!(ran.out, "RuntimeError true\nRangeError true\n");
     }
 
-    /// RUN-50: a graph that was made otherwise gains nothing: what a module imports is in its record, and is never our own.
+    /// RUN-50: a graph that was not locked gains nothing. Its records define the imports of a module, which can never
+    /// be modules of the runtime.
     #[tokio::test]
-    async fn graphs_that_nobody_locked() {
+    async fn graphs_that_were_not_locked() {
         for (wasm, problem) in [
             (
                 binary(r#"(module (import "./x.js" "f" (func)))"#),

@@ -1,11 +1,11 @@
-//! Deno, beside which whole processes of ours are measured: the variable `DENO` says where it is, else the search path does. Its npm
-//! package brings one: `npm install --prefix SOMEWHERE deno`.
+//! Deno, for comparison with whole processes of secure-runtime. The variable `DENO` names its program, else the search
+//! path is used. The npm package of Deno contains one: `npm install --prefix SOMEWHERE deno`.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where its program is, as it says itself; says so if there is none.
+/// Returns the path of Deno's program, which Deno itself reports. Prints a line if there is none.
 pub(crate) fn file() -> Option<PathBuf> {
     let program = env::var_os("DENO").unwrap_or_else(|| "deno".into());
     let said = Command::new(program)
@@ -20,7 +20,7 @@ pub(crate) fn file() -> Option<PathBuf> {
     path.map(|path| path.trim().into())
 }
 
-/// Runs `main.js` of this folder with this program, with caches of its own there.
+/// Returns a command that runs `main.js` of this folder with this program, with its caches in the folder.
 pub(crate) fn run(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command

@@ -1,4 +1,4 @@
-//! The file of an audit log, which is replaced by a new one when it has grown large.
+//! The file of an audit log, with rotation by size.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -53,8 +53,9 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Writes these lines, all in one call as far as they fit into the file: lines of others that append to it do not come between.
-    /// Returns how many bytes were written: all of them, but for a pipe or a terminal that takes no more now.
+    /// Writes these lines. Lines that fit into the file are written in one call, so that lines of other processes do
+    /// not come between them. Returns the number of written bytes. It is smaller than the input only if a pipe or
+    /// terminal accepts no more.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if self.is_regular {
             self.write_regular(lines).map(|()| lines.len())
@@ -85,7 +86,7 @@ impl LogFile {
                     self.replace()?;
                     continue;
                 }
-                // One line that is larger than any file may be.
+                // A single line can be larger than the maximum size of a file.
                 fits = first_line(lines);
             }
             self.file.write_all(fits)?;
@@ -95,8 +96,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// Keeps the file as `FILE.1`, and begins a new one. The oldest one goes first, each under a name that is free: what ends
-    /// the process in between loses no other.
+    /// Renames the file to `FILE.1` and begins a new one. Older files are renamed first, the oldest one at the
+    /// beginning, so that each new name is free. If the process ends in between, no other file is lost.
     fn replace(&mut self) -> io::Result<()> {
         for number in (1..self.keep).rev() {
             match fs::rename(self.numbered(number), self.numbered(number + 1)) {
@@ -123,7 +124,7 @@ fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// Has writes return where they would wait. The file was opened here, so that no other process shares this.
+/// Makes the file non-blocking. This code opened the file, so no other process shares the flag.
 #[cfg(unix)]
 fn do_not_wait(file: &File) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(file)?;
@@ -136,7 +137,8 @@ fn do_not_wait(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the last line has no end: a process was killed while it wrote. What is appended must not become a part of it.
+/// Returns true if the last line is incomplete, because a process was killed while it wrote. New records must not be
+/// appended to that line.
 fn has_cut_line(path: &Path, metadata: &Metadata) -> bool {
     let last = || {
         let (mut file, _) = secure_runtime_loaders::files::open_named(path).ok()?;
@@ -148,7 +150,7 @@ fn has_cut_line(path: &Path, metadata: &Metadata) -> bool {
     last().is_some_and(|last| last != *b"\n")
 }
 
-/// Two that replace one file would each lose what the other keeps.
+/// Locks the file. If two processes rotated the same file, each would lose files that the other keeps.
 fn lock(file: &File) -> io::Result<()> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => io::Error::new(
@@ -159,7 +161,7 @@ fn lock(file: &File) -> io::Result<()> {
     })
 }
 
-/// As many whole lines as have at most this many bytes.
+/// Returns the leading whole lines that fit into this number of bytes.
 fn whole_lines(lines: &[u8], most: u64) -> &[u8] {
     let most = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
     let within = lines.get(..most).unwrap_or_default();
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_not_cut() {
+    fn lines_are_never_split() {
         assert_eq!(whole_lines(b"aa\nbb\n", 6), b"aa\nbb\n");
         assert_eq!(whole_lines(b"aa\nbb\n", 5), b"aa\n");
         assert_eq!(whole_lines(b"aa\nbb\n", 2), b"");

@@ -1,10 +1,10 @@
-//! The audit log: records in a file, each written before the operation that it tells of goes ahead.
+//! The audit log: records in a file. Each record is written before its operation is executed.
 //!
-//! The thread that decides makes the system call itself: when it returns, the kernel has the record, and no end of the process takes it
-//! back. A queue and a thread of its own would cost the operation less, and would lose what is queued when the process aborts. To wait
-//! for such a thread costs several times what the call does (benches/audit.rs).
+//! The deciding thread makes the system call itself. When it returns, the kernel has the record, and the end of the
+//! process cannot lose it. A queue with a separate thread would be faster for the operation, but would lose queued
+//! records if the process aborts. Waiting for such a thread costs several times as much as the call (benches/audit.rs).
 //!
-//! **Invariant.** A log that has failed records nothing any more, and so lets nothing happen any more.
+//! **Invariant.** A log that has failed accepts no more records, so no more operations are allowed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,21 @@ use super::file::LogFile;
 use super::{AuditRecord, Verdict};
 use crate::runtime::Stop;
 
-/// How long is waited for a file that takes no more.
+/// Maximum time to wait for a file that accepts no data.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a file that takes no more is tried again.
+/// Time between attempts to write to a file that accepts no data.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// How an [`AuditLog`] is written.
+/// The options of an [`AuditLog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditOptions {
-    /// Only denials are recorded.
+    /// If true, only denials are recorded.
     pub denials_only: bool,
-    /// A file that would grow beyond this many bytes is kept as `FILE.1`, and a new one begun. None: it grows.
+    /// Maximum size of the file in bytes. A larger file is renamed to `FILE.1`, and a new one begins. `None` means no
+    /// maximum.
     pub max_size: Option<u64>,
-    /// How many files are kept besides, up to `FILE.N`. At least one.
+    /// Number of older files that are kept, up to `FILE.N`. At least one.
     pub keep: u32,
 }
 
@@ -43,7 +44,8 @@ impl Default for AuditOptions {
     }
 }
 
-/// A file of audit records, one line of JSON each. Clones are the same log; runtimes may share one, and lines never mix.
+/// A file of audit records, one line of JSON each. Clones share the same log. Several runtimes may use one log, and
+/// their lines never mix.
 ///
 /// ```no_run
 /// # fn embed(builder: secure_runtime::Builder) -> Result<(), Box<dyn std::error::Error>> {
@@ -66,16 +68,16 @@ struct Shared {
     path: PathBuf,
     options: AuditOptions,
     state: Mutex<State>,
-    /// Told to those whose records wait for a pipe: something was written, or nothing will be any more.
+    /// Notifies threads whose records wait for a pipe: some data was written, or the log failed or is finished.
     progress: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
     file: LogFile,
-    /// Lines that a pipe has not taken yet: one of each thread that waits for that.
+    /// Lines that the pipe has not accepted yet, one for each waiting thread.
     waiting: Vec<u8>,
-    /// Bytes that ever came in, and those of them that were written.
+    /// Number of bytes that were submitted so far, and number of bytes that were written.
     taken: u64,
     written: u64,
     is_finished: bool,
@@ -96,11 +98,11 @@ impl From<&Failure> for io::Error {
 }
 
 impl AuditLog {
-    /// Opens the log, to append to what is there.
+    /// Opens the log and appends to existing content.
     ///
     /// # Errors
-    /// The file cannot be opened for writing, or cannot be replaced by a new one as the options ask: it is none, or another
-    /// process does so already.
+    /// The file cannot be opened for writing. Or it cannot be rotated as the options demand, because it is not a
+    /// regular file, or because another process rotates it.
     pub fn open(path: impl AsRef<Path>, options: AuditOptions) -> io::Result<AuditLog> {
         let path = std::path::absolute(path)?;
         let file = LogFile::open(&path, &options)?;
@@ -120,22 +122,23 @@ impl AuditLog {
         })))
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// Takes one record: what [`crate::Builder::audit`] is to call. When this returns, the operating system has the record.
+    /// Writes one record. Pass this method to [`crate::Builder::audit`]. When it returns, the operating system has the
+    /// record.
     ///
     /// # Errors
-    /// The log has failed, or is finished: the operation must not go ahead.
+    /// The log has failed or is finished. The operation must not be executed.
     pub fn record(&self, record: &AuditRecord) -> io::Result<()> {
         let is_wanted = !self.0.options.denials_only || record.verdict == Verdict::Denied;
         let line = is_wanted.then(|| format!("{}\n", record.to_json_line()));
         self.0.take(line.unwrap_or_default().as_bytes())
     }
 
-    /// Stops the runs of this runtime when the log fails: a program that catches denials must not go on either.
+    /// Stops the runs of this runtime when the log fails. Otherwise a program that catches denials could continue.
     pub fn stop_on_failure(&self, stop: Stop) {
         let mut state = self.0.state();
         if state.failure.is_none() {
@@ -145,13 +148,13 @@ impl AuditLog {
         stop.stop();
     }
 
-    /// Takes nothing from now on. Records that still wait for a pipe are refused, and so are their operations.
+    /// Closes the log. Records that still wait for a pipe are refused, together with their operations.
     ///
     /// # Errors
     /// The first failure of this log, now or earlier.
     pub fn finish(&self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        // A thread may be within a write that does not return.
+        // A thread may be blocked in a write that does not return.
         let Some(mut state) = patiently(&self.0.state, deadline) else {
             return Err(too_late());
         };
@@ -207,7 +210,7 @@ impl Shared {
         }
     }
 
-    /// The log is of no use any more: nothing that would have to be recorded goes on.
+    /// Marks the log as failed and stops the runs. Operations that must be recorded are refused from now on.
     fn fail(&self, mut state: MutexGuard<'_, State>, error: io::Error) -> io::Error {
         let failure = Failure {
             kind: error.kind(),
@@ -230,7 +233,7 @@ impl State {
         }
     }
 
-    /// Writes what waits, as far as the file takes it.
+    /// Writes the waiting lines, as far as the file accepts them.
     fn write(&mut self) -> io::Result<()> {
         let written = self.file.write(&self.waiting)?;
         self.waiting.drain(..written);
@@ -277,9 +280,9 @@ mod tests {
         }
     }
 
-    /// Lines of programs that share a log do not mix, and each program's are in their order.
+    /// Lines of programs that share a log do not mix, and the lines of each program keep their order.
     #[test]
-    fn many_write_to_one_log() {
+    fn threads_share_one_log() {
         const EACH: usize = 2_000;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_has_failed_takes_nothing() {
+    fn a_failed_log_refuses_records() {
         let full = io::ErrorKind::StorageFull;
         let log = AuditLog::open("/dev/full", AuditOptions::default()).unwrap();
         for verdict in [Verdict::Allowed, Verdict::Denied] {
@@ -336,9 +339,9 @@ mod tests {
         );
     }
 
-    /// CLI-34: nobody has to be given time to write it.
+    /// CLI-34: a record is in the file as soon as `record` returns.
     #[test]
-    fn what_was_recorded_is_in_the_file() {
+    fn a_record_is_in_the_file_when_record_returns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
@@ -349,7 +352,7 @@ mod tests {
         }
     }
 
-    /// Many wait for one pipe, and each line is whole.
+    /// Several threads wait for one pipe, and each line stays whole.
     #[test]
     fn records_wait_for_a_pipe_that_is_read_slowly() {
         const EACH: usize = 300;
@@ -376,7 +379,7 @@ mod tests {
                 scope.spawn(move || {
                     for number in 0..EACH {
                         let mut record = record(writer * EACH + number, Verdict::Allowed);
-                        // Longer than what a pipe takes as a whole.
+                        // Longer than a pipe accepts atomically.
                         record.module = "x".repeat(number * 20);
                         log.record(&record).unwrap();
                     }
@@ -396,9 +399,9 @@ mod tests {
         assert_eq!(numbers, (0..4 * EACH).collect::<Vec<usize>>());
     }
 
-    /// A process may have been killed while it wrote.
+    /// A process may have been killed while it wrote a line.
     #[test]
-    fn what_is_appended_is_no_part_of_a_cut_line() {
+    fn appending_never_extends_an_incomplete_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         for (before, lines) in [("", 1), ("{}\n", 2), ("{}\n{\"time\":", 3)] {
@@ -412,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_is_one_process_s_and_a_regular_one() {
+    fn a_rotated_file_must_be_regular_and_belong_to_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let options = |max_size, keep| AuditOptions {

@@ -1,4 +1,4 @@
-//! What was decided, as records that a person or a program reads later.
+//! Decisions as records, for people and programs.
 
 mod file;
 mod log;
@@ -14,22 +14,22 @@ use serde::Serialize;
 
 pub use self::log::{AuditLog, AuditOptions};
 
-/// The verdict of one decision.
+/// The result of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The operation went ahead.
+    /// The operation was executed.
     Allowed,
-    /// The operation was refused before anything happened.
+    /// The operation was refused before it had any effect.
     Denied,
 }
 
-/// One decision: who asked for what, and what was said.
+/// The record of one decision: the module, the operation and the verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditRecord {
-    /// When, as RFC 3339 in UTC.
+    /// The time, as RFC 3339 in UTC.
     pub time: String,
     /// The graph hash of the program.
     pub program: String,
@@ -43,29 +43,29 @@ pub struct AuditRecord {
     pub action: String,
     /// The canonical resource, such as `/srv/data/a.csv`.
     pub resource: String,
-    /// What was decided.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The block of the token chain that refused, 0 being the authority block. None where the chain allows it and
-    /// something else refused: a special file system, an address that is not public.
+    /// The block of the token chain that refused the operation, where 0 is the authority block. `None` if the chain
+    /// allows it and another rule refused it, for example for a special file system or an address that is not public.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block: Option<usize>,
-    /// Why it was refused.
+    /// The reason for the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What left the program, where the action is `seal` and it was allowed.
+    /// The token that left the program, if the action is `seal` and it was allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
 }
 
-/// A token that was sealed for the holder that the record's `resource` names.
+/// A token that was sealed for the holder in the record's `resource`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Sealed {
-    /// The revocation identifier of its last block: what to put on a revocation list.
+    /// The revocation id of its last block, which can be put on a revocation list.
     pub token: String,
-    /// What it allows at the most, in the form of a manifest's lines.
+    /// The maximum rights of the token, as manifest lines.
     pub grants: Vec<String>,
-    /// The first second, in Unix time, at which it allows nothing any more.
+    /// The time in Unix seconds from which the token allows nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
 }
@@ -91,14 +91,15 @@ impl AuditRecord {
         self
     }
 
-    /// One line of JSON, without the line feed. Control characters are escaped, as JSON demands, and so is everything
-    /// outside ASCII: a terminal that shows an audit file is not told what to do by a guest.
+    /// Formats the record as one line of JSON without a line feed. Control characters and all characters outside ASCII
+    /// are escaped. A guest cannot send control sequences to a terminal that shows an audit file.
     pub fn to_json_line(&self) -> String {
         ascii_json(&serde_json::to_string(self).unwrap_or_else(|_| String::from("{}")))
     }
 }
 
-/// The same JSON in printable ASCII: outside ASCII there are only strings, where an escape means the same.
+/// Converts JSON to printable ASCII. Characters outside ASCII occur only in strings, where an escape has the same
+/// meaning.
 pub(crate) fn ascii_json(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());
     for character in json.chars() {
@@ -113,7 +114,7 @@ pub(crate) fn ascii_json(json: &str) -> String {
     ascii
 }
 
-/// Where records go.
+/// The receiver of records.
 #[derive(Clone)]
 pub(crate) struct AuditSink(Option<Arc<Sink>>);
 
@@ -128,12 +129,13 @@ impl AuditSink {
         AuditSink(Some(Arc::new(sink)))
     }
 
-    /// Whether anyone listens: a record is only built when someone does.
+    /// Returns true if there is a receiver. Records are built only in this case.
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Hands the record over. What cannot be recorded must not happen: the caller refuses the operation on an error.
+    /// Passes the record to the receiver. On an error, the caller must refuse the operation, because an operation
+    /// without a record is not allowed.
     pub(crate) fn write(&self, record: &AuditRecord) -> io::Result<()> {
         match &self.0 {
             Some(sink) => sink(record),

@@ -1,9 +1,9 @@
-//! Which bounds are wider than others.
+//! Comparison of bounds.
 
 use super::figure::Figure;
 use super::{Bounds, LIMITS};
 
-/// The bounds of a package beside those of its program; or those of the program, twice.
+/// The bounds of a package together with those of its program. For the program itself, both are the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Within<'a> {
     /// The bounds of the package.
@@ -13,8 +13,8 @@ pub(crate) struct Within<'a> {
 }
 
 impl Within<'_> {
-    /// The figure that bounds the package. A package's heap takes the place of the program's; every other limit counts
-    /// beside the program's.
+    /// Returns the figure that limits the package. The heap limit of a package replaces that of the program; every
+    /// other limit applies in addition to the program's.
     fn figure(&self, key: &str) -> Option<Figure> {
         let (own, program) = (self.own.limits.get(key), self.program.limits.get(key));
         match (own, program) {
@@ -24,12 +24,12 @@ impl Within<'_> {
     }
 }
 
-/// Each bound of `old` that `new` does not keep, as people read it.
+/// Returns a description of each bound of `old` that is wider in `new`.
 pub(crate) fn wider(old: Within<'_>, new: Within<'_>) -> Vec<String> {
     let mut wider = Vec::new();
     for (key, _) in LIMITS {
         if !old.own.limits.contains_key(key) && !new.own.limits.contains_key(key) {
-            continue; // as the program's, which are compared apart
+            continue; // The limit of the program applies. It is compared separately.
         }
         let (before, now) = (old.figure(key), new.figure(key));
         match (before, now) {

@@ -1,6 +1,6 @@
-//! Figures of limits, and their one spelling.
+//! Figures of limits, in a canonical spelling.
 //!
-//! The spelling is this project's own: another version of a library must not change what a lock records.
+//! This project defines the spelling itself, so that a new version of a library cannot change what a lock records.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use std::time::Duration;
 /// The figure of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Figure {
-    /// `1000`
+    /// A count, for example `1000`.
     Count(u64),
-    /// `64MiB`
+    /// A size, for example `64MiB`.
     Size(u64),
-    /// `1500ms`
+    /// A time, for example `1500ms`.
     Time(Duration),
 }
 
-/// The units of sizes in bytes, and of times in nanoseconds. The largest one that leaves no rest is written.
+/// The units of sizes in bytes, and of times in nanoseconds. The largest unit that divides the value is used.
 const SIZES: [(&str, u128); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 const TIMES: [(&str, u128); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
 

@@ -1,7 +1,7 @@
-//! Bounds: limits, and demanded signatures, as a graph records them.
+//! Bounds: the limits and demanded signatures that a graph records.
 //!
-//! A graph holds them as lines, which the loaders do not interpret. spec/graph.md describes the lines and what counts as
-//! wider (GRAPH-90 to GRAPH-92).
+//! A graph contains them as lines, which the loaders do not interpret. spec/graph.md defines the lines and the
+//! comparison of bounds (GRAPH-90 to GRAPH-92).
 
 mod compare;
 mod figure;
@@ -24,7 +24,7 @@ pub(crate) struct Bounds {
     trust: Option<Trust>,
 }
 
-/// A line that this version does not understand.
+/// The error for a line that this version does not understand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{owner}: the bound {line:?} is not one that this version of secure-runtime knows")]
 pub(crate) struct BoundsError {
@@ -49,9 +49,9 @@ const LIMITS: [(&str, Figure); 12] = [
 ];
 
 impl Bounds {
-    /// The bounds of a program with these limits, whose packages are left out.
+    /// Returns the bounds of a program with these limits, without those of its packages.
     pub(crate) fn of_program(limits: &Limits, trust: Option<&Trust>) -> Bounds {
-        // Without `..`: a new limit must be recorded, too.
+        // The pattern has no `..`, so that a new limit cannot be forgotten here.
         let Limits {
             heap,
             wall,
@@ -75,7 +75,7 @@ impl Bounds {
         bounds
     }
 
-    /// The bounds of a package with these limits.
+    /// Returns the bounds of a package with these limits.
     pub(crate) fn of_package(limits: &PackageLimits, trust: Option<&Trust>) -> Bounds {
         let PackageLimits {
             heap,
@@ -124,10 +124,10 @@ impl Bounds {
         }
     }
 
-    /// The bounds that a graph records for this package.
+    /// Parses the bounds that a graph records for this package.
     ///
     /// # Errors
-    /// A line that this version would not have written.
+    /// The graph contains a line that this version would not have written.
     pub(crate) fn of_graph(package: &Package) -> Result<Bounds, BoundsError> {
         let refused = |line: &str| BoundsError {
             owner: crate::review::package_owner(&package.name),
@@ -154,7 +154,7 @@ impl Bounds {
             let trust = Trust::new(keys, threshold, claims);
             bounds.trust = Some(trust.map_err(|error| refused(&format!("trust: {error}")))?);
         }
-        // Whatever has another spelling, or is left over, was written by something else.
+        // A line with another spelling, or an additional line, was not written by this code.
         let again = bounds.lines();
         let mut unknown = package.bounds.iter().filter(|line| !again.contains(line));
         match unknown.next() {
@@ -163,7 +163,7 @@ impl Bounds {
         }
     }
 
-    /// The canonical lines, in ascending order.
+    /// Returns the canonical lines in ascending order.
     pub(crate) fn lines(&self) -> Vec<String> {
         let limits = self.limits.iter();
         let mut lines: Vec<String> = limits
@@ -172,7 +172,7 @@ impl Bounds {
         if let Some(trust) = &self.trust {
             lines.push(format!("trust.threshold={}", trust.threshold()));
             let claims = trust.claims().iter();
-            // A claim with a value is also that claim without one.
+            // A claim with a value includes the claim without a value.
             let implied = |claim: &Claim| {
                 claim.value().is_none()
                     && trust
@@ -198,7 +198,7 @@ impl Bounds {
     }
 }
 
-/// `ed25519/… from 1767225600 until 1798761600`: times in Unix seconds.
+/// Formats a key like `ed25519/… from 1767225600 until 1798761600`, with times in Unix seconds.
 fn shown_key(trusted: &TrustedKey) -> String {
     let mut shown = trusted.key.to_string();
     for (word, time) in [("from", trusted.from), ("until", trusted.until)] {

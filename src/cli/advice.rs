@@ -1,4 +1,4 @@
-//! What to change so that an operation is allowed, in a form that can be pasted.
+//! Advice about a denial: the change that would allow the operation, in a form that the user can paste.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,27 +11,27 @@ use super::presented::Presented;
 use super::reason;
 use crate::Manifest;
 
-/// An operation that a module asks for, and the chain that decides.
+/// A denied operation, together with the token chain that decides about it.
 pub(super) struct Advice<'a> {
     pub(super) module: &'a str,
-    /// The module's package; empty for the program itself.
+    /// The name of the module's package. Empty for the program itself.
     pub(super) package: &'a str,
     pub(super) operation: &'a Operation<'static>,
     pub(super) authority: &'a Authority,
-    /// Where each block comes from: first those of a given token, then `[grants]`, then the module's own. Blocks after
-    /// these were added by `attenuate`.
+    /// The origin of each block: the blocks of a given token, then `[grants]`, then the block of the module. Later
+    /// blocks were added by `attenuate`.
     pub(super) block_names: &'a [String],
-    /// None for a program that is one file.
+    /// The manifest, or `None` for a program that is a single file.
     pub(super) manifest: Option<&'a Manifest>,
     pub(super) is_locked: bool,
     pub(super) base: &'a Base,
     pub(super) context: &'a AdviceContext,
 }
 
-/// What a decision depends on besides the module, its chain and the operation.
+/// The inputs of a decision besides the module, its chain and the operation.
 #[derive(Default)]
 pub(super) struct AdviceContext {
-    /// The key that the token is presented with, as a holder.
+    /// The key that the token is presented with, converted to a holder.
     pub(super) key: Option<Holder>,
     pub(super) revocations: Option<Revocations>,
 }
@@ -65,7 +65,7 @@ impl Advice<'_> {
         )
     }
 
-    /// Who asks: the module itself, to which its own block is bound.
+    /// Returns the module itself as a holder. The block of the module is bound to it.
     fn holder(&self) -> Option<Holder> {
         let own = self.block_names.len().checked_sub(1)?;
         self.authority.blocks().get(own)?.holder
@@ -77,7 +77,7 @@ impl Advice<'_> {
             .map_or("an attenuation in the program", String::as_str)
     }
 
-    /// What every block says, a line each.
+    /// Formats the result of every block, one line per block.
     pub(super) fn blocks(&self, explanation: &Explanation) -> String {
         let right = format!("{}.{}", self.operation.family(), self.operation.action());
         let mut lines = String::new();
@@ -99,7 +99,7 @@ impl Advice<'_> {
         lines
     }
 
-    /// The smallest change that allows the operation.
+    /// Returns the smallest change that allows the operation.
     pub(super) fn help(&self) -> String {
         let explanation = self.explanation();
         let lacking: Vec<usize> = (0..)
@@ -133,7 +133,7 @@ impl Advice<'_> {
         help.join("\n  help: ")
     }
 
-    /// The lines to write into the manifest.
+    /// Returns the lines to write into the manifest.
     fn change(&self, manifest: &Manifest, lacking: &[usize], missing: &Described) -> String {
         let program = self.block_names.len().saturating_sub(2);
         let mut help = String::from("to allow it, write in secure.toml\n");
@@ -159,7 +159,7 @@ impl Advice<'_> {
                 .and_then(|path| Some((path, manifest.modules.get(path)?)));
             let owner = match (self.package, narrowed) {
                 ("", Some((path, grants))) => Some((format!("modules.{}", toml_key(path)), Some(grants))),
-                // A first-party module without a section of its own holds what [grants] say.
+                // A first-party module without a section of its own has the rights of [grants].
                 ("", None) => None,
                 (name, _) => Some((
                     format!("packages.{}", toml_key(name)),
@@ -187,7 +187,7 @@ impl Advice<'_> {
     }
 }
 
-/// Where no grant is missing.
+/// Returns the advice for a denial that no missing grant explains.
 fn otherwise(explanation: &Explanation) -> String {
     match explanation.decision {
         Decision::Allowed => {
@@ -195,7 +195,7 @@ fn otherwise(explanation: &Explanation) -> String {
         }
         Decision::Denied(denial) => {
             let help = reason::help(denial.reason);
-            // A grant is missing, but none that could be written means this resource alone.
+            // A grant is missing, but no scope can be written that matches only this resource.
             help.unwrap_or(
                 "its name would mean more than itself as a scope, because of the `*`: rename it, or grant what it is in",
             )
@@ -208,7 +208,8 @@ fn is_same(one: &Described, other: &Described) -> bool {
     (one.family, one.action) == (other.family, other.action)
 }
 
-/// These grants of a manifest and the missing one, and whether there was one of its family and action.
+/// Adds the missing grant to these grants of a manifest. Also returns true if they had a grant of the same family and
+/// action.
 fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
     let families = Families::builtin();
     let mut all: Vec<Described> = Vec::new();
@@ -234,7 +235,7 @@ fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
             None => all.push(grant),
             Some(known) => {
                 had |= is_missing;
-                // A clock has one resolution; the finer one that is missing includes the coarser.
+                // A clock has one resolution. The missing resolution is finer and includes the coarser one.
                 if grant.family == FamilyName::CLOCK {
                     known.scopes.clear();
                 }
@@ -249,7 +250,7 @@ fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
     (all, had)
 }
 
-/// `fs.read=./a.csv`, `clock=1ms`
+/// Formats a grant for the command line, for example `fs.read=./a.csv` or `clock=1ms`.
 fn grant(missing: &Described) -> String {
     let scope = missing.scopes.join(",");
     match missing.family {
@@ -262,7 +263,7 @@ fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A key of TOML: bare where it can be.
+/// Formats a TOML key, without quotes if TOML allows that.
 fn toml_key(text: &str) -> String {
     let is_bare = !text.is_empty()
         && text

@@ -1,5 +1,5 @@
-//! What the command prints besides results: through the queue of [`ConsoleWriter`] while a program runs, so that nothing waits for a
-//! reader, and directly before.
+//! Output of the command besides results. While a program runs, output goes through the queue of [`ConsoleWriter`], so
+//! that no thread waits for a reader. Before that, it is written directly.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use crate::ConsoleWriter;
 
 static CONSOLE: OnceLock<ConsoleWriter> = OnceLock::new();
 
-/// The queue, which everything is printed through from now on.
+/// Opens the queue. All later output goes through it.
 pub(super) fn open() -> Result<&'static ConsoleWriter, Failure> {
     if CONSOLE.get().is_none() {
         let console = ConsoleWriter::standard()
@@ -21,10 +21,10 @@ pub(super) fn open() -> Result<&'static ConsoleWriter, Failure> {
     CONSOLE.get().ok_or_else(|| Failure::bug("no console"))
 }
 
-/// Says a line on standard error, in colours where the terminal wants them.
+/// Prints a line to standard error, in colours if the terminal supports them.
 pub(super) fn say(line: &str) {
     let Some(console) = CONSOLE.get() else {
-        // Nothing is left to tell where standard error is closed; the exit code says it.
+        // If standard error is closed, the message cannot be shown. The exit code still reports the failure.
         let _ = writeln!(anstream::stderr().lock(), "{line}");
         return;
     };
@@ -34,14 +34,14 @@ pub(super) fn say(line: &str) {
     console.say(&String::from_utf8_lossy(&shown.into_inner()));
 }
 
-/// Waits until everything is written that was printed, and says what the process ends with: `code`, or what a signal says that came
-/// in the meantime.
+/// Waits until all printed output is written, and returns the exit code of the process. This is `code`, unless a signal
+/// arrived in the meantime or the output could not be written.
 pub(super) fn finish(code: Option<Code>) -> Option<Code> {
     let Some(console) = CONSOLE.get() else {
         return code;
     };
     if console.finish(None).is_err() {
-        // Cut short.
+        // The deadline passed before all output was written.
         return signals::told().map(signals::Told::code).or(code);
     }
     let streams = ["standard output", "standard error"];
@@ -59,14 +59,14 @@ pub(super) fn finish(code: Option<Code>) -> Option<Code> {
     }
 }
 
-/// As [`finish`], where the process is about to end by a fault.
+/// Waits like [`finish`], but for one second at most. Used when the process is about to end because of a bug.
 pub(super) fn finish_soon() {
     if let Some(console) = CONSOLE.get() {
         let _ = console.finish(Some(Instant::now() + Duration::from_secs(1)));
     }
 }
 
-/// Output that could not be written.
+/// Returns the failure for output that could not be written.
 pub(super) fn unwritten(what: &str) -> Failure {
     Failure::usage(what).help("write it to a file that can be written, or free some space")
 }

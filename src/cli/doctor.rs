@@ -1,4 +1,4 @@
-//! `doctor`: whether programs can be run here, and what guards them.
+//! `doctor`: checks if programs can run on this machine, and which protections are available.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,15 +18,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// How one thing is.
+/// The state of one checked item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
-    /// As it should be.
+    /// The item works.
     Good,
-    /// Programs run, with less than there could be.
+    /// Programs run, but with less protection than possible.
     Lacking,
-    /// Programs cannot be run.
+    /// Programs cannot run.
     Bad,
 }
 
@@ -55,7 +55,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything, also where something is wrong: it is all told at once.
+/// Checks every item, even after one of them failed, so that the user sees all problems at once.
 pub(super) fn doctor(arguments: &Arguments) -> Result<String, Failure> {
     let findings = [
         Finding::good("secure-runtime", version()),
@@ -94,7 +94,7 @@ fn line(finding: &Finding) -> String {
     format!("{:<17} {state:<8} {}\n", finding.what, finding.found)
 }
 
-/// Runs a program of one line.
+/// Runs a program with one line of code.
 fn trial(limits: Limits) -> Result<String, String> {
     let source = "export default () => 1 + 1;";
     let mut store = MemoryStore::default();
@@ -120,7 +120,7 @@ fn trial(limits: Limits) -> Result<String, String> {
     }
 }
 
-/// Whether the engine of this build is the one for code that nobody vouches for.
+/// Checks that the engine of this build is suitable for untrusted code.
 fn untrusted_code() -> Result<String, String> {
     match Engine::current().caution() {
         None => Ok(format!(
@@ -189,7 +189,8 @@ fn local_store() -> Result<String, String> {
     }
 }
 
-/// `, 12.3 GiB free`, of the file system that the folder is on or would be on.
+/// Formats the free space, for example `, 12.3 GiB free`. The file system is that of the folder or of its nearest
+/// existing ancestor.
 fn free(folder: &Path) -> String {
     let existing = folder.ancestors().find(|folder| folder.is_dir());
     match existing.map(rustix::fs::statvfs) {

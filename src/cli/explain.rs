@@ -1,4 +1,4 @@
-//! `explain`: why an operation is or would be denied, block by block, and what would allow it.
+//! `explain`: shows why an operation is or would be denied, block by block, and which change would allow it.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,12 @@ use crate::modules::LinkPlan;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// With --module: an operation, such as 'fs read data/a.csv'. Without: one line of an audit file, or the message of
-    /// a denial as `run` prints it (- reads it from standard input)
+    /// a denial that `run` printed (- reads it from standard input)
     #[arg(value_name = "DENIAL or OPERATION")]
     question: String,
 
-    /// The module that asks: app:/main.js, ./main.js, marked/lib/marked.esm.js, or a package's name
+    /// The module that requests the operation: app:/main.js, ./main.js, marked/lib/marked.esm.js, or the name of a
+    /// package
     #[arg(long)]
     module: Option<String>,
 
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     presented: PresentedArguments,
 }
 
-/// Who asks for what.
+/// A module and the operation that it requests.
 struct Question {
     module: String,
     operation: Operation<'static>,
@@ -52,7 +53,7 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
         }
         None => denial(&arguments.question, &families, &base)?,
     };
-    // What no grant of the program could allow needs no advice about grants.
+    // Advice about grants is useless for an operation that no grant of a program can allow.
     families.program_family(question.operation.family().as_str())?;
     let presented = project::wait_for(arguments.presented.read())?;
     let token = presented.as_ref().map(|presented| &presented.token);
@@ -100,14 +101,15 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
     Ok(format!("{verdict}{}{help}", advice.blocks(&explanation)))
 }
 
-/// The index of the module that is meant.
+/// Returns the index of the module that the argument names.
 fn module(graph: &Graph, said: &str) -> Result<u32, Failure> {
     let path = said.strip_prefix("./").unwrap_or(said);
     let of_program = format!("app:/{path}");
     let by_name = (0..)
         .zip(graph.modules())
         .find(|(_, module)| module.name == said || module.name == of_program);
-    // All modules of a package hold the same, unless the manifest narrows one, which only first-party ones can be.
+    // All modules of a package have the same rights. The manifest can restrict single modules only in the first-party
+    // package.
     let by_package = || {
         let mut modules = (0..).zip(graph.modules());
         modules.find(|(_, module)| {
@@ -123,7 +125,7 @@ fn module(graph: &Graph, said: &str) -> Result<u32, Failure> {
     })
 }
 
-/// The fields of an audit record that say what was asked.
+/// The fields of an audit record that identify the operation.
 #[derive(Deserialize)]
 struct Record {
     module: String,
@@ -132,7 +134,7 @@ struct Record {
     resource: String,
 }
 
-/// Reads a denial: a line of an audit file, or a message.
+/// Parses a denial, which is a line of an audit file or an error message.
 fn denial(said: &str, families: &Families, base: &Base) -> Result<Question, Failure> {
     let unknown = || {
         Failure::usage("this is not a denial")
@@ -146,7 +148,7 @@ fn denial(said: &str, families: &Families, base: &Base) -> Result<Question, Fail
             operation: operation(families, &record.family, &record.action, &record.resource, base)?,
         });
     }
-    // `error: fs read /srv/a.csv was denied to module app:/main.js`
+    // For example `error: fs read /srv/a.csv was denied to module app:/main.js`.
     let first = said.lines().next().unwrap_or_default();
     if let Some((asked, module)) = first.rsplit_once(" was denied to module ") {
         let asked = asked.strip_prefix("error: ").unwrap_or(asked);
@@ -155,7 +157,7 @@ fn denial(said: &str, families: &Families, base: &Base) -> Result<Question, Fail
             operation: families.parse_operation(asked, base)?,
         });
     }
-    // `CapabilityError: fs read "a.csv" is not allowed in app:/main.js: no grant covers it`
+    // For example `CapabilityError: fs read "a.csv" is not allowed in app:/main.js: no grant covers it`.
     let message = first
         .trim_start_matches("uncaught ")
         .trim_start_matches("CapabilityError: ");

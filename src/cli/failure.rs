@@ -1,4 +1,4 @@
-//! Why a command failed: the exit code, what, where, and what to do.
+//! Failures of commands: the exit code, the problem, its place, and advice.
 
 use std::process::ExitCode;
 
@@ -16,24 +16,24 @@ use crate::{
     BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError, WallError,
 };
 
-/// The exit codes, besides 0. They are a contract: spec/cli.md.
+/// Exit codes other than 0. They are a stable contract, see spec/cli.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
-    /// A JavaScript error was not caught.
+    /// The program did not catch a JavaScript error.
     Uncaught = 1,
-    /// Wrong usage, a wrong manifest, or something absent.
+    /// Wrong usage, an invalid manifest, or a missing file.
     Usage = 2,
-    /// A denial was not caught, or the answer is "denied".
+    /// The program did not catch a denial, or the command's result is "denied".
     Denied = 3,
-    /// Bytes differ from what was promised.
+    /// Bytes differ from the recorded hash, signature or lock.
     Integrity = 4,
-    /// A limit was hit.
+    /// The program exceeded a limit.
     Limit = 5,
-    /// secure-runtime did what it should not.
+    /// A bug in secure-runtime.
     Bug = 70,
-    /// Told to end by `SIGINT`: 128 and the signal's number.
+    /// Stopped by `SIGINT`. The code is 128 plus the number of the signal.
     Interrupted = 130,
-    /// Told to end by `SIGTERM`.
+    /// Stopped by `SIGTERM`.
     Terminated = 143,
 }
 
@@ -43,7 +43,7 @@ impl From<Code> for ExitCode {
     }
 }
 
-/// What a command that did not succeed has to say.
+/// The failure of a command: the exit code, the message and the advice.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     code: Code,
@@ -72,8 +72,9 @@ impl Failure {
         .help("please report it with the command that you ran")
     }
 
-    /// With what to do about it, unless the error says that itself: those of the libraries do so after "help:", or after
-    /// the last "; ". A later help replaces an earlier one: who calls a function knows best what it was for.
+    /// Sets the advice, unless the message already contains some. Errors of the libraries put their advice after
+    /// "help:" or after the last "; ". A later call replaces the advice of an earlier one, because callers know the
+    /// purpose better than the functions that they call.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         if !self.what.contains("help:") && !self.what.contains("; ") {
             self.help = Some(help.into());
@@ -81,19 +82,19 @@ impl Failure {
         self
     }
 
-    /// With this help, whatever the error says: for text of guests.
+    /// Sets the advice, whatever the message contains. Needed for messages that contain text of guests.
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// With more around what went wrong, such as where.
+    /// Changes the message, for example to add the place of the problem.
     pub(super) fn map(mut self, what: impl FnOnce(String) -> String) -> Self {
         self.what = what(self.what);
         self
     }
 
-    /// What went wrong, without what to do.
+    /// Returns the message without the advice.
     pub(super) fn what(&self) -> &str {
         &self.what
     }
@@ -102,7 +103,7 @@ impl Failure {
         self.code
     }
 
-    /// Says it on standard error.
+    /// Prints the failure to standard error.
     pub(super) fn report(&self) {
         let mut said = format!("{}{}", text::ERROR, text::message(self.what.trim_end()));
         if let Some(help) = &self.help {
@@ -172,7 +173,7 @@ impl From<LoadError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if let StoreError::Refused { .. } = error {
-            // What the store says is its own text.
+            // The store wrote this text, so it is not searched for advice.
             return Failure::usage(error.to_string())
                 .with_help("give a token that allows it, from who runs the store, with --store-token FILE");
         }

@@ -1,4 +1,4 @@
-//! `init`: a small working project.
+//! `init`: creates a small working project.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,12 +8,12 @@ use super::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The folder to make the project in; made if it does not exist
+    /// The folder for the project, which is created if it does not exist
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
 
-/// The files of the project. Where there is `PROJECT_NAME`, the folder's name comes.
+/// The files of the project. `PROJECT_NAME` is replaced by the name of the folder.
 const FILES: [(&str, &str); 5] = [
     (
         "secure.toml",
@@ -83,7 +83,7 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| fault(parent, &error))?;
         }
-        // Whoever else makes a file meanwhile keeps it.
+        // `create_new` does not overwrite a file that another process creates at the same time.
         fs::File::create_new(&path)
             .and_then(|mut file| file.write_all(content.replace("PROJECT_NAME", &name).as_bytes()))
             .map_err(|error| fault(&path, &error))?;
@@ -104,7 +104,7 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
     ))
 }
 
-/// The folder's name, as far as it can be a package's.
+/// Returns the name of the folder, with characters replaced that a package name must not contain.
 fn name_of(folder: &Path) -> String {
     let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let name = real

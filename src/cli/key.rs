@@ -10,7 +10,7 @@ use super::text;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a key pair: the private key to a file, the public key to standard output
+    /// Create a key pair: the private key is written to a file, the public key to standard output
     Generate(Generate),
     /// Print the public key of a private key
     Public(Public),
@@ -18,7 +18,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Generate {
-    /// The new file for the private key, readable by you alone; without it, the private key is printed
+    /// The new file for the private key, readable only by you; without it, the private key is printed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

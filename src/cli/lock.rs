@@ -1,4 +1,4 @@
-//! `lock`: finds every module of a program, pins each by its hash, and keeps their bytes in the local store.
+//! `lock`: finds every module of a program, records its hash, and adds its bytes to the local store.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ pub(super) struct Arguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Write nothing, and end with 4 if the lock is not what would be written
+    /// Write nothing, and exit with 4 if the lock would change
     #[arg(long)]
     frozen: bool,
 
-    /// With --frozen, a further store to get signatures from that [trust] demands (repeatable)
+    /// With --frozen, an additional store to get the signatures from that [trust] demands (repeatable)
     #[arg(long, value_name = "DIR or URL", requires = "frozen")]
     store: Vec<String>,
 
@@ -96,7 +96,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
         Some(Err(error)) => vec![format!("the old lock is replaced: {error}")],
     };
     let store = project::open_local_store()?;
-    // The modules come before the lock: whoever sees the new lock finds everything that it names.
+    // Modules are stored before the lock is written, so that every module of a new lock is available.
     let working = Working::steps("storing", locked.bytes.len());
     for bytes in &locked.bytes {
         store.put(bytes)?;
@@ -141,9 +141,9 @@ fn report(
     ))
 }
 
-/// What differs, a line each. Empty where nothing does.
+/// Returns the differences, one per line, or nothing if the graphs are equal.
 fn changes(old: &Graph, new: &Graph) -> Vec<String> {
-    /// Of a large update, the rest is counted: `graph diff` shows it.
+    /// Maximum number of changes that are listed. The rest is counted, and `graph diff` shows all of them.
     const SHOWN: usize = 40;
     if old.hash() == new.hash() {
         return Vec::new();

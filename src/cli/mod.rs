@@ -1,7 +1,8 @@
-//! The command line: one file a command.
+//! The command line. Each command has its own file.
 //!
-//! [`main`] reads as what happens: parse, run the command, print what it gives or say what went wrong, exit. A command
-//! returns the text for standard output, so that one place writes it, escaped. `spec/cli.md` is the promise.
+//! [`main`] parses the arguments, runs the command, prints its output or its failure, and returns the exit code. A
+//! command returns the text for standard output, so that one function writes and escapes it. `spec/cli.md` is the
+//! specification.
 
 mod advice;
 mod console;
@@ -45,7 +46,7 @@ Environment: SECURE_RUNTIME_STORE is the folder of the local store; without it, 
     $XDG_DATA_HOME/secure-runtime/store, or ~/.local/share/secure-runtime/store. Revocation lists are kept in \
     $XDG_STATE_HOME/secure-runtime/revocations, or ~/.local/state/secure-runtime/revocations. NO_COLOR turns colours off.";
 
-/// Runs JavaScript that you did not write with only the rights that you gave it
+/// Runs JavaScript that you did not write, with only the rights that you granted
 #[derive(Debug, Parser)]
 #[command(name = "secure-runtime", version = version(), after_help = AFTER_HELP)]
 struct Arguments {
@@ -55,69 +56,70 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a small working project: a manifest, an entry module, one third-party package with no rights
+    /// Create a small working project: a manifest, an entry module, one third-party package without rights
     Init(init::Arguments),
     /// Verify a program and run it
     Run(run::Arguments),
-    /// Write secure.lock: every module's hash, what each import means, and the grants
+    /// Write secure.lock: the hash of every module, the target of each import, and the grants
     Lock(lock::Arguments),
     /// Compare every byte of a locked program with its lock, offline
     Verify(verify::Arguments),
-    /// Sign a locked program, or a package of it, and keep the signature beside its content
+    /// Sign a locked program or one of its packages, and add the signature to the local store
     Sign(sign::Arguments),
-    /// Look at the modules of a program
+    /// Show the modules of a program
     #[command(subcommand)]
     Graph(graph::Command),
-    /// The local store, which keeps modules by their hash
+    /// Manage the local store, which keeps modules by their hash
     #[command(subcommand)]
     Store(store::Command),
-    /// Ed25519 key pairs
+    /// Create Ed25519 key pairs, and print public keys
     #[command(subcommand)]
     Key(key::Command),
-    /// Biscuit tokens
+    /// Create, narrow and verify Biscuit tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Say why an operation is or would be denied, block by block, and the smallest change that allows it
+    /// Show why an operation is or would be denied, block by block, and the smallest change that allows it
     Explain(explain::Arguments),
-    /// Say whether programs can be run here, and what guards them
+    /// Check if programs can run on this machine, and which protections are available
     Doctor(doctor::Arguments),
 }
 
-/// `0.1.0 (V8 15.0.1)`
+/// Returns the version text, for example `0.1.0 (V8 15.0.1)`.
 fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {
         let engine = match Engine::current() {
             Engine::V8 => format!("V8 {}", Engine::version()),
-            // It tells the version of the interface that it stands behind, and not its own.
+            // The bindings of QuickJS report the version of V8 whose interface they implement, not the version of
+            // QuickJS.
             Engine::QuickJs => format!("QuickJS-ng, behind the interface of V8 {}", Engine::version()),
         };
         format!("{} ({engine})", env!("CARGO_PKG_VERSION"))
     })
 }
 
-/// Parses the arguments, runs the command, says what went wrong, and gives the exit code.
+/// Parses the arguments, runs the command, prints a failure if there is one, and returns the exit code.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(bug));
     crate::runtime::prepare();
-    // While the arguments are read.
+    // The engine starts on another thread while the arguments are parsed.
     if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
         crate::runtime::start_engine();
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version come here too, and belong on standard output.
+            // clap reports help and version as errors as well, but they belong on standard output.
             if !error.use_stderr() {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            // An argument may be the name of a file that somebody else chose.
+            // An argument may be a file name that another person chose, so the message is escaped.
             let said = secrets::shown(&error.render().to_string());
             let said = text::plain(said.trim_end());
             match said.strip_prefix("error: ") {
                 Some(what) => console::say(&format!("{}{what}", text::ERROR)),
-                // Help, where a command was left out.
+                // clap prints the help if a command is missing.
                 None => console::say(&said),
             }
             return Code::Usage.into();
@@ -146,7 +148,7 @@ pub fn main() -> ExitCode {
     console::finish(failed).map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
-/// Writes a command's output. A reader that has seen enough (`| head`) is no error.
+/// Writes the output of a command. A reader that closes the pipe early, such as `head`, is not an error.
 fn print(output: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout
@@ -160,8 +162,8 @@ fn print(output: &str) -> Result<(), Failure> {
     }
 }
 
-/// A panic is never the user's fault, and a half-dead process must not go on: one line, and out. Where it ends an isolate alone, whoever waits
-/// for the isolate is told.
+/// The panic hook. A panic is always a bug, and a process in an unknown state must not continue, so the hook prints one
+/// line and exits. A panic that ends only one isolate is reported to the owner of the isolate instead.
 fn bug(panic: &std::panic::PanicHookInfo<'_>) {
     if crate::extensions::panic_is_expected() || panics::ends_an_isolate(panic) {
         return;
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_of_every_command_says_what_it_is() {
+    fn every_argument_of_every_command_has_help() {
         Arguments::command().debug_assert();
         check(&Arguments::command());
     }

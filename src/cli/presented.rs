@@ -1,4 +1,4 @@
-//! What a program or a question is asked with: a token, the key of its holder, and the revocations to heed.
+//! Credentials of a program or a question: a token, the key of its holder, and a revocation list.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::failure::Failure;
 use super::{project, text};
 use crate::{Refresher, RevocationFeed, RevocationsLoaded};
 
-/// The token of a program, as `run` and `explain` take it.
+/// The arguments of `run` and `explain` that describe the token of the program.
 #[derive(Debug, clap::Args)]
 pub(super) struct PresentedArguments {
-    /// A token that the program may do no more than (- is standard input)
+    /// The token that limits the rights of the program (- is standard input)
     #[arg(long, value_name = "FILE", requires = "root_key")]
     token: Option<PathBuf>,
 
@@ -19,7 +19,7 @@ pub(super) struct PresentedArguments {
     #[arg(long, value_name = "PUBLIC_KEY", requires = "token")]
     root_key: Option<String>,
 
-    /// The file of the private key that the token is bound to: it is presented as that key's owner
+    /// The file of the private key that the token is bound to; the token is presented as its holder
     #[arg(long, value_name = "FILE", requires = "token")]
     holder_key: Option<PathBuf>,
 
@@ -27,10 +27,10 @@ pub(super) struct PresentedArguments {
     revocations: RevocationArguments,
 }
 
-/// Which revocations are heeded.
+/// The arguments that select the revocation list.
 #[derive(Debug, clap::Args)]
 pub(super) struct RevocationArguments {
-    /// The revocation list to heed: a file, or an address of http: or https:
+    /// The revocation list to use: a file, or an http: or https: address
     #[arg(long, value_name = "FILE or URL", requires = "root_key")]
     revocations: Option<String>,
 
@@ -39,7 +39,7 @@ pub(super) struct RevocationArguments {
     revocation_key: Option<String>,
 }
 
-/// A token with what it takes to use it.
+/// A verified token with the holder key and the revocations that are used with it.
 pub(super) struct Presented {
     pub(super) token: Token,
     pub(super) holder_key: Option<KeyPair>,
@@ -47,7 +47,7 @@ pub(super) struct Presented {
 }
 
 impl PresentedArguments {
-    /// The token, verified, and the revocation list, current; None where there is no token.
+    /// Reads and verifies the token and the revocation list. Returns `None` if no token was given.
     pub(super) async fn read(&self) -> Result<Option<Presented>, Failure> {
         let (Some(path), Some(key)) = (&self.token, &self.root_key) else {
             return Ok(None);
@@ -67,7 +67,7 @@ impl PresentedArguments {
 }
 
 impl RevocationArguments {
-    /// The lists that are to be heeded, with a current one; None where there is nothing to heed.
+    /// Loads a current revocation list. Returns `None` if no list was given.
     pub(super) async fn load(&self, root_key: &PublicKey) -> Result<Option<RevocationFeed>, Failure> {
         let Some(place) = &self.revocations else {
             return Ok(None);
@@ -84,7 +84,7 @@ impl RevocationArguments {
     }
 }
 
-/// Looks for newer lists until what is returned is dropped.
+/// Starts a thread that looks for newer lists until the returned value is dropped.
 pub(super) fn keep_fresh(feed: RevocationFeed) -> Result<Refresher, Failure> {
     let fresh = feed.keep_fresh(|problem| text::warn(&problem.to_string()));
     fresh.map_err(|error| Failure::bug(format!("no thread to look for revocations: {error}")))

@@ -1,4 +1,4 @@
-//! The project that a command works on, the local store, and files that are named on the command line.
+//! The project that a command works on, the local store, and files that the command line names.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::secrets;
 use crate::Manifest;
 use crate::program::{self, LOCK};
 
-/// Largest key, token or other small file that is read, in bytes.
+/// Maximum size in bytes of a key, a token or another small file.
 const SMALL_FILE: u64 = 1 << 20;
 
-/// A project's manifest, and its graph from the lock, or locked in memory where there is none.
+/// A project's manifest and graph. Without a lock file, the graph is locked in memory.
 pub(super) struct Project {
     pub(super) folder: PathBuf,
     pub(super) manifest: Manifest,
@@ -24,7 +24,7 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads the project in this folder. No module's bytes are looked at where there is a lock.
+    /// Reads the project in this folder. If there is a lock, no module is read.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let folder = Manifest::folder_of(path);
         let manifest = Manifest::read(&folder)?;
@@ -44,7 +44,7 @@ impl Project {
     }
 }
 
-/// The folder of the local store, by the rules in spec/cli.md. None where the environment names no place.
+/// Returns the folder of the local store by the rules of spec/cli.md, or `None` if the environment names no place.
 pub(super) fn local_store() -> Option<PathBuf> {
     if let Some(folder) = variable("SECURE_RUNTIME_STORE") {
         return Some(folder);
@@ -52,7 +52,7 @@ pub(super) fn local_store() -> Option<PathBuf> {
     Some(our_folder("XDG_DATA_HOME", ".local/share")?.join("store"))
 }
 
-/// The folder that revocation lists are kept in, by the rules in spec/cli.md.
+/// Returns the folder for revocation lists by the rules of spec/cli.md.
 pub(super) fn revocation_folder() -> Result<PathBuf, Failure> {
     let folder = our_folder("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
         Failure::usage("no place to keep revocation lists is known: neither XDG_STATE_HOME nor HOME is set")
@@ -61,9 +61,9 @@ pub(super) fn revocation_folder() -> Result<PathBuf, Failure> {
     Ok(folder.join("revocations"))
 }
 
-/// Our folder below the one that this variable names, or below this one in the home.
+/// Returns the folder `secure-runtime` in the folder that the variable names, or else in `in_home` below the home.
 fn our_folder(name: &str, in_home: &str) -> Option<PathBuf> {
-    // The XDG base directory specification: a relative path there is to be ignored.
+    // The XDG base directory specification demands that relative paths are ignored.
     let folder = variable(name)
         .filter(|folder| folder.is_absolute())
         .or_else(|| Some(variable("HOME")?.join(in_home)))?;
@@ -76,19 +76,19 @@ fn variable(name: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Waits for what a command does on an event loop.
+/// Runs a future to completion on a new event loop.
 pub(super) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
     let done = reactor.block_on(future);
-    // A lookup or a file that was left behind may still block; it is not waited for.
+    // A name lookup or file operation on another thread may still block. The command does not wait for it.
     reactor.shutdown_background();
     done
 }
 
-/// The local store, made if it does not exist.
+/// Opens the local store, and creates it if it does not exist.
 pub(super) fn open_local_store() -> Result<LocalStore, Failure> {
     let folder = local_store().ok_or_else(|| {
         Failure::usage("no place for the local store is known: neither SECURE_RUNTIME_STORE, XDG_DATA_HOME nor HOME is set")
@@ -102,13 +102,13 @@ pub(super) fn open_local_store() -> Result<LocalStore, Failure> {
     })
 }
 
-/// What relative paths in grants and operations mean: this folder, without links.
+/// Returns the base of relative paths in grants and operations: this folder, with symbolic links resolved.
 pub(super) fn base_of(folder: &Path) -> Result<Base, Failure> {
     program::base_of(folder).map_err(|error| Failure::from(error).help("name a folder that exists"))
 }
 
-/// The text of a small file, or of standard input for `-`, without the line end after it. Of what is no regular file, only
-/// the pipe of a shell's `<(command)` is read.
+/// Reads the text of a small file, or of standard input for `-`, without the final line break. Of all files that are
+/// not regular, only the pipe of a shell's `<(command)` is read.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
     let fault = |reason: String| {
         Failure::usage(format!("{what} {}: {reason}", secrets::shown_path(path)))
@@ -127,12 +127,12 @@ pub(super) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Whether the path is `-`: standard input or output.
+/// Returns true if the path is `-`, which means standard input or output.
 pub(super) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Writes a new file that nobody else may read; refuses to overwrite.
+/// Writes a new file that only the current user can read. An existing file is not overwritten.
 pub(super) fn write_secret(path: &Path, content: &str, what: &str) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -151,7 +151,7 @@ pub(super) fn write_secret(path: &Path, content: &str, what: &str) -> Result<(),
     })
 }
 
-/// Writes a secret to a new file where one is named, else gives it for standard output.
+/// Writes a secret to a new file if one is given. Otherwise returns it for standard output.
 pub(super) fn write_or_give(out: Option<&Path>, content: String, what: &str) -> Result<String, Failure> {
     match out {
         Some(path) if !is_standard(path) => {

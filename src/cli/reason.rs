@@ -1,10 +1,10 @@
-//! What to do about a refusal, and times as people read them.
+//! Advice about denials, and human-readable times.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use secure_runtime_capabilities::Reason;
 
-/// Unix seconds as people read them.
+/// Formats Unix seconds as a human-readable time.
 pub(super) fn shown_time(seconds: u64) -> String {
     match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
         Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
@@ -12,7 +12,7 @@ pub(super) fn shown_time(seconds: u64) -> String {
     }
 }
 
-/// What to do about it; None where a grant is missing.
+/// Returns the advice for a denial, or `None` if a grant is missing.
 pub(super) fn help(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::NoGrant => return None,

@@ -1,4 +1,4 @@
-//! `run`: verify, link, run.
+//! `run`: verifies, links and runs a program.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,11 +29,11 @@ pub(super) struct Arguments {
     #[arg(default_value = ".", value_name = "DIR or ENTRY")]
     program: PathBuf,
 
-    /// What the entry module's default export is called with
+    /// The arguments that the default export of the entry module is called with
     #[arg(last = true)]
     args: Vec<String>,
 
-    /// Refuse to run a program that has no secure.lock, or one that is out of date
+    /// Refuse to run a program without a secure.lock, or with one that is out of date
     #[arg(long)]
     locked: bool,
 
@@ -46,11 +46,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     signed_by: SignedBy,
 
-    /// For a file without a manifest: what it may do, such as 'fs.read=./data/**' (repeatable)
+    /// For a file without a manifest: a grant, such as 'fs.read=./data/**' (repeatable)
     #[arg(long, value_name = "GRANT")]
     grant: Vec<String>,
 
-    /// A further store to get modules from, asked after the local one (repeatable)
+    /// An additional store to get modules from, after the local store (repeatable)
     #[arg(long, value_name = "DIR or URL")]
     store: Vec<String>,
 
@@ -61,7 +61,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     allow_self_write: bool,
 
-    /// Whether the process confines itself to what the program was granted, besides deciding every operation
+    /// Choose whether the OS sandbox confines the process to the program's grants, in addition to the check of every
+    /// operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     wall: WallChoice,
 
@@ -70,35 +71,35 @@ pub(super) struct Arguments {
     wall_log: bool,
 }
 
-/// What is recorded, and where.
+/// The arguments that configure the audit file.
 #[derive(Debug, clap::Args)]
 struct AuditArguments {
-    /// Append every decision to this file, as JSON Lines; what cannot be recorded is not done
+    /// Append every decision to this file as JSON Lines; an operation that cannot be recorded is refused
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
 
-    /// Record denials only
+    /// Record only denials
     #[arg(long, requires = "audit")]
     audit_denials: bool,
 
-    /// Taken for scripts of older versions: every operation waits until its record is written
+    /// Accepted for scripts of older versions: every operation waits until its record is written
     #[arg(long, requires = "audit", hide = true)]
     audit_wait: bool,
 
-    /// Begin a new audit file where this one would become larger, and keep it as FILE.1
+    /// Begin a new audit file when this one would exceed the size, and keep the old one as FILE.1
     #[arg(long, value_name = "SIZE", requires = "audit", value_parser = parse_size)]
     audit_max_size: Option<u64>,
 
-    /// How many older audit files are kept
+    /// The number of older audit files to keep
     #[arg(long, value_name = "NUMBER", default_value_t = 5, requires = "audit_max_size")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     audit_keep: u32,
 }
 
 impl AuditArguments {
-    /// The audit file, and those that it is kept as.
+    /// Returns the paths of the audit file and of its kept predecessors.
     fn files(&self) -> Vec<PathBuf> {
-        /// More older files than this are not looked at one by one.
+        /// Maximum number of older audit files that are checked individually.
         const MOST: u32 = 1000;
         let Some(file) = &self.audit else {
             return Vec::new();
@@ -113,34 +114,35 @@ impl AuditArguments {
     }
 }
 
-/// When the second wall is entered.
+/// The condition for the use of the OS sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum WallChoice {
-    /// With what this kernel has to build it of
+    /// Use the parts that this kernel supports
     Auto,
-    /// Whole, or the program is not run
+    /// Do not run the program unless this kernel supports all parts
     Required,
-    /// Not at all
+    /// Do not use it
     Off,
 }
 
-/// Most lines of a stack trace that are shown.
+/// Maximum number of stack trace lines that are shown.
 const STACK_LINES: usize = 20;
 
-/// Most errors that are shown besides: causes, and members of an `AggregateError`.
+/// Maximum number of related errors that are shown: causes, and members of an `AggregateError`.
 const RELATED: usize = 10;
 
-/// Most lines of a stack trace of each of these.
+/// Maximum number of stack trace lines of each related error.
 const RELATED_STACK_LINES: usize = 5;
 
-/// Runs the program. What it prints goes to standard output and error as it comes.
+/// Runs the program. Its output is written to standard output and standard error at once.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     project::wait_for(run_here(arguments))?;
     Ok(String::new())
 }
 
 async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
-    // Read now: behind the wall it may be out of reach, and what explains a denial must not depend on that.
+    // The OS sandbox may block access to the manifest later, but the explanation of a denial needs it. So it is read
+    // now.
     let manifest = match Manifest::folder_of(&arguments.program) {
         folder if folder.is_dir() => Some(Manifest::read(&folder)?),
         _ => None,
@@ -149,7 +151,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         .as_ref()
         .map(|manifest| manifest.limits.clone())
         .unwrap_or_default();
-    // While it starts, everything else is verified; no module reaches it before.
+    // The isolate starts while everything else is verified. No module reaches it before that is done.
     let isolate = Started::begin(limits.heap);
     let presented = arguments.presented.read().await?;
     let program = {
@@ -195,10 +197,11 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(revocations) = &context.revocations {
         builder = builder.revocations(revocations.clone());
     }
-    // Its handles of standard output and error are made before, for which the wall then need not let anything through.
+    // The handles of standard output and error are opened before the sandbox is entered, so that it need not allow
+    // them.
     let console = console::open()?;
     enter_wall(arguments, &program, presented.as_ref())?;
-    // Until the program has ended.
+    // The list is refreshed until the program has ended.
     let _fresh = match presented.and_then(|presented| presented.revocations) {
         Some(feed) => Some(keep_fresh(feed)?),
         None => None,
@@ -235,22 +238,23 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What the command ends with where the run was stopped.
+/// Returns the exit code if the run was stopped.
 fn stopped(outcome: &Result<Outcome, RunError>) -> Option<Code> {
     let told = signals::told().map(Told::code);
     match outcome {
         Ok(outcome) => match outcome.exit {
             Exit::Limit(_) => Some(told.unwrap_or(Code::Limit)),
-            // Not told: the audit file cannot be written.
+            // No signal arrived, so the audit log stopped the run because it cannot be written.
             Exit::Stopped => Some(told.unwrap_or(Code::Usage)),
             _ => None,
         },
-        // An engine that was stopped may fail on the way out.
+        // An engine that was stopped may fail during teardown.
         Err(_) => told,
     }
 }
 
-/// The wall time limit holds until the output of the program is written: a program that waits for its reader has not ended.
+/// Waits for the output within the wall time limit. The limit includes the output: a program that waits for its reader
+/// has not ended.
 fn read_in_time(console: &ConsoleWriter, begun: Instant, wall: Duration) -> Result<(), Failure> {
     let end = begun
         .checked_add(wall)
@@ -274,7 +278,7 @@ fn read_in_time(console: &ConsoleWriter, begun: Instant, wall: Duration) -> Resu
     Err(Failure::new(Code::Limit, limit.to_string()).with_help(help))
 }
 
-/// Where the limit stands that was hit.
+/// Returns advice that names the table and the key of the exceeded limit.
 fn raise(hit: &LimitHit) -> String {
     let table = match &hit.unit {
         Unit::Package(name) => format!("[packages.{name:?}.limits]"),
@@ -285,7 +289,7 @@ fn raise(hit: &LimitHit) -> String {
 }
 
 fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
-    // Without other stores to keep answers of, a store that does not exist need not be made.
+    // The local store is created only if fetched modules must be kept, which needs other stores.
     let local_store =
         project::local_store().filter(|folder| !arguments.store.is_empty() || folder.join("blobs").is_dir());
     Ok(OpenOptions {
@@ -297,7 +301,7 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
     })
 }
 
-/// Refuses a program that may write what decides about it, unless that is accepted.
+/// Refuses a program that may write files that decide about it, unless the user allowed that.
 fn may_not_write_itself(
     arguments: &Arguments,
     program: &Program,
@@ -322,8 +326,8 @@ fn may_not_write_itself(
     ))
 }
 
-/// Confines the process to what the program was granted. What is open by now (the audit file, standard input and output)
-/// stays open.
+/// Enters the OS sandbox, which confines the process to the grants of the program. Files that are already open stay
+/// usable: the audit file, standard input and output.
 fn enter_wall(
     arguments: &Arguments,
     program: &Program,
@@ -345,7 +349,7 @@ fn enter_wall(
         wall = wall.revocations(feed);
     }
     if let (Some(file), Some(_)) = (&arguments.audit.audit, arguments.audit.audit_max_size) {
-        // Where new files are begun.
+        // Log rotation creates new files in this folder.
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         wall = wall.write(folder.unwrap_or(Path::new(".")));
     }
@@ -358,7 +362,7 @@ fn enter_wall(
 
 fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     let failure = Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)));
-    // As `OpError::system` words it.
+    // The text matches the message of `OpError::system`.
     if error.message.ends_with("the operating system refuses it") {
         return failure.with_help(
             "if it is granted and the user may do it, the second wall refuses it: what was granted was replaced, removed or \
@@ -376,7 +380,7 @@ fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     }
 }
 
-/// The CommonJS module that threw an error which only strict code throws, as far as the message says.
+/// Returns the CommonJS module that threw an error which only strict mode throws. The message is the only evidence.
 fn only_strict<'a>(error: &UncaughtError, graph: &'a Graph) -> Option<&'a str> {
     let is_name = error.message.starts_with("ReferenceError: ") && error.message.ends_with(" is not defined");
     let strict = [
@@ -409,7 +413,8 @@ fn only_strict<'a>(error: &UncaughtError, graph: &'a Graph) -> Option<&'a str> {
         .then_some(module.name.as_str())
 }
 
-/// The guest's words, none of which can pass for ours: further lines of a message are marked.
+/// Formats an error of a guest. The further lines of a message are marked, so that they cannot imitate output of this
+/// command.
 fn shown(error: &UncaughtError) -> String {
     let mut shown = with_stack(error, STACK_LINES);
     let mut left = RELATED;
@@ -420,14 +425,14 @@ fn shown(error: &UncaughtError) -> String {
 fn with_stack(error: &UncaughtError, lines: usize) -> String {
     let mut shown = text::quoted_lines(&error.message);
     for line in error.stack.lines().take(lines) {
-        // The name of a function is the guest's, too.
+        // The guest chooses the names of functions as well.
         let mark = if line.starts_with("    at ") { "" } else { "    | " };
         shown.push_str(&format!("\n{mark}{}", text::quoted_lines(line)));
     }
     shown
 }
 
-/// Adds the errors that this one was made of, as far as any are left to show.
+/// Appends the related errors of this error, until the maximum number is reached.
 fn add_related(shown: &mut String, error: &UncaughtError, depth: usize, left: &mut usize) {
     for related in &error.related {
         if *left == 0 {
@@ -461,7 +466,7 @@ fn denied(
         format!("\n  {letter} in it looks like a letter of another script")
     });
     if report.operation.action().as_str() == SEAL {
-        // No grant gives it, so there is none to advise.
+        // No grant allows it, so no grant can be advised.
         let what = format!(
             "{asked} was denied to module {}\n  uncaught {}",
             report.module,
@@ -483,7 +488,8 @@ fn denied(
         context,
     };
     let refused_by = match report.denial {
-        // Some refusals are not about grants: a removed folder's content, a special file system.
+        // Some denials do not come from grants, for example for the content of a removed folder or for a special file
+        // system.
         None => "a rule of its family".to_owned(),
         Some(denial) => format!("block {}: {}", denial.block, report.block_name(denial.block)),
     };
@@ -499,7 +505,7 @@ fn denied(
     .with_help(advice.help()))
 }
 
-/// The audit log that the arguments ask for.
+/// Opens the audit log that the arguments request.
 fn audit_log(arguments: &AuditArguments) -> Result<Option<AuditLog>, Failure> {
     let Some(path) = &arguments.audit else {
         return Ok(None);
@@ -513,7 +519,7 @@ fn audit_log(arguments: &AuditArguments) -> Result<Option<AuditLog>, Failure> {
     log.map(Some).map_err(|error| audit_failure(path, &error))
 }
 
-/// Everything is written before the command ends, however the program ended.
+/// Waits until all audit records are written, however the program ended.
 fn finish(audit: Option<&AuditLog>) -> Result<(), Failure> {
     match audit {
         Some(audit) => audit

@@ -1,4 +1,4 @@
-//! What the user gave and no message repeats.
+//! Secrets in the arguments, which messages must not contain.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 
 use secure_runtime_loaders::secrets::{NOT_SHOWN, hide, looks_secret};
 
-/// The length of the beginning of a secret by which it is found again, since messages may cut it: more than the prefix of a
-/// private key.
+/// Number of leading characters of a secret that are searched for, because messages may truncate it. It exceeds the
+/// prefix of a private key.
 const BEGINNING: usize = 20;
 
-/// A message of ours as it may be printed: without what looks like a secret, and without what looks like one in the arguments
-/// of this process.
+/// Removes secrets from a message before it is printed: everything that looks like a secret, and the secrets in the
+/// arguments of this process.
 pub(super) fn shown(message: &str) -> String {
     without_arguments(&hide(message)).into_owned()
 }
 
-/// A result as it may be printed. It may show what looks like a secret, such as a token that was made or a line of a module
-/// that is reviewed, but nothing of the kind that is in the arguments of this process.
+/// Removes the secrets in the arguments of this process from a result. Other secrets stay, because a result may be one,
+/// such as a new token or a line of a reviewed module.
 pub(super) fn without_arguments(text: &str) -> Cow<'_, str> {
     static GIVEN: OnceLock<Vec<String>> = OnceLock::new();
     let given = GIVEN.get_or_init(|| {
@@ -33,14 +33,14 @@ pub(super) fn without_arguments(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// The parts of these arguments that look like secrets.
+/// Returns the parts of these arguments that look like secrets.
 fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut secrets = Vec::new();
     for argument in arguments {
         if !looks_secret(&argument) {
             continue;
         }
-        // Options and addresses have parts that say what they are, and are no secret.
+        // Options and addresses contain parts that are not secret, for example the name of the option.
         let value = match argument.split_once('=') {
             Some((option, value)) if option.starts_with('-') && !looks_secret(option) => value,
             _ => &argument,
@@ -53,19 +53,20 @@ fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
             }
             None => {
                 secrets.push(value.to_owned());
-                // As a path, it has parts.
+                // The value may be a path, so its components are searched for as well.
                 let pieces = value.split('/').filter(|piece| piece.len() >= BEGINNING);
                 secrets.extend(pieces.map(str::to_owned));
             }
         }
     }
     secrets.retain(|secret| secret.len() >= 3);
-    // The longest first: others may be part of it.
+    // The longest secret comes first, because others may be part of it.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
 }
 
-/// The text without this secret, whole or cut, in capital letters or small ones; None where it has nothing of it.
+/// Removes this secret from the text, whole or truncated, in upper or lower case. Returns `None` if the text does not
+/// contain it.
 fn without(text: &str, secret: &str) -> Option<String> {
     let (lower, secret) = (text.to_ascii_lowercase(), secret.to_ascii_lowercase());
     let beginning: String = secret.chars().take(BEGINNING).collect();
@@ -91,7 +92,8 @@ fn without(text: &str, secret: &str) -> Option<String> {
     Some(shown)
 }
 
-/// The path of a file with a secret, as it may be shown: where there is no such file, the argument may be the secret itself.
+/// Returns the path of a file with a secret in a form that may be shown. If there is no such file, the argument may be
+/// the secret itself and is hidden.
 pub(super) fn shown_path(path: &Path) -> Cow<'_, str> {
     let text = path.to_string_lossy();
     if is_path(path, &text) {
@@ -102,7 +104,7 @@ pub(super) fn shown_path(path: &Path) -> Cow<'_, str> {
 }
 
 fn is_path(path: &Path, text: &str) -> bool {
-    /// Longest name that is shown of a file that does not exist.
+    /// Names of files that do not exist are shown only if they are shorter than this.
     const NAME: usize = 20;
     if looks_secret(text) {
         return false;
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_found_again() {
+    fn secrets_in_arguments_are_found() {
         let key = format!("ed25519-private/{}", "0a1b".repeat(16));
         for (argument, secret) in [
             ("https://user:p%40ss@host/a".to_owned(), "user:p%40ss"),
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_or_cut() {
+    fn whole_and_truncated_secrets_are_removed() {
         for (text, expected) in [
             ("a a-secret-that-is-mine-alone b", Some("a * b")),
             (

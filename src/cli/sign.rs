@@ -1,4 +1,4 @@
-//! `sign`: stand for a program, or for a package of it, with an Ed25519 key.
+//! `sign`: signs a program or one of its packages with an Ed25519 key.
 
 use std::path::PathBuf;
 
@@ -22,11 +22,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
-    /// What to claim besides, such as reviewed or built-from=TEXT (repeatable)
+    /// An additional claim, such as reviewed or built-from=TEXT (repeatable)
     #[arg(long, value_name = "CLAIM")]
     claim: Vec<String>,
 
-    /// Sign what this package consists of, good for every program that uses the same of it, and not the program
+    /// Sign this package instead of the program; the signature is valid in every program that uses the same content
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
 
@@ -43,7 +43,7 @@ struct Report {
     store: String,
 }
 
-/// Signs only what was verified: nobody is to stand for bytes that are not those of the lock.
+/// Verifies the program before signing, so that no signature covers bytes that differ from the lock.
 pub(super) fn sign(arguments: &Arguments) -> Result<String, Failure> {
     let key: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
     let claims: Result<Vec<Claim>, StatementError> =

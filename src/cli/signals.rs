@@ -1,4 +1,5 @@
-//! Being told to end: `SIGINT` (Ctrl-C) and `SIGTERM` stop the program, and end the process soon after, whatever it does.
+//! Handling of `SIGINT` (Ctrl-C) and `SIGTERM`. A signal stops the program, and the process ends soon after in any
+//! case.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -8,10 +9,10 @@ use super::ending;
 use super::failure::{Code, Failure};
 use crate::{ConsoleWriter, Stop};
 
-/// How long after one attempt to stop the program the next is made: it may not have begun at the first.
+/// Time between attempts to stop the program. It may not have started at the first attempt.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// What the process was told.
+/// The signal that the process received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// `SIGINT`
@@ -22,7 +23,7 @@ pub(super) enum Told {
 
 static TOLD: OnceLock<Told> = OnceLock::new();
 
-/// The first signal that told the process to end, if there was one.
+/// Returns the first signal that told the process to end, if there was one.
 pub(super) fn told() -> Option<Told> {
     TOLD.get().copied()
 }
@@ -44,10 +45,11 @@ impl Told {
     }
 }
 
-/// Listens for signals until the process ends, on a thread of its own: the main thread may be waiting for a reader.
+/// Listens for signals until the process ends. A separate thread is needed because the main thread may be waiting for a
+/// reader.
 ///
 /// # Errors
-/// There is no thread, or no signal can be waited for.
+/// The thread cannot be created, or signals cannot be received.
 pub(super) fn listen(stop: Stop, console: &ConsoleWriter) -> Result<(), Failure> {
     let no_thread = |error: std::io::Error| Failure::bug(format!("signals cannot be waited for: {error}"));
     let reactor = tokio::runtime::Builder::new_current_thread()
@@ -74,7 +76,7 @@ pub(super) fn listen(stop: Stop, console: &ConsoleWriter) -> Result<(), Failure>
     thread.spawn(listening).map(drop).map_err(no_thread)
 }
 
-/// The first signal to come. The handlers are in place when this returns.
+/// Returns a future for the first signal. The handlers are installed when this function returns.
 #[cfg(unix)]
 fn waiting() -> std::io::Result<impl Future<Output = Told> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};

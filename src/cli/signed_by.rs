@@ -1,4 +1,4 @@
-//! `--signed-by`: whose signatures the user demands, whatever the manifest says.
+//! `--signed-by`: signatures that the user demands in addition to those of the manifest.
 
 use secure_runtime_capabilities::{PublicKey, StatementError};
 
@@ -7,21 +7,21 @@ use crate::{Trust, TrustedKey};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SignedBy {
-    /// Demand the signature of this public key, besides what [trust] in secure.toml demands (repeatable)
+    /// Demand a signature of this public key, in addition to those that [trust] in secure.toml demands (repeatable)
     #[arg(long, value_name = "PUBLIC KEY")]
     signed_by: Vec<String>,
 
-    /// How many of the keys of --signed-by must have signed; without it, all of them
+    /// The number of --signed-by keys that must have signed; without it, all of them
     #[arg(long, value_name = "NUMBER", requires = "signed_by")]
     threshold: Option<usize>,
 
-    /// What each signature of --signed-by must claim, such as reviewed (repeatable)
+    /// A claim that each signature of --signed-by must contain, such as reviewed (repeatable)
     #[arg(long, value_name = "CLAIM", requires = "signed_by")]
     claim: Vec<String>,
 }
 
 impl SignedBy {
-    /// What is demanded; None where nothing is.
+    /// Returns the demanded signatures, or `None` if there are none.
     pub(super) fn trust(&self) -> Result<Option<Trust>, Failure> {
         if self.signed_by.is_empty() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! `--store` and `--store-token`: which other stores are asked, and what each is shown.
+//! `--store` and `--store-token`: the additional stores and the tokens that are sent to them.
 
 use secure_runtime_loaders::store::BearerToken;
 
@@ -6,17 +6,17 @@ use super::failure::Failure;
 use super::{project, secrets, text};
 use crate::StorePlace;
 
-/// The tokens of the stores that a command asks.
+/// The tokens for the stores that a command uses.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct StoreTokens {
-    /// The file of the token that a store asks for (- is standard input); where several addresses are given, with the
-    /// address that it is for: URL=FILE (repeatable)
+    /// The file of the token that a store requires (- is standard input); with several store addresses, prefixed with
+    /// the address: URL=FILE (repeatable)
     #[arg(long, value_name = "FILE or URL=FILE")]
     store_token: Vec<String>,
 }
 
 impl StoreTokens {
-    /// These stores, each with its own token: no token is shown to a store that it was not given for.
+    /// Returns these stores, each with its own token. A token is never sent to a store that it was not given for.
     pub(super) fn of(&self, stores: &[String]) -> Result<Vec<StorePlace>, Failure> {
         let mut places: Vec<StorePlace> = stores.iter().map(|place| place.as_str().into()).collect();
         for given in &self.store_token {
@@ -39,7 +39,7 @@ impl StoreTokens {
     }
 }
 
-/// The store that this is the token of, and the token's file.
+/// Returns the store that a token is for, and the file of the token.
 fn addressed<'a, 'b>(
     places: &'a mut [StorePlace],
     given: &'b str,
@@ -53,7 +53,7 @@ fn addressed<'a, 'b>(
         return Ok((addresses.swap_remove(index), file));
     }
     if given.contains("://") {
-        // What follows the address is a file, or the token itself.
+        // The text after the address is a file name, or possibly the token itself, so it is not shown.
         let place = given.rsplit_once('=').map_or(given, |(place, _)| place);
         let what = format!("--store-token: {} begins with no --store", text::one_line(place));
         return Err(Failure::usage(what).help("write URL=FILE, with the address as it is after --store"));

@@ -1,4 +1,4 @@
-//! What reaches a terminal: text without anything that a terminal obeys.
+//! Text output: removes everything that a terminal would interpret as a control sequence.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,31 +10,33 @@ use super::console;
 use super::failure::Failure;
 use super::secrets;
 
-/// `error: `, red where the terminal wants colours (anstream takes them off elsewhere, and for NO_COLOR).
+/// The prefix `error: `, in red. anstream removes colours if the output is not a terminal or NO_COLOR is set.
 pub(super) const ERROR: &str = "\x1b[1;31merror\x1b[0m: ";
 const WARNING: &str = "\x1b[1;33mwarning\x1b[0m: ";
 const NOTE: &str = "\x1b[1;36mnote\x1b[0m: ";
 
-/// The text with everything escaped that a terminal would obey rather than show, and that nobody sees. Ends of lines stay.
+/// Escapes control and invisible characters in a text, so that a terminal shows them and does not interpret them. Line
+/// breaks stay.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     secure_runtime_text::escaped_lines(text)
 }
 
-/// A message of ours, for standard error: as [`plain`], without what looks like a secret.
+/// Prepares a message for standard error: escapes it like [`plain`] and removes everything that looks like a secret.
 pub(super) fn message(text: &str) -> String {
     plain(&secrets::shown(text)).into_owned()
 }
 
-/// As [`plain`], on one line.
+/// Escapes the text like [`plain`], and escapes line breaks as well.
 pub(super) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.split('\n').collect();
     let lines = lines.iter().map(|line| secure_runtime_text::escaped(line));
     lines.collect::<Vec<_>>().join("\\n")
 }
 
-/// A guest's text that may have several lines, so that none of them can pass for one of ours.
+/// Escapes a guest's text with several lines, and marks each further line, so that none can imitate output of this
+/// command.
 pub(super) fn quoted_lines(text: &str) -> String {
-    /// In characters: a guest must not push everything else out of the terminal's memory.
+    /// Maximum number of characters. A guest must not push all other output out of the terminal's scrollback.
     const LENGTH: usize = 4_000;
     let mut shown: String = text.chars().take(LENGTH).collect();
     if text.chars().nth(LENGTH).is_some() {
@@ -44,28 +46,28 @@ pub(super) fn quoted_lines(text: &str) -> String {
     shown.replace('\t', "\\t").replace('\n', "\n    | ")
 }
 
-/// Says something on standard error that is no failure.
+/// Prints a note to standard error.
 pub(super) fn note(what: &str) {
     console::say(&format!("{NOTE}{}", message(what)));
 }
 
-/// Says something on standard error that may surprise later.
+/// Prints a warning to standard error.
 pub(super) fn warn(what: &str) {
     console::say(&format!("{WARNING}{}", message(what)));
 }
 
-/// A value as JSON for other programs, in ASCII: also a terminal that shows it obeys nothing in it.
+/// Formats a value as JSON in ASCII, so that a terminal that shows it interprets nothing.
 pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::bug(error.to_string()))?;
     Ok(format!("{}\n", crate::audit::ascii_json(&text)))
 }
 
-/// `812.3 KiB`
+/// Formats a size, for example `812.3 KiB`.
 pub(super) fn size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).display().iec().to_string()
 }
 
-/// `1 module`, `2 modules`
+/// Formats a number of items, for example `1 module` or `2 modules`.
 pub(super) fn count(number: usize, one: &str) -> String {
     if number == 1 {
         format!("1 {one}")
@@ -74,13 +76,13 @@ pub(super) fn count(number: usize, one: &str) -> String {
     }
 }
 
-/// Shows on a terminal that something is going on, until it is dropped. Elsewhere nothing is shown.
+/// A progress bar, which a terminal shows until the value is dropped. Without a terminal, nothing is shown.
 pub(super) struct Working(ProgressBar);
 
 impl Working {
     pub(super) fn on(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
-        // By a thread of its own, which nobody needs where nothing is shown.
+        // The steady tick needs a thread, which is wasted if nothing is shown.
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
@@ -92,11 +94,11 @@ impl Working {
         Working(bar)
     }
 
-    /// How many bytes there are now, of how many where that is known.
+    /// Shows the number of bytes that are ready, and the total if it is known.
     pub(super) fn at(&self, have: u64, total: Option<u64>) {
         let total = total.unwrap_or(have);
         if self.0.length() != Some(total) {
-            // A template that is a constant is right or wrong for all time; a spinner is no harm.
+            // The template is a constant. If it were invalid, the spinner would stay.
             if let Ok(style) =
                 ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}")
             {
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn control_characters_are_escaped() {
         assert_eq!(
             plain("a\x1b[2J\r\u{202e}b\u{9b}\u{7f}\nc"),
             "a\\u{1b}[2J\\u{d}\\u{202e}b\\u{9b}\\u{7f}\nc"
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_ascii_and_still_json() {
+    fn json_is_ascii_and_valid() {
         let text = json(&"\u{202e}\u{7f}\u{1f600}é").unwrap();
         assert!(text.is_ascii() && !text.contains('\u{7f}'));
         assert_eq!(

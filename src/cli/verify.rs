@@ -1,4 +1,4 @@
-//! `verify`: compares every byte of a locked program with its lock, and the manifest with what was locked.
+//! `verify`: compares every byte of a locked program with its lock, and the manifest with the locked one.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     signed_by: SignedBy,
 
-    /// A further store to get signatures from, asked after the local one (repeatable); without it, nothing is fetched
+    /// An additional store to get signatures from, after the local store (repeatable); without it, nothing is fetched
     #[arg(long, value_name = "DIR or URL")]
     store: Vec<String>,
 
@@ -59,7 +59,7 @@ struct Signature {
     claims: Vec<String>,
 }
 
-/// A locked program, of which every byte was compared with its lock.
+/// A program whose bytes were all compared with its lock.
 pub(super) struct VerifiedProgram {
     pub(super) manifest: Manifest,
     pub(super) graph: Graph,
@@ -112,12 +112,12 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     Ok(said)
 }
 
-/// Compares every byte of the program in this folder with its lock, and its manifest with what was locked.
+/// Compares every byte of the program in this folder with its lock, and its manifest with the locked one.
 pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     let folder = Manifest::folder_of(dir);
     let manifest = Manifest::read(&folder)?;
     let graph = lockfile::read_lock(&folder.join(LOCK))?;
-    // For its errors: the manifest must not say more than what was locked.
+    // Called only for its errors: the manifest must not allow more than the lock.
     program::within_lock(&graph, &manifest, &folder)?;
     let files = Files::new(&folder, &manifest.imports)?;
     program::refuse_drift(drift::of_imports(&graph, &manifest, &files))?;
@@ -135,7 +135,7 @@ pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     })
 }
 
-/// The signatures that the manifest demands, and those that are asked for besides.
+/// Checks and returns the signatures that the manifest demands, and those that the user demands in addition.
 pub(super) fn signatures(
     manifest: &Manifest,
     graph: &Graph,
@@ -154,7 +154,7 @@ pub(super) fn signatures(
         if let Some(trust) = asked {
             let subject = signatures::program(graph);
             for also in signatures::check(trust, "the program", subject, &stores, now).await? {
-                // One that the manifest demands, too, is told once.
+                // A signature that the manifest demands as well is listed once.
                 if !signed
                     .iter()
                     .any(|known| known.key == also.key && known.statement == also.statement)

@@ -1,4 +1,4 @@
-//! Every key of the manifest is bound in the lock where spec/graph.md says so.
+//! Tests that the lock binds every key of the manifest for which spec/graph.md requires it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::within_lock::lock_input;
 
 const SPECIFICATION: &str = include_str!("../../spec/graph.md");
 
-/// The text of each file that reads the manifest.
+/// The text of each source file that parses the manifest.
 const SOURCES: [&str; 4] = [
     include_str!("limits.rs"),
     include_str!("packages.rs"),
@@ -19,7 +19,7 @@ const SOURCES: [&str; 4] = [
     include_str!("trust.rs"),
 ];
 
-/// The tables of the manifest: what the specification calls each, and a manifest with `KEY` in it.
+/// The tables of the manifest: the prefix of their keys in the specification, and a manifest that contains `KEY`.
 const TABLES: [(&str, &str); 9] = [
     ("", "KEY = 1\n"),
     ("package.", "[package]\nKEY = 1\n"),
@@ -58,7 +58,7 @@ fn parse(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(Path::new("secure.toml"), text, &base, &Families::builtin())
 }
 
-/// Every word in quotes in the parser's source: each key that it could read is among them.
+/// Returns every quoted word in the source of the parser. Every key that the parser can read is among them.
 fn words() -> BTreeSet<&'static str> {
     let words = SOURCES.iter().flat_map(|source| source.split('"'));
     let is_word = |word: &&str| {
@@ -70,7 +70,7 @@ fn words() -> BTreeSet<&'static str> {
     words.filter(is_word).collect()
 }
 
-/// The keys that the parser does not refuse as unknown.
+/// Returns the keys that the parser does not reject as unknown.
 fn accepted() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (prefix, text) in TABLES {
@@ -84,7 +84,7 @@ fn accepted() -> BTreeSet<String> {
     keys
 }
 
-/// The keys of the table in the specification, and what stands beside each.
+/// Returns the keys of the table in the specification, with the second cell of their row.
 fn rows() -> BTreeMap<String, String> {
     let line = SPECIFICATION
         .lines()
@@ -101,12 +101,12 @@ fn rows() -> BTreeMap<String, String> {
     rows
 }
 
-/// GRAPH-90: the parser knows no key without a row, and the specification none that does not exist.
+/// GRAPH-90: every key of the parser has a row in the specification, and every row has a key.
 #[test]
 fn every_key_of_the_manifest_has_a_row() {
     let rows = rows();
     assert!(words().len() > 25 && rows.len() > 30);
-    // Tables: what is in them has rows.
+    // Tables have no rows. The keys in them have.
     let tables = [
         "package",
         "imports",
@@ -118,7 +118,7 @@ fn every_key_of_the_manifest_has_a_row() {
         "packages.*.limits",
         "packages.*.trust",
     ];
-    // The times of a key are part of the line about the key.
+    // The row of a key covers its times as well.
     let of_keys = ["trust.keys.*.key", "trust.keys.*.from", "trust.keys.*.until"];
     let accepted = accepted();
     for key in &accepted {
@@ -136,7 +136,7 @@ fn every_key_of_the_manifest_has_a_row() {
     }
 }
 
-/// A project with two modules that can be the entry, and a package.
+/// A project with a package and two modules that can be the entry.
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -167,7 +167,7 @@ fn key(number: u8) -> String {
     KeyPair::from_secret(&[number; 32]).unwrap().public().to_string()
 }
 
-/// Two tables that differ in this key alone.
+/// Returns the lines of two tables that differ only in this key.
 fn example(key: &str) -> (String, String) {
     let (one, two) = (self::key(1), self::key(2));
     let trust = |keys: &[&String], rest: &str| {
@@ -228,7 +228,7 @@ fn example(key: &str) -> (String, String) {
     (format!("{head}\n{}", lines.0), format!("{head}\n{}", lines.1))
 }
 
-/// GRAPH-90: each key changes the graph hash, but for the one that says that it does not.
+/// GRAPH-90: each key changes the graph hash, except the one that the specification excludes.
 #[test]
 fn every_key_of_the_manifest_is_bound() {
     let project = Project::new();
@@ -254,9 +254,9 @@ fn every_key_of_the_manifest_is_bound() {
     }
 }
 
-/// GRAPH-87, GRAPH-89, GRAPH-91: what means the same has the same hash.
+/// GRAPH-87, GRAPH-89, GRAPH-91: equivalent manifests have the same graph hash.
 #[test]
-fn other_words_for_the_same_give_the_same_hash() {
+fn equivalent_manifests_have_the_same_hash() {
     let project = Project::new();
     let head = "[package]\nname = \"t\"\nentry = \"ENTRY\"\n[imports]\np = \"PATH\"\n";
     let lock = |entry: &str, path: &str, rest: &str| {

@@ -1,4 +1,4 @@
-//! `[limits]`, and `limits` of packages: what a program and its packages may use.
+//! `[limits]`, and `limits` of packages: limits for a program and its packages.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const KNOWN: [&str; 12] = [
     "fetched",
 ];
 
-/// The limits of the whole program.
+/// Parses the limits of the whole program.
 pub(super) fn limits(source: &Source<'_>, value: &Value<'_>) -> Result<Limits, ManifestError> {
     let mut limits = Limits::default();
     for (key, value) in source.table(value, "[limits]")? {
@@ -46,7 +46,7 @@ pub(super) fn limits(source: &Source<'_>, value: &Value<'_>) -> Result<Limits, M
     Ok(limits)
 }
 
-/// The limits of packages: `[packages.NAME.limits]`.
+/// Parses the limits of packages: `[packages.NAME.limits]`.
 pub(super) fn of_packages(
     source: &Source<'_>,
     packages: Option<&Value<'_>>,
@@ -107,7 +107,7 @@ fn of_package_limits(
     Ok(limits)
 }
 
-/// Sets the quota of this key; whether there is one.
+/// Sets the quota that this key names. Returns false if the key names no quota.
 fn quota(
     source: &Source<'_>,
     key: &Key<'_>,

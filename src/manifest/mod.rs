@@ -1,6 +1,6 @@
-//! `secure.toml`: what a program is, what it imports, and who in it may do what.
+//! `secure.toml`: the entry of a program, its imports, and the grants of its parts.
 //!
-//! Parsed by hand from a document that keeps positions, so that every error shows its line. Nothing in the file is
+//! The parser works on a document with source positions, so that every error shows its line. Nothing in the file is
 //! ignored: an unknown key is an error.
 
 #[cfg(test)]
@@ -24,36 +24,37 @@ pub(crate) use self::size::parse_size;
 use crate::runtime::Limits;
 use crate::signatures::Trust;
 
-/// The file's name.
+/// The name of the manifest file.
 pub(crate) const MANIFEST: &str = "secure.toml";
 
-/// A manifest whose every part was checked.
+/// A manifest whose content was checked completely.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The program's name.
+    /// The name of the program.
     pub name: String,
-    /// The entry module, relative to the manifest's folder.
+    /// The entry module, relative to the folder of the manifest.
     pub entry: String,
-    /// What a bare or `#` specifier means.
+    /// The targets of bare and `#` specifiers.
     pub imports: BTreeMap<String, String>,
-    /// The line of each entry of `imports`, from 1.
+    /// The line number of each entry of `imports`, starting from 1.
     pub(crate) import_lines: BTreeMap<String, usize>,
-    /// The program's ceiling, as grants in their one-line form (`fs.read=./data/**`), sorted.
+    /// The maximum rights of the program, as sorted grants in one-line form (`fs.read=./data/**`).
     pub grants: Vec<String>,
-    /// The grants of packages, by name.
+    /// The grants of packages, by package name.
     pub packages: BTreeMap<String, Vec<String>>,
-    /// The names beyond the standard's that packages find in their environment, sorted, by the packages' names.
+    /// The additional global names that packages can use, sorted, by package name.
     pub package_globals: BTreeMap<String, Vec<String>>,
-    /// The packages that run in isolates of their own.
+    /// The packages that run in their own isolates.
     pub isolated: BTreeSet<String>,
-    /// The grants of first-party modules that hold less than the ceiling, by path relative to the manifest's folder.
+    /// The grants of first-party modules that have fewer rights than the program, by path relative to the folder of the
+    /// manifest.
     pub modules: BTreeMap<String, Vec<String>>,
-    /// What a run may use.
+    /// The limits of a run.
     pub limits: Limits,
-    /// Whose signatures the program needs.
+    /// The signatures that the program needs.
     pub trust: Option<Trust>,
-    /// Whose signatures packages need, by name.
+    /// The signatures that packages need, by package name.
     pub package_trust: BTreeMap<String, Trust>,
 }
 
@@ -61,7 +62,7 @@ impl Manifest {
     /// Reads and checks the manifest in this folder.
     ///
     /// # Errors
-    /// [`ManifestError`]: it is missing, or something in it is wrong; with the line where there is one.
+    /// [`ManifestError`] if the manifest is missing or invalid, with the line if there is one.
     pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
         let path = folder.join(MANIFEST);
         let text = match read_named(&path, MAX_SIZE) {
@@ -82,10 +83,10 @@ impl Manifest {
         Manifest::parse(&path, &text, &base, &Families::builtin())
     }
 
-    /// Checks the text of a manifest. `path` is for messages; `base` is what relative scopes mean.
+    /// Checks the text of a manifest. `path` is used in messages, and `base` is the base of relative scopes.
     ///
     /// # Errors
-    /// [`ManifestError`], with the line.
+    /// [`ManifestError`] with the line.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -100,7 +101,7 @@ impl Manifest {
         })
     }
 
-    /// The folder that has the manifest: the given one, or that of a given manifest file.
+    /// Returns the folder of the manifest. The argument is that folder or the manifest file.
     pub fn folder_of(path: &Path) -> PathBuf {
         if path.file_name().is_some_and(|name| name == MANIFEST) {
             match path.parent() {
@@ -113,5 +114,5 @@ impl Manifest {
     }
 }
 
-/// Largest manifest that is read, in bytes.
+/// Maximum size of a manifest in bytes.
 const MAX_SIZE: u64 = 1 << 20;

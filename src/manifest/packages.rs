@@ -1,4 +1,4 @@
-//! What the manifest says of packages besides their grants: names that they find, and isolates of their own.
+//! Settings of packages besides their grants and limits: additional globals, and isolates of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::ManifestError;
 use super::parse::{Source, Value};
 use crate::modules::ENDOWMENTS;
 
-/// The names beyond the standard's of each package that has some: `globals = ["…"]`.
+/// Parses the additional global names of each package: `globals = ["…"]`.
 pub(super) fn globals(
     source: &Source<'_>,
     packages: Option<&Value<'_>>,
@@ -35,7 +35,7 @@ pub(super) fn globals(
     Ok(all)
 }
 
-/// The packages with `isolate = true`.
+/// Parses the packages with `isolate = true`.
 pub(super) fn isolated(
     source: &Source<'_>,
     packages: Option<&Value<'_>>,
@@ -51,7 +51,7 @@ pub(super) fn isolated(
     Ok(isolated)
 }
 
-/// The values of this key, by package.
+/// Returns the values of this key, by package name.
 fn values<'v, 'a>(
     source: &Source<'_>,
     packages: Option<&'v Value<'a>>,

@@ -1,4 +1,4 @@
-//! From a TOML document with positions to a [`Manifest`].
+//! Conversion of a TOML document with source positions to a [`Manifest`].
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::report::line_of;
 use super::{Manifest, ManifestError, limits, packages, trust};
 use crate::runtime::Limits;
 
-/// What is parsed, and what for.
+/// The text to parse, with the context that the parser needs.
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Source<'a> {
 pub(super) type Key<'a> = Spanned<Cow<'a, str>>;
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// One grant with its place: the line to point at when it exceeds the ceiling.
+/// A grant with its source position, which is shown if the grant exceeds the rights of the program.
 struct Grant {
     line: String,
     rights: Vec<Right>,
@@ -173,7 +173,7 @@ fn package(source: &Source<'_>, value: &Value<'_>) -> Result<(String, String), M
     ))
 }
 
-/// The entries of `[imports]`, and the line of each.
+/// The entries of `[imports]`, and the line number of each.
 type Imports = (BTreeMap<String, String>, BTreeMap<String, usize>);
 
 fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<Imports, ManifestError> {
@@ -202,7 +202,8 @@ fn imports(source: &Source<'_>, value: &Value<'_>) -> Result<Imports, ManifestEr
     Ok((imports, lines))
 }
 
-/// `[packages.NAME] grants = { … }` and `[modules."./x.js"] grants = { … }`, each within the ceiling.
+/// Parses `[packages.NAME] grants = { … }` or `[modules."./x.js"] grants = { … }`. The rights of the program must cover
+/// each grant.
 fn owners(
     source: &Source<'_>,
     value: Option<&Value<'_>>,
@@ -228,7 +229,7 @@ fn owners(
         for (key, value) in source.table(value, &within)? {
             match key.get_ref().as_ref() {
                 "grants" => held = grants(source, value, &within)?,
-                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // read apart
+                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // Parsed separately.
                 _ if kind == "packages" => {
                     let known = ["grants", "globals", "isolate", "limits", "trust"];
                     return Err(source.unknown(key, &known, &within));
@@ -253,7 +254,7 @@ fn owners(
     Ok(owners)
 }
 
-/// `fs.read = ["…"]`, `clock = "1ms"`, `random = true`.
+/// Parses grants, for example `fs.read = ["…"]`, `clock = "1ms"` or `random = true`.
 fn grants(source: &Source<'_>, value: &Value<'_>, within: &str) -> Result<Vec<Grant>, ManifestError> {
     let mut all = Vec::new();
     for (family, value) in source.table(value, within)? {

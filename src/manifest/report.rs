@@ -1,4 +1,4 @@
-//! Manifest errors: what, where, what to do.
+//! Manifest errors, with their place and a hint.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use secure_runtime_loaders::secrets::looks_secret;
 
-/// Why a manifest was refused.
+/// The reason why a manifest is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestError {
     path: PathBuf,
     what: String,
     hint: Option<String>,
-    /// The whole text and the place in it.
+    /// The whole text, and the position of the error in it.
     place: Option<(String, Range<usize>)>,
     missing: bool,
 }
@@ -55,29 +55,29 @@ impl ManifestError {
         }
     }
 
-    /// Whether there is no manifest at all.
+    /// Returns true if there is no manifest file.
     pub fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// The message without the line.
+    /// Returns the message without the line.
     pub fn message(&self) -> &str {
         &self.what
     }
 
-    /// What to do about it.
+    /// Returns advice on how to fix the error.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The line, from 1.
+    /// Returns the line number, starting from 1.
     pub fn line(&self) -> Option<usize> {
         let (text, place) = self.place.as_ref()?;
         Some(line_of(text, place.start))
     }
 }
 
-/// The line, from 1, of the byte at `offset`.
+/// Returns the line number, starting from 1, of the byte at `offset`.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
@@ -103,7 +103,7 @@ impl fmt::Display for ManifestError {
             group = group.element(Level::HELP.message(&**hint));
         }
         let rendered = Renderer::plain().render(&[group]);
-        // A manifest may come from somebody else, and its text is a part of this.
+        // The message contains text of the manifest, which may come from another person. So it is escaped.
         formatter.write_str(&secure_runtime_text::escaped_lines(
             rendered.strip_prefix("error: ").unwrap_or(&rendered),
         ))
@@ -112,8 +112,8 @@ impl fmt::Display for ManifestError {
 
 impl std::error::Error for ManifestError {}
 
-/// The text with asterisks for each line that looks as if it had a secret. Places in it stay: a snippet may cut a long line, and what is left
-/// of a secret would look like none.
+/// Replaces each line that looks like it contains a secret by asterisks. Positions do not change. The whole line is
+/// masked, because a snippet may truncate it, and the rest of a secret would not look like one.
 fn masked(text: &str) -> String {
     let lines = text.split_inclusive('\n').map(|line| {
         if !looks_secret(line) {

@@ -1,16 +1,17 @@
-//! Sizes as people write them: `128MiB`, `20kB`.
+//! Sizes in human-readable form: `128MiB`, `20kB`.
 
 use bytesize::ByteSize;
 
-/// What a size may end in. Each is spelled as the standards have it (IEC 80000-13): `Mb` would be megabits, and `mB` thousandths.
+/// The accepted units, spelled like in the standard IEC 80000-13. Other spellings mean other units: `Mb` is megabits,
+/// and `mB` is thousandths of a byte.
 const UNITS: [&str; 12] = [
     "", "B", "kB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "TiB", "PiB",
 ];
 
-/// The bytes that this text means.
+/// Parses a size, and returns its number of bytes.
 ///
 /// # Errors
-/// What to write instead.
+/// A text that says how to write the size.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let unit =
         text.trim_start_matches(|character: char| character.is_ascii_digit() || ". ".contains(character));

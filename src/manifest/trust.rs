@@ -1,4 +1,4 @@
-//! `[trust]`, and `trust` of packages: whose signatures are demanded.
+//! `[trust]`, and `trust` of packages: the demanded signatures.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -13,7 +13,7 @@ use crate::signatures::{Trust, TrustedKey};
 const HINT: &str =
     "write [trust] with keys = [\"ed25519/…\"], and where they are several, threshold = 1 or more of them";
 
-/// The policy of a table with `keys`, `threshold` and `claims`.
+/// Parses the policy of a table with `keys`, `threshold` and `claims`.
 pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Result<Trust, ManifestError> {
     let (mut keys, mut threshold, mut claims) = (Vec::new(), None, Vec::new());
     for (key, value) in source.table(value, within)? {
@@ -34,7 +34,7 @@ pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Res
             _ => return Err(source.unknown(key, &["keys", "threshold", "claims"], within)),
         }
     }
-    // Of several keys it is not for us to guess how many are enough.
+    // With several keys, the threshold must be explicit. A default could be too weak.
     let threshold = match threshold {
         None if keys.len() > 1 => {
             let what = "several keys, and no threshold that says how many of them must have signed";
@@ -46,7 +46,7 @@ pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Res
         .map_err(|error| source.error(value.span(), format!("{within}: {error}"), HINT.to_owned()))
 }
 
-/// The policies of packages: `[packages.NAME.trust]`.
+/// Parses the policies of packages: `[packages.NAME.trust]`.
 pub(super) fn of_packages(
     source: &Source<'_>,
     value: Option<&Value<'_>>,
@@ -64,7 +64,7 @@ pub(super) fn of_packages(
     Ok(policies)
 }
 
-/// `"ed25519/…"`, or a table with `key`, and `from` and `until` as times in RFC 3339.
+/// Parses `"ed25519/…"`, or a table with `key`, and `from` and `until` as times in RFC 3339.
 fn trusted_key(source: &Source<'_>, value: &Value<'_>) -> Result<TrustedKey, ManifestError> {
     if !matches!(value.get_ref(), DeValue::Table(_)) {
         return Ok(public_key(source, value)?.into());

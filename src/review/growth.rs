@@ -1,7 +1,8 @@
-//! Who may now do what it could not before: by what grants and bounds mean, and not by how they are written.
+//! Growth of authority between two graphs. It compares the meaning of grants and bounds, not their text.
 //!
-//! Names alone decide nothing: code that is found again under another name, by its hash, is compared with what it was
-//! (CLI-48). So is what took the place of code that was held to less and is gone.
+//! A name alone does not identify code. A module that is renamed is found by its hash and compared with its old version
+//! (CLI-48). A new module is also compared with removed modules that had fewer rights, because it may replace one of
+//! them.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +14,26 @@ use super::side::Side;
 use super::{module_owner, package_owner};
 use crate::bounds::{BoundsError, wider};
 
-/// What one owner may do that it could not do before.
+/// The authority that one owner gained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Growth {
-    /// `the program`, `package marked`, `module app:/main.js`
+    /// The owner, for example `the program`, `package marked` or `module app:/main.js`.
     pub(crate) owner: String,
-    /// What it gained, as `secure.toml` has it.
+    /// The gained rights, in the form of `secure.toml`.
     pub(crate) gained: Vec<String>,
-    /// The owner that the same code, or what it took the place of, was before.
+    /// The old owner of the same code, or of the code that it replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) was: Option<String>,
 }
 
-/// Graphs that cannot be compared.
+/// The reason why two graphs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum GrowthError {
-    /// A grant that this version does not understand.
+    /// This version does not understand a grant.
     #[error("{owner}: {source}")]
     Grant { owner: String, source: Box<ScopeError> },
-    /// A bound that this version does not understand.
+    /// This version does not understand a bound.
     #[error(transparent)]
     Bounds(#[from] BoundsError),
 }
@@ -46,13 +47,13 @@ impl GrowthError {
     }
 }
 
-/// Whose authority grew from `old` to `new`, by the rules of CLI-25 and CLI-48.
+/// Returns the owners whose authority grew from `old` to `new`, by the rules of CLI-25 and CLI-48.
 ///
-/// What a right allows counts as had where one right of before covers it; a right that several of before cover only
-/// together counts as gained. `base` is what relative scopes of both graphs mean.
+/// A right is not growth if a single old right covers it. If only several old rights together cover it, it counts as
+/// growth. `base` is the base of relative scopes in both graphs.
 ///
 /// # Errors
-/// A grant or a bound that this version does not understand.
+/// This version does not understand a grant or a bound.
 pub(crate) fn growth(
     old: &Graph,
     new: &Graph,
@@ -88,7 +89,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// The grants of a package, against those of the package of its name. A new package had nothing.
+    /// Compares the grants of a package with those of the old package with the same name. A new package had no grants.
     fn package(&mut self, index: usize) -> Result<(), GrowthError> {
         let Some(package) = self.new.graph.packages().get(index) else {
             return Ok(());
@@ -102,7 +103,7 @@ impl Comparison<'_> {
         self.compare(package_owner(&package.name), None, &had, &has)
     }
 
-    /// The grants of a module, against those of the module of its name, and of the same code under another name.
+    /// Compares the grants of a module with those of the old module with its name, and of old modules with its code.
     fn module(&mut self, index: usize) -> Result<(), GrowthError> {
         let Some(module) = self.new.graph.modules().get(index) else {
             return Ok(());
@@ -110,7 +111,7 @@ impl Comparison<'_> {
         let (owner, has) = (module_owner(&module.name), self.new.module_rights(index));
         let named = self.old.module(&module.name);
         let before = named.and_then(|index| self.old.graph.modules().get(index));
-        // Without grants of its own in both, it is what its package is.
+        // If the module has no grants of its own in both graphs, the comparison of its package is sufficient.
         if module.grants.is_some() || before.is_some_and(|before| before.grants.is_some()) {
             let had = match named {
                 Some(index) => self.old.module_rights(index),
@@ -134,11 +135,12 @@ impl Comparison<'_> {
         before.map_or_else(Rights::none, |index| self.old.package_rights(index))
     }
 
-    /// The modules of before that this one must not exceed, and what each could do.
+    /// Returns the old modules whose rights this module must not exceed, with their rights.
     ///
-    /// First those with its code whose names are gone: each may have been renamed to this one. If there is none, all others
-    /// with its code, together: this is a copy. If its code is new, too, the modules of its package that were held to less and are
-    /// gone: it may be one of them, edited.
+    /// If old modules with the same code have lost their names, each of them may have been renamed to this one. If all
+    /// still exist, this module is a copy, and their rights count together. If the code is new as well, the result is
+    /// the removed modules of the package that had fewer rights than the package. This module may be an edited version
+    /// of one of them.
     fn predecessors(&self, module: &Module, is_named: bool) -> Result<Vec<(usize, Rights)>, GrowthError> {
         let same = self.old.same_code(module);
         let is_gone = |index: &usize| {
@@ -196,7 +198,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The limits, the isolate and the demanded signatures of a package, or of the program.
+    /// Compares the limits, the isolation and the demanded signatures of a package or of the program.
     fn bounds(&mut self, index: usize) {
         let Some(package) = self.new.graph.packages().get(index) else {
             return;
@@ -206,7 +208,7 @@ impl Comparison<'_> {
                 continue;
             };
             let mut gained = Vec::new();
-            // Who shares an isolate again may use up the others' time and memory.
+            // A package that shares an isolate again can use up the time and memory of others.
             if was.isolate && !package.isolate {
                 gained.push("isolate = false".to_owned());
             }
@@ -218,8 +220,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// The packages of before that this one must not exceed: the one of its name, those whose code it has, and, where it is new
-    /// under a new name, those that are gone.
+    /// Returns the old packages whose bounds this package must not exceed. These are the package with its name, and
+    /// those that contained its code. If there are none, the result is all removed packages.
     fn earlier_packages(&self, index: usize, package: &Package) -> BTreeSet<usize> {
         let named = self.old.package(&package.name);
         let mut earlier: BTreeSet<usize> = named.into_iter().collect();
@@ -231,7 +233,7 @@ impl Comparison<'_> {
                 .filter_map(|index| self.old.package_index(*index))
                 .collect();
             if !named.is_some_and(|named| packages.contains(&named)) {
-                // The program's own bounds are those of all its packages.
+                // The bounds of the program already apply to all its packages.
                 earlier.extend(packages.into_iter().filter(|package| *package != 0));
             }
         }
@@ -252,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A name, grants, and those of its module `a.js` where it has its own.
+    /// A package name, its grants, and the grants of its module `a.js` if that has its own.
     type Described<'a> = (&'a str, &'a [&'a str], Option<&'a [&'a str]>);
 
     fn program(packages: &[Described<'_>]) -> Graph {
@@ -286,9 +288,9 @@ mod tests {
         grown.iter().map(line).collect()
     }
 
-    /// CLI-25: by meaning, not by text.
+    /// CLI-25: growth depends on the meaning of grants, not on their text.
     #[test]
-    fn other_words_for_the_same_or_less_are_no_growth() {
+    fn equivalent_or_fewer_rights_are_no_growth() {
         let old = program(&[("", &["fs.read=./**", "net.connect=https://*.example.com"], None)]);
         for same_or_less in [
             ["fs.read=./**", "net.connect=https://*.example.com"],
@@ -305,7 +307,7 @@ mod tests {
         assert_eq!(grown(&old, &other), ["the program: fs.write = [\"./**\"]"]);
     }
 
-    /// CLI-25: what a package's own grants say counts within the program's.
+    /// CLI-25: the rights of the program limit the grants of a package.
     #[test]
     fn a_package_grows_with_its_grants_or_with_the_program() {
         let all: &[&str] = &["fs.read=./**"];
@@ -326,7 +328,7 @@ mod tests {
         );
     }
 
-    /// CLI-25: a module that is no longer held to less has gained, though its package has not.
+    /// CLI-25: a module gains authority if its own restriction is removed, even if its package does not.
     #[test]
     fn a_module_grows_against_itself() {
         let all: &[&str] = &["fs.read=./**"];
@@ -334,7 +336,7 @@ mod tests {
         let free = program(&[("", all, None)]);
         assert_eq!(grown(&narrow, &free), ["module app:/a.js: fs.read = [\"./**\"]"]);
         assert_eq!(grown(&free, &narrow), Vec::<String>::new());
-        // A lock can say of a package's module what the manifest cannot: more than its package.
+        // A lock, unlike a manifest, can contain a module of a package with more rights than the package.
         let none: &[&str] = &[];
         let old = program(&[("", all, None), ("p", none, None)]);
         let new = program(&[("", all, None), ("p", none, Some(all))]);
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_is_not_understood_is_no_grant_of_nothing() {
+    fn an_unknown_grant_is_an_error() {
         let (good, bad) = (
             program(&[("", &[], None)]),
             program(&[("", &["fs.fly=./x"], None)]),
@@ -354,7 +356,7 @@ mod tests {
         }
     }
 
-    /// A program that may read everything, of these modules, each with its code and its own grants.
+    /// Returns a program that may read everything, with these modules, each with its code and its own grants.
     fn of_modules(modules: &[(&str, &str, Option<&[&str]>)]) -> Graph {
         let lines = |grants: &[&str]| grants.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
         let package = Package {
@@ -375,12 +377,12 @@ mod tests {
         Graph::new(0, vec![package], modules.iter().map(module).collect()).unwrap()
     }
 
-    /// A module as a test writes it: its path, its text, and its grants if it has its own.
+    /// A module in a test: its path, its text, and its own grants if it has some.
     type Written<'a> = (&'a str, &'a str, Option<&'a [&'a str]>);
 
-    /// CLI-48: code is known by its hash, under whatever name it is.
+    /// CLI-48: code is identified by its hash, whatever its name is.
     #[test]
-    fn code_is_compared_with_what_it_was() {
+    fn code_is_compared_with_its_old_version() {
         let (none, data): (&[&str], &[&str]) = (&[], &["fs.read=./data/**"]);
         let old = of_modules(&[
             ("a.js", "one", Some(none)),
@@ -448,7 +450,7 @@ mod tests {
         }
     }
 
-    /// CLI-48, CLI-49: a package that has another name, and one that took the place of another.
+    /// CLI-48, CLI-49: a renamed package, and a package that replaces another one.
     #[test]
     fn a_renamed_package_keeps_its_bounds() {
         let program = |name: &str, code: &str, isolate: bool, bounds: &[&str]| {

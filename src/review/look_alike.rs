@@ -1,17 +1,18 @@
-//! Names of programs that people may take for others.
+//! Detection of names that people may confuse.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use secure_runtime_loaders::Graph;
 use secure_runtime_text::{code_point, foreign_letter, skeleton};
 
-/// Most warnings of a program.
+/// Maximum number of warnings for a program.
 const MOST: usize = 20;
 
-/// Warnings about names in these programs that can hardly be told apart, or have letters that look like others. (Names with what nobody
-/// sees are in no program: graphs refuse them.)
+/// Returns warnings about names that look alike, or that contain letters of another script that look familiar. Graphs
+/// already reject names with invisible characters.
 ///
-/// Of names in ASCII only packages are compared: files that a bundler named by hashes look alike often, and hurt nobody.
+/// Module names in ASCII are not compared. Names of bundled files often contain hashes that look alike, and that is
+/// harmless.
 pub(crate) fn look_alikes(graphs: &[&Graph]) -> Vec<String> {
     let packages = graphs.iter().flat_map(|graph| graph.packages());
     let modules = graphs.iter().flat_map(|graph| graph.modules());
@@ -43,7 +44,7 @@ pub(crate) fn look_alikes(graphs: &[&Graph]) -> Vec<String> {
     warnings
 }
 
-/// A warning for each two names with one skeleton, of which one is of those that are looked for.
+/// Returns a warning for each pair of names with the same skeleton, if one of the two satisfies `is_looked_for`.
 fn pairs<'a>(
     what: &str,
     names: impl Iterator<Item = &'a str>,

@@ -1,6 +1,6 @@
-//! Review: what changed from one graph to another, in code and in authority.
+//! Review: the differences between two graphs, in code and in authority.
 //!
-//! `spec/cli.md` says what a difference is, and what counts as growth.
+//! `spec/cli.md` defines differences and growth.
 
 mod growth;
 mod look_alike;
@@ -16,26 +16,25 @@ use serde::Serialize;
 pub(crate) use self::growth::{Growth, growth};
 pub(crate) use self::look_alike::look_alikes;
 
-/// What changed from one graph to another. Who may do more is asked apart: [`growth`].
+/// The differences between two graphs. Growth of authority is computed separately, by [`growth`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
     pub(crate) packages: Vec<PackageChange>,
     pub(crate) modules: Vec<ModuleChange>,
-    /// What modules import that they did not import, or by which they mean another module now.
+    /// Imports that are new, or that mean another module than before.
     pub(crate) imports: Vec<NewImport>,
-    /// What modules expect of their environment that they did not use.
+    /// Global names that modules did not use before.
     pub(crate) globals: Vec<NewGlobals>,
     pub(crate) grants: Vec<GrantChange>,
-    /// What else the manifest says of the program and of packages: isolates of their own, globals, limits, demanded
-    /// signatures.
+    /// Other changed settings of the program and of packages: isolation, globals, limits, demanded signatures.
     pub(crate) settings: Vec<GrantChange>,
-    /// Entries of `[imports]` that are new or gone.
+    /// Entries of `[imports]` that were added or removed.
     pub(crate) import_map: Vec<GrantChange>,
-    /// The name of the module that runs first, where it is another one.
+    /// The new entry module, if it changed.
     pub(crate) entry: Option<String>,
 }
 
-/// A package that is new, gone, or has another version.
+/// A package that was added or removed, or whose version changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct PackageChange {
     pub(crate) name: String,
@@ -44,36 +43,36 @@ pub(crate) struct PackageChange {
     pub(crate) new_version: Option<String>,
 }
 
-/// A module that is new, gone, or has other bytes or another source.
+/// A module that was added or removed, or whose bytes or source changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ModuleChange {
     pub(crate) name: String,
     pub(crate) change: Change,
     pub(crate) old: Option<Content>,
     pub(crate) new: Option<Content>,
-    /// The difference of the two texts, where it was asked for.
+    /// The difference of the two texts, if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
 }
 
-/// The bytes of a module.
+/// The content of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Content {
     pub(crate) hash: String,
     pub(crate) size: u64,
-    /// The hash of what they were made from, where that is something else: another source can become the same module.
+    /// The hash of the source, if the module was transformed from one. Different sources can produce the same module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
 }
 
-/// An import that is new, or means another module.
+/// An import that is new or means another module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct NewImport {
     pub(crate) module: String,
     pub(crate) specifier: String,
-    /// The module that it meant before.
+    /// The module that the import meant before.
     pub(crate) old: Option<String>,
-    /// The module that it means now.
+    /// The module that the import means now.
     pub(crate) new: String,
 }
 
@@ -84,7 +83,7 @@ pub(crate) struct NewGlobals {
     pub(crate) names: Vec<String>,
 }
 
-/// Lines of grants that are new or gone, as they are written.
+/// Grants that were added or removed, as lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct GrantChange {
     pub(crate) owner: String,
@@ -92,7 +91,7 @@ pub(crate) struct GrantChange {
     pub(crate) removed: Vec<String>,
 }
 
-/// How a package or module changed.
+/// The kind of change of a package or module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Change {
@@ -102,7 +101,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// From what was and what is, if they differ.
+    /// Returns the kind of change between two values, or `None` if they are equal.
     fn of<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<Change> {
         match (old, new) {
             (None, Some(_)) => Some(Change::Added),
@@ -120,7 +119,7 @@ impl Change {
         }
     }
 
-    /// `+`, `-` or `~`.
+    /// Returns `+`, `-` or `~`.
     pub(crate) fn sign(self) -> char {
         match self {
             Change::Added => '+',
@@ -131,7 +130,7 @@ impl Change {
 }
 
 impl Difference {
-    /// From `old` to `new`.
+    /// Returns the differences from `old` to `new`.
     pub(crate) fn between(old: &Graph, new: &Graph) -> Difference {
         let (before, after) = (modules(old), modules(new));
         Difference {
@@ -147,7 +146,7 @@ impl Difference {
         }
     }
 
-    /// One line for each change of a package, a module or a grant, for people. Empty where nothing that they show changed.
+    /// Describes each change in a line of text. Returns nothing if none of the described parts changed.
     pub(crate) fn lines(&self) -> Vec<String> {
         let packages =
             self.packages
@@ -196,7 +195,7 @@ impl Difference {
     }
 }
 
-/// `the program`, `package marked`
+/// Returns the description of an owner, for example `the program` or `package marked`.
 pub(crate) fn package_owner(name: &str) -> String {
     match name {
         "" => "the program".to_owned(),
@@ -204,7 +203,7 @@ pub(crate) fn package_owner(name: &str) -> String {
     }
 }
 
-/// `module app:/main.js`
+/// Returns the description of an owner, for example `module app:/main.js`.
 pub(crate) fn module_owner(name: &str) -> String {
     format!("module {name}")
 }
@@ -223,7 +222,7 @@ fn name_of(graph: &Graph, module: u32) -> &str {
         .unwrap_or_default()
 }
 
-/// The keys of either map, sorted.
+/// Returns the keys of both maps, sorted.
 fn either<'a, T, U>(old: &BTreeMap<&'a str, T>, new: &BTreeMap<&'a str, U>) -> BTreeSet<&'a str> {
     old.keys().chain(new.keys()).copied().collect()
 }
@@ -303,7 +302,7 @@ fn globals_new(before: &Modules<'_>, after: &Modules<'_>) -> Vec<NewGlobals> {
     after.iter().filter_map(new).collect()
 }
 
-/// Lines by whom they are about.
+/// Lines by their owner.
 type Lines = BTreeMap<String, Vec<String>>;
 
 fn grants(graph: &Graph) -> Lines {
@@ -338,7 +337,8 @@ fn lines_changed(before: &Lines, after: &Lines) -> Vec<GrantChange> {
     let change = |owner: &String| {
         let lines = |of: &Lines| of.get(owner).cloned().unwrap_or_default();
         let (old, new) = (lines(before), lines(after));
-        // A module that is no longer held to less has no lines of its own any more, which says something all the same.
+        // If a module loses its own grants, both lists can be empty. That is a change nevertheless, because the module
+        // then has the rights of its package.
         let change = GrantChange {
             owner: owner.clone(),
             added: added(&old, &new),
@@ -349,7 +349,7 @@ fn lines_changed(before: &Lines, after: &Lines) -> Vec<GrantChange> {
     owners.into_iter().filter_map(change).collect()
 }
 
-/// What `new` has and `old` has not.
+/// Returns the lines that `new` contains and `old` does not.
 fn added(old: &[String], new: &[String]) -> Vec<String> {
     let old: BTreeSet<&String> = old.iter().collect();
     new.iter().filter(|line| !old.contains(line)).cloned().collect()

@@ -1,6 +1,8 @@
-//! For random pairs of manifests: whatever the new one allows, and the old one did not, is growth.
+//! A property test with random pairs of manifests: everything that only the new manifest allows must be reported as
+//! growth.
 //!
-//! What a manifest allows is asked here by trying: operations, figures and sets of signatures, one by one.
+//! The test determines what a manifest allows by trial: it checks operations, amounts and sets of signatures one by
+//! one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +40,7 @@ const OPERATIONS: [&str; 10] = [
     "clock 1s",
     "random seeded",
 ];
-/// Limits, and whether packages without an isolate can have them.
+/// Limits, with `true` if packages without an isolate can have them.
 const LIMITS: [(&str, bool); 7] = [
     ("heap", false),
     ("cpu", false),
@@ -56,7 +58,7 @@ struct Policy {
     claims: Vec<&'static str>,
 }
 
-/// A manifest: which lines it has, and what its files are called.
+/// A model of a manifest: its lines and the names of its files.
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     plugin: &'static str,
@@ -79,7 +81,7 @@ fn policy() -> impl Strategy<Value = Option<Policy>> {
     let claims = subsequence(vec!["a", "a=1", "b"], 0..=2);
     let policy = (keys, 1..=3_usize, claims).prop_map(|(keys, threshold, claims)| Policy {
         threshold: threshold.min(keys.len()),
-        // A key that never counts is an error of the manifest.
+        // A key that never counts would make the manifest invalid.
         keys: keys
             .into_iter()
             .map(|(key, from, until)| {
@@ -132,7 +134,7 @@ fn model() -> impl Strategy<Value = Model> {
     )
 }
 
-/// A model, and one that differs from it in a few places.
+/// Generates a model, and one that differs from it in a few places.
 fn pair() -> impl Strategy<Value = (Model, Model)> {
     (model(), model(), vec(any::<bool>(), 10)).prop_map(|(old, other, keep)| {
         let mut keep = keep.into_iter();
@@ -165,7 +167,7 @@ fn pair() -> impl Strategy<Value = (Model, Model)> {
     })
 }
 
-/// The lines of grants as one table each, since TOML has no key twice.
+/// Combines grants with the same key, because TOML does not allow a key twice.
 fn table(lines: &[&str]) -> String {
     let mut scopes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, scope) in lines.iter().filter_map(|line| line.split_once(" = ")) {
@@ -218,7 +220,8 @@ impl Policy {
         )
     }
 
-    /// Whether signatures of keys, each with these claims, meet it at this time.
+    /// Returns true if the policy accepts these signatures at this time. A signature is a list of claims, one for each
+    /// key.
     fn is_met(&self, signatures: &[Option<Vec<&str>>; 3], now: u64) -> bool {
         let counts = self.keys.iter().filter(|(number, from, until)| {
             let claims = &signatures[usize::from(*number) - 1];
@@ -235,7 +238,7 @@ impl Policy {
     }
 }
 
-/// Whether some signatures are enough for the new policy and were not for the old one.
+/// Returns true if some set of signatures satisfies the new policy and not the old one.
 fn demands_less(old: Option<&Policy>, new: Option<&Policy>) -> bool {
     let claims = [
         None,
@@ -288,7 +291,7 @@ impl Model {
         text
     }
 
-    /// What the program, the plugin and the package may do.
+    /// Returns the rights of the program, the plugin and the package.
     fn rights(&self) -> [Rights; 3] {
         let narrowed = self.narrowed.as_ref().unwrap_or(&self.program);
         [&self.program, narrowed, &self.package].map(|lines| {
@@ -306,7 +309,7 @@ impl Model {
         })
     }
 
-    /// Whether the program or its package (`of_package`) may use so much.
+    /// Returns true if the program, or its package (`of_package`), may use this amount.
     fn may_use(&self, key: &str, amount: u64, of_package: bool) -> bool {
         let within = |limits: &BTreeMap<&str, u64>, otherwise: u64| {
             amount <= limits.get(key).copied().unwrap_or(otherwise)
@@ -323,7 +326,7 @@ impl Model {
         }
     }
 
-    /// Whether anything that this model does not allow is allowed by the new one.
+    /// Returns true if the new model allows anything that this model does not allow.
     fn is_exceeded_by(&self, new: &Model) -> bool {
         let families = Families::builtin();
         let operations = OPERATIONS.map(|text| families.parse_operation(text, &base()).unwrap());
@@ -365,7 +368,7 @@ fn base() -> Base {
     Base::new("/srv/app").unwrap()
 }
 
-/// The same files under each of their names.
+/// Creates a project with the same files for each combination of names.
 fn projects() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for plugin in ["plugin.js", "other.js"] {
@@ -386,7 +389,8 @@ fn projects() -> tempfile::TempDir {
     folder
 }
 
-/// CLI-25, CLI-48, CLI-49, A137: a grant, a limit that is higher or gone, an isolate that is gone, signatures that are enough now.
+/// CLI-25, CLI-48, CLI-49, A137: growth includes a grant, a higher or removed limit, a removed isolate, and signatures
+/// that are sufficient now.
 #[test]
 fn whatever_is_allowed_anew_is_growth() {
     let folder = projects();
@@ -420,7 +424,7 @@ fn whatever_is_allowed_anew_is_growth() {
             )
             .unwrap();
             prop_assert!(again.is_empty(), "{:?}", again);
-            // What is no growth under the same names is not taken for any.
+            // If the names are equal, the converse holds as well: without additional rights, no growth is reported.
             let is_named_alike = old.plugin == new.plugin && old.alias == new.alias;
             let is_trusted_alike = old.trust == new.trust && old.package_trust == new.package_trust;
             if !is_exceeded && is_named_alike && is_trusted_alike {

@@ -1,4 +1,4 @@
-//! One of two programs that are compared: what its parts may do, and where its code is.
+//! One of the two programs that are compared: the rights of its parts, and an index of its code.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,22 +9,25 @@ use super::growth::GrowthError;
 use super::{module_owner, package_owner};
 use crate::bounds::{Bounds, Within};
 
-/// A graph with what its grants and bounds mean: grants count within the program's, as when it is linked.
+/// A graph with the meaning of its grants and bounds. Grants are intersected with those of the program, like in
+/// linking.
 pub(super) struct Side<'a> {
     pub(super) graph: &'a Graph,
     packages: Vec<Rights>,
-    /// Those of modules that have grants of their own.
+    /// The rights of modules that have their own grants.
     own: HashMap<usize, Rights>,
     bounds: Vec<Bounds>,
     packages_by_name: BTreeMap<&'a str, usize>,
     modules_by_name: BTreeMap<&'a str, usize>,
-    /// The modules of code, by the hash of their bytes and by that of what these were made from.
+    /// The modules with code, by the hash of their bytes and by the hash of their source.
     modules_by_hash: HashMap<ContentHash, Vec<usize>>,
 }
 
 impl<'a> Side<'a> {
+    /// Parses the grants and bounds of a graph.
+    ///
     /// # Errors
-    /// A grant or a bound that this version does not understand.
+    /// This version does not understand a grant or a bound.
     pub(super) fn of(graph: &'a Graph, families: &Families, base: &Base) -> Result<Self, GrowthError> {
         let parse = |owner: &dyn Fn() -> String, grants: &[String]| {
             let rights = families.parse_grants(grants, base);
@@ -81,7 +84,7 @@ impl<'a> Side<'a> {
             .map(|module| module.name.as_str())
     }
 
-    /// The index of the package of a module.
+    /// Returns the index of the package of a module.
     pub(super) fn package_index(&self, module: usize) -> Option<usize> {
         let module = self.graph.modules().get(module)?;
         usize::try_from(module.package).ok()
@@ -100,7 +103,7 @@ impl<'a> Side<'a> {
         own.or_else(of_package).unwrap_or_else(Rights::none)
     }
 
-    /// The bounds of a package beside those of the program.
+    /// Returns the bounds of a package together with those of the program.
     pub(super) fn within(&self, package: usize) -> Option<Within<'_>> {
         Some(Within {
             own: self.bounds.get(package)?,
@@ -108,7 +111,7 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// The modules that have the code of this one, which can be a module of another graph.
+    /// Returns the modules of this graph with the same code as `module`, which may belong to another graph.
     pub(super) fn same_code(&self, module: &Module) -> Vec<usize> {
         let mut same: Vec<usize> = hashes(module)
             .into_iter()
@@ -121,7 +124,7 @@ impl<'a> Side<'a> {
         same
     }
 
-    /// The modules of the package of this name that are held to less than the package.
+    /// Returns the modules of the package with this name that have fewer rights than the package.
     pub(super) fn narrowed(&self, package: &str) -> Vec<usize> {
         let Some(package) = self.package(package) else {
             return Vec::new();
@@ -132,19 +135,19 @@ impl<'a> Side<'a> {
         narrowed
     }
 
-    /// Whether two modules, each of a graph of its own, have the same code.
+    /// Returns true if two modules of different graphs have the same code.
     pub(super) fn is_same_code(one: &Module, other: &Module) -> bool {
         let hashes = hashes(other);
         self::hashes(one).iter().any(|hash| hashes.contains(hash))
     }
 
-    /// Whether a module has code that could use rights.
+    /// Returns true if a module contains code that could use rights.
     pub(super) fn is_code(module: &Module) -> bool {
         matches!(module.kind, ModuleKind::JavaScript | ModuleKind::Wasm)
     }
 }
 
-/// The hashes that a module's code is known by; none for what is no code.
+/// Returns the hashes that identify the code of a module, or nothing for a module without code.
 fn hashes(module: &Module) -> Vec<ContentHash> {
     if !Side::is_code(module) {
         return Vec::new();

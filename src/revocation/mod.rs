@@ -1,4 +1,4 @@
-//! Revocation lists from outside: fetched, remembered across restarts, and looked for again while programs run.
+//! Revocation lists from external sources: fetched, kept across restarts, and refreshed while programs run.
 //!
 //! ```no_run
 //! # async fn embed(key: secure_runtime_capabilities::PublicKey) -> Result<(), Box<dyn std::error::Error>> {
@@ -15,9 +15,9 @@
 //! # }
 //! ```
 //!
-//! **Invariants.** A list counts when its key signed it and it is newer than every one that was had, in this process or
-//! kept from before: whoever serves lists can withhold the next one until the last one is stale, and nothing else. While
-//! no current list is had, [`Revocations`] denies everything; nothing here can make it allow more.
+//! **Invariants.** A list is accepted if its key signed it and it is newer than every earlier one, in this process or
+//! kept from before. So a server can only withhold the next list until the last one is stale. Without a current list,
+//! [`Revocations`] denies everything. Nothing in this module can make it allow more.
 
 mod refresher;
 mod source;
@@ -35,96 +35,97 @@ use url::Url;
 pub use self::refresher::Refresher;
 use self::source::Source;
 
-/// How long a list at an address may take, all attempts included.
+/// Maximum time to fetch a list from an address, including all attempts.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The size limit of a list, as the readers of files have it.
+/// Maximum size of a list, in the type of the file readers.
 const LIMIT: u64 = MAX_REVOCATION_LIST as u64;
 
-/// Revocation lists from one place: a file, or an address of `http:` or `https:`.
+/// A source of revocation lists: a file, or an `http:` or `https:` address.
 ///
-/// Who serves a list needs no trust, so that plain HTTP does. Redirects and compressed answers are refused, no proxy is
-/// taken from the environment, and an answer has 10 seconds.
+/// The server of a list need not be trusted, so plain HTTP is sufficient. Redirects and compressed responses are
+/// refused, proxies from the environment are ignored, and a response may take 10 seconds.
 #[derive(Debug)]
 pub struct RevocationFeed {
     revocations: Revocations,
     source: Source,
-    /// Where the newest list is kept.
+    /// The file that the newest list is kept in.
     kept: Option<PathBuf>,
-    /// What the list is whose bytes need no further look: it was accepted, and is kept.
+    /// The hash of the last list that was accepted and kept. The same bytes need not be checked again.
     seen: Mutex<Option<ContentHash>>,
 }
 
-/// What [`RevocationFeed::load`] ended with. In either case there is a current list.
+/// The result of [`RevocationFeed::load`]. In both cases there is a current list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub enum RevocationsLoaded {
-    /// The source gave its list.
+    /// The source returned a valid list.
     Fresh,
-    /// The source did not give a list that can be used; the one that was kept from before is still current. Somebody
-    /// should be told: before that one is stale, the source has to give another.
+    /// The source returned no valid list, but the kept one is still current. The caller should report this, because the
+    /// source must return a new list before the kept one is stale.
     Kept(RevocationFeedError),
 }
 
-/// Why there is no current revocation list, or no newer one.
+/// The reason why there is no current revocation list, or no newer one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevocationFeedError {
-    /// A text that is neither a path nor an address.
+    /// A text is neither a path nor an address.
     #[error("{place:?} is no place of a revocation list: {reason}")]
     Place {
-        /// The text as given.
+        /// The given text.
         place: String,
-        /// What is wrong with it.
+        /// The error in it.
         reason: String,
     },
-    /// The source did not answer with a list's bytes.
+    /// The source did not return the bytes of a list.
     #[error("the revocation list at {place} cannot be had: {reason}")]
     Unavailable {
         /// The path or address.
         place: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// The source's list is none of this key's, or older than one seen before. The newest one stays.
+    /// The list of the source is not signed by this key, or is older than an earlier one. The newest list stays in
+    /// force.
     #[error("the revocation list at {place} is refused: {error}")]
     Refused {
         /// The path or address.
         place: String,
-        /// Why.
+        /// The reason.
         error: RevocationError,
     },
-    /// The source's list is not current any more.
+    /// The list of the source is no longer current.
     #[error("the revocation list at {place}, number {sequence}, is stale since {since}", since = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(*.since)))]
     Stale {
         /// The path or address.
         place: String,
-        /// Its number.
+        /// The number of the list.
         sequence: u64,
-        /// Since when, in Unix seconds.
+        /// The time from which it is stale, in Unix seconds.
         since: u64,
     },
-    /// The list that was kept from before is not as it was written.
+    /// The kept list was changed after it was written.
     #[error("the revocation list that was kept in {path} is damaged: {error}", path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: RevocationError,
     },
-    /// The newest list cannot be kept, or what was kept cannot be read: an older one would not be noticed.
+    /// The newest list cannot be kept, or the kept one cannot be read. A later rollback would not be detected.
     #[error("the newest revocation list cannot be kept in {path}: {error}", path = path.display())]
     Keep {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: FileError,
     },
 }
 
 impl RevocationFeedError {
-    /// Whether bytes are not what was promised, as opposed to absent.
+    /// Returns true if bytes are wrong, and false if they are missing.
     pub fn is_integrity(&self) -> bool {
         matches!(
             self,
@@ -132,7 +133,7 @@ impl RevocationFeedError {
         )
     }
 
-    /// Whether the fault is the source's: a current list makes up for it.
+    /// Returns true if the source caused the error. A current list makes up for it.
     fn is_of_source(&self) -> bool {
         use RevocationFeedError::{Refused, Unavailable};
         matches!(self, Unavailable { .. } | Refused { .. })
@@ -140,7 +141,7 @@ impl RevocationFeedError {
 }
 
 impl RevocationFeed {
-    /// Lists at this path or address that this key signs. Nothing is fetched yet.
+    /// Creates a feed of lists at this path or address that this key signs. It does not fetch anything yet.
     ///
     /// # Errors
     /// [`RevocationFeedError::Place`].
@@ -153,22 +154,22 @@ impl RevocationFeed {
         })
     }
 
-    /// Keeps the newest list in this folder, in a file of its own for each key: a list that is older than one from before a
-    /// restart is noticed, and a source that cannot be reached at the start is no failure while the kept list is current.
-    /// The place does not count: the same list has many names (links, other spellings, mirrors), and whoever can choose
-    /// among them could choose an older one. Processes may share the folder, which is made when it is needed.
+    /// Keeps the newest list in this folder, in one file per key. So a rollback across restarts is detected, and the
+    /// source may be unreachable at start while the kept list is current. The file does not depend on the place of the
+    /// source. One list has many names (links, spellings, mirrors), and whoever selects one could otherwise select an
+    /// older list. Processes may share the folder, which is created when it is needed.
     pub fn kept_in(mut self, folder: &Path) -> RevocationFeed {
         let digits = ContentHash::from_bytes(*self.revocations.key().as_bytes()).to_hex();
         self.kept = Some(folder.join(format!("ed25519-{digits}.list")));
         self
     }
 
-    /// What [`crate::Builder::revocations`] takes: a handle that follows this feed.
+    /// Returns a handle that follows this feed, for [`crate::Builder::revocations`].
     pub fn revocations(&self) -> Revocations {
         self.revocations.clone()
     }
 
-    /// Takes the list that was kept and the source's, whichever is newer. Reading and writing files, it may block.
+    /// Loads the newer of the kept list and the list of the source. It reads and writes files, so it may block.
     ///
     /// # Errors
     /// There is no current list, or the newest cannot be kept.
@@ -191,16 +192,16 @@ impl RevocationFeed {
         }
     }
 
-    /// Looks for a newer list: the source's, or one that another process kept. Returns whether there was one. Reading and
-    /// writing files, it may block.
+    /// Looks for a newer list from the source or from another process that kept one. Returns true if there was one. It
+    /// reads and writes files, so it may block.
     ///
     /// # Errors
-    /// The source's list cannot be had or used, or not be kept. The newest one that was had stays in force.
+    /// The list of the source is not available, not valid, or cannot be kept. The newest known list stays in force.
     pub async fn refresh(&self) -> Result<bool, RevocationFeedError> {
         let before = self.number();
         let kept = self.take_kept();
         if before.is_none() {
-            // Without what was kept, an old list would pass for the newest.
+            // Without the kept list, an old list could be accepted as the newest.
             kept.clone()?;
         }
         let bytes = self.source.read().await?;
@@ -221,7 +222,7 @@ impl RevocationFeed {
         Ok(self.number() != before)
     }
 
-    /// What is reached while lists are looked for: the file or the address, and the file that the newest is kept in.
+    /// Returns the places that the feed accesses: the file or the address of the source, and the file of the kept list.
     pub(crate) fn places(&self) -> (Option<&Path>, Option<&Url>, Option<&Path>) {
         let (file, address) = match &self.source {
             Source::File(path) => (Some(path.as_path()), None),
@@ -230,13 +231,13 @@ impl RevocationFeed {
         (file, address, self.kept.as_deref())
     }
 
-    /// The newest list's number.
+    /// Returns the number of the newest list.
     fn number(&self) -> Option<u64> {
         self.revocations.list().map(|list| list.sequence)
     }
 
-    /// How long after a look the next one is due: a second for a file; for an address a third of the time that the
-    /// list is good for, but from 10 seconds to a minute.
+    /// Returns the time until the next look: one second for a file. For an address, a third of the list's validity, but
+    /// at least 10 seconds and at most a minute.
     fn pause(&self) -> Duration {
         match &self.source {
             Source::File(_) => Duration::from_secs(1),
@@ -248,13 +249,13 @@ impl RevocationFeed {
         }
     }
 
-    /// Takes the list that was kept, by this process or another, unless a newer one is had.
+    /// Loads the list that this or another process kept, unless the known one is newer.
     fn take_kept(&self) -> Result<(), RevocationFeedError> {
         let Some(path) = &self.kept else { return Ok(()) };
         let bytes = match read_regular(path, LIMIT) {
             Ok(bytes) => bytes,
             Err(FileError::NotFound) => {
-                // It is to be written again.
+                // The file was removed, so the list must be written again.
                 *self.seen() = None;
                 return Ok(());
             }
@@ -277,7 +278,7 @@ impl RevocationFeed {
         }
     }
 
-    /// Keeps these bytes, which are the newest list that this process has, unless another process kept a newer one.
+    /// Keeps these bytes, the newest list of this process, unless another process kept a newer one.
     fn keep(&self, bytes: &[u8]) -> Result<(), RevocationFeedError> {
         let Some(path) = &self.kept else { return Ok(()) };
         let cannot = |error| cannot_keep(path, error);
@@ -304,7 +305,7 @@ fn cannot_keep(path: &Path, error: FileError) -> RevocationFeedError {
     }
 }
 
-/// Makes the folder, for nobody else to write in: who can replace what is kept can hide revocations.
+/// Creates the folder, writable only for the current user. Anyone who can replace the kept list could hide revocations.
 fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -327,7 +328,7 @@ mod tests {
 
     /// CLI-23.
     #[test]
-    fn how_often_is_looked() {
+    fn the_pause_depends_on_the_source_and_the_validity() {
         let key = KeyPair::generate().unwrap();
         let pause = |place: &str, validity: Option<u64>| {
             let feed = RevocationFeed::new(place, key.public()).unwrap();

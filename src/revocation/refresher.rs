@@ -1,4 +1,4 @@
-//! Looking for newer lists while programs run.
+//! Refreshing of lists while programs run.
 
 use std::thread::JoinHandle;
 use std::{fmt, io, thread};
@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use super::{RevocationFeed, RevocationFeedError};
 
-/// Looks for newer revocation lists until it is dropped.
+/// A thread that looks for newer revocation lists until this value is dropped.
 pub struct Refresher {
-    /// Dropped to end the thread.
+    /// Dropping the sender ends the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,21 +24,22 @@ impl Drop for Refresher {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there was said on its own; lists that grow stale deny.
+            // The panic hook has reported a panic of the thread. Without it, the lists become stale and deny
+            // everything.
             let _ = thread.join();
         }
     }
 }
 
 impl RevocationFeed {
-    /// Looks for newer lists on a thread of its own until what is returned is dropped: each second where the source is
-    /// a file; at an address after a third of the time that the list is good for, but after 10 seconds at the earliest
-    /// and a minute at the latest. What is revoked is denied from the next operation on.
+    /// Starts a thread that looks for newer lists until the returned value is dropped. For a file, it looks every
+    /// second. For an address, it looks after a third of the list's validity, but after at least 10 seconds and at most
+    /// a minute. A revocation takes effect with the next operation.
     ///
-    /// `report` is called with a problem when it is another than at the look before.
+    /// `report` is called with a problem if it differs from that of the previous look.
     ///
     /// # Errors
-    /// The operating system gives no thread.
+    /// The operating system cannot create a thread.
     pub fn keep_fresh(self, report: impl Fn(&RevocationFeedError) + Send + 'static) -> io::Result<Refresher> {
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -52,7 +53,7 @@ impl RevocationFeed {
                     () = self.refresh_again_and_again(report) => {}
                 }
             });
-            // A lookup of a name that still blocks is not waited for.
+            // A name lookup may still block. The thread does not wait for it.
             reactor.shutdown_background();
         })?;
         Ok(Refresher {

@@ -1,4 +1,4 @@
-//! Where a list comes from.
+//! The source of a revocation list.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,16 +11,16 @@ use url::Url;
 
 use super::{LIMIT, RevocationFeedError, TIMEOUT};
 
-/// A file, or an address.
+/// A file or an address.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// An absolute path: it names the same list wherever the process is.
+    /// An absolute path, which stays valid if the process changes its folder.
     File(PathBuf),
     Http(Url),
 }
 
 impl Source {
-    /// The source that this text names: an address where it has `://`, else a path.
+    /// Parses a source: an address if the text contains `://`, else a path.
     pub(super) fn parse(place: &str) -> Result<Source, RevocationFeedError> {
         let refused = |reason: String| RevocationFeedError::Place {
             place: secrets::hide(place).into_owned(),
@@ -34,7 +34,7 @@ impl Source {
         Ok(Source::File(path))
     }
 
-    /// The bytes that are there now.
+    /// Reads the current bytes of the source.
     pub(super) async fn read(&self) -> Result<Bytes, RevocationFeedError> {
         let unavailable = |reason: String| RevocationFeedError::Unavailable {
             place: self.to_string(),
@@ -42,13 +42,14 @@ impl Source {
         };
         match self {
             Source::File(path) => {
-                // Links are followed: where the operator points is trusted, and whose the list is shows its signature.
+                // Links are followed. The operator's choice of the path is trusted, and the signature identifies the
+                // list.
                 let real = std::fs::canonicalize(path).map_err(FileError::from);
                 real.and_then(|path| read_regular(&path, LIMIT))
                     .map_err(|error| unavailable(error.to_string()))
             }
             Source::Http(url) => {
-                // A client belongs to an event loop, and the next look may be on another.
+                // A client is bound to an event loop, and the next look may be on another one.
                 let options = HttpOptions {
                     timeout: TIMEOUT,
                     ..HttpOptions::default()

@@ -1,47 +1,47 @@
-//! What is wrong with the signatures of a program.
+//! Errors in the signatures of a program.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{Claim, PublicKey, StatementError, Subject};
 use secure_runtime_loaders::StoreError;
 
-/// Why the signatures of a program do not suffice.
+/// The reason why the signatures of a program are not sufficient.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// Fewer than are demanded.
+    /// There are fewer signatures than demanded.
     #[error(
         "{owner}: {found} of the {needed} signatures that are demanded for {subject}; what is missing:\n  {}\n  help: have \
          one of them sign with `secure-runtime sign`, and name with --store where the signature is",
         lacking.iter().map(|(key, lack)| format!("{key}: {lack}")).collect::<Vec<_>>().join("\n  ")
     )]
     NotEnough {
-        /// `the program`, or a package.
+        /// The owner: `the program`, or a package.
         owner: String,
-        /// What is to be signed.
+        /// The subject that must be signed.
         subject: Subject,
-        /// How many signatures are demanded.
+        /// Number of demanded signatures.
         needed: usize,
-        /// How many there are.
+        /// Number of valid signatures that were found.
         found: usize,
-        /// Whose are missing, and why.
+        /// The keys without a valid signature, with the reasons.
         lacking: Vec<(PublicKey, Lack)>,
     },
-    /// A signature that does not hold.
+    /// A signature is invalid.
     #[error(
         "the signature of {key} for {subject} is wrong: {error}\n  help: delete {location}, and get it anew from who signed"
     )]
     Wrong {
-        /// Whose it should be.
+        /// The key that should have signed.
         key: PublicKey,
-        /// What it should be about.
+        /// The subject that it should have signed.
         subject: Subject,
-        /// The file or address that has it.
+        /// The file or address that contains the signature.
         location: String,
-        /// What is wrong with it.
+        /// The error in it.
         error: Box<StatementError>,
     },
-    /// A store that failed or answered wrongly.
+    /// A store failed or returned a wrong answer.
     #[error("{0}")]
     Store(Box<StoreError>),
 }
@@ -52,37 +52,37 @@ impl From<StoreError> for SignatureError {
     }
 }
 
-/// Why the signature of one key does not count.
+/// The reason why a key has no valid signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lack {
-    /// There is none.
+    /// There is no signature.
     #[error("no signature: {reason}")]
     Signature {
-        /// What the stores said.
+        /// The message of the stores.
         reason: String,
     },
     /// The key is not trusted yet.
     #[error("the key counts from {} on", shown(*from))]
     NotYet {
-        /// From when on it is, in Unix seconds.
+        /// The time from which the key is trusted, in Unix seconds.
         from: u64,
     },
-    /// The key is trusted no more.
+    /// The key is no longer trusted.
     #[error("the key counts no more since {}", shown(*until))]
     Expired {
-        /// Since when, in Unix seconds.
+        /// The time until which the key was trusted, in Unix seconds.
         until: u64,
     },
-    /// It does not claim what is demanded.
+    /// The signature does not contain a demanded claim.
     #[error("it signed, but does not claim {claim}")]
     Claim {
-        /// The claim.
+        /// The missing claim.
         claim: Claim,
     },
 }
 
-/// RFC 3339; a time that has no such form in seconds.
+/// Formats a time in RFC 3339, or in seconds if RFC 3339 cannot express it.
 fn shown(seconds: u64) -> String {
     match UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
         Some(time) if seconds < 253_402_300_800 => humantime::format_rfc3339_seconds(time).to_string(),

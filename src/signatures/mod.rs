@@ -1,7 +1,7 @@
-//! Signatures: who must stand for a program and its packages, and whether they do.
+//! Signatures that a program and its packages need, and their verification.
 //!
-//! What is signed, and by which rules, is in `spec/signatures.md`; the format is in the capabilities crate, and where signatures are
-//! kept, in the loaders crate.
+//! `spec/signatures.md` defines the content and the rules. The capabilities crate implements the format, and the
+//! loaders crate the storage.
 
 mod error;
 mod trust;
@@ -17,16 +17,17 @@ pub use self::trust::{Trust, TrustError, TrustedKey};
 
 use crate::Manifest;
 
-/// A signature that holds, and counts.
+/// A valid signature that counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Signed {
-    /// `the program`, `package marked`
+    /// The owner, for example `the program` or `package marked`.
     pub(crate) owner: String,
     pub(crate) key: PublicKey,
     pub(crate) statement: Statement,
 }
 
-/// What the manifest demands, at this time (Unix seconds). `graph` is the one of the lock, as it is signed.
+/// Checks all signatures that the manifest demands, at this time in Unix seconds. `graph` must be that of the lock,
+/// because it is what was signed.
 ///
 /// # Errors
 /// [`SignatureError`]: the first demand that is not met.
@@ -41,7 +42,7 @@ pub(crate) async fn require(
         signed.extend(check(trust, "the program", program(graph), stores, now).await?);
     }
     for (name, trust) in &manifest.package_trust {
-        // Of a package that is not part of the program nothing runs.
+        // A package that is not part of the program does not run, so its signature is not needed.
         if let Some(subject) = package(graph, name) {
             signed.extend(check(trust, &format!("package {name}"), subject, stores, now).await?);
         }
@@ -49,18 +50,19 @@ pub(crate) async fn require(
     Ok(signed)
 }
 
-/// The present, in Unix seconds. A clock before 1970 is wrong: then no key counts that counts no more some day.
+/// Returns the current time in Unix seconds. If the clock is before 1970 and therefore wrong, it returns the maximum,
+/// so that keys with an end time do not count.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(u64::MAX, |since| since.as_secs())
 }
 
-/// What is signed about the program.
+/// Returns the subject of the program's signatures.
 pub(crate) fn program(graph: &Graph) -> Subject {
     Subject::Graph(*graph.hash().as_bytes())
 }
 
-/// What is signed about the package of this name.
+/// Returns the subject of the signatures of this package.
 pub(crate) fn package(graph: &Graph, name: &str) -> Option<Subject> {
     let index = (0..)
         .zip(graph.packages())
@@ -71,9 +73,9 @@ pub(crate) fn package(graph: &Graph, name: &str) -> Option<Subject> {
         .map(|hash| Subject::Package(*hash.as_bytes()))
 }
 
-/// The signatures about the subject that count, as many as it takes. `owner` is for people.
+/// Returns enough valid signatures of the subject to meet the policy. `owner` is used in messages.
 ///
-/// One that does not hold is no mere absence: somebody put it there, and it is named.
+/// An invalid signature is an error and not the same as a missing one, because it was put there deliberately.
 ///
 /// # Errors
 /// [`SignatureError`].
@@ -118,7 +120,7 @@ pub(crate) async fn check(
     Ok(signed)
 }
 
-/// The statement that this key signed about the subject. It is kept in the local store, where another store had it.
+/// Finds the statement that this key signed about the subject. If another store provides it, the local store keeps it.
 async fn find(
     key: PublicKey,
     subject: Subject,

@@ -1,4 +1,4 @@
-//! A trust policy: k of n keys, each for a time, and what they must claim.
+//! A trust policy: k of n keys, each with a period of validity, and the claims that they must make.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use secure_runtime_capabilities::{Claim, PublicKey, Statement};
 
 use super::Lack;
 
-/// Whose signatures are demanded: of so many of these keys, each with all of these claims.
+/// The demanded signatures: a threshold, the keys, and the claims that each signature must contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     keys: Vec<TrustedKey>,
@@ -14,39 +14,40 @@ pub struct Trust {
     claims: Vec<Claim>,
 }
 
-/// A key, and when it counts. A time is that of checking: what a signature says of its own time, who has an old key can say.
+/// A key with its period of validity. The time of the check counts, not the time in the signature, because a thief of
+/// an old key can choose that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedKey {
     /// The key.
     pub key: PublicKey,
-    /// The first second at which it counts, in Unix seconds.
+    /// The first second in which the key counts, in Unix seconds.
     pub from: Option<u64>,
-    /// The first second at which it counts no more.
+    /// The first second in which the key no longer counts.
     pub until: Option<u64>,
 }
 
-/// Why a policy is none.
+/// The reason why a policy is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// No keys.
+    /// There are no keys.
     #[error("it names no key")]
     NoKeys,
-    /// A key that would count twice.
+    /// A key would count twice.
     #[error("it names {key} twice")]
     Twice {
         /// The key.
         key: PublicKey,
     },
-    /// A number of signatures that the keys cannot give, or none.
+    /// The threshold is zero or exceeds the number of keys.
     #[error("the threshold is {threshold}, and must be from 1 to the number of keys, {keys}")]
     Threshold {
-        /// How many were demanded.
+        /// The demanded number of signatures.
         threshold: usize,
-        /// How many keys there are.
+        /// The number of keys.
         keys: usize,
     },
-    /// A key that never counts.
+    /// A key never counts.
     #[error("{key} is trusted until a time that is not after the one from which it is")]
     Times {
         /// The key.
@@ -55,7 +56,7 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// The policy that demands signatures of `threshold` of these keys, each with these claims.
+    /// Creates a policy that demands signatures of `threshold` of these keys, each with these claims.
     ///
     /// # Errors
     /// [`TrustError`].
@@ -88,28 +89,28 @@ impl Trust {
         })
     }
 
-    /// The keys.
+    /// Returns the keys.
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
     }
 
-    /// How many of them must have signed.
+    /// Returns the number of keys that must have signed.
     pub fn threshold(&self) -> usize {
         self.threshold
     }
 
-    /// What each of these signatures must claim.
+    /// Returns the claims that each signature must contain.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
     }
 
-    /// Whether all signatures that meet this policy meet the other one, too, whenever they are checked.
+    /// Returns true if all signatures that meet this policy also meet the other one, at any time.
     pub(crate) fn implies(&self, other: &Trust) -> bool {
         let counts_there = |trusted: &&TrustedKey| {
             let mut there = other.keys.iter();
             there.any(|known| known.key == trusted.key && known.counts_whenever(trusted))
         };
-        // At worst, this policy is met by keys that the other one does not know, as far as there are such.
+        // In the worst case, the signatures come from as many keys as possible that do not count in the other policy.
         let strangers = self.keys.len() - self.keys.iter().filter(counts_there).count();
         let claimed = |claim: &Claim| {
             let mut claims = self.claims.iter();
@@ -118,14 +119,14 @@ impl Trust {
         self.threshold.saturating_sub(strangers) >= other.threshold && other.claims.iter().all(claimed)
     }
 
-    /// The first claim that is demanded and that the statement does not make.
+    /// Returns the first demanded claim that the statement does not make.
     pub(super) fn lacks_claim(&self, statement: &Statement) -> Option<&Claim> {
         self.claims.iter().find(|claim| !statement.makes(claim))
     }
 }
 
 impl TrustedKey {
-    /// Whether this key counts whenever the other one does.
+    /// Returns true if this key counts at every time at which the other one counts.
     fn counts_whenever(&self, other: &TrustedKey) -> bool {
         let begins = self.from.unwrap_or(0) <= other.from.unwrap_or(0);
         let ends = self
@@ -134,7 +135,7 @@ impl TrustedKey {
         begins && ends
     }
 
-    /// Why the key does not count at this time, if it does not.
+    /// Returns the reason why the key does not count at this time, or `None` if it counts.
     pub(super) fn lapsed(&self, now: u64) -> Option<Lack> {
         match (self.from, self.until) {
             (Some(from), _) if now < from => Some(Lack::NotYet { from }),

@@ -1,6 +1,6 @@
-//! System calls that the OS sandbox allows with some arguments only.
+//! System calls that the OS sandbox allows only with certain arguments.
 //!
-//! A filter sees the numbers that a call is made with, and nothing of the memory that they point to.
+//! A seccomp filter sees the argument values of a call. It cannot read the memory that they point to.
 
 use libc::c_int;
 use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -8,24 +8,24 @@ use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition
 use super::calls::{COMPILES, Call};
 use super::plan::Plan;
 
-/// What an argument must be.
+/// A condition on an argument.
 #[derive(Clone, Copy, Debug)]
 enum Must {
-    /// The lower 32 bits have this value. The kernel reads no more of the arguments that are compared so.
+    /// The lower 32 bits have this value. For arguments that are compared this way, the kernel reads only these bits.
     Be(u64),
-    /// These bits of the lower 32 have this value.
+    /// The selected bits of the lower 32 have this value.
     Have { bits: u64, value: u64 },
-    /// The lower 32 bits are a larger number than this.
+    /// The lower 32 bits are greater than this number.
     Exceed(u64),
     /// All 64 bits are zero.
     BeNull,
 }
 use Must::{Be, BeNull, Exceed, Have};
 
-/// Positions of arguments with what each of them must be.
+/// Argument positions, each with its condition.
 type Conditions<'a> = &'a [(u8, Must)];
 
-/// Rules of one system call. It is allowed where one of them holds.
+/// The rules of one system call. It is allowed if one of them matches.
 pub(super) type Limited = (Call, Vec<SeccompRule>);
 
 macro_rules! call {
@@ -34,7 +34,7 @@ macro_rules! call {
     };
 }
 
-/// Calls that the plan needs in some of their forms only. `process` is the number of this process.
+/// Returns the calls that the plan needs only with certain arguments. `process` is the id of this process.
 pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, BackendError> {
     let own = u64::from(process);
     let mut limited = vec![
@@ -44,23 +44,23 @@ pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, Backend
         (call!(SYS_prctl), one_of(0, PROCESS_OPTIONS)?),
         (call!(SYS_fcntl), descriptors()?),
         (call!(SYS_ioctl), one_of(1, DEVICE_REQUESTS)?),
-        // Without `RENAME_WHITEOUT`, which makes a device.
+        // `RENAME_WHITEOUT` is excluded, because it creates a device file.
         (call!(SYS_renameat2), rules(&[&[(4, Be(0))], &[(4, Be(1))]])?),
         (call!(SYS_clock_gettime), clocks()?),
         (call!(SYS_clock_nanosleep), clocks()?),
-        // To read a limit of this process.
+        // Only reading a limit of this process is allowed: the pointer to a new limit must be null.
         (
             call!(SYS_prlimit64),
             rules(&[&[(0, Be(0)), (2, BeNull)], &[(0, Be(own)), (2, BeNull)]])?,
         ),
-        // To abort is to signal oneself.
+        // `abort` sends a signal to the own process.
         (call!(SYS_kill), rules(&[&[(0, Be(own))]])?),
         (call!(SYS_tgkill), rules(&[&[(0, Be(own))]])?),
         (call!(SYS_socketpair), pairs()?),
         (call!(SYS_sendto), sending()?),
     ];
     if !COMPILES {
-        // Memory that holds no code.
+        // Memory that is not executable.
         let data: Conditions = &[(
             2,
             Have {
@@ -90,7 +90,8 @@ pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, Backend
     Ok(limited)
 }
 
-/// Advice about this process's memory. None merges pages with those of others, takes pages out of files, or marks them broken.
+/// Allowed `madvise` values. Excluded are values that share pages with other processes, remove pages from files, or
+/// mark them as damaged.
 const ADVICE: &[c_int] = &[
     libc::MADV_NORMAL,
     libc::MADV_RANDOM,
@@ -105,24 +106,24 @@ const ADVICE: &[c_int] = &[
     libc::MADV_DONTDUMP,
     libc::MADV_DODUMP,
     libc::MADV_WIPEONFORK,
-    // Guard pages of threads' stacks, in the C library since 2.42 (`MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE`).
+    // Guard pages of thread stacks, used by the C library since 2.42 (`MADV_GUARD_INSTALL` and `MADV_GUARD_REMOVE`).
     102,
     103,
 ];
 
-/// Names of threads and of memory, and questions about this process.
+/// Allowed `prctl` options: names of threads and of memory, and queries about this process.
 const PROCESS_OPTIONS: &[c_int] = &[
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
     libc::PR_SET_VMA,
     libc::PR_GET_NO_NEW_PRIVS,
     libc::PR_GET_SECCOMP,
-    // `PR_GET_AUXV`: what the processor offers. Cryptography asks for it.
+    // `PR_GET_AUXV` returns the features of the processor. Cryptographic libraries use it.
     0x4155_5856,
 ];
 
-/// What the standard library asks of an open file: whether it is a terminal and of which size, and whether calls on it wait.
-/// Nothing that sets a terminal, a network interface, or attributes of files.
+/// Requests that the standard library makes on open files: terminal queries and non-blocking mode. Excluded are
+/// requests that configure a terminal, a network interface, or file attributes.
 const DEVICE_REQUESTS: &[c_int] = &[
     TCGETS,
     TCGETS2.cast_signed(),
@@ -131,16 +132,17 @@ const DEVICE_REQUESTS: &[c_int] = &[
     libc::FIONBIO as c_int,
     libc::FIOCLEX as c_int,
 ];
-/// Of `asm-generic/ioctls.h`. These numbers have another type in every C library.
+/// From `asm-generic/ioctls.h`. The type of these constants differs between C libraries.
 const TCGETS: c_int = 0x5401;
 const TIOCGWINSZ: c_int = 0x5413;
-/// What `TCGETS` is since version 2.42 of the C library.
+/// The request that replaces `TCGETS` in the C library since version 2.42.
 const TCGETS2: u32 = 0x802c_542a;
 
-/// The last of the files that the process was started with. They may be sockets that somebody else has made.
+/// The last of the file descriptors that the process inherits. They may be sockets that another process created.
 const STANDARD_ERROR: u64 = 2;
 
-/// A thread of this process, which shares everything with it and is in its namespaces: the very flags of `pthread_create`.
+/// Allows threads of this process, which share everything with it and are in the same namespaces. These are exactly the
+/// flags of `pthread_create`.
 fn threads() -> Result<Vec<SeccompRule>, BackendError> {
     const FLAGS: c_int = libc::CLONE_VM
         | libc::CLONE_FS
@@ -151,7 +153,7 @@ fn threads() -> Result<Vec<SeccompRule>, BackendError> {
         | libc::CLONE_SETTLS
         | libc::CLONE_PARENT_SETTID
         | libc::CLONE_CHILD_CLEARTID;
-    // musl adds this flag, which has no meaning any more.
+    // musl adds this flag, which no longer has an effect.
     let bits = u64::from(u32::MAX) ^ word(libc::CLONE_DETACHED);
     rules(&[&[(
         0,
@@ -162,7 +164,8 @@ fn threads() -> Result<Vec<SeccompRule>, BackendError> {
     )]])
 }
 
-/// Waiting and waking. Locks that pass on priorities are left out: nothing here has them, and they had flaws.
+/// Allows waiting and waking. Futexes with priority inheritance are excluded: nothing here needs them, and they had
+/// vulnerabilities.
 fn futexes() -> Result<Vec<SeccompRule>, BackendError> {
     let bits = u64::from(u32::MAX) ^ word(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
     let operations = [
@@ -185,7 +188,8 @@ fn futexes() -> Result<Vec<SeccompRule>, BackendError> {
     })
 }
 
-/// Flags, copies and sizes of open files. Not their owners, who are sent signals, nor leases, nor notes of what others do.
+/// Allows commands for flags, copies and sizes of open files. Excluded are owners (which receive signals), leases, and
+/// notifications about other processes.
 fn descriptors() -> Result<Vec<SeccompRule>, BackendError> {
     let commands = [
         libc::F_GETFD,
@@ -203,10 +207,10 @@ fn descriptors() -> Result<Vec<SeccompRule>, BackendError> {
     Ok(rules)
 }
 
-/// Clocks of the system and of this process's threads, not those of other processes.
+/// Allows clocks of the system and of this process's threads, but not those of other processes.
 fn clocks() -> Result<Vec<SeccompRule>, BackendError> {
     const OF_A_PROCESS: u64 = 0x8000_0000;
-    /// The kernel's `CPUCLOCK_PERTHREAD_MASK`. It lets a process read the clocks of its own threads only.
+    /// The kernel's `CPUCLOCK_PERTHREAD_MASK`. With it, a process can read only the clocks of its own threads.
     const OF_A_THREAD: u64 = OF_A_PROCESS | 4;
     let of_system = Have {
         bits: OF_A_PROCESS,
@@ -219,13 +223,14 @@ fn clocks() -> Result<Vec<SeccompRule>, BackendError> {
     rules(&[&[(0, of_system)], &[(0, of_thread)]])
 }
 
-/// Two ends of a stream, which tokio wakes itself with. Those of datagrams could be connected to sockets of other programs.
+/// Allows pairs of stream sockets, which tokio uses to wake itself. Datagram sockets are excluded, because they could
+/// be connected to sockets of other programs.
 fn pairs() -> Result<Vec<SeccompRule>, BackendError> {
     let stream = kind(libc::SOCK_STREAM);
     rules(&[&[(0, Be(word(libc::AF_UNIX))), (1, stream), (2, Be(0))]])
 }
 
-/// A kind of socket, with or without the flags that stand beside it.
+/// Returns the condition for a type of socket, with or without the flags that may be combined with it.
 fn kind(kind: c_int) -> Must {
     let bits = u64::from(u32::MAX) ^ word(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
     Have {
@@ -234,11 +239,12 @@ fn kind(kind: c_int) -> Must {
     }
 }
 
-/// Data for the other end of a connection. An address would choose another, and `MSG_FASTOPEN` connects without Landlock.
+/// Allows sending on an existing connection. Excluded are addresses, which would select another peer, and
+/// `MSG_FASTOPEN`, which connects without a check by Landlock.
 fn sending() -> Result<Vec<SeccompRule>, BackendError> {
     let bits = word(libc::MSG_FASTOPEN);
     let connected = [(3, Have { bits, value: 0 }), (4, BeNull)];
-    // musl's resolver has no other way to ask name servers.
+    // musl's resolver sends queries to name servers only this way.
     let addressed = [(3, Have { bits, value: 0 }), (0, Exceed(STANDARD_ERROR))];
     match cfg!(target_env = "musl") {
         true => rules(&[&connected, &addressed]),
@@ -246,14 +252,15 @@ fn sending() -> Result<Vec<SeccompRule>, BackendError> {
     }
 }
 
-/// As [`sending`]. Whether there is an address stands in memory, hence not through what the process was started with.
+/// Allows messages under the same conditions as [`sending`]. The address is in memory, where the filter cannot see it.
+/// So inherited file descriptors are excluded.
 fn messages(flags: u8) -> Result<Vec<SeccompRule>, BackendError> {
     let bits = word(libc::MSG_FASTOPEN);
     rules(&[&[(0, Exceed(STANDARD_ERROR)), (flags, Have { bits, value: 0 })]])
 }
 
-/// TCP, and UDP for name servers. Neither sockets of this machine, nor netlink, raw or packet sockets, nor MPTCP and SCTP,
-/// which Landlock does not look at.
+/// Allows TCP, and UDP for name servers. Excluded are Unix, netlink, raw and packet sockets, and also MPTCP and SCTP,
+/// which Landlock does not check.
 fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
     let mut all = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
@@ -273,8 +280,8 @@ fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
     Ok(all)
 }
 
-/// Options of connections that HTTP clients, tokio and the resolver set. Filters, marks, interfaces and other protocols are
-/// not among them.
+/// Socket options that HTTP clients, tokio and the resolver set. Excluded are filters, marks, interfaces and other
+/// protocols.
 fn socket_options() -> Result<Vec<SeccompRule>, BackendError> {
     const OPTIONS: &[(c_int, c_int)] = &[
         (libc::SOL_SOCKET, libc::SO_REUSEADDR),
@@ -299,7 +306,7 @@ fn socket_options() -> Result<Vec<SeccompRule>, BackendError> {
     rules.collect()
 }
 
-/// One of these values, at this position.
+/// Returns rules that allow each of these values at this position.
 fn one_of(argument: u8, values: &[c_int]) -> Result<Vec<SeccompRule>, BackendError> {
     each(values, |value| vec![(argument, Be(word(value)))])
 }
@@ -329,7 +336,7 @@ fn rule(conditions: Conditions) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.collect::<Result<_, _>>()?)
 }
 
-/// The 32 bits of an argument.
+/// Returns the 32 bits of an argument.
 fn word(value: c_int) -> u64 {
     value.cast_unsigned().into()
 }

@@ -1,4 +1,4 @@
-//! Files, folders and TCP ports: Landlock.
+//! Restriction of files, folders and TCP ports with Landlock.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -12,10 +12,11 @@ use landlock::{
 use super::plan::{Plan, Rule};
 use super::{WallError, threads};
 
-/// The newest interface whose every access right is held back. What an older kernel does not know is left out.
+/// The newest interface version whose access rights are all restricted. Rights that an older kernel does not know are
+/// left out.
 const NEWEST: ABI = ABI::V9;
 
-/// The interface that confines all threads at once.
+/// The interface version that can restrict all threads at once.
 const ALL_THREADS: u32 = 8;
 
 impl From<RulesetError> for WallError {
@@ -24,9 +25,9 @@ impl From<RulesetError> for WallError {
     }
 }
 
-/// The version of the kernel's interface; None where there is no Landlock.
+/// Returns the version of the kernel's interface, or `None` without Landlock.
 pub(super) fn version() -> Option<u32> {
-    // Nothing is confined by asking: this is a set of flags without any rule.
+    // The query restricts nothing, because it sets flags and no rules.
     let status = RestrictSelf::default().no_new_privs(false).apply().ok()?.landlock;
     number(status)
 }
@@ -41,8 +42,8 @@ fn number(status: LandlockStatus) -> Option<u32> {
     }
 }
 
-/// Confines all threads. Gives the interface's version, the number of other threads, and the folders that are wider than
-/// what is granted.
+/// Restricts all threads. Returns the interface version, the number of other threads, and the folders that are wider
+/// than the grants.
 pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), WallError> {
     let (rules, wider) = plan.rules();
     let ports = plan.connect_ports();
@@ -85,7 +86,7 @@ pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), W
 }
 
 fn allow(created: RulesetCreated, rule: &Rule) -> Result<RulesetCreated, RulesetError> {
-    // What is gone by now, or may not even be looked at, needs no rule.
+    // A path that no longer exists or is not accessible needs no rule.
     let Ok(thing) = PathFd::new(&rule.path) else {
         return Ok(created);
     };
@@ -96,7 +97,8 @@ fn allow(created: RulesetCreated, rule: &Rule) -> Result<RulesetCreated, Ruleset
     created.add_rule(PathBeneath::new(thing, rights))
 }
 
-/// Neither executing, nor making links, devices, sockets or pipes is ever among them: no operation does.
+/// Returns the access rights of a rule. Executing files and creating links, devices, sockets or pipes are never
+/// included, because no operation needs them.
 fn rights(rule: &Rule, is_folder: bool) -> BitFlags<AccessFs> {
     let mut rights = BitFlags::EMPTY;
     if rule.access.read {
@@ -110,7 +112,7 @@ fn rights(rule: &Rule, is_folder: bool) -> BitFlags<AccessFs> {
         let file = AccessFs::WriteFile | AccessFs::Truncate;
         rights |= match (is_folder, rule.below) {
             (true, true) => {
-                // A folder is listed to be removed with its content.
+                // Removing a folder with its content requires listing it.
                 file | AccessFs::ReadDir
                     | AccessFs::MakeReg
                     | AccessFs::MakeDir

@@ -1,16 +1,17 @@
-//! The second wall: on Linux, the process confines itself to what its programs were granted.
+//! The OS sandbox: on Linux, the process restricts itself to the grants of its programs.
 //!
-//! The first wall decides every operation in the process. It rests on the engine, on its bindings and on this code; what
-//! gets past them has the rights of the process. The second wall takes those away that no program of the process was
-//! granted, and it is the kernel that holds it: Landlock for files, folders and TCP ports, seccomp for system calls, of
-//! which only those pass that programs need. It is coarser than the first: it knows no hosts, no modules, no expiry. `spec/wall.md` is the promise.
+//! The reference monitor decides every operation in the process. It depends on the engine, its bindings and this code.
+//! An attacker who bypasses it has the rights of the process. The OS sandbox reduces these rights to those that
+//! programs of the process were granted, and the kernel enforces it. Landlock restricts files, folders and TCP ports.
+//! seccomp allows only the system calls that programs need. The sandbox is coarser than the reference monitor: it does
+//! not know hosts, modules or expiry times. `spec/wall.md` is the specification.
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
 //! use secure_runtime::{OpenOptions, Program, Wall};
 //!
 //! let program = Program::open("examples/report".as_ref(), &OpenOptions::default()).await?;
-//! let report = Wall::new().program(&program, None)?.enter()?; // for good
+//! let report = Wall::new().program(&program, None)?.enter()?; // irreversible
 //! if !report.is_complete() {
 //!     eprintln!("{report}");
 //! }
@@ -18,7 +19,8 @@
 //! # }
 //! ```
 //!
-//! **Invariant.** Nothing here allows anything: whatever the wall lets through, the first wall decides.
+//! **Invariant.** The sandbox never grants anything: the reference monitor decides about everything that the sandbox
+//! lets through.
 
 #[cfg(target_os = "linux")]
 mod arguments;
@@ -48,76 +50,79 @@ use crate::revocation::RevocationFeed;
 
 use self::plan::Plan;
 
-/// What the process is to reach from now on: everything else is refused by the kernel, to all of its threads, for good.
+/// The builder of an OS sandbox: the set of resources that the process can reach. The kernel refuses everything else,
+/// to all threads, irreversibly.
 ///
-/// It is for a process that has made its preparations: programs were opened, keys and tokens read, log files opened. What
-/// is open stays open. Programs that are run later can do no more than those that the wall was made for.
+/// Enter the sandbox after all preparations: after programs are opened, keys and tokens are read, and log files are
+/// opened. Open files stay open. Programs that run later cannot do more than the programs that the sandbox was built
+/// for.
 #[derive(Clone, Debug, Default)]
 pub struct Wall {
     plan: Plan,
 }
 
-/// What the wall consists of, once [`Wall::enter`] has returned.
+/// The result of [`Wall::enter`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WallReport {
-    /// What the kernel offered, all of which was used.
+    /// The features of the kernel, all of which are in use.
     pub support: WallSupport,
-    /// How many other threads the process had, which were confined too.
+    /// Number of other threads of the process, which are restricted as well.
     pub other_threads: usize,
-    /// Folders that may be written below though no grant says so, since what is granted in them was not there to make a
-    /// rule about.
+    /// Folders in which everything can be written, although the grants name only some files in them. A rule for a file
+    /// is impossible while the file does not exist.
     pub wider: Vec<PathBuf>,
 }
 
-/// What this kernel has to build a wall of. A part that it lacks is left out of the wall.
+/// The sandbox features of this kernel. Missing features are not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WallSupport {
-    /// The version of Landlock's interface; None where there is no Landlock: files are not confined.
+    /// The version of the Landlock interface. `None` means that there is no Landlock, so files are not restricted.
     pub landlock: Option<u32>,
-    /// Whether system calls can be refused (seccomp).
+    /// True if system calls can be refused (seccomp).
     pub seccomp: bool,
 }
 
-/// Why there is no wall, or not on all threads. Some of it may stand; running guests now is not what was asked for.
+/// The reason why the sandbox is not active, or not on all threads. Parts of it may be active, so the caller must not
+/// run guests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WallError {
-    /// What a program may do could not be found out.
+    /// The rights of a program could not be determined.
     #[error("what the program may do cannot be told: {0}")]
     Grants(String),
-    /// The rules about files and ports were not accepted.
+    /// The kernel did not accept the rules for files and ports.
     #[error("Landlock: {0}")]
     Landlock(String),
-    /// The rules about system calls were not accepted.
+    /// The kernel did not accept the rules for system calls.
     #[error("seccomp: {0}")]
     Seccomp(String),
-    /// The process has entered an OS sandbox before.
+    /// The process has already entered an OS sandbox.
     #[error(
         "the process is in an OS sandbox already, which cannot be changed; make one `Wall` for all programs"
     )]
     Entered,
-    /// Another thread of the process could not be confined.
+    /// Another thread of the process could not be restricted.
     #[error(
         "thread {thread} of the process cannot be confined: {reason}; enter the wall before that thread is started, or do not block signals in it"
     )]
     Thread {
-        /// The thread's number.
+        /// The id of the thread.
         thread: i32,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Wall {
-    /// A wall that lets nothing through but what every run needs: random bytes and time zones.
+    /// Creates a sandbox that allows only the resources that every run needs, such as random bytes and time zones.
     pub fn new() -> Self {
         Wall::default()
     }
 
-    /// Lets through what this program was granted, at the most under this token: the folders, the files, and of the network
-    /// the ports. To be called for each program that will run.
+    /// Allows the folders, files and ports that this program was granted, limited by this token. Call it for each
+    /// program that will run.
     ///
     /// # Errors
     /// [`WallError::Grants`].
@@ -126,57 +131,61 @@ impl Wall {
         Ok(self)
     }
 
-    /// Lets through what it takes to look for newer lists and to keep them.
+    /// Allows the access that is needed to fetch newer revocation lists and to keep them.
     pub fn revocations(mut self, feed: &RevocationFeed) -> Self {
         self.plan.revocations(feed);
         self
     }
 
-    /// Lets the file be read, or the folder and everything below it.
+    /// Allows reading the file, or the folder and everything below it.
     pub fn read(mut self, path: impl AsRef<Path>) -> Self {
         self.plan.read(path.as_ref());
         self
     }
 
-    /// Lets the file be written, or files and folders be written, made and removed below the folder.
+    /// Allows writing the file. For a folder, allows writing, creating and removing everything below it.
     pub fn write(mut self, path: impl AsRef<Path>) -> Self {
         self.plan.write(path.as_ref());
         self
     }
 
-    /// Lets TCP connections be made to this port of any host, and names be looked up.
+    /// Allows TCP connections to this port of any host, and name lookups.
     pub fn connect(mut self, port: u16) -> Self {
         self.plan.connect(port, port);
         self
     }
 
-    /// Lets TCP connections to this port be accepted.
+    /// Allows accepting TCP connections on this port.
     pub fn listen(mut self, port: u16) -> Self {
         self.plan.listen(port);
         self
     }
 
-    /// Lets a system call through, whatever its arguments, by its number on this architecture. It is for what a host itself does
-    /// while programs run, such as a database's client. Programs that get past the first wall can make the call, too.
+    /// Allows a system call with any arguments, by its number on this architecture. It is for calls that a host makes
+    /// while programs run, for example in a database client. Guests that bypass the reference monitor can make the call
+    /// as well.
     pub fn system_call(mut self, number: i64) -> Self {
         self.plan.call(number);
         self
     }
 
-    /// Writes a line to standard error for each system call that is refused. It helps to find what a host needs besides.
+    /// Writes a line to standard error for each refused system call. This helps to find the additional calls that a
+    /// host needs.
     ///
-    /// It takes the process's handler of `SIGSYS`.
+    /// It replaces the `SIGSYS` handler of the process.
     pub fn report_refusals(mut self) -> Self {
         self.plan.report_refusals();
         self
     }
 
-    /// Confines the process, for good. A part that this kernel lacks is left out: [`WallReport::is_complete`] tells.
+    /// Restricts the process irreversibly. Parts that this kernel does not support are left out, see
+    /// [`WallReport::is_complete`].
     ///
-    /// All threads are confined, also those that run already; for that, each is interrupted once by a signal.
+    /// All threads are restricted, including those that already run. For this, a signal may interrupt each of them
+    /// once.
     ///
     /// # Errors
-    /// [`WallError`]: what the kernel has refused to confine.
+    /// [`WallError`]: the restriction that the kernel refused.
     #[cfg(target_os = "linux")]
     pub fn enter(self) -> Result<WallReport, WallError> {
         static ENTERED: OnceLock<()> = OnceLock::new();
@@ -184,9 +193,9 @@ impl Wall {
             return Err(WallError::Entered);
         }
         crate::runtime::prepare();
-        // The kernel does not answer this any more from within.
+        // The result is cached now, because the kernel refuses the query inside the sandbox.
         Wall::support();
-        // Landlock first: seccomp refuses what it takes to reach other threads.
+        // Landlock comes first, because seccomp refuses the calls that reach other threads.
         let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
         let seccomp = seccomp::enter(&self.plan)?;
         Ok(WallReport {
@@ -196,7 +205,7 @@ impl Wall {
         })
     }
 
-    /// As on Linux, where alone there is something to build a wall of.
+    /// Does nothing, because only Linux has the features for the sandbox.
     ///
     /// # Errors
     /// None.
@@ -205,7 +214,7 @@ impl Wall {
         Ok(WallReport::default())
     }
 
-    /// What this kernel has to build a wall of. Asking changes nothing.
+    /// Returns the sandbox features of this kernel. The query changes nothing.
     pub fn support() -> WallSupport {
         static SUPPORT: OnceLock<WallSupport> = OnceLock::new();
         *SUPPORT.get_or_init(|| {
@@ -222,14 +231,14 @@ impl Wall {
 }
 
 impl WallReport {
-    /// Whether the wall has all of its parts.
+    /// Returns true if the sandbox has all its parts.
     pub fn is_complete(&self) -> bool {
         self.support.lacks().is_empty()
     }
 }
 
 impl WallSupport {
-    /// What a wall of this kernel does not hold back, in words.
+    /// Returns descriptions of everything that a sandbox on this kernel cannot restrict.
     pub fn lacks(&self) -> Vec<&'static str> {
         let version = self.landlock.unwrap_or(0);
         let landlock = [
@@ -278,7 +287,7 @@ mod tests {
 
     /// WALL-2.
     #[test]
-    fn what_a_kernel_cannot_hold_back_is_named() {
+    fn missing_kernel_features_are_named() {
         let support = |landlock, seccomp| WallSupport { landlock, seccomp };
         assert!(support(Some(6), true).lacks().is_empty());
         assert_eq!(support(Some(6), false).lacks(), ["system calls"]);

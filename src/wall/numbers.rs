@@ -1,6 +1,6 @@
-//! Every number of a system call, tried in a process behind the OS sandbox: it answers as the tables say.
+//! Tests every system call number in a sandboxed process, and compares the results with the tables.
 //!
-//! The test binary starts itself again, because an OS sandbox is for good.
+//! The test binary starts itself again, because the sandbox is irreversible.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
@@ -13,13 +13,13 @@ use super::{Wall, arguments};
 /// The numbers that are tried. Linux has fewer than 500 on these architectures.
 const NUMBERS: std::ops::RangeInclusive<i64> = 0..=600;
 const WHAT: &str = "SECURE_RUNTIME_TEST_NUMBERS";
-/// A user that owns nothing.
+/// The id of a user that owns no files.
 const NOBODY: u32 = 65_534;
 
-/// Calls that end the process or its thread, or return to nowhere. They must be allowed.
+/// Calls that end the process or its thread, or return to an invalid address. They must be allowed.
 const ENDS: [i64; 3] = [libc::SYS_exit, libc::SYS_exit_group, libc::SYS_rt_sigreturn];
-/// Calls of x86_64 that the kernel answers before any filter, with the end of the process, unless a probe of its own made them:
-/// `uretprobe` and `uprobe`.
+/// Calls of x86_64 (`uretprobe` and `uprobe`) that the kernel handles before any filter. It ends the process unless one
+/// of the kernel's own probes made the call.
 const OF_PROBES: &[i64] = if cfg!(target_arch = "x86_64") {
     &[335, 336]
 } else {
@@ -37,12 +37,13 @@ fn plan(what: &str) -> Plan {
     plan
 }
 
-/// The process behind the OS sandbox, or its control; in the test binary's own run there is nothing to do.
+/// The body of the child process, in the sandbox or as a control. In a normal test run it does nothing.
 #[test]
-fn the_process_that_tries_numbers() {
+fn child_process_that_tries_all_numbers() {
     let Ok(what) = std::env::var(WHAT) else { return };
     if what.contains("as nobody") {
-        // SAFETY: takes numbers. The raw calls change this thread alone, which is the one that tries.
+        // SAFETY: the calls take numbers. Raw calls change only the current thread, which is the one that makes the
+        // attempts.
         unsafe {
             assert_eq!(libc::syscall(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY), 0);
             assert_eq!(libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY), 0);
@@ -72,11 +73,12 @@ fn the_process_that_tries_numbers() {
         if ENDS.contains(&number) || OF_PROBES.contains(&number) {
             continue;
         }
-        // Outside, only what is allowed is tried: others could do something even with senseless arguments.
+        // Outside the sandbox, only allowed calls are tried. Others could have an effect even with invalid arguments.
         if !what.contains("sandbox") && !allowed.contains(&number) && !limited.contains(&number) {
             continue;
         }
-        // SAFETY: every pointer is the last address, which is nobody's, and every file, size and flag is out of range.
+        // SAFETY: every pointer is the last address, which is never mapped, and every file, size and flag is out of
+        // range.
         let result = unsafe { libc::syscall(number, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64) };
         let error = match result {
             -1 => std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
@@ -88,12 +90,12 @@ fn the_process_that_tries_numbers() {
     print!("{lines}");
 }
 
-/// `getpid` by the interface of 32-bit programs, whose numbers are others.
+/// Calls `getpid` through the interface of 32-bit programs, which has other numbers.
 #[cfg(target_arch = "x86_64")]
 fn print_own_number_by_the_older_interface() {
     const GETPID: i64 = 20;
     let mut result = GETPID;
-    // SAFETY: the call takes nothing, changes nothing but the named registers, and returns a number.
+    // SAFETY: the call takes no arguments, changes only the named registers, and returns a number.
     unsafe {
         std::arch::asm!("int 0x80", inout("rax") result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
     }
@@ -104,7 +106,7 @@ fn start(what: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([
-            "wall::numbers::the_process_that_tries_numbers",
+            "wall::numbers::child_process_that_tries_all_numbers",
             "--exact",
             "--nocapture",
         ])
@@ -112,7 +114,7 @@ fn start(what: &str) -> Output {
     command.output().unwrap()
 }
 
-/// Error numbers by the numbers of the calls.
+/// Runs the child process, and returns the error number of each call.
 fn tried(what: &str) -> BTreeMap<i64, i32> {
     let output = start(what);
     let out = String::from_utf8_lossy(&output.stdout);
@@ -127,10 +129,10 @@ fn tried(what: &str) -> BTreeMap<i64, i32> {
         .collect()
 }
 
-/// WALL-6, WALL-9: as each user and under each plan, what is not in the tables is refused, and what is in them is not.
+/// WALL-6, WALL-9: for each user and each plan, calls outside the tables are refused, and calls in them are not.
 #[test]
 fn every_number_answers_as_the_tables_say() {
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: the call takes no arguments and only returns a number.
     let users: &[&str] = match unsafe { libc::getuid() } {
         0 => &["", "as nobody"],
         _ => &[""],
@@ -149,7 +151,7 @@ fn every_number_answers_as_the_tables_say() {
                 } else if number > LAST_REVIEWED || unknown.contains(&number) {
                     assert_eq!(error, libc::ENOSYS, "{what}: {number} is unknown");
                 } else if error != libc::EPERM {
-                    // Some forms of it are allowed, and this senseless one may be.
+                    // Some forms of the call are allowed, and this invalid form may be one of them.
                     assert_eq!(Some(&error), control.get(&number), "{what}: {number} is refused");
                 }
             }
@@ -157,13 +159,14 @@ fn every_number_answers_as_the_tables_say() {
     }
 }
 
-/// WALL-6: calls by the interface of another architecture, whose numbers mean others, end the process.
+/// WALL-6: calls through the interface of another architecture end the process, because their numbers have other
+/// meanings.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_of_the_32_bit_interface_end_the_process() {
     let control = start("int 0x80");
     if control.status.signal() == Some(libc::SIGSEGV) {
-        return; // This kernel has no such interface.
+        return; // This kernel lacks the interface.
     }
     assert!(
         String::from_utf8_lossy(&control.stdout).contains("OWN true"),
@@ -173,9 +176,9 @@ fn calls_of_the_32_bit_interface_end_the_process() {
     assert_eq!(behind.status.signal(), Some(libc::SIGSYS), "{behind:?}");
 }
 
-/// WALL-9: no call stands in two tables, and the specification lists all of them.
+/// WALL-9: no call is in two tables, and the specification lists all of them.
 #[test]
-fn the_specification_lists_what_is_allowed() {
+fn the_specification_lists_all_allowed_calls() {
     let plan = plan("network and listening");
     let always: Vec<_> = calls::always(&plan).collect();
     let limited = arguments::limited(&plan, 1).unwrap();

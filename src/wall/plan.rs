@@ -1,4 +1,5 @@
-//! What a process must reach: the union of its programs' grants, and what the runtime itself opens while they run.
+//! The resources that a process must reach: the union of its programs' grants, and the files and ports that the runtime
+//! itself uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -13,11 +14,11 @@ use crate::modules::LinkPlan;
 use crate::program::{self, Program};
 use crate::revocation::RevocationFeed;
 
-/// More ports than this are not listed one by one: all are let through.
+/// Maximum number of ports in separate rules. If there are more, all ports are allowed.
 const MOST_PORTS: usize = 4096;
 
-/// What the engines, the C library and the standard library read whatever runs: random bytes, time zones, and how many
-/// processors there are. Nothing of it tells about this machine's users.
+/// Files that the engines, the C library and the standard library always read: random bytes, time zones, and the number
+/// of processors. They contain nothing about the users of this machine.
 const ALWAYS_READ: [&str; 7] = [
     "/dev/urandom",
     "/proc/self/cgroup",
@@ -28,7 +29,7 @@ const ALWAYS_READ: [&str; 7] = [
     "/sys/fs/cgroup",
 ];
 
-/// What it takes to look up names: the resolver's settings, and the libraries that it loads as these say.
+/// Files for name lookups: the settings of the resolver, and the libraries that it loads.
 const RESOLVER_READS: [&str; 10] = [
     "/etc/resolv.conf",
     "/run/systemd/resolve",
@@ -42,10 +43,10 @@ const RESOLVER_READS: [&str; 10] = [
     "/usr/lib",
 ];
 
-/// The port of name servers: long answers come over TCP.
+/// The port of name servers. Long answers use TCP.
 const NAME_SERVER: u16 = 53;
 
-/// What may be done with a path and, where it is a folder, with everything below it.
+/// The allowed access to a path and, for a folder, to everything below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Access {
     pub(super) read: bool,
@@ -68,29 +69,29 @@ impl Access {
     }
 }
 
-/// What is let through.
+/// The resources that the sandbox allows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// By path, and by whether it stands for everything below it, too.
+    /// Access by path. The flag is true if the path includes everything below it.
     paths: BTreeMap<(PathBuf, bool), Access>,
     connect: Vec<RangeInclusive<u16>>,
     listen: BTreeSet<u16>,
-    /// Numbers of system calls that the host allows besides.
+    /// Numbers of additional system calls that the host allows.
     calls: BTreeSet<i64>,
     reports_refusals: bool,
 }
 
-/// A rule about something that exists.
+/// A rule for an existing file or folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) path: PathBuf,
     pub(super) access: Access,
-    /// Whether the path stands for everything below it. A folder that does not is listed only.
+    /// True if the path includes everything below it. Otherwise, a folder can only be listed.
     pub(super) below: bool,
 }
 
 impl Plan {
-    /// Adds what the program may do at the most.
+    /// Adds the maximum rights of the program.
     pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), String> {
         let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
         let linked = LinkPlan::new(program.graph(), token, &Families::builtin(), &base);
@@ -120,7 +121,7 @@ impl Plan {
                         self.connect(origin.port(), origin.port());
                     }
                 }
-                // Of no family of connections.
+                // Families of connections do not use this kind of pattern.
                 Pattern::Affix { .. } => {}
             }
         }
@@ -130,7 +131,8 @@ impl Plan {
         match pattern {
             Pattern::Exact(path) => self.add(PathBuf::from(path), false, access),
             Pattern::Affix { prefix, .. } => {
-                // What a text begins with that does not end at a name is some of what is in the folder above.
+                // A prefix that does not end at a path separator matches only some entries of its folder. Landlock
+                // needs a rule for the whole folder.
                 let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
                 let folder = if folder.is_empty() { "/" } else { folder };
                 self.add(PathBuf::from(folder), true, access);
@@ -139,7 +141,8 @@ impl Plan {
         }
     }
 
-    /// What is added while the program runs comes from the stores that it was opened with, and is kept in the local one.
+    /// Adds the stores of the program. Modules that are added at run time come from these stores, and the local store
+    /// keeps them.
     fn stores(&mut self, program: &Program) {
         let (local, others) = program.stores();
         if let Some(folder) = local {
@@ -154,7 +157,7 @@ impl Plan {
         }
     }
 
-    /// A newer list is another file under the same name, hence a rule about the folder.
+    /// Adds the places of the revocation list. A newer list replaces the file, so the rule must cover the folder.
     pub(super) fn revocations(&mut self, feed: &RevocationFeed) {
         let (source, address, kept) = feed.places();
         if let Some(folder) = source.and_then(Path::parent) {
@@ -203,27 +206,27 @@ impl Plan {
         self.reports_refusals = true;
     }
 
-    /// Numbers of system calls that the host allows besides.
+    /// Returns the numbers of additional system calls that the host allows.
     pub(super) fn calls(&self) -> impl Iterator<Item = i64> {
         self.calls.iter().copied()
     }
 
-    /// Whether each refused system call is reported.
+    /// Returns true if each refused system call is reported.
     pub(super) fn reports_refusals(&self) -> bool {
         self.reports_refusals
     }
 
-    /// Whether connections are accepted.
+    /// Returns true if the process accepts connections.
     pub(super) fn listens(&self) -> bool {
         !self.listen.is_empty()
     }
 
-    /// Whether there are connections at all.
+    /// Returns true if the process makes connections.
     pub(super) fn connects(&self) -> bool {
         !self.connect.is_empty()
     }
 
-    /// The ports that may be connected to, one by one; None: all.
+    /// Returns the ports that the process may connect to, or `None` if all ports are allowed.
     pub(super) fn connect_ports(&self) -> Option<BTreeSet<u16>> {
         let mut ports = BTreeSet::new();
         for range in &self.connect {
@@ -238,22 +241,22 @@ impl Plan {
         (ports.len() <= MOST_PORTS).then_some(ports)
     }
 
-    /// The ports that may be listened at.
+    /// Returns the ports that the process may listen on.
     pub(super) fn listen_ports(&self) -> &BTreeSet<u16> {
         &self.listen
     }
 
-    /// The rules about what exists, and the folders among them that are wider than what is granted.
+    /// Returns the rules for existing paths, and the folders whose rules are wider than the grants.
     ///
-    /// The kernel's rules are about things, not about names. For what does not exist there is none; where it may be made,
-    /// there must be one about its folder. What may only be read and is not there stays unreadable: a rule about its folder
-    /// would show all that is beside it. Nor is there ever a rule about `/` that nobody asked for.
+    /// The rules of the kernel refer to files, not to names, so a path that does not exist cannot have one. If a
+    /// missing file may be written, its folder gets a rule instead. A missing file that may only be read gets no rule,
+    /// because a rule for its folder would expose everything in it. `/` gets a rule only if a grant names it.
     pub(super) fn rules(&self) -> (Vec<Rule>, Vec<PathBuf>) {
         let mut rules = Vec::new();
         let mut wider = BTreeMap::<PathBuf, Access>::new();
         for ((path, below), access) in &self.paths {
             match path.symlink_metadata() {
-                // A scope that is one path is not followed at its end, so that a link there leads nowhere.
+                // A scope that is a single path does not follow a symbolic link, so a link needs no rule.
                 Ok(metadata) if !below && metadata.is_symlink() => {}
                 Ok(_) => rules.push(Rule {
                     path: path.clone(),
@@ -285,7 +288,7 @@ impl Plan {
     }
 }
 
-/// The path, wherever the process is later.
+/// Makes the path absolute, so that it stays valid if the process changes its folder.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -317,7 +320,7 @@ mod tests {
 
     /// WALL-3, WALL-5.
     #[test]
-    fn rules_are_about_what_exists_and_about_folders_where_something_may_be_made() {
+    fn rules_cover_existing_paths_and_folders_of_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().canonicalize().unwrap();
         std::fs::create_dir_all(base.join("data")).unwrap();

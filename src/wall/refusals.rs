@@ -1,7 +1,7 @@
-//! Reports of system calls that the OS sandbox refuses, for whoever looks for the reason of a failure.
+//! Reports of system calls that the OS sandbox refuses, to help find the reason of a failure.
 //!
-//! The filter raises `SIGSYS` in place of its answer. The handler writes a line to standard error and answers. What it
-//! answers is the same, so that reporting allows nothing.
+//! The filter raises `SIGSYS` instead of returning an error. The handler writes a line to standard error and then makes
+//! the call fail with the same error. So reporting does not allow anything.
 
 use std::ffi::c_void;
 use std::io::{self, Write};
@@ -9,10 +9,10 @@ use std::{mem, ptr};
 
 use super::WallError;
 
-/// Whether refusals can be reported on this architecture, where a handler finds the call in the registers.
+/// True if refusals can be reported on this architecture, because the handler can read the call from the registers.
 const SUPPORTED: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
-/// Has refusals reported from now on. Returns whether that is possible here.
+/// Installs the handler. Returns false if this architecture does not support it.
 pub(super) fn report() -> Result<bool, WallError> {
     if !SUPPORTED {
         return Ok(false);
@@ -21,17 +21,18 @@ pub(super) fn report() -> Result<bool, WallError> {
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = refused as *const () as libc::sighandler_t;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_NODEFER | libc::SA_ONSTACK;
-    // SAFETY: the pointers are of this frame or null, and the handler is a function of the signature that the flags ask for.
+    // SAFETY: the pointers are to this frame or null, and the handler has the signature that the flags require.
     match unsafe { libc::sigaction(libc::SIGSYS, &action, ptr::null_mut()) } {
         0 => Ok(true),
         _ => Err(WallError::Seccomp(io::Error::last_os_error().to_string())),
     }
 }
 
-/// Reports one refused call and has it fail. It formats into its own frame and writes: all that a signal handler may.
+/// Reports one refused call and makes it fail. It only formats into its own frame and writes, which is safe in a signal
+/// handler.
 extern "C" fn refused(_: i32, _: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel calls a handler with `SA_SIGINFO` with a pointer to the interrupted thread's registers, which it
-    // restores from there.
+    // SAFETY: with `SA_SIGINFO`, the kernel passes a pointer to the saved registers of the interrupted thread, and
+    // restores them from there.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let call = refuse(context);
     let mut line = [0_u8; 256];
@@ -44,10 +45,11 @@ extern "C" fn refused(_: i32, _: *mut libc::siginfo_t, context: *mut c_void) {
     );
     let unused = rest.len();
     let length = line.len() - unused;
-    // SAFETY: the place of this thread's error number, which whoever was interrupted may be about to read.
+    // SAFETY: this is the `errno` of the current thread. It is restored below, because the interrupted code may be
+    // about to read it.
     let error = unsafe { &mut *libc::__errno_location() };
     let before = *error;
-    // SAFETY: the bytes are of this frame.
+    // SAFETY: the bytes are in this frame.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), length) };
     *error = before;
 }
@@ -57,7 +59,7 @@ struct Call {
     arguments: [u64; 6],
 }
 
-/// Reads the call from the registers, and puts "not permitted" where its result belongs.
+/// Reads the call from the registers, and sets its result to "not permitted".
 #[cfg(target_arch = "x86_64")]
 fn refuse(context: &mut libc::ucontext_t) -> Call {
     let registers = &mut context.uc_mcontext.gregs;
@@ -84,7 +86,7 @@ fn refuse(context: &mut libc::ucontext_t) -> Call {
     call
 }
 
-/// As above.
+/// Reads the call from the registers, and sets its result to "not permitted".
 #[cfg(target_arch = "aarch64")]
 fn refuse(context: &mut libc::ucontext_t) -> Call {
     let [a, b, c, d, e, f, _, _, number, ..] = context.uc_mcontext.regs;
@@ -95,7 +97,7 @@ fn refuse(context: &mut libc::ucontext_t) -> Call {
     }
 }
 
-/// Never called: nothing is reported on these.
+/// Never called, because these architectures do not support reports.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn refuse(_: &mut libc::ucontext_t) -> Call {
     Call {

@@ -1,8 +1,8 @@
-//! System calls: seccomp.
+//! Restriction of system calls with seccomp.
 //!
-//! The filter is a list of what is allowed (`calls.rs`, `arguments.rs`), and everything else is refused: what a later
-//! kernel adds and what nobody has thought of is out of reach. A refusal is an error of the call and does not end the
-//! process, because a call that the list lacks by mistake must not end a program.
+//! The filter lists the allowed calls (`calls.rs`, `arguments.rs`) and refuses all others, including calls that later
+//! kernels add. A refused call returns an error and does not end the process, because a call may be missing from the
+//! list by mistake.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ impl From<BackendError> for WallError {
     }
 }
 
-/// Whether this kernel and this build can refuse system calls.
+/// Returns true if this kernel and this build can refuse system calls.
 pub(super) fn is_supported() -> bool {
-    // prctl(2): asks for the mode of this thread, and is an error where the kernel has none.
-    // SAFETY: takes numbers and changes nothing.
+    // prctl(2): returns the seccomp mode of this thread, or an error if the kernel has no seccomp. SAFETY: takes
+    // numbers and changes nothing.
     let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) };
     mode >= 0 && architecture().is_some()
 }
@@ -31,7 +31,7 @@ fn architecture() -> Option<TargetArch> {
     std::env::consts::ARCH.try_into().ok()
 }
 
-/// Refuses to all threads what the plan does not need. Returns whether that is supported here.
+/// Restricts all threads to the calls that the plan needs. Returns false if this is not supported.
 pub(super) fn enter(plan: &Plan) -> Result<bool, WallError> {
     let Some(architecture) = architecture().filter(|_| is_supported()) else {
         return Ok(false);
@@ -42,7 +42,8 @@ pub(super) fn enter(plan: &Plan) -> Result<bool, WallError> {
     Ok(true)
 }
 
-/// The filter. With `reports`, a refused call raises a signal, whose handler reports and refuses it.
+/// Returns the filter. With `reports`, a refused call raises a signal, whose handler reports the call and makes it
+/// fail.
 fn program(
     plan: &Plan,
     process: u32,
@@ -53,7 +54,7 @@ fn program(
         true => SeccompAction::Trap,
         false => SeccompAction::Errno(libc::EPERM.cast_unsigned()),
     };
-    // A call of another architecture, whose numbers mean other calls, ends the process.
+    // A call of another architecture ends the process, because its number means another call.
     let filter = SeccompFilter::new(
         allowed(plan, process)?,
         refuse,
@@ -65,7 +66,7 @@ fn program(
     Ok(program)
 }
 
-/// The rules of every allowed call. One without rules is allowed whatever its arguments.
+/// Returns the rules of every allowed call. A call without rules is allowed with any arguments.
 fn allowed(plan: &Plan, process: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>, WallError> {
     let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = arguments::limited(plan, process)?
         .into_iter()
@@ -76,8 +77,8 @@ fn allowed(plan: &Plan, process: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>,
     Ok(allowed)
 }
 
-/// The beginning of the filter: calls that answer "unknown". It stands before the test of the architecture, which does not
-/// matter, since nothing is allowed here.
+/// Returns the first part of the filter, for calls that fail as unknown. It precedes the check of the architecture. The
+/// order does not matter, because this part allows nothing.
 fn unknown() -> BpfProgram {
     let instruction = |code: u32, jt, jf, k| sock_filter {
         code: code as u16,
@@ -91,7 +92,7 @@ fn unknown() -> BpfProgram {
     };
     let answer = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
     let answer = instruction(libc::BPF_RET | libc::BPF_K, 0, 0, answer);
-    // The number of the call is what a filter's data begins with.
+    // The number of the call is the first field of the filter's input.
     let mut program = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
     program.extend([jump(libc::BPF_JGT, calls::LAST_REVIEWED), answer.clone()]);
     for (_, number) in calls::UNKNOWN {

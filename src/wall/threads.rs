@@ -1,9 +1,9 @@
-//! Confining threads that run already.
+//! Restriction of threads that are already running.
 //!
-//! Landlock confines the thread that asks, and what it starts from then on. An attacker who runs code of their own in one
-//! thread writes into the stack of another, so that every thread must be confined. From version 8 of the interface on, the
-//! kernel does that by itself. Before, each thread is interrupted by a signal, and confines itself in the handler, like C
-//! libraries do when a process changes its user.
+//! Landlock restricts the calling thread and the threads that it starts later. An attacker with native code in one
+//! thread can write to the stack of another, so every thread must be restricted. Since version 8 of the interface, the
+//! kernel can do this. On older kernels, a signal interrupts each thread, and the handler restricts it. C libraries
+//! change the user of a process in the same way.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,27 +14,28 @@ use std::{fs, io, mem, ptr, thread};
 
 use super::WallError;
 
-/// How long a thread is waited for.
+/// Maximum time to wait for a thread.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The rules, for the handler.
+/// The file descriptor of the rules, for the handler.
 static RULES: AtomicI32 = AtomicI32::new(-1);
-/// The thread that has confined itself last.
+/// The id of the thread that restricted itself last.
 static CONFINED: AtomicI32 = AtomicI32::new(0);
-/// Why the thread that was asked could not: an error number.
+/// The error number of the interrupted thread if it could not restrict itself.
 static FAILED: AtomicI32 = AtomicI32::new(0);
 
-/// Confines every thread but the calling one, and says how many.
+/// Restricts every thread except the calling one, and returns their number.
 pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, WallError> {
-    // The handler and what it reads are the process's.
+    // The signal handler and its variables are global to the process.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: the call takes no arguments and only returns a number.
     let own = unsafe { libc::gettid() };
     let mut seen = BTreeSet::from([own]);
     let mut handler = None;
     loop {
-        // A thread that was not confined may have started others meanwhile; those of the confined ones are confined.
+        // A thread may have started others before it was restricted. Threads that it starts later inherit the
+        // restriction.
         let new: Vec<i32> = threads()?.difference(&seen).copied().collect();
         if new.is_empty() {
             return Ok(seen.len() - 1);
@@ -51,7 +52,7 @@ pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, WallError> {
     }
 }
 
-/// Returns the number of the process's threads.
+/// Returns the number of threads of the process.
 pub(super) fn count() -> Result<usize, WallError> {
     threads().map(|threads| threads.len())
 }
@@ -67,7 +68,7 @@ fn threads() -> Result<BTreeSet<i32>, WallError> {
     Ok(threads)
 }
 
-/// The handler of a signal that nobody else handles, until it is dropped.
+/// The handler of an otherwise unused signal, until it is dropped.
 struct Handler {
     signal: i32,
 }
@@ -77,7 +78,7 @@ impl Handler {
         for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
             // SAFETY: all-zero bytes are a valid `sigaction`: no handler, no flags, no mask.
             let mut before: libc::sigaction = unsafe { mem::zeroed() };
-            // SAFETY: both pointers are of this frame or null, which asks and changes nothing.
+            // SAFETY: both pointers are to this frame or null. A null action only reads the current one.
             let asked = unsafe { libc::sigaction(signal, ptr::null(), &mut before) };
             if asked == 0 && before.sa_sigaction == libc::SIG_DFL {
                 set(signal, confine as *const () as libc::sighandler_t)?;
@@ -87,17 +88,17 @@ impl Handler {
         Err(WallError::Landlock("every real-time signal is in use".to_owned()))
     }
 
-    /// Has one thread confine itself.
+    /// Makes one thread restrict itself.
     fn interrupt(&self, thread: i32) -> Result<(), WallError> {
         let fault = |reason: String| WallError::Thread { thread, reason };
         FAILED.store(0, Ordering::SeqCst);
         let send = |signal: i32| {
-            // SAFETY: takes three numbers; a thread that is gone is an error.
+            // SAFETY: the call takes three numbers. If the thread no longer exists, it returns an error.
             unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) == 0 }
         };
         if !send(self.signal) {
             let error = io::Error::last_os_error();
-            // A thread that has ended needs nothing.
+            // A thread that has ended needs no restriction.
             return match error.raw_os_error() {
                 Some(libc::ESRCH) => Ok(()),
                 _ => Err(fault(error.to_string())),
@@ -112,7 +113,7 @@ impl Handler {
                 0 => {}
                 number => return Err(fault(io::Error::from_raw_os_error(number).to_string())),
             }
-            // It may have ended before the signal reached it.
+            // The thread may have ended before the signal reached it.
             if !send(0) {
                 return Ok(());
             }
@@ -126,38 +127,39 @@ impl Handler {
 
 impl Drop for Handler {
     fn drop(&mut self) {
-        // Ignored from now on: what a thread that blocks signals did not get yet must not end the process. A failure would
-        // leave the handler, which does no harm.
+        // The signal is ignored from now on. A thread that blocks signals may still receive it later, and that must not
+        // end the process. If this call fails, the handler stays installed, which is harmless.
         let _ = set(self.signal, libc::SIG_IGN);
         RULES.store(-1, Ordering::SeqCst);
     }
 }
 
 fn set(signal: i32, handler: libc::sighandler_t) -> Result<(), WallError> {
-    // SAFETY: as in `install`.
+    // SAFETY: all-zero bytes are a valid `sigaction`: no handler, no flags, no mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler;
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: both pointers are of this frame or null. The handler is a function of the signature that the flags ask for.
+    // SAFETY: both pointers are to this frame or null. The handler has the signature that the flags require.
     match unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } {
         0 => Ok(()),
         _ => Err(WallError::Landlock(io::Error::last_os_error().to_string())),
     }
 }
 
-/// Confines the thread that it interrupts. It makes system calls and uses atomics: all that a signal handler may.
+/// Restricts the interrupted thread. It only makes system calls and uses atomics, which is safe in a signal handler.
 extern "C" fn confine(_: i32) {
     let rules = RULES.load(Ordering::SeqCst);
-    // SAFETY: the place of this thread's error number, which whoever was interrupted may be about to read.
+    // SAFETY: this is the `errno` of the current thread. It is restored below, because the interrupted code may be
+    // about to read it.
     let error = unsafe { &mut *libc::__errno_location() };
     let before = *error;
-    // SAFETY: both calls take numbers, and change what this thread may do and nothing else.
+    // SAFETY: both calls take numbers, and change only the restrictions of this thread.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::syscall(libc::SYS_landlock_restrict_self, rules, 0) == 0
     };
     if done {
-        // SAFETY: takes nothing and only tells a number.
+        // SAFETY: the call takes no arguments and only returns a number.
         CONFINED.store(unsafe { libc::gettid() }, Ordering::SeqCst);
     } else {
         FAILED.store((*error).max(1), Ordering::SeqCst);

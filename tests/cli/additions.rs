@@ -1,11 +1,11 @@
-//! Modules that are added by their hashes while a program runs: RUN-49.
+//! Modules that a program adds by their hashes at run time: RUN-49.
 
 use secure_runtime_loaders::ContentHash;
 
 use super::{Done, command, secure_runtime};
 use crate::support::{Scene, grant_table};
 
-/// A module that does what it is given, and tries what it was not given.
+/// A module that uses its argument, and tries to use everything that it was not given.
 const ADDED: &str = "// import 'cap:self'\n\
     export const read = (fs) => fs.readTextFile('data/a.txt');\n\
     export const tried = [];\n\
@@ -25,7 +25,7 @@ fn hash() -> String {
     ContentHash::of(ADDED.as_bytes()).to_string()
 }
 
-/// A locked program with these grants, and a local store that has `modules`.
+/// Creates a locked program with these grants, and a local store that contains `modules`.
 fn scene(grants: &[&str], modules: &[&str]) -> Scene {
     let scene = Scene::new()
         .file(
@@ -82,7 +82,7 @@ fn a_granted_hash_is_added_without_rights() {
 
 /// RUN-49
 #[test]
-fn what_was_not_granted_is_not_added() {
+fn hashes_without_a_grant_are_not_added() {
     let other = ContentHash::of(b"other").to_string();
     for (grants, name, code) in [
         (vec![], hash(), 1),
@@ -99,7 +99,7 @@ fn what_was_not_granted_is_not_added() {
             3,
         ),
     ] {
-        // All else that the program does is allowed.
+        // All other operations of the program are allowed.
         let grants: Vec<&str> = grants
             .iter()
             .map(String::as_str)
@@ -112,9 +112,9 @@ fn what_was_not_granted_is_not_added() {
     }
 }
 
-/// RUN-49: bytes that are not there, are others, or are no module without imports.
+/// RUN-49: bytes that are missing, wrong, or not a module without imports.
 #[test]
-fn what_cannot_be_added_is_named() {
+fn errors_of_added_modules_are_reported() {
     let importing = "import { fs } from 'cap:self'; export const read = () => 1;";
     for (module, said) in [
         (importing, "imports something"),
@@ -145,7 +145,7 @@ fn what_cannot_be_added_is_named() {
     std::fs::remove_file(&blob).unwrap();
     let message = run(&scene, &hash()).failure(1);
     assert!(message.contains("no store"), "{message}");
-    // Nor is a file of the project a store.
+    // A file of the project is not a store.
     std::fs::write(scene.base().join("added.js"), ADDED).unwrap();
     command(&scene, &["store", "list"]).output().unwrap();
     run(&scene, &hash()).failure(1);

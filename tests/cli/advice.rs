@@ -1,9 +1,10 @@
-//! A denial names module, operation and block, and the lines that it says to write into `secure.toml` allow it.
+//! Denials name the module, the operation and the block. The lines that they suggest for `secure.toml` allow the
+//! operation.
 
 use super::{Done, command, secure_runtime};
 use crate::support::{Scene, manifest};
 
-/// The lines of the manifest that a message says to write.
+/// Returns the manifest lines that a message suggests.
 fn advised(said: &str) -> Vec<&str> {
     let (_, lines) = said
         .split_once("help: to allow it, write in secure.toml\n")
@@ -14,8 +15,8 @@ fn advised(said: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Does with the lines what a person would: under their section, in place of a line where they say so, and a section
-/// that is not there yet at the end.
+/// Inserts the lines like a person would: under their section, in place of a line if they say so. A missing section is
+/// appended.
 fn pasted(manifest: &str, lines: &[&str]) -> String {
     let mut manifest: Vec<String> = manifest.lines().map(str::to_owned).collect();
     for pair in lines.chunks(2) {
@@ -39,7 +40,8 @@ fn pasted(manifest: &str, lines: &[&str]) -> String {
     manifest.join("\n") + "\n"
 }
 
-/// Runs a program that is denied, pastes what the message says, and runs it again; as often as it is denied otherwise.
+/// Runs a program that is denied an operation, applies the suggested lines, and checks that the program then runs to
+/// its end.
 #[track_caller]
 fn denied_then_allowed(scene: Scene, module: &str, operation: &str, block: &str) {
     let run = |scene: &Scene| Done::from(command(scene, &["run"]).env("NAME", "value").output().unwrap());
@@ -98,7 +100,7 @@ fn a_further_scope_of_the_same_action() {
     denied_then_allowed(scene, "app:/main.js", "fs read ", PROGRAM);
 }
 
-/// CLI-13, CLI-14, RUN-51: WebAssembly that may not be imported, by a module of the program and by a package.
+/// CLI-13, CLI-14, RUN-51: a module of the program or of a package may not import WebAssembly.
 #[cfg(feature = "v8")]
 #[test]
 fn webassembly() {
@@ -139,7 +141,7 @@ fn every_family() {
     }
 }
 
-/// A package `@scope/reader` that reads `data/a.txt` by itself.
+/// A package `@scope/reader` that reads `data/a.txt` with its own rights.
 fn reader(grants: &[&str], rest: &str) -> Scene {
     let imports = "[imports]\n\"@scope/reader\" = \"./vendor/reader/\"\n";
     Scene::new()
@@ -156,7 +158,7 @@ const PACKAGE: &str = "block 1: the grants of package @scope/reader";
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_that_held_nothing() {
+fn a_package_without_grants() {
     denied_then_allowed(
         reader(&["fs.read=./data/**"], ""),
         "@scope/reader/index.js",
@@ -167,7 +169,7 @@ fn a_package_that_held_nothing() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_that_held_something_else() {
+fn a_package_with_other_grants() {
     let rest = "[packages.\"@scope/reader\"]\ngrants = { fs.read = [\"./data/other.txt\"], random = true }\n";
     let scene = reader(&["fs.read=./data/**", "random=true"], rest);
     denied_then_allowed(scene, "@scope/reader/index.js", "fs read ", PACKAGE);
@@ -175,7 +177,7 @@ fn a_package_that_held_something_else() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_package_beyond_what_the_program_holds() {
+fn a_package_and_a_program_without_the_grant() {
     denied_then_allowed(
         reader(&["fs.read=./main.js"], ""),
         "@scope/reader/index.js",
@@ -186,7 +188,7 @@ fn a_package_beyond_what_the_program_holds() {
 
 /// CLI-13, CLI-14.
 #[test]
-fn a_module_with_less_than_the_program() {
+fn a_module_with_fewer_rights_than_the_program() {
     let rest = "[modules.\"./part.js\"]\ngrants = { fs.read = [\"./data/other.txt\"] }\n";
     let scene = Scene::new()
         .file(
@@ -207,7 +209,7 @@ fn a_module_with_less_than_the_program() {
     );
 }
 
-/// CLI-13. What the program itself took away no manifest gives back.
+/// CLI-13. No manifest can restore a right that the program itself removed.
 #[test]
 fn an_attenuation_is_named() {
     let scene = Scene::of_main(
@@ -240,7 +242,7 @@ fn an_expired_capability_is_named() {
     );
 }
 
-/// CLI-14. A line of an audit file is a denial as well.
+/// CLI-14. `explain` accepts a line of an audit file.
 #[test]
 fn explain_reads_audit_records() {
     let scene = Scene::of_main(
@@ -266,7 +268,7 @@ fn explain_reads_audit_records() {
 
 /// CLI-14.
 #[test]
-fn explain_says_that_something_is_allowed() {
+fn explain_reports_allowed_operations() {
     let scene = Scene::of_main(&["fs.read=./data/**"], "");
     for module in ["main.js", "./main.js", "app:/main.js"] {
         let explained =
@@ -278,9 +280,9 @@ fn explain_says_that_something_is_allowed() {
     }
 }
 
-/// GRAPH-61: an error that only strict code throws says that CommonJS runs as strict code; others do not.
+/// GRAPH-61: the advice mentions strict mode for errors that only strict mode throws, if a CommonJS module threw them.
 #[test]
-fn errors_of_strict_code_say_so() {
+fn advice_explains_errors_of_strict_mode() {
     for (source, is_told) in [
         ("undeclared = 1", true),
         ("Object.freeze(exports).a = 1", true),
@@ -296,14 +298,14 @@ fn errors_of_strict_code_say_so() {
         let told = said.contains("help: p/index.js is CommonJS, which runs as strict code here");
         assert_eq!(told, is_told, "{source}: {said}");
     }
-    // An ECMAScript module is strict everywhere.
+    // ECMAScript modules always use strict mode.
     let scene = Scene::of_main(&[], "undeclared = 1");
     assert!(!secure_runtime(&scene, &["run"]).failure(1).contains("CommonJS"));
 }
 
-/// CLI-4: nobody is told to correct a file that a package manager put there.
+/// CLI-4: the advice never tells the user to edit a file of an installed package.
 #[test]
-fn nobody_is_told_to_correct_installed_files() {
+fn advice_never_suggests_editing_installed_files() {
     let scene = Scene::new()
         .file("secure.toml", manifest(&[], "[imports]\np = \"npm:p\"\n"))
         .file("main.js", "import 'p'")

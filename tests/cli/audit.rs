@@ -43,7 +43,7 @@ fn audit_appends_one_json_record_a_decision() {
 
 /// CLI-15.
 #[test]
-fn only_denials_are_recorded_where_that_is_asked_for() {
+fn audit_denials_records_only_denials() {
     let source = "import { fs } from 'cap:self';\nawait fs.readTextFile('data/a');\n\
                   try { await fs.readTextFile('b') } catch {}";
     let scene = Scene::of_main(&["fs.read=./data/**"], source).file("data/a", "");
@@ -54,7 +54,7 @@ fn only_denials_are_recorded_where_that_is_asked_for() {
     assert_eq!(records[0]["verdict"], "denied");
 }
 
-/// CLI-16. What cannot be recorded is refused, and the run does not go on: invariant 7.
+/// CLI-16. An operation that cannot be recorded is refused, and the run stops: invariant 7.
 #[test]
 fn a_full_audit_disk_stops_the_run() {
     let scene = Scene::of_main(
@@ -71,9 +71,9 @@ fn a_full_audit_disk_stops_the_run() {
     assert!(said.contains("no/such/folder/a.jsonl"), "{said}");
 }
 
-/// CLI-16. A file that takes nothing (a pipe that nobody reads) holds the program up, and then ends it.
+/// CLI-16. A file that accepts no data, like a pipe without a reader, first blocks the program and then stops it.
 #[test]
-fn an_audit_file_that_takes_nothing_stops_the_run() {
+fn a_blocked_audit_file_stops_the_run() {
     let source = "import { fs } from 'cap:self';\nconst path = `${'x'.repeat(200)}/`.repeat(10) + 'x';\n\
                   for (;;) { try { await fs.readTextFile(path) } catch {} }";
     let scene = Scene::new()
@@ -113,7 +113,7 @@ fn resources(records: &[Value]) -> Vec<u32> {
 
 const MANY: u32 = 500;
 
-/// A program that is denied so many files, says so, and ends like this.
+/// Creates a program that is denied `MANY` files, prints a line, and then runs `end`.
 fn denied_many(end: &str) -> Scene {
     let source = format!(
         "import {{ fs }} from 'cap:self';\n\
@@ -148,7 +148,7 @@ fn whatever_ends_the_program_nothing_that_was_recorded_is_lost() {
     }
 }
 
-/// CLI-1, CLI-34. Told to end, the program is stopped, whether it waits or computes.
+/// CLI-1, CLI-34. A signal stops the program while it waits and while it computes.
 #[test]
 fn a_signal_stops_the_program_and_loses_no_record() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
@@ -183,7 +183,7 @@ fn a_signal_stops_the_program_and_loses_no_record() {
     }
 }
 
-/// CLI-16, CLI-34. A process that is killed while it works leaves the record of every operation that took effect.
+/// CLI-16, CLI-34. If a process is killed, the file contains a record for every operation that took effect.
 #[test]
 fn a_killed_process_loses_no_record() {
     let source = "import { fs } from 'cap:self';\n\
@@ -193,7 +193,7 @@ fn a_killed_process_loses_no_record() {
         let mut running = command(&scene, &["run", "--audit", "audit.jsonl"])
             .spawn()
             .unwrap();
-        // It is under way.
+        // The program is running.
         while !scene.base().join("out/20").exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -217,9 +217,9 @@ fn a_killed_process_loses_no_record() {
     }
 }
 
-/// CLI-35. Behind the second wall as well, which leaves the folder of the file for that.
+/// CLI-35. Rotation also works in the OS sandbox, which allows access to the folder of the file.
 #[test]
-fn audit_files_are_replaced_and_no_line_is_lost_or_cut() {
+fn rotation_of_audit_files_loses_and_splits_no_line() {
     let scene = denied_many("");
     let folder = scene.base().join("log");
     std::fs::create_dir(&folder).unwrap();

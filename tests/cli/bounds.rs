@@ -1,11 +1,11 @@
-//! Limits, isolates and demanded signatures are locked, signed and reviewed: nobody takes them out unseen.
+//! Locking, signing and review of limits, isolates and demanded signatures: they cannot be removed unnoticed.
 
 use serde_json::Value;
 
 use super::{greeting, has_run, secure_runtime};
 use crate::support::Scene;
 
-/// `greeting` with these lines after its manifest, locked, and its lock kept as `old.lock`.
+/// Returns `greeting` with these lines added to its manifest. It is locked, and its lock is copied to `old.lock`.
 fn locked(lines: &str) -> Scene {
     let scene = with(greeting(), lines);
     secure_runtime(&scene, &["lock"]).success();
@@ -13,7 +13,7 @@ fn locked(lines: &str) -> Scene {
     scene.file("old.lock", lock)
 }
 
-/// The manifest of `greeting` with these lines after it.
+/// Writes the manifest of `greeting` with these lines added.
 fn with(scene: Scene, lines: &str) -> Scene {
     let manifest = greeting().read("secure.toml");
     scene.file("secure.toml", format!("{manifest}{lines}"))
@@ -24,7 +24,7 @@ fn public_key(scene: &Scene, name: &str) -> String {
     key.trim_end().to_owned()
 }
 
-/// The graph is refused where it is used, until it is locked again.
+/// Checks that every command refuses the graph until it is locked again.
 #[track_caller]
 fn refused_until_locked(scene: &Scene, part: &str) {
     for arguments in [
@@ -42,7 +42,7 @@ fn refused_until_locked(scene: &Scene, part: &str) {
     assert!(!has_run(scene));
 }
 
-/// Locks again, and has the difference refused, with these lines.
+/// Locks again, and checks that `--deny-growth` refuses the difference and shows these lines.
 #[track_caller]
 fn growth(scene: &Scene, lines: &[&str]) {
     secure_runtime(scene, &["lock"]).success();
@@ -51,11 +51,11 @@ fn growth(scene: &Scene, lines: &[&str]) {
         assert!(denied.out.contains(line), "{line}: {}", denied.out);
     }
     denied.failure_with_hint(3);
-    // The other way round, everybody may do less.
+    // In the other direction, authority only shrinks.
     secure_runtime(scene, &["graph", "diff", ".", "old.lock", "--deny-growth"]).success();
 }
 
-/// A135, CLI-49, GRAPH-88, GRAPH-92: a limit that is raised or taken out.
+/// A135, CLI-49, GRAPH-88, GRAPH-92: a limit that is raised or removed.
 #[test]
 fn a135_a_limit_that_is_raised_or_removed_is_seen() {
     let limits = "[limits]\nheap = \"64MiB\"\ncpu = \"10m\"\nwall = \"20m\"\noperations = 1000\n";
@@ -86,9 +86,10 @@ fn a135_a_limit_that_is_raised_or_removed_is_seen() {
     }
 }
 
-/// GRAPH-92: what is stricter than the lock runs, as stricter. GRAPH-91: the same in other words is the same lock.
+/// GRAPH-92: limits that are stricter than the lock are accepted and enforced. GRAPH-91: another spelling of the same
+/// limits gives the same lock.
 #[test]
-fn stricter_limits_run_and_other_words_lock_the_same() {
+fn stricter_limits_are_accepted_and_spelling_does_not_matter() {
     let scene = locked("[limits]\nheap = \"64MiB\"\nwall = \"20m\"\n");
     let scene = with(scene, "[limits]\nheap = \"65536KiB\"\nwall = \"1200s\"\n");
     secure_runtime(&scene, &["lock", "--frozen"]).success();
@@ -102,7 +103,7 @@ fn stricter_limits_run_and_other_words_lock_the_same() {
     secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
 }
 
-/// A135, CLI-49: limits of packages, and their isolates.
+/// A135, CLI-49: limits and isolates of packages.
 #[test]
 fn a135_limits_of_packages_are_seen() {
     let isolated =
@@ -122,14 +123,15 @@ fn a135_limits_of_packages_are_seen() {
             "package greet: no limits.operations, before 50",
         ],
     );
-    // A heap of its own that is larger than the program's, which it had.
+    // The package gets its own heap limit, which is larger than the program's limit that applied before.
     let scene = with(
         locked("[packages.greet]\nisolate = true\n"),
         "[packages.greet]\nisolate = true\nlimits = { heap = \"1GiB\" }\n",
     );
     refused_until_locked(&scene, "limits.heap = 1GiB, before 256MiB");
     growth(&scene, &["package greet: limits.heap = 1GiB, before 256MiB"]);
-    // A package's own limit counts beside the program's: without it, this program's still holds.
+    // The limit of a package applies in addition to that of the program. If it is removed, the program's limit, which
+    // is stricter, still applies.
     let scene = with(
         locked("[limits]\noperations = 10\n[packages.greet]\nlimits = { operations = 50 }\n"),
         "[limits]\noperations = 10\n",
@@ -137,7 +139,7 @@ fn a135_limits_of_packages_are_seen() {
     secure_runtime(&scene, &["run", "--locked"]).success();
 }
 
-/// A136, CLI-49: a demand for signatures that is taken out or demands less.
+/// A136, CLI-49: a demand for signatures that is removed or weakened.
 #[test]
 fn a136_a_demand_for_signatures_that_is_removed_is_seen() {
     let scene = greeting();
@@ -168,13 +170,13 @@ fn a136_a_demand_for_signatures_that_is_removed_is_seen() {
             growth(&scene, &[&format!("{owner}: {part}")]);
         }
     }
-    // Demanding more is no growth, and runs with the signatures that it takes.
+    // A stricter demand is not growth. The program then needs the additional signatures to run.
     let scene = with(locked(&trust("trust", "threshold = 1")), &trust("trust", whole));
     secure_runtime(&scene, &["lock"]).success();
     secure_runtime(&scene, &["graph", "diff", "old.lock", "--deny-growth"]).success();
 }
 
-/// A135, SIG-11: what was signed has its limits, so a program without them is not the one that was signed.
+/// A135, SIG-11: a signature covers the limits, so a program with other limits is not the signed one.
 #[test]
 fn a135_a_signature_is_about_the_limits_too() {
     let limits = "[limits]\ncpu = \"10m\"\n";
@@ -191,7 +193,7 @@ fn a135_a_signature_is_about_the_limits_too() {
     assert!(!has_run(&scene));
 }
 
-/// A program with a plugin that is held to less.
+/// Creates a program with a plugin that has fewer rights than the program.
 fn plugin(name: &str, manifest: &str, code: &str) -> Scene {
     Scene::new()
         .file(
@@ -209,7 +211,7 @@ fn relocked(old: Scene, new: &Scene) -> Scene {
     old.file("old.lock", lock)
 }
 
-/// A137, CLI-48. A module whose `grants = {}` no longer applies, since it has another name.
+/// A137, CLI-48. The restriction `grants = {}` of a module no longer applies after the module is renamed.
 #[test]
 fn a137_a_renamed_module_keeps_its_place_in_a_review() {
     let code = "export const plugin = 1;\n";
@@ -229,16 +231,16 @@ fn a137_a_renamed_module_keeps_its_place_in_a_review() {
         let json = secure_runtime(&new, &["graph", "diff", path.to_str().unwrap(), ".", "--json"]).success();
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["growth"][0]["was"], "module app:/a.js");
-        // The control: with its grants under the new name.
+        // The control: the same grants under the new name.
         let new = plugin("b.js", &narrowed("b.js"), edited);
         secure_runtime(&new, &["lock"]).success();
         secure_runtime(&new, &arguments).success();
     }
 }
 
-/// CLI-51. A lock of the format before is refused with what to do, and `lock` replaces it.
+/// CLI-51. Commands refuse a lock in the previous format and suggest `lock`, which replaces it.
 #[test]
-fn a_lock_of_the_old_format_is_to_be_made_again() {
+fn a_lock_in_an_old_format_must_be_replaced() {
     let scene = locked("");
     let vectors: Value = serde_json::from_str(include_str!("../../spec/vectors/graph.json")).unwrap();
     let refused = vectors["refused"].as_array().unwrap();

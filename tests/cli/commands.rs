@@ -1,4 +1,4 @@
-//! What each command does when all is well.
+//! Successful runs of each command.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -77,7 +77,7 @@ fn init_overwrites_nothing() {
 
 /// CLI-4.
 #[test]
-fn lock_says_what_changed() {
+fn lock_reports_changes() {
     let scene = greeting();
     let first = secure_runtime(&scene, &["lock"]).success();
     assert!(
@@ -104,7 +104,7 @@ fn lock_says_what_changed() {
     );
 }
 
-/// CLI-8, GRAPH-53, GRAPH-60: of TypeScript the store has what is left, and the project the source.
+/// CLI-8, GRAPH-53, GRAPH-60: for TypeScript, the store contains the generated JavaScript, and the project the source.
 #[test]
 fn typescript_is_locked_verified_and_run() {
     let scene = Scene::new()
@@ -185,7 +185,7 @@ fn graph_show_is_a_tree_or_json() {
 
 /// CLI-4.
 #[test]
-fn run_says_that_there_is_no_lock_on_standard_error() {
+fn run_notes_a_missing_lock_on_standard_error() {
     let scene = greeting();
     let done = secure_runtime(&scene, &["run"]);
     assert!(
@@ -254,7 +254,7 @@ fn store_adds_gets_lists_and_verifies() {
 
 /// CLI-8.
 #[test]
-fn the_local_store_is_where_the_environment_says() {
+fn the_environment_determines_the_local_store() {
     let scene = Scene::new();
     let place = |variables: &[(&str, &str)]| {
         let mut command = command(&scene, &["store", "list"]);
@@ -282,9 +282,9 @@ fn the_local_store_is_where_the_environment_says() {
     assert!(place(&[]).failure_with_hint(2).contains("SECURE_RUNTIME_STORE"));
 }
 
-/// CLI-8. A program whose modules are nowhere on this machine comes from a served store, and is kept.
+/// CLI-8. If a machine has no modules of a program, it fetches them from a served store and keeps them.
 #[test]
-fn a_served_store_feeds_another_machine() {
+fn a_served_store_provides_modules_to_another_machine() {
     let origin = greeting();
     secure_runtime(&origin, &["lock"]).success();
     let mut server = command(&origin, &["store", "serve", "--listen", "127.0.0.1:0"])
@@ -350,9 +350,9 @@ fn keys_are_private_files_with_a_public_half() {
     );
 }
 
-/// CLI-6. `… | head` is no error.
+/// CLI-6. A reader that closes the pipe early, like `… | head`, is not an error.
 #[test]
-fn a_reader_that_is_gone_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let scene = greeting();
     for arguments in [&["graph", "show"][..], &["run"], &["--help"]] {
         let mut child = command(&scene, arguments)

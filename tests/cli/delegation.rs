@@ -1,11 +1,11 @@
-//! `token seal`, `token attest`, `token challenge` and `token prove`: what one program gives another.
+//! `token seal`, `token attest`, `token challenge` and `token prove`: delegation between programs.
 
 use serde_json::Value;
 
 use super::{Done, secure_runtime};
 use crate::support::Scene;
 
-/// A scene with `root.key` and `a.token`, which may read `./data/**`; and the public key.
+/// Creates a scene with `root.key` and `a.token`, which may read `./data/**`. Also returns the public key.
 pub(super) fn with_token() -> (Scene, String) {
     let scene = Scene::new();
     let root = key(&scene, "root.key");
@@ -17,13 +17,13 @@ pub(super) fn with_token() -> (Scene, String) {
     (scene, root)
 }
 
-/// Makes a key pair in this file; gives the public key.
+/// Creates a key pair in this file, and returns the public key.
 pub(super) fn key(scene: &Scene, file: &str) -> String {
     let public = secure_runtime(scene, &["key", "generate", "--out", file]).success();
     public.trim().to_owned()
 }
 
-/// The command line that has these words; one in quotes may have spaces.
+/// Runs the command line. Words in single quotes may contain spaces.
 pub(super) fn run(scene: &Scene, line: &str) -> Done {
     secure_runtime(scene, &words(line))
 }
@@ -38,14 +38,14 @@ pub(super) fn words(line: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What `ed25519/KEY` is as a holder.
+/// Converts `ed25519/KEY` to a holder.
 fn holder(public: &str) -> String {
     public.replacen('/', ":", 1)
 }
 
 /// CLI-17, TOK-38.
 #[test]
-fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
+fn a_sealed_token_is_for_its_holder_and_cannot_be_extended() {
     let (scene, root) = with_token();
     let bob = holder(&key(&scene, "bob.key"));
     run(
@@ -55,7 +55,7 @@ fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
     .success();
     let ask = format!("token verify b.token --root-key {root} --operation 'fs read data/x'");
     run(&scene, &format!("{ask} --holder {bob}")).success();
-    // A key as `key` prints it names its owner too.
+    // A key in the format that `key` prints also names a holder.
     run(&scene, &format!("{ask} --holder {}", bob.replacen(':', "/", 1))).success();
     // Several holders may present a token together.
     let module = format!("blake3:{}", "cd".repeat(32));
@@ -73,7 +73,7 @@ fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
         let said = run(&scene, &grow).failure_with_hint(2);
         assert!(said.contains("sealed"), "{said}");
     }
-    // The token that it was made from is as it was.
+    // The original token is unchanged.
     run(
         &scene,
         &format!("token attenuate a.token --root-key {root} --expires 1h"),
@@ -93,7 +93,7 @@ fn a_sealed_token_is_for_its_holder_and_cannot_grow() {
     assert_eq!(is_sealed("a.token"), false);
 }
 
-/// CLI-18, TOK-39. The public key alone makes nobody its holder.
+/// CLI-18, TOK-39. The public key alone does not prove that its presenter is the holder.
 #[test]
 fn possession_is_proven_by_an_answer_to_a_challenge() {
     let (scene, root) = with_token();
@@ -122,7 +122,7 @@ fn possession_is_proven_by_an_answer_to_a_challenge() {
     let proof = prove("b.token", "bob.key", &first);
     verify(&first, &proof, &bob).success();
 
-    // A proof of another challenge, of another token, or by another key.
+    // A proof for another challenge, for another token, or by another key.
     for (challenge, proof, by) in [
         (&second, &proof, &bob),
         (&first, &prove("a.token", "bob.key", &first), &bob),
@@ -132,7 +132,7 @@ fn possession_is_proven_by_an_answer_to_a_challenge() {
         let said = verify(challenge, proof, by).failure_with_hint(4);
         assert!(said.contains("the proof does not hold"), "{said}");
     }
-    // Who proves to have another key is another holder.
+    // A proof with another key proves another holder.
     verify(&first, &prove("b.token", "eve.key", &first), &eve).failure_with_hint(3);
     run(&scene, &format!("token verify b.token --root-key {root}")).failure_with_hint(3);
     for wrong in ["ab", "", "nonsense"] {
@@ -146,9 +146,9 @@ fn possession_is_proven_by_an_answer_to_a_challenge() {
     .failure(2);
 }
 
-/// CLI-17, TOK-34. An auditor vouches for every module of a lock, and sees no token.
+/// CLI-17, TOK-34. An auditor attests every module of a lock, without seeing the token.
 #[test]
-fn an_auditor_vouches_for_the_modules_of_a_lock() {
+fn an_auditor_attests_the_modules_of_a_lock() {
     let (scene, root) = with_token();
     let auditor = key(&scene, "auditor.key");
     let scene = scene
@@ -239,7 +239,8 @@ fn an_auditor_vouches_for_the_modules_of_a_lock() {
         serde_json::json!({ "by": auditor, "modules": [main] })
     );
 
-    // By another key than is said; for another token; for an earlier state of this one; and none at all.
+    // Wrong attestations: by another key, for another token, for an earlier state of this token, and a file that is
+    // none.
     add("demanding.token", "all", &root, "x.token").failure_with_hint(4);
     add("a.token", "all", &auditor, "x.token").failure_with_hint(4);
     add("one.token", "all", &auditor, "x.token").failure_with_hint(4);
@@ -292,9 +293,9 @@ fn a_new_attestation_can_be_added_beside_an_old_one() {
     }
 }
 
-/// The README's section, word for word, in a shell that stops at the first command that fails.
+/// Runs the commands of the README's section literally, in a shell that stops at the first failure.
 #[test]
-fn the_readme_says_how() {
+fn the_commands_of_the_readme_work() {
     let readme = include_str!("../../README.md");
     let section = readme.split("## Delegation between programs").nth(1).unwrap();
     let script = section.split("```sh\n").nth(1).unwrap();
@@ -323,7 +324,7 @@ fn the_readme_says_how() {
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
-    // And what it ends with is so.
+    // The state at the end is the promised one.
     let root = run(&scene, "key public root.key").success();
     let line = format!(
         "run --token bob.token --root-key {} --holder-key bob.key --revocations revoked.list",

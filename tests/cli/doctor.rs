@@ -1,4 +1,4 @@
-//! `doctor`, and how `run` is told about the second wall.
+//! `doctor`, and the option `--wall` of `run`.
 
 use secure_runtime::{Engine, Wall};
 use serde_json::Value;
@@ -32,13 +32,13 @@ fn of<'a>(states: &'a [(String, String, String)], what: &str) -> (&'a str, &'a s
 
 /// CLI-33.
 #[test]
-fn doctor_says_what_it_found() {
+fn doctor_reports_its_findings() {
     let scene = greeting();
     let found = states(&scene, 0);
     assert_eq!(of(&found, "engine").0, "good");
     assert_eq!(of(&found, "local store").0, "good");
     assert!(of(&found, "local store").1.contains("not made yet"), "{found:?}");
-    // RUN-84: what the engine of this build is for.
+    // RUN-84: the code that the engine of this build is suitable for.
     let (state, said) = of(&found, "untrusted code");
     match Engine::current() {
         Engine::QuickJs => assert!(
@@ -64,9 +64,9 @@ fn doctor_says_what_it_found() {
     assert!(line.contains("good") && line.contains("4 blobs"), "{line}");
 }
 
-/// CLI-33: what is bad is told with everything else, and ends it with 2.
+/// CLI-33: `doctor` reports all findings, and exits with 2 if one is bad.
 #[test]
-fn doctor_ends_with_2_where_programs_cannot_be_run() {
+fn doctor_exits_with_2_if_programs_cannot_run() {
     let scene = greeting();
     std::fs::write(store(&scene), "a file").unwrap();
     let found = states(&scene, 2);
@@ -78,13 +78,13 @@ fn doctor_ends_with_2_where_programs_cannot_be_run() {
 
 /// CLI-32.
 #[test]
-fn run_takes_the_wall_as_it_is_told() {
+fn run_enters_the_sandbox_that_the_option_demands() {
     for choice in ["auto", "off"] {
         let scene = greeting();
         secure_runtime(&scene, &["run", "--wall", choice]).success();
         assert!(has_run(&scene));
     }
-    // Nothing of what programs do is refused.
+    // The sandbox refuses no call that programs need.
     let scene = greeting();
     let done = secure_runtime(&scene, &["run", "--wall-log"]);
     assert!(!done.err.contains("refuses system call"), "{done:#?}");
@@ -104,9 +104,9 @@ fn run_takes_the_wall_as_it_is_told() {
     assert_eq!(nonsense.output().unwrap().status.code(), Some(2));
 }
 
-/// RUN-84: a build with QuickJS says what it is for where a program has packages, in one line.
+/// RUN-84: if a program has packages, a build with QuickJS prints its caution in one line.
 #[test]
-fn run_says_which_engine_is_for_untrusted_code() {
+fn run_names_the_engine_for_untrusted_code() {
     let packages = Scene::new()
         .file(
             "secure.toml",

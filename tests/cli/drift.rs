@@ -1,10 +1,10 @@
-//! A lock that is not what the project means now: an error where that was asked for, and never unseen.
+//! Drift: a lock that no longer matches the project is an error with `--locked`, and otherwise a warning.
 
 use super::{greeting, has_run, secure_runtime};
 use crate::support::Scene;
 
-/// Holds that `verify`, `sign` and `run --locked` refuse the lock and name each of these parts, and that `run` warns of them
-/// and runs what was locked; then that the lock is good again once it was made again.
+/// Checks that `verify`, `sign` and `run --locked` refuse the lock and name each of these parts. `run` must print them
+/// as warnings and run the locked program. After `lock`, no command may complain.
 #[track_caller]
 fn drifted(scene: &Scene, parts: &[&str]) {
     let named = |said: &str, arguments: &[&str]| {
@@ -47,7 +47,7 @@ fn locked() -> Scene {
     scene
 }
 
-/// A138, CLI-50, GRAPH-93: an import map that leads to another folder, to a file, or has more.
+/// A138, CLI-50, GRAPH-93: an import map with another folder, another file, or additional entries.
 #[test]
 fn a138_an_import_map_that_leads_elsewhere_is_seen() {
     let manifest = greeting().read("secure.toml");
@@ -75,13 +75,13 @@ fn a138_an_import_map_that_leads_elsewhere_is_seen() {
             "app:/main.js: \"#lib/words.json\"",
         ],
     );
-    // The same in other words is the same.
+    // Another spelling of the same target is not drift.
     let scene = locked().file("secure.toml", moved("./vendor/greet/", "./vendor/./greet"));
     secure_runtime(&scene, &["verify"]).success();
     secure_runtime(&scene, &["lock", "--frozen"]).success();
 }
 
-/// `greeting` with `greet` from `node_modules`.
+/// Returns `greeting` with `greet` in `node_modules`.
 fn installed() -> Scene {
     let manifest = greeting().read("secure.toml");
     let scene = greeting();
@@ -98,7 +98,7 @@ fn installed() -> Scene {
     scene
 }
 
-/// A138, CLI-50: a pin to another version, whether it is installed or not.
+/// A138, CLI-50: a pin to another version, which may or may not be installed.
 #[test]
 fn a138_a_pin_to_another_version_is_seen() {
     let scene = installed();
@@ -112,7 +112,7 @@ fn a138_a_pin_to_another_version_is_seen() {
     let ran = secure_runtime(&scene, &["run"]);
     assert!(ran.code == Some(0) && ran.err.contains(pin), "{ran:#?}");
     std::fs::remove_file(scene.base().join("out/marker")).unwrap();
-    // It is installed, with the same files.
+    // The other version is installed, with the same files.
     let json = scene
         .read("node_modules/greet/package.json")
         .replace("1.2.3", "2.0.0");
@@ -124,7 +124,7 @@ fn a138_a_pin_to_another_version_is_seen() {
             "package greet has the version \"2.0.0\", and the lock was made with \"1.2.3\"",
         ],
     );
-    // Nothing of it is there: the lock and the manifest say enough.
+    // Nothing is installed. The lock and the manifest are sufficient.
     let scene = installed();
     std::fs::remove_dir_all(scene.base().join("node_modules")).unwrap();
     secure_runtime(&scene, &["verify"]).success();
@@ -134,7 +134,7 @@ fn a138_a_pin_to_another_version_is_seen() {
     assert!(said.contains(pin), "{said}");
 }
 
-/// A139, CLI-50: what a package offers is decided by files that no hash is about.
+/// A139, CLI-50: the exports of a package, which depend on files without a hash in the lock.
 #[test]
 fn a139_exports_that_changed_are_seen() {
     for scene in [locked(), installed()] {
@@ -157,7 +157,7 @@ fn a139_exports_that_changed_are_seen() {
     }
 }
 
-/// A139, CLI-50: a file that was not there when the program was locked, and wins.
+/// A139, CLI-50: a new file that takes precedence over the locked one.
 #[test]
 fn a139_a_new_file_that_wins_is_seen() {
     let scene = greeting()
@@ -178,7 +178,7 @@ fn a139_a_new_file_that_wins_is_seen() {
         &scene,
         "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now means vendor/greet/hello.js",
     );
-    // A package that is nearer.
+    // A package in a nearer `node_modules`.
     let scene = installed()
         .file(
             "node_modules/greet/index.js",
@@ -212,8 +212,8 @@ fn drifted_but_for_output(scene: &Scene, line: &str) {
     assert!(ran.err.contains(line) && ran.out == "Hello, world!\n", "{ran:#?}");
 }
 
-/// A139, CLI-50: what only a look at all files shows: a kind of module, a package that was done without. `run` does not look for
-/// it.
+/// A139, CLI-50: drift that only locking again detects, such as the kind of a module or an optional package. `run` does
+/// not look for it.
 #[test]
 fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
     let scene = installed();
@@ -241,9 +241,9 @@ fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
     secure_runtime(&scene, &["run"]).success();
 }
 
-/// CLI-50: a package that its importer can do without is as good as any other that is only in a store.
+/// CLI-50: a missing optional package is treated like any other package that only a store has.
 #[test]
-fn an_optional_package_that_is_only_in_a_store_is_no_drift() {
+fn an_optional_package_only_in_a_store_is_no_drift() {
     let scene = installed()
         .file(
             "node_modules/greet/index.js",
@@ -259,9 +259,9 @@ fn an_optional_package_that_is_only_in_a_store_is_no_drift() {
     ran.success();
 }
 
-/// CLI-50: files that are absent are no drift, since stores have them.
+/// CLI-50: missing files are not drift, because stores have them.
 #[test]
-fn a_program_without_its_files_is_no_other_program() {
+fn missing_files_are_no_drift() {
     let scene = locked();
     for gone in ["vendor", "lib"] {
         std::fs::remove_dir_all(scene.base().join(gone)).unwrap();

@@ -1,4 +1,4 @@
-//! One cause for each exit code, and how it is told.
+//! A cause for each exit code, and its message.
 
 use super::{greeting, has_run, secure_runtime};
 use crate::support::{Scene, manifest};
@@ -62,7 +62,7 @@ fn wrong_usage_is_2() {
     assert!(!has_run(&scene));
 }
 
-/// CLI-1, CLI-2. What cannot be parsed is found before anything runs, while the program is locked.
+/// CLI-1, CLI-2. Syntax errors are found during locking, before any code runs.
 #[test]
 fn wrong_syntax_is_2() {
     for source in [
@@ -104,7 +104,7 @@ fn an_uncaught_denial_is_3_and_a_caught_one_is_not() {
 
 /// CLI-1, CLI-2.
 #[test]
-fn no_lock_where_one_is_asked_for_is_4() {
+fn a_missing_lock_with_locked_is_4() {
     let scene = greeting();
     let said = secure_runtime(&scene, &["run", "--locked"]).failure_with_hint(4);
     assert!(
@@ -116,7 +116,7 @@ fn no_lock_where_one_is_asked_for_is_4() {
 
 /// CLI-1, CLI-2.
 #[test]
-fn a_manifest_that_says_more_than_its_lock_is_4() {
+fn a_manifest_that_allows_more_than_its_lock_is_4() {
     for (from, to) in [
         ("[\"./out/**\"]", "[\"./out/**\", \"/etc/**\"]"),
         ("fs.write", "random = true\nfs.write"),
@@ -144,7 +144,7 @@ fn a_limit_is_5_with_its_name_and_figure() {
             "await new Promise(() => setTimeout(() => 0, 1e6));",
             "wall time limit of 300ms",
         ),
-        // Most of the time goes into making errors, where a termination of the engine is swallowed.
+        // This program spends most of its time creating errors, where the engine can lose a termination request.
         (
             "wall = \"300ms\"",
             "import { env } from 'cap:self'; for (;;) { try { env.get('X') } catch {} }",
@@ -165,10 +165,10 @@ fn a_limit_is_5_with_its_name_and_figure() {
     }
 }
 
-/// CLI-1, RUN-85: what V8 calls fatal is a limit like any other; what was printed and recorded before is written.
+/// CLI-1, RUN-85: a fatal error of V8 is reported like any other limit. Earlier output and audit records are written.
 #[cfg(feature = "v8")]
 #[test]
-fn what_v8_calls_fatal_is_5_and_loses_nothing() {
+fn a_fatal_error_of_v8_is_5_and_loses_no_output() {
     for call in [
         "'a'.repeat(2 ** 28).split('')",
         "[].toSorted.call({ length: 2 ** 31 })",
@@ -190,9 +190,9 @@ fn what_v8_calls_fatal_is_5_and_loses_nothing() {
     }
 }
 
-/// CLI-5. What guests say reaches the terminal as text, not as commands, and cannot pass for what we say.
+/// CLI-5. Text of guests reaches the terminal without control sequences, and cannot imitate messages of the command.
 #[test]
-fn guests_cannot_speak_to_the_terminal() {
+fn guests_cannot_control_the_terminal() {
     for source in [
         "throw new Error('a\\u001b[2J\\r\\u202eb\\u009b\\nerror: forged\\n  help: forged')",
         "const e = new Error('x'); e.name = 'N\\u001b]0;t\\u0007\\nerror: forged'; throw e",
@@ -216,7 +216,7 @@ fn guests_cannot_speak_to_the_terminal() {
     );
 }
 
-/// What ends an isolate ends neither the command nor the program's other isolates.
+/// An error that ends one isolate ends neither the command nor the program's other isolates.
 #[test]
 fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
     for thrown in [

@@ -1,4 +1,4 @@
-//! What is read of the files that a command is given: regular ones, of so many bytes. `spec/cli.md`.
+//! Input files of commands: only regular files are read, and only up to a maximum size. `spec/cli.md`.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ fn linked(scene: &Scene, target: &str, name: &str) {
     std::os::unix::fs::symlink(target, path).unwrap();
 }
 
-/// A program, a key, and a token of it.
+/// Creates a program, a key, and a token that the key signed.
 fn scene() -> (Scene, String) {
     let scene = greeting();
     let key = KeyPair::generate().unwrap();
@@ -33,7 +33,7 @@ fn scene() -> (Scene, String) {
     (scene, key.public().to_string())
 }
 
-/// CLI-43, A129. A FIFO that nobody writes to and a device without end are refused at once, whichever file they stand for.
+/// CLI-43, A129. Every command refuses a FIFO without a writer and an endless device at once, in place of any file.
 #[test]
 fn a129_what_is_no_regular_file_is_refused_at_once() {
     let (scene, root) = scene();
@@ -109,7 +109,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
                 odd,
             ],
         ] {
-            // A list can be made in a folder.
+            // `revoke` can create a list in a folder.
             if odd == "out" && arguments.contains(&list.as_str()) {
                 continue;
             }
@@ -126,7 +126,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
                 "fifo" => fifo(&path),
                 _ => linked(&scene, odd, name),
             }
-            // An old lock that cannot be read is replaced by `lock`, and not followed.
+            // `lock` replaces an old lock that cannot be read, and does not follow it.
             let lock = ["lock", "."];
             let commands = [
                 &["run"][..],
@@ -146,7 +146,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
             fs::write(&path, content).unwrap();
         }
     }
-    // Links to regular files are the user's own.
+    // Links to regular files are followed, because the user created them.
     linked(&scene, "a.token", "link.token");
     secure_runtime(&scene, &["token", "inspect", "link.token", "--root-key", root]).success();
     fs::rename(scene.base().join("secure.toml"), scene.base().join("real.toml")).unwrap();
@@ -154,7 +154,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
     secure_runtime(&scene, &["run"]).success();
 }
 
-/// CLI-43. What is too large is not read to its end; standard input neither.
+/// CLI-43. A file or standard input that is too large is not read completely.
 #[test]
 fn a129_what_is_too_large_is_refused() {
     let (scene, root) = scene();
@@ -185,7 +185,7 @@ fn a129_what_is_too_large_is_refused() {
     }
 }
 
-/// CLI-43. Standard input, and the pipe of a shell's `<(command)`, which has no name in a folder.
+/// CLI-43. Standard input, and the pipe of a shell's `<(command)`, which has no name in a folder, are read.
 #[test]
 fn pipes_of_a_shell_are_read() {
     let (scene, root) = scene();
@@ -204,11 +204,11 @@ fn pipes_of_a_shell_are_read() {
     }
 }
 
-/// CLI-43. One reader reads every file of a user, so that each has these bounds.
+/// CLI-43. A single function reads all files of users, so that the same limits apply to each.
 #[test]
-fn files_are_read_in_one_place() {
+fn a_single_function_reads_all_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // What they read are folders of the system, files of guests, which the capability bounds, and a file of tests.
+    // Exceptions: they read system folders, files of guests (which the capability limits), or a file of tests.
     let others = [
         "loaders/src/files.rs",
         "src/runtime/thread.rs",

@@ -1,4 +1,4 @@
-//! One byte of anything that was pinned is flipped: exit code 4, the module or file is named, and nothing is evaluated.
+//! Flips of one byte in any recorded data: the exit code is 4, the module or file is named, and no code runs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{greeting, has_run, secure_runtime, store};
 use crate::support::Scene;
 
-/// A locked program, and for each of its modules the name and the file in the store.
+/// Creates a locked program. Also returns the name of each module and its file in the store.
 fn locked() -> (Scene, Vec<(String, PathBuf)>) {
     let scene = greeting();
     secure_runtime(&scene, &["lock"]).success();
@@ -39,7 +39,7 @@ fn locked() -> (Scene, Vec<(String, PathBuf)>) {
     (scene, files)
 }
 
-/// The first, a middle and the last byte flipped, one at a time.
+/// Returns copies with the first, the middle or the last byte flipped.
 fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     [0, bytes.len() / 2, bytes.len() - 1].into_iter().map(|place| {
         let mut flipped = bytes.to_vec();
@@ -102,7 +102,8 @@ fn of_a_file_of_the_project() {
     assert!(has_run(&scene));
 }
 
-/// CLI-2, CLI-3. Every byte of the lock by `verify`, which reads it as `run` does; a sample by `run` itself.
+/// CLI-2, CLI-3. `verify` tries every byte of the lock, because it reads the lock like `run` does. `run` tries a
+/// sample.
 #[test]
 fn of_the_lock() {
     let (scene, _) = locked();
@@ -127,7 +128,7 @@ fn of_the_lock() {
     assert!(has_run(&scene));
 }
 
-/// Serves the files of a store, and flips one byte of those whose path contains `wrong`.
+/// Serves the files of a store, and flips one byte of each file whose path contains `wrong`.
 fn flipping_server(folder: PathBuf, wrong: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -154,7 +155,7 @@ fn flipping_server(folder: PathBuf, wrong: String) -> String {
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                 bytes.len()
             );
-            // A client that has seen wrong bytes hangs up.
+            // A client that has received wrong bytes closes the connection.
             let _ = connection
                 .write_all(head.as_bytes())
                 .and_then(|()| connection.write_all(&bytes));
@@ -186,7 +187,7 @@ fn of_an_http_answer() {
             "{said}"
         );
         assert!(!has_run(&other), "{name}");
-        // What was wrong is not kept.
+        // Wrong bytes are not kept.
         assert!(
             !store(&other)
                 .join("blobs")

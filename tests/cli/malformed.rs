@@ -1,11 +1,11 @@
-//! Garbage of every kind is refused with one line of cause and a hint, exit code 2 or 4, and never a panic.
+//! Malformed input of every kind is refused with one line and a hint, exit code 2 or 4, and never a panic.
 
 use std::fs;
 
 use super::{greeting, has_run, secure_runtime};
 use crate::support::Scene;
 
-/// Fails the test unless the command refused its input as it should.
+/// Checks that the command refuses its input with a proper message.
 #[track_caller]
 fn refused(scene: &Scene, arguments: &[&str], codes: &[i32], input: &str) {
     let done = secure_runtime(scene, arguments);
@@ -146,7 +146,7 @@ fn locks() {
         [&good[..], b"\n"].concat(),
         [&good[..], &good[..]].concat(),
         [b"\xef\xbb\xbf", &good[..]].concat(),
-        // Lists and maps that promise more than any memory has, and nesting that eats the stack.
+        // Lists and maps that claim an impossible length, and nesting that would overflow the stack.
         vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         vec![0xbb, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         vec![0x81; 1 << 20],
@@ -171,7 +171,7 @@ fn locks() {
     assert!(!has_run(&scene));
 }
 
-/// What is no key, as a file and as an argument.
+/// Returns texts that are not keys, for files and for arguments.
 fn wrong_keys(prefix: &str) -> Vec<String> {
     let digits = "ab".repeat(32);
     [
@@ -201,7 +201,7 @@ fn keys() {
         .iter()
         .chain([&format!("ed25519/{}", "ab".repeat(32))])
     {
-        // The line end that editors add is not part of a key; a second one is.
+        // One final line break, which editors add, is not part of a key. A second one is.
         let scene = Scene::new().file("k", format!("{text}\n"));
         refused(&scene, &["key", "public", "k"], &[2], text);
         refused(

@@ -1,4 +1,4 @@
-//! The command line, run as a user runs it: `spec/cli.md`.
+//! Tests of the command line, which run the binary like a user does: `spec/cli.md`.
 
 mod additions;
 mod advice;
@@ -30,7 +30,8 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support::Scene;
 
-/// The binary, in the scene's folder, with a store and a home of the scene's own and nothing else in the environment.
+/// Returns a command that runs the binary in the scene's folder. Its environment contains only the scene's store and
+/// home.
 fn command(scene: &Scene, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
     command
@@ -47,12 +48,12 @@ fn home(scene: &Scene) -> PathBuf {
     scene.base().parent().unwrap().join("home")
 }
 
-/// The scene's local store.
+/// Returns the folder of the scene's local store.
 fn store(scene: &Scene) -> PathBuf {
     scene.base().parent().unwrap().join("store")
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 struct Done {
     code: Option<i32>,
@@ -75,14 +76,14 @@ fn secure_runtime(scene: &Scene, arguments: &[&str]) -> Done {
 }
 
 impl Done {
-    /// Fails the test unless the command succeeded; gives its standard output.
+    /// Checks that the command succeeded, and returns its standard output.
     #[track_caller]
     fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self.out
     }
 
-    /// Fails the test unless the command failed with this code, as a failure should look; gives its standard error.
+    /// Checks that the command failed with this code and a well-formed message, and returns its standard error.
     #[track_caller]
     fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -97,7 +98,7 @@ impl Done {
         self.err
     }
 
-    /// As [`Done::failure`], and it says what to do.
+    /// Checks like [`Done::failure`], and that the message contains advice.
     #[track_caller]
     fn failure_with_hint(self, code: i32) -> String {
         let said = self.failure(code);
@@ -106,8 +107,8 @@ impl Done {
     }
 }
 
-/// A program whose own module writes `out/marker` by way of a package that holds nothing, and that can be told from its
-/// absence that nothing ran.
+/// Creates a program whose main module writes `out/marker` with the help of a package without rights. If the file does
+/// not exist, no code ran.
 fn greeting() -> Scene {
     Scene::new()
         .file(

@@ -1,9 +1,9 @@
-//! What nobody sees, in names and in what is printed.
+//! Invisible characters, in names and in output.
 
 use super::{command, greeting, secure_runtime};
 use crate::support::{Scene, manifest};
 
-/// A character of each kind that shows nothing by itself.
+/// One invisible character of each kind.
 const HIDDEN: [char; 16] = [
     '\u{ad}',
     '\u{34f}',
@@ -23,17 +23,17 @@ const HIDDEN: [char; 16] = [
     '\u{e0100}',
 ];
 
-/// CLI-38. No module, import, package, grant or manifest can have a name with one.
+/// CLI-38. No module, import, package, grant or manifest key may contain one.
 #[test]
 fn no_name_has_what_nobody_sees() {
     for character in HIDDEN {
         let shown = character.escape_unicode().to_string();
-        // A module, by its file and by its import.
+        // A module, by its file name and by its import.
         let file = format!("./lib/a{character}.js");
         let scene = Scene::of_main(&[], &format!("import '{file}';")).file(&file[2..], "");
         let said = secure_runtime(&scene, &["lock"]).failure(2);
         assert!(!said.contains(character) && said.contains(&shown), "{said}");
-        // The same by a package's exports.
+        // A module, by the exports of a package.
         let scene = greeting().file(
             "vendor/greet/package.json",
             format!("{{\"name\":\"greet\",\"version\":\"1.2.3\",\"exports\":\"./a{character}.js\"}}"),
@@ -44,7 +44,7 @@ fn no_name_has_what_nobody_sees() {
         );
         let said = secure_runtime(&scene, &["lock"]).failure(2);
         assert!(!said.contains(character), "{said}");
-        // What a manifest names.
+        // Names in a manifest.
         for (grants, rest) in [
             (format!("fs.read=./d{character}/**"), String::new()),
             (
@@ -61,7 +61,7 @@ fn no_name_has_what_nobody_sees() {
     }
 }
 
-/// CLI-5. In messages, they are told apart from nothing.
+/// CLI-5. Messages make invisible characters visible.
 #[test]
 fn messages_show_what_nobody_sees() {
     for character in HIDDEN {
@@ -103,9 +103,9 @@ fn messages_show_what_nobody_sees() {
     }
 }
 
-/// CLI-5. An argument may be the name of a file that somebody else chose.
+/// CLI-5. An argument may be a file name that another person chose.
 #[test]
-fn wrong_arguments_are_shown_without_what_nobody_sees() {
+fn messages_escape_wrong_arguments() {
     let scene = greeting();
     for character in HIDDEN.into_iter().chain(['\u{1b}', '\u{202e}']) {
         for arguments in [
@@ -126,9 +126,9 @@ fn wrong_arguments_are_shown_without_what_nobody_sees() {
     }
 }
 
-/// CLI-5. Ends of lines are ends of lines, in output and in errors.
+/// CLI-5. Line breaks in output and in errors stay line breaks.
 #[test]
-fn an_end_of_a_line_is_one() {
+fn line_breaks_stay_line_breaks() {
     let scene = Scene::of_main(
         &[],
         "console.log('one\\r\\ntwo\\rthree\\r\\n'); throw new Error('four\\r\\nfive\\rsix');",
@@ -142,9 +142,9 @@ fn an_end_of_a_line_is_one() {
     );
 }
 
-/// CLI-5. What readers need stays: emoji, and scripts that are written with joiners.
+/// CLI-5. Visible text is not changed: emoji, and scripts that need joiners.
 #[test]
-fn what_people_write_is_printed_as_it_is() {
+fn visible_text_is_printed_unchanged() {
     for text in [
         "❤\u{fe0f} 👩\u{200d}💻",
         "می\u{200c}خواهم",
@@ -155,7 +155,7 @@ fn what_people_write_is_printed_as_it_is() {
     }
 }
 
-/// CLI-38. Names that look alike are told, where a program is locked and where its modules are shown.
+/// CLI-38. Warnings about names that look alike, when a program is locked and when its modules are shown.
 #[test]
 fn names_that_look_alike_are_told() {
     let scene = Scene::of_main(&[], "import './lib/auth.js';\nimport './lib/\u{430}uth.js';\n")

@@ -1,11 +1,11 @@
-//! What changed, who may now do more, and a lock that must not change.
+//! Review: changes, growth of authority, and frozen locks.
 
 use serde_json::{Value, json};
 
 use super::{greeting, secure_runtime, store};
 use crate::support::Scene;
 
-/// `greeting`, locked, and its lock kept as `old.lock`.
+/// Returns `greeting`, locked, with its lock copied to `old.lock`.
 fn locked() -> Scene {
     let scene = greeting();
     secure_runtime(&scene, &["lock"]).success();
@@ -17,7 +17,7 @@ fn keep(scene: Scene) -> Scene {
     scene.file("old.lock", lock)
 }
 
-/// The package with another file, a changed one, and a right.
+/// Adds a file to the package, changes one, and grants it a right.
 fn updated() -> Scene {
     let scene = locked();
     let manifest = scene.read("secure.toml");
@@ -25,7 +25,7 @@ fn updated() -> Scene {
         .file("vendor/greet/package.json", "{\"name\":\"greet\",\"version\":\"1.2.4\",\"type\":\"module\",\"exports\":\"./index.js\"}")
         .file("vendor/greet/index.js", "import { hello } from './hello.js';\nimport './\u{202e}spy.js';\nexport const greet = (name) => `${hello}; ${name}!`;\n")
         .file("vendor/greet/\u{202e}spy.js", "process.exit();\n");
-    // A name that turns the writing direction cannot be locked at all.
+    // A name that changes the writing direction cannot be locked.
     secure_runtime(&scene, &["lock"]).failure(2);
     let scene = scene
         .file("vendor/greet/index.js", "import { hello } from './hello.js';\nimport './spy.js';\nexport const greet = (name) => `${hello}; ${name}!\u{202e}`;\n")
@@ -63,7 +63,7 @@ fn diff_shows_what_changed_in_code() {
 
 /// CLI-24.
 #[test]
-fn diff_shows_texts_from_the_store_and_never_as_ours() {
+fn diff_shows_texts_from_the_store_and_marks_them() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).success();
     for part in [
@@ -74,16 +74,16 @@ fn diff_shows_texts_from_the_store_and_never_as_ours() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    // The old text is in the store alone.
+    // Only the store has the old text.
     std::fs::remove_dir_all(store(&scene)).unwrap();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).success();
     assert!(said.contains("    | no text: blake3:"), "{said}");
-    // Text that is not what was locked is not shown as if it were.
+    // A text that differs from the lock must not be shown as the locked one.
     let scene = scene.file("vendor/greet/index.js", "");
     secure_runtime(&scene, &["graph", "diff", "old.lock", "--text"]).failure_with_hint(4);
 }
 
-/// CLI-24: a source of which the same module is made.
+/// CLI-24: a changed source that produces the same module.
 #[test]
 fn diff_shows_sources_that_changed() {
     let scene = Scene::new()
@@ -107,7 +107,7 @@ fn diff_shows_sources_that_changed() {
 
 /// CLI-25.
 #[test]
-fn diff_says_who_may_do_more() {
+fn diff_shows_growth_of_authority() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
     let grown = said
@@ -137,7 +137,7 @@ fn diff_says_who_may_do_more() {
             &json!("greet/spy.js")
         )
     );
-    // The other way round, everybody may do less.
+    // In the other direction, authority only shrinks.
     secure_runtime(&scene, &["graph", "diff", ".", "old.lock", "--deny-growth"]).success();
 }
 
@@ -184,14 +184,14 @@ fn a_frozen_lock_does_not_change() {
     secure_runtime(&scene, &["lock", "--frozen"]).failure_with_hint(4);
 }
 
-/// CLI-24, CLI-25, CLI-26: an isolate and globals of a package are shown, and sharing the program's isolate again is growth.
+/// CLI-24, CLI-25, CLI-26: isolation and globals of a package are shown, and removing the isolation is growth.
 #[test]
 fn isolates_and_globals_of_packages_are_reviewed() {
     let scene = locked();
     let manifest = scene.read("secure.toml");
     let with = |scene: Scene, rest: &str| scene.file("secure.toml", format!("{manifest}{rest}"));
     let scene = with(scene, "[packages.greet]\nisolate = true\nglobals = [\"fetch\"]\n");
-    // The lock does not say so yet.
+    // The lock does not contain these settings yet.
     let said = secure_runtime(&scene, &["run"]).failure_with_hint(4);
     assert!(
         said.contains("greet") && said.contains("secure-runtime lock"),

@@ -1,4 +1,4 @@
-//! `token revoke`, and what heeds its lists. The feed itself is tested in `tests/revocations.rs`.
+//! `token revoke`, and the commands that use its lists. The feed itself is tested in `tests/revocations.rs`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -11,8 +11,8 @@ use super::delegation::{key, run, with_token, words};
 use super::{Done, command, home};
 use crate::support::{Scene, Server, manifest};
 
-/// Puts list number `sequence`, which revokes nothing, signed by the key in this file, into `file`; it is good for so
-/// many seconds, or was good until so many ago.
+/// Writes an empty revocation list with this number, signed by the key in the file `key`. It is current for `seconds`,
+/// or became stale that long ago if the number is negative.
 fn write_list(scene: &Scene, key: &str, file: &str, sequence: u64, seconds: i64) {
     let key: KeyPair = scene.read(key).trim_end().parse().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -37,7 +37,7 @@ fn ids(scene: &Scene, token: &str, root: &str) -> Vec<String> {
 
 /// CLI-20.
 #[test]
-fn revoking_a_token_leaves_the_one_that_it_was_made_from() {
+fn revoking_a_token_does_not_revoke_its_parent() {
     let (scene, root) = with_token();
     for (from, to) in [("a", "b"), ("b", "c"), ("a", "d")] {
         let narrow = format!("token attenuate {from}.token --root-key {root} --expires 1h --out {to}.token");
@@ -83,7 +83,7 @@ fn revoking_a_token_leaves_the_one_that_it_was_made_from() {
     assert_eq!(all(), [true, false, false, true]);
     let said = ask(&scene, "c.token", &root, "--revocations r.list").failure_with_hint(3);
     assert!(said.contains("refused by block 1: it was revoked"), "{said}");
-    // The same without an operation; and the list is heeded only where it is named.
+    // The result is the same without an operation. The list applies only to commands that name it.
     run(
         &scene,
         &format!("token verify c.token --root-key {root} --revocations r.list"),
@@ -120,7 +120,7 @@ fn revoking_a_token_leaves_the_one_that_it_was_made_from() {
 
 /// CLI-20.
 #[test]
-fn a_list_is_only_ever_replaced_by_the_next_one_of_its_key() {
+fn a_list_is_replaced_only_by_the_next_list_of_its_key() {
     let (scene, root) = with_token();
     key(&scene, "other.key");
     let revoke = |more: &str| run(&scene, &format!("token revoke --list r.list {more}"));
@@ -139,14 +139,14 @@ fn a_list_is_only_ever_replaced_by_the_next_one_of_its_key() {
     assert_eq!(list(), first, "nothing of this changed the list");
     run(&scene, "token revoke --key root.key --list no/such/folder").failure_with_hint(2);
 
-    // What is good for two hours is renewed for two hours.
+    // A renewed list keeps the validity of two hours.
     revoke("--key root.key").success();
     let shown = run(&scene, &format!("token revocations r.list --key {root} --json")).success();
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let time = |name: &str| humantime::parse_rfc3339(shown[name].as_str().unwrap()).unwrap();
     let validity = time("next_update").duration_since(time("issued")).unwrap();
     assert_eq!((validity.as_secs(), &shown["number"]), (7_200, &2.into()));
-    // Nor is one made before its time.
+    // A list whose time of issue is in the future is not extended.
     write_list(&scene, "root.key", "r.list", 3, 600);
     let future: KeyPair = scene.read("root.key").trim_end().parse().unwrap();
     let made_tomorrow = RevocationList::new(4, 32_503_680_000, 32_503_680_001, []).unwrap();
@@ -164,7 +164,7 @@ fn a_list_is_only_ever_replaced_by_the_next_one_of_its_key() {
 
 /// CLI-20.
 #[test]
-fn of_many_who_revoke_at_once_none_is_lost() {
+fn concurrent_revocations_are_all_kept() {
     let (scene, root) = with_token();
     let ids: Vec<String> = (10..18).map(|number| number.to_string().repeat(64)).collect();
     let start = |id: &String| {
@@ -190,7 +190,7 @@ fn of_many_who_revoke_at_once_none_is_lost() {
 
 /// CLI-21.
 #[test]
-fn a_command_begins_with_a_current_list_or_ends() {
+fn a_command_needs_a_current_list() {
     let (scene, root) = with_token();
     let scene = scene
         .file("secure.toml", manifest(&["fs.read=./**"], ""))
@@ -219,7 +219,7 @@ fn a_command_begins_with_a_current_list_or_ends() {
         4,
         "r.list is refused: the revocation list's signature does not hold",
     );
-    // Of another key than the root key, when that is said.
+    // The list may be signed by another key than the root key, if the option names it.
     verify(&format!("--revocation-key {issuer}")).success();
     write_list(&scene, "root.key", "r.list", 1, -5);
     ends(2, "r.list, number 1, is stale since 20");
@@ -227,7 +227,7 @@ fn a_command_begins_with_a_current_list_or_ends() {
     verify("").success();
     assert_eq!(program("run").success(), "ran\n");
     assert!(explain().success().contains("is allowed"));
-    // At a time at which the list will be stale, nothing is known.
+    // If the list will be stale at the given time, nothing is allowed.
     let said = verify("--at 1h").failure_with_hint(3);
     assert!(said.contains("the revocation list is stale since"), "{said}");
     run(&scene, "run --revocations r.list").failure(2);
@@ -241,7 +241,7 @@ fn a_command_begins_with_a_current_list_or_ends() {
     );
 }
 
-/// CLI-22, TOK-42. By no other name of its place, and at no other place, does an older list of the same key count.
+/// CLI-22, TOK-42. A rollback to an older list of the same key is detected under any name and at any place.
 #[test]
 fn an_older_list_counts_under_no_other_name() {
     let (scene, root) = with_token();
@@ -287,16 +287,16 @@ fn an_older_list_counts_under_no_other_name() {
             "{place}: {said}"
         );
     }
-    // Another key's lists have numbers of their own.
+    // The numbers of lists are separate for each key.
     run(&scene, "key generate --out other.key").success();
     let other = run(&scene, "key public other.key").success();
     run(&scene, "token revoke --key other.key --list other.list").success();
     verify(&format!("other.list --revocation-key {}", other.trim_end())).success();
 }
 
-/// CLI-21, CLI-22. What one process saw, the next one does not let be undone.
+/// CLI-21, CLI-22. A later process detects a rollback to a list that is older than one that an earlier process saw.
 #[test]
-fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
+fn the_newest_list_is_kept_and_rollbacks_are_detected() {
     let (scene, root) = with_token();
     let server = Server::start();
     let put = |file: &str| {
@@ -335,7 +335,7 @@ fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
             .is_dir()
     );
 
-    // Kept elsewhere, nothing is known of it; and nothing is taken where nothing can be kept.
+    // In another state folder, no list is known. If the list cannot be kept, it is not accepted.
     let line = format!("token verify a.token --root-key {root} {place}");
     let elsewhere = |name: &str, value: &std::path::Path| {
         let mut command = command(&scene, &words(&line));
@@ -351,7 +351,7 @@ fn the_newest_list_is_kept_and_older_ones_are_noticed_later() {
     Done::from(homeless.env_remove("HOME").output().unwrap()).failure_with_hint(2);
 }
 
-/// Says `reading` when it has read, and goes on reading.
+/// Prints `reading` after the first read, and continues to read.
 const READER: &str = "import { fs } from 'cap:self';
     let said = false;
     export default async function main() {
@@ -368,7 +368,7 @@ const READER: &str = "import { fs } from 'cap:self';
       }
     }";
 
-/// CLI-23. While the program runs, somebody else revokes its token.
+/// CLI-23. The token is revoked while the program runs.
 #[test]
 fn revocation_reaches_a_running_program() {
     let (scene, root) = with_token();
@@ -420,7 +420,7 @@ fn a_program_presents_its_token_as_the_holder_of_a_key() {
     key(&scene, "eve.key");
     let seal = format!("token seal a.token --root-key {root} --holder {bob} --out b.token");
     run(&scene, &seal).success();
-    // A sealed token cannot be narrowed for each module, and is the program's ceiling all the same.
+    // A sealed token cannot be attenuated for each module, but it still limits the program.
     let narrow = format!("token attenuate a.token --root-key {root} --holder {bob} --out c.token");
     run(&scene, &narrow).success();
     for token in ["b.token", "c.token"] {

@@ -1,4 +1,4 @@
-//! Secrets that are given where something else belongs: `spec/cli.md`.
+//! Secrets in places where other values belong: `spec/cli.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Token};
 use super::{Done, greeting, secure_runtime};
 use crate::support::Scene;
 
-/// An argument with a secret, and the parts of it that nothing may show.
+/// An argument with a secret, and the parts of it that no output may contain.
 struct Secret {
     argument: String,
     parts: Vec<String>,
@@ -27,7 +27,7 @@ fn secrets() -> Vec<Secret> {
         .to_string();
     let key = key.to_secret_text().to_string();
     let of = |argument: String, secret: &str| {
-        // Not the prefix of a private key, which help and errors name.
+        // The prefix of a private key is excluded, because help and errors mention it.
         let start = if secret.len() > 60 { 2 } else { 0 };
         let pieces = secret.as_bytes().chunks(12).skip(start).step_by(3);
         let parts = pieces
@@ -51,14 +51,14 @@ fn secrets() -> Vec<Secret> {
     ]
 }
 
-/// A command with what it must be given, and everything that it can be given.
+/// A command with its required and its optional arguments.
 struct Shape {
     words: Vec<String>,
     required: Vec<String>,
     options: BTreeSet<String>,
 }
 
-/// What a word of the usage such as `<FILE>` is given where it is not what a test is about.
+/// Returns a valid value for a word of the usage such as `<FILE>`, for arguments that are not under test.
 fn filler(word: &str) -> &'static str {
     match word.trim_matches(|character: char| !character.is_ascii_uppercase() && character != '_') {
         "HASH" => "blake3:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
@@ -69,7 +69,7 @@ fn filler(word: &str) -> &'static str {
     }
 }
 
-/// The shapes of all commands, as their help tells them.
+/// Collects the shapes of all commands from their help.
 fn shapes(scene: &Scene, words: &[String], found: &mut Vec<Shape>) {
     let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
     let help = secure_runtime(scene, &arguments).success();
@@ -103,7 +103,7 @@ fn shapes(scene: &Scene, words: &[String], found: &mut Vec<Shape>) {
             .split(' ')
             .skip(words.len())
             .filter(|word| !word.starts_with('['));
-        // Of alternatives, `<--module <HASH>|--graph <FILE>>`, the first.
+        // From alternatives like `<--module <HASH>|--graph <FILE>>`, the first one is used.
         let required = required.filter_map(|word| match word.split_once('|') {
             Some((first, _)) => Some(first.to_owned()),
             None if word.ends_with(">>") => None,
@@ -119,7 +119,7 @@ fn shapes(scene: &Scene, words: &[String], found: &mut Vec<Shape>) {
 }
 
 impl Shape {
-    /// The command with a secret in each place where it takes anything.
+    /// Returns command lines with a secret in each place that accepts a value.
     fn with(&self, secret: &str) -> Vec<Vec<String>> {
         let filled = |place: Option<usize>| -> Vec<String> {
             let words = self
@@ -147,7 +147,7 @@ impl Shape {
             lines.push([filled(None), vec![option.clone(), secret.to_owned()]].concat());
             lines.push([filled(None), vec![format!("{option}={secret}")]].concat());
         }
-        // One too many, and one that there is not.
+        // An additional argument, and an unknown option.
         lines.push([filled(None), vec![secret.to_owned()]].concat());
         lines.push([filled(None), vec![format!("--{secret}")]].concat());
         lines.push([filled(None), vec![format!("--no-such-option={secret}")]].concat());
@@ -166,7 +166,7 @@ fn assert_hidden(done: &Done, secret: &Secret, line: &[String]) {
     }
 }
 
-/// CLI-42. Whatever secret stands in whatever place of whatever command, nothing repeats it.
+/// CLI-42. For any secret in any place of any command, no output repeats it.
 #[test]
 fn no_command_repeats_a_secret() {
     let scene = greeting();
@@ -183,11 +183,11 @@ fn no_command_repeats_a_secret() {
             .map(|secret| shape.with(&secret.argument))
             .collect();
         for (place, _) in lines[0].iter().enumerate() {
-            // A private key in each place, and the others in turn: each of them is in many places.
+            // Each place gets a private key, and one of the other secrets in turn.
             for number in [0, 1 + count % (secrets.len() - 1)] {
                 let (secret, line) = (&secrets[number], &lines[number][place]);
                 let has = |beginning: &str| line.iter().any(|word| word.starts_with(beginning));
-                // Serving does not end, and asking where nobody answers takes a second each time.
+                // `serve` does not end, and connecting to a port without a server takes a second each time.
                 let is_slow =
                     has("serve") && !has("--listen") || number > 2 && (has("--store") || has("--to"));
                 if is_slow {
@@ -208,9 +208,9 @@ fn no_command_repeats_a_secret() {
     }
 }
 
-/// CLI-42. Where the file of a secret belongs, nothing is repeated that may be one, such as digits without a prefix.
+/// CLI-42. In place of a secret file's path, nothing that may be a secret is repeated, such as digits without a prefix.
 #[test]
-fn what_stands_where_a_secret_belongs_is_not_repeated() {
+fn values_in_place_of_a_secret_file_are_not_repeated() {
     let scene = greeting();
     let digits = "0123456789abcdef".repeat(4);
     let parts = vec!["456789abcdef0123".to_owned()];
@@ -260,12 +260,12 @@ fn what_stands_where_a_secret_belongs_is_not_repeated() {
         assert_hidden(&done, &secret, &line);
         done.failure(2);
     }
-    // The name of a file that is not there is told.
+    // The name of a missing file is shown.
     let said = secure_runtime(&scene, &["key", "public", "absent.key"]).failure_with_hint(2);
     assert!(said.contains("absent.key: there is no such file"), "{said}");
 }
 
-/// CLI-42. A secret in a file is not repeated either, where the file is wrong.
+/// CLI-42. Errors about a file do not repeat a secret in it.
 #[test]
 fn secrets_in_files_are_not_repeated() {
     let scene = greeting();

@@ -1,4 +1,4 @@
-//! Programs that may write what decides about them.
+//! Programs that may write files that decide about them.
 
 use super::secure_runtime;
 use crate::support::Scene;
@@ -42,7 +42,7 @@ fn a_program_that_may_write_its_manifest_is_refused() {
     }
 }
 
-/// CLI-39. By a link as well.
+/// CLI-39. Links are resolved.
 #[test]
 fn a_program_that_may_write_its_audit_file_is_refused() {
     let scene = || {
@@ -68,7 +68,7 @@ fn a_program_that_may_write_its_audit_file_is_refused() {
     let kept = || Scene::of_main(&["fs.write=./log/a.jsonl.2"], "console.log('ran');").folder("log");
     run(&kept(), "log/a.jsonl", &["--audit-max-size", "20kB"]).failure(2);
     assert_eq!(run(&kept(), "log/a.jsonl", &[]).success(), "ran\n");
-    // A file without a manifest has an audit file, too.
+    // The check also applies to a file without a manifest.
     let scene = Scene::new().file("main.js", "console.log('ran');");
     let arguments = ["run", "main.js", "--grant", "fs.write=./**", "--audit", "a.jsonl"];
     secure_runtime(&scene, &arguments).failure(2);

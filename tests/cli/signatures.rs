@@ -1,4 +1,4 @@
-//! Signing programs and packages, and holding programs to signatures: `spec/signatures.md`.
+//! Signing of programs and packages, and enforcement of signatures: `spec/signatures.md`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{command, greeting, has_run, secure_runtime, store};
 use crate::support::Scene;
 
-/// `greeting`, locked, with key pairs in `a.key` to `c.key`; and the public keys.
+/// Returns `greeting`, locked, with key pairs in `a.key` to `c.key`. Also returns the public keys.
 fn locked() -> (Scene, [String; 3]) {
     let scene = greeting();
     secure_runtime(&scene, &["lock"]).success();
@@ -19,7 +19,7 @@ fn locked() -> (Scene, [String; 3]) {
     (scene, keys)
 }
 
-/// The manifest with these lines after it, locked: what is demanded is part of what is signed.
+/// Adds these lines to the manifest and locks it, because the demands are part of the signed content.
 fn demand(scene: Scene, lines: &str) -> Scene {
     let manifest = scene.read("secure.toml");
     let scene = scene.file("secure.toml", format!("{manifest}{lines}\n"));
@@ -43,7 +43,7 @@ fn graph_hash(scene: &Scene) -> String {
         .to_owned()
 }
 
-/// The file of a signature in the scene's store.
+/// Returns the path of a signature in the scene's store.
 fn file(scene: &Scene, hash: &str, key: &str) -> PathBuf {
     let key = key.strip_prefix("ed25519/").unwrap();
     store(scene)
@@ -53,7 +53,7 @@ fn file(scene: &Scene, hash: &str, key: &str) -> PathBuf {
         .join(key)
 }
 
-/// SIG-10: everything that holds a program to its signatures, refusing it with 4 and the same words.
+/// SIG-10: all commands that enforce signatures refuse the program with exit code 4 and the same message.
 fn refused(scene: &Scene, parts: &[&str]) {
     for arguments in [
         &["run"][..],
@@ -101,15 +101,15 @@ fn a_program_runs_when_enough_have_signed() {
     refused(&scene, &["1 of the 2", &b, &c]);
     sign(&scene, "c.key");
     accepted(&scene);
-    // The signatures are about these bytes and no others.
+    // The signatures cover exactly these bytes.
     let scene = scene.file("lib/words.json", "[\"you\"]");
     secure_runtime(&scene, &["lock"]).success();
     refused(&scene, &["0 of the 2", &a]);
 }
 
-/// SIG-10: also a program that has no lock.
+/// SIG-10: signatures are also enforced for a program without a lock.
 #[test]
-fn a_program_without_a_lock_is_held_to_signatures_too() {
+fn a_program_without_a_lock_needs_signatures_too() {
     let (scene, [a, ..]) = locked();
     let scene = demand(scene, &format!("[trust]\nkeys = [\"{a}\"]"));
     std::fs::remove_file(scene.base().join("secure.lock")).unwrap();
@@ -188,7 +188,7 @@ fn a_wrong_signature_is_named_and_nothing_runs() {
     let hash = graph_hash(&scene);
     let path = file(&scene, &hash, &a);
     let right = std::fs::read(&path).unwrap();
-    // Signed by another; about another program; changed; garbage; too much.
+    // Wrong signatures: by another key, for another program, changed, garbage, and too large.
     sign(&scene, "b.key");
     let by_another = std::fs::read(file(&scene, &hash, &b)).unwrap();
     let (other, _) = locked();
@@ -212,14 +212,14 @@ fn a_wrong_signature_is_named_and_nothing_runs() {
         assert!(said.contains(&path.display().to_string()), "{said}");
         assert!(!has_run(&scene));
     }
-    // Where one is wrong, another that would be enough does not hide it.
+    // A wrong signature is an error even if another one would be sufficient.
     std::fs::write(&path, &right[1..]).unwrap();
     refused(&scene, &["is wrong", &a, &path.display().to_string()]);
     std::fs::write(&path, right).unwrap();
     accepted(&scene);
 }
 
-/// SIG-5, SIG-6, SIG-11: signatures travel with the content, from a folder or over HTTP.
+/// SIG-5, SIG-6, SIG-11: other stores, in a folder or over HTTP, provide signatures together with the content.
 #[test]
 fn signatures_come_from_other_stores() {
     let (scene, [a, ..]) = locked();
@@ -243,7 +243,7 @@ fn signatures_come_from_other_stores() {
     let _ = (server.kill(), server.wait());
     fetched.success();
     std::fs::remove_file(scene.base().join("out/marker")).unwrap();
-    // It was kept.
+    // The local store kept the signature.
     assert!(file(&scene, &graph_hash(&scene), &a).exists());
     accepted(&scene);
 
@@ -289,7 +289,7 @@ fn only_what_is_right_is_signed_and_verified_besides() {
     secure_runtime(&scene, &["sign", "--key", "a.key", "--package", "nobody"]).failure_with_hint(2);
 }
 
-/// SIG-11: who runs a program demands signatures that its manifest does not.
+/// SIG-11: a user can demand signatures that the manifest does not demand.
 #[test]
 fn a_run_demands_signatures() {
     let (scene, [a, b, _]) = locked();
@@ -311,14 +311,14 @@ fn a_run_demands_signatures() {
         run(&["--signed-by", &a, "--signed-by", &b, "--threshold", "1"]).success(),
         printed
     );
-    // A file by itself has no signature of anybody.
+    // A single file has no signatures.
     std::fs::write(scene.base().join("alone.js"), "console.log(1)").unwrap();
     run(&["alone.js"]).success();
     refused(&["--signed-by", &a, "alone.js"], &a);
     run(&["--threshold", "1"]).failure(2);
 }
 
-/// SIG-4, SIG-8: a package is trusted wherever it is used, and only as it was signed.
+/// SIG-4, SIG-8: the signature of a package is valid in every program, but only for the signed content.
 #[test]
 fn a_package_is_signed_for_all_programs() {
     let (reviewer, [a, ..]) = locked();
@@ -335,7 +335,7 @@ fn a_package_is_signed_for_all_programs() {
     assert!(said.contains("signed the package blake3:"), "{said}");
     let folder = store(&reviewer);
 
-    // Another program, in which the package has another name.
+    // Another program uses the package under another name.
     let manifest = reviewer.read("secure.toml").replace("greet = ", "hello = ");
     let main = reviewer.read("main.js").replace("from 'greet'", "from 'hello'");
     let trust = format!("[packages.hello.trust]\nkeys = [\"{a}\"]\nclaims = [\"reviewed\"]\n");

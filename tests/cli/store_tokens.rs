@@ -1,4 +1,4 @@
-//! Stores that ask for tokens: `store serve --root-key`, `--store-token` and `store add --to`, as attacks first.
+//! Stores that require tokens: `store serve --root-key`, `--store-token` and `store add --to`. Most tests are attacks.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,14 +14,14 @@ use super::stores::blob;
 use super::{Done, command, greeting, secure_runtime, store};
 use crate::support::Scene;
 
-/// `store serve` in a process of its own, until it is dropped.
+/// A `store serve` process that is killed when the value is dropped.
 struct Served {
     server: Child,
     address: String,
 }
 
 impl Served {
-    /// Serves the scene's store, with these options more.
+    /// Serves the scene's store with these additional options.
     fn start(scene: &Scene, options: &[&str]) -> Served {
         let arguments = [&["store", "serve", "--listen", "127.0.0.1:0"], options].concat();
         let mut server = command(scene, &arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -33,7 +33,7 @@ impl Served {
         Served { server, address }
     }
 
-    /// What a request is answered, but for the date.
+    /// Sends a request, and returns the response without its date.
     fn raw(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(self.address.trim_start_matches("http://")).unwrap();
         let request = format!("{request}\r\nHost: store\r\nConnection: close\r\n\r\n");
@@ -51,7 +51,7 @@ impl Drop for Served {
     }
 }
 
-/// Says 404 to everybody, and tells the head of each request.
+/// Starts a server that answers 404 to all requests, and sends the head of each request to the channel.
 fn listener() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -81,13 +81,13 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A store with the blob `hello`, and tokens for it in the files of another machine.
+/// A store with the blob `hello`, and another machine with token files for the store.
 struct World {
     origin: Scene,
     here: Scene,
     root: KeyPair,
     hello: ContentHash,
-    /// The hash of what nobody has yet: the file `new.bin`.
+    /// The hash of `new.bin`, which the store does not have yet.
     new: ContentHash,
 }
 
@@ -179,7 +179,7 @@ impl World {
         Served::start(&self.origin, &options)
     }
 
-    /// `store get` by the other machine, with a token or without, into a store that has nothing.
+    /// Runs `store get` on the other machine, with or without a token, with an empty local store.
     fn get(&self, served: &Served, hash: &ContentHash, token: Option<&str>) -> Done {
         let _ = fs::remove_dir_all(store(&self.here));
         let _ = fs::remove_file(self.here.base().join("got"));
@@ -189,7 +189,7 @@ impl World {
         secure_runtime(&self.here, &arguments)
     }
 
-    /// `store add --to` by the other machine.
+    /// Runs `store add --to` on the other machine.
     fn add(&self, served: &Served, file: &str, token: Option<&str>) -> Done {
         let token = token.map(|name| format!("{name}.token"));
         let mut arguments = vec!["store", "add", file, "--to", &served.address];
@@ -198,7 +198,7 @@ impl World {
     }
 }
 
-/// What every operation is refused for.
+/// Tokens that allow no operation, and the reason for the refusal.
 const REFUSED: [(Option<&str>, &str); 11] = [
     (None, "this store asks for a token"),
     (Some("other-root"), "a signature does not hold"),
@@ -213,9 +213,9 @@ const REFUSED: [(Option<&str>, &str); 11] = [
     (Some("garbage"), "not URL-safe Base64"),
 ];
 
-/// CLI-29, STORE-19. Who may not read is told why, and nothing of what is there.
+/// CLI-29, STORE-19. A refusal names the reason, and reveals nothing about the content of the store.
 #[test]
-fn reading_takes_a_token() {
+fn reading_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
@@ -252,9 +252,9 @@ fn reading_takes_a_token() {
     assert!(said.contains("has no blake3:"), "{said}");
 }
 
-/// STORE-19. Equal answers, byte for byte, for what is there and what is not: blobs, outboards, signatures.
+/// STORE-19. A refusal is the same, byte for byte, for existing and missing blobs, outboards and signatures.
 #[test]
-fn a_refusal_is_the_same_whatever_is_there() {
+fn a_refusal_is_the_same_for_existing_and_missing_content() {
     let world = World::new();
     let served = world.serve(&[]);
     let paths = |hash: &ContentHash| {
@@ -277,7 +277,7 @@ fn a_refusal_is_the_same_whatever_is_there() {
         for (present, absent) in present.iter().zip(&absent) {
             for method in ["GET", "HEAD", "PUT"] {
                 if method == "PUT" && token == Some("add") {
-                    continue; // may
+                    continue; // The token allows it.
                 }
                 let ask = |path: &str| served.raw(&format!("{method} {path} HTTP/1.1{header}"));
                 assert_eq!(ask(present), ask(absent), "{method} {present} {token:?}");
@@ -287,7 +287,7 @@ fn a_refusal_is_the_same_whatever_is_there() {
             assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{got}");
         }
     }
-    // They differ for who may read.
+    // A token that allows reading gets different responses.
     let header = format!(
         "Authorization: Bearer {}",
         world.here.read("read.token").trim_end()
@@ -296,9 +296,10 @@ fn a_refusal_is_the_same_whatever_is_there() {
     assert!(ask(&present[0]).starts_with("HTTP/1.1 200 ") && ask(&absent[0]).starts_with("HTTP/1.1 404 "));
 }
 
-/// CLI-31, STORE-19, STORE-21. Adding takes its own right, for that blob; then reading still takes another.
+/// CLI-31, STORE-19, STORE-21. Adding a blob needs the right `store.add` for that blob. Reading it needs a separate
+/// right.
 #[test]
-fn adding_takes_a_token() {
+fn adding_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
@@ -324,22 +325,22 @@ fn adding_takes_a_token() {
     assert!(said.contains("nothing of store.read"), "{said}");
     world.get(&served, &world.new, Some("read")).success();
 
-    // The reason is told also where the connection ends before all was sent.
+    // The client reports the reason even if the server closes the connection before everything was sent.
     let large: Vec<u8> = (0..8_000_000_u32).map(|number| (number % 251) as u8).collect();
     fs::write(world.here.base().join("large.bin"), &large).unwrap();
     let said = world.add(&served, "large.bin", Some("read")).failure_with_hint(2);
     assert!(said.contains("nothing of store.add"), "{said}");
     world.add(&served, "large.bin", Some("add")).success();
     assert!(fs::read(blob(&world.origin, &ContentHash::of(&large))).unwrap() == large);
-    // A store without a key takes nothing.
+    // A store without a root key does not accept blobs.
     let open = Served::start(&world.origin, &[]);
     world.add(&open, "new.bin", Some("both")).failure_with_hint(2);
     world.get(&open, &world.hello, None).success();
 }
 
-/// CLI-44. The bounds of a server can be set; and silent clients keep nobody out of the command either.
+/// CLI-44. The limits of a server can be configured, and idle clients do not block others.
 #[test]
-fn a_server_has_bounds() {
+fn the_limits_of_a_server_can_be_set() {
     let world = World::new();
     let served = world.serve(&["--max-blob", "4B", "--max-connections", "8"]);
     let silent: Vec<TcpStream> = (0..50)
@@ -361,7 +362,7 @@ fn a_server_has_bounds() {
     }
 }
 
-/// CLI-29. Everybody reads, and adding takes a token.
+/// CLI-29. Everyone may read, and adding needs a token.
 #[test]
 fn reading_can_be_public() {
     let world = World::new();
@@ -375,7 +376,8 @@ fn reading_can_be_public() {
     world.get(&served, &world.new, None).success();
 }
 
-/// CLI-29. What is revoked while it is served is refused from then on, and so is everything by a stale list.
+/// CLI-29. A token that is revoked while the store is served is refused from then on. With a stale list, every token is
+/// refused.
 #[test]
 fn tokens_are_revoked_while_a_store_is_served() {
     let world = World::new();
@@ -387,7 +389,7 @@ fn tokens_are_revoked_while_a_store_is_served() {
     let (path, next) = (world.origin.base().join("list"), world.origin.base().join("next"));
     fs::write(&next, list.sign(&world.root).unwrap()).unwrap();
     fs::rename(&next, &path).unwrap();
-    // It is looked at each second.
+    // The server looks for a new list every second.
     let said = loop {
         let done = world.get(&served, &world.hello, Some("hello"));
         if done.code != Some(0) {
@@ -416,9 +418,9 @@ fn tokens_are_revoked_while_a_store_is_served() {
     }
 }
 
-/// CLI-30. A token reaches the store that it is for, and nobody else: no other store, nobody in between, no other origin.
+/// CLI-30. A token is sent only to its store, and never to another store, a proxy or another origin.
 #[test]
-fn a_token_goes_to_its_store_alone() {
+fn a_token_is_sent_only_to_its_store() {
     let world = World::new();
     let secret = world.here.read("both.token");
     let secret = secret.trim_end();
@@ -449,7 +451,7 @@ fn a_token_goes_to_its_store_alone() {
         "{to_other:?}"
     );
 
-    // With one address, it need not be said which; a folder beside it is none.
+    // With a single address, the option need not name it. A folder does not count as an address.
     let folder = store(&world.origin);
     let folder = folder.to_str().unwrap();
     let empty = Scene::new().folder("store/blobs");
@@ -466,7 +468,7 @@ fn a_token_goes_to_its_store_alone() {
     let to_one = said_to(&heads_of_one).concat();
     assert!(to_one.contains(&format!("Bearer {secret}")), "{to_one}");
 
-    // Nothing is asked where it is not clear whom the token is for, or others could read it on its way.
+    // No request is sent if the store of the token is unclear, or if others could read the token on its way.
     let port = one.rsplit(':').next().unwrap();
     let in_the_open = format!("http://localhost:{port}");
     let to_strangers = format!("https://example.com={}", "both.token");
@@ -517,11 +519,11 @@ fn a_token_goes_to_its_store_alone() {
         (said_to(&heads_of_one), said_to(&heads_of_other)),
         (vec![], vec![])
     );
-    // Without the token, the same name is asked.
+    // Without the token, the request is sent to the same address.
     get(&["--store", &in_the_open]).failure_with_hint(2);
     assert!(!said_to(&heads_of_one).is_empty());
 
-    // Where it redirects to, nothing arrives.
+    // The token is not sent to the target of a redirect.
     let redirecting = crate::support::Server::start();
     let store = format!("{}/redirect/307/{one}", redirecting.origin());
     get(&["--store", &store, "--store-token", "both.token"]).failure(2);
@@ -546,9 +548,9 @@ impl World {
     }
 }
 
-/// CLI-30. Wherever a store can be given, its token can.
+/// CLI-30. Every command with `--store` accepts a token for it.
 #[test]
-fn programs_come_from_a_store_that_asks_for_a_token() {
+fn programs_can_come_from_a_store_that_requires_a_token() {
     let world = World::new();
     let origin = greeting();
     secure_runtime(&origin, &["lock"]).success();
@@ -583,9 +585,9 @@ fn programs_come_from_a_store_that_asks_for_a_token() {
     }
 }
 
-/// CLI-6. How far a program's modules have come is shown on a terminal, and nowhere else.
+/// CLI-6. Progress is shown only on a terminal.
 #[test]
-fn progress_is_for_terminals() {
+fn progress_is_shown_only_on_terminals() {
     let origin = greeting();
     secure_runtime(&origin, &["lock"]).success();
     let served = Served::start(&origin, &[]);
@@ -597,12 +599,12 @@ fn progress_is_for_terminals() {
         )
         .folder("out");
     let plain = secure_runtime(&there, &["run", "--locked", "--store", &served.address]);
-    // A build with QuickJS says what it is for, on one line.
+    // A build with QuickJS prints its caution in one line.
     let said = plain.err.lines().filter(|line| !line.contains("QuickJS-ng"));
     assert_eq!(said.collect::<Vec<_>>(), [""; 0]);
     assert_eq!(plain.out, "Hello, world!\n");
     fs::remove_dir_all(store(&there)).unwrap();
-    // The program of util-linux gives what it runs a terminal.
+    // `script` of util-linux runs a command in a terminal.
     let line = format!(
         "{} run --locked --store {}",
         env!("CARGO_BIN_EXE_secure-runtime"),
@@ -619,11 +621,11 @@ fn progress_is_for_terminals() {
         .env("SECURE_RUNTIME_STORE", store(&there));
     let shown = Done::from(terminal.stdin(Stdio::null()).output().unwrap()).success();
     assert!(shown.contains("Hello, world!"), "{shown:?}");
-    // How much of it is drawn depends on how fast it went.
+    // The number of drawn frames depends on the speed.
     assert!(shown.contains("verifying"), "{shown:?}");
 }
 
-/// TOK-44. No program can use such a right, and none is told that it could.
+/// TOK-44. Programs cannot use rights of `store`, and no advice suggests them.
 #[test]
 fn no_program_is_granted_rights_on_a_store() {
     let scene = greeting();

@@ -8,15 +8,16 @@ use secure_runtime_loaders::ContentHash;
 use super::{greeting, has_run, secure_runtime, store};
 use crate::support::Scene;
 
-/// The file of a blob in the scene's local store.
+/// Returns the file of a blob in the scene's local store.
 pub(super) fn blob(scene: &Scene, hash: &ContentHash) -> PathBuf {
     let digits = hash.to_string().strip_prefix("blake3:").unwrap().to_owned();
     store(scene).join("blobs").join(&digits[..2]).join(digits)
 }
 
-/// CLI-28. From the first store that answers rightly, into the local one; who answers wrongly is named.
+/// CLI-28. The first store with the right bytes provides the blob, and the local store keeps it. A store with wrong
+/// bytes is named.
 #[test]
-fn a_blob_is_fetched_from_whoever_has_it() {
+fn a_blob_is_fetched_from_the_first_store_with_the_right_bytes() {
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     let hash = ContentHash::of(&bytes);
     let (liar, honest, here) = (Scene::new(), Scene::new(), Scene::new());
@@ -53,7 +54,7 @@ fn a_blob_is_fetched_from_whoever_has_it() {
     assert!(fs::read(blob(&here, &hash)).unwrap() == bytes);
 }
 
-/// CLI-28. What is wrong is named and deleted; then it can be put back.
+/// CLI-28. Damaged blobs are named and deleted, and can then be added again.
 #[test]
 fn a_damaged_store_is_repaired() {
     let scene = greeting();
@@ -71,9 +72,9 @@ fn a_damaged_store_is_repaired() {
     assert!(verified.starts_with("verified 4 blobs"), "{verified}");
 }
 
-/// CLI-28. What is in no lock goes, but nothing young; the program still runs from the store alone.
+/// CLI-28. Blobs that no lock names are deleted, except recent ones. The program still runs with only the store.
 #[test]
-fn what_no_lock_needs_is_collected() {
+fn blobs_that_no_lock_names_are_collected() {
     let scene = greeting();
     secure_runtime(&scene, &["lock"]).success();
     fs::write(scene.base().join("other.bin"), "other").unwrap();

@@ -1,4 +1,4 @@
-//! `token`: what one command makes the others understand.
+//! `token`: the commands work with each other's output.
 
 use secure_runtime_capabilities::{Base, Block, Families, KeyPair, Token};
 use secure_runtime_loaders::ContentHash;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::secure_runtime;
 use crate::support::Scene;
 
-/// A scene with a root key, and its public half.
+/// Creates a scene with a root key. Also returns the public key.
 fn with_key() -> (Scene, String) {
     let scene = Scene::new();
     let public = secure_runtime(&scene, &["key", "generate", "--out", "root.key"]).success();
@@ -184,9 +184,9 @@ fn empty_tokens_and_empty_attenuations_are_refused() {
     .failure_with_hint(2);
 }
 
-/// CLI-12. A token from outside is the ceiling above the program's own grants.
+/// CLI-12. A token limits the rights of the program in addition to its own grants.
 #[test]
-fn run_holds_a_program_to_its_token() {
+fn a_token_limits_the_program() {
     let (scene, root) = with_key();
     let scene = scene
         .file("secure.toml", crate::support::manifest(&["fs.read=./**"], ""))
@@ -222,8 +222,8 @@ fn run_holds_a_program_to_its_token() {
     secure_runtime(&scene, &["run", "--", "b.txt"]).success();
 }
 
-/// CLI-1, CLI-14: a token that demands attestations keeps a program with another module from starting, and `explain` says
-/// so.
+/// CLI-1, CLI-14: if a token demands attestations, a program with an unattested module does not start, and `explain`
+/// names the reason.
 #[test]
 fn a_module_that_is_not_attested_ends_run_with_3() {
     let (scene, source) = (super::greeting(), super::greeting());
@@ -280,9 +280,9 @@ fn a_module_that_is_not_attested_ends_run_with_3() {
     assert!(super::has_run(&scene));
 }
 
-/// CLI-12: what one program seals, another is run under, when it is who the token is bound to.
+/// CLI-12: a program can run with a token that another program sealed for it.
 #[test]
-fn what_a_program_seals_runs_another_program() {
+fn a_sealed_token_runs_another_program() {
     let (importer, root) = with_key();
     let importer = importer.file(
         "secure.toml",
@@ -336,13 +336,13 @@ fn what_a_program_seals_runs_another_program() {
     assert_eq!(ran.out, "shared\n");
     assert!(ran.failure(3).contains("secret.txt"));
 
-    // For another module it is worth nothing to this one.
+    // A token that is sealed for another module does not help this one.
     seal(&format!("blake3:{}", "07".repeat(32))).success();
     let ran = run();
     assert_eq!(ran.out, "");
     assert!(ran.failure(3).contains("a.txt"));
 
-    // Without a token there is nothing to make one from.
+    // Without a token, `seal` has nothing to derive from.
     let said = secure_runtime(&exporter, &["run", ".", "--", &module]).failure_with_hint(3);
     assert!(
         said.contains("fs seal") && said.contains("run it with a token"),

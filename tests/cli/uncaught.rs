@@ -1,4 +1,4 @@
-//! What is said of errors that nobody catches.
+//! Messages about uncaught errors.
 
 use super::secure_runtime;
 use crate::support::Scene;
@@ -8,7 +8,7 @@ fn said(source: &str) -> String {
     secure_runtime(&Scene::of_main(&[], source), &["run"]).failure(1)
 }
 
-/// CLI-41. Thrown, rejected, and by a timer.
+/// CLI-41. Thrown errors, rejected promises, and errors in timers.
 #[test]
 fn causes_and_members_are_shown() {
     let error = "new Error('outer', { cause: new TypeError('middle', { cause: 'inner\\nerror: forged' }) })";
@@ -44,9 +44,9 @@ fn causes_and_members_are_shown() {
     }
 }
 
-/// CLI-41. Of many and deep ones, the first; and a circle ends.
+/// CLI-41. Only the first of many or deep causes are shown, and cycles end.
 #[test]
-fn many_causes_are_cut() {
+fn many_causes_are_truncated() {
     for source in [
         "let error = new Error('0'); for (let n = 1; n < 100; n++) error = new Error(`${n}`, { cause: error }); throw error;",
         "throw new AggregateError([...Array(1000).keys()].map((n) => new Error(`${n}`)));",
@@ -62,9 +62,9 @@ fn many_causes_are_cut() {
     }
 }
 
-/// CLI-41. Objects are shown, and no code of theirs runs.
+/// CLI-41. Objects are shown without running any of their code.
 #[test]
-fn objects_that_are_no_errors_are_shown() {
+fn thrown_objects_are_shown() {
     for (thrown, shown) in [
         (
             "{ code: 7, why: { deep: 'x' } }",

@@ -35,7 +35,7 @@ fn units_that_differ_by_case_alone_are_refused_in_manifests() {
     }
 }
 
-/// CLI-40. In options, and in what guests ask for.
+/// CLI-40. In options and in arguments of guests.
 #[test]
 fn units_that_differ_by_case_alone_are_refused_in_options_and_by_guests() {
     let scene = Scene::of_main(

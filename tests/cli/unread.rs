@@ -1,4 +1,4 @@
-//! Output that nobody reads, or that is read slowly.
+//! Output without a reader, or with a slow one.
 
 use std::io::{Read, pipe};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Done, command};
 use crate::support::{Scene, manifest};
 
-/// Far more than the two seconds that are promised: this machine may be busy.
+/// Far more than the promised two seconds, because the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
 
 fn printing(limits: &str, source: &str) -> Scene {
@@ -16,7 +16,7 @@ fn printing(limits: &str, source: &str) -> Scene {
         .file("main.js", source)
 }
 
-/// Waits for a process whose output nobody reads.
+/// Waits for the end of a process whose output is not read.
 #[track_caller]
 fn ended(child: &mut Child, begun: Instant) -> Option<i32> {
     loop {
@@ -47,7 +47,7 @@ fn unread(scene: &Scene, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until the file is there, which programs make when they have begun.
+/// Waits for the file that a program creates when it starts.
 fn wait_for(scene: &Scene, path: &str) {
     let begun = Instant::now();
     while !scene.base().join(path).exists() {
@@ -80,7 +80,7 @@ fn a_limit_ends_a_program_that_nobody_reads() {
         let begun = Instant::now();
         assert_eq!(ended(&mut unread(&scene, &["run"]), begun), Some(5), "{source}");
     }
-    // It reads nothing, prints more than fits into a pipe, and has ended itself.
+    // The program prints more than a pipe holds and then ends, but its output is not read.
     for source in [
         "console.log('x'.repeat(100_000));",
         "console.log('x'.repeat(100_000)); throw new Error('end');",
@@ -89,7 +89,7 @@ fn a_limit_ends_a_program_that_nobody_reads() {
         let begun = Instant::now();
         assert_eq!(ended(&mut unread(&scene, &["run"]), begun), Some(5), "{source}");
     }
-    // An isolate of a package waits as the program's own does.
+    // The isolate of a package waits like that of the program.
     let scene = Scene::new()
         .file(
             "secure.toml",
@@ -102,7 +102,7 @@ fn a_limit_ends_a_program_that_nobody_reads() {
         .file("vendor/flood/package.json", "{\"name\":\"flood\",\"version\":\"1.0.0\",\"type\":\"module\",\"exports\":\"./index.js\"}")
         .file("vendor/flood/index.js", "export const flood = () => { for (;;) console.log('x'.repeat(1000)); };\n");
     let mut child = unread(&scene, &["run"]);
-    // The message waits for the reader, since nothing limits the program itself.
+    // The failure message waits for the reader, because the program itself has no limit.
     std::thread::sleep(Duration::from_secs(3));
     let _read = std::thread::spawn({
         let mut out = child.stdout.take().unwrap();
@@ -117,7 +117,7 @@ fn a_limit_ends_a_program_that_nobody_reads() {
     );
 }
 
-/// CLI-36, CLI-1. So does a signal.
+/// CLI-36, CLI-1. A signal ends such a program as well.
 #[test]
 fn a_signal_ends_a_program_that_nobody_reads() {
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
@@ -134,7 +134,7 @@ fn a_signal_ends_a_program_that_nobody_reads() {
     }
 }
 
-/// CLI-36. Also where the program has ended, and its output or its error waits for a reader.
+/// CLI-36. A signal also ends the command if the program has ended and its output or error waits for a reader.
 #[test]
 fn a_signal_ends_a_command_whose_program_has_ended() {
     for source in [
@@ -153,9 +153,9 @@ fn a_signal_ends_a_command_whose_program_has_ended() {
     }
 }
 
-/// CLI-36. What can be told is told, though the other stream is stuck.
+/// CLI-36. A blocked stream does not prevent output on the other one.
 #[test]
-fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
+fn a_blocked_stream_does_not_block_the_other() {
     let source = "console.error('before'); for (;;) console.log('x'.repeat(1000));";
     let scene = printing("wall = \"1s\"", source);
     let mut child = unread(&scene, &["run"]);
@@ -169,9 +169,9 @@ fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
     );
 }
 
-/// CLI-36. A signal ends the process though a record waits for its reader, too.
+/// CLI-36. A signal ends the process even if an audit record also waits for its reader.
 #[test]
-fn a_signal_ends_a_program_whose_records_nobody_reads() {
+fn a_signal_ends_a_program_with_a_blocked_audit_file() {
     let scene = begun(
         "for (;;) { await fs.writeTextFile('out/' + 'x'.repeat(100), ''); console.log('x'.repeat(1000)); }",
     );
@@ -190,7 +190,7 @@ fn a_signal_ends_a_program_whose_records_nobody_reads() {
     assert_eq!(ended(&mut child, told), Some(143));
 }
 
-/// CLI-37. A slow reader gets everything, in order, with the error behind it.
+/// CLI-37. A slow reader receives all output in order, followed by the error.
 #[test]
 fn a_slow_reader_loses_nothing() {
     let source = "for (let n = 0; n < 20_000; n++) (n % 3 ? console.log : console.error)(`${n} ${'x'.repeat(60)}`);\n\
@@ -226,9 +226,9 @@ fn a_slow_reader_loses_nothing() {
     );
 }
 
-/// CLI-37. What was printed before the end is written, however the program ends by itself.
+/// CLI-37. All output is written, however the program ends by itself.
 #[test]
-fn what_was_printed_before_the_end_is_written() {
+fn all_output_before_the_end_is_written() {
     for (end, code) in [
         ("", 0),
         ("throw 1;", 1),
@@ -245,9 +245,9 @@ fn what_was_printed_before_the_end_is_written() {
     }
 }
 
-/// CLI-37. Another process may have made the pipe one that does not wait.
+/// CLI-37. Another process may have made the pipe non-blocking.
 #[test]
-fn a_pipe_that_does_not_wait_loses_nothing() {
+fn a_non_blocking_pipe_loses_nothing() {
     let scene = printing("", "for (let n = 0; n < 3000; n++) console.log('y'.repeat(999));");
     let (mut reader, writer) = pipe().unwrap();
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
@@ -260,9 +260,9 @@ fn a_pipe_that_does_not_wait_loses_nothing() {
     assert_eq!((child.wait().unwrap().code(), text.len()), (Some(0), 3_000_000));
 }
 
-/// CLI-37. Output that cannot be written is an error, and a reader that is gone is none.
+/// CLI-37. Output that cannot be written is an error. A reader that closed the pipe is not.
 #[test]
-fn output_that_is_lost_is_an_error() {
+fn lost_output_is_an_error() {
     let scene = printing("", "for (let n = 0; n < 3000; n++) console.log('y'.repeat(999));");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let done: Done = command(&scene, &["run"])

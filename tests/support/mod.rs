@@ -1,4 +1,4 @@
-//! Programs in temporary folders, run through the library as an embedder would.
+//! Programs in temporary folders, which run through the library like in an embedder.
 
 mod server;
 
@@ -12,10 +12,10 @@ use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocation
 
 pub(crate) use self::server::Server;
 
-/// Longest time of one run: a test that hangs fails instead.
+/// Maximum time of a run, so that a test that hangs fails.
 const WALL: Duration = Duration::from_secs(600);
 
-/// A program in a folder of its own, which is removed at the end of the test.
+/// A program in a temporary folder, which is removed at the end of the test.
 pub(crate) struct Scene {
     /// Removes the folder when it is dropped.
     _folder: tempfile::TempDir,
@@ -29,16 +29,16 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The rights of these grants, whose relative paths are of the project.
+    /// Parses grants, with paths relative to the project.
     pub(crate) fn rights(&self, grants: &[&str]) -> Rights {
         let base = Base::new(self.base().to_str().unwrap()).unwrap();
         Families::builtin().parse_grants(grants, &base).unwrap()
     }
 
-    /// An empty folder beside which tests may put what a program must not reach.
+    /// Creates an empty folder. Beside it, tests may put files that a program must not reach.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Without links, so that names in audit records can be compared.
+        // Without symbolic links, so that names in audit records can be compared.
         let base = folder.path().canonicalize().unwrap().join("program");
         std::fs::create_dir(&base).unwrap();
         Scene {
@@ -53,21 +53,21 @@ impl Scene {
         }
     }
 
-    /// A program of one file, `main.js`, that holds these grants (one line each, as on the command line).
+    /// Creates a program with the single file `main.js` and these grants, in one-line form like on the command line.
     pub(crate) fn of_main(grants: &[&str], source: &str) -> Self {
         Scene::new()
             .file("secure.toml", manifest(grants, ""))
             .file("main.js", source)
     }
 
-    /// The same files in a folder of their own.
+    /// Copies a scene to a new folder.
     pub(crate) fn copy(scene: &Scene) -> Self {
         let copy = Scene::new();
         copy_folder(scene.base(), copy.base());
         copy
     }
 
-    /// Writes a file, with the folders above it. The path is relative to the program's folder.
+    /// Writes a file and creates its parent folders. The path is relative to the program's folder.
     pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.base.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -75,13 +75,13 @@ impl Scene {
         self
     }
 
-    /// Makes a folder.
+    /// Creates a folder.
     pub(crate) fn folder(self, path: &str) -> Self {
         std::fs::create_dir_all(self.base.join(path)).unwrap();
         self
     }
 
-    /// Makes a symbolic link at `path` to `target`, in which `${base}` is the program's folder.
+    /// Creates a symbolic link at `path` to `target`, in which `${base}` is replaced by the program's folder.
     pub(crate) fn link(self, path: &str, target: &str) -> Self {
         let path = self.base.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -89,48 +89,48 @@ impl Scene {
         self
     }
 
-    /// Limits other than the manifest's.
+    /// Sets limits that replace those of the manifest.
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
         self
     }
 
-    /// A variable of the environment that the program may be allowed to read.
+    /// Adds an environment variable that the program may be allowed to read.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A token from outside, and the key that it must be signed under.
+    /// Sets a token for the program, and the key that it must be signed under.
     pub(crate) fn token(mut self, token: &[u8], key: PublicKey) -> Self {
         self.token = Some((token.to_vec(), key));
         self
     }
 
-    /// A key pair that the host has.
+    /// Adds a key pair that the host holds.
     pub(crate) fn holder_key(mut self, key: KeyPair) -> Self {
         self.holder_keys.push(key);
         self
     }
 
-    /// The store behind `kv`; without one, each run has its own.
+    /// Sets the store of `kv`. Without it, each run has its own.
     pub(crate) fn kv(mut self, store: Arc<dyn KvStore>) -> Self {
         self.kv = Some(store);
         self
     }
 
-    /// Revocations to heed.
+    /// Sets the revocations for the run.
     pub(crate) fn revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = Some(revocations);
         self
     }
 
-    /// The program's folder.
+    /// Returns the program's folder.
     pub(crate) fn base(&self) -> &Path {
         &self.base
     }
 
-    /// The content of a file of the program.
+    /// Returns the content of a file of the program.
     pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.base.join(path)).unwrap()
     }
@@ -218,37 +218,37 @@ struct Captured {
     audit: Arc<Mutex<Vec<AuditRecord>>>,
 }
 
-/// Set, programs run in isolates that waited for one.
+/// The variable that makes programs run in warm isolates.
 pub(crate) const WAITING: &str = "SECURE_RUNTIME_TEST_WAITING";
 
-/// What one run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// How it ended; or why it could not be opened or started, as people read it.
+    /// The end of the run, or the message of the error that prevented its start.
     pub(crate) exit: Result<Exit, String>,
-    /// What it printed with `console.log` and its like.
+    /// The output of `console.log` and similar functions.
     pub(crate) out: String,
-    /// What it printed with `console.error` and `console.warn`.
+    /// The output of `console.error` and `console.warn`.
     #[expect(dead_code, reason = "shown when a test fails")]
     pub(crate) err: String,
-    /// Every decision, in order.
+    /// All decisions in order.
     pub(crate) audit: Vec<AuditRecord>,
 }
 
 impl Ran {
-    /// Fails the test unless the program ran to its end.
+    /// Checks that the program completed.
     #[track_caller]
     pub(crate) fn completed(self) -> Self {
         assert!(matches!(self.exit, Ok(Exit::Completed)), "{self:#?}");
         self
     }
 
-    /// The decisions as `verdict family action resource`.
+    /// Returns the decisions as `verdict family action resource`.
     pub(crate) fn decisions(&self) -> Vec<String> {
         self.audit.iter().map(decision).collect()
     }
 
-    /// The decisions as `verdict family action resource by module`.
+    /// Returns the decisions as `verdict family action resource by module`.
     pub(crate) fn decisions_by_module(&self) -> Vec<String> {
         let by_module = |record: &AuditRecord| format!("{} by {}", decision(record), record.module);
         self.audit.iter().map(by_module).collect()
@@ -280,7 +280,7 @@ fn decision(record: &AuditRecord) -> String {
     )
 }
 
-/// A manifest with these grants, and more text after them. The entry is `main.js`.
+/// Returns a manifest with these grants and with `rest`. The entry is `main.js`.
 pub(crate) fn manifest(grants: &[&str], rest: &str) -> String {
     format!(
         "[package]\nname = \"test\"\nentry = \"main.js\"\n\n{rest}\n[grants]\n{}",
@@ -288,7 +288,7 @@ pub(crate) fn manifest(grants: &[&str], rest: &str) -> String {
     )
 }
 
-/// Grants in their one-line form as lines of a TOML table: `fs.read=./a` and `fs.read=./b` become one line.
+/// Formats grants in one-line form as lines of a TOML table. `fs.read=./a` and `fs.read=./b` become one line.
 pub(crate) fn grant_table(grants: &[&str]) -> String {
     let mut scopes: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
     for grant in grants {

@@ -6,16 +6,16 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Answers every request by its path; ends with the value.
+/// A server that answers every request by its path, until it is dropped.
 ///
 /// | path | answer |
 /// | --- | --- |
 /// | `/ok` | `hello` |
-/// | `/echo` | JSON of what arrived: method, target, headers, body |
+/// | `/echo` | JSON with the request: method, target, headers, body |
 /// | `/redirect/STATUS/URL` | a redirect to the URL |
-/// | `/endless` | a body without end |
-/// | `/silent` | nothing |
-/// | what was [`Server::put`] | its bytes; 404 where they were taken away |
+/// | `/endless` | an endless body |
+/// | `/silent` | no response |
+/// | a path of [`Server::put`] | its bytes, or 404 if they were removed |
 pub(crate) struct Server {
     origin: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -23,11 +23,11 @@ pub(crate) struct Server {
     ended: Arc<AtomicBool>,
 }
 
-/// Bytes by path; none where they were taken away.
+/// Bytes by path, or `None` if they were removed.
 type Files = Arc<Mutex<HashMap<String, Option<Vec<u8>>>>>;
 
 impl Server {
-    /// A server on a port of its own.
+    /// Starts a server on a free port.
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -42,7 +42,7 @@ impl Server {
                 }
                 let (seen, end, served) = (seen.clone(), end.clone(), served.clone());
                 if let Ok(stream) = stream {
-                    // A client that went away is no failure of the server.
+                    // A client that disconnects is not a failure of the server.
                     std::thread::spawn(move || drop(answer(stream, &seen, &served, &end)));
                 }
             }
@@ -55,22 +55,22 @@ impl Server {
         }
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// Returns the origin, `http://127.0.0.1:PORT`.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The port.
+    /// Returns the port.
     pub(crate) fn port(&self) -> &str {
         self.origin.rsplit(':').next().unwrap()
     }
 
-    /// Answers this path with these bytes from now on; with 404 where there are none.
+    /// Sets the bytes for this path. `None` means 404.
     pub(crate) fn put(&self, path: &str, bytes: Option<Vec<u8>>) {
         self.files.lock().unwrap().insert(path.to_owned(), bytes);
     }
 
-    /// What was asked for so far, as `METHOD target`.
+    /// Returns the requests so far, as `METHOD target`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -140,7 +140,7 @@ fn answer(
         return Ok(());
     }
     if target == "/silent" {
-        // Until the client gives up.
+        // Waits until the client gives up.
         let _ = reader.read(&mut [0]);
         return Ok(());
     }

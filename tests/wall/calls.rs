@@ -1,5 +1,5 @@
-//! System calls that code tries that has got past the first wall: ways around what is granted that a list of refused calls
-//! did not have.
+//! System calls of an attacker who has bypassed the reference monitor: ways around the grants that a list of refused
+//! calls missed.
 
 use std::fs;
 use std::io;
@@ -10,20 +10,20 @@ use std::os::unix::net::UnixStream;
 use super::probes::Expected::{NotPermitted, Works};
 use super::probes::{Probe, c_path, call, done, parent, socket};
 
-/// Names of calls that are newer than the C library's headers here.
+/// Calls that are newer than the headers of the C library.
 const SETXATTRAT: i64 = 463;
 const OPEN_TREE_ATTR: i64 = 467;
 const FILE_SETATTR: i64 = 469;
 
 pub(super) const CALLS: &[Probe] = &[
-    // What programs need.
+    // Calls that programs need.
     ("two ends of a stream", Works, |_| UnixStream::pair().map(drop)),
     ("ask for the own limits", Works, |_| {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
         };
-        // SAFETY: the pointer is of this frame.
+        // SAFETY: the pointer is to this frame.
         done(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }.into())
     }),
     ("read the clock of this thread", Works, |_| {
@@ -44,7 +44,7 @@ pub(super) const CALLS: &[Probe] = &[
         let address = path_address(&at.base.join("datagrams"));
         let (place, size) = ((&raw const address) as i64, size_of_val(&address) as i64);
         call(libc::SYS_connect, [one.as_raw_fd().into(), place, size, 0, 0])?;
-        // SAFETY: the byte is of this frame.
+        // SAFETY: the byte is in this frame.
         done(unsafe { libc::send(one.as_raw_fd(), [1_u8].as_ptr().cast(), 1, 0) } as i64)
     }),
     ("send to an address", NotPermitted, |at| {
@@ -105,7 +105,7 @@ pub(super) const CALLS: &[Probe] = &[
     // Times, flags and attributes of files, granted or not.
     ("change times of a file that is not granted", NotPermitted, |at| {
         let path = c_path(&at.base.join("secret.txt"));
-        // SAFETY: the text lives until the call returns; null stands for the present time.
+        // SAFETY: the text lives until the call returns, and null means the current time.
         done(unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), std::ptr::null(), 0) }.into())
     }),
     ("change times of a file that may be read", NotPermitted, |at| {
@@ -145,7 +145,7 @@ pub(super) const CALLS: &[Probe] = &[
     ("exchange a file with a device", NotPermitted, |_| {
         call(libc::SYS_renameat2, [-1, 0, -1, 0, libc::RENAME_WHITEOUT.into()])
     }),
-    // Other processes: where they run, and how soon.
+    // Placement and priority of other processes.
     ("move another process to other processors", NotPermitted, |_| {
         let mut set = [0_u64; 128];
         let (size, place) = (size_of_val(&set) as i64, set.as_mut_ptr() as i64);
@@ -177,9 +177,9 @@ pub(super) const CALLS: &[Probe] = &[
             rlim_cur: 0,
             rlim_max: 0,
         };
-        // SAFETY: the pointers are of this frame.
+        // SAFETY: the pointers are to this frame.
         done(unsafe { libc::getrlimit(libc::RLIMIT_CORE, &mut limit) }.into())?;
-        // SAFETY: as above.
+        // SAFETY: the pointer is to this frame.
         done(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &limit) }.into())
     }),
     ("read limits of another process", NotPermitted, |_| {
@@ -215,12 +215,12 @@ pub(super) const CALLS: &[Probe] = &[
     ("let other processes look in", NotPermitted, |_| {
         call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE.into(), 1, 0, 0, 0])
     }),
-    // What others do in folders.
+    // Observation of other processes in folders.
     ("watch a folder", NotPermitted, |_| {
         // SAFETY: takes a number.
         let watch = unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
         done(watch.into())?;
-        // SAFETY: it was opened just now, and nobody else has it.
+        // SAFETY: the descriptor was just opened, and nothing else owns it.
         drop(unsafe { OwnedFd::from_raw_fd(watch) });
         Ok(())
     }),
@@ -240,7 +240,7 @@ pub(super) const CALLS: &[Probe] = &[
         if cfg!(feature = "v8") { Works } else { NotPermitted },
         |_| {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            // SAFETY: new memory, which nobody uses.
+            // SAFETY: new memory that nothing uses.
             let place = unsafe {
                 libc::mmap(
                     std::ptr::null_mut(),
@@ -261,7 +261,7 @@ pub(super) const CALLS: &[Probe] = &[
         // SAFETY: the text lives until the call returns.
         let file = unsafe { libc::memfd_create(c"x".as_ptr(), libc::MFD_CLOEXEC) };
         done(file.into())?;
-        // SAFETY: it was opened just now, and nobody else has it.
+        // SAFETY: the descriptor was just opened, and nothing else owns it.
         drop(unsafe { OwnedFd::from_raw_fd(file) });
         Ok(())
     }),
@@ -275,15 +275,15 @@ fn clock(clock: libc::clockid_t) -> io::Result<()> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the pointer is of this frame.
+    // SAFETY: the pointer is to this frame.
     done(unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) })
 }
 
 fn pair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
-    // SAFETY: the pointer is of this frame.
+    // SAFETY: the pointer is to this frame.
     done(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()) }.into())?;
-    // SAFETY: both were opened just now, and nobody else has them.
+    // SAFETY: both descriptors were just opened, and nothing else owns them.
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
@@ -298,7 +298,7 @@ fn path_address(path: &std::path::Path) -> libc::sockaddr_un {
     address
 }
 
-/// Sets an option to nothing, which the kernel finds wrong if it looks at it.
+/// Sets an option without a value, which the kernel rejects if it handles the option.
 fn option(socket: &fs::File, level: i32, option: i32) -> io::Result<()> {
     // SAFETY: there is no value.
     done(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, std::ptr::null(), 0) }.into())

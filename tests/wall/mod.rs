@@ -1,7 +1,7 @@
-//! The second wall: `spec/wall.md`.
+//! Tests of the OS sandbox: `spec/wall.md`.
 //!
-//! The probes are plain Rust with the rights of the process: they go past the first wall on purpose. They run in a process
-//! of their own, since the wall is for good: this test binary starts itself again.
+//! The probes are plain Rust with the rights of the process, so they bypass the reference monitor. They run in a
+//! separate process, because the sandbox is irreversible: this test binary starts itself again.
 #![cfg(target_os = "linux")]
 
 mod calls;
@@ -24,9 +24,9 @@ use crate::support::Scene;
 const FOLDER: &str = "SECURE_RUNTIME_TEST_FOLDER";
 const PORTS: &str = "SECURE_RUNTIME_TEST_PORTS";
 const WALL: &str = "SECURE_RUNTIME_TEST_WALL";
-/// Set for a process that is to be another user's.
+/// The variable that makes a process change to another user.
 const USER: &str = "SECURE_RUNTIME_TEST_USER";
-/// A user that owns nothing.
+/// The id of a user that owns no files.
 const NOBODY: u32 = 65_534;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -34,9 +34,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     reactor.unwrap().block_on(future)
 }
 
-/// The process that goes behind the wall; in the test binary's own run there is nothing to do.
+/// The body of the child process, which enters the sandbox. In a normal test run it does nothing.
 #[test]
-fn the_process_behind_the_wall() {
+fn child_process_in_the_sandbox() {
     let Ok(base) = std::env::var(FOLDER) else {
         return;
     };
@@ -72,7 +72,7 @@ fn the_process_behind_the_wall() {
     });
     let report = Wall::new().program(&program, None).unwrap().enter().unwrap();
     assert_eq!(report.support, Wall::support());
-    // The test harness has a thread, too.
+    // The test harness has a thread as well.
     assert!(report.other_threads >= 1, "{report:?}");
     assert!(report.wider.is_empty(), "{report:?}");
     go.send(()).unwrap();
@@ -95,12 +95,12 @@ fn the_process_behind_the_wall() {
     println!("{said}PROBE|outcome|{:?}|0", outcome.exit);
 }
 
-/// A host that allows itself a call more, and has refusals reported.
+/// A host that allows itself an additional call, and enables reports of refused calls.
 fn reported() {
     let wall = Wall::new().system_call(libc::SYS_getpriority).report_refusals();
     wall.enter().unwrap();
     assert_eq!(Wall::new().enter().unwrap_err(), WallError::Entered);
-    // SAFETY: both take numbers.
+    // SAFETY: both calls take numbers.
     let (allowed, refused) = unsafe {
         (
             libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0),
@@ -113,9 +113,9 @@ fn reported() {
     println!("PROBE|reported|all|0");
 }
 
-/// Changes the user of all threads, and lets the process look at itself as before.
+/// Changes the user of all threads, and makes the process inspectable again.
 fn become_nobody() {
-    // SAFETY: takes numbers. The C library has every thread change its user.
+    // SAFETY: the calls take numbers. The C library changes the user of every thread.
     unsafe {
         assert_eq!(libc::setresgid(NOBODY, NOBODY, NOBODY), 0);
         assert_eq!(libc::setresuid(NOBODY, NOBODY, NOBODY), 0);
@@ -123,11 +123,11 @@ fn become_nobody() {
     }
 }
 
-/// A thread that cannot be told to confine itself.
+/// Enters the sandbox with a thread that blocks all signals, so that it cannot restrict itself.
 fn refused_by_a_thread(program: &Program) {
     let (blocked, is_blocked) = mpsc::channel();
     thread::spawn(move || {
-        // SAFETY: all-zero bytes are a valid set of signals, which is then filled; both are of this frame.
+        // SAFETY: all-zero bytes are a valid set of signals, which is then filled. Both are in this frame.
         unsafe {
             let mut all = std::mem::zeroed();
             libc::sigfillset(&mut all);
@@ -156,7 +156,7 @@ fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> 
     }
     let _others = UnixDatagram::bind(scene.base().join("datagrams")).unwrap();
     command
-        .args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"])
+        .args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"])
         .env(FOLDER, scene.base())
         .env(PORTS, ports);
     if let Some(wall) = wall {
@@ -169,7 +169,7 @@ fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> 
         "{out}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    // What the harness prints before it ends without a line feed.
+    // The harness prints a prefix without a line feed before the output.
     let lines = out
         .lines()
         .filter_map(|line| Some(line.get(line.find("PROBE|")?..)?.to_owned()));
@@ -217,8 +217,8 @@ fn scene(port: u16) -> Scene {
     scene
 }
 
-/// WALL-1, WALL-3, WALL-4, WALL-6, WALL-7: code that has got past the first wall, on every thread, with its control in a process without
-/// the wall.
+/// WALL-1, WALL-3, WALL-4, WALL-6, WALL-7: code that bypasses the reference monitor, on every thread, with a control
+/// process without the sandbox.
 #[test]
 fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
     assert!(
@@ -233,7 +233,7 @@ fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
     let granted_at = granted.local_addr().unwrap();
     let ports = format!("{granted_at} {}", other.local_addr().unwrap());
 
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: the call takes no arguments and only returns a number.
     let users: &[bool] = match unsafe { libc::getuid() } {
         0 => &[false, true],
         _ => &[false],
@@ -262,7 +262,7 @@ fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
         if *expected == Works {
             assert_eq!(control, 0, "{name}");
         } else if as_nobody && *expected == NotPermitted {
-            // Its parent is root's, so that the kernel may refuse the same without an OS sandbox.
+            // Its parent belongs to root, so the kernel may refuse the same without a sandbox.
         } else if !MAY_FAIL_ANYWAY.contains(name) {
             assert_ne!(control, number, "{name} fails so without the wall, too");
         }
@@ -285,7 +285,7 @@ fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
     );
 }
 
-/// WALL-3, WALL-4: a wall for nothing lets nothing of it through, and no socket be opened.
+/// WALL-3, WALL-4: an empty sandbox allows no granted files, ports or sockets.
 #[test]
 fn without_grants_there_are_no_files_and_no_sockets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -308,9 +308,9 @@ fn without_grants_there_are_no_files_and_no_sockets() {
     assert_eq!(of("connect to a granted port"), libc::EPERM);
 }
 
-/// WALL-1: a wall with a gap is none. A thread that blocks signals is not confined, and that is an error.
+/// WALL-1: a sandbox must cover every thread. A thread that blocks signals cannot be restricted, and that is an error.
 #[test]
-fn a_thread_that_cannot_be_confined_is_an_error() {
+fn a_thread_that_cannot_be_restricted_is_an_error() {
     let results = start_again(
         &scene(1),
         "127.0.0.1:1 127.0.0.1:1",
@@ -323,12 +323,12 @@ fn a_thread_that_cannot_be_confined_is_an_error() {
     );
 }
 
-/// WALL-9: who looks for the reason of a failure is told which call was refused; what a host allows itself is not refused.
+/// WALL-9: a report names each refused call. Calls that the host allows itself are not refused.
 #[test]
 fn refused_calls_are_reported() {
     let scene = scene(1);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["wall::the_process_behind_the_wall", "--exact", "--nocapture"]);
+    command.args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"]);
     command
         .env(FOLDER, scene.base())
         .env(PORTS, "127.0.0.1:1 127.0.0.1:1");
@@ -346,7 +346,7 @@ fn refused_calls_are_reported() {
     );
 }
 
-/// The numbers of the process's threads, and whether each is confined by seccomp and gains no privileges.
+/// Returns, for each thread of the process, true if seccomp restricts it and it cannot gain privileges.
 fn confined(process: u32) -> Vec<bool> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     threads
@@ -361,9 +361,10 @@ fn run(scene: &Scene, arguments: &[&str]) -> Command {
     command
 }
 
-/// WALL-1, WALL-2: `run` enters the wall by itself, whole where that is demanded, and not where it is told not to.
+/// WALL-1, WALL-2: `run` enters the sandbox by default. With `required` it must be complete, and with `off` it is not
+/// entered.
 #[test]
-fn run_confines_itself_unless_it_is_told_not_to() {
+fn run_enters_the_sandbox_unless_it_is_off() {
     let scene = Scene::of_main(
         &[],
         "console.log('here');\nawait new Promise((resolve) => setTimeout(resolve, 60_000));\n",
@@ -394,10 +395,10 @@ fn run_confines_itself_unless_it_is_told_not_to() {
     }
 }
 
-/// WALL-5, WALL-8: what is granted and not there yet may be made; what took the place of what was there is out of reach, and the message
-/// says why; limits hold.
+/// WALL-5, WALL-8: granted files that do not exist yet may be created. A replaced file is out of reach, and the message
+/// explains it. Limits apply.
 #[test]
-fn what_is_granted_works_behind_the_wall() {
+fn granted_operations_work_in_the_sandbox() {
     let source = "import { fs } from 'cap:self';\n\
         await fs.mkdir('new');\nawait fs.writeTextFile('new/a', 'a');\nawait fs.rename('new/a', 'new/b');\n\
         await fs.writeTextFile('later.txt', 'x');\nawait fs.remove('later.txt');\nawait fs.writeTextFile('later.txt', 'y');\n\

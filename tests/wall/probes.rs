@@ -1,4 +1,4 @@
-//! What code tries that has got past the first wall.
+//! Probes of code that has bypassed the reference monitor.
 
 use std::ffi::CString;
 use std::fs::{self, OpenOptions as FileOptions};
@@ -12,16 +12,16 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 
-/// What a probe is expected to come to behind the wall. Without it, it comes to something else, unless it is `Works`.
+/// The expected result of a probe in the sandbox. Outside, the result must differ, except for `Works`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// It is granted.
+    /// It is granted and succeeds.
     Works,
     /// Landlock refuses it.
     Forbidden,
-    /// Seccomp refuses it.
+    /// seccomp refuses it.
     NotPermitted,
-    /// Seccomp refuses it as unknown.
+    /// seccomp refuses it as an unknown call.
     Unknown,
 }
 
@@ -37,14 +37,14 @@ pub(super) struct Places {
 
 pub(super) type Probe = (&'static str, Expected, fn(&Places) -> io::Result<()>);
 
-/// Everything that is tried. Where a call cannot do what it would for want of rights or sense, its arguments are wrong: the
-/// error is then another than the wall's.
+/// Returns all probes. If a call lacks rights or would do harm, its arguments are wrong, so that its error outside the
+/// sandbox is another one.
 pub(super) fn probes() -> impl Iterator<Item = &'static Probe> {
     PROBES.iter().chain(CALLS)
 }
 
 const PROBES: &[Probe] = &[
-    // What is granted.
+    // Granted operations.
     ("read in a granted folder", Works, |at| read(at, "data/a.txt")),
     ("list a granted folder", Works, |at| {
         fs::read_dir(at.base.join("data")).map(drop)
@@ -128,7 +128,7 @@ const PROBES: &[Probe] = &[
             },
             sin_zero: [0; 8],
         };
-        // SAFETY: the pointers are of this frame, with their lengths.
+        // SAFETY: the pointers are to this frame, with their lengths.
         done(unsafe {
             libc::sendto(
                 socket.as_raw_fd(),
@@ -149,7 +149,7 @@ const PROBES: &[Probe] = &[
         socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP).map(drop)
     }),
     ("wait for connections", NotPermitted, |_| {
-        // SAFETY: takes numbers; there is no such socket.
+        // SAFETY: the call takes numbers, and there is no such socket.
         done(unsafe { libc::listen(-1, 1) }.into())
     }),
     // Other programs and processes.
@@ -161,7 +161,7 @@ const PROBES: &[Probe] = &[
     }),
     ("become a program", NotPermitted, |_| {
         let path = CString::new("/no/such/program").unwrap();
-        // SAFETY: the text lives until the call returns; empty lists of arguments and variables are allowed.
+        // SAFETY: the text lives until the call returns. Empty lists of arguments and variables are allowed.
         done(unsafe { libc::execve(path.as_ptr(), std::ptr::null(), std::ptr::null()) }.into())
     }),
     ("fork", NotPermitted, |_| {
@@ -169,7 +169,7 @@ const PROBES: &[Probe] = &[
         // SAFETY: the new process has its own copy of everything, and ends at once.
         let process = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
         if process == 0 {
-            // SAFETY: ends the new process without running anything of the old one.
+            // SAFETY: ends the new process without running any code of the old one.
             unsafe { libc::_exit(0) };
         }
         done(process)
@@ -178,7 +178,7 @@ const PROBES: &[Probe] = &[
         "start what is neither a process nor a thread",
         NotPermitted,
         |_| {
-            // Without `CLONE_VM` a thread is an error, so that the control starts nothing.
+            // Without `CLONE_VM` the flags are invalid, so that the control does not start a thread.
             call(libc::SYS_clone, [libc::CLONE_THREAD.into(), 0, 0, 0, 0])
         },
     ),
@@ -203,7 +203,7 @@ const PROBES: &[Probe] = &[
     ("type into the terminal", NotPermitted, |_| {
         call(libc::SYS_ioctl, [-1, libc::TIOCSTI as i64, 0, 0, 0])
     }),
-    // What the first wall forbids besides.
+    // Other operations that the reference monitor never allows.
     ("make a symbolic link", NotPermitted, |at| {
         symlink("a.txt", at.base.join("out/symlink"))
     }),
@@ -221,7 +221,8 @@ const PROBES: &[Probe] = &[
     ("change a file's owner", NotPermitted, |at| {
         std::os::unix::fs::chown(at.base.join("out/kept.txt"), None, None)
     }),
-    // The kernel. Without the wall they fail otherwise: there is no such flag, file or command.
+    // The kernel. Outside the sandbox, these calls fail with other errors, because the flag, file or command does not
+    // exist.
     ("wait for a priority", NotPermitted, |_| {
         const FUTEX_UNLOCK_PI: i64 = 7;
         call(libc::SYS_futex, [0, FUTEX_UNLOCK_PI, 0, 0, 0])
@@ -248,7 +249,7 @@ const PROBES: &[Probe] = &[
     }),
 ];
 
-/// Probes that a machine may refuse for reasons of its own (a container's), so that their control tells nothing there.
+/// Probes that a machine, such as a container, may refuse for other reasons. Their control is not checked.
 pub(super) const MAY_FAIL_ANYWAY: &[&str] = &[
     "a socket of several paths",
     "leave a namespace",
@@ -259,7 +260,7 @@ pub(super) const MAY_FAIL_ANYWAY: &[&str] = &[
     "filters",
     "counters",
     "read another process's memory",
-    // Where the file system has no such attributes.
+    // The file system may not support these attributes.
     "set an extended attribute",
     "change flags of a file that may be read",
     "set an extended attribute by a newer call",
@@ -281,30 +282,30 @@ pub(super) fn done(result: i64) -> io::Result<()> {
 }
 
 pub(super) fn call(number: i64, [a, b, c, d, e]: [i64; 5]) -> io::Result<()> {
-    // SAFETY: the numbers are no addresses but null, and what is asked for cannot be had or changes nothing.
+    // SAFETY: the numbers are not addresses other than null, and the requested operations fail or change nothing.
     done(unsafe { libc::syscall(number, a, b, c, d, e) })
 }
 
 pub(super) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<fs::File> {
-    // SAFETY: takes numbers.
+    // SAFETY: the call takes numbers.
     let socket = unsafe { libc::socket(family, kind, protocol) };
     done(socket.into())?;
-    // SAFETY: it was opened just now, and nobody else has it.
+    // SAFETY: the descriptor was just opened, and nothing else owns it.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(socket) })
 }
 
-/// The process that started this one. It is asked for before the wall is entered.
+/// Returns the id of the parent process. The first call must precede the sandbox.
 pub(super) fn parent() -> i64 {
     static PARENT: OnceLock<i64> = OnceLock::new();
     *PARENT.get_or_init(|| std::os::unix::process::parent_id().into())
 }
 
 fn user() -> i64 {
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: the call takes no arguments and only returns a number.
     unsafe { libc::getuid() }.into()
 }
 
-/// What every probe comes to on this thread: 0 or an error number, one line each.
+/// Runs every probe on this thread, and returns a line with the result of each: 0 or an error number.
 pub(super) fn probe(at: &Places, place: &str) -> String {
     let mut lines = String::new();
     for (name, _, probe) in probes() {
@@ -314,7 +315,7 @@ pub(super) fn probe(at: &Places, place: &str) -> String {
         };
         lines.push_str(&format!("PROBE|{place}|{name}|{number}\n"));
     }
-    // SAFETY: takes numbers and changes nothing.
+    // SAFETY: the call takes numbers and changes nothing.
     let privileges = unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) };
     lines.push_str(&format!("PROBE|{place}|no new privileges|{privileges}\n"));
     lines

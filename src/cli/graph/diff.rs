@@ -1,4 +1,4 @@
-//! `graph diff`: what changed from one program to another, in code and in authority.
+//! `graph diff`: compares the code and the authority of two programs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,22 +22,22 @@ use crate::{Manifest, StorePlace};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The program as it was: a lock, or a folder with a secure.toml
+    /// The old program: a lock, or a folder with a secure.toml
     old: PathBuf,
 
-    /// The program as it is: a lock, or a folder with a secure.toml
+    /// The new program: a lock, or a folder with a secure.toml
     #[arg(default_value = ".")]
     new: PathBuf,
 
-    /// Show what changed in the text of modules, taken from the project and the stores
+    /// Show the changes in the text of modules, which is read from the project and the stores
     #[arg(long)]
     text: bool,
 
-    /// End with 3 if anybody may do what it could not do before
+    /// Exit with 3 if any module, package or the program gains authority
     #[arg(long)]
     deny_growth: bool,
 
-    /// A further store to get the text of modules from, asked after the local one (repeatable)
+    /// An additional store to read the text of modules from, after the local store (repeatable)
     #[arg(long, value_name = "DIR or URL", requires = "text")]
     store: Vec<String>,
 
@@ -98,12 +98,12 @@ pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
     .with_help("grant less in secure.toml, or accept it by comparing without --deny-growth"))
 }
 
-/// One of the two programs.
+/// One of the two programs that are compared.
 struct Side {
     graph: Graph,
-    /// The folder of the lock, or of the project.
+    /// The folder that contains the lock or the project.
     folder: PathBuf,
-    /// Bytes that are at hand.
+    /// Module contents that are already in memory.
     bytes: HashMap<ContentHash, Bytes>,
     manifest: Option<Manifest>,
 }
@@ -142,7 +142,7 @@ impl Side {
         })
     }
 
-    /// Reads the project's files, which must be those of the graph.
+    /// Reads the files of the project and checks that they match the graph.
     fn read_files(&self) -> Result<HashMap<ContentHash, Bytes>, Failure> {
         let Some(manifest) = &self.manifest else {
             return Ok(self.bytes.clone());
@@ -156,14 +156,15 @@ impl Side {
     }
 }
 
-/// Where the bytes of modules are found: at hand, else in the stores.
+/// The sources of module contents: memory first, then the stores.
 struct Texts {
     at_hand: HashMap<ContentHash, Bytes>,
     stores: Layered,
 }
 
 impl Texts {
-    /// The text of a module; of none, the empty one. `Err` says why there is no text to show.
+    /// Returns the text of a module, or an empty text for `None`. The inner `Err` is the reason why no text can be
+    /// shown.
     async fn of(&self, content: Option<&Content>) -> Result<Result<String, String>, Failure> {
         let Some(content) = content else {
             return Ok(Ok(String::new()));
@@ -221,7 +222,7 @@ fn add_texts(
 }
 
 fn text_difference(old: &str, new: &str) -> String {
-    /// After this the differences that are found may be more than there are; none is left out.
+    /// After this time the diff may report more changes than necessary, but it never omits one.
     const PATIENCE: Duration = Duration::from_secs(5);
     let difference = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
     difference.unified_diff().context_radius(3).to_string()
@@ -263,7 +264,7 @@ fn shown(report: &Report) -> String {
             {
                 line.push_str(", the same bytes of another source");
             }
-            // Each line is marked, so that no line of a module can pass for one of ours.
+            // Each line gets a mark, so that a line of a module cannot imitate a line of this command's output.
             for text in module.text.iter().flat_map(|text| text.lines()) {
                 line.push_str(&format!("\n    | {text}"));
             }

@@ -1,4 +1,4 @@
-//! A graph for Graphviz: every module, in a box for its package, and who imports whom.
+//! Output of a graph for Graphviz: one box per package, its modules, and their imports.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use secure_runtime_loaders::Graph;
 use super::super::text::size;
 use super::{grants, holds, modules_of, title};
 
-/// The graph in the DOT language.
+/// Formats the graph in the DOT language.
 pub(super) fn dot(name: &str, graph: &Graph) -> String {
     let mut dot = format!(
         "digraph {} {{\n  rankdir = LR;\n  node [shape = box];\n  label = {};\n",
@@ -47,7 +47,7 @@ pub(super) fn dot(name: &str, graph: &Graph) -> String {
     dot
 }
 
-/// These lines as one string of DOT. There `\` begins what would stand for something else, and `"` ends the string.
+/// Joins the lines to one DOT string. `\` and `"` are escaped: `\` begins an escape sequence, and `"` ends the string.
 fn quoted(lines: &[&str]) -> String {
     let lines: Vec<String> = lines
         .iter()
@@ -62,7 +62,7 @@ mod tests {
 
     /// CLI-26.
     #[test]
-    fn names_stay_inside_of_their_quotes() {
+    fn names_stay_inside_their_quotes() {
         let dot = dot("a\"b\\", &super::super::hostile());
         assert!(dot.starts_with("digraph \"a\\\"b\\\\\" {\n"), "{dot}");
         assert!(dot.contains("\"app:/main.js\" -> \"p/a&b'.js\";"), "{dot}");
@@ -70,7 +70,7 @@ mod tests {
             dot.contains("\"app:/x\\\" -> \\\"y<img src=x onerror=alert(1)>.js\" [label"),
             "{dot}"
         );
-        // Outside of strings there is nothing but what this file writes.
+        // Outside of strings, the output may contain only text that this file writes.
         let mut outside = String::new();
         let mut is_inside = false;
         let mut characters = dot.chars();

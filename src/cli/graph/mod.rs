@@ -1,4 +1,4 @@
-//! `graph`: look at the modules of a program, and at what changed from one to another.
+//! `graph`: shows the modules of a program, and the changes between two programs.
 
 mod diff;
 mod dot;
@@ -17,7 +17,7 @@ use crate::bounds::Bounds;
 pub(super) enum Command {
     /// Print the packages and modules of a program, with sizes and grants
     Show(show::Arguments),
-    /// Print what changed from one program to another: modules, imports, grants, and who may now do what
+    /// Compare two programs: modules, imports, grants, and which of them gain authority
     Diff(diff::Arguments),
 }
 
@@ -28,13 +28,13 @@ pub(super) fn graph(command: &Command) -> Result<String, Failure> {
     }
 }
 
-/// The modules of the package with this index.
+/// Returns the modules of the package with this index.
 fn modules_of(graph: &Graph, package: u32) -> impl Iterator<Item = &Module> {
     let modules = graph.modules().iter();
     modules.filter(move |module| module.package == package)
 }
 
-/// `the program`, `marked 15.0.0`
+/// Returns the title of a package, for example `the program` or `marked 15.0.0`.
 fn title(package: &Package) -> String {
     match (package.name.as_str(), &package.version) {
         ("", _) => "the program".to_owned(),
@@ -43,7 +43,7 @@ fn title(package: &Package) -> String {
     }
 }
 
-/// What a package has: its grants, its globals, its isolate, and its bounds as far as they are not the defaults.
+/// Formats the grants of a package, its globals, its isolation, and its limits if they differ from the defaults.
 fn holds(package: &Package) -> String {
     let mut holds = grants(&package.grants);
     if !package.globals.is_empty() {
@@ -61,12 +61,12 @@ fn holds(package: &Package) -> String {
     holds
 }
 
-/// `812.3 KiB`
+/// Formats the total size of modules, for example `812.3 KiB`.
 fn total_size<'a>(modules: impl Iterator<Item = &'a Module>) -> String {
     size(modules.map(|module| module.size).sum())
 }
 
-/// `fs.read=./data/**, random=true`
+/// Formats grants, for example `fs.read=./data/**, random=true`.
 fn grants(grants: &[String]) -> String {
     if grants.is_empty() {
         "no grants".to_owned()
@@ -75,7 +75,7 @@ fn grants(grants: &[String]) -> String {
     }
 }
 
-/// A program whose names, versions and specifiers would do harm in markup that does not escape them.
+/// Returns a graph whose names, versions and specifiers would inject markup if they were not escaped.
 #[cfg(test)]
 fn hostile() -> Graph {
     use std::collections::BTreeMap;

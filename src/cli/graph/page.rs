@@ -1,4 +1,4 @@
-//! A graph as one page for browsers: complete in itself, without scripts, and loading nothing.
+//! Output of a graph as one HTML page, without scripts and without external resources.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::super::text::{count, size};
 use super::picture::{self, escaped};
 use super::{grants, holds, modules_of, title, total_size};
 
-/// Nothing may be loaded or run, whatever a name might say: only this page's own style holds.
+/// Blocks all loading and execution, whatever a name contains. Only the page's own style is allowed.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const STYLE: &str = "body { font-family: sans-serif; margin: 2em; } code { font-size: 90%; overflow-wrap: anywhere; } \
     table { border-collapse: collapse; width: 100%; } th, td { border: 1px solid #ccc; padding: 4px 8px; text-align: left; \
     vertical-align: top; } .picture { overflow-x: auto; } .holds { background: #fd8; } ul { margin: 0; padding-left: 1.2em; }";
 
-/// The page.
+/// Returns the page.
 pub(super) fn html(name: &str, graph: &Graph) -> String {
     let name = escaped(name);
     let importers = importers(graph);
@@ -99,7 +99,7 @@ fn link(graph: &Graph, number: u32) -> String {
     format!("<a href=\"#module-{number}\">{}</a>", escaped(name))
 }
 
-/// For each module, the modules that import it.
+/// Returns, for each module, the modules that import it.
 fn importers(graph: &Graph) -> BTreeMap<u32, Vec<u32>> {
     let mut importers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (number, module) in (0..).zip(graph.modules()) {
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// CLI-26: whatever the names are, the page has no elements and attributes but those that this file writes.
+    /// CLI-26: for any names, the page contains only the elements and attributes that this file writes.
     #[test]
     fn names_are_text_on_the_page() {
         let page = html("</title><script>alert(1)</script>", &super::super::hostile());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_who_imports_whom() {
+    fn the_page_lists_importers() {
         let page = html("x", &super::super::hostile());
         let row = page.split("<tr id=\"module-2\">").nth(1).unwrap();
         let row = row.split("</tr>").next().unwrap();

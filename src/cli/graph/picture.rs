@@ -1,4 +1,4 @@
-//! A picture of a program's packages, in SVG: each in the column of its distance from the program.
+//! A picture of a program's packages in SVG. The column of a package is its import distance from the program.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,10 +12,10 @@ const HEIGHT: usize = 62;
 const BETWEEN_COLUMNS: usize = 90;
 const BETWEEN_ROWS: usize = 24;
 const MARGIN: usize = 20;
-/// Characters that fit into a box.
+/// Maximum number of characters that fit into a box.
 const LETTERS: usize = 30;
 
-/// The picture as an SVG document.
+/// Returns the picture as an SVG document.
 pub(super) fn svg(name: &str, graph: &Graph) -> String {
     let layout = Layout::of(graph);
     let mut svg = format!(
@@ -39,7 +39,7 @@ pub(super) fn svg(name: &str, graph: &Graph) -> String {
     svg
 }
 
-/// Text as it stands in markup, between tags and in quoted attributes.
+/// Escapes text for use in markup, between tags and in quoted attributes.
 pub(super) fn escaped(text: &str) -> String {
     text::one_line(text)
         .replace('&', "&amp;")
@@ -49,10 +49,10 @@ pub(super) fn escaped(text: &str) -> String {
         .replace('\'', "&#39;")
 }
 
-/// The left upper corner of a box.
+/// The upper left corner of a box.
 type Place = (usize, usize);
 
-/// Where each package's box is, and which imports which.
+/// The positions of the boxes and the imports between packages.
 struct Layout {
     places: BTreeMap<u32, Place>,
     edges: BTreeSet<(u32, u32)>,
@@ -63,7 +63,7 @@ struct Layout {
 impl Layout {
     fn of(graph: &Graph) -> Self {
         let edges = edges(graph);
-        // A search in breadth gives the columns, and in each an order in which lines rarely cross.
+        // A breadth-first search determines the columns, and in each column an order in which lines rarely cross.
         let mut columns: Vec<Vec<u32>> = Vec::new();
         let mut is_placed = BTreeSet::from([0]);
         let mut next = VecDeque::from([(0, 0)]);
@@ -82,7 +82,7 @@ impl Layout {
                 }
             }
         }
-        // What nothing imports: a lock may have it.
+        // A lock may contain packages that no module imports.
         let apart: Vec<u32> = (0..)
             .take(graph.packages().len())
             .filter(|index| !is_placed.contains(index))
@@ -115,7 +115,7 @@ impl Layout {
     }
 }
 
-/// Which package imports which other one.
+/// Returns the imports between different packages, as pairs of importer and imported package.
 fn edges(graph: &Graph) -> BTreeSet<(u32, u32)> {
     let mut edges = BTreeSet::new();
     for module in graph.modules() {
@@ -126,7 +126,7 @@ fn edges(graph: &Graph) -> BTreeSet<(u32, u32)> {
     edges
 }
 
-/// A line from the right side of one box to the left side of another, with a dot where it ends.
+/// Draws a line from the right side of one box to the left side of another, with a dot at its end.
 fn edge(from: Place, to: Place) -> String {
     let (x, y) = (from.0 + WIDTH, from.1 + HEIGHT / 2);
     let (to_x, to_y) = (to.0, to.1 + HEIGHT / 2);
@@ -141,7 +141,7 @@ fn edge(from: Place, to: Place) -> String {
 
 fn node(graph: &Graph, index: u32, package: &Package, (x, y): Place) -> String {
     let holds = super::holds(package);
-    // Whoever holds something is seen at once.
+    // Packages with grants are highlighted.
     let color = if package.grants.is_empty() { "#eee" } else { "#fd8" };
     let modules = format!(
         "{}, {}",
@@ -178,13 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_package_has_a_place_of_its_own_in_the_column_of_its_distance() {
+    fn each_package_has_its_own_place_in_the_column_of_its_distance() {
         let layout = Layout::of(&super::super::hostile());
         let places: BTreeSet<&Place> = layout.places.values().collect();
         assert_eq!((layout.places.len(), places.len()), (3, 3));
         let columns: Vec<usize> = layout.places.values().map(|(x, _)| *x).collect();
         assert_eq!(columns, [20, 340, 660]);
-        // The two packages that import each other are one line each way.
+        // Two packages that import each other have two lines, one for each direction.
         assert_eq!(layout.edges, BTreeSet::from([(0, 1), (1, 2), (2, 1)]));
         assert!(
             layout

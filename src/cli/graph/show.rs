@@ -1,4 +1,4 @@
-//! `graph show`: the packages and modules of a program, with sizes and grants.
+//! `graph show`: shows the packages and modules of a program, with sizes and grants.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// How: a tree for terminals, JSON for programs, DOT for Graphviz, a picture of the packages, or a page for browsers
+    /// The output format: a tree for terminals, JSON for programs, DOT for Graphviz, a picture of the packages, or a
+    /// page for browsers
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
 
@@ -89,7 +90,7 @@ struct ShownModule<'a> {
     imports: BTreeMap<&'a str, &'a str>,
 }
 
-/// What a module was made of.
+/// The source that a module was transformed from.
 #[derive(Serialize)]
 struct ShownOrigin<'a> {
     transformation: &'static str,

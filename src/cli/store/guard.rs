@@ -1,4 +1,4 @@
-//! Who may do what with a store that asks for tokens.
+//! Access control of a store that requires tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use secure_runtime_capabilities::{
 use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::store::{Access, Account, Guard, Refused};
 
-/// Asks for tokens that are signed under this key.
+/// Returns a guard that requires tokens signed under this key.
 pub(super) fn guard(root: PublicKey, revocations: Option<Revocations>, public_read: bool) -> Guard {
     let rules = Rules {
         root,
@@ -26,12 +26,13 @@ pub(super) fn guard(root: PublicKey, revocations: Option<Revocations>, public_re
 struct Rules {
     root: PublicKey,
     revocations: Option<Revocations>,
-    /// The latest second that was seen: a clock that is set back makes nothing valid again.
+    /// The latest second that was seen. A clock that is set back must not make an expired token valid again.
     latest: AtomicU64,
 }
 
 impl Rules {
-    /// Each request's token is verified anew. What is told is about the token alone.
+    /// Decides about one request, and verifies its token anew. The reason for a refusal reveals nothing but facts about
+    /// the token.
     fn decide(
         &self,
         access: Access,
@@ -48,7 +49,7 @@ impl Rules {
             .duration_since(UNIX_EPOCH)
             .map_err(|_| refused("the clock of this store is wrong: no token can be judged"))?
             .as_secs();
-        // Nobody is proven to be a holder: a header that is sent proves no possession of a key.
+        // No holder is proven: a header that anyone can send does not prove possession of a key.
         let context = Context {
             revocations: self.revocations.as_ref(),
             ..Context::at(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
@@ -59,7 +60,8 @@ impl Rules {
             Access::Add => Operation::store_add(&blob),
         };
         match token.authority().decide(&operation, &context) {
-            // The authority block's identifier: who narrows a token has no other account thereby.
+            // The account is the id of the authority block, so that an attenuated token does not get an additional
+            // account.
             Decision::Allowed => Ok(token
                 .revocation_ids()
                 .first()
@@ -105,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// STORE-19. What expired stays expired when the clock is set back, and a clock that tells no time judges nothing.
+    /// STORE-19. An expired token stays expired if the clock is set back. A clock before 1970 allows nothing.
     #[test]
     fn the_clock_cannot_revive_a_token() {
         let root = KeyPair::generate().unwrap();

@@ -1,4 +1,4 @@
-//! `store`: the local store, and offering it over HTTP.
+//! `store`: manages the local store, and serves it over HTTP.
 
 mod guard;
 mod serve;
@@ -23,52 +23,52 @@ use crate::program::{self, OpenOptions};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Keep files, and print the hash of each
+    /// Add files, and print the hash of each
     Add {
         /// The files
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Add them to the store at this address, too, which asks for a token
+        /// Also add them to the store at this address, which requires a token
         #[arg(long, value_name = "URL")]
         to: Option<String>,
         #[command(flatten)]
         tokens: StoreTokens,
     },
-    /// Give the bytes with a hash, verified
+    /// Print the bytes with a hash, verified
     Get {
         /// The hash: blake3:…
         hash: String,
         /// Write to this file, which must not exist, instead of standard output
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Where the local store has not got it, fetch it from this store and keep it (repeatable)
+        /// If the local store does not have it, fetch it from this store and keep it (repeatable)
         #[arg(long, value_name = "DIR or URL")]
         store: Vec<String>,
         #[command(flatten)]
         tokens: StoreTokens,
     },
-    /// Say where the store is, and list what it has
+    /// Show the path of the store and list its blobs
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Read everything in the store and compare it with its hash
+    /// Compare every blob of the store with its hash
     Verify {
-        /// Delete what is wrong, so that it can be fetched or added again
+        /// Delete damaged blobs, so that they can be fetched or added again
         #[arg(long)]
         repair: bool,
     },
-    /// Delete what is old and not needed: what was left half-written and, with --keep, blobs
+    /// Delete old data: incomplete files and, with --keep, blobs that no given lock names
     Gc {
-        /// Keep the blobs of this secure.lock, and delete those of none (repeatable)
+        /// Keep the blobs of this secure.lock; blobs that no given lock names are deleted (repeatable)
         #[arg(long, value_name = "LOCK")]
         keep: Vec<PathBuf>,
-        /// Delete nothing that was written or needed since
+        /// Keep everything that was written or used within this time
         #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = parse_duration)]
         older_than: Duration,
     },
-    /// Offer the store over HTTP until ctrl-c: to everybody for reading, or to those who have a token
+    /// Serve the store over HTTP until ctrl-c, either readable by everyone or only with a token
     Serve(serve::Arguments),
 }
 
@@ -92,9 +92,9 @@ pub(super) fn store(command: &Command) -> Result<String, Failure> {
     }
 }
 
-/// Keeps the files here, then adds them to the other store, if there is one.
+/// Adds the files to the local store, then to the other store if one is given.
 fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result<String, Failure> {
-    // A wrong address is noticed before anything is done.
+    // An invalid address is reported before any file is added.
     let to = match to {
         Some(place) if !place.is_address() => {
             return Err(Failure::usage("--to takes the address of a store")
@@ -130,8 +130,8 @@ fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result
     Ok(added)
 }
 
-/// Gives bytes that may be no text: they are written as they are, not through the escaping of messages. Each was verified
-/// before it is written.
+/// Writes the bytes of a blob without escaping, because they need not be text. Each byte is verified before it is
+/// written.
 fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: Vec<StorePlace>) -> Result<String, Failure> {
     let hash: ContentHash = hash.parse()?;
     if !from.is_empty() && !store.contains(&hash) {
@@ -150,7 +150,7 @@ fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: Vec<StorePlace>
                 Err(error) => Err(fault(error)),
             };
             if let Err(failure) = copied {
-                // A part would pass for the whole.
+                // An incomplete file could be mistaken for the whole blob.
                 let _ = fs::remove_file(path);
                 return Err(failure);
             }
@@ -168,7 +168,7 @@ fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: Vec<StorePlace>
     Ok(String::new())
 }
 
-/// Brings a blob from the first of these stores that has it.
+/// Fetches a blob from the first of these stores that has it.
 fn fetch(local: &LocalStore, hash: &ContentHash, from: Vec<StorePlace>) -> Result<(), Failure> {
     let stores = program::stores(&OpenOptions {
         stores: from,
@@ -221,7 +221,7 @@ struct Blob {
 fn list(store: &LocalStore, json: bool) -> Result<String, Failure> {
     let mut blobs = Vec::new();
     for hash in store.list()? {
-        // One that was removed meanwhile is not there any more.
+        // Another process may have removed the blob after it was listed.
         if let Ok(metadata) = fs::symlink_metadata(store.path(&hash)) {
             blobs.push(Blob {
                 hash: hash.to_string(),
@@ -258,7 +258,7 @@ fn verify(store: &LocalStore, repair: bool) -> Result<String, Failure> {
                 bytes += length;
             }
             Err(error) => {
-                // A file that cannot be read may be right.
+                // A file that cannot be read may still be intact.
                 if repair && error.is_integrity() {
                     store.remove(&blob.hash)?;
                 }

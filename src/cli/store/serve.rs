@@ -1,4 +1,4 @@
-//! `store serve`: the local store over HTTP.
+//! `store serve`: serves the local store over HTTP.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -15,26 +15,26 @@ use crate::manifest::parse_size;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The address to listen on; port 0 takes a free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7000")]
     listen: String,
 
-    /// Ask for a token that is signed under this public key: store.read to read, store.add to add
+    /// Require a token signed under this public key: store.read to read, store.add to add
     #[arg(long, value_name = "PUBLIC_KEY")]
     root_key: Option<String>,
 
-    /// Let everybody read, and ask only who adds
+    /// Let everyone read, and require a token only to add
     #[arg(long, requires = "root_key")]
     public_read: bool,
 
     #[command(flatten)]
     revocations: RevocationArguments,
 
-    /// The largest blob that can be added, such as 10GiB. Four times as much may be unverified on one token
+    /// The largest blob that can be added, such as 10GiB; up to four times this size may be unverified per token
     #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "root_key", value_parser = parse_size)]
     max_blob: u64,
 
-    /// Most connections at one time, of which one address has a quarter
+    /// Maximum number of simultaneous connections; one address may use a quarter of them
     #[arg(long, value_name = "NUMBER", default_value = "256", value_parser = clap::value_parser!(u16).range(4..))]
     max_connections: u16,
 }
@@ -52,7 +52,7 @@ impl Arguments {
     }
 }
 
-/// Prints the address before the first request can be answered, so that a script can wait for the line.
+/// Serves the store. Prints the address before the first request is served, so that a script can wait for the line.
 pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, Failure> {
     let listen = &arguments.listen;
     let root: Option<PublicKey> = arguments.root_key.as_ref().map(|key| key.parse()).transpose()?;
@@ -67,16 +67,16 @@ pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, 
         };
         let revocations = feed.as_ref().map(|feed| feed.revocations());
         let guard = root.map(|root| guard::guard(root, revocations, arguments.public_read));
-        // Until the last request is answered.
+        // The list is refreshed until the last request is answered.
         let _fresh = feed.map(keep_fresh).transpose()?;
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
         let serving = format!("serving {} at http://{address}", store.folder().display());
         let _ = writeln!(io::stdout(), "{}", text::message(&serving));
-        // Nobody has to read the warnings of a list that cannot be renewed.
+        // The console queue prints warnings about a list that cannot be refreshed, without waiting for a reader.
         let console = console::open()?;
         let interrupted = async {
-            // Where no signal can be waited for, the process ends by the signal itself.
+            // If the handler cannot be installed, the signal itself ends the process.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

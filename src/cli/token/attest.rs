@@ -1,4 +1,4 @@
-//! `token attest`: a third party vouches for modules, and never sees the token.
+//! `token attest`: a third party attests modules, without seeing the token.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use crate::cli::{project, text};
 
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Ask for an attestation: print what the third party signs. It does not give the token away
+    /// Print the request that the third party signs. It does not reveal the token
     Request(Request),
-    /// As the third party: vouch for modules
+    /// Sign a request, as the third party that attests modules
     Sign(Sign),
-    /// Add an attestation to the token that it was asked for
+    /// Add an attestation to the token that it was requested for
     Add(Add),
 }
 
@@ -36,11 +36,11 @@ pub(in crate::cli) struct Sign {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
-    /// A module to vouch for: blake3:HASH (repeatable)
+    /// A module to attest: blake3:HASH (repeatable)
     #[arg(long = "module", value_name = "HASH", required_unless_present = "graph")]
     modules: Vec<String>,
 
-    /// A lock file, to vouch for every module in it
+    /// A lock file, to attest every module in it
     #[arg(long, value_name = "FILE")]
     graph: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `token inspect`: what a token may do, block by block. Nothing is shown of a token whose signatures do not hold.
+//! `token inspect`: shows what a token allows, block by block. A token with invalid signatures is not shown.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     token: Given,
 
-    /// The folder that paths are shown relative to
+    /// The folder that shown paths are relative to
     #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
 
@@ -28,23 +28,23 @@ pub(in crate::cli) struct Arguments {
 #[derive(Serialize)]
 struct Shown {
     bytes: usize,
-    /// Whether nothing can be added to it any more.
+    /// True if no block can be added to the token.
     sealed: bool,
     blocks: Vec<ShownBlock>,
 }
 
 #[derive(Serialize)]
 struct ShownBlock {
-    /// The block's signature, which revocation names.
+    /// The signature of the block, which identifies it in revocation lists.
     id: String,
-    /// None: it leaves the rights as they are.
+    /// The grants, or `None` if the block leaves the rights unchanged.
     grants: Option<Vec<String>>,
     expires: Option<String>,
     not_before: Option<String>,
     holder: Option<String>,
-    /// Whose attestation it demands.
+    /// The key whose attestation the block demands.
     attested_by: Option<String>,
-    /// What a third party says, who signed this block.
+    /// The attestation in this block, which a third party signed.
     attestation: Option<ShownAttestation>,
 }
 
@@ -54,7 +54,7 @@ struct ShownAttestation {
     modules: Vec<String>,
 }
 
-/// Most modules of an attestation that people are shown.
+/// Maximum number of modules of an attestation in the output for people.
 const SHOWN_MODULES: usize = 8;
 
 pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
@@ -90,7 +90,7 @@ pub(super) fn inspect(arguments: &Arguments) -> Result<String, Failure> {
     Ok(tree)
 }
 
-/// What the block says, for people.
+/// Formats the content of the block for people.
 fn lines(block: &ShownBlock) -> Vec<String> {
     let mut lines = match &block.grants {
         None => vec!["the rights of the block before".to_owned()],

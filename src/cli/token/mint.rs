@@ -10,7 +10,7 @@ use crate::cli::project;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file of the private key that signs (- is standard input)
+    /// The file of the private key that signs the token (- is standard input)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 

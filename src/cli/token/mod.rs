@@ -1,4 +1,4 @@
-//! `token`: Biscuit tokens, interoperable with other Biscuit tools.
+//! `token`: Biscuit tokens, compatible with other Biscuit tools.
 
 mod attenuate;
 mod attest;
@@ -21,26 +21,26 @@ use super::reason::shown_time;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a token from grants, signed with a private key
+    /// Create a token from grants, signed with a private key
     Mint(mint::Arguments),
-    /// Make a token that may do less; needs no private key
+    /// Create a token with fewer rights; needs no private key
     Attenuate(attenuate::Arguments),
-    /// Make a token that one holder alone may use, and that nothing can be added to
+    /// Create a token that only one holder can use, and that cannot be extended
     Seal(seal::Arguments),
-    /// Have a third party vouch for modules: request, sign, add
+    /// Let a third party attest modules: request, sign, add
     #[command(subcommand)]
     Attest(attest::Command),
-    /// Make a challenge: what a verifier asks the holder of a key to sign, once
+    /// Create a challenge for a prover: the holder of a key answers it once
     Challenge,
-    /// Prove that the holder of a private key presents a token: answer a challenge
+    /// Answer a challenge, to prove possession of the private key of a token's holder
     Prove(prove::Arguments),
-    /// Make a signed revocation list, or add tokens to one
+    /// Create a signed revocation list, or add tokens to one
     Revoke(revoke::Arguments),
-    /// Print what a revocation list revokes, and until when it is current
+    /// Print the ids in a revocation list, and how long it is current
     Revocations(revocations::Arguments),
-    /// Verify a token and print what it may do, block by block
+    /// Verify a token and print what it allows, block by block
     Inspect(inspect::Arguments),
-    /// Verify a token, and ask it about an operation: exits 0, 3 (denied) or 4 (not a valid token)
+    /// Verify a token, and optionally check an operation: exits with 0, 3 (denied) or 4 (not a valid token)
     Verify(verify::Arguments),
 }
 
@@ -59,30 +59,30 @@ pub(super) fn token(command: &Command) -> Result<String, Failure> {
     }
 }
 
-/// What a block says, as `mint` and `attenuate` take it.
+/// The arguments of `mint` and `attenuate` that describe a block.
 #[derive(Debug, clap::Args)]
 struct BlockArguments {
-    /// What it allows, such as 'fs.read=./data/**' or 'net.connect=https://example.com' (repeatable)
+    /// A grant, such as 'fs.read=./data/**' or 'net.connect=https://example.com' (repeatable)
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
 
-    /// When it ends: a duration from now, such as 1h, or a time such as 2030-01-31T12:00:00Z
+    /// The end of validity: a duration from now, such as 1h, or a time such as 2030-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
 
-    /// When it begins: a duration from now, or a time
+    /// The start of validity: a duration from now, or a time
     #[arg(long, value_name = "TIME")]
     not_before: Option<String>,
 
-    /// Who may use it: blake3:HASH of a module, or a public key
+    /// The only holder that may use it: blake3:HASH of a module, or a public key
     #[arg(long, value_name = "HOLDER")]
     holder: Option<String>,
 
-    /// Only modules that the owner of this public key attested may use it: ed25519/…
+    /// Only modules that the owner of this public key attested may use the token: ed25519/…
     #[arg(long, value_name = "PUBLIC_KEY")]
     attested_by: Option<String>,
 
-    /// The folder that relative paths in grants mean
+    /// The folder that relative paths in grants refer to
     #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
 
@@ -90,23 +90,23 @@ struct BlockArguments {
     out: Out,
 }
 
-/// Where a new token goes.
+/// The destination of a new token.
 #[derive(Debug, clap::Args)]
 struct Out {
-    /// The new file for the token, readable by you alone; without it, the token is printed
+    /// The new file for the token, readable only by you; without it, the token is printed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 impl Out {
-    /// Gives the token: to the file that is named, or for standard output.
+    /// Writes the token to the given file, or returns it for standard output.
     fn give(&self, token: &Token) -> Result<String, Failure> {
         let text = format!("{}\n", token.to_text().as_str());
         project::write_or_give(self.out.as_deref(), text, "the token")
     }
 }
 
-/// A token that is read: its file, and the key that it must be signed under.
+/// The arguments for an existing token: its file, and the key that it must be signed under.
 #[derive(Debug, clap::Args)]
 struct Given {
     /// The file of the token (- is standard input)
@@ -118,14 +118,15 @@ struct Given {
 }
 
 impl Given {
-    /// The token, verified.
+    /// Reads and verifies the token.
     fn read(&self) -> Result<Token, Failure> {
         read(&self.file, &self.root_key)
     }
 }
 
 impl BlockArguments {
-    /// The block. `rights` are None where no grant is named: nothing in a new token, as before in a narrower one.
+    /// Returns the block. `rights` is `None` if there is no grant. A new token without rights allows nothing; an
+    /// attenuated one keeps its rights.
     fn block(&self) -> Result<Block, Failure> {
         let base = project::base_of(&self.base)?;
         let rights = if self.grants.is_empty() {
@@ -149,7 +150,7 @@ impl BlockArguments {
     }
 }
 
-/// A module by its hash, or the owner of a key: as a holder (`ed25519:`), or as `key` prints it (`ed25519/`).
+/// Parses a holder: the hash of a module, a key with `ed25519:`, or a key with `ed25519/` as `key` prints it.
 fn holder(text: &str) -> Result<Holder, Failure> {
     if text.starts_with("ed25519/") {
         let key: PublicKey = text.parse()?;
@@ -158,7 +159,7 @@ fn holder(text: &str) -> Result<Holder, Failure> {
     Ok(text.parse()?)
 }
 
-/// Unix seconds of a duration from now, or of a time in RFC 3339.
+/// Parses a duration from now or a time in RFC 3339, and returns Unix seconds.
 fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
     let fault = || {
         Failure::usage(format!(
@@ -168,7 +169,7 @@ fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
         .help("write a duration from now such as 90m, 1h or 7days, or a time such as 2030-01-31T12:00:00Z")
     };
     let time = match parse_duration(text) {
-        // It would be another one with a small letter.
+        // The same text in lower case would mean another duration.
         Err(error @ DurationError::Capitals { .. }) => {
             return Err(
                 Failure::usage(error.to_string()).help("write a duration from now such as 90m, 1h or 7days")
@@ -182,7 +183,7 @@ fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
         .map_err(|_| fault())
 }
 
-/// The token in this file (- is standard input), verified.
+/// Reads and verifies the token in this file (- is standard input).
 fn read(file: &Path, root_key: &str) -> Result<Token, Failure> {
     let key: PublicKey = root_key.parse()?;
     Ok(Token::parse_text(&project::read_text(file, "the token")?, &key)?)

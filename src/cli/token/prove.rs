@@ -1,4 +1,4 @@
-//! `token challenge` and `token prove`: possession of a private key, shown without showing the key.
+//! `token challenge` and `token prove`: proof of possession of a private key.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     token: Given,
 
-    /// The file of the private key of who presents the token (- is standard input)
+    /// The file of the private key of the presenter (- is standard input)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
-    /// The verifier's challenge, as `token challenge` makes them
+    /// The challenge of the verifier, created with `token challenge`
     #[arg(long)]
     challenge: String,
 }

@@ -1,4 +1,4 @@
-//! `token revocations`: what a revocation list says. Nothing is shown of one whose signature does not hold.
+//! `token revocations`: shows the content of a revocation list. A list with an invalid signature is not shown.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Arguments {
 struct Shown {
     number: u64,
     issued: String,
-    /// From when on it is stale.
+    /// The time from which the list is stale.
     next_update: String,
     is_stale: bool,
     ids: Vec<String>,
@@ -69,7 +69,7 @@ pub(super) fn revocations(arguments: &Arguments) -> Result<String, Failure> {
     Ok(lines)
 }
 
-/// The list in this file, if there is one.
+/// Reads and verifies the list in this file. Returns `None` if there is no file.
 pub(super) fn read(path: &Path, key: &PublicKey) -> Result<Option<RevocationList>, Failure> {
     let at = |what: String| format!("the revocation list {}: {what}", path.display());
     let bytes = match read_regular(path, MAX_REVOCATION_LIST as u64) {

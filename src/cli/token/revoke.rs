@@ -1,4 +1,4 @@
-//! `token revoke`: a signed list of what is no longer good.
+//! `token revoke`: creates or extends a signed revocation list.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -10,12 +10,12 @@ use super::{revocations, shown_time, time};
 use crate::cli::failure::Failure;
 use crate::cli::{project, text};
 
-/// How long a first list is good for, in seconds, where it is not said.
+/// Default validity of a first list, in seconds.
 const VALIDITY: u64 = 7 * 24 * 3_600;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The files of the tokens to revoke; without tokens and --id, the list is renewed as it is
+    /// The files of the tokens to revoke; without tokens and --id, the list is renewed unchanged
     #[arg(requires = "root_key")]
     files: Vec<PathBuf>,
 
@@ -23,29 +23,30 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "PUBLIC_KEY")]
     root_key: Option<String>,
 
-    /// The file of the private key that signs the list: the root key's, or one of its own (- is standard input)
+    /// The file of the private key that signs the list: the root key, or a separate one (- is standard input)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
-    /// The file of the list, which is made, or replaced by the next one
+    /// The file of the list, which is created or replaced by the next list
     #[arg(long, value_name = "FILE")]
     list: PathBuf,
 
-    /// The id of a block, as `token inspect` shows it (repeatable)
+    /// The id of a block, from `token inspect` (repeatable)
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
 
-    /// Which block of the tokens: the last one, which revokes the token and what was made from it; or 0, which revokes
-    /// all that was ever made from the token that was minted
+    /// The block of the tokens to revoke. The last one (default) revokes the token and all tokens derived from it; 0
+    /// revokes all tokens derived from the minted token
     #[arg(long, value_name = "NUMBER", requires = "files")]
     block: Option<usize>,
 
-    /// For how long the list is good; nothing is allowed where the last list is older. As the list before, or 7d
+    /// Duration for which the list is current; if the newest list is older, nothing is allowed. Default: the validity
+    /// of the previous list, or 7d
     #[arg(long, value_name = "DURATION")]
     valid: Option<String>,
 }
 
-/// A block to revoke, and what it is.
+/// A block to revoke, with a description.
 struct Revoked {
     id: RevocationId,
     what: String,
@@ -60,7 +61,7 @@ pub(super) fn revoke(arguments: &Arguments) -> Result<String, Failure> {
         Failure::usage(format!("the revocation list {}: {error}", path.display()))
             .help("name a file in a folder that exists and that you may write")
     };
-    // Of two who revoke at once, the second adds to the list of the first.
+    // If two processes revoke at the same time, the lock makes the second one add to the list of the first.
     let _lock = FolderLock::beside(path).map_err(fault)?;
     let old = revocations::read(path, &pair.public())?;
     let list = next(old.as_ref(), &revoked, valid, time("0s", SystemTime::now())?)?;
@@ -88,7 +89,7 @@ pub(super) fn revoke(arguments: &Arguments) -> Result<String, Failure> {
     Ok(said)
 }
 
-/// The list after this one: it revokes no less, and its number is the next.
+/// Returns the next list. It contains all ids of the old list, and its number is one higher.
 fn next(
     old: Option<&RevocationList>,
     revoked: &[Revoked],
@@ -147,7 +148,7 @@ fn revoked(arguments: &Arguments) -> Result<Vec<Revoked>, Failure> {
     Ok(revoked)
 }
 
-/// Seconds of a duration that is not none.
+/// Parses a duration of at least one second, and returns its seconds.
 fn validity(text: &str) -> Result<u64, Failure> {
     let help = "write a duration such as 7d or 12h";
     match parse_duration(text) {
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_list_is_never_less() {
+    fn the_next_list_keeps_all_ids() {
         let id = |byte| RevocationId::from_bytes([byte; 64]);
         let what = |byte| Revoked {
             id: id(byte),

@@ -10,7 +10,7 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     token: Given,
 
-    /// Who alone may use it: blake3:HASH of a module, or the public key of who proves to have the private one
+    /// The only holder that may use it: blake3:HASH of a module, or the public key of a prover
     #[arg(long, value_name = "HOLDER")]
     holder: String,
 

@@ -19,34 +19,34 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     token: Given,
 
-    /// An operation to ask about, such as 'fs read /srv/a.csv'; without it, all but the grants is looked at
+    /// An operation to check, such as 'fs read /srv/a.csv'; without it, everything but the grants is checked
     #[arg(long)]
     operation: Option<String>,
 
-    /// Who is taken to present the token, without a proof: blake3:HASH of a module, or a public key (repeatable)
+    /// A holder to assume without a proof: blake3:HASH of a module, or a public key (repeatable)
     #[arg(long = "holder", value_name = "HOLDER")]
     holders: Vec<String>,
 
-    /// The challenge that the presenter answered, which `token challenge` made for them; never use one twice
+    /// The challenge that the presenter answered, created with `token challenge`; never use one twice
     #[arg(long, requires = "proof")]
     challenge: Option<String>,
 
-    /// The presenter's answer, from `token prove`
+    /// The answer of the presenter, from `token prove`
     #[arg(long, requires = "by")]
     proof: Option<String>,
 
-    /// The public key whose private half the presenter proves to have: ed25519/…
+    /// The public key of the private key that the presenter proves to have: ed25519/…
     #[arg(long, value_name = "PUBLIC_KEY", requires = "challenge")]
     by: Option<String>,
 
     #[command(flatten)]
     revocations: RevocationArguments,
 
-    /// When: a time such as 2030-01-31T12:00:00Z, or a duration from now; without it, now
+    /// The time of the check: a time such as 2030-01-31T12:00:00Z, or a duration from now; without it, now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 
-    /// The folder that relative paths mean
+    /// The folder that relative paths refer to
     #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
 }
@@ -73,7 +73,8 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
         holders: &holders,
         revocations: revocations.as_ref(),
     };
-    // A missing grant is the last of a block's reasons: what refuses any operation for another one refuses all.
+    // A missing grant is the last reason that a block checks. So a block that refuses one operation for another reason
+    // refuses every operation.
     let asked = match &operation {
         Some(operation) => operation.clone(),
         None => families.parse_operation("random", &base)?,
@@ -100,7 +101,7 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     }
 }
 
-/// The holder that the presenter proved to be, if there is a proof.
+/// Verifies the proof, if there is one, and returns the proven holder.
 fn proven(arguments: &Arguments, token: &Token) -> Result<Option<Holder>, Failure> {
     let (Some(challenge), Some(proof), Some(by)) = (&arguments.challenge, &arguments.proof, &arguments.by)
     else {
