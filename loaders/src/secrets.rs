@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_shown() {
+    fn other_text_is_unchanged() {
         let hash = format!("blake3:{}", "0a".repeat(32));
         let id = "0a".repeat(64);
         for text in [

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_one_word_and_not_shown() {
+    fn tokens_are_single_words_and_not_shown() {
         let long = "x".repeat(MAX_BEARER_TOKEN + 1);
         for text in ["", " ", "a b", "a\n", "a\r\nHost: evil", "é", "a\0", &long] {
             assert_eq!(BearerToken::new(text).err(), Some(BearerTokenError), "{text:?}");

@@ -315,7 +315,7 @@ mod tests {
 
     /// STORE-13: the hash is the BLAKE3 hash, and the outboard equals the one of an independent library byte for byte.
     #[test]
-    fn as_others_make_it() {
+    fn equals_an_independent_implementation() {
         use bao_tree::io::outboard::PreOrderMemOutboard;
         for size in SIZES {
             let content = bytes(size);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn from_any_position() {
+    fn starts_at_any_position() {
         let content = bytes(100_000);
         let (hash, outboard) = made(&content);
         for from in [0_u64, 1, 16_384, 50_000, 98_304, 99_999, 100_000, 200_000] {
@@ -387,7 +387,7 @@ mod tests {
 
     /// Input that was not requested is rejected, and never accepted at another position.
     #[test]
-    fn out_of_turn() {
+    fn input_that_was_not_requested_is_rejected() {
         let content = bytes(40_000);
         let (hash, outboard) = made(&content);
         let node = outboard[PREFIX..].first_chunk().unwrap();

@@ -186,7 +186,7 @@ mod tests {
 
     /// STORE-22: a connection that waits for a request is closed for a new one, and a busy connection never is.
     #[tokio::test]
-    async fn who_makes_room() {
+    async fn idle_connections_make_room() {
         let connections = Connections::new(4, 2);
         let first = admitted(&connections, "127.0.0.1").await.unwrap();
         let second = admitted(&connections, "127.0.0.1").await.unwrap();

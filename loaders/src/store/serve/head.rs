@@ -117,7 +117,7 @@ mod tests {
 
     /// STORE-25.
     #[test]
-    fn what_is_refused() {
+    fn ambiguous_heads_are_rejected() {
         for (given, expected) in [
             ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0A: b\r\n\r\n"),
             ("GET / HTTP/1.1\r\nA: b\n\r\n", "GET / HTTP/1.1\r\nA: b\0\r\n"),
@@ -141,7 +141,7 @@ mod tests {
 
     /// STORE-25: the filter ignores bodies.
     #[test]
-    fn bodies() {
+    fn bodies_are_ignored() {
         for header in [
             "content-length: 3",
             "Transfer-Encoding: chunked",

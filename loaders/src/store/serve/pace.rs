@@ -89,7 +89,7 @@ mod tests {
 
     /// STORE-23: pauses add up, and transferred bytes restore the time.
     #[test]
-    fn what_is_left() {
+    fn pauses_add_up_and_bytes_restore_time() {
         let second = Duration::from_secs(1);
         let mut pace = Pace::new(10 * second, 1000);
         pace.settle(4 * second, 1000);

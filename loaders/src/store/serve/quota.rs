@@ -190,7 +190,7 @@ mod tests {
 
     /// STORE-24: limits on concurrent uploads, for one account and for all.
     #[test]
-    fn at_one_time() {
+    fn concurrent_uploads_are_limited() {
         let quotas = quotas();
         let (one, two) = (Account::new(b"1"), Account::new(b"2"));
         let first = quotas.begin(one).unwrap();
@@ -204,7 +204,7 @@ mod tests {
 
     /// STORE-24: bytes of failed uploads count for up to an hour, and verified bytes do not count.
     #[test]
-    fn in_vain() {
+    fn failed_uploads_count_for_an_hour() {
         let quotas = quotas();
         let (one, start) = (Account::new(b"1"), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -234,7 +234,7 @@ mod tests {
 
     /// STORE-24: accounts without unverified bytes use no memory.
     #[test]
-    fn no_memory_of_the_honest() {
+    fn accounts_without_unverified_bytes_use_no_memory() {
         let quotas = quotas();
         for number in 0..1000_u32 {
             let mut adding = quotas.begin(Account::new(&number.to_le_bytes())).unwrap();

@@ -206,7 +206,7 @@ fn types_become_blank() {
 /// Comments within removed text are removed, and others stay. Columns count UTF-16 units, and line breaks stay the
 /// same.
 #[test]
-fn what_stands_in_blanks() {
+fn comments_columns_and_line_ends() {
     let table = [
         (
             "let x /* a */ : /* b */ T /* c */ = 1 // d",
@@ -226,7 +226,7 @@ fn what_stands_in_blanks() {
 
 /// A `;` replaces removed text that ended a statement.
 #[test]
-fn lines_that_would_go_on() {
+fn semicolons_end_statements() {
     let table = [
         ("a = b as T\n(c)", "a = b ;   \n(c)"),
         ("a = b\ntype T = U\n[c].d", "a = b\n;         \n[c].d"),
@@ -300,7 +300,7 @@ fn arrow_functions_over_lines() {
 
 /// GRAPH-66: constructs that are more than a type, or whose removal would change the meaning.
 #[test]
-fn what_is_refused() {
+fn unsupported_syntax_is_rejected() {
     let table = [
         ("let a;\n  enum A { B }", 2, 3, "`enum`"),
         ("const enum A { B }", 1, 1, "`enum`"),
