@@ -256,7 +256,7 @@ impl VerifiedFile {
     }
 }
 
-/// Returns `bytes`, whose hash was verified, if the graph also records their size.
+/// Returns `bytes` if their size is the one in the graph. The caller has verified their hash.
 fn sized(module: &Module, bytes: Bytes) -> Result<Bytes, LoadError> {
     check_size(module, module.size, &bytes)?;
     Ok(bytes)

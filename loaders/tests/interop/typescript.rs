@@ -42,7 +42,7 @@ fn left_of(source: &str) -> Option<String> {
 /// JavaScript.
 #[test]
 #[ignore = "needs ts-blank-space: `cargo xtask interop`"]
-fn typescript_is_what_the_peer_leaves() {
+fn typescript_equals_the_result_of_the_peer() {
     let sources = sources();
     let pairs: Vec<(&String, String)> = sources
         .iter()

@@ -282,7 +282,7 @@ fn a_large_blob_that_changes_while_it_is_streamed() {
 /// Attack 67: a store does not remember that a blob was missing, and verifies what it receives later.
 #[cfg(feature = "http")]
 #[tokio::test]
-async fn a_store_that_had_nothing_is_asked_again() {
+async fn a_missing_blob_is_requested_again() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use crate::server::{Answer, Server};

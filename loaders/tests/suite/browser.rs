@@ -179,7 +179,7 @@ fn the_condition_worker() {
 
 /// GRAPH-76: if a browser file needs a DOM, a file that needs neither a DOM nor Node.js is used instead.
 #[test]
-fn files_that_need_a_document() {
+fn files_that_need_a_dom() {
     let manifests = [
         r#"{"type":"module","exports":{"browser":"./dom.js","default":"./plain.js"}}"#,
         r#"{"type":"module","exports":{".":{"browser":{"import":"./dom.js"},"import":"./plain.js"}}}"#,

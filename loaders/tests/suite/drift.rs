@@ -207,7 +207,7 @@ fn every_input_of_a_resolution_is_compared() {
 
 /// GRAPH-93: missing files are no drift.
 #[test]
-fn what_is_absent_is_not_compared() {
+fn missing_files_are_not_compared() {
     for gone in [
         "node_modules",
         "node_modules/deep",

@@ -168,7 +168,7 @@ fn messages() {
 
 /// Invalid parts cannot be built into a graph in memory.
 #[test]
-fn parts_are_checked_as_bytes_are() {
+fn parts_are_checked_like_bytes() {
     let app = Package {
         name: String::new(),
         version: None,

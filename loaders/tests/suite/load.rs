@@ -195,7 +195,7 @@ async fn missing_modules() {
 }
 
 #[tokio::test]
-async fn odd_files_in_the_place_of_modules() {
+async fn special_files_at_the_path_of_a_module() {
     let fixture = fixture();
     let locked = fixture.lock().unwrap();
     let (_folder, store) = local(&locked);

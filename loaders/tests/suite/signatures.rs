@@ -22,7 +22,7 @@ fn local() -> (tempfile::TempDir, LocalStore) {
 
 /// SIG-5: the path of a signature, and files that must not be there.
 #[test]
-fn a_signature_has_its_place_in_a_folder() {
+fn paths_of_signatures_in_a_folder() {
     let (folder, store) = local();
     assert!(matches!(
         store.read_signature(&subject(), &KEY),
@@ -212,7 +212,7 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
 
 /// SIG-4: the hash is the same in every program, and differs if anything in the package differs.
 #[test]
-fn the_content_of_a_package_is_its_own() {
+fn the_content_hash_is_the_same_in_every_program() {
     let content = |graph: &Graph| graph.package_content(1).unwrap();
     let marked = program("marked", Some("1.0.0"), "a", "b");
     let alias = program("md", Some("1.0.0"), "a", "b");

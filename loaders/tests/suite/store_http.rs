@@ -118,7 +118,7 @@ async fn get(answers: Vec<Answer>) -> (Result<bytes::Bytes, StoreError>, usize) 
 
 /// STORE-1, STORE-7, attacks 64-66 and A68: every wrong response is rejected with its own error.
 #[tokio::test]
-async fn wrong_answers() {
+async fn wrong_responses() {
     let html = b"<!doctype html><title>Welcome</title>";
     let gzip = [
         0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0,
@@ -295,7 +295,7 @@ async fn wrong_answers() {
 
 /// The positive control of the table above.
 #[tokio::test]
-async fn right_answers() {
+async fn right_responses() {
     for head in [
         "HTTP/1.1 200 OK\nContent-Length: 5",
         "HTTP/1.1 200 OK\nContent-Length: 5\nContent-Encoding: identity",
@@ -333,7 +333,7 @@ async fn attempts() {
 
 /// STORE-7, attack 65: the client drops a server that does not finish its response, even if it keeps sending a little.
 #[tokio::test]
-async fn slow_answers() {
+async fn slow_responses() {
     // The bodies are also the beginning of an outboard for a blob of 50,000 bytes.
     let started = [
         &b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"[..],

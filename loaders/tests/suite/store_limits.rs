@@ -88,7 +88,7 @@ async fn a126_half_requests_keep_nobody_out() {
 
 /// STORE-22, A126: the time for a head is limited, also for the next head of a connection.
 #[tokio::test]
-async fn a126_a_head_has_its_time() {
+async fn a126_the_time_for_a_head_is_limited() {
     let (_folder, _store, address, _stop) = served_with(ServeOptions {
         head: Duration::from_secs(2),
         ..options()
@@ -107,7 +107,7 @@ async fn a126_a_head_has_its_time() {
 
 /// STORE-23, A126: an upload that stalls or is too slow is dropped, and no part of it is kept.
 #[tokio::test]
-async fn a126_a_slow_body_is_given_up() {
+async fn a126_a_slow_upload_is_dropped() {
     let (folder, store, address, _stop) = served_with(ServeOptions {
         patience: Duration::from_secs(1),
         slowest: 1_000_000,
@@ -144,7 +144,7 @@ async fn a126_a_slow_body_is_given_up() {
 
 /// STORE-23, A126: a client that does not read is dropped.
 #[tokio::test]
-async fn a126_a_slow_reader_is_given_up() {
+async fn a126_a_slow_reader_is_dropped() {
     let (_folder, store, address, _stop) = served_with(ServeOptions {
         patience: Duration::from_millis(300),
         ..options()

@@ -61,7 +61,7 @@ async fn asked(answer: impl Fn(&str, Option<u64>) -> Answer + Send + Sync + Clon
 /// STORE-26, A125: an outboard for an empty blob made the client send requests without end, one stack frame deeper each
 /// time.
 #[tokio::test]
-async fn a125_an_empty_outboard_is_asked_for_once() {
+async fn a125_an_empty_outboard_is_requested_once() {
     let counts = asked(|path, from| match path.contains("/outboards/") {
         true => Answer::whole(&[0; 8]),
         false => Answer::of(&[0; 20], from),
@@ -73,7 +73,7 @@ async fn a125_an_empty_outboard_is_asked_for_once() {
 
 /// STORE-26, A125: responses that break off after each byte, for a file that seems to have no end.
 #[tokio::test]
-async fn a125_answers_that_break_off_are_continued_so_often_and_no_more() {
+async fn a125_continued_responses_are_limited() {
     for outboard in [true, false] {
         let asked = asked(move |path, from| {
             // An outboard of 1 MiB, and an endless blob.
@@ -104,7 +104,7 @@ async fn a125_answers_that_break_off_are_continued_so_often_and_no_more() {
 
 /// STORE-26: other responses, in turn.
 #[tokio::test]
-async fn a125_no_answer_is_asked_for_too_often() {
+async fn a125_requests_are_limited_whatever_the_response() {
     static HEADS: [&str; 9] = [
         "HTTP/1.1 503 Later\r\nContent-Length: 0",
         "HTTP/1.1 429 Later\r\nContent-Length: 0\r\nRetry-After: 0",

@@ -29,7 +29,7 @@ fn large() -> Vec<u8> {
 
 /// STORE-20: each request to the store has the token. It never reaches a server that the store redirects to.
 #[tokio::test]
-async fn a_token_goes_to_its_store_alone() {
+async fn only_its_store_receives_a_token() {
     let other = Server::start(|_| Answer::whole(b"hello")).await;
     let to = other.address.clone();
     let redirecting = Server::start(move |asked| Answer {
@@ -108,7 +108,7 @@ async fn a_token_is_not_sent_unencrypted() {
 /// STORE-20: if a store rejects the request, another store may have the blob. The rejection is reported only if no
 /// store has it.
 #[tokio::test]
-async fn a_store_that_refuses_is_passed_over() {
+async fn a_store_that_refuses_is_skipped() {
     let (_folder, _, address, _stop) = served_to(Some(guard(false))).await;
     let address = format!("http://{address}");
     let hash = ContentHash::of(b"hello");

@@ -62,7 +62,7 @@ fn the_graph_records_typescript() {
 
 /// GRAPH-33: specifiers name existing files. If a compiler would have used another file, the error suggests it.
 #[test]
-fn names_are_those_of_files() {
+fn specifiers_name_existing_files() {
     for (specifier, meant) in [("./a.js", "a.ts"), ("./b.mjs", "b.mts"), ("./a", "a.ts")] {
         let main = format!("import '{specifier}'");
         let fixture = Fixture::new(&[("main.js", &main), ("a.ts", ""), ("b.mts", "")]);

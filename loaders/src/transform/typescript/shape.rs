@@ -123,7 +123,7 @@ mod tests {
 
     /// GRAPH-66: if blanks would change the meaning of the rest, the trees differ.
     #[test]
-    fn finds_other_programs() {
+    fn finds_changed_programs() {
         let table = [
             ("a = b as T\n(c)", "a = b     \n(c)"),
             ("((a + b) as T) * c", "a + b * c"),
