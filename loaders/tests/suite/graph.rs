@@ -124,8 +124,9 @@ fn accepted_vectors() {
 }
 
 /// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16, GRAPH-17, GRAPH-19,
-/// GRAPH-20, GRAPH-21, GRAPH-22, GRAPH-88, GRAPH-89; attacks 46-54: each is rejected for the reason that the vector
-/// names.
+/// GRAPH-20, GRAPH-21, GRAPH-22, GRAPH-88, GRAPH-89; attacks 46-54.
+///
+/// Each is rejected for the reason that the vector names.
 #[test]
 fn refused_vectors() {
     let vectors = vectors();
