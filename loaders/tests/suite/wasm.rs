@@ -268,8 +268,8 @@ fn memories_have_a_maximum() {
     assert!(wasm::for_engine(&without[..without.len() - 1]).is_err());
 }
 
-/// RUN-97: if functions are passed as values, the engine gets a module that exports all of them. It also exports the
-/// start function instead of starting.
+/// RUN-97: if functions are passed as values, the engine gets a module that exports all of them. The start function
+/// becomes an export too, which the host calls.
 #[test]
 fn functions_that_can_be_passed_are_exported() {
     let text = |exports: &str, start: &str| {

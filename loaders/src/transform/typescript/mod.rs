@@ -1,8 +1,8 @@
 //! The transformation of TypeScript to JavaScript. Types become blanks, and everything else keeps its position.
 //!
 //! The section "Transformations" of spec/graph.md specifies the result. Some constructs have an effect at run time that
-//! JavaScript does not have (`enum`, parameter properties, …). They are rejected, because they would need a compiler
-//! and a source map.
+//! JavaScript does not have, for example `enum` and parameter properties. They are rejected, because they would need a
+//! compiler and a source map.
 
 mod blank;
 mod erase;
