@@ -24,8 +24,8 @@ pub struct FoundSignature {
     pub location: String,
 }
 
-/// Returns the path of a signature below a store's folder or address: `signatures/ab/<64 digits>/<64 digits of the
-/// key>`.
+/// Returns the path of a signature below a store's folder or address:
+/// `signatures/ab/<64 digits>/<64 digits of the key>`.
 ///
 /// All parts are hexadecimal digits, so the path cannot leave the store.
 pub(super) fn signature_path(subject: &ContentHash, key: &[u8; 32]) -> String {
