@@ -1,5 +1,4 @@
-//! `verify` beside plain BLAKE3 over the same bytes: what the files, the graph and the bookkeeping
-//! cost above the hash.
+//! `verify` compared with plain BLAKE3 over the same bytes. The difference is the cost of files, graph and bookkeeping.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -10,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use secure_runtime_loaders::{ContentHash, Graph, LocalStore, Module, ModuleKind, Package, verify};
 
-/// A store with `count` modules of `size` bytes, and the graph that has them.
+/// Creates a store with `count` modules of `size` bytes, and the graph with these modules.
 fn program(folder: &std::path::Path, count: u32, size: usize) -> (LocalStore, Graph, Vec<Vec<u8>>) {
     let store = LocalStore::create(folder).unwrap();
     let mut contents = Vec::new();
@@ -86,7 +85,7 @@ fn benches(criterion: &mut Criterion) {
                 });
             },
         );
-        // As `b3sum` does it: the baseline for `verify`.
+        // The method of `b3sum`: the baseline for `verify`.
         group.bench_function(
             BenchmarkId::new("read and BLAKE3, all processors", &parameter),
             |bencher| bencher.iter(|| read_and_hash(&paths)),

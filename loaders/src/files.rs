@@ -1,4 +1,4 @@
-//! Reading files that may be hostile, and writing files that are whole or absent.
+//! Safe reading of files that may be hostile, and atomic writing.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,31 +10,31 @@ use bytes::Bytes;
 use rustix::fs::{FileType, Mode, OFlags};
 use tempfile::NamedTempFile;
 
-/// Why a file was not read or written. The path is left to the error that contains this one.
+/// An error of reading or writing a file. The containing error adds the path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no such file")]
     NotFound,
-    /// It is something other than a regular file; a symbolic link is not followed.
+    /// The path is not a regular file. Symbolic links are not followed.
     #[error("it is a {kind}, not a regular file")]
     NotRegular {
-        /// What it is.
+        /// The type that was found.
         kind: &'static str,
     },
-    /// It is larger than the limit.
+    /// The file is larger than the limit.
     #[error("it is larger than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("{message}")]
     System {
-        /// The operating system's reason.
+        /// The kind of the error.
         kind: io::ErrorKind,
-        /// The same as text.
+        /// The text of the error.
         message: String,
     },
 }
@@ -51,13 +51,13 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// Opens the regular file at `path` for reading, and says how many bytes it has.
+/// Opens the regular file at `path` for reading and returns it with its size in bytes.
 ///
-/// A final symbolic link is not followed, and nothing is waited for (a FIFO would block). What the file is was asked of
-/// the handle that is returned, not of the path.
+/// A final symbolic link is not followed, and the call does not block (opening a FIFO normally would). The file type is
+/// read from the returned handle and not from the path, so it cannot change in between.
 ///
 /// # Errors
-/// [`FileError`]: it is not there, or not a regular file.
+/// Returns [`FileError`] if the file does not exist or is not a regular file.
 pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
     match open(path, OFlags::NOFOLLOW)? {
         Opened::Regular(file, size) => Ok((file, size)),
@@ -65,11 +65,11 @@ pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
     }
 }
 
-/// Opens the regular file at `path`, which the user named: links are followed, since they are the user's own. Else as
-/// [`open_regular`].
+/// Opens the regular file at `path`, which the user named. Unlike [`open_regular`] it follows symbolic links, because
+/// they are the user's own.
 ///
 /// # Errors
-/// As [`open_regular`].
+/// Fails like [`open_regular`].
 pub fn open_named(path: &Path) -> Result<(File, u64), FileError> {
     match open(path, OFlags::empty())? {
         Opened::Regular(file, size) => Ok((file, size)),
@@ -79,11 +79,11 @@ pub fn open_named(path: &Path) -> Result<(File, u64), FileError> {
 
 enum Opened {
     Regular(File, u64),
-    /// Something else, and what it is called.
+    /// Another kind of file, and the name of its type.
     Other(OwnedFd, &'static str),
 }
 
-/// Opens what is there without waiting for anybody.
+/// Opens a path without blocking.
 fn open(path: &Path, flags: OFlags) -> Result<Opened, FileError> {
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
@@ -107,30 +107,32 @@ fn open(path: &Path, flags: OFlags) -> Result<Opened, FileError> {
     Ok(Opened::Other(descriptor, kind))
 }
 
-/// All bytes of the regular file at `path`, opened as [`open_regular`] does: what was checked is what is returned.
+/// Reads the regular file at `path`, opened like in [`open_regular`]. The file that was checked is the file that is
+/// read.
 ///
 /// # Errors
-/// [`FileError`]: it is not there, not a regular file, or larger than `limit` bytes.
+/// Returns [`FileError`] if the file does not exist, is not a regular file, or is larger than `limit` bytes.
 pub fn read_regular(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     let (file, size) = open_regular(path)?;
     read_sized(file, size, limit)
 }
 
-/// All bytes of the regular file at `path`, opened as [`open_named`] does.
+/// Reads the regular file at `path`, opened like in [`open_named`].
 ///
 /// # Errors
-/// As [`read_regular`].
+/// Fails like [`read_regular`].
 pub fn read_named(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     let (file, size) = open_named(path)?;
     read_sized(file, size, limit)
 }
 
-/// All bytes of the file at `path`, as [`read_named`], or of an anonymous pipe: a shell gives one for `<(command)`, as
-/// `/dev/fd/63`. The pipe is waited for, since its writer is the user's own command. A FIFO in a folder is refused: anybody
-/// can have put it there, and perhaps nobody writes to it.
+/// Reads the file at `path` like [`read_named`], or an anonymous pipe.
+///
+/// A shell passes an anonymous pipe for `<(command)`, as `/dev/fd/63`. Reading the pipe blocks, because its writer is
+/// the user's own command. A FIFO in a folder is rejected: anyone can have created it, and perhaps nobody writes to it.
 ///
 /// # Errors
-/// As [`read_regular`].
+/// Fails like [`read_regular`].
 pub fn read_given(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     match open(path, OFlags::empty())? {
         Opened::Regular(file, size) => read_sized(file, size, limit),
@@ -145,20 +147,21 @@ pub fn read_given(path: &Path, limit: u64) -> Result<Bytes, FileError> {
     }
 }
 
-/// All bytes of `source`, of which there are at most `limit`.
+/// Reads all bytes of `source`, at most `limit`.
 ///
 /// # Errors
-/// [`FileError::TooLarge`], after which no more is read; and what the source fails with.
+/// Returns [`FileError::TooLarge`] if there are more than `limit` bytes, and stops reading. Returns the error of the
+/// source if reading fails.
 pub fn read_bounded(source: impl Read, limit: u64) -> Result<Bytes, FileError> {
     read_sized(source, 0, limit)
 }
 
-/// Reads a source that is said to have this many bytes.
+/// Reads a source that reports a size of `size` bytes.
 fn read_sized(source: impl Read, size: u64, limit: u64) -> Result<Bytes, FileError> {
     if size > limit {
         return Err(FileError::TooLarge { limit });
     }
-    // The file may grow while it is read: one byte more than the limit is enough to notice.
+    // The file may grow while it is read. Reading one byte more than the limit is enough to detect this.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
     let read = source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if read as u64 > limit {
@@ -167,10 +170,10 @@ fn read_sized(source: impl Read, size: u64, limit: u64) -> Result<Bytes, FileErr
     Ok(bytes.into())
 }
 
-/// Whether this is a pipe that has no name in any folder.
+/// Returns true if the file is a pipe without a name in any folder.
 #[cfg(target_os = "linux")]
 fn is_anonymous_pipe(file: &OwnedFd) -> bool {
-    /// The file system of anonymous pipes: `PIPEFS_MAGIC`.
+    /// The type of the file system of anonymous pipes: `PIPEFS_MAGIC`.
     const PIPES: u64 = 0x5049_5045;
     rustix::fs::fstatfs(file).is_ok_and(|system| u64::try_from(system.f_type) == Ok(PIPES))
 }
@@ -180,39 +183,40 @@ fn is_anonymous_pipe(file: &OwnedFd) -> bool {
     rustix::fs::fstat(file).is_ok_and(|status| status.st_nlink == 0)
 }
 
-/// Opens a folder. What is no folder is refused without waiting.
+/// Opens a folder. Other files are rejected without blocking.
 fn open_folder(path: &Path) -> Result<File, FileError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let folder = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
     Ok(File::from(folder))
 }
 
-/// Writes `bytes` to `path`: readers see the old file or the whole new one, also after a crash.
+/// Writes `bytes` to `path` atomically: readers see the old file or the complete new one, even after a crash.
 ///
 /// `path` must have a parent folder that exists.
 ///
 /// # Errors
-/// [`FileError`]; the old file is as it was.
+/// Returns [`FileError`]. The old file is then unchanged.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = temporary_in(folder_of(path))?;
     file.write_all(bytes)?;
     persist(file, path)
 }
 
-/// Says of the regular file at `path` that it was needed now; whether it is there.
+/// Sets the modification time of the regular file at `path` to now. Returns true if the file exists.
 pub(crate) fn renew(path: &Path) -> bool {
     open_regular(path).is_ok_and(|(file, _)| {
-        // Not allowed to who does not own the file. Its owner decides then when it is old.
+        // The system refuses this if the process does not own the file. The owner then decides when the file is old.
         let _ = file.set_modified(SystemTime::now());
         true
     })
 }
 
-/// What the names of files begin with that are being written. One that is left over belongs to a process that died.
+/// The name prefix of files that are being written. A file with this prefix that is left over belongs to a process that
+/// died.
 pub(crate) const WRITING: &str = ".writing-";
 
-/// A file to be written and then given its name by [`persist`]. It is in the folder of that name or another of the
-/// same file system, since a rename is atomic only within one.
+/// Creates a temporary file that [`persist`] later renames. A rename is atomic only within a file system, so `folder`
+/// must be on the file system of the final name.
 pub(crate) fn temporary_in(folder: &Path) -> Result<NamedTempFile, FileError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(WRITING);
@@ -221,44 +225,44 @@ pub(crate) fn temporary_in(folder: &Path) -> Result<NamedTempFile, FileError> {
     Ok(builder.tempfile_in(folder)?)
 }
 
-/// Gives a file that was written its name, all of it on the disk.
+/// Syncs a temporary file to disk and renames it to `path`.
 pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder_of(path)
 }
 
-/// Puts the names in the folder of `path` on the disk: without this a rename may be lost in a crash.
+/// Syncs the folder of `path` to disk. Without this, a crash may undo a rename.
 pub(crate) fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     Ok(open_folder(folder_of(path))?.sync_all()?)
 }
 
-/// Keeps the files of a folder for one writer, or for several that do not disturb each other, until it is dropped.
+/// A lock on a folder, exclusive or shared, which lasts until it is dropped.
 ///
-/// What is read under it is still so when it is replaced by [`write_atomic`]. The system ends it with the process: one
-/// that died keeps nobody waiting.
+/// A holder can read a file and replace it with [`write_atomic`] without losing another holder's change. The system
+/// releases the lock when the process ends, so a dead process blocks nobody.
 #[derive(Debug)]
 pub struct FolderLock {
-    /// Closing it ends the lock.
+    /// Closing the folder releases the lock.
     _folder: File,
 }
 
 impl FolderLock {
-    /// How long others are waited for.
+    /// The time to wait for other holders.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Waits for all others who keep the folder of `path`, and keeps it alone.
+    /// Waits for all other holders and locks the folder of `path` exclusively.
     ///
     /// # Errors
-    /// [`FileError`]: there is no such folder, or others hold it for 10 seconds.
+    /// Returns [`FileError`] if the folder does not exist, or if others hold the lock for 10 seconds.
     pub fn beside(path: &Path) -> Result<FolderLock, FileError> {
         FolderLock::wait(folder_of(path), File::try_lock)
     }
 
-    /// Waits for one who keeps the folder of `path` alone, and keeps it together with others.
+    /// Waits for an exclusive holder and locks the folder of `path` together with other shared holders.
     ///
     /// # Errors
-    /// As [`beside`](Self::beside).
+    /// Fails like [`beside`](Self::beside).
     pub(crate) fn shared_beside(path: &Path) -> Result<FolderLock, FileError> {
         FolderLock::wait(folder_of(path), File::try_lock_shared)
     }
@@ -287,7 +291,7 @@ impl FolderLock {
     }
 }
 
-/// The folder that the file at `path` is in.
+/// Returns the folder that contains the file at `path`.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -5,15 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// What the text form of every hash begins with. There is one hash function, so that no text can
-/// choose a weaker one.
+/// The prefix of every hash in text form. There is only one hash function, so that no text can select a weaker one.
 const PREFIX: &str = "blake3:";
 
-/// The BLAKE3 hash (32 bytes) of some bytes: their name in every store and in every graph.
+/// The BLAKE3 hash (32 bytes) of some bytes. It names the bytes in every store and every graph.
 ///
-/// The one text form is `blake3:` and 64 lower-case hexadecimal digits; every other spelling is
-/// refused, so that two texts are equal exactly when the hashes are. In binary formats it
-/// serialises as 32 bytes, in textual ones as that text.
+/// The only text form is `blake3:` and 64 lower-case hexadecimal digits. Every other spelling is rejected, so that two
+/// texts are equal exactly if the hashes are equal. Binary formats serialise the hash as 32 bytes, textual formats as
+/// this text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash([u8; 32]);
 
@@ -21,34 +20,34 @@ impl ContentHash {
     /// The length of a hash, in bytes.
     pub const LENGTH: usize = 32;
 
-    /// The hash of `bytes`.
+    /// Hashes `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The hash whose value is `bytes`. Nothing is hashed here.
+    /// Wraps a hash value without hashing anything.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes of the hash.
+    /// Returns the 32 bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The 64 lower-case digits without the prefix: file names and HTTP paths in stores.
+    /// Returns the 64 lower-case digits without the prefix. Stores use them in file names and HTTP paths.
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex::encode(self.0)
     }
 
-    /// The hash of which `text` is [`to_hex`](Self::to_hex).
+    /// Parses the form that [`to_hex`](Self::to_hex) writes.
     ///
     /// # Errors
-    /// When `text` is anything but 64 lower-case hexadecimal digits.
+    /// Returns an error unless `text` is 64 lower-case hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, HashParseError> {
         if let Some((index, found)) = text
             .char_indices()
@@ -136,28 +135,28 @@ impl de::Visitor<'_> for BytesVisitor {
     }
 }
 
-/// Why a text is not a content hash.
+/// An error in the text form of a hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashParseError {
-    /// It does not begin with `blake3:`.
+    /// The text does not begin with `blake3:`.
     #[error("a hash begins with `blake3:`, followed by 64 lower-case hexadecimal digits")]
     Prefix,
-    /// It has another number of digits.
+    /// The number of digits is not 64.
     #[error("a hash has 64 hexadecimal digits after `blake3:`, this one has {digits}")]
     Length {
-        /// How many digits were found.
+        /// The number of digits that were found.
         digits: usize,
     },
-    /// It has a character that is no hexadecimal digit.
+    /// The text has a character that is not a hexadecimal digit.
     #[error("{found:?} at digit {index} of a hash is not a hexadecimal digit")]
     Digit {
-        /// Which digit, counted in bytes from 0 after the prefix.
+        /// The position of the character, counted in bytes from 0 after the prefix.
         index: usize,
-        /// What stands there.
+        /// The character that was found.
         found: char,
     },
-    /// It has upper-case digits.
+    /// The text has upper-case digits.
     #[error("a hash is written in lower case")]
     UpperCase,
 }
@@ -189,7 +188,7 @@ mod tests {
         assert!(cbor4ii::serde::from_slice::<ContentHash>(&[0x41, 0]).is_err());
     }
 
-    /// STORE-2: attack 70, every other spelling of a hash is refused.
+    /// STORE-2: attack 70, every other spelling of a hash is rejected.
     #[test]
     fn other_spellings_are_refused() {
         use HashParseError::*;

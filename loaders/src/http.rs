@@ -1,4 +1,4 @@
-//! One file behind HTTP: asked for within a time, taken up to a size, and nothing done that was not asked.
+//! An HTTP client for single files, with limits on time and size and without implicit behaviour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ mod bearer;
 mod download;
 mod requests;
 
-/// How long and how often an [`HttpClient`] tries.
+/// The time limits and the number of attempts of an [`HttpClient`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// The time for one file, all attempts and all of its bytes included.
+    /// The time limit for one file. It includes all attempts and the transfer.
     pub timeout: Duration,
-    /// How often a request is made where no connection is had or the server fails (status 5xx) or has too much to do (429).
+    /// The number of attempts if no connection can be made, the server fails (status 5xx) or it is overloaded (429).
     pub attempts: u32,
     /// The pause after the first attempt; each further pause is four times as long.
     pub pause: Duration,
@@ -39,52 +39,52 @@ impl Default for HttpOptions {
     }
 }
 
-/// Why a file was not had. The address is left to the error that contains this one.
+/// An error of an HTTP request for a file. The containing error adds the address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// A text that is no address of a file.
+    /// The text is not the address of a file.
     #[error("{reason}")]
     Address {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The server says that there is no such file.
+    /// The server reports that the file does not exist.
     #[error("there is no such file")]
     NotFound,
-    /// The file ends before the byte from which on it was asked for.
+    /// The file ends before the start of the requested range.
     #[error("it ends before the range that was asked for")]
     NoSuchRange,
-    /// It is larger than the limit.
+    /// The file is larger than the limit.
     #[error("it is larger than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The server does not give or take it without a token, or not with this one.
+    /// The server requires a token, or rejects this one.
     #[error("it refuses: {reason}")]
     Refused {
-        /// What it says.
+        /// The server's message.
         reason: String,
     },
-    /// There was no answer, or no whole one. Asking again later may help.
+    /// There was no complete response. A later request may succeed.
     #[error("{reason}")]
     Unavailable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The server answered something other than a file.
+    /// The response is not a file.
     #[error("{reason}")]
     Protocol {
-        /// What it answered.
+        /// The reason.
         reason: String,
     },
 }
 
-/// The address in this text: `https://host/path` or `http://host/path`, without credentials and fragment.
+/// Parses an address: `https://host/path` or `http://host/path`, without credentials and fragment.
 ///
 /// # Errors
-/// [`HttpError::Address`].
+/// Returns [`HttpError::Address`].
 pub fn address(text: &str) -> Result<Url, HttpError> {
     let refused = |reason: &str| HttpError::Address {
         reason: printable(reason),
@@ -94,7 +94,7 @@ pub fn address(text: &str) -> Result<Url, HttpError> {
         return Err(refused("its address begins with https:// or http://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // It would be printed in errors and kept in shells' histories.
+        // Credentials would appear in error messages and in shell histories.
         return Err(refused("its address has a user name or password"));
     }
     if url.fragment().is_some() {
@@ -103,10 +103,10 @@ pub fn address(text: &str) -> Result<Url, HttpError> {
     Ok(url)
 }
 
-/// A client that does only what is asked: no redirects, no proxy, no cookies, no compression, and certificates that
-/// are checked by rustls with `ring` and Mozilla's authorities, whatever the process has installed.
+/// A client without implicit behaviour: no redirects, no proxy, no cookies, no compression. rustls verifies
+/// certificates with `ring` and Mozilla's root certificates, whatever provider the process has installed.
 ///
-/// It belongs to the event loop that first uses it.
+/// A client belongs to the event loop that first uses it.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: Client,
@@ -115,10 +115,10 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client with these limits.
+    /// Creates a client with these limits.
     ///
     /// # Errors
-    /// [`HttpError::Unavailable`] when TLS cannot be set up.
+    /// Returns [`HttpError::Unavailable`] if TLS cannot be set up.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
         let client = client().map_err(|error| HttpError::Unavailable {
             reason: chain(&*error),
@@ -130,17 +130,18 @@ impl HttpClient {
         })
     }
 
-    /// This client, making every request with this token: it must be used for the addresses of one server alone.
+    /// Returns this client with a token that it sends with every request. The caller must use it for one server only,
+    /// or another server would receive the token.
     #[must_use]
     pub(crate) fn with_bearer(mut self, bearer: BearerToken) -> Self {
         self.bearer = Some(bearer);
         self
     }
 
-    /// All bytes of the file at this address, of which there are at most `limit`.
+    /// Fetches the file at this address, which must have at most `limit` bytes.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// Returns [`HttpError`].
     pub async fn get(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
         match tokio::time::timeout(self.options.timeout, self.answer(url, limit)).await {
             Ok(result) => result,
@@ -151,7 +152,7 @@ impl HttpClient {
         }
     }
 
-    /// Asks until there is an answer that is worth reporting.
+    /// Sends the request, with repetitions, and reads the whole response.
     async fn answer(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
         let mut answer = self.request(url, 0, &Requests::default()).await?;
         if answer.content_length().is_some_and(|length| length > limit) {
@@ -171,8 +172,7 @@ impl HttpClient {
         Ok(bytes.freeze())
     }
 
-    /// Asks for the file after the byte `from`, until there is an answer that is worth reporting: the head of one that
-    /// is a file.
+    /// Requests the file from the byte `from` on, and returns the response once its head shows that it is a file.
     async fn request(&self, url: &str, from: u64, requests: &Requests) -> Result<Response, HttpError> {
         let request = || {
             let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
@@ -184,10 +184,10 @@ impl HttpClient {
         file(self.send(url, requests, request).await?, from)
     }
 
-    /// Gives the server these bytes to keep at this address, of which there are `length`.
+    /// Uploads `length` bytes to this address.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// Returns [`HttpError`].
     pub(crate) async fn put(&self, url: &str, length: u64, body: impl Fn() -> Body) -> Result<(), HttpError> {
         let allowed = self.options.timeout + Duration::from_secs(length / SLOWEST);
         let put = async {
@@ -208,7 +208,8 @@ impl HttpClient {
         }
     }
 
-    /// Makes a request until there is an answer that is worth reporting. Every request is made here, and counted.
+    /// Sends a request, and repeats it while the failure may be temporary. All requests go through this function, which
+    /// counts them.
     async fn send(
         &self,
         url: &str,
@@ -240,12 +241,12 @@ impl HttpClient {
     }
 }
 
-/// Whether a later request may be answered otherwise.
+/// Returns true if a repeated request may succeed.
 fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// The answer, unless it says that somebody else may ask.
+/// Returns the response, unless it says that the client is not authorised.
 async fn accepted(answer: Response) -> Result<Response, HttpError> {
     if !matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return Ok(answer);
@@ -260,7 +261,7 @@ async fn accepted(answer: Response) -> Result<Response, HttpError> {
     })
 }
 
-/// The beginning of what a server says about its refusal, as it may be printed.
+/// Reads the beginning of an error message from the server and makes it printable.
 async fn beginning(mut answer: Response) -> String {
     const LENGTH: usize = 1024;
     let mut said = Vec::new();
@@ -274,7 +275,7 @@ async fn beginning(mut answer: Response) -> String {
     printable(String::from_utf8_lossy(&said).trim())
 }
 
-/// The answer, if it is a file after the byte `from`, or all of it.
+/// Returns the response if it is the file, or the range from the byte `from` on.
 fn file(answer: Response, from: u64) -> Result<Response, HttpError> {
     let protocol = |reason: String| HttpError::Protocol { reason };
     match answer.status() {
@@ -313,7 +314,7 @@ fn file(answer: Response, from: u64) -> Result<Response, HttpError> {
     Ok(answer)
 }
 
-/// A pause of at least half of this length and at most all of it, so that clients that failed together do not ask again
+/// Returns a random pause between half of this length and all of it. Clients that failed together then do not retry
 /// together.
 fn jittered(pause: Duration) -> Duration {
     let chance = getrandom::u32().unwrap_or(u32::MAX);
@@ -344,7 +345,7 @@ fn client() -> Result<Client, Box<dyn std::error::Error>> {
         .build()?)
 }
 
-/// An error with its causes: reqwest's own text leaves out what went wrong.
+/// Formats an error with its causes. reqwest's own text omits the cause.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

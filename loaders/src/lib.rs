@@ -1,12 +1,12 @@
-//! Content addresses, stores and module graphs: which bytes run, and the proof of it.
+//! Content addresses, stores and module graphs: this crate decides which bytes run, and verifies them.
 //!
-//! Three ideas, each a module: a [`ContentHash`] names bytes; a [`store`] answers "the bytes with
-//! this hash" and nothing else; a [`graph`] says which modules a program has and what each of
-//! their imports means. [`lock()`](resolve::lock) makes a graph from a project's files without
-//! running any of them, [`lockfile`] keeps it, and [`mod@verify`] brings its modules back, each byte
-//! verified.
+//! The crate has three main concepts. A [`ContentHash`] names bytes. A [`store`] returns the bytes that have a given
+//! hash, and nothing else. A [`graph`] lists the modules of a program and the target of each import.
 //!
-//! Nothing here knows a JavaScript engine, a token, or what a grant means.
+//! [`lock()`](resolve::lock) builds a graph from a project's files without running them. [`lockfile`] reads and writes
+//! the graph as a file. [`mod@verify`] loads the modules of a graph and verifies every byte.
+//!
+//! This crate does not know a JavaScript engine or a token, and does not interpret grants.
 #![forbid(unsafe_code)]
 
 pub mod files;

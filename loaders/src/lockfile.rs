@@ -1,4 +1,4 @@
-//! The file `secure.lock`: exactly the bytes of a graph.
+//! The file `secure.lock`, which contains exactly the bytes of a graph.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::graph::{Graph, GraphError, limits};
 /// Reads a lock.
 ///
 /// # Errors
-/// When the file cannot be read, or is anything but the canonical bytes of a valid graph.
+/// Returns an error if the file cannot be read, or if its bytes are not the canonical encoding of a valid graph.
 pub fn read_lock(path: &Path) -> Result<Graph, LockFileError> {
     let bytes = files::read_regular(path, limits::ENCODED).map_err(|error| LockFileError::Read {
         path: path.to_owned(),
@@ -20,10 +20,10 @@ pub fn read_lock(path: &Path) -> Result<Graph, LockFileError> {
     })
 }
 
-/// Writes a lock: whoever reads it meanwhile sees the old one or the whole new one.
+/// Writes a lock atomically: a concurrent reader sees either the old lock or the complete new one.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_lock(path: &Path, graph: &Graph) -> Result<(), LockFileError> {
     files::write_atomic(path, &graph.encode()).map_err(|error| LockFileError::Write {
         path: path.to_owned(),
@@ -31,7 +31,7 @@ pub fn write_lock(path: &Path, graph: &Graph) -> Result<(), LockFileError> {
     })
 }
 
-/// Why a lock was not read or written.
+/// An error of reading or writing a lock.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockFileError {
@@ -40,7 +40,7 @@ pub enum LockFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: FileError,
     },
     /// The file cannot be written.
@@ -48,15 +48,15 @@ pub enum LockFileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: FileError,
     },
-    /// The file was read and is no lock.
+    /// The file was read, but it is not a valid lock.
     #[error("{}: {error}; {}", path.display(), remedy(error))]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its bytes.
+        /// The error in its bytes.
         error: GraphError,
     },
 }
@@ -69,7 +69,7 @@ fn remedy(error: &GraphError) -> &'static str {
 }
 
 impl LockFileError {
-    /// Whether the file is there but its bytes are wrong.
+    /// Returns true if the file exists but its bytes are wrong.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
         matches!(self, Self::Content { .. })

@@ -1,25 +1,25 @@
-//! Text without what looks like a secret.
+//! Replacement of secrets in text.
 //!
-//! People give a key or a token where the name of a file belongs, and write passwords into addresses. Messages end in
-//! terminals, logs and bug reports: they repeat no such text.
+//! People enter a key or a token where a file name belongs, and write passwords into addresses. Messages end up in
+//! terminals, logs and bug reports, so they must not repeat such text.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands in a message in the place of a secret.
+/// The text that replaces a secret in a message.
 pub const NOT_SHOWN: &str = "(not shown: it may be a secret)";
 
-/// What a private key of this project begins with, without what follows in it.
+/// The prefix of this project's private keys, without the separator.
 const PRIVATE_KEY: &str = "ed25519-private";
 
-/// The least length of what looks like random text: tokens are longer, and names that mix letters of both cases and digits
-/// are shorter.
+/// The minimum length of text that counts as random. Tokens are longer. Names that mix upper case, lower case and
+/// digits are shorter.
 const RANDOM: usize = 40;
 
-/// How often an escape may be escaped.
+/// The number of nested percent-encodings that are decoded.
 const ESCAPES: usize = 3;
 
-/// Parameters of an address whose values are secrets.
+/// URL parameters whose values are secrets.
 const PARAMETERS: [&str; 12] = [
     "token=",
     "access_token=",
@@ -35,10 +35,10 @@ const PARAMETERS: [&str; 12] = [
     "signature=",
 ];
 
-/// The text with what looks like a secret replaced: private keys, tokens, passwords and secret parameters of addresses, also
-/// where they are percent-encoded.
+/// Replaces the parts of a text that look like secrets: private keys, tokens, passwords and secret parameters of
+/// addresses. It also detects them in percent-encoded form.
 ///
-/// Hashes, public keys and identifiers are shown: they are lower-case hexadecimal digits.
+/// Hashes, public keys and identifiers remain, because they consist of lower-case hexadecimal digits.
 #[must_use]
 pub fn hide(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
@@ -58,7 +58,7 @@ pub fn hide(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether some of the text looks like a secret.
+/// Returns true if a part of the text looks like a secret.
 #[must_use]
 pub fn looks_secret(text: &str) -> bool {
     matches!(hide(text), Cow::Owned(_))
@@ -71,7 +71,7 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
         if next == decoded {
             break;
         }
-        // Where in the word the escaped parts of a secret are is not looked into: nothing of it is shown.
+        // Hide the whole word. Locating the escaped parts of the secret within it would be complex.
         if next
             .split(char::is_whitespace)
             .any(|word| !secrets(word).is_empty())
@@ -87,7 +87,7 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
     let (mut shown, mut end) = (String::new(), 0);
     for range in ranges {
         shown.push_str(word.get(end..range.start).unwrap_or_default());
-        // What two of them have in common is shown once.
+        // If two secrets overlap, replace them only once.
         if range.start >= end {
             shown.push_str(NOT_SHOWN);
         }
@@ -97,7 +97,7 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Where in a word without white space secrets are, in order.
+/// Returns the positions of secrets in a word without white space, in order.
 fn secrets(word: &str) -> Vec<Range<usize>> {
     let lower = word.to_ascii_lowercase();
     let mut found = private_keys(&lower);
@@ -108,7 +108,8 @@ fn secrets(word: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Private keys, whole or in part: the prefix, and what follows it where there are some digits.
+/// Finds private keys, complete or partial: the prefix and the text after it, if that has at least 8 hexadecimal
+/// digits.
 fn private_keys(lower: &str) -> Vec<Range<usize>> {
     let key = lower.match_indices(PRIVATE_KEY).filter_map(|(start, prefix)| {
         let after = start + prefix.len();
@@ -121,8 +122,8 @@ fn private_keys(lower: &str) -> Vec<Range<usize>> {
     key.collect()
 }
 
-/// User names and passwords of addresses: `https://user:password@host`, also where somebody took the address for a path and
-/// left out a slash.
+/// Finds user names and passwords in addresses: `https://user:password@host`. It also finds them if a path
+/// normalisation removed one of the slashes.
 fn user_information(word: &str) -> Vec<Range<usize>> {
     let addresses = word.match_indices(":/").filter_map(|(position, separator)| {
         let rest = word.get(position + separator.len()..)?;
@@ -134,7 +135,7 @@ fn user_information(word: &str) -> Vec<Range<usize>> {
             let is_user = is_address || authority.get(..end)?.contains(':');
             return is_user.then_some(start..start + end);
         }
-        // A password with a slash ends the host early, where the port then is none.
+        // A slash in a password ends the authority early. The part after `:` is then not a port number.
         let (_, port) = authority.split_once(':')?;
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
         let end = rest.rfind('@')?;
@@ -143,7 +144,7 @@ fn user_information(word: &str) -> Vec<Range<usize>> {
     addresses.collect()
 }
 
-/// Values of parameters that are named as secrets.
+/// Finds the values of parameters whose names mark secrets.
 fn parameters(lower: &str) -> Vec<Range<usize>> {
     let Some(query) = lower.find("://").and_then(|_| lower.find(['?', '#'])) else {
         return Vec::new();
@@ -162,7 +163,8 @@ fn parameters(lower: &str) -> Vec<Range<usize>> {
     values.collect()
 }
 
-/// Texts that nobody wrote by hand: long, of small and capital letters and digits, as Base64 is; and JSON Web Tokens.
+/// Finds random text, which is long and has upper-case letters, lower-case letters and digits, like Base64. Also finds
+/// JSON Web Tokens.
 fn random_texts(word: &str) -> Vec<Range<usize>> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+=~".contains(&byte);
     let (mut found, bytes, mut start) = (Vec::new(), word.as_bytes(), 0);
@@ -199,7 +201,7 @@ fn is_random(run: &[u8]) -> bool {
         && run.iter().any(u8::is_ascii_digit)
 }
 
-/// The text with `%41` and its like decoded, where that gives text.
+/// Decodes `%41` and the like. Bytes that are not UTF-8 become replacement characters.
 fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let bytes = text.as_bytes();
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_shown() {
+    fn other_text_is_unchanged() {
         let hash = format!("blake3:{}", "0a".repeat(32));
         let id = "0a".repeat(64);
         for text in [

@@ -1,4 +1,4 @@
-//! What everything that parses source code shares: places in it, the errors, and the stack that parsing needs.
+//! The parts that all parsing of source code shares: positions, errors, and the stack that the parser needs.
 
 use oxc_allocator::Allocator;
 use oxc_parser::config::TokensParserConfig;
@@ -15,21 +15,21 @@ pub struct SyntaxProblem {
     pub line: usize,
     /// The column, counted from 1 in characters.
     pub column: usize,
-    /// What is wrong.
+    /// The description of the error.
     pub message: String,
-    /// The source line, or a part of a long one.
+    /// The source line, or the part of a long line around the error.
     pub excerpt: String,
     /// The column within `excerpt`, counted from 1.
     pub excerpt_column: usize,
 }
 
 impl SyntaxProblem {
-    /// The problem `message` at the byte `offset` of `source`.
+    /// Creates the problem `message` at the byte `offset` of `source`.
     pub(crate) fn at(source: &str, offset: u32, message: &str) -> Self {
         const SHOWN: usize = 60;
         let place = Lines::new(source).place(offset);
         let line = source.split('\n').nth(place.line - 1).unwrap_or_default();
-        // Minified files are one line: show what stands around the place.
+        // Minified files are a single line, so show only the text around the position.
         let skipped = place.column.saturating_sub(SHOWN);
         let excerpt: String = line.chars().skip(skipped).take(2 * SHOWN).collect();
         Self {
@@ -42,14 +42,14 @@ impl SyntaxProblem {
     }
 }
 
-/// A line and column of a source, both counted from 1; columns in characters.
+/// A line and a column in a source text, both counted from 1. Columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
 
-/// Turns offsets into places; offsets are asked for in roughly ascending order.
+/// Converts offsets to positions. It is fast if callers pass offsets in roughly ascending order.
 pub(crate) struct Lines<'a> {
     source: &'a str,
     offset: usize,
@@ -88,7 +88,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Parses `text`. An error is its message and the offset in `text`.
+/// Parses `text`. The error is the offset in `text` and a message.
 pub(crate) fn parse<'a>(
     allocator: &'a Allocator,
     text: &'a str,
@@ -97,9 +97,10 @@ pub(crate) fn parse<'a>(
     accepted(Parser::new(allocator, text, kind).parse())
 }
 
-/// Parses `text`, and keeps its tokens.
+/// Parses `text` and keeps its tokens.
 ///
-/// While it keeps tokens, the parser panics over some texts that have errors. So it first says that there is none.
+/// The parser panics on some invalid texts while it keeps tokens. So the text is first parsed without tokens, to make
+/// sure that it has no errors.
 pub(crate) fn parse_with_tokens<'a>(
     allocator: &'a Allocator,
     text: &'a str,
@@ -124,26 +125,27 @@ fn accepted(parsed: ParserReturn<'_>) -> Result<ParserReturn<'_>, (u32, String)>
     Ok(parsed)
 }
 
-/// Whether JavaScript ends a line with `character`.
+/// Returns true if `character` ends a line in JavaScript.
 pub(crate) fn ends_line(character: char) -> bool {
     matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}')
 }
 
-/// The text at `span`.
+/// Returns the text at `span`.
 pub(crate) fn text_at(source: &str, span: Span) -> Option<&str> {
     source.get(span.start as usize..span.end as usize)
 }
 
-/// What the parser needs of stack at most for one byte of source, with room to spare. It descends
-/// with the nesting of the source, which a hostile package chooses: the worst found is a file of
-/// opening brackets, with 1.8 KiB a byte in an unoptimised build.
+/// Upper bound of the parser's stack use for each byte of source, with a margin.
+///
+/// The recursion depth follows the nesting of the source, which a hostile package controls. The worst input found is a
+/// file of opening brackets: 1.8 KiB a byte in an unoptimised build.
 const STACK_PER_BYTE: usize = 2 * 1024;
 
-/// The stack that a thread which parses many files should have, in bytes. Only what is used of it becomes
-/// memory.
+/// The stack size in bytes for a thread that parses many files. The system commits only the pages that are used.
 pub(crate) const STACK_SIZE: usize = 512 * 1024 * 1024;
 
-/// Does `work`, which parses `source`: here if `available` bytes of stack suffice, else on a thread that has enough.
+/// Runs `work`, which parses `source`. It runs on this thread if `available` bytes of stack are enough, else on a new
+/// thread with a larger stack.
 pub(crate) fn with_stack<T: Send>(
     source: &str,
     available: usize,

@@ -1,10 +1,11 @@
-//! What text may stand in names, specifiers and grants.
+//! Checks and escapes for text in names, specifiers, grants and messages.
 
 use secure_runtime_text::push_escaped;
 
 pub(crate) use secure_runtime_text::forbidden_in_names as forbidden_character;
 
-/// `text` as it may be printed: without what looks like a secret, what is hidden as `\u{…}`, and cut after 300 characters.
+/// Returns `text` for printing: secrets are replaced, invisible characters are escaped as `\u{…}`, and the rest after
+/// 300 characters is cut.
 pub(crate) fn printable(text: &str) -> String {
     const LENGTH: usize = 300;
     let mut shown = String::new();

@@ -1,4 +1,4 @@
-//! Bringing back the modules of a graph, each byte verified.
+//! Loading and verification of a graph's modules.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -16,22 +16,22 @@ use crate::syntax::SyntaxProblem;
 use crate::text::printable;
 use crate::transform;
 
-/// How many modules are asked of a store at the same time.
+/// The number of concurrent requests to a store.
 const CONCURRENT_REQUESTS: usize = 16;
 
-/// The bytes of each module of `graph`, in its order, ready to run: each was hashed in the buffer
-/// that is returned, and has the hash that the graph says.
+/// Loads the bytes of each module of `graph`, in the graph's order. The hash of each module is verified on the buffer
+/// that is returned.
 ///
-/// Modules come from `store`, and where it has not got them from the files of `project`. Besides,
-/// every file of the project that exists is compared with the graph, also where the store has the
-/// module: a file that was changed after locking must not be run in its old form unnoticed.
-/// `progress` is told how many modules are ready, of which there are `graph.modules().len()`.
+/// Modules come from `store`. If the store does not have a module, it comes from the files of `project`. Every file of
+/// the project that exists is compared with the graph, even if the store has the module. Otherwise a file that changed
+/// after locking would silently run in its old form. `progress` is called with the number of modules that are ready,
+/// out of `graph.modules().len()`.
 ///
-/// The project's files and the store's local part are read before the first await, on threads of their own, and the
-/// calling thread waits for them.
+/// Before the first await, the function reads the project's files and the local part of the store on separate threads.
+/// The calling thread blocks until they are done.
 ///
 /// # Errors
-/// The first difference, in the order of the modules; or what is missing.
+/// Returns the first difference or missing module, in the order of the modules.
 pub async fn load_modules(
     graph: &Graph,
     store: &dyn Store,
@@ -39,7 +39,7 @@ pub async fn load_modules(
     progress: &(dyn Fn(usize) + Send + Sync),
 ) -> Result<Vec<Bytes>, LoadError> {
     let files = project.map(|project| Files::of(graph, project)).transpose()?;
-    // What is on this machine is read at once, on all processors; only what is not has to be asked for.
+    // Read local files first, in parallel on all processors. Only the remaining modules need a request.
     let here = in_parallel(graph, |index, module| {
         let file = match &files {
             Some(files) => files.read(index, module)?,
@@ -77,11 +77,11 @@ pub async fn load_modules(
         .await
 }
 
-/// Compares the files of `project` with `graph`: for each module its bytes, made from its verified file, or `None` where
-/// there is no such file.
+/// Compares the files of `project` with `graph`. Returns the bytes of each module, made from its verified file, or
+/// `None` if there is no such file.
 ///
 /// # Errors
-/// The first file, in the order of the modules, that differs or cannot be read.
+/// Returns the first file that differs or cannot be read, in the order of the modules.
 pub fn verify_files(graph: &Graph, project: &Project) -> Result<Vec<Option<Bytes>>, LoadError> {
     let files = Files::of(graph, project)?;
     in_parallel(graph, |index, module| match files.read(index, module)? {
@@ -90,25 +90,28 @@ pub fn verify_files(graph: &Graph, project: &Project) -> Result<Vec<Option<Bytes
     })
 }
 
-/// What [`verify`] has verified.
+/// The result of [`verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// The modules of the graph, all of which were found and are right.
+    /// The number of modules in the graph. All of them were found and verified.
     pub modules: usize,
-    /// Their bytes, each module counted once.
+    /// The sum of their sizes. Each module is counted once.
     pub bytes: u64,
-    /// How many of them the store has.
+    /// The number of modules that are in the store.
     pub in_store: usize,
-    /// How many of them are files of the project.
+    /// The number of modules that are files of the project.
     pub in_project: usize,
 }
 
-/// Compares every byte of every module of `graph` with what `store` and `project` have, without
-/// running or fetching anything, on all processors. What was transformed is made again from the project's files: that
-/// the graph says what comes of a source is proved here, and not when a program is run.
+/// Compares every byte of every module of `graph` with `store` and `project`, without running or fetching anything. It
+/// uses all processors.
+///
+/// Transformed modules are made again from the project's files. So `verify` proves that the graph records the correct
+/// result of each transformation. Running a program does not prove this again.
 ///
 /// # Errors
-/// The first difference in the order of the modules, or the first module that neither has.
+/// Returns the first difference in the order of the modules, or the first module that neither `store` nor `project`
+/// has.
 pub fn verify(
     graph: &Graph,
     store: Option<&LocalStore>,
@@ -145,10 +148,10 @@ pub fn verify(
     })
 }
 
-/// Where the files of a graph's modules are in a project.
+/// The paths of the files of a graph's modules in a project.
 struct Files<'a> {
     project: &'a Project,
-    /// `None` for modules of packages that are not installed.
+    /// One path a module. `None` for modules of packages that are not installed.
     paths: Vec<Option<PathBuf>>,
 }
 
@@ -177,13 +180,13 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The file of `module`, verified; `None` if there is no file.
+    /// Reads and verifies the file of `module`. Returns `None` if there is no file.
     fn read(&self, index: usize, module: &Module) -> Result<Option<VerifiedFile>, LoadError> {
         let Some(Some(path)) = self.paths.get(index) else {
             return Ok(None);
         };
         let shown = || self.project.shown(path);
-        // It has no file, and what is in its place means nothing.
+        // A module that is left out has no file. A file at its path has no meaning.
         if let Some(origin) = &module.origin
             && origin.transformation == Transformation::LeftOut
         {
@@ -216,16 +219,16 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A file of the project, which has the hash that the graph says.
+/// A file of the project whose hash is the one in the graph.
 #[derive(Debug, Clone)]
 struct VerifiedFile {
-    /// The file, relative to the project.
+    /// The path, relative to the project.
     path: PathBuf,
     bytes: Bytes,
 }
 
 impl VerifiedFile {
-    /// The bytes of `module`, whose file this is: the file's, or what the transformation makes of them, verified.
+    /// Returns the bytes of `module`: those of the file, or the verified result of the transformation.
     fn module(self, graph: &Graph, module: &Module) -> Result<Bytes, LoadError> {
         let Some(origin) = &module.origin else {
             return Ok(self.bytes);
@@ -253,7 +256,7 @@ impl VerifiedFile {
     }
 }
 
-/// `bytes`, which have the hash of `module`, if the graph also says their number.
+/// Returns `bytes` if their size is the one in the graph. The caller has verified their hash.
 fn sized(module: &Module, bytes: Bytes) -> Result<Bytes, LoadError> {
     check_size(module, module.size, &bytes)?;
     Ok(bytes)
@@ -280,7 +283,6 @@ fn missing(module: &Module, reason: Option<StoreError>) -> LoadError {
     }
 }
 
-/// Does `work` for each module, on all processors; results in the order of the modules.
 fn wrong(module: &Module, error: StoreError) -> LoadError {
     LoadError::Store {
         module: module.name.clone(),
@@ -288,6 +290,7 @@ fn wrong(module: &Module, error: StoreError) -> LoadError {
     }
 }
 
+/// Runs `work` for each module, on all processors. Results are in the order of the modules.
 fn in_parallel<T: Send>(
     graph: &Graph,
     work: impl Fn(usize, &Module) -> Result<T, LoadError> + Sync,
@@ -326,19 +329,19 @@ fn in_parallel<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Why the modules of a graph cannot be had.
+/// An error of loading or verifying the modules of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// A store failed or gave wrong bytes.
+    /// A store failed or returned wrong bytes.
     #[error("module \"{}\": {error}", printable(module))]
     Store {
         /// The module's name.
         module: String,
-        /// What went wrong.
+        /// The error of the store.
         error: Box<StoreError>,
     },
-    /// A file of the project is not the one that was locked.
+    /// A file of the project differs from the one that was locked.
     #[error(
         "{} differs from the lock: module \"{}\" should have the hash {expected} but has {actual}; \
          run `secure-runtime lock` if you changed it",
@@ -354,7 +357,8 @@ pub enum LoadError {
         /// The hash of the file.
         actual: ContentHash,
     },
-    /// The lock contradicts itself: a file that has the hash in the lock does not become the module in the lock.
+    /// The lock contradicts itself. The file has the hash in the lock, but its transformation results in another module
+    /// than the lock records.
     #[error(
         "the lock is wrong: {} has the hash that it should, but becomes a module \"{}\" with the hash {actual}, and the \
          lock says {expected}; run `secure-runtime lock`, and see what changes",
@@ -367,10 +371,10 @@ pub enum LoadError {
         path: PathBuf,
         /// The hash in the lock.
         expected: ContentHash,
-        /// The hash of what the file becomes.
+        /// The hash of the transformation's result.
         actual: ContentHash,
     },
-    /// The lock contradicts itself: a file that has the hash in the lock cannot have been transformed.
+    /// The lock contradicts itself. The file has the hash in the lock, but cannot be transformed.
     #[error(
         "the lock is wrong: {}, the file of module \"{}\", cannot become a module: {problem}",
         path.display(), printable(module)
@@ -380,7 +384,7 @@ pub enum LoadError {
         module: String,
         /// Its file, relative to the project.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         problem: SyntaxProblem,
     },
     /// A file of the project cannot be read as a regular file.
@@ -390,10 +394,10 @@ pub enum LoadError {
         module: String,
         /// The file, relative to the project.
         path: PathBuf,
-        /// What went wrong.
+        /// The reason.
         error: FileError,
     },
-    /// The lock contradicts itself: bytes with the module's hash have another size.
+    /// The lock contradicts itself. The bytes have the hash in the lock, but another size.
     #[error(
         "the lock is wrong: module \"{}\" has {actual} bytes, the lock says {expected}",
         printable(module)
@@ -418,10 +422,10 @@ pub enum LoadError {
         module: String,
         /// The hash of its bytes.
         hash: ContentHash,
-        /// What the stores said.
+        /// The error of the stores.
         reason: Option<Box<StoreError>>,
     },
-    /// A package of the lock is not where the manifest says, or not in the manifest.
+    /// A package of the lock is not at the path in the manifest, or is not in the manifest.
     #[error(
         "package \"{}\" of the lock: {problem}; run `secure-runtime lock` if you changed the manifest",
         printable(package)
@@ -429,16 +433,16 @@ pub enum LoadError {
     Package {
         /// The package's name.
         package: String,
-        /// What is wrong.
+        /// The reason.
         problem: Box<ImportProblem>,
     },
-    /// A thread ended early.
+    /// A thread panicked.
     #[error("a thread that verifies modules ended early; this is a bug in secure-runtime")]
     Thread,
 }
 
 impl LoadError {
-    /// Whether bytes differ from what was promised (as opposed to absent or out of reach).
+    /// Returns true if bytes differ from the locked ones. Returns false if they are missing or cannot be reached.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
         match self {

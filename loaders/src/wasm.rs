@@ -1,4 +1,4 @@
-//! WebAssembly modules: what they import and export, once they were validated.
+//! Validation of WebAssembly modules, and their imports and exports.
 
 mod engine;
 
@@ -12,22 +12,22 @@ use crate::text::printable;
 
 pub use engine::{EngineModule, for_engine};
 
-/// What begins the names that the standard keeps for itself.
+/// The prefixes of names that the standard reserves.
 const RESERVED: [&str; 2] = ["wasm:", "wasm-js:"];
 
-/// The pages of 65,536 bytes that a memory begins with at most, and can grow to.
+/// Maximum size of a memory, initial and after growth, in pages of 65,536 bytes.
 pub const MEMORY_PAGES: u64 = 2_048;
 
-/// The elements that a table begins with at most.
+/// Maximum initial number of elements of a table.
 pub const TABLE_ELEMENTS: u64 = 1_000_000;
 
-/// What a WebAssembly module imports and exports.
+/// The imports and exports of a WebAssembly module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct WasmInterface {
-    /// What it imports, in its order.
+    /// The imports, in the order of the module.
     pub imports: Vec<WasmImport>,
-    /// What it exports, in its order.
+    /// The exports, in the order of the module.
     pub exports: Vec<WasmExport>,
 }
 
@@ -35,11 +35,11 @@ pub struct WasmInterface {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WasmImport {
-    /// From which module: a specifier.
+    /// The specifier of the imported module.
     pub module: String,
-    /// Which of that module's exports.
+    /// The name of the imported export.
     pub name: String,
-    /// Where the import stands in the file, in bytes.
+    /// The position of the import in the file, in bytes.
     pub offset: u64,
 }
 
@@ -49,13 +49,13 @@ pub struct WasmImport {
 pub struct WasmExport {
     /// Its name.
     pub name: String,
-    /// Whether it is a global, of which the value is exported.
+    /// True for a global, whose value is exported.
     pub is_global: bool,
 }
 
-/// The sections of a module by their numbers, with their contents. That the module is well formed was found before.
+/// Returns the sections of a module: their numbers and contents. The module must be valid.
 fn sections(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    // Magic and version; then sections: a number, a length, that many bytes.
+    // The magic number and the version, then sections: a number, a length, and that many bytes.
     let mut rest = bytes.get(8..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (section, after) = rest.split_first()?;
@@ -72,7 +72,7 @@ fn push_section(bytes: &mut Vec<u8>, section: u8, content: &[u8]) {
     bytes.extend(content);
 }
 
-/// The memories of a module, each with a maximum.
+/// Copies the memory section and gives each memory a maximum.
 fn memories(content: &[u8]) -> Vec<u8> {
     const HAS_MAXIMUM: u8 = 1;
     let mut made = Vec::new();
@@ -96,7 +96,7 @@ fn memories(content: &[u8]) -> Vec<u8> {
     made
 }
 
-/// A number in LEB128 at the beginning of `bytes`, and what follows it.
+/// Reads an unsigned LEB128 number at the beginning of `bytes`, and returns it with the rest.
 fn unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for (at, byte) in bytes.iter().enumerate().take(5) {
@@ -116,14 +116,14 @@ fn push_unsigned(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-/// What is wrong with a WebAssembly module.
+/// An error in a WebAssembly module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset}: {message}")]
 #[non_exhaustive]
 pub struct WasmProblem {
-    /// Where in the file, in bytes.
+    /// The position in the file, in bytes.
     pub offset: u64,
-    /// What is wrong.
+    /// The description of the error.
     pub message: String,
 }
 
@@ -142,10 +142,10 @@ impl From<wasmparser::BinaryReaderError> for WasmProblem {
     }
 }
 
-/// Validates the WebAssembly module of these bytes, function bodies included, and finds what it imports and exports.
+/// Validates a WebAssembly module, including function bodies, and returns its imports and exports.
 ///
 /// # Errors
-/// When it is no valid module of WebAssembly 2.0, or breaks a rule of spec/graph.md.
+/// Returns an error if it is not a valid module of WebAssembly 2.0, or violates a rule of spec/graph.md.
 pub fn interface(bytes: &[u8]) -> Result<WasmInterface, WasmProblem> {
     let features = WasmFeatures::WASM2;
     let mut parser = Parser::new(0);
@@ -266,7 +266,7 @@ fn checked_name(name: &str, offset: u64) -> Result<(), WasmProblem> {
     Ok(())
 }
 
-/// Whether memories and tables begin small enough.
+/// Checks the initial size of a memory or table.
 fn sizes(entity: &TypeRef, offset: u64) -> Result<(), WasmProblem> {
     let (what, found, limit) = match entity {
         TypeRef::Memory(memory) => ("a memory begins with", memory.initial, MEMORY_PAGES),

@@ -1,18 +1,18 @@
-//! What refusing a graph takes of memory, by an allocator that counts. In a binary of its own, with one test, so that nothing
-//! else allocates meanwhile.
+//! Memory use while a graph is rejected, measured by a counting allocator. It is a binary with a single test, so that
+//! nothing else allocates.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use secure_runtime_loaders::{Graph, GraphError};
 
-/// How much is held, and how much was held at the most.
+/// The number of bytes that are allocated, and its maximum.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of others.
+// SAFETY: every call is passed to the system's allocator unchanged. Counting does not access other memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
@@ -31,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// How much more is held at the most while this runs.
+/// Returns the maximum of additionally allocated bytes while `action` runs.
 fn most<T>(action: impl FnOnce() -> T) -> (usize, T) {
     let held = HELD.load(Ordering::SeqCst);
     MOST.store(held, Ordering::SeqCst);
@@ -39,7 +39,7 @@ fn most<T>(action: impl FnOnce() -> T) -> (usize, T) {
     (MOST.load(Ordering::SeqCst) - held, result)
 }
 
-/// The beginning of a graph, then a list or map that claims this length, and nothing after it.
+/// Returns the start of a graph, then a list or map that claims this length, and nothing after it.
 fn claiming(start: &[u8], major: u8, length: u64) -> Vec<u8> {
     let head = match length {
         0..=0xffff => [&[major | 25][..], &(length as u16).to_be_bytes()].concat(),
@@ -49,14 +49,14 @@ fn claiming(start: &[u8], major: u8, length: u64) -> Vec<u8> {
     [start, &head].concat()
 }
 
-/// GRAPH-22, attack 54: a length that bytes only claim reserves nothing, whether it is beyond the limits or just within
-/// them; and what is refused takes memory in proportion to its bytes.
+/// GRAPH-22, attack 54: a length that the input only claims reserves no memory, beyond or within the limits. Rejected
+/// input uses memory in proportion to its size.
 #[test]
 fn claimed_lengths_reserve_nothing() {
-    // The version, the entry, and the key of the packages; then one package without grants, and the key of the modules.
+    // The version, the entry, and the key of the packages. Then one package without grants, and the key of the modules.
     let packages = [0xa6, 0, 2, 1, 0, 2];
     let modules = [&packages[..], &[0x81, 0xa2, 0, 0x60, 2, 0x80, 3]].concat();
-    // A module as far as its imports: of the program, of no bytes, JavaScript.
+    // A module up to its imports: of the program, empty, JavaScript.
     let imports = [
         &modules[..],
         &[0x81, 0xa6, 0, 0x6a],
@@ -81,7 +81,7 @@ fn claimed_lengths_reserve_nothing() {
         let bytes = claiming(start, major, length);
         let (held, result) = most(|| Graph::decode(&bytes));
         let error = result.unwrap_err();
-        // A length within the limits is believed until the bytes end.
+        // A length within the limits is accepted until the bytes end.
         let is_as_expected = match &error {
             GraphError::Malformed { offset, .. } => is_within && *offset == bytes.len(),
             GraphError::Limit { .. } => !is_within,

@@ -1,4 +1,4 @@
-//! The content of a package, whatever program it is part of: what a signature about a package is about.
+//! The content hash of a package, which is the same in every program. Signatures about a package sign this hash.
 
 use cbor4ii::core::Value;
 use cbor4ii::core::enc::Encode;
@@ -12,9 +12,13 @@ use crate::ContentHash;
 const VERSION: u64 = 1;
 
 impl Graph {
-    /// The hash of what the package with this index consists of: its version, and of each of its modules the path, the bytes,
-    /// and what its imports within the package mean. It is the same in every program that uses the same modules of it, under
-    /// whatever name. The program itself is no package that others could use, and has none.
+    /// Returns the content hash of the package with this index.
+    ///
+    /// The hash covers the version of the package. For each module it covers the path, the bytes, and the targets of
+    /// imports within the package. Two programs that use the same modules of a package compute the same hash, whatever
+    /// name they give the package.
+    ///
+    /// Returns `None` for the program itself, because no other program can use it as a package.
     #[must_use]
     pub fn package_content(&self, index: u32) -> Option<ContentHash> {
         let package = self.package(index).filter(|package| !package.name.is_empty())?;
@@ -39,12 +43,13 @@ impl Graph {
             let means = if target.package == module.package {
                 Value::Text(target.path_in(package)?.to_owned())
             } else {
-                // Of another package: which one is the program's affair, and that one has a content of its own.
+                // The import leads to another package. The program decides which one, and that package has its own
+                // content hash.
                 unsigned(0)
             };
             imports.push((specifier, means));
         }
-        // As their encodings are ordered: the shorter first, then bytewise.
+        // The order of their encodings: shorter keys first, then bytewise.
         imports.sort_by_key(|(specifier, _)| (specifier.len(), *specifier));
         let imports = imports
             .into_iter()

@@ -1,4 +1,4 @@
-//! Reading a graph's CBOR. Accepts only what [`encode`](super::encode) writes.
+//! The decoder for a graph's CBOR. It accepts only the bytes that [`encode`](super::encode) writes.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use super::encode::{ISOLATED, key, kind_number, transformation_number};
 use super::{GRAPH_VERSION, Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation, limits};
 use crate::ContentHash;
 
-/// The kinds of CBOR items that a graph has: the three highest bits of an item's first byte.
+/// The CBOR major types that a graph uses: the three highest bits of an item's first byte.
 ///
-/// cbor4ii writes graphs but does not read them: it also reads what is not canonical, and does not say where an error is.
+/// This module decodes CBOR itself. cbor4ii also accepts encodings that are not canonical, and its errors do not say at
+/// which offset they occurred. It is used for encoding only.
 mod major {
     pub(super) const UNSIGNED: u8 = 0;
     pub(super) const BYTES: u8 = 2;
@@ -20,7 +21,7 @@ mod major {
 pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     within("the graph", bytes.len() as u64, limits::ENCODED)?;
     let mut reader = Reader { bytes, offset: 0 };
-    // Version 1 had one entry less: its number is to be told, and not its shape.
+    // Version 1 had one entry fewer. Accepting 5 entries here lets the error report the version instead of the shape.
     let fields = reader.map("the graph", 5..=6)?;
     reader.key("the version", key::graph::VERSION)?;
     let version = reader.unsigned("the version")?;
@@ -54,8 +55,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
     })
 }
 
-/// The last 32 bytes are the hash of all bytes before them. This notices damage anywhere, also
-/// where another valid graph would result; whoever forges a graph can of course forge its seal.
+/// Checks that the last 32 bytes are the hash of all bytes before them.
+///
+/// The seal detects damage anywhere, including damage that results in another valid graph. It does not protect against
+/// forgery: anyone who forges a graph can compute its seal.
 fn seal(reader: &mut Reader<'_>) -> Result<(), GraphError> {
     let end = reader.offset + 2;
     let seal = reader.hash("the seal")?;
@@ -135,7 +138,7 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
         reader.index("a specifier's module")
     })?;
     let (mut grants, mut globals, mut origin) = (None, Vec::new(), None);
-    // The key that the rest of the map begins with: each key stands once, in ascending order.
+    // The lowest key that may follow: each key may occur once, in ascending order.
     let mut least = key::module::GRANTS;
     for _ in 6..fields {
         let offset = reader.offset;
@@ -194,7 +197,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
     reader.key("a source's size", key::origin::SIZE)?;
     let size = reader.unsigned("a source's size")?;
     let (mut exports, mut omitted) = (Vec::new(), Vec::new());
-    // As in a module: each key stands once, in ascending order.
+    // Like in a module, each key may occur once, in ascending order.
     let mut least = key::origin::EXPORTS;
     for _ in 3..fields {
         let offset = reader.offset;
@@ -284,7 +287,8 @@ impl Reader<'_> {
         Ok(taken)
     }
 
-    /// The value or length in the start of an item of kind `major`, which is in the fewest bytes.
+    /// Reads the head of an item of type `major` and returns its value or length. The head must use the fewest possible
+    /// bytes.
     fn length(&mut self, what: &str, major: u8) -> Result<u64, GraphError> {
         let offset = self.offset;
         let first = self.take(what, 1)?.first().copied().unwrap_or_default();
@@ -352,7 +356,7 @@ impl Reader<'_> {
     ) -> Result<Vec<T>, GraphError> {
         let length = self.length(what, major::ARRAY)?;
         within(what, length, limit as u64)?;
-        // Nothing is reserved for a length that the bytes only claim.
+        // Do not reserve memory for a length that the input only claims.
         let mut items = Vec::new();
         for _ in 0..length {
             items.push(item(self)?);
@@ -360,7 +364,7 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    /// A map whose keys are specifiers.
+    /// Reads a map whose keys are specifiers.
     fn entries<T>(
         &mut self,
         what: &str,

@@ -1,7 +1,7 @@
-//! A graph as deterministic CBOR (RFC 8949 section 4.2.1).
+//! The encoder for graphs: deterministic CBOR (RFC 8949 section 4.2.1).
 //!
-//! Maps have small integer keys, written in ascending order; specifiers, the only text keys, are
-//! sorted as their encodings are: the shorter first, then bytewise.
+//! Maps have small integer keys in ascending order. Specifiers are the only text keys. They are sorted like their
+//! encodings: shorter keys first, then bytewise.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use cbor4ii::core::types;
 use super::{GRAPH_VERSION, Graph, Module, ModuleKind, Origin, Package, Transformation};
 use crate::ContentHash;
 
-/// The keys of the four kinds of maps.
+/// The keys of the four kinds of map.
 pub(super) mod key {
     pub(in crate::graph) mod graph {
         pub(in crate::graph) const VERSION: u64 = 0;
@@ -50,10 +50,10 @@ pub(super) mod key {
     }
 }
 
-/// What stands under [`key::package::ISOLATE`], where the key does.
+/// The value of [`key::package::ISOLATE`]. The key is present only for packages that run in their own isolate.
 pub(super) const ISOLATED: u64 = 1;
 
-/// The number that stands for a kind of module.
+/// Returns the number that encodes a kind of module.
 pub(super) fn kind_number(kind: ModuleKind) -> u64 {
     match kind {
         ModuleKind::JavaScript => 0,
@@ -64,7 +64,7 @@ pub(super) fn kind_number(kind: ModuleKind) -> u64 {
     }
 }
 
-/// The number that stands for a transformation.
+/// Returns the number that encodes a transformation.
 pub(super) fn transformation_number(transformation: Transformation) -> u64 {
     match transformation {
         Transformation::CommonJs => 1,
@@ -100,7 +100,8 @@ pub(super) fn encode(graph: &Graph) -> Vec<u8> {
         writer.text(target);
     }
     writer.unsigned(key::graph::SEAL);
-    // The seal is the hash of all bytes before its own 32: encoded with any hash first, which is then replaced.
+    // The seal is the hash of all bytes before its own 32. The graph is encoded with a placeholder, which is then
+    // replaced.
     writer.hash(&ContentHash::from_bytes([0; ContentHash::LENGTH]));
     let mut bytes = writer.0.0;
     bytes.truncate(bytes.len() - ContentHash::LENGTH);
@@ -109,14 +110,14 @@ pub(super) fn encode(graph: &Graph) -> Vec<u8> {
     bytes
 }
 
-/// The entries in the order of their keys' encodings: the shorter first, then bytewise.
+/// Returns the entries in the order of their encoded keys: shorter keys first, then bytewise.
 fn in_order<T>(entries: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
     let mut entries: Vec<_> = entries.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| (key.len(), *key));
     entries
 }
 
-/// The offset of the first byte in which `left` and `right` differ.
+/// Returns the offset of the first byte in which `left` and `right` differ.
 pub(super) fn first_difference(left: &[u8], right: &[u8]) -> Option<usize> {
     let shared = left
         .iter()
@@ -126,7 +127,7 @@ pub(super) fn first_difference(left: &[u8], right: &[u8]) -> Option<usize> {
     (shared < left.len().max(right.len())).then_some(shared)
 }
 
-/// A vector that cbor4ii writes to; unlike its own writers, one that cannot fail.
+/// A vector that cbor4ii writes to. Unlike cbor4ii's own writers, it cannot fail.
 struct Bytes(Vec<u8>);
 
 impl Write for Bytes {
@@ -141,7 +142,8 @@ impl Write for Bytes {
 struct Writer(Bytes);
 
 impl Writer {
-    /// What is written is lost by no vector; cbor4ii's other errors are for items that a graph has not.
+    /// Writes to the vector. A vector accepts every byte, and cbor4ii's other errors concern items that a graph does
+    /// not contain.
     fn put(&mut self, write: impl FnOnce(&mut Bytes) -> Result<(), Error<Infallible>>) {
         let written = write(&mut self.0);
         debug_assert!(written.is_ok(), "a vector takes every byte");

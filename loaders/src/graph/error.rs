@@ -1,18 +1,18 @@
-/// Why bytes or parts are not a graph.
+/// An error in an encoded graph or in the parts of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
     /// The bytes are not CBOR of the right shape.
     #[error("not a graph: at byte {offset}, where {expected} should stand, {found}")]
     Malformed {
-        /// Where, in bytes from the start.
+        /// The offset of the error, in bytes from the start.
         offset: usize,
-        /// What should stand there.
+        /// The item that was expected there.
         expected: String,
-        /// What is wrong.
+        /// A description of the item that was found.
         found: String,
     },
-    /// The format's version is unknown.
+    /// The version of the format is unknown.
     #[error(
         "another version of secure-runtime wrote the graph: its format is {found}, and this version reads format {}",
         super::GRAPH_VERSION
@@ -21,37 +21,37 @@ pub enum GraphError {
         /// The version that was found.
         found: u64,
     },
-    /// The seal is not the hash of the bytes before it.
+    /// The seal differs from the hash of the bytes before it.
     #[error("the graph is damaged: its seal does not match its content")]
     Seal,
-    /// The bytes encode a graph, but not in the one way there is.
+    /// The bytes decode to a graph, but are not its canonical encoding.
     #[error("the graph is not in canonical form: byte {offset} differs")]
     NotCanonical {
-        /// The first byte that differs, from the start.
+        /// The offset of the first byte that differs from the canonical encoding.
         offset: usize,
     },
-    /// There are more of something than there may be.
+    /// A count or a size exceeds its limit.
     #[error("{what} has {found}, more than the {limit} that a graph may have")]
     Limit {
-        /// Of what.
+        /// The name of the list or field.
         what: String,
-        /// How many there are.
+        /// The count or size that was found.
         found: u64,
-        /// How many there may be.
+        /// The limit.
         limit: u64,
     },
-    /// A part breaks a rule.
+    /// A part violates a rule of spec/graph.md.
     #[error("{what}: {rule}")]
     Rule {
-        /// Which part.
+        /// The part.
         what: String,
-        /// The rule that it breaks.
+        /// The rule that it violates.
         rule: String,
     },
 }
 
 impl GraphError {
-    /// A short word that names the kind of error, as used by the test vectors in spec/vectors.
+    /// Returns a short name for the kind of error. The test vectors in spec/vectors use it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

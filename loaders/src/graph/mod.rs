@@ -1,4 +1,4 @@
-//! Graphs: which modules a program has, and what each import means.
+//! The graph of a program: its modules and the target of each import.
 //!
 //! spec/graph.md is the normative description of the format.
 
@@ -18,36 +18,36 @@ use crate::ContentHash;
 /// The version of the format that this crate writes and reads.
 pub const GRAPH_VERSION: u64 = 2;
 
-/// What [`Graph`] accepts at most. Each limit is far above real programs and bounds the work that
-/// bytes from a stranger can cause.
+/// The limits of a [`Graph`]. Each is far above the needs of real programs, and bounds the work that untrusted bytes
+/// can cause.
 pub mod limits {
-    /// Packages in a graph.
+    /// Maximum number of packages in a graph.
     pub const PACKAGES: usize = 10_000;
-    /// Modules in a graph.
+    /// Maximum number of modules in a graph.
     pub const MODULES: usize = 100_000;
-    /// Imports of one module.
+    /// Maximum number of imports of one module.
     pub const IMPORTS: usize = 10_000;
-    /// Grant lines of one package or module.
+    /// Maximum number of grant lines of one package or module.
     pub const GRANTS: usize = 1_000;
-    /// Bounds of one package.
+    /// Maximum number of bounds of one package.
     pub const BOUNDS: usize = 1_000;
-    /// Entries of the manifest's `[imports]`.
+    /// Maximum number of entries in the manifest's `[imports]`.
     pub const IMPORT_MAP: usize = 10_000;
-    /// The most globals of one module.
+    /// Maximum number of globals of one module.
     pub const GLOBALS: usize = 10_000;
-    /// The most names that a module of CommonJS exports.
+    /// Maximum number of names that a CommonJS module exports.
     pub const EXPORTS: usize = 10_000;
-    /// Bytes of one name, specifier, version or grant line.
+    /// Maximum size of one name, specifier, version or grant line, in bytes.
     pub const TEXT: usize = 4_096;
-    /// Bytes of one module.
+    /// Maximum size of one module, in bytes.
     pub const MODULE_SIZE: u64 = crate::store::MAX_BLOB_SIZE;
-    /// Bytes of an encoded graph.
+    /// Maximum size of an encoded graph, in bytes.
     pub const ENCODED: u64 = 64 * 1024 * 1024;
 }
 
-/// A program: its packages, its modules with their hashes, and what each import of each module means.
+/// A program: its packages, its modules with their hashes, and the target of each import.
 ///
-/// A `Graph` is always valid; equal graphs have equal bytes and therefore equal hashes.
+/// A `Graph` is always valid. Equal graphs have equal bytes and therefore equal hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     entry: u32,
@@ -59,95 +59,96 @@ pub struct Graph {
 /// A set of modules that hold the same grants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Package {
-    /// `""` for the program itself; the name in the manifest for a package that the program
-    /// imports; `parent>name` for one that the package `parent` imports as `name`.
+    /// The name. The program itself has the name `""`. A package that the program imports has its name in the manifest.
+    /// A package that the package `parent` imports as `name` has the name `parent>name`.
     pub name: String,
-    /// The version in its package.json, for people.
+    /// The version from package.json. It is informational.
     pub version: Option<String>,
-    /// The grants as canonical lines in ascending order. Nothing in this crate interprets them.
+    /// The grants, as canonical lines in ascending order. This crate does not interpret them.
     pub grants: Vec<String>,
-    /// The names beyond the standard's that its modules find in their environment, in ascending order. Nothing in this
-    /// crate interprets them.
+    /// The global names beyond the standard's that the package's modules are given, in ascending order. This crate does
+    /// not interpret them.
     pub globals: Vec<String>,
-    /// Whether it runs in an isolate of its own; the program itself does not.
+    /// True if the package runs in its own isolate. Always false for the program itself.
     pub isolate: bool,
-    /// The limits of the package and the signatures that it needs, as canonical lines in ascending order. Nothing in this
-    /// crate interprets them.
+    /// The limits and the required signatures of the package, as canonical lines in ascending order. This crate does
+    /// not interpret them.
     pub bounds: Vec<String>,
 }
 
-/// One module: a file, or what a file was transformed to.
+/// One module: a file, or the result of transforming a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// `app:/` or the package's name and `/`, then the path of the file below the package's folder.
+    /// The name: `app:/` or the package's name and `/`, then the path of the file below the package's folder.
     pub name: String,
     /// The index of its package in [`Graph::packages`].
     pub package: u32,
-    /// The hash of its bytes, as the engine gets them.
+    /// The hash of the bytes that the engine gets.
     pub hash: ContentHash,
-    /// How many bytes it has.
+    /// The size of these bytes.
     pub size: u64,
-    /// What its bytes are.
+    /// The kind of these bytes.
     pub kind: ModuleKind,
-    /// What they were made from, where they are not the file's own.
+    /// The origin of these bytes, if they are the result of a transformation. `None` if they are the file's own.
     pub origin: Option<Origin>,
-    /// For each specifier that it may import, the index of the module that is meant.
+    /// The index of the target module for each specifier that the module may import.
     pub imports: BTreeMap<String, u32>,
-    /// The names that it uses and neither declares nor imports, in ascending order: what it expects
-    /// of its environment, from `Array` to `process`.
+    /// The names that the module uses without declaring or importing them, in ascending order. It expects them in the
+    /// global environment, from `Array` to `process`.
     pub globals: Vec<String>,
-    /// The grants of this module, where it has fewer than its package; as [`Package::grants`].
+    /// The grants of this module, if it has fewer than its package. The format is that of [`Package::grants`].
     pub grants: Option<Vec<String>>,
 }
 
-/// What the bytes of a module are.
+/// The kind of a module's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ModuleKind {
     /// An ECMAScript module.
     JavaScript,
-    /// JSON; the module's default export is the value.
+    /// JSON. The module's default export is the parsed value.
     Json,
-    /// Text; the module's default export is the string.
+    /// Text. The module's default export is the string.
     Text,
-    /// Any bytes; the module's default export is a `Uint8Array`.
+    /// Arbitrary bytes. The module's default export is a `Uint8Array`.
     Bytes,
-    /// A WebAssembly module; its exports are the module's exports.
+    /// A WebAssembly module. Its exports are the module's exports.
     Wasm,
 }
 
-/// Where the bytes of a transformed module come from.
+/// The origin of a transformed module.
 ///
-/// They are a function of the source and of what the graph says; so whoever has the source can make them again.
+/// The module's bytes are a function of the source and the graph. Everyone who has both can compute the bytes again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// What was done to the source.
+    /// The transformation that was applied to the source.
     pub transformation: Transformation,
-    /// The hash of the source: of the file's bytes.
+    /// The hash of the source, which is the bytes of the file.
     pub hash: ContentHash,
-    /// How many bytes the source has.
+    /// The size of the source, in bytes.
     pub size: u64,
-    /// The names that ECMAScript modules import from it, besides `default`, in ascending order; only for
-    /// [`Transformation::ImportedCommonJs`] and [`Transformation::LeftOut`].
+    /// The names besides `default` that ECMAScript modules import from this module, in ascending order. Only
+    /// [`Transformation::ImportedCommonJs`] and [`Transformation::LeftOut`] have them.
     pub exports: Vec<String>,
-    /// What it requires and gets an empty object for, since its package says that it can do without; in ascending order;
-    /// only for CommonJS.
+    /// The specifiers that the module requires and gets an empty object for, in ascending order. The package declares
+    /// that it works without them. Only CommonJS modules have them.
     pub omitted: Vec<String>,
 }
 
-/// What makes a module of a file that is none. The section "Transformations" of spec/graph.md describes them.
+/// A transformation from a file to a module. The section "Transformations" of spec/graph.md describes each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transformation {
-    /// CommonJS that only CommonJS requires: it is evaluated when it is first required.
+    /// A CommonJS file that only CommonJS modules require. It is evaluated when it is first required.
     CommonJs,
-    /// CommonJS that ECMAScript modules import: it is evaluated when it is first imported or required.
+    /// A CommonJS file that ECMAScript modules import. It is evaluated when it is first imported or required.
     ImportedCommonJs,
-    /// An ECMAScript module in which `process.env.NODE_ENV` was replaced by `"production"`, and other variables by nothing.
+    /// An ECMAScript module in which `"production"` replaces `process.env.NODE_ENV`, and `undefined` replaces other
+    /// variables.
     Constants,
     /// TypeScript without its types.
     TypeScript,
-    /// No file: an empty module in the place of what a package does without.
+    /// An empty module that replaces a module which a package works without. There is no file.
     LeftOut,
 }
 
@@ -160,7 +161,7 @@ impl Transformation {
         Self::LeftOut,
     ];
 
-    /// As people call it.
+    /// Returns the name that messages use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -171,7 +172,7 @@ impl Transformation {
         }
     }
 
-    /// Whether the module is made of a CommonJS file.
+    /// Returns true if the module is made from a CommonJS file.
     #[must_use]
     pub fn is_common_js(self) -> bool {
         matches!(self, Self::CommonJs | Self::ImportedCommonJs)
@@ -181,7 +182,7 @@ impl Transformation {
 impl ModuleKind {
     pub(crate) const ALL: [Self; 5] = [Self::JavaScript, Self::Json, Self::Text, Self::Bytes, Self::Wasm];
 
-    /// As people and `import … with { type }` call it.
+    /// Returns the name that messages and `import … with { type }` use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -195,10 +196,10 @@ impl ModuleKind {
 }
 
 impl Graph {
-    /// The graph with these parts.
+    /// Builds a graph from these parts.
     ///
     /// # Errors
-    /// When the parts break a rule of spec/graph.md.
+    /// Returns an error if the parts violate a rule of spec/graph.md.
     pub fn new(entry: u32, packages: Vec<Package>, modules: Vec<Module>) -> Result<Self, GraphError> {
         let graph = Self {
             entry,
@@ -210,86 +211,87 @@ impl Graph {
         Ok(graph)
     }
 
-    /// This graph, locked with these entries of the manifest's `[imports]`, each value in its canonical form.
+    /// Adds the entries of the manifest's `[imports]` that the program was locked with. Each value is in canonical
+    /// form.
     ///
     /// # Errors
-    /// When an entry breaks a rule of spec/graph.md.
+    /// Returns an error if an entry violates a rule of spec/graph.md.
     pub fn with_import_map(mut self, entries: BTreeMap<String, String>) -> Result<Self, GraphError> {
         self.import_map = entries;
         validate::validate(&self)?;
         Ok(self)
     }
 
-    /// The graph that `bytes` encode.
+    /// Decodes a graph.
     ///
     /// # Errors
-    /// When `bytes` are anything but what [`encode`](Self::encode) writes for some valid graph.
+    /// Returns an error unless `bytes` are exactly the bytes that [`encode`](Self::encode) writes for a valid graph.
     pub fn decode(bytes: &[u8]) -> Result<Self, GraphError> {
         let graph = decode::decode(bytes)?;
         validate::validate(&graph)?;
-        // The one test that leaves no other spelling of the same graph: longer integers, lists of
-        // unknown length, other key orders, bytes after the end.
+        // This check rejects every other encoding of the same graph: longer integers, lists of indefinite length, other
+        // orders of keys, trailing bytes.
         if let Some(offset) = encode::first_difference(&graph.encode(), bytes) {
             return Err(GraphError::NotCanonical { offset });
         }
         Ok(graph)
     }
 
-    /// The graph's bytes: deterministic CBOR, the same on every machine.
+    /// Encodes the graph as deterministic CBOR, which is the same on every machine.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         encode::encode(self)
     }
 
-    /// The graph hash, which names the program: the hash of [`encode`](Self::encode).
+    /// Returns the graph hash, which identifies the program: the hash of [`encode`](Self::encode).
     #[must_use]
     pub fn hash(&self) -> ContentHash {
         ContentHash::of(&self.encode())
     }
 
-    /// The format's version.
+    /// Returns the version of the format.
     #[must_use]
     pub fn version(&self) -> u64 {
         GRAPH_VERSION
     }
 
-    /// The index of the module that runs first.
+    /// Returns the index of the entry module.
     #[must_use]
     pub fn entry(&self) -> u32 {
         self.entry
     }
 
-    /// The packages; the first is the program itself, the others are in order of their names.
+    /// Returns the packages. The first is the program itself. The others are in the order of their names.
     #[must_use]
     pub fn packages(&self) -> &[Package] {
         &self.packages
     }
 
-    /// The modules in order of package, then name.
+    /// Returns the modules in the order of package, then name.
     #[must_use]
     pub fn modules(&self) -> &[Module] {
         &self.modules
     }
 
-    /// The entries of the manifest's `[imports]` that the graph was locked with.
+    /// Returns the entries of the manifest's `[imports]` that the graph was locked with.
     #[must_use]
     pub fn import_map(&self) -> &BTreeMap<String, String> {
         &self.import_map
     }
 
-    /// The module with index `index`.
+    /// Returns the module with this index.
     #[must_use]
     pub fn module(&self, index: u32) -> Option<&Module> {
         self.modules.get(usize::try_from(index).ok()?)
     }
 
-    /// The package with index `index`.
+    /// Returns the package with this index.
     #[must_use]
     pub fn package(&self, index: u32) -> Option<&Package> {
         self.packages.get(usize::try_from(index).ok()?)
     }
 
-    /// The package of `module`, which is one of this graph's modules.
+    /// Returns the package of `module`, which must be a module of this graph.
     #[must_use]
     pub fn package_of(&self, module: &Module) -> Option<&Package> {
         self.package(module.package)
@@ -297,7 +299,7 @@ impl Graph {
 }
 
 impl Package {
-    /// What the names of the package's modules begin with.
+    /// Returns the prefix of the names of the package's modules.
     #[must_use]
     pub fn module_prefix(&self) -> String {
         if self.name.is_empty() {
@@ -309,13 +311,13 @@ impl Package {
 }
 
 impl Module {
-    /// The path of the module's file below the folder of `package`, which is its package.
+    /// Returns the path of the module's file below the folder of `package`, which must be the module's package.
     #[must_use]
     pub fn path_in<'a>(&'a self, package: &Package) -> Option<&'a str> {
         self.name.strip_prefix(&package.module_prefix())
     }
 
-    /// The hash and the size of its file: of its source where it was transformed.
+    /// Returns the hash and the size of the module's file. For a transformed module this is the source.
     #[must_use]
     pub fn file(&self) -> (&ContentHash, u64) {
         match &self.origin {

@@ -1,4 +1,4 @@
-//! The rules that a graph keeps beyond its encoding.
+//! The rules that a valid graph follows beyond its encoding.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformati
 use crate::ContentHash;
 use crate::text::{forbidden_character, printable};
 
-/// What a rule speaks of, in words. A closure, since words are only needed when a rule is broken.
+/// The subject of an error message. A closure, because the text is needed only if a rule is violated.
 type Subject<'a> = &'a dyn Fn() -> String;
 
 pub(super) fn validate(graph: &Graph) -> Result<(), GraphError> {
@@ -114,7 +114,7 @@ fn module_rules(
         return Err(rule(subject, format!("its name begins with \"{prefix}\"")));
     };
     file_path(subject, path)?;
-    // A file could otherwise pass for nothing, and would not be compared with anything.
+    // Otherwise a file could be declared as left out, and nothing would compare it with the project.
     let transformation = module.origin.as_ref().map(|origin| origin.transformation);
     if path.starts_with("browser:false/") != (transformation == Some(Transformation::LeftOut)) {
         return Err(rule(
@@ -206,13 +206,14 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     }
 }
 
-/// Whether CommonJS may have an export `name` of its own: any text but the name whose value is all of `module.exports`.
+/// Returns true if a CommonJS module may export `name`. Any text is allowed except `default`, which names the value of
+/// `module.exports` itself.
 pub(crate) fn is_export_name(name: &str) -> bool {
     !name.is_empty() && name != "default" && name.len() <= limits::TEXT && forbidden_character(name).is_none()
 }
 
-/// The rules for the path of a module's file below its package's folder: plain segments, and no
-/// character that a URL gives a meaning to, so that a name is one file and one URL.
+/// Checks the path of a module's file below its package's folder. The path must consist of plain segments, without
+/// characters that have a meaning in URLs. So one name is exactly one file and one URL.
 pub(crate) fn file_path(subject: Subject<'_>, path: &str) -> Result<(), GraphError> {
     text(subject, path)?;
     if let Some(character) = path
@@ -230,7 +231,8 @@ pub(crate) fn file_path(subject: Subject<'_>, path: &str) -> Result<(), GraphErr
     Ok(())
 }
 
-/// Whether `name` may be a package's: `name` or `@scope/name`, as registries have ever allowed.
+/// Returns true if `name` may name a package: `name` or `@scope/name`, in the characters that registries have ever
+/// allowed.
 pub(crate) fn package_name_is_good(name: &str) -> bool {
     let (scope, plain) = match name.strip_prefix('@').and_then(|scoped| scoped.split_once('/')) {
         Some((scope, plain)) => (Some(scope), plain),
@@ -258,7 +260,7 @@ fn bounds(subject: Subject<'_>, bounds: &[String]) -> Result<(), GraphError> {
     list(subject, "bounds", bounds, limits::BOUNDS)
 }
 
-/// Texts in ascending order, each once.
+/// Checks that texts are in ascending order without duplicates.
 fn list(subject: Subject<'_>, kind: &str, texts: &[String], most: usize) -> Result<(), GraphError> {
     let subject: Subject<'_> = &|| format!("{}, {kind}", subject());
     limit(subject, texts.len(), most)?;

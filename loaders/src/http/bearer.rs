@@ -1,25 +1,26 @@
-//! The secret that a request is made with.
+//! The bearer token of a request.
 
 use reqwest::header::HeaderValue;
 
-/// A text that says to a server what its bearer may do: `Authorization: Bearer …`. It is shown in no message and no debug output.
+/// A token for the header `Authorization: Bearer …`. The token grants its bearer rights on the server, so no message or
+/// debug output shows it.
 #[derive(Debug, Clone)]
 pub struct BearerToken(HeaderValue);
 
-/// Longest token, in bytes: more than servers take.
+/// Maximum length of a token, in bytes. It is more than servers accept.
 pub const MAX_BEARER_TOKEN: usize = 32 * 1024;
 
-/// A text that no header can carry as a token. It is not repeated, since it may be a secret.
+/// The error for a text that cannot be sent as a bearer token. It does not repeat the text, which may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("a token is one line of 1 to {MAX_BEARER_TOKEN} letters, digits and signs of ASCII, without spaces")]
 pub struct BearerTokenError;
 
 impl BearerToken {
-    /// The token with this text.
+    /// Creates a token from this text.
     ///
     /// # Errors
-    /// [`BearerTokenError`].
+    /// Returns [`BearerTokenError`].
     pub fn new(text: &str) -> Result<Self, BearerTokenError> {
         let is_token =
             (1..=MAX_BEARER_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -27,7 +28,7 @@ impl BearerToken {
             return Err(BearerTokenError);
         }
         let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| BearerTokenError)?;
-        // Not compressed into a table that later headers are compared with, and not shown.
+        // Keeps the value out of HPACK's compression table and out of debug output.
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_one_word_and_not_shown() {
+    fn tokens_are_single_words_and_not_shown() {
         let long = "x".repeat(MAX_BEARER_TOKEN + 1);
         for text in ["", " ", "a b", "a\n", "a\r\nHost: evil", "é", "a\0", &long] {
             assert_eq!(BearerToken::new(text).err(), Some(BearerTokenError), "{text:?}");

@@ -1,4 +1,4 @@
-//! A file behind HTTP, taken piece by piece.
+//! A file that is downloaded in pieces over HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -9,40 +9,43 @@ use reqwest::{Response, StatusCode};
 use super::{HttpClient, HttpError, Requests, chain, unavailable};
 use crate::secrets;
 
-/// A file that is taken piece by piece. Where the connection breaks off, it is asked for from there on.
+/// A file that is downloaded in pieces. If the connection breaks off, the download continues at the position that it
+/// reached.
 ///
-/// Only the time is counted in which the server is waited for: it may be as long as for one small file, and a second
-/// more for each [`SLOWEST`] bytes that came for the first time: who gives the same bytes again and again gains no time.
+/// Only the time spent waiting for the server counts. It is limited to the time for one small file, plus one second for
+/// each [`SLOWEST`] bytes that arrive for the first time. A server that sends the same bytes repeatedly does not gain
+/// time.
 #[derive(Debug)]
 pub(crate) struct Download {
     client: HttpClient,
     url: String,
-    /// What may still be asked. Each byte that comes allows new attempts, so that attempts alone bound nothing.
+    /// The remaining number of requests. Every new byte resets the number of attempts, so attempts alone do not bound
+    /// the requests.
     requests: Requests,
-    /// What came and was not yet taken.
+    /// The bytes that arrived but were not yet taken.
     ready: BytesMut,
-    /// The next byte of the file that was not yet given.
+    /// The position of the next byte that was not yet returned.
     position: u64,
-    /// How many bytes will come again that were given before, and are passed over.
+    /// The number of bytes to skip because they were already returned.
     known: u64,
-    /// How many bytes came that had not come before.
+    /// The number of bytes that arrived for the first time.
     received: u64,
-    /// How many bytes the file has, where the server says it.
+    /// The size of the file in bytes, if the server reported it.
     total: Option<u64>,
     answer: Option<Response>,
-    /// How often it broke off since the last byte came.
+    /// The number of times the connection broke off since the last new byte.
     failures: u32,
     waited: Duration,
 }
 
-/// How many bytes a second a server must give at least, once its first time is used up.
+/// The least number of bytes a second that a server must send after the initial time is used up.
 pub(super) const SLOWEST: u64 = 64 * 1024;
 
 impl Download {
-    /// The bytes of the file at this address after the byte `from`, one piece after the other.
+    /// Opens the file at this address, from the byte `from` on.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// Returns [`HttpError`].
     pub(crate) async fn open(
         client: &HttpClient,
         url: &str,
@@ -66,15 +69,15 @@ impl Download {
         Ok(download)
     }
 
-    /// How many bytes the whole file has, where the server said it.
+    /// Returns the size of the whole file in bytes, if the server reported it.
     pub(crate) fn total(&self) -> Option<u64> {
         self.total
     }
 
-    /// The next `count` bytes; fewer only where the file ends.
+    /// Returns the next `count` bytes, or fewer at the end of the file.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// Returns [`HttpError`].
     pub(crate) async fn take(&mut self, count: usize) -> Result<Bytes, HttpError> {
         while self.ready.len() < count {
             match self.piece().await? {
@@ -86,10 +89,10 @@ impl Download {
         Ok(self.ready.split_to(count).freeze())
     }
 
-    /// Whatever comes next; `None` at the end.
+    /// Returns the bytes that arrive next, or `None` at the end.
     ///
     /// # Errors
-    /// [`HttpError`].
+    /// Returns [`HttpError`].
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         if self.ready.is_empty() {
             return self.piece().await;
@@ -139,7 +142,7 @@ impl Download {
         }
     }
 
-    /// Asks for what follows the position.
+    /// Requests the file from the current position on.
     async fn ask(&mut self) -> Result<(), HttpError> {
         let (start, patience) = (Instant::now(), self.patience()?);
         let request = tokio::time::timeout(
@@ -153,7 +156,7 @@ impl Download {
             self.known = 0;
             content_range(&answer).map(|(_, total)| total)
         } else {
-            // The server has no ranges and begins anew.
+            // The server does not support ranges and sends the file from the start.
             self.known = self.position;
             answer.content_length()
         };
@@ -167,7 +170,7 @@ impl Download {
         Ok(())
     }
 
-    /// How long may still be waited.
+    /// Returns the time that may still be spent waiting.
     fn patience(&self) -> Result<Duration, HttpError> {
         let allowed = self.client.options.timeout + Duration::from_secs(self.received / SLOWEST);
         match allowed.checked_sub(self.waited) {
@@ -184,7 +187,7 @@ impl Download {
     }
 }
 
-/// Where the range of a partial answer begins, and how long the whole file is: `bytes 5-9/10`.
+/// Returns the start of a partial response's range and the size of the whole file, from a header like `bytes 5-9/10`.
 pub(super) fn content_range(answer: &Response) -> Option<(u64, u64)> {
     let text = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;

@@ -1,18 +1,18 @@
-//! A bound on the number of requests.
+//! A limit on the number of requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{HttpError, unavailable};
 
-/// The requests that may still be made for one file, whatever the server answers. Clones share the number.
+/// The number of requests that may still be made for one file, whatever the server responds. Clones share the number.
 #[derive(Debug, Clone)]
 pub(crate) struct Requests {
     left: Arc<AtomicU32>,
 }
 
-/// Most requests for one file: attempts, continued answers and the outboard included. A blob of 1 TiB over a connection
-/// that breaks off more often is continued by the next command.
+/// Maximum number of requests for one file. It includes retries, continued downloads and the outboard file. If a large
+/// blob needs more, for example 1 TiB over an unstable connection, the next command continues the download.
 pub(crate) const MAX_REQUESTS: u32 = 64;
 
 impl Default for Requests {
@@ -24,10 +24,10 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// Counts a request that is about to be made.
+    /// Counts a request before it is made.
     ///
     /// # Errors
-    /// [`HttpError::Unavailable`] where no more may be made.
+    /// Returns [`HttpError::Unavailable`] if no more requests may be made.
     pub(super) fn count(&self) -> Result<(), HttpError> {
         let left = |left: u32| left.checked_sub(1);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {

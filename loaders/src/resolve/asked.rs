@@ -1,7 +1,7 @@
-//! The names that ECMAScript modules import of each other.
+//! The names that ECMAScript modules import from each other.
 //!
-//! The text of a CommonJS file does not say all the names that it exports: a function may be given properties, a loop may
-//! add them. Who imports one by name says it, and the lock knows all who do.
+//! The text of a CommonJS file does not show every name that it exports. For example, a loop may add properties to a
+//! function. An importer states the names that it needs, and locking sees all importers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,18 +13,18 @@ use oxc_syntax::module_record::{ExportExportName, ExportImportName, ImportImport
 /// The imports and exports of an ECMAScript module, by name.
 #[derive(Debug, Default)]
 pub(super) struct Interface {
-    /// The names that it imports or exports again, by specifier.
+    /// The names that the module imports or re-exports, by specifier.
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
-    /// The properties that it reads of a namespace that it imported, by specifier.
+    /// The properties that the module reads from imported namespaces, by specifier.
     pub(super) members: BTreeMap<String, BTreeSet<String>>,
-    /// The names that it exports, but for those of `export *`.
+    /// The names that the module exports, without those of `export *`.
     pub(super) exports: BTreeSet<String>,
     /// The specifiers of its `export *`.
     pub(super) stars: Vec<String>,
 }
 
 impl Interface {
-    /// The interface of a parsed module.
+    /// Collects the interface of a parsed module.
     pub(super) fn of(record: &ModuleRecord<'_>, program: &Program<'_>, scoping: &Scoping) -> Self {
         let mut found = Self::default();
         let mut namespaces = HashMap::new();
@@ -76,7 +76,7 @@ impl Interface {
     }
 }
 
-/// Finds `namespace.name`, `namespace["name"]` and `const { name } = namespace`.
+/// A visitor that finds `namespace.name`, `namespace["name"]` and `const { name } = namespace`.
 struct Members<'s> {
     scoping: &'s Scoping,
     namespaces: HashMap<SymbolId, String>,
@@ -127,21 +127,21 @@ impl<'a> Visit<'a> for Members<'_> {
     }
 }
 
-/// A module, as far as names matter.
+/// Access to modules for the analysis of names.
 pub(super) trait Named {
-    /// The interface, if it is an ECMAScript module.
+    /// Returns the interface of an ECMAScript module, or `None` for other modules.
     fn interface(&self, module: usize) -> Option<&Interface>;
-    /// The module that a specifier means in a module.
+    /// Returns the module that a specifier of `module` resolves to.
     fn target(&self, module: usize, specifier: &str) -> Option<usize>;
-    /// The names that a CommonJS module exports, as far as its text says; nothing for other modules.
+    /// Returns the export names that the text of a CommonJS module shows, or `None` for other modules.
     fn said(&self, module: usize) -> Option<&BTreeSet<String>>;
-    /// Whether the module stands for what a package does without.
+    /// Returns true if the module is left out, so that an empty module replaces it.
     fn is_left_out(&self, module: usize) -> bool;
-    /// Whether the text of a CommonJS module, or of one that it requires, has the name anywhere.
+    /// Returns true if the name occurs anywhere in the text of a CommonJS module or of a module that it requires.
     fn has_text(&self, module: usize, name: &str) -> bool;
 }
 
-/// A name that an importer wants and that no text has.
+/// An imported name that occurs in none of the relevant texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unknown {
     pub(super) importer: usize,
@@ -149,8 +149,8 @@ pub(super) struct Unknown {
     pub(super) name: String,
 }
 
-/// Returns, for each module that is no ECMAScript module by itself, the names that others import of it and that its
-/// text does not say.
+/// Returns, for each module that is not an ECMAScript module itself, the names that others import from it and that its
+/// text does not show.
 pub(super) fn asked(modules: &impl Named, count: usize) -> (BTreeMap<usize, BTreeSet<String>>, Vec<Unknown>) {
     let mut wanted: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     let mut unknown = Vec::new();
@@ -180,7 +180,8 @@ pub(super) fn asked(modules: &impl Named, count: usize) -> (BTreeMap<usize, BTre
                 want(modules, target, name, &mut wanted);
             }
         }
-        // A property that is not there is undefined, which modules look for; so it takes a text that has the name.
+        // Reading a missing property returns undefined, and modules test for features that way. So a property counts
+        // only if its name occurs in a text.
         for (specifier, names) in &interface.members {
             let Some(target) = modules.target(importer, specifier) else {
                 continue;
@@ -196,12 +197,13 @@ pub(super) fn asked(modules: &impl Named, count: usize) -> (BTreeMap<usize, BTre
     (wanted, unknown)
 }
 
-/// Notes that `name` is wanted of `target`, or of what `target` exports all names of.
+/// Records that an importer needs `name` from `target`, or from a module that `target` re-exports with `export *`.
 fn want(modules: &impl Named, target: usize, name: &str, wanted: &mut BTreeMap<usize, BTreeSet<String>>) {
     let found = match modules.interface(target) {
         None => Some(target),
         Some(_) if provides(modules, target, name, &mut HashSet::new()) => None,
-        // Two `export *` that have a name both export none of that name: so only one may get it.
+        // If two `export *` provide the same name, the name is ambiguous and not exported. So only one module may get
+        // it.
         Some(_) => may_provide(modules, target, name, &mut HashSet::new()),
     };
     if let Some(found) = found
@@ -212,7 +214,7 @@ fn want(modules: &impl Named, target: usize, name: &str, wanted: &mut BTreeMap<u
     }
 }
 
-/// Whether a module exports a name by what its text says.
+/// Returns true if the text of a module shows that it exports the name.
 fn provides(modules: &impl Named, module: usize, name: &str, seen: &mut HashSet<usize>) -> bool {
     if !seen.insert(module) {
         return false;
@@ -227,7 +229,7 @@ fn provides(modules: &impl Named, module: usize, name: &str, seen: &mut HashSet<
         })
 }
 
-/// The first CommonJS module among those of which `module` exports all names that may have the name.
+/// Returns the first CommonJS module that may have the name, among those that `module` re-exports with `export *`.
 fn may_provide(modules: &impl Named, module: usize, name: &str, seen: &mut HashSet<usize>) -> Option<usize> {
     if !seen.insert(module) {
         return None;

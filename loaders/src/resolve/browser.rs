@@ -1,31 +1,31 @@
-//! The field `browser` of package.json, where it is an object: what takes the places of files and packages where there
-//! is no Node.js.
+//! The field `browser` of package.json in its object form. It replaces files and packages in environments without
+//! Node.js.
 //!
-//! Bundlers agree on the field without a standard. A key is a package's specifier, or a path from the folder of the
-//! package.json, with or without `./`, the file's ending, or `/index`.
+//! Bundlers support the field in the same way, but there is no standard. A key is a package specifier, or a path
+//! relative to the folder of the package.json. A path may omit `./`, the file extension, or `/index`.
 
 use serde_json::{Map, Value};
 
 use super::error::ImportProblem;
 use super::specifier;
 
-/// The endings of files that a key may leave out.
+/// The file extensions that a key may omit.
 const ENDINGS: [&str; 4] = [".js", ".json", ".mjs", ".cjs"];
 
-/// What a key of the field stands for.
+/// The replacement for a key of the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Replacement {
-    /// A path from the folder of the package.json.
+    /// A path relative to the folder of the package.json.
     File(String),
-    /// The specifier of a package. It is a path if there is no such package.
+    /// A package specifier. It is treated as a path if there is no such package.
     Package(String),
-    /// `false`: nothing, which is an empty module.
+    /// `false`: an empty module.
     Nothing,
 }
 
-/// The replacement of the package's specifier `name`, which is no path.
+/// Returns the replacement for the package specifier `name`, which must not be a path.
 pub(super) fn of_name(map: &Map<String, Value>, name: &str) -> Result<Option<Replacement>, ImportProblem> {
-    // What a package says of `crypto` it says of `node:crypto`.
+    // An entry for `crypto` also applies to `node:crypto`.
     let plain = name.strip_prefix("node:");
     let value = map.get(name).or_else(|| map.get(plain?));
     match value {
@@ -34,21 +34,21 @@ pub(super) fn of_name(map: &Map<String, Value>, name: &str) -> Result<Option<Rep
     }
 }
 
-/// The replacement of the file `path`, which is relative to the folder of the package.json.
+/// Returns the replacement for the file `path`, which is relative to the folder of the package.json.
 pub(super) fn of_file(map: &Map<String, Value>, path: &str) -> Result<Option<Replacement>, ImportProblem> {
     for key in keys(path) {
         let Some(value) = map.get(&key) else {
             continue;
         };
         let found = replacement(Some(value))?;
-        // A file that stands for itself is only said to be there.
+        // A file that maps to itself is not replaced. Packages use such entries to mark a file as present.
         let is_same = |target: &str| keys(path).any(|key| key.trim_start_matches("./") == target);
         return Ok(found.filter(|found| !matches!(found, Replacement::File(target) if is_same(target))));
     }
     Ok(None)
 }
 
-/// The keys that mean the file `path`, the most exact one first.
+/// Returns the keys that match the file `path`, the most specific one first.
 fn keys(path: &str) -> impl Iterator<Item = String> {
     let without_ending = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending));
     let folder = without_ending.and_then(|path| match path {
@@ -61,12 +61,12 @@ fn keys(path: &str) -> impl Iterator<Item = String> {
         path => format!("./{path}"),
     });
     let plain = [Some(path), without_ending].into_iter().flatten();
-    // `events` is a package, also where the package has a file of its own of that name.
+    // `events` names a package, even if the package has a file with that name.
     let plain = plain.filter(|path| looks_like_a_file(path)).map(str::to_owned);
     dotted.chain(plain).collect::<Vec<_>>().into_iter()
 }
 
-/// Whether a key or value without `./` is more likely a path than a package.
+/// Returns true if a key or value without `./` looks like a path rather than a package name.
 pub(super) fn looks_like_a_file(path: &str) -> bool {
     (path.contains('/') && !path.starts_with('@')) || ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
@@ -77,7 +77,7 @@ fn replacement(value: Option<&Value>) -> Result<Option<Replacement>, ImportProbl
         Some(Value::String(target)) if target.is_empty() => Ok(None),
         Some(Value::String(target)) if specifier::is_relative_for_require(target) => {
             let path = specifier::decode_path(target.trim_end_matches('/'))?;
-            // What leads above the folder of the package.json may still be in the package.
+            // A path that leaves the folder of the package.json may still be inside the package. A later check decides.
             Ok(Some(Replacement::File(
                 specifier::join("", &path).unwrap_or(path),
             )))
@@ -101,7 +101,7 @@ mod tests {
         map.as_object().unwrap().clone()
     }
 
-    /// GRAPH-39: keys that are packages.
+    /// GRAPH-39: keys that are package names.
     #[test]
     fn names() {
         let file = |path: &str| Some(Replacement::File(path.to_owned()));
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// GRAPH-39: keys that are files, from the folder of the package.json.
+    /// GRAPH-39: keys that are files, relative to the folder of the package.json.
     #[test]
     fn files() {
         let file = |path: &str| Some(Replacement::File(path.to_owned()));

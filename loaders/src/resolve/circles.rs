@@ -1,13 +1,13 @@
-//! Modules that import each other in a circle.
+//! Import cycles.
 
 use std::collections::BTreeSet;
 
-/// Returns the nodes from 0 to `count` that are part of a circle of `edges`, a node with an edge to itself among them.
+/// Returns the nodes from 0 to `count` that are part of a cycle of `edges`, including nodes with an edge to themselves.
 ///
-/// Tarjan's algorithm, without recursion: a hostile package chooses how deep imports go.
+/// This is Tarjan's algorithm without recursion, because a hostile package controls the depth of imports.
 pub(crate) fn of(count: usize, edges: &dyn Fn(usize) -> Vec<usize>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    // The order in which a node was reached, and the earliest one that is reachable from it and not done.
+    // The order in which nodes were reached, and for each node the earliest open node that is reachable from it.
     let mut order: Vec<Option<usize>> = vec![None; count];
     let mut lowest: Vec<usize> = vec![0; count];
     let mut is_open = vec![false; count];
@@ -94,7 +94,7 @@ mod tests {
             let found = of(edges.len(), &|node| edges[node].to_vec());
             assert_eq!(found.into_iter().collect::<Vec<_>>(), *expected, "{edges:?}");
         }
-        // As deep as it may be.
+        // The maximum number of modules in a graph.
         let chain = of(100_000, &|node| vec![(node + 1) % 100_000]);
         assert_eq!(chain.len(), 100_000);
     }

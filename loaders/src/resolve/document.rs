@@ -1,7 +1,8 @@
-//! Files for browsers that need a document, which is not here.
+//! The choice between files for browsers and other files, if the file for browsers needs a DOM, which this runtime does
+//! not have.
 //!
-//! Of a package with a file for browsers and another one, the first does without Node.js and so is taken. Where it needs a
-//! document, and the other one needs neither that nor Node.js, the other one is taken.
+//! If a package has a file for browsers and another file, the browser file is normally used, because it does not need
+//! Node.js. The other file is used if the browser file needs a DOM and the other needs neither a DOM nor Node.js.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use super::walk::Walk;
 use crate::files;
 use crate::graph::limits;
 
-/// Names that browsers have, and that this runtime never has.
+/// Global names that browsers have and this runtime never has.
 const DOCUMENT: [&str; 16] = [
     "document",
     "window",
@@ -36,13 +37,13 @@ const DOCUMENT: [&str; 16] = [
     "sessionStorage",
 ];
 
-/// Names that Node.js has, and that this runtime never has.
+/// Global names that Node.js has and this runtime never has.
 const NODE: [&str; 4] = ["Buffer", "__dirname", "__filename", "process"];
 
-/// How many files are looked at, at most, to find out what one needs.
+/// Maximum number of files that are read to find out what one file needs.
 const LOOKED_AT: usize = 500;
 
-/// What one file needs.
+/// The environment and the imports that one file needs.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     document: bool,
@@ -51,8 +52,8 @@ pub(super) struct Needs {
 }
 
 impl Walk<'_> {
-    /// Returns the meaning of `specifier` in the module `path` of `package`: [`Packages::locate`], but for files that need
-    /// a document.
+    /// Resolves `specifier` in the module `path` of `package` like [`Packages::locate`], but avoids files that need a
+    /// DOM.
     ///
     /// [`Packages::locate`]: super::packages::Packages::locate
     pub(super) fn locate(
@@ -88,7 +89,7 @@ impl Walk<'_> {
         located
     }
 
-    /// Whether the first file, which is for browsers, gives way to the second.
+    /// Returns true if the second file must be used instead of the first, which is the one for browsers.
     fn gives_way(&mut self, files: [(PackageIndex, String); 2], conditions: Conditions) -> bool {
         if let Some(known) = self.gives_way.get(&files) {
             return *known;
@@ -100,7 +101,7 @@ impl Walk<'_> {
         gives_way
     }
 
-    /// Whether a file, or another one of its package that it imports, needs a document.
+    /// Returns true if a file, or a file of the same package that it imports, needs a DOM.
     fn needs_document(&mut self, file: (PackageIndex, String), conditions: Conditions) -> bool {
         let package = file.0;
         let mut seen = HashSet::from([file.clone()]);
@@ -126,14 +127,15 @@ impl Walk<'_> {
         false
     }
 
-    /// Whether a file and all that it imports need neither a document nor Node.js.
+    /// Returns true if neither a file nor its imports need a DOM or Node.js.
     fn needs_nothing(&mut self, file: (PackageIndex, String), conditions: Conditions) -> bool {
         let package = file.0;
         let mut seen = HashSet::from([file.clone()]);
         let mut waiting = vec![file];
         while let Some((index, path)) = waiting.pop() {
             let needs = self.needs(index, &path);
-            // Another package has files of its own for browsers, and is looked at by itself.
+            // A DOM matters only in this package. Other packages may have their own browser files, and are examined
+            // separately.
             if needs.node || (needs.document && index == package) || seen.len() > LOOKED_AT {
                 return false;
             }
@@ -157,7 +159,8 @@ impl Walk<'_> {
         true
     }
 
-    /// What one file needs by itself. A file that looks whether a name is there does without it.
+    /// Returns what one file needs, without its imports. A file that tests with `typeof` if a name exists does not need
+    /// it.
     fn needs(&mut self, package: PackageIndex, path: &str) -> Rc<Needs> {
         let key = (package, path.to_owned());
         if let Some(known) = self.needs.get(&key) {

@@ -1,7 +1,7 @@
-//! Drift: what a project's files and `[imports]` mean now, where it is not what was locked.
+//! Drift: differences between a lock and the current files and `[imports]` of a project.
 //!
-//! A lock pins bytes and what imports mean, so drift changes nothing of what runs. But what is reviewed in the project is
-//! then not what runs.
+//! A lock fixes the bytes and the targets of imports, so drift does not change what runs. But a reviewer of the project
+//! would read other code than the code that runs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,46 +19,46 @@ use crate::text::printable;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Drift {
-    /// An entry of `[imports]` that is not the one that was locked.
+    /// An entry of `[imports]` differs from the locked one.
     ImportMap {
         /// The key in `[imports]`.
         key: String,
-        /// The value that was locked.
+        /// The locked value.
         locked: Option<String>,
-        /// The value that stands there.
+        /// The current value.
         now: Option<String>,
     },
-    /// An entry of `[imports]` that cannot be used.
+    /// An entry of `[imports]` is invalid.
     Entry {
         /// The key in `[imports]`.
         key: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: ImportProblem,
     },
-    /// A package whose package.json says another version.
+    /// The package.json of a package states another version.
     Version {
         /// The package's name.
         package: String,
-        /// The version that was locked.
+        /// The locked version.
         locked: Option<String>,
-        /// The version that is installed.
+        /// The installed version.
         now: Option<String>,
     },
-    /// An import that means another module, or none.
+    /// An import resolves to another module, or to none.
     Import {
-        /// The module that imports.
+        /// The importing module.
         module: String,
-        /// What it imports.
+        /// The specifier.
         specifier: String,
-        /// The module that was locked; None: the package did without.
+        /// The locked module. `None` if the module was left out.
         locked: Option<String>,
-        /// The file that it means, as shown to people; Err: why it means none.
+        /// The path of the file that the import now resolves to, or the reason why there is none.
         now: Result<String, ImportProblem>,
     },
 }
 
 impl Drift {
-    /// The key in `[imports]` that the difference is about, if it is about one.
+    /// Returns the key in `[imports]` if the difference concerns one.
     #[must_use]
     pub fn import_map_key(&self) -> Option<&str> {
         match self {
@@ -114,10 +114,12 @@ impl fmt::Display for Drift {
     }
 }
 
-/// Compares what the imports of `graph` mean in `project` with what was locked. Reads package.json files and the names
-/// of files, and no module: so it finds every import that means another file, and not one that is new in a file.
+/// Compares the current targets of the imports of `graph` in `project` with the locked ones.
 ///
-/// Packages and files that the project does not have are passed over: stores have them.
+/// It reads package.json files and file names, but no modules. So it finds every import that resolves to another file,
+/// and does not find imports that were added to a file.
+///
+/// Packages and files that the project does not have are skipped, because stores may have them.
 #[must_use]
 pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
     let mut found = import_map(graph, project);
@@ -129,7 +131,8 @@ pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
     found
 }
 
-/// Whether the project has a file for each module of `graph`, so that locking it again can be compared.
+/// Returns true if the project has a file for each module of `graph`, so that the project can be locked again and
+/// compared.
 #[must_use]
 pub fn is_complete(graph: &Graph, project: &Project) -> bool {
     let check = Check::new(graph, project, &mut Vec::new());
@@ -144,7 +147,7 @@ fn is_absent(problem: &ImportProblem) -> bool {
     )
 }
 
-/// The entries of `[imports]` that differ, by their canonical forms.
+/// Returns the entries of `[imports]` whose canonical forms differ.
 fn import_map(graph: &Graph, project: &Project) -> Vec<Drift> {
     let (locked, now) = (graph.import_map(), project.map.canonical());
     let keys: BTreeSet<&String> = locked.keys().chain(now.keys()).collect();
@@ -160,12 +163,12 @@ fn import_map(graph: &Graph, project: &Project) -> Vec<Drift> {
 struct Check<'a> {
     graph: &'a Graph,
     packages: Packages<'a>,
-    /// For each package of the graph where it is; None for what is not installed.
+    /// The location of each package of the graph. `None` for packages that are not installed.
     places: Vec<Option<PackageIndex>>,
 }
 
 impl<'a> Check<'a> {
-    /// What is there to be compared. Entries of `[imports]` that are wrong are added to `found`.
+    /// Prepares the comparison. Invalid entries of `[imports]` are added to `found`.
     fn new(graph: &'a Graph, project: &'a Project, found: &mut Vec<Drift>) -> Self {
         let mut packages = Packages::of_program(project);
         for key in project.map.packages.keys() {
@@ -190,7 +193,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The versions that package.json files say.
+    /// Compares the versions in package.json files.
     fn versions(&mut self, found: &mut Vec<Drift>) {
         for (package, place) in self.graph.packages().iter().zip(&self.places).skip(1) {
             let Some(place) = place else { continue };
@@ -205,7 +208,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The imports of a module, and what its package does without.
+    /// Compares the imports of a module and the modules that are left out.
     fn module(&mut self, module: &Module, found: &mut Vec<Drift>) {
         let Some((package, path)) = self.place(module) else {
             return;
@@ -219,8 +222,8 @@ impl<'a> Check<'a> {
                 continue;
             };
             let locked = self.place(target);
-            // A graph does not say whether CommonJS requires a module or imports it, nor whether a file for browsers was passed over
-            // because it needs a document: each may be what was locked.
+            // A graph does not record if CommonJS requires or imports a module. It also does not record if a browser
+            // file was avoided because it needs a DOM. So each of these conditions may have been the locked one.
             let both = [Conditions::REQUIRE, Conditions::IMPORT];
             let conditions = if is_common_js { &both[..] } else { &both[1..] };
             let plain = conditions.iter().map(|conditions| conditions.without_browser());
@@ -235,10 +238,10 @@ impl<'a> Check<'a> {
             let now = match first {
                 _ if is_as_locked => continue,
                 Some(Ok(Some(now))) => Ok(self.shown(&now)),
-                // Stores have what is not there.
+                // The file is missing, so a store must have it.
                 Some(Err(problem)) if is_absent(&problem) && !self.is_file(locked.as_ref()) => continue,
                 Some(Err(problem)) => Err(problem),
-                // The host answers: nothing that a graph could have recorded.
+                // The host provides the module, which a graph never records.
                 Some(Ok(None)) | None => continue,
             };
             self.add(module, specifier, Some(target), now, found);
@@ -275,7 +278,7 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// Where the module's file would be; None where its package is not installed.
+    /// Returns the location of the module's file, or `None` if its package is not installed.
     fn place(&self, module: &Module) -> Option<(PackageIndex, String)> {
         let place = *self.places.get(usize::try_from(module.package).ok()?)?;
         let path = module.path_in(self.graph.package_of(module)?)?;

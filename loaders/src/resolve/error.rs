@@ -7,8 +7,7 @@ use crate::syntax::SyntaxProblem;
 use crate::text::printable;
 use crate::wasm::WasmProblem;
 
-/// Why a project cannot be locked. None of these is an integrity error: locking is what decides
-/// which bytes are right.
+/// An error of locking a project. No variant is an integrity error, because locking decides which bytes are right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
@@ -17,7 +16,7 @@ pub enum LockError {
     Root {
         /// The folder.
         path: PathBuf,
-        /// What went wrong.
+        /// The reason.
         error: FileError,
     },
     /// An entry of `[imports]` is wrong.
@@ -25,7 +24,7 @@ pub enum LockError {
     ImportMap {
         /// The key in `[imports]`.
         key: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: Box<ImportProblem>,
     },
     /// Two entries of `[imports]` name the same files, which would then have two sets of grants.
@@ -36,25 +35,25 @@ pub enum LockError {
         /// The second key.
         second: String,
     },
-    /// The entry cannot be used.
+    /// The entry module cannot be used.
     #[error("the entry \"{}\": {problem}", printable(entry))]
     Entry {
-        /// The entry as given.
+        /// The entry module as given.
         entry: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: Box<ImportProblem>,
     },
     /// An import cannot be resolved.
     #[error("{place}: cannot import \"{}\": {problem}", printable(specifier))]
     Import {
-        /// Where the import stands.
+        /// The position of the import.
         place: Place,
-        /// What it imports.
+        /// The specifier.
         specifier: String,
-        /// Why that is nothing.
+        /// The reason.
         problem: Box<ImportProblem>,
     },
-    /// Grants were given to a package that the program does not import.
+    /// The manifest has grants for a package that the program does not import.
     #[error(
         "[packages.\"{}\"]: there is no such package; the packages are: {}",
         printable(name),
@@ -66,7 +65,7 @@ pub enum LockError {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// Grants were given to a module that the program does not import.
+    /// The manifest has grants for a module that the program does not import.
     #[error(
         "[modules.\"{}\"]: there is no such first-party module; the modules are: {}",
         printable(name),
@@ -78,25 +77,25 @@ pub enum LockError {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// What was found breaks a rule of graphs.
+    /// The resulting graph would violate a rule of spec/graph.md.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The thread that reads the modules could not be started.
     #[error("no thread for reading the modules: {message}")]
     Thread {
-        /// The operating system's reason.
+        /// The operating system's error.
         message: String,
     },
 }
 
 impl LockError {
-    /// Always false: nothing was promised about the files that are locked.
+    /// Always returns false, because locked files have no expected hash yet.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
         false
     }
 
-    /// Whether what is wrong stands in a file of an installed package, which nobody should edit.
+    /// Returns true if the error is in a file of an installed package, which users should not edit.
     #[must_use]
     pub fn is_in_installed_package(&self) -> bool {
         let Self::Import { place, problem, .. } = self else {
@@ -120,8 +119,8 @@ fn is_installed(path: &std::path::Path) -> bool {
     path.iter().any(|part| part == "node_modules")
 }
 
-/// A place in a source file. Lines and columns are counted from 1, columns in characters; in WebAssembly, in bytes, and all is one
-/// line.
+/// A position in a source file. Lines and columns are counted from 1, and columns count characters. In WebAssembly, the
+/// column counts bytes and the line is always 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file's path, relative to the project's folder.
@@ -144,61 +143,61 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong with an import, an entry or a module, and what to do about it.
+/// The reason why an import, an entry or a module is rejected, with a hint for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportProblem {
     /// The specifier is empty.
     #[error("it is empty")]
     Empty,
-    /// A character that may not stand in a specifier.
+    /// The specifier has a character that is not allowed.
     #[error("it has a backslash, a control character or an invisible character")]
     Character,
-    /// A percent-encoding that is malformed or hides a separator.
+    /// A percent-encoding is malformed or encodes a separator.
     #[error("it has a percent-encoding that is malformed or stands for / \\ % ? # or NUL")]
     Encoding,
-    /// A query or a fragment.
+    /// The specifier has a query or a fragment.
     #[error("it has a `?` or `#` part, which names nothing here; leave it out")]
     QueryOrFragment,
-    /// A path from the root.
+    /// The path is absolute.
     #[error("it is not relative; write a path that begins with `./` or `../`")]
     Absolute,
-    /// A path that names a folder.
+    /// The path names a folder.
     #[error("it names a folder; name the file, for example `./lib/index.js`")]
     Folder,
-    /// A scheme other than `cap:`.
+    /// The scheme is not `cap:`.
     #[error("{}", scheme_hint(scheme))]
     Scheme {
         /// The scheme, in lower case.
         scheme: String,
     },
-    /// Not the form of a package's name.
+    /// The specifier is not a valid package name.
     #[error("it is no package's name; for a file write a path that begins with `./`")]
     PackageName,
-    /// An import attribute other than a known `type`.
+    /// An import attribute is not a known `type`.
     #[error("the attribute {key}: \"{value}\" is not supported; `type` is \"json\", \"text\" or \"bytes\"")]
     Attribute {
         /// The attribute's key.
         key: String,
-        /// Its value.
+        /// The attribute's value.
         value: String,
     },
-    /// `import source` or `import defer`.
+    /// The import uses `import source` or `import defer`.
     #[error("`import source` and `import defer` are not supported")]
     Phase,
-    /// A JSON module without the attribute that announces it.
+    /// A JSON module is imported without the attribute `type: "json"`.
     #[error("it is JSON; add `with {{ type: \"json\" }}`")]
     JsonNeedsAttribute,
-    /// A module that is announced as JSON but is not a `.json` file.
+    /// A file that is not `.json` is imported with `type: "json"`.
     #[error("it is announced as JSON but is no .json file")]
     NotJson,
-    /// A bare name that `[imports]` does not have.
+    /// A bare name is not in `[imports]`.
     #[error("the manifest does not import it; add to secure.toml: [imports] {suggestion}")]
     NotListed {
-        /// A line for `[imports]`.
+        /// A suggested line for `[imports]`.
         suggestion: String,
     },
-    /// A `#` name that `[imports]`, or the package's `imports`, does not have.
+    /// A `#` name is neither in `[imports]` nor in the package's `imports`.
     #[error(
         "there is no \"{}\" among the imports of this package{}",
         printable(specifier),
@@ -207,20 +206,20 @@ pub enum ImportProblem {
     NotInternal {
         /// The specifier.
         specifier: String,
-        /// The conditions that were tried; none where conditions have no part in it.
+        /// The conditions that were tried. Empty if conditions do not apply.
         conditions: &'static [&'static str],
     },
-    /// A value of `[imports]` of an unknown form.
+    /// A value of `[imports]` has an unknown form.
     #[error("its value is `npm:NAME@VERSION`, or a path that begins with `./`")]
     Value,
-    /// A version range.
+    /// The version is a range.
     #[error(
         "\"{}\" is no exact version; write the version that is installed{}",
         printable(range),
         installed_hint(installed)
     )]
     VersionRange {
-        /// What stands where the version should.
+        /// The text in place of the version.
         range: String,
         /// The version that is installed.
         installed: Option<String>,
@@ -236,7 +235,7 @@ pub enum ImportProblem {
         /// The package's folder.
         path: PathBuf,
     },
-    /// A package that is not installed.
+    /// The package is not installed.
     #[error(
         "the package {name} is not in a node_modules folder of the project; install it with your npm client"
     )]
@@ -244,40 +243,40 @@ pub enum ImportProblem {
         /// The package's name.
         name: String,
     },
-    /// A file or folder that does not exist.
+    /// The file or folder does not exist.
     #[error("there is no file {}{}", path.display(), suggestion.as_deref().map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
     NotFound {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// A file that does exist.
+        /// An existing file with a similar name.
         suggestion: Option<String>,
     },
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("{}: {error}", path.display())]
     File {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: FileError,
     },
-    /// A path that leads out of the package (or project) by `..`.
+    /// The path leaves the package (or project) through `..`.
     #[error("it leads out of the folder of its package")]
     LeavesPackage,
-    /// A path that leads out of the package (or project) by a symbolic link.
+    /// The path leaves the package (or project) through a symbolic link.
     #[error("{} leads out of its package's folder by a symbolic link, to {}", path.display(), target.display())]
     SymbolicLink {
         /// The path.
         path: PathBuf,
-        /// Where it leads.
+        /// The target of the link.
         target: PathBuf,
     },
-    /// A path into a node_modules folder.
+    /// The path is in a node_modules folder.
     #[error("{} is in a node_modules folder; import the package by its name, listed in [imports]", path.display())]
     NodeModules {
         /// The path.
         path: PathBuf,
     },
-    /// A path into a package of `[imports]`.
+    /// The path is in a package of `[imports]`.
     #[error(
         "it belongs to the package \"{package}\"; import it by that name, so that it has that package's grants"
     )]
@@ -285,21 +284,21 @@ pub enum ImportProblem {
         /// The package's name.
         package: String,
     },
-    /// A package folder that is the project itself, or contains it.
+    /// The package folder is the project's folder or contains it.
     #[error("a package's folder is below the project's folder and has not the project's own files")]
     WholeProject,
-    /// A package that is one file has no other files.
+    /// The package is a single file and has no other files.
     #[error("the package is a single file; to let it import others, list its folder in [imports]")]
     SingleFile,
-    /// A package.json that cannot be read.
+    /// A package.json cannot be read.
     #[error("{}: {message}", path.display())]
     PackageJson {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
-    /// A subpath that the package's `exports` do not offer to this runtime.
+    /// The package's `exports` do not provide the subpath under the conditions of this runtime.
     #[error(
         "the package's package.json does not export \"{}\"{}",
         printable(subpath),
@@ -311,7 +310,7 @@ pub enum ImportProblem {
         /// The conditions that were tried.
         conditions: &'static [&'static str],
     },
-    /// A file in a folder whose name is kept for modules that stand for nothing.
+    /// The file is in the folder whose name is reserved for modules that are left out.
     #[error(
         "{} is in a folder `browser:false`, which is kept for what packages do without; rename the folder",
         path.display()
@@ -320,13 +319,13 @@ pub enum ImportProblem {
         /// The file.
         path: PathBuf,
     },
-    /// An `exports` or `imports` field of wrong structure.
+    /// An `exports` or `imports` field has an invalid structure.
     #[error("the package's package.json has wrong `exports` or `imports`: {reason}")]
     Exports {
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
-    /// A target in `exports` or `imports` that is no path below the package's folder.
+    /// A target in `exports` or `imports` is not a path below the package's folder.
     #[error(
         "the package's package.json has the target {}, which is no path below its folder",
         printable(target)
@@ -335,35 +334,35 @@ pub enum ImportProblem {
         /// The target.
         target: String,
     },
-    /// A package without a file to begin with.
+    /// The package has no entry file.
     #[error("the package in {} has neither `exports`, `module`, `main` nor index.js", path.display())]
     NoEntry {
         /// The package's folder.
         path: PathBuf,
     },
-    /// A file that is imported as two different things.
+    /// The file is imported as two different kinds of module.
     #[error("{} is imported as {first} elsewhere in the program, and here as {second}; a file is one thing", path.display())]
     TwoKinds {
         /// The file.
         path: PathBuf,
-        /// What it was imported as first.
+        /// The kind of the first import.
         first: &'static str,
-        /// What it is imported as here.
+        /// The kind of this import.
         second: &'static str,
     },
-    /// A file of a kind that does not run here.
+    /// The runtime does not support this kind of file.
     #[error("{} is no .js, .mjs, .cjs, .ts, .mts, .json or .wasm file{}", path.display(), extension_hint(path))]
     Extension {
         /// The file.
         path: PathBuf,
     },
-    /// A file that says what types another has.
+    /// The file only declares types.
     #[error("{} only declares types; import it with `import type`", path.display())]
     DeclarationFile {
         /// The file.
         path: PathBuf,
     },
-    /// TypeScript of a package that was installed.
+    /// An installed package contains TypeScript.
     #[error(
         "{} is TypeScript in a node_modules folder, whose packages are JavaScript; import what the package was compiled to, \
          or copy it into a folder of the project and list that in [imports]",
@@ -373,38 +372,38 @@ pub enum ImportProblem {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is not UTF-8.
+    /// The file is not UTF-8.
     #[error("{} is not UTF-8 text", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
     },
-    /// A module that does not parse.
+    /// The module has a syntax error.
     #[error("{}: {problem}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The position and the reason.
         problem: SyntaxProblem,
     },
-    /// A WebAssembly module that is not valid, or has what is not supported.
+    /// The WebAssembly module is invalid, or uses a feature that is not supported.
     #[error("{}: no WebAssembly module that runs here: {problem}", path.display())]
     WebAssembly {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The position and the reason.
         problem: WasmProblem,
     },
-    /// A WebAssembly module that CommonJS requires.
+    /// A CommonJS module requires a WebAssembly module.
     #[error("it is WebAssembly, which `require` does not give; import it, in an ECMAScript module")]
     RequiredWebAssembly,
-    /// A WebAssembly module as the entry.
+    /// The entry is a WebAssembly module.
     #[error("it is WebAssembly; write a JavaScript module that imports it")]
     EntryWebAssembly,
-    /// A file whose name no module can have.
+    /// The file name is not valid for a module.
     #[error("{error}")]
     FileName {
-        /// The rule that it breaks.
+        /// The rule that it violates.
         error: GraphError,
     },
 }

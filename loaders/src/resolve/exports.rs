@@ -1,21 +1,21 @@
-//! The `exports` and `imports` fields of package.json, by the rules of Node's documentation
-//! ("Modules: Packages", resolution algorithm).
+//! Resolution of the `exports` and `imports` fields of package.json, by the algorithm in Node's documentation
+//! ("Modules: Packages").
 
 use serde_json::{Map, Value};
 
 use super::error::ImportProblem;
 
-/// The conditions under which a target is taken, besides `default`. The order of a package.json
-/// decides between them, not this order.
+/// The conditions that select a target, besides `default`. The order of keys in package.json decides between them, not
+/// the order in this list.
 ///
-/// `module` is what bundlers take for ECMAScript modules. `worker` marks the files that need neither a document nor the
-/// modules of Node.js, `browser` those that do without the modules of Node.js. `node` is left out: such files expect
-/// modules that do not exist here.
+/// `module` marks ECMAScript modules for bundlers. `worker` marks files that need neither a DOM nor Node.js, and
+/// `browser` marks files that do not need Node.js. `node` is not included, because such files expect modules that do
+/// not exist here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Conditions {
-    /// Whether `require` asks, which takes CommonJS of a package that has both forms.
+    /// True for `require`, which selects the CommonJS form of a package that has both forms.
     pub(super) is_require: bool,
-    /// Whether files for browsers are taken: by the condition `browser` and by the field of that name.
+    /// True if files for browsers are selected, through the condition `browser` and the field `browser`.
     pub(super) takes_browser: bool,
 }
 
@@ -31,7 +31,7 @@ impl Conditions {
         takes_browser: true,
     };
 
-    /// The same without files for browsers.
+    /// Returns the same conditions without files for browsers.
     pub(super) fn without_browser(self) -> Self {
         Self {
             takes_browser: false,
@@ -60,24 +60,24 @@ impl Conditions {
     }
 }
 
-/// What a subpath of a package means.
+/// The target of a subpath of a package.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// `./path` below the folder of the package.json.
+    /// `./path`, relative to the folder of the package.json.
     File(String),
-    /// Another package's specifier; only for `imports`.
+    /// The specifier of another package. Only `imports` may have it.
     Package(String),
 }
 
-/// Which field is looked into, and for whom.
+/// The field to search, and the conditions.
 #[derive(Debug, Clone, Copy)]
 struct Scope {
     conditions: Conditions,
-    /// Whether the field is `imports`, whose targets may be packages.
+    /// True for `imports`, whose targets may be packages.
     internal: bool,
 }
 
-/// The target of `subpath` (`.` or `./…`) in `exports`.
+/// Returns the target of `subpath` (`.` or `./…`) in `exports`.
 pub(super) fn exported(
     exports: &Value,
     subpath: &str,
@@ -111,7 +111,7 @@ pub(super) fn exported(
     resolved.ok_or_else(refused)
 }
 
-/// The target of `specifier` (`#…`) in `imports`.
+/// Returns the target of `specifier` (`#…`) in `imports`.
 pub(super) fn internal(
     imports: &Value,
     specifier: &str,
@@ -125,7 +125,7 @@ pub(super) fn internal(
         specifier: specifier.to_owned(),
         conditions: conditions.names(),
     };
-    // `#/…` is a name like others since Node.js 25; `#` alone is none.
+    // Node.js accepts names that start with `#/` since version 25. `#` alone is not a name.
     if specifier == "#" || specifier == "#/" {
         return Err(refused());
     }
@@ -133,8 +133,7 @@ pub(super) fn internal(
     matching(entries, specifier, scope)?.ok_or_else(refused)
 }
 
-/// The value for `key` among `entries`: an exact one, else that of the pattern with the longest
-/// part before its `*`.
+/// Finds the entry for `key`: an exact match, else the pattern with the longest part before its `*`.
 fn matching(entries: &Map<String, Value>, key: &str, scope: Scope) -> Result<Option<Target>, ImportProblem> {
     if !key.contains('*')
         && !key.ends_with('/')
@@ -158,8 +157,8 @@ fn matching(entries: &Map<String, Value>, key: &str, scope: Scope) -> Result<Opt
     }
 }
 
-/// The target that `value` names under our conditions. `None` where a condition or `null` says that
-/// there is none.
+/// Returns the target that `value` selects under our conditions. `None` if no condition matches or the target is
+/// `null`.
 fn target(value: &Value, matched: Option<&str>, scope: Scope) -> Result<Option<Target>, ImportProblem> {
     Ok(match choose(value, matched, scope)? {
         Choice::Target(target) => Some(target),
@@ -167,12 +166,12 @@ fn target(value: &Value, matched: Option<&str>, scope: Scope) -> Result<Option<T
     })
 }
 
-/// What a value of `exports` amounts to.
+/// The result of evaluating a value of `exports`.
 enum Choice {
     Target(Target),
-    /// `null`: explicitly nothing, which ends the search among conditions.
+    /// `null`, which explicitly has no target and ends the search among conditions.
     Nothing,
-    /// No condition applied: the search goes on.
+    /// No condition matched, so the search continues.
     Undecided,
 }
 
@@ -237,7 +236,7 @@ fn file_or_package(path: &str, matched: Option<&str>, internal: bool) -> Result<
     Ok(Target::File(filled(path)))
 }
 
-/// Whether no part of `path` is empty, `.`, `..` or `node_modules`, in any spelling.
+/// Returns true if no segment of `path` is empty, `.`, `..` or `node_modules` in any spelling.
 fn segments_stay_inside(path: &str) -> bool {
     path.split(['/', '\\']).all(|segment| {
         let plain = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -245,7 +244,7 @@ fn segments_stay_inside(path: &str) -> bool {
     })
 }
 
-/// Whether a lower-case segment is `node_modules` with some characters percent-encoded.
+/// Returns true if a lower-case segment is `node_modules` with some characters percent-encoded.
 fn is_encoded_node_modules(segment: &str) -> bool {
     segment.contains('%')
         && super::specifier::decode_path(segment).is_ok_and(|text| text.eq_ignore_ascii_case("node_modules"))
@@ -268,7 +267,7 @@ mod tests {
         assert_eq!(found, expected, "{exports} {subpath}");
     }
 
-    /// GRAPH-34: the table of Node's documentation and of its own fixtures, transcribed.
+    /// GRAPH-34: the examples of Node's documentation and test fixtures.
     #[test]
     fn subpaths_and_conditions() {
         check(json!("./a.js"), ".", "./a.js");
@@ -315,7 +314,7 @@ mod tests {
         );
     }
 
-    /// GRAPH-34: `require` takes CommonJS of a package that has both.
+    /// GRAPH-34: `require` selects the CommonJS form of a package that has both forms.
     #[test]
     fn conditions_of_require() {
         let table = [

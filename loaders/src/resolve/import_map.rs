@@ -6,23 +6,23 @@ use super::error::{ImportProblem, LockError};
 use super::specifier::{self, Specifier};
 use crate::graph::package_name_is_good;
 
-/// What the manifest's `[imports]` say, checked for form but not looked up.
+/// The manifest's `[imports]`. Their form was checked, but their targets were not resolved.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ImportMap {
-    /// Bare names: packages, each with an authority of its own.
+    /// Bare names: packages, each with its own authority.
     pub(super) packages: BTreeMap<String, PackageSource>,
     /// `#` names: first-party files (`#name`) and folders (`#name/`), relative to the project.
     internal: BTreeMap<String, String>,
 }
 
-/// Where the files of a package in `[imports]` are.
+/// The location of a package in `[imports]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PackageSource {
     /// `npm:name@version`: in the project's node_modules.
     Npm {
         /// The name of the folder in node_modules.
         name: String,
-        /// The exact version that must be installed. Without one, any is accepted: the lock pins
+        /// The exact version that must be installed. If there is none, any version is accepted, because the lock fixes
         /// its bytes.
         version: Option<String>,
     },
@@ -61,8 +61,7 @@ impl ImportMap {
         Ok(())
     }
 
-    /// The entries in their one canonical form: paths without `.` and `..`, and with a `/` at the end exactly where the key
-    /// has one.
+    /// Returns the entries in canonical form. Paths have no `.` and `..`, and end with `/` exactly if the key does.
     pub(super) fn canonical(&self) -> BTreeMap<String, String> {
         let internal = self.internal.iter().map(|(key, path)| {
             let end = if key.ends_with('/') && !path.is_empty() {
@@ -86,8 +85,8 @@ impl ImportMap {
         internal.chain(packages).collect()
     }
 
-    /// The file, relative to the project, that a first-party `#…` specifier means. The longest key
-    /// wins, as in the web's import maps.
+    /// Returns the path, relative to the project, of a first-party `#…` specifier. The longest key wins, like in the
+    /// web's import maps.
     pub(super) fn internal(&self, specifier: &str) -> Result<String, ImportProblem> {
         if let Some(path) = self.internal.get(specifier) {
             return Ok(path.clone());
@@ -99,7 +98,7 @@ impl ImportMap {
         match found {
             Some((_, folder, rest)) => {
                 let rest = specifier::decode_path(rest)?;
-                // What follows the key may not climb out of the folder that the key stands for.
+                // The rest of the specifier must not leave the folder of the key.
                 specifier::join("", &rest).and_then(|rest| specifier::join(folder, &rest))
             }
             None => Err(ImportProblem::NotInternal {
@@ -137,7 +136,7 @@ fn npm(package: &str) -> Result<PackageSource, ImportProblem> {
     })
 }
 
-/// Whether `version` is `1.2.3`, with an optional `-pre.release` and `+build`.
+/// Returns true if `version` is `1.2.3`, with optional `-pre.release` and `+build`.
 fn is_exact(version: &str) -> bool {
     let (core, suffix) = match version
         .find(['-', '+'])
@@ -156,7 +155,7 @@ fn is_exact(version: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-+.".contains(&byte))
 }
 
-/// `./a/b` as `a/b`.
+/// Converts `./a/b` to `a/b`.
 fn relative(value: &str) -> Result<String, ImportProblem> {
     match specifier::classify(value) {
         Ok(Specifier::Relative(path)) => specifier::join("", &specifier::decode_path(path)?),
@@ -175,7 +174,7 @@ mod tests {
         ImportMap::parse(&BTreeMap::from([(key.to_owned(), value.to_owned())]))
     }
 
-    /// GRAPH-36: which values name a package.
+    /// GRAPH-36: the values that name a package.
     #[test]
     fn packages() {
         let npm = |name: &str, version: Option<&str>| {
@@ -230,7 +229,7 @@ mod tests {
         }
     }
 
-    /// GRAPH-31: the longest key wins, and what follows it stays below its folder.
+    /// GRAPH-31: the longest key wins, and the rest of the specifier stays below its folder.
     #[test]
     fn internal_names() {
         let entries = [

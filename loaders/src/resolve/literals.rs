@@ -1,4 +1,4 @@
-//! The literals of a module whose text is data, and the calls of `import` that ask for a phase.
+//! The literals of a module that are pure data, and calls of `import` with a phase.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use oxc_ast::ast::{
 use oxc_ast_visit::{Visit, walk};
 use oxc_span::Span;
 
-/// A literal of a module whose text is data.
+/// A literal of a module that is pure data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literal {
-    /// The place in the source, in bytes.
+    /// The position in the source, in bytes.
     pub range: Range<usize>,
-    /// Whether a character can be written as an escape sequence, and the program does the same. It cannot in a regular expression or in a
-    /// tagged template: the program can read their source text.
+    /// True if an escape sequence can replace a character without changing the program. It is false for regular
+    /// expressions and tagged templates, because the program can read their source text.
     pub takes_escapes: bool,
 }
 
-/// The literals in the order of the source, and the first `import.source(…)` or `import.defer(…)`.
+/// Returns the literals in the order of the source, and the first `import.source(…)` or `import.defer(…)`.
 pub(super) fn literals(program: &Program<'_>) -> (Vec<Literal>, Option<Span>) {
     let mut finder = Finder::default();
     finder.visit_program(program);
@@ -30,7 +30,7 @@ pub(super) fn literals(program: &Program<'_>) -> (Vec<Literal>, Option<Span>) {
 struct Finder {
     literals: Vec<Literal>,
     phase_call: Option<Span>,
-    /// Whether the template that is visited next has a tag.
+    /// True if the next template to visit has a tag.
     is_tagged: bool,
 }
 

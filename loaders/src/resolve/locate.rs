@@ -1,4 +1,5 @@
-//! The file that a specifier means in a module, with regard to what packages have for where there is no Node.js.
+//! Resolution of a specifier in a module, including the replacements that packages declare for environments without
+//! Node.js.
 
 use super::browser::{self, Replacement};
 use super::error::ImportProblem;
@@ -7,23 +8,22 @@ use super::packages::{PackageIndex, Packages, with_ending};
 use super::specifier;
 use crate::transform;
 
-/// The folder of modules that stand for what a package does without. No file of a package is below a folder of this
-/// name.
+/// The folder of modules that are left out. No file of a package may be in a folder with this name.
 pub(super) const LEFT_OUT: &str = "browser:false";
 
-/// The meaning of a specifier.
+/// The result of resolving a specifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Located {
-    /// What the host provides, which is in no graph.
+    /// A module that the host provides. It is in no graph.
     Host,
     /// The file with this path in a package.
     File(PackageIndex, String),
-    /// An empty module: the package says `false` in `browser`. The path is that of the module.
+    /// An empty module, because the package's `browser` field is `false` for it. The path is that of the empty module.
     Nothing(PackageIndex, String),
 }
 
 impl Located {
-    /// The package and the path of the module, unless the host provides it.
+    /// Returns the package and the path of the module, or `None` if the host provides it.
     pub(super) fn place(self) -> Option<(PackageIndex, String)> {
         match self {
             Located::Host => None,
@@ -33,7 +33,7 @@ impl Located {
 }
 
 impl Packages<'_> {
-    /// Returns the meaning of `specifier` in the module `path` of `package`.
+    /// Resolves `specifier` in the module `path` of `package`.
     pub(super) fn locate(
         &mut self,
         package: PackageIndex,
@@ -54,7 +54,7 @@ impl Packages<'_> {
         let (package, path) = match located {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Located::Host),
-            // What takes the place of a file may be all that there is.
+            // The file may not exist and have only a replacement.
             Err(problem @ ImportProblem::NotFound { .. }) if is_path => {
                 let Ok(path) = specifier::join(folder, specifier) else {
                     return Err(problem);
@@ -73,7 +73,7 @@ impl Packages<'_> {
         Ok(replaced.unwrap_or(Located::File(package, path)))
     }
 
-    /// Whether the package.json of `package` has anything for browsers.
+    /// Returns true if the package.json of `package` mentions browsers.
     pub(super) fn names_browser(&mut self, package: PackageIndex) -> bool {
         let Ok(home) = self.home(package).cloned() else {
             return false;
@@ -82,8 +82,8 @@ impl Packages<'_> {
         matches!(package_json, Some(Ok(Some(json))) if json.names_browser())
     }
 
-    /// The replacement of a package's specifier in a module in `folder` of `package`, and the folder of the package.json
-    /// that has it.
+    /// Returns the replacement for a package specifier in a module in `folder` of `package`, with the folder of the
+    /// package.json that declares it.
     fn name_in_map(
         &mut self,
         package: PackageIndex,
@@ -91,7 +91,7 @@ impl Packages<'_> {
         specifier: &str,
         conditions: Conditions,
     ) -> Result<Option<(String, Replacement)>, ImportProblem> {
-        // No package has a say in what the host provides.
+        // A package must not replace modules that the host provides.
         if specifier::is_relative_for_require(specifier) || specifier.starts_with(transform::HOST) {
             return Ok(None);
         }
@@ -102,7 +102,7 @@ impl Packages<'_> {
         Ok(found.transpose()?.flatten().map(|found| (scope, found)))
     }
 
-    /// What takes the place of the file `path` of `package`.
+    /// Returns the replacement for the file `path` of `package`.
     fn file_in_map(
         &mut self,
         package: PackageIndex,
@@ -127,7 +127,7 @@ impl Packages<'_> {
         }
     }
 
-    /// The file of a replacement that the package.json in `scope` of `package` names.
+    /// Returns the file of a replacement that the package.json in `scope` of `package` declares.
     fn replaced(
         &mut self,
         package: PackageIndex,
@@ -153,14 +153,15 @@ impl Packages<'_> {
         Ok(Some((package, found)))
     }
 
-    /// The nearest package.json above `folder` of `package` whose `browser` is an object, with its folder.
+    /// Returns the nearest package.json at or above `folder` of `package` whose `browser` is an object, with its
+    /// folder.
     fn browser_map(
         &mut self,
         package: PackageIndex,
         folder: &str,
         conditions: Conditions,
     ) -> Result<Option<(String, std::rc::Rc<super::package_json::PackageJson>)>, ImportProblem> {
-        // The program's own modules have `[imports]`.
+        // The program's own modules use `[imports]` instead.
         if package == 0 || !conditions.takes_browser {
             return Ok(None);
         }

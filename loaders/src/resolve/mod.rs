@@ -1,6 +1,6 @@
-//! Locking: from a project's files to a graph, without running any of them.
+//! Locking: building a graph from a project's files without running them.
 //!
-//! spec/graph.md lists the rules by which a specifier means a file.
+//! spec/graph.md defines how specifiers are resolved.
 
 mod asked;
 mod browser;
@@ -41,7 +41,7 @@ use crate::text::{forbidden_character, printable};
 use packages::Packages;
 use walk::Walk;
 
-/// What a manifest says about the program that is to be locked.
+/// The input of [`lock`], which comes from a manifest.
 #[derive(Debug, Clone, Default)]
 pub struct LockInput {
     /// The manifest's folder.
@@ -54,71 +54,71 @@ pub struct LockInput {
     pub app_grants: Vec<String>,
     /// The grants of packages, by their names in the graph.
     pub package_grants: BTreeMap<String, Vec<String>>,
-    /// The names beyond the standard's that packages find in their environment, by the packages' names in the graph.
+    /// The global names beyond the standard's that packages are given, by the packages' names in the graph.
     pub package_globals: BTreeMap<String, Vec<String>>,
-    /// The packages that run in isolates of their own, by their names in the graph.
+    /// The packages that run in their own isolate, by their names in the graph.
     pub isolated: BTreeSet<String>,
-    /// The limits and demanded signatures of the program (`""`) and of packages, by their names in the graph, as canonical
-    /// lines.
+    /// The limits and required signatures as canonical lines, by the packages' names in the graph. The program itself
+    /// has the name `""`.
     pub bounds: BTreeMap<String, Vec<String>>,
-    /// The grants of first-party modules that hold less than the program: `./plugins/x.js`.
+    /// The grants of first-party modules that hold fewer grants than the program: `./plugins/x.js`.
     pub module_grants: BTreeMap<String, Vec<String>>,
 }
 
-/// A program that was locked.
+/// The result of locking a program.
 #[derive(Debug, Clone)]
 pub struct Locked {
-    /// Its graph.
+    /// The graph.
     pub graph: Graph,
     /// The file of each module, in the order of [`Graph::modules`].
     pub sources: Vec<PathBuf>,
-    /// The bytes of each module, in the order of [`Graph::modules`]. Each file was read once: these
-    /// are the bytes whose hash the graph has, or what they were transformed to.
+    /// The bytes of each module, in the order of [`Graph::modules`]. Each file was read once. These bytes are the ones
+    /// whose hash the graph records, after the transformation if there is one.
     pub bytes: Vec<Bytes>,
-    /// What people should know though it is no error.
+    /// Warnings for the user.
     pub warnings: Vec<LockWarning>,
 }
 
-/// Something about a program that is no error but may surprise.
+/// A finding that is not an error but may surprise the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockWarning {
-    /// A package in `[imports]` that nothing imports; it is not in the graph.
+    /// No module imports a package of `[imports]`. It is not in the graph.
     UnusedPackage {
-        /// Its name.
+        /// The package's name.
         name: String,
     },
-    /// An `import()` whose specifier is computed: it can load only what the module also imports
-    /// by a literal.
+    /// The specifier of an `import()` is computed. It can load only modules that the importing module also imports by a
+    /// literal.
     ComputedImport {
-        /// Where it stands.
+        /// The position.
         place: Place,
     },
-    /// An `import()` in a package that means no module, and fails if it is executed.
+    /// An `import()` in a package cannot be resolved. It fails if it is executed.
     UnresolvedImport {
-        /// Where it stands.
+        /// The position.
         place: Place,
-        /// What it imports.
+        /// The specifier.
         specifier: String,
-        /// Why that is nothing.
+        /// The reason.
         problem: ImportProblem,
     },
-    /// A name that is imported of CommonJS whose text has it nowhere.
+    /// A name is imported from a CommonJS module whose text does not contain it.
     UnknownName {
         /// The importing file.
         file: String,
-        /// What it imports from.
+        /// The specifier.
         specifier: String,
         /// The name.
         name: String,
     },
-    /// A `require` in a package that means no module, and throws if it is executed.
+    /// A `require` in a package cannot be resolved. It throws if it is executed.
     UnresolvedRequire {
-        /// Where it stands.
+        /// The position.
         place: Place,
-        /// What it requires.
+        /// The specifier.
         specifier: String,
-        /// Why that is nothing.
+        /// The reason.
         problem: ImportProblem,
     },
 }
@@ -178,10 +178,11 @@ impl fmt::Display for LockWarning {
     }
 }
 
-/// Finds all modules of a program and makes its graph. Runs none of them.
+/// Finds all modules of a program and builds its graph, without running any of them.
 ///
 /// # Errors
-/// When an import means no module that this runtime runs, with the place, the reason and a hint.
+/// Returns an error if an import cannot be resolved to a module that this runtime supports. The error has the position,
+/// the reason and a hint.
 pub fn lock(input: &LockInput) -> Result<Locked, LockError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -301,13 +302,13 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
     })
 }
 
-/// The version of a package as a graph records it, if it can be recorded.
+/// Returns the version that a graph records for a package, if the version is valid text.
 fn recorded_version(version: String) -> Option<String> {
     let is_good = !version.is_empty() && version.len() <= 256 && forbidden_character(&version).is_none();
     is_good.then_some(version)
 }
 
-/// Lines in ascending order, each once.
+/// Sorts lines and removes duplicates.
 fn canonical(lines: Option<&Vec<String>>) -> Vec<String> {
     lines
         .into_iter()
@@ -318,7 +319,8 @@ fn canonical(lines: Option<&Vec<String>>) -> Vec<String> {
         .collect()
 }
 
-/// Grants for a package that does not exist would silently give nothing: a typing error.
+/// Rejects names of packages that do not exist. Grants for such a package would silently have no effect, for example
+/// after a typing error.
 fn check_packages(
     input: &LockInput,
     walk: &Walk<'_>,
@@ -345,7 +347,7 @@ fn check_packages(
     }
 }
 
-/// The grants of modules by their names in the graph.
+/// Returns the grants of modules, by the modules' names in the graph.
 fn module_grants<'a>(
     input: &'a LockInput,
     found: &[(u32, String, usize)],

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::packages::{FoundPackage, PackageIndex};
 
-/// The name of each package that can be reached: for one in `[imports]` its name there, for every
-/// other one `parent>name` by the shortest path, and among those by the first in order of text.
+/// Returns the name of each package that can be reached. A package in `[imports]` has its name there. Every other
+/// package has the name `parent>name`, by the shortest path, and then by the first name in text order.
 ///
-/// So a package that another package brings along never has the name, and hence the grants, of one
-/// that the manifest imports, unless it is the same folder.
+/// So a transitive dependency never gets the name, and hence the grants, of a package that the manifest imports, unless
+/// both are the same folder.
 pub(super) fn packages(
     packages: &[FoundPackage],
     direct: &BTreeMap<String, PackageIndex>,

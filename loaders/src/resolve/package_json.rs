@@ -1,4 +1,4 @@
-//! The parts of package.json that say which files a package offers.
+//! The parts of package.json that state which files a package provides.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ const MAX_SIZE: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct PackageJson {
     fields: Map<String, Value>,
-    /// Whether the text has the word `browser` anywhere, as a field or as a condition.
+    /// True if the text contains the word `browser`, as a field or as a condition.
     names_browser: bool,
 }
 
 impl PackageJson {
-    /// The package.json in `folder`, if there is one.
+    /// Reads the package.json in `folder`, if there is one.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, ImportProblem> {
         let path = folder.join("package.json");
         match files::read_regular(&path, MAX_SIZE) {
@@ -31,7 +31,7 @@ impl PackageJson {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        // npm, Node.js and bundlers read past a byte order mark.
+        // npm, Node.js and bundlers ignore a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self {
@@ -55,32 +55,32 @@ impl PackageJson {
         self.text("version")
     }
 
-    /// Whether its `.js` files are ECMAScript modules by declaration.
+    /// Returns true if its `.js` files are declared to be ECMAScript modules.
     pub(super) fn is_module(&self) -> bool {
         self.text("type") == Some("module")
     }
 
-    /// The file that bundlers take for an import of the package.
+    /// Returns the file that bundlers use for an import of the package.
     pub(super) fn module(&self) -> Option<&str> {
         self.text("module")
     }
 
-    /// The file that takes the place of `main` where there is no Node.js.
+    /// Returns the file that replaces `main` in environments without Node.js.
     pub(super) fn browser(&self) -> Option<&str> {
         self.text("browser")
     }
 
-    /// What takes the places of files and packages where there is no Node.js.
+    /// Returns the replacements of files and packages in environments without Node.js.
     pub(super) fn browser_map(&self) -> Option<&Map<String, Value>> {
         self.fields.get("browser")?.as_object()
     }
 
-    /// Whether anything in it is meant for browsers.
+    /// Returns true if it mentions browsers anywhere.
     pub(super) fn names_browser(&self) -> bool {
         self.names_browser
     }
 
-    /// The file that `require` takes.
+    /// Returns the file that `require` uses.
     pub(super) fn main(&self) -> Option<&str> {
         self.text("main")
     }

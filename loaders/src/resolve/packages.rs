@@ -1,4 +1,4 @@
-//! The packages of a program, and which of their files a specifier means.
+//! The packages of a program, and the resolution of specifiers to their files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::specifier::{self, Specifier};
 /// The index of a package in [`Packages`]; 0 is the program itself.
 pub(super) type PackageIndex = usize;
 
-/// The packages that were found, which grow as imports lead to further ones.
+/// The packages that were found so far. Following imports adds more.
 pub(super) struct Packages<'a> {
     pub(super) project: &'a Project,
     found: Vec<FoundPackage>,
@@ -21,18 +21,18 @@ pub(super) struct Packages<'a> {
     pub(super) direct: BTreeMap<String, PackageIndex>,
     indices: HashMap<Home, PackageIndex>,
     package_jsons: HashMap<PathBuf, Option<Rc<PackageJson>>>,
-    /// Whether what is located is only looked at, so that it is no dependency yet.
+    /// True during a trial resolution, which must not record dependencies.
     pub(super) is_probing: bool,
 }
 
 pub(super) struct FoundPackage {
     pub(super) home: Home,
-    /// The other packages that its modules import, by the name that they use.
+    /// The other packages that its modules import, by the names that they use.
     pub(super) dependencies: BTreeMap<String, PackageIndex>,
 }
 
 impl<'a> Packages<'a> {
-    /// The program itself and the packages of `[imports]`.
+    /// Creates the list with the program itself and the packages of `[imports]`.
     pub(super) fn new(project: &'a Project) -> Result<Self, LockError> {
         let mut packages = Self::of_program(project);
         for alias in project.map.packages.keys() {
@@ -54,7 +54,7 @@ impl<'a> Packages<'a> {
         Ok(packages)
     }
 
-    /// The program itself alone, for what adds packages as far as they are there.
+    /// Creates the list with the program itself only, for callers that add the packages that exist.
     pub(super) fn of_program(project: &'a Project) -> Self {
         let mut packages = Self {
             project,
@@ -74,12 +74,12 @@ impl<'a> Packages<'a> {
         self.direct.insert(alias.to_owned(), index);
     }
 
-    /// The packages in the order of their indices.
+    /// Returns the packages in the order of their indices.
     pub(super) fn all(&self) -> &[FoundPackage] {
         &self.found
     }
 
-    /// The home of the package with index `package`.
+    /// Returns the home of the package with this index.
     pub(super) fn home(&self, package: PackageIndex) -> Result<&Home, ImportProblem> {
         self.found
             .get(package)
@@ -87,7 +87,7 @@ impl<'a> Packages<'a> {
             .ok_or(ImportProblem::Empty)
     }
 
-    /// The index of the package in `home`, which is new or known.
+    /// Returns the index of the package in `home`, and adds the package if it is new.
     pub(super) fn index(&mut self, home: Home) -> PackageIndex {
         let next = self.found.len();
         let index = *self.indices.entry(home.clone()).or_insert(next);
@@ -100,7 +100,7 @@ impl<'a> Packages<'a> {
         index
     }
 
-    /// [`Self::locate`] but for what takes the place of something else.
+    /// Resolves like [`Self::locate`], but without replacements.
     pub(super) fn locate_as_written(
         &mut self,
         package: PackageIndex,
@@ -137,8 +137,9 @@ impl<'a> Packages<'a> {
         }
     }
 
-    /// The file that `path` of `package` means by the rules of Node's `require`, and of the bundlers for which many
-    /// packages write their ECMAScript modules: the file itself, with an ending, or what the folder offers.
+    /// Finds the file for `path` of `package` by the rules of Node's `require`. It is the file itself, the file with an
+    /// extension added, or the entry of the folder. Bundlers use these rules for ECMAScript modules too, and many
+    /// packages rely on it.
     pub(super) fn search(
         &mut self,
         package: PackageIndex,
@@ -155,7 +156,7 @@ impl<'a> Packages<'a> {
         }
         let folder = home.file(path);
         if folder.is_dir() && self.project.real(&folder)?.starts_with(home.path()) {
-            // Only a package.json of a package is heeded: above all others it is that of the project.
+            // For the program itself, ignore package.json files, because those describe the project.
             let package_json = match package {
                 0 => None,
                 _ => self.package_json(&folder)?,
@@ -168,7 +169,7 @@ impl<'a> Packages<'a> {
         self.inside(package, path)
     }
 
-    /// The file that the folder `folder` of a package offers: the one that its package.json names, else its index.
+    /// Returns the entry file of the folder `folder` of a package: the one that its package.json names, else its index.
     fn folder_file(
         &self,
         home: &Home,
@@ -187,7 +188,7 @@ impl<'a> Packages<'a> {
         Ok(index(home, folder))
     }
 
-    /// What `#…` means in `folder` of a package: its package.json says.
+    /// Resolves `#…` in `folder` of a package through its package.json.
     fn internal(
         &mut self,
         package: PackageIndex,
@@ -214,7 +215,7 @@ impl<'a> Packages<'a> {
         }
     }
 
-    /// What a bare name means in `package`.
+    /// Resolves a bare name in `package`.
     pub(super) fn bare(
         &mut self,
         package: PackageIndex,
@@ -225,7 +226,7 @@ impl<'a> Packages<'a> {
         let target = if package == 0 {
             match self.direct.get(name) {
                 Some(index) => *index,
-                // Also gives the error with a suggestion.
+                // Also returns the error with a suggestion.
                 None => {
                     let home = self.project.direct(name)?;
                     self.index(home)
@@ -247,7 +248,7 @@ impl<'a> Packages<'a> {
         Ok((target, path))
     }
 
-    /// Whether `name` is the package's own, which it may import where it has `exports`.
+    /// Returns true if `name` is the package's own name. A package with `exports` may import itself.
     fn is_self_reference(&mut self, package: PackageIndex, name: &str) -> Result<bool, ImportProblem> {
         let home = self.home(package)?;
         if home.is_single_file() {
@@ -258,7 +259,7 @@ impl<'a> Packages<'a> {
         Ok(package_json.is_some_and(|json| json.name() == Some(name) && json.exports().is_some()))
     }
 
-    /// The file that a package offers as `subpath` (`.` or `./…`).
+    /// Returns the file that a package provides as `subpath` (`.` or `./…`).
     fn package_file(
         &mut self,
         package: PackageIndex,
@@ -274,7 +275,7 @@ impl<'a> Packages<'a> {
                 Err(ImportProblem::SingleFile)
             };
         }
-        // `require("name/")`, with which packages get around a module of Node's that has the same name.
+        // `require("name/")`: packages write this to avoid a Node.js module with the same name.
         let subpath = match subpath {
             "./" if conditions.is_require => ".",
             subpath => subpath,
@@ -304,8 +305,8 @@ impl<'a> Packages<'a> {
         }
     }
 
-    /// The path, without symbolic links, of the file `path` of `package`, of which the package has
-    /// the right to make a module.
+    /// Returns the path, without symbolic links, of the file `path` of `package`. Checks that the package may use the
+    /// file as a module.
     pub(super) fn inside(&self, package: PackageIndex, path: &str) -> Result<String, ImportProblem> {
         let home = self.home(package)?;
         let file = home.file(path);
@@ -328,7 +329,7 @@ impl<'a> Packages<'a> {
                 path: self.project.shown(&real),
             });
         }
-        // Else a module would have its importer's grants instead of its own package's.
+        // Otherwise a module could get its importer's grants instead of its own package's grants.
         for (alias, index) in &self.direct {
             let other = self.home(*index)?;
             if *index != package && other.path().starts_with(home.path()) && real.starts_with(other.path()) {
@@ -340,7 +341,7 @@ impl<'a> Packages<'a> {
         Ok(path.to_owned())
     }
 
-    /// The package.json that governs `folder` of a package, and its folder below the package's.
+    /// Returns the package.json that applies to `folder` of a package, and its folder relative to the package.
     pub(super) fn nearest_package_json(
         &mut self,
         package: PackageIndex,
@@ -371,7 +372,7 @@ impl<'a> Packages<'a> {
         Ok(read)
     }
 
-    /// The version in the package's package.json.
+    /// Returns the version in the package's package.json.
     pub(super) fn version(&mut self, package: PackageIndex) -> Option<String> {
         let home = self.home(package).ok()?.clone();
         let package_json = if home.is_single_file() {
@@ -383,7 +384,7 @@ impl<'a> Packages<'a> {
     }
 }
 
-/// The file `path` of the package in `home`, as written or with one of the endings that Node's `require` adds.
+/// Returns the file `path` of the package in `home`, as written or with an extension that Node's `require` adds.
 pub(super) fn with_ending(home: &Home, path: &str) -> Option<String> {
     let candidates = [path.to_owned(), format!("{path}.js"), format!("{path}.json")];
     candidates
@@ -391,7 +392,7 @@ pub(super) fn with_ending(home: &Home, path: &str) -> Option<String> {
         .find(|candidate| home.file(candidate).is_file())
 }
 
-/// The index file of the folder `folder` of the package in `home`.
+/// Returns the index file of the folder `folder` of the package in `home`.
 fn index(home: &Home, folder: &str) -> Option<String> {
     let file = |name: &str| match folder {
         "" => name.to_owned(),

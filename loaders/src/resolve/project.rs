@@ -1,4 +1,4 @@
-//! A project's folder, and where its packages are.
+//! The folder of a project, and the locations of its packages.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,19 +9,19 @@ use super::import_map::{ImportMap, PackageSource};
 use super::package_json::PackageJson;
 use super::specifier;
 
-/// A project: the folder of its manifest, and what the manifest's `[imports]` say.
+/// A project: the folder of its manifest, and the manifest's `[imports]`.
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
     pub(super) map: ImportMap,
 }
 
-/// Where the files of one package are. Two packages are the same exactly when their homes are.
+/// The location of one package. Two packages are the same exactly if their homes are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Home {
-    /// The folder, or the one file; without symbolic links.
+    /// The folder, or the single file, without symbolic links.
     path: PathBuf,
-    /// Whether the package is one file.
+    /// True if the package is a single file.
     single_file: bool,
 }
 
@@ -34,7 +34,7 @@ impl Home {
         self.single_file
     }
 
-    /// The folder that the paths of the package's modules are relative to.
+    /// Returns the folder that the paths of the package's modules are relative to.
     pub(super) fn folder(&self) -> &Path {
         if self.single_file {
             self.path.parent().unwrap_or(&self.path)
@@ -43,23 +43,23 @@ impl Home {
         }
     }
 
-    /// The file of the module with `path` in this package.
+    /// Returns the file of the module with `path` in this package.
     pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.folder().join(path)
     }
 
-    /// The path in this package of `file`, which is below its folder.
+    /// Returns the path in this package of `file`, which must be below its folder.
     pub(super) fn path_of<'a>(&self, file: &'a Path) -> Option<&'a str> {
         file.strip_prefix(self.folder()).ok()?.to_str()
     }
 }
 
 impl Project {
-    /// The project in the folder `root` with the entries `imports` of its manifest.
+    /// Creates the project in the folder `root` with the entries `imports` of its manifest. Does not check that
+    /// packages are installed.
     ///
     /// # Errors
-    /// When the folder does not exist, or an entry has none of the forms that spec/graph.md lists.
-    /// Whether packages are installed is not looked at here.
+    /// Returns an error if the folder does not exist, or if an entry has none of the forms that spec/graph.md lists.
     pub fn new(root: &Path, imports: &BTreeMap<String, String>) -> Result<Self, LockError> {
         let root = root.canonicalize().map_err(|error| LockError::Root {
             path: root.to_owned(),
@@ -71,19 +71,19 @@ impl Project {
         })
     }
 
-    /// The project's folder, without symbolic links.
+    /// Returns the project's folder, without symbolic links.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `path` as shown to people: relative to the project where it is inside.
+    /// Returns `path` for messages: relative to the project if it is inside.
     #[must_use]
     pub fn shown(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.root).unwrap_or(path).to_owned()
     }
 
-    /// The home of the program itself.
+    /// Returns the home of the program itself.
     pub(super) fn app(&self) -> Home {
         Home {
             path: self.root.clone(),
@@ -91,10 +91,10 @@ impl Project {
         }
     }
 
-    /// The home of the package that a graph calls `name`.
+    /// Returns the home of the package that a graph calls `name`.
     ///
-    /// A graph has no folders, since installers lay out node_modules differently; but the name of a
-    /// package says how it was found, and it is found again in the same way.
+    /// A graph records no folders, because package managers lay out node_modules differently. The name of a package
+    /// describes how it was found, and this function follows the same steps again.
     pub(crate) fn home(&self, name: &str) -> Result<Home, ImportProblem> {
         if name.is_empty() {
             return Ok(self.app());
@@ -107,7 +107,7 @@ impl Project {
         Ok(home)
     }
 
-    /// The home of the package that the manifest imports as `alias`.
+    /// Returns the home of the package that the manifest imports as `alias`.
     pub(super) fn direct(&self, alias: &str) -> Result<Home, ImportProblem> {
         match self.map.packages.get(alias) {
             None if specifier::is_of_node(alias) => Err(of_node()),
@@ -134,7 +134,7 @@ impl Project {
         }
     }
 
-    /// Whether the version of the package `alias` is the one that the manifest wants.
+    /// Checks that the package `alias` has the version that the manifest requires.
     pub(super) fn check_version(&self, alias: &str, home: &Home) -> Result<(), ImportProblem> {
         let Some(PackageSource::Npm {
             version: Some(wanted),
@@ -154,8 +154,8 @@ impl Project {
         })
     }
 
-    /// The home of the package that the package in `from` imports as `name`: in the node_modules of
-    /// its folder or of the nearest folder above that has it, but never above the project.
+    /// Returns the home of the package that the package in `from` imports as `name`. It searches node_modules in the
+    /// package's folder and in the folders above, but never above the project.
     pub(super) fn dependency(&self, from: &Home, name: &str) -> Result<Home, ImportProblem> {
         for folder in from
             .folder()
@@ -178,18 +178,18 @@ impl Project {
         })
     }
 
-    /// The home of the package in `folder`, which is in a node_modules folder: itself or where its symbolic link leads.
-    /// Package managers link there what they keep elsewhere in node_modules, and the packages of a workspace, which are
+    /// Returns the home of the package in `folder`, which is in a node_modules folder. A symbolic link is followed.
+    /// Package managers link to packages elsewhere in node_modules, and to the packages of a workspace, which are
     /// folders of the project.
     fn installed(&self, folder: &Path) -> Result<Home, ImportProblem> {
         let path = self.real(folder)?;
-        // The project, or a folder around other packages, would be a package with files that are not its own.
+        // Otherwise the package would contain the files of the project or of other packages.
         if path == self.root || path.file_name().is_some_and(|name| name == "node_modules") {
             return Err(ImportProblem::WholeProject);
         }
         let below = path.strip_prefix(&self.root).unwrap_or(&path);
         let is_installed = below.iter().any(|part| part == "node_modules");
-        // A package of a workspace says that it is one; other folders of the project are no package's.
+        // A folder outside of node_modules counts as a workspace package only if it has a package.json.
         if !is_installed && !path.join("package.json").is_file() {
             return Err(ImportProblem::SymbolicLink {
                 path: self.shown(folder),
@@ -202,7 +202,7 @@ impl Project {
         })
     }
 
-    /// `path` without symbolic links, which is inside the project.
+    /// Returns `path` without symbolic links. The result must be inside the project.
     pub(super) fn real(&self, path: &Path) -> Result<PathBuf, ImportProblem> {
         let real = path.canonicalize().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ImportProblem::NotFound {
@@ -224,14 +224,14 @@ impl Project {
         }
     }
 
-    /// A file that exists and that an import of `path` may have meant.
+    /// Returns an existing file that the user may have meant by `path`.
     fn neighbour(&self, path: &Path) -> Option<String> {
         let name = path.file_name()?.to_str()?;
         let candidates = [
             format!("{name}.js"),
             format!("{name}.mjs"),
             format!("{name}.ts"),
-            // Compilers want the name of what they will write.
+            // TypeScript's compiler requires importers to write the name of the output file.
             Path::new(name).with_extension("ts").display().to_string(),
             Path::new(name).with_extension("mts").display().to_string(),
             format!("{name}/index.js"),
@@ -242,7 +242,7 @@ impl Project {
             .find(|candidate| path.with_file_name(candidate).is_file())
     }
 
-    /// A line for `[imports]` that would make the bare name `name` a package.
+    /// Returns a line for `[imports]` that would make the bare name `name` a package.
     fn suggestion(&self, name: &str) -> String {
         let installed = PackageJson::read(&self.root.join("node_modules").join(name))
             .ok()

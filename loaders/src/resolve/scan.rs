@@ -1,7 +1,7 @@
-//! Finding the imports of a module without running it.
+//! Finds the imports of a module without running it.
 //!
-//! A real parser reads the whole file: `im\u0070ort`, comments between the words and imports inside
-//! template strings are found or not exactly as the language says.
+//! A complete parser reads the whole file. So `im\u0070ort`, comments between words, and imports inside template
+//! strings are recognised exactly as the language defines.
 
 use std::collections::HashSet;
 
@@ -20,38 +20,38 @@ use crate::transform::constants::{self, Constant};
 use crate::transform::typescript;
 use crate::wasm::{self, WasmProblem};
 
-/// What [`scan`] found in a module.
+/// The result of [`scan`].
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// The imports in the order of the source; but what is required comes first.
+    /// The imports in the order of the source, except that required modules come first.
     pub(super) imports: Vec<Import>,
-    /// Where `import(…)` has something other than a literal.
+    /// The positions of `import(…)` with an argument that is not a literal.
     pub(super) computed: Vec<Place>,
-    /// The names that it uses freely, in ascending order.
+    /// The names that it uses without declaring them, in ascending order.
     pub(super) globals: Vec<String>,
-    /// What has to be done to the file before it is a module.
+    /// The transformation that the file needs.
     pub(super) form: Form,
-    /// The names that it imports and exports; nothing in CommonJS.
+    /// The names that it imports and exports. `None` for CommonJS.
     pub(super) interface: Option<Interface>,
 }
 
-/// What a file is.
+/// The form of a file.
 #[derive(Debug, Default)]
 pub(super) enum Form {
-    /// What the engine takes as it is.
+    /// A file that the engine accepts without a transformation.
     #[default]
     Plain,
-    /// An ECMAScript module with `process.env.NAME` at these places.
+    /// An ECMAScript module with `process.env.NAME` at these positions.
     Constants(Vec<Constant>),
     /// CommonJS.
     CommonJs(CommonJs),
-    /// TypeScript; the text is what it is without its types.
+    /// TypeScript. The text is the file without its types.
     TypeScript(String),
-    /// No file: what a package does without.
+    /// A module that is left out. There is no file.
     LeftOut,
 }
 
-/// What is known about a file before it is parsed.
+/// The language that a file's name and package indicate before it is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// An ECMAScript module of the program itself.
@@ -62,7 +62,7 @@ pub(super) enum Language {
     CommonJs,
     /// An ECMAScript module in TypeScript.
     TypeScript,
-    /// An ECMAScript module of a package where it has `import` or `export`, otherwise CommonJS.
+    /// An ECMAScript module of a package if it has `import` or `export`, otherwise CommonJS.
     Either,
 }
 
@@ -74,22 +74,22 @@ pub(super) struct Import {
     pub(super) via: Via,
     /// The `type` in its `with`.
     pub(super) announced: Announced,
-    /// What is wrong with it whatever it resolves to.
+    /// An error that does not depend on the target.
     pub(super) problem: Option<ImportProblem>,
 }
 
-/// How a module imports.
+/// The way in which a module imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Via {
     /// `import … from "…"`, `export … from "…"`.
     Declaration,
-    /// `import("…")`: it may fail at run time and be caught.
+    /// `import("…")`. It may fail at run time, and the program may catch the error.
     Call,
-    /// `require("…")` in CommonJS: it may fail as well, and has rules of its own.
+    /// `require("…")` in CommonJS. It may fail at run time, and has its own resolution rules.
     Require,
 }
 
-/// What `with { type: … }` says that a module is.
+/// The kind that `with { type: … }` states for a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Announced {
     #[default]
@@ -99,7 +99,7 @@ pub(super) enum Announced {
     Bytes,
 }
 
-/// What `source` imports, and what it is. To be called on a thread with [`STACK_SIZE`].
+/// Finds the imports and the form of `source`. Must run on a thread with [`STACK_SIZE`].
 pub(super) fn scan(source: &str, language: Language) -> Result<Scan, SyntaxProblem> {
     syntax::with_stack(source, STACK_SIZE, || match language {
         Language::OwnModule | Language::Module => module(source, language == Language::Module),
@@ -117,9 +117,9 @@ pub(super) fn scan(source: &str, language: Language) -> Result<Scan, SyntaxProbl
     })
 }
 
-/// Whether `source` has `import` or `export` declarations, or `import.meta`.
+/// Returns true if `source` has `import` or `export` declarations, or `import.meta`.
 fn has_module_syntax(source: &str) -> bool {
-    // No parser is needed for files that have not even the words.
+    // Avoids parsing files that do not contain these words.
     if !source.contains("import") && !source.contains("export") && !source.contains('\\') {
         return false;
     }
@@ -163,8 +163,8 @@ fn module(source: &str, replaces_constants: bool) -> Result<Scan, SyntaxProblem>
     Ok(found)
 }
 
-/// The declarations by which a module imports, of each the literal, its `with`, and whether it asks for something other than the module's
-/// evaluation.
+/// Returns the import declarations of a module: the specifier literal, the `with` clause, and true if the declaration
+/// has a phase.
 pub(super) fn declarations<'a, 'b>(
     program: &'b Program<'a>,
 ) -> impl Iterator<Item = (&'b StringLiteral<'a>, Option<&'b WithClause<'a>>, bool)> {
@@ -205,7 +205,7 @@ fn common_js(source: &str) -> Result<Scan, SyntaxProblem> {
     Ok(found)
 }
 
-/// What the WebAssembly module of these bytes imports.
+/// Finds the imports of a WebAssembly module.
 pub(super) fn wasm(bytes: &[u8]) -> Result<Scan, WasmProblem> {
     let mut found = Scan::default();
     let mut seen = HashSet::new();
@@ -213,7 +213,7 @@ pub(super) fn wasm(bytes: &[u8]) -> Result<Scan, WasmProblem> {
         if seen.insert(import.module.clone()) {
             found.imports.push(Import {
                 specifier: import.module,
-                // There are no lines: the file counts as one.
+                // A WebAssembly file has no lines, so it counts as one line.
                 place: Place {
                     line: 1,
                     column: usize::try_from(import.offset).unwrap_or_default() + 1,
@@ -228,7 +228,7 @@ pub(super) fn wasm(bytes: &[u8]) -> Result<Scan, WasmProblem> {
 }
 
 impl Scan {
-    /// Adds calls of `import`, each with its place and that of what it is called with.
+    /// Adds calls of `import`. Each item has the span of the call and of its argument.
     fn dynamic_imports(&mut self, source: &str, calls: impl IntoIterator<Item = (Span, Span)>) {
         let mut lines = Lines::new(source);
         for (call, argument) in calls {
@@ -272,9 +272,9 @@ pub(super) fn static_import(
     }
 }
 
-/// `import("literal")` or `import("literal", { with: { … } })`, if `text` is that.
+/// Parses `import("literal")` or `import("literal", { with: { … } })`. Returns `None` for other expressions.
 ///
-/// The parser's record of dynamic imports has only positions, so the one expression is read again.
+/// The parser's list of dynamic imports has only positions, so this expression is parsed again.
 fn dynamic_import(text: &str, place: Place) -> Option<Import> {
     let allocator = Allocator::default();
     let expression = Parser::new(&allocator, text, SourceType::mjs())
@@ -363,7 +363,7 @@ mod tests {
             .collect()
     }
 
-    /// GRAPH-30: what counts as an import is what the language says, not what a text search finds.
+    /// GRAPH-30: the language defines what an import is. A text search would give other results.
     #[test]
     fn finds_every_spelling() {
         let table: &[(&str, &[&str])] = &[

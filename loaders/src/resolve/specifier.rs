@@ -1,19 +1,19 @@
-//! What kind of thing a specifier is.
+//! The syntax of specifiers.
 
 use super::error::ImportProblem;
 use crate::graph::package_name_is_good;
 use crate::text::forbidden_character;
 
-/// A specifier, classified but not yet looked up.
+/// A specifier that was classified but not resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Specifier<'a> {
     /// `./a.js`, `../a.js`: relative to the importing module.
     Relative(&'a str),
-    /// `#name`: the import map's or the package's own.
+    /// `#name`: from the import map or the package's own `imports`.
     Internal(&'a str),
     /// `name/sub/path`: a package's name, and `.` or `./sub/path`.
     Bare { name: &'a str, subpath: String },
-    /// `cap:self`: the host answers it, it is no module of the graph.
+    /// `cap:self`: provided by the host, not a module of the graph.
     Host,
 }
 
@@ -51,8 +51,8 @@ pub(super) fn classify(specifier: &str) -> Result<Specifier<'_>, ImportProblem> 
     bare(specifier)
 }
 
-/// Whether `name` is that of a module which Node.js answers itself. Suggesting to install a package of
-/// such a name would send people to whoever took it.
+/// Returns true if Node.js has a built-in module with this name. Suggesting to install such a package would lead users
+/// to whoever registered the name.
 pub(super) fn is_of_node(name: &str) -> bool {
     const NAMES: &str = "assert async_hooks buffer child_process cluster console constants crypto dgram \
         diagnostics_channel dns domain events fs http http2 https inspector module net os path perf_hooks \
@@ -84,10 +84,10 @@ pub(super) fn bare(specifier: &str) -> Result<Specifier<'_>, ImportProblem> {
     })
 }
 
-/// Decodes the path of a relative specifier or of a target in a package.json as URLs do.
+/// Decodes percent-encoding, like in URLs, in a relative specifier or in a target of a package.json.
 ///
-/// Encoded separators and NUL would make one specifier mean two things; a query or fragment means
-/// nothing here and is refused, as is a path that names a folder.
+/// Encoded separators and NUL are rejected, because one specifier could then have two meanings. Queries, fragments and
+/// paths of folders have no meaning here and are rejected too.
 pub(super) fn decode_path(path: &str) -> Result<String, ImportProblem> {
     if path.contains(['?', '#']) {
         return Err(ImportProblem::QueryOrFragment);
@@ -121,17 +121,17 @@ pub(super) fn decode_path(path: &str) -> Result<String, ImportProblem> {
     Ok(decoded)
 }
 
-/// Whether `require` takes `specifier` as a path.
+/// Returns true if `require` treats `specifier` as a path.
 pub(super) fn is_relative_for_require(specifier: &str) -> bool {
     matches!(specifier, "." | "..") || specifier.starts_with("./") || specifier.starts_with("../")
 }
 
-/// A path that `require` is called with, in which nothing is encoded, with or without a `/` at its end.
+/// Checks a path in a `require` call. Nothing in it is decoded, and it may end with `/`.
 pub(super) fn plain_path(path: &str) -> Result<&str, ImportProblem> {
     if path.contains('\\') || forbidden_character(path).is_some() {
         return Err(ImportProblem::Character);
     }
-    // Nothing that is decoded or cut off elsewhere: the names of modules are addresses as well.
+    // Module names are also used as URLs. Characters that a URL parser decodes or cuts off are rejected.
     if path.contains('%') {
         return Err(ImportProblem::Encoding);
     }
@@ -141,12 +141,12 @@ pub(super) fn plain_path(path: &str) -> Result<&str, ImportProblem> {
     Ok(path)
 }
 
-/// Whether a path can only mean a folder.
+/// Returns true if the path can only name a folder.
 pub(super) fn ends_in_folder(path: &str) -> bool {
     matches!(path.rsplit('/').next(), Some("" | "." | ".."))
 }
 
-/// `path` relative to `folder` (both below some root, `/`-separated), without `.` and `..`.
+/// Joins `folder` and `path`, and removes `.` and `..`. Both use `/` and are below the same root.
 pub(super) fn join(folder: &str, path: &str) -> Result<String, ImportProblem> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    /// GRAPH-32: percent-encoding is decoded once, and cannot hide a separator.
+    /// GRAPH-32: percent-encoding is decoded once, and cannot encode a separator.
     #[test]
     fn decodes_paths() {
         use ImportProblem::*;

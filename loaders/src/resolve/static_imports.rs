@@ -1,4 +1,5 @@
-//! The static imports, comments and literals of a module, for engines that find them by a search of the text.
+//! The static imports, comments and literals of a module. Some engines find imports by a text search and need these
+//! positions.
 
 use std::ops::Range;
 
@@ -14,33 +15,34 @@ use crate::syntax::{self, Lines, SyntaxProblem};
 /// An `import … from "…"`, `import "…"` or `export … from "…"` of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticImport {
-    /// What it imports.
+    /// The specifier.
     pub specifier: String,
-    /// Where the literal stands in the source, with its quotes, in bytes.
+    /// The position of the literal with its quotes, in bytes.
     pub literal: Range<usize>,
-    /// What kind of module its `with` says that this is.
+    /// The kind of module that its `with` clause states.
     pub kind: Option<ModuleKind>,
 }
 
-/// What an ECMAScript module imports, and where it has comments.
+/// The imports, comments and literals of an ECMAScript module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticImports {
-    /// The declarations that import something, in their order.
+    /// The import declarations, in the order of the source.
     pub imports: Vec<StaticImport>,
-    /// Where the comments stand in the source, in bytes and in their order. The first line counts as one where it begins with `#!`.
+    /// The positions of the comments in bytes, in the order of the source. A first line that begins with `#!` counts as
+    /// a comment.
     pub comments: Vec<Range<usize>>,
-    /// The literals whose text is data, in their order.
+    /// The literals that are pure data, in the order of the source.
     pub literals: Vec<Literal>,
 }
 
-/// What an ECMAScript module imports by declarations.
+/// Finds the import declarations of an ECMAScript module.
 ///
-/// Locking a program finds them as well; this is for engines that do not say by themselves what a module imports.
+/// Locking finds them too. This function is for engines that do not report the imports of a module themselves.
 ///
 /// # Errors
-/// A syntax error, or a declaration that no locked program has.
+/// Returns an error for a syntax error, or for a declaration that no locked program has.
 pub fn static_imports(source: &str) -> Result<StaticImports, SyntaxProblem> {
-    /// Of the stack of whoever calls this.
+    /// The stack that callers must have available, in bytes.
     const AVAILABLE: usize = 1 << 20;
     syntax::with_stack(source, AVAILABLE, || {
         let allocator = Allocator::default();

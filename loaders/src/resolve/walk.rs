@@ -1,4 +1,4 @@
-//! Following a program's imports from its entry.
+//! The traversal of a program's imports from its entry.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,28 +26,29 @@ use crate::transform::constants;
 /// The index of a module in [`Walk::modules`].
 pub(super) type ModuleIndex = usize;
 
-/// Everything that was found by following imports.
+/// The result of the traversal so far.
 pub(super) struct Walk<'a> {
     pub(super) packages: Packages<'a>,
     pub(super) modules: Vec<FoundModule>,
     pub(super) warnings: Vec<LockWarning>,
     module_indices: HashMap<(PackageIndex, String), ModuleIndex>,
-    /// What files need, as far as it was looked at.
+    /// Cache of the needs of files.
     pub(super) needs: HashMap<(PackageIndex, String), Rc<Needs>>,
-    /// Whether a file for browsers, the first, gives way to the second.
+    /// Cache of decisions between a browser file, the first of the pair, and another file. True if the second is used.
     pub(super) gives_way: HashMap<[(PackageIndex, String); 2], bool>,
-    /// The names that each CommonJS module exports, known when everything was found.
+    /// The names that each CommonJS module exports. It is filled at the end of the traversal.
     exports: BTreeMap<ModuleIndex, Vec<String>>,
-    /// How many bytes were searched for names.
+    /// The number of bytes that were searched for names.
     searched: Cell<u64>,
 }
 
-/// How many bytes are searched for names, at most: a package chooses how many names it asks for, and of how much text.
+/// Maximum number of bytes that are searched for names. A hostile package controls the number of names and the amount
+/// of text.
 const SEARCHED: u64 = 4 << 30;
 
 pub(super) struct FoundModule {
     pub(super) package: PackageIndex,
-    /// The path of its file below its package's folder.
+    /// The path of its file, relative to its package's folder.
     pub(super) path: String,
     /// The bytes of its file.
     pub(super) source: Bytes,
@@ -55,19 +56,19 @@ pub(super) struct FoundModule {
     pub(super) imports: BTreeMap<String, ModuleIndex>,
     pub(super) globals: Vec<String>,
     form: Form,
-    /// The names that it imports and exports; nothing in CommonJS.
+    /// The names that it imports and exports. `None` for CommonJS.
     interface: Option<Interface>,
-    /// The names that CommonJS exports, as far as its text says.
+    /// The export names that the text of a CommonJS module shows.
     said: BTreeSet<String>,
-    /// The CommonJS and JSON modules whose text may say what CommonJS exports.
+    /// The CommonJS and JSON modules whose text may contain export names of this module.
     texts: OnceCell<Vec<ModuleIndex>>,
-    /// What it requires and its package does without.
+    /// The specifiers that it requires and that its package leaves out.
     omitted: BTreeSet<String>,
-    /// Whether it is the entry or an ECMAScript module imports it.
+    /// True for the entry, and for modules that an ECMAScript module imports.
     is_imported: bool,
 }
 
-/// What a file was transformed to.
+/// The result of transforming a file.
 pub(super) struct Transformed {
     pub(super) transformation: Transformation,
     pub(super) exports: Vec<String>,
@@ -89,7 +90,7 @@ impl FoundModule {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that begins with these packages.
+    /// Creates a traversal with these initial packages.
     pub(super) fn new(packages: Packages<'a>) -> Self {
         Self {
             packages,
@@ -103,7 +104,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Finds the module `entry` of the program and all that it imports.
+    /// Finds the module `entry` of the program and everything that it imports.
     pub(super) fn run(&mut self, entry: &str) -> Result<ModuleIndex, LockError> {
         let mut waiting = Vec::new();
         let first = self
@@ -130,8 +131,8 @@ impl<'a> Walk<'a> {
         Ok(first)
     }
 
-    /// Finds the names that each CommonJS module exports: its own, those of what it exports whole, and those that others
-    /// import of it.
+    /// Computes the names that each CommonJS module exports: its own, those of modules that it re-exports completely,
+    /// and those that others import from it.
     fn name_exports(&mut self) {
         for index in 0..self.modules.len() {
             let said = self.said_exports(index);
@@ -202,8 +203,9 @@ impl<'a> Walk<'a> {
         Ok(index)
     }
 
-    /// What the file of the module `index` is transformed to; `None` where it is a module as it is. To be asked when
-    /// everything was found: what CommonJS becomes depends on who imports it and on what it requires.
+    /// Transforms the file of the module `index`. Returns `None` if the file needs no transformation. Must be called
+    /// after the traversal, because the result for CommonJS depends on its importers and on the modules that it
+    /// requires.
     pub(super) fn transformed(&self, index: ModuleIndex) -> Option<Transformed> {
         let module = self.modules.get(index)?;
         let transformation = module.transformation()?;
@@ -248,7 +250,8 @@ impl<'a> Walk<'a> {
         self.exports.get(&index).cloned().unwrap_or_default()
     }
 
-    /// The names that the CommonJS module `index` exports as far as its text says, its own and those of what it exports whole.
+    /// Returns the export names that the text of the CommonJS module `index` shows: its own, and those of modules that
+    /// it re-exports completely.
     fn said_exports(&self, index: ModuleIndex) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         let mut seen = BTreeSet::from([index]);
@@ -257,7 +260,8 @@ impl<'a> Walk<'a> {
             let Form::CommonJs(file) = &module.form else {
                 continue;
             };
-            // The whole of `module.exports` has a name that only those get who ask for it.
+            // `module.exports` as a whole is exported only under a reserved name, and only to importers that use that
+            // name.
             let own = file.names.own.iter();
             let own = own.filter(|name| graph::is_export_name(name) && *name != transform::WHOLE);
             names.extend(own.filter(|name| *name != transform::REQUIRE).cloned());
@@ -268,7 +272,7 @@ impl<'a> Walk<'a> {
         names
     }
 
-    /// The CommonJS module `index`, and all CommonJS and JSON that it requires.
+    /// Returns the CommonJS module `index` and all CommonJS and JSON modules that it requires, directly or indirectly.
     fn texts(&self, index: ModuleIndex) -> Vec<ModuleIndex> {
         let mut seen = BTreeSet::from([index]);
         let mut waiting = vec![index];
@@ -285,8 +289,8 @@ impl<'a> Walk<'a> {
         seen.into_iter().collect()
     }
 
-    /// What happens where an import names no module: an error, but a package may import what it can
-    /// do without, by `import()` or `require` in a `try`. Such an import then fails when it runs.
+    /// Handles an import that cannot be resolved. This is an error, except for `import()` and `require` in a package:
+    /// packages use them in a `try` for optional dependencies. Such an import fails when it runs.
     fn failed(
         &mut self,
         importer: ModuleIndex,
@@ -322,7 +326,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Resolves `import` of the module `importer` and records what it means.
+    /// Resolves `import` of the module `importer` and records the target.
     fn follow(
         &mut self,
         importer: ModuleIndex,
@@ -335,7 +339,7 @@ impl<'a> Walk<'a> {
         let Some(module) = self.modules.get(importer) else {
             return Ok(());
         };
-        // A specifier means one module. In CommonJS, what it means to `require` comes first.
+        // A specifier has one target in each module. In CommonJS, the target of `require` takes precedence.
         if import.via == Via::Call && module.imports.contains_key(&import.specifier) {
             return Ok(());
         }
@@ -368,7 +372,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The module with `path` in `package`, read and scanned if it is new.
+    /// Returns the module with `path` in `package`. Reads and scans it if it is new.
     fn module(
         &mut self,
         package: PackageIndex,
@@ -437,7 +441,7 @@ impl<'a> Walk<'a> {
         Ok(index)
     }
 
-    /// The empty module with `path` in `package`, which stands for what the package does without.
+    /// Returns the empty module with `path` in `package`, which replaces a module that the package leaves out.
     fn left_out(&mut self, package: PackageIndex, path: String) -> Result<ModuleIndex, ImportProblem> {
         graph::file_path(&|| path.clone(), &path).map_err(|error| ImportProblem::FileName { error })?;
         let key = (package, path);
@@ -463,7 +467,7 @@ impl<'a> Walk<'a> {
         Ok(index)
     }
 
-    /// What the ending of a file of JavaScript and its package say that it is.
+    /// Returns the language of a JavaScript file, by its extension and its package.
     pub(super) fn language(&mut self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
         if path.ends_with(".ts") || path.ends_with(".mts") {
             return self.typescript(package, path);
@@ -486,8 +490,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// TypeScript is for the program's own files and for packages in folders of its own. What is installed was published for
-    /// all, and as JavaScript: with types in it, which compiler it was written for would be a guess.
+    /// Returns the language of a TypeScript file. Only the program's own files and packages in the project's own
+    /// folders may be TypeScript. Installed packages are published as JavaScript, and for TypeScript in them the
+    /// required compiler version would be unknown.
     fn typescript(&self, package: PackageIndex, path: &str) -> Result<Language, ImportProblem> {
         let home = self.packages.home(package)?;
         let shown = self.packages.project.shown(&home.file(path));
@@ -500,7 +505,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The path of a module's file, as shown to people.
+    /// Returns the path of a module's file for messages.
     fn label(&self, index: ModuleIndex) -> String {
         let file = self
             .modules
@@ -554,8 +559,8 @@ impl Named for Walk<'_> {
     }
 }
 
-/// What the file at `path` is to one who imports it like this. Bundlers take JSON without an attribute, and so packages
-/// have it.
+/// Returns the kind of module that the file at `path` is for this import. Packages may import JSON without an
+/// attribute, because bundlers accept it.
 fn kind(
     path: &Path,
     (announced, via): (Announced, Via),

@@ -1,4 +1,4 @@
-//! Removing what is no longer needed.
+//! Garbage collection of a store.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,26 +10,28 @@ use super::{LocalStore, StoreError};
 use crate::ContentHash;
 use crate::files::{FolderLock, WRITING};
 
-/// What [`LocalStore::collect`] has removed.
+/// The result of [`LocalStore::collect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Collected {
-    /// Blobs that were not to be kept.
+    /// The number of blobs that were removed because they were not in the set to keep.
     pub blobs: u64,
-    /// Files that processes left which died while they wrote, and outboards without a blob.
+    /// The number of other files that were removed: files of processes that died while writing, and outboards without a
+    /// blob.
     pub leftovers: u64,
-    /// The bytes of both.
+    /// The total size of all removed files, in bytes.
     pub bytes: u64,
 }
 
 impl LocalStore {
-    /// Removes what nobody has written or needed since `before`: what processes left that died while they wrote, and,
-    /// where `keep` is given, every blob that is not among them.
+    /// Removes files that were last written or used before `before`. These are leftovers of processes that died while
+    /// writing and, if `keep` is given, every blob that is not in `keep`.
     ///
-    /// Readers and writers may be at work: whoever puts a blob that is there makes it young again, and what is still
-    /// being written is not removed. Files that are not the store's are passed over.
+    /// Readers and writers may run at the same time. Putting a blob that exists renews its age, and files that are
+    /// being written are not removed. Files that do not belong to the store are ignored.
     ///
     /// # Errors
-    /// When a folder of the store cannot be read, or a file not removed; what was removed until then stays removed.
+    /// Returns an error if a folder of the store cannot be read or a file cannot be removed. Files that were removed
+    /// before the error stay removed.
     pub fn collect(
         &self,
         keep: Option<&HashSet<ContentHash>>,
@@ -44,8 +46,8 @@ impl LocalStore {
                 }
                 continue;
             }
-            // Whoever writes a blob keeps its folder together with other writers: between our look at its age and its
-            // removal nobody can begin to count on it.
+            // Writers hold a shared lock on this folder while they write a blob. So no writer can start to rely on a
+            // blob between the check of its age and its removal.
             let _shard =
                 FolderLock::beside(&path.join("any")).map_err(|error| self.file_error(&path, error))?;
             for path in self.entries(&path)? {
@@ -75,7 +77,7 @@ impl LocalStore {
         Ok(collected)
     }
 
-    /// Removes the file if it is older than that, and counts it.
+    /// Removes the file and counts it, if it was last modified before `before` and is not being written.
     fn remove_old(
         &self,
         path: &Path,
@@ -104,7 +106,7 @@ impl LocalStore {
     }
 }
 
-/// A symbolic link to a folder is none: what it leads to is not the store's.
+/// Returns true for a folder, but not for a symbolic link to one: its target does not belong to the store.
 fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
@@ -119,7 +121,7 @@ fn is_leftover(path: &Path) -> bool {
     })
 }
 
-/// Whether a process holds the file of an unfinished blob.
+/// Returns true if a process holds the lock on the file of an unfinished blob.
 fn is_being_written(path: &Path) -> bool {
     path.to_string_lossy().ends_with(PARTIAL)
         && crate::files::open_regular(path)

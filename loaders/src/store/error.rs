@@ -1,7 +1,7 @@
 use crate::ContentHash;
 use crate::files::FileError;
 
-/// Why a store did not give the bytes with a hash.
+/// An error of a store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -10,10 +10,10 @@ pub enum StoreError {
     NotFound {
         /// The store's name.
         store: String,
-        /// What was asked for.
+        /// The requested hash.
         hash: ContentHash,
     },
-    /// The store answered bytes with another hash.
+    /// The store returned bytes with another hash.
     #[error(
         "the store {store} gave wrong bytes: {location} should have the hash {expected} but has {actual}; \
          delete it or repair the store, nothing of it was used"
@@ -23,12 +23,12 @@ pub enum StoreError {
         store: String,
         /// The file or address that has the wrong bytes.
         location: String,
-        /// What was asked for.
+        /// The requested hash.
         expected: ContentHash,
-        /// The hash of what came.
+        /// The hash of the returned bytes.
         actual: ContentHash,
     },
-    /// Of bytes that are verified as they arrive, some are not the ones that the hash names.
+    /// A blob is verified while it arrives, and a part of it does not match the hash.
     #[error(
         "the store {store} gave wrong bytes: {location} is not {hash} from byte {offset} on; \
          delete it or repair the store, nothing from there on was used"
@@ -38,20 +38,20 @@ pub enum StoreError {
         store: String,
         /// The file or address that has the wrong bytes.
         location: String,
-        /// What was asked for.
+        /// The requested hash.
         hash: ContentHash,
-        /// How many bytes before it were right.
+        /// The number of correct bytes before the wrong part.
         offset: u64,
     },
-    /// The only stores that might have the bytes have answered wrongly, and are no longer asked.
+    /// The only stores that might have the bytes have returned wrong data before, and are no longer used.
     #[error("no other store has {hash}: {error}")]
     Distrusted {
-        /// What was asked for.
+        /// The requested hash.
         hash: ContentHash,
-        /// The wrong answer.
+        /// The error that the wrong data caused.
         error: Box<StoreError>,
     },
-    /// The store answered more bytes than there can be.
+    /// The store returned more bytes than the limit.
     #[error(
         "the store {store} gave wrong bytes: {location} has more than the {limit} bytes that {hash} may have; \
          delete it or repair the store, nothing of it was used"
@@ -61,59 +61,59 @@ pub enum StoreError {
         store: String,
         /// The file or address that has too many bytes.
         location: String,
-        /// What was asked for.
+        /// The requested hash.
         hash: ContentHash,
-        /// How many bytes were acceptable.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// Something other than a regular file stands where the bytes should be.
+    /// The path of the blob is not a regular file.
     #[error("the store {store} has a {kind} where {hash} should be: {location}; delete it")]
     NotRegular {
         /// The store's name.
         store: String,
-        /// The path of the thing.
+        /// The path.
         location: String,
-        /// What was asked for.
+        /// The requested hash.
         hash: ContentHash,
-        /// What stands there.
+        /// The type of the file.
         kind: &'static str,
     },
-    /// The store cannot be reached now, or not in time.
+    /// The store cannot be reached, or did not respond in time.
     #[error("the store {store} cannot be reached: {location}: {reason}")]
     Unavailable {
         /// The store's name.
         store: String,
-        /// The address that was asked.
+        /// The requested address.
         location: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// The store does not give or take the bytes without a token, or not with the one that it was shown.
+    /// The store requires a token for this request, or rejects the token that was sent.
     #[error("the store {store} refuses: {location}: {reason}")]
     Refused {
         /// The store's name.
         store: String,
-        /// The address that was asked.
+        /// The requested address.
         location: String,
-        /// What the store says.
+        /// The message of the store.
         reason: String,
     },
-    /// The store answered in a way that no store answers.
+    /// The response does not follow the store's protocol.
     #[error("the store {store} does not answer like a store: {location}: {reason}")]
     Protocol {
         /// The store's name.
         store: String,
-        /// The address that was asked.
+        /// The requested address.
         location: String,
-        /// What was wrong with the answer.
+        /// The reason.
         reason: String,
     },
-    /// The folder or address is not a store's.
+    /// The folder or address is not a store.
     #[error("{location} is not a store: {reason}")]
     NotAStore {
         /// The folder or address.
         location: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A file of the store could not be read or written.
@@ -123,14 +123,13 @@ pub enum StoreError {
         store: String,
         /// The file's path.
         location: String,
-        /// What went wrong.
+        /// The reason.
         error: FileError,
     },
 }
 
 impl StoreError {
-    /// Whether the store's bytes are not the ones that the hash names (as opposed to absent or out
-    /// of reach).
+    /// Returns true if the store's bytes do not match the hash. Returns false if they are missing or cannot be reached.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
         match self {
@@ -143,7 +142,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the same bytes may be taken from elsewhere.
+    /// Returns true if another store may still have the right bytes.
     #[must_use]
     pub fn is_absence(&self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! A store behind HTTP.
+//! A store on an HTTP server.
 
 use std::io;
 
@@ -19,10 +19,10 @@ use crate::ContentHash;
 use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions, Requests};
 use crate::text::printable;
 
-/// A store that is asked over HTTP: `GET <address>/blobs/<first two digits>/<64 digits>`.
+/// A store on an HTTP server: `GET <address>/blobs/<first two digits>/<64 digits>`.
 ///
-/// The server is trusted with nothing: its bytes are hashed, their number and the time are limited,
-/// and redirects and compressed answers are refused. No proxy is taken from the environment.
+/// The server is not trusted. The client hashes its bytes, limits their number and the time, and rejects redirects and
+/// compressed responses. It ignores proxy settings in the environment.
 #[derive(Debug, Clone)]
 pub struct HttpStore {
     address: Url,
@@ -30,20 +30,20 @@ pub struct HttpStore {
 }
 
 impl HttpStore {
-    /// The store at `address`: `https://host/path` or `http://host/path`.
+    /// Creates a client for the store at `address`: `https://host/path` or `http://host/path`.
     ///
-    /// Without TLS others can see what is asked for, but not change what is answered.
+    /// Without TLS, others on the network can see which blobs are requested. They cannot change the blobs undetected.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`] when `address` is not such an address.
+    /// Returns [`StoreError::NotAStore`] if `address` is not such an address.
     pub fn new(address: &str) -> Result<Self, StoreError> {
         Self::with_options(address, HttpOptions::default())
     }
 
-    /// As [`new`](Self::new), with other limits.
+    /// Creates a client like [`new`](Self::new), with other limits.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Fails like [`new`](Self::new).
     pub fn with_options(address: &str, options: HttpOptions) -> Result<Self, StoreError> {
         let refused = |reason: String| StoreError::NotAStore {
             location: printable(address),
@@ -61,11 +61,12 @@ impl HttpStore {
         Ok(Self { address: url, client })
     }
 
-    /// This store, shown this token with each request. It goes to this address alone: redirects are not followed.
+    /// Returns this store with a token that it sends with each request. Only this address receives the token, because
+    /// redirects are not followed.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`] where others could read the token on its way: it takes `https://`, or `http://` to an
-    /// address of this machine. A name, also `localhost`, may lead elsewhere.
+    /// Returns [`StoreError::NotAStore`] if others could read the token in transit. The address must use `https://`, or
+    /// `http://` with a loopback IP address. A host name, even `localhost`, may resolve to another machine.
     pub fn with_token(mut self, token: BearerToken) -> Result<Self, StoreError> {
         let is_here = match self.address.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -84,11 +85,11 @@ impl HttpStore {
         Ok(self)
     }
 
-    /// Adds the blob `hash` of `local` to this store, which needs a token that allows it.
+    /// Uploads the blob `hash` of `local` to this store. This needs a token that allows it.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] without such a token; those of the local store; [`StoreError::Unavailable`] and
-    /// [`StoreError::Protocol`].
+    /// Returns [`StoreError::Refused`] without such a token, an error of the local store, [`StoreError::Unavailable`]
+    /// or [`StoreError::Protocol`].
     pub async fn add(&self, hash: &ContentHash, local: &LocalStore) -> Result<(), StoreError> {
         let url = self.url(&blob_path(hash));
         let fault = |error| self.fault(hash, url.clone(), error);
@@ -108,8 +109,8 @@ impl HttpStore {
             Body::wrap_stream(on_a_thread(pieces, size))
         };
         match self.client.put(&url, size, body).await {
-            // A server that refuses need not take the bytes, and its answer may be lost with the connection. Without bytes
-            // it is not lost.
+            // A server that rejects the request may close the connection without reading the bytes, and its response
+            // can then be lost. A second request without bytes gets the response.
             Err(lost @ HttpError::Unavailable { .. }) if size > 0 => {
                 match self.client.put(&url, 0, Body::default).await {
                     Err(refused @ HttpError::Refused { .. }) => Err(fault(refused)),
@@ -140,7 +141,7 @@ impl Store for HttpStore {
         {
             return Ok(memory.into());
         }
-        // Digits and slashes alone: there is nothing to escape.
+        // The path has only digits and slashes, so nothing needs to be escaped.
         let url = self.url(&blob_path(hash));
         match self.client.get(&url, limit).await {
             Ok(bytes) => verified(bytes, hash, || self.name(), || url),
@@ -161,8 +162,7 @@ impl Store for HttpStore {
         let begun = blocking(move || Incoming::resume(&store, &name)).await?;
         let was_begun = begun.length() > 0;
         match self.take(hash, limit, begun, progress, &requests).await {
-            // What was there may have come from another server. Nothing of it is used a second time, even where it
-            // could not be removed.
+            // The existing part may come from another server. Start again without it, even if it could not be removed.
             Err(StoreError::Corrupt { .. }) if was_begun => {
                 let store = local.clone();
                 let fresh = blocking(move || Incoming::new(&store)).await?;
@@ -182,7 +182,7 @@ impl Store for HttpStore {
 }
 
 impl HttpStore {
-    /// Takes the blob after what of it there is, and gives it its name.
+    /// Downloads the rest of the blob and moves it to its final path.
     async fn take(
         &self,
         hash: &ContentHash,
@@ -201,7 +201,7 @@ impl HttpStore {
         let hash = *hash;
         match blocking(move || incoming.finish(Some(&hash))).await {
             Ok((_, size)) => Ok(size),
-            // It is the server that was wrong, not the folder that the bytes were put into.
+            // The server sent wrong bytes. Report it instead of the local folder that the bytes were written to.
             Err(StoreError::Corrupt { expected, actual, .. }) => Err(StoreError::Corrupt {
                 store: self.name(),
                 location: self.url(&blob_path(&hash)),
@@ -216,10 +216,10 @@ impl HttpStore {
         format!("{}{path}", self.address)
     }
 
-    /// Takes the blob together with its outboard: no byte reaches `target` that was not verified, and nothing is read
-    /// beyond the group with the first wrong byte. False, and nothing done, if the server has no outboard.
+    /// Downloads the blob together with its outboard. No unverified byte reaches `target`, and nothing is read beyond
+    /// the first group with a wrong byte. Returns false without any effect if the server has no outboard.
     ///
-    /// It opens at most two downloads, whatever the server answers.
+    /// At most two downloads are opened, whatever the server responds.
     async fn verified(
         &self,
         hash: &ContentHash,
@@ -259,7 +259,7 @@ impl HttpStore {
                 }
                 Step::Group { start, size: length } => {
                     if blob.is_none() {
-                        // What an earlier attempt left is verified like what comes.
+                        // The part that an earlier attempt left is verified like new bytes.
                         let present = target.present(start, length)?;
                         if present.is_some_and(|group| verifier.group(&group).is_ok()) {
                             progress(start + length as u64, Some(size));
@@ -282,7 +282,7 @@ impl HttpStore {
         Ok(true)
     }
 
-    /// Asks for the blob after the byte `start`, of which there must be `size` bytes.
+    /// Requests the blob from the byte `start` on, and checks that its total size is `size`.
     async fn blob(
         &self,
         hash: &ContentHash,
@@ -299,7 +299,7 @@ impl HttpStore {
         Ok(blob)
     }
 
-    /// Takes the blob as it is: what it is, shows when all of it is there.
+    /// Downloads a blob without an outboard. It is verified after all of it has arrived.
     async fn unverified(
         &self,
         hash: &ContentHash,
@@ -312,7 +312,7 @@ impl HttpStore {
         let fault = |error| self.fault(hash, url.clone(), error);
         let mut blob = match Download::open(&self.client, &url, incoming.length(), requests).await {
             Err(HttpError::NoSuchRange) => {
-                // As much as there is, or more: whether it is right will show.
+                // The existing part is at least as large as the blob. The final hash shows if it is right.
                 return Ok(());
             }
             blob => blob.map_err(fault)?,
@@ -365,12 +365,12 @@ impl HttpStore {
     }
 }
 
-/// Where verified bytes go.
+/// A destination for verified bytes.
 trait Target: Send {
-    /// The bytes at `start` that are there from before, if there are `length` of them.
+    /// Returns the `length` bytes at `start` that an earlier attempt left, if there are that many.
     fn present(&self, start: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Forgets what follows the byte `length`.
+    /// Truncates to `length` bytes.
     fn cut(&mut self, length: u64) -> Result<(), StoreError>;
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
@@ -397,7 +397,7 @@ impl Target for Vec<u8> {
     }
 }
 
-/// The writes are short and go to the system's cache: the thread is not given up for them.
+/// The writes are short and go to the page cache, so they run on the event loop's thread.
 impl Target for Incoming {
     fn present(&self, start: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let mut bytes = vec![0; length];

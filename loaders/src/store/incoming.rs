@@ -15,27 +15,28 @@ use crate::files::{self, FileError};
 #[cfg(feature = "http")]
 mod continued;
 
-/// What the name of a blob ends with that was begun and may be continued.
+/// The name suffix of an unfinished blob that can be continued.
 pub(super) const PARTIAL: &str = ".partial";
 
-/// A blob that is being written to a folder: readers see nothing of it before it is whole, verified and on the disk.
+/// A blob that is being written to a folder. Readers do not see it until it is complete, verified and synced to disk.
 ///
-/// It blocks while it writes.
+/// Its methods block.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     store: LocalStore,
     file: File,
     name: Name,
     length: u64,
-    /// The inner nodes that came with it, verified.
+    /// The verified inner nodes that arrived with the blob.
     outboard: Option<NamedTempFile>,
 }
 
 #[derive(Debug)]
 enum Name {
-    /// One of its own, which goes with it.
+    /// A unique name. The file is removed when this is dropped.
     Temporary(TempPath),
-    /// One that is found again. The lock on the file says that somebody writes it; it ends with the process.
+    /// A name that other processes can find. A lock on the file marks it as being written. The system releases the lock
+    /// when the process ends.
     #[cfg_attr(
         not(feature = "http"),
         expect(dead_code, reason = "only what comes over a network is continued")
@@ -58,7 +59,7 @@ impl Incoming {
         })
     }
 
-    /// Writes `bytes` after all others.
+    /// Appends `bytes`.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let length = self.length + bytes.len() as u64;
         if length > MAX_STREAM_SIZE {
@@ -73,12 +74,14 @@ impl Incoming {
         Ok(())
     }
 
-    /// Gives the blob its name, after all of it and its outboard were verified and are on the disk.
+    /// Moves the blob to its final path, after it and its outboard were verified and synced to disk.
     ///
-    /// Every byte is read again and hashed, unless its inner nodes came with it: then each was verified by them.
+    /// Every byte is read again and hashed. This is not needed if the inner nodes arrived with the blob, because each
+    /// byte was then verified on arrival.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when it is not the blob `expected`: nothing of it is left. When it cannot be written.
+    /// Returns [`StoreError::Corrupt`] and removes the file if it is not the blob `expected`. Returns an error if it
+    /// cannot be written.
     pub(super) fn finish(mut self, expected: Option<&ContentHash>) -> Result<(ContentHash, u64), StoreError> {
         let hash = match (expected, &self.outboard) {
             (Some(hash), Some(outboard)) => {
@@ -99,7 +102,7 @@ impl Incoming {
             });
         }
         self.file.sync_all().map_err(|error| self.fault(error.into()))?;
-        // First the outboard: one without a blob does no harm, and is collected.
+        // The outboard comes first: an outboard without a blob is harmless and is collected later.
         if let Some(outboard) = self.outboard.take() {
             let path = self.store.outboard_path(&hash);
             self.store.make_folder_of(&path)?;
@@ -118,7 +121,7 @@ impl Incoming {
         Ok((hash, self.length))
     }
 
-    /// Reads all of it again; a large one gets its outboard thereby.
+    /// Reads and hashes the whole file. Also writes the outboard of a large blob.
     fn hash(&mut self) -> Result<ContentHash, StoreError> {
         let folder = self.store.folder().join("blobs");
         let outboard = (self.length > OUTBOARD_ABOVE)
@@ -139,10 +142,10 @@ impl Incoming {
         Ok(hash)
     }
 
-    /// Removes what was written, since none of it is known to be right.
+    /// Removes the unfinished blob, because no part of it is known to be right.
     fn discard(&self) {
         if let Name::Partial(path) = &self.name {
-            // What cannot be removed now is collected later.
+            // If it cannot be removed now, it is collected later.
             let _ = fs::remove_file(path);
         }
     }

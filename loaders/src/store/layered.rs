@@ -1,4 +1,4 @@
-//! Several stores, asked in order.
+//! Several stores in a fixed order.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,40 +9,43 @@ use super::signatures::FoundSignature;
 use super::{LocalStore, Progress, Store, StoreError, blocking};
 use crate::ContentHash;
 
-/// A local store, then other stores in order; what the others answer is kept in the local one.
+/// A local store and further stores in order. The local store keeps what the others return.
 ///
-/// A store that does not have the bytes, cannot be reached or refuses is passed over. One that answers wrongly is reported
-/// ([`distrusted`](Self::distrusted), and a warning in the log), passed over, and never asked again: others may have
-/// the right bytes, and the hash tells. The local store is no such other: its wrong bytes end the search with their
-/// error, since nobody but this machine can have made them wrong, and that must be looked at.
+/// A store that does not have the bytes, cannot be reached or rejects the request is skipped.
+///
+/// A further store that returns wrong data is reported ([`distrusted`](Self::distrusted), and a warning in the log),
+/// skipped, and never used again. The hash identifies the right bytes, so another store may provide them.
+///
+/// Wrong bytes in the local store end the search with an error. Only this machine can have caused them, so a person
+/// must look at the cause.
 #[derive(Clone, Default)]
 pub struct Layered {
     local: Option<LocalStore>,
     others: Vec<Arc<Other>>,
 }
 
-/// A store that is asked as long as it has not answered wrongly.
+/// A store that is used until it returns wrong data.
 struct Other {
     store: Arc<dyn Store>,
-    /// Its first wrong answer.
+    /// The error of its first wrong response.
     wrong: OnceLock<StoreError>,
 }
 
 impl Layered {
-    /// No store at all: has nothing.
+    /// Creates an empty list of stores.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With `local` as the store that is asked first and keeps what the others answer.
+    /// Adds `local` as the store that is searched first and that keeps what the others return.
     #[must_use]
     pub fn with_local(mut self, local: LocalStore) -> Self {
         self.local = Some(local);
         self
     }
 
-    /// With `store` after all others.
+    /// Adds `store` after all others.
     #[must_use]
     pub fn with(mut self, store: Arc<dyn Store>) -> Self {
         let wrong = OnceLock::new();
@@ -50,7 +53,7 @@ impl Layered {
         self
     }
 
-    /// The wrong answer of each store that is no longer asked, here and in clones.
+    /// Returns the error of each store that is no longer used, in this value and its clones.
     #[must_use]
     pub fn distrusted(&self) -> Vec<StoreError> {
         self.others
@@ -130,8 +133,8 @@ impl Store for Layered {
         Err(search.end(|| self.name(), hash))
     }
 
-    /// The first that is found is the answer: one that does not hold is to be noticed, not passed over. Nothing is kept here,
-    /// since nobody has looked into it yet.
+    /// Returns the first signature that is found. If it is invalid, the caller must notice, so the search does not
+    /// continue. The local store does not keep the signature, because nobody has verified it yet.
     async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
         let local = self.local.iter().map(|store| store as &dyn Store);
         let trusted = self.others.iter().filter(|other| other.wrong.get().is_none());
@@ -153,7 +156,7 @@ impl Store for Layered {
     }
 }
 
-/// What the stores said that have not given the bytes.
+/// The errors of the stores that did not return the bytes.
 #[derive(Default)]
 struct Search {
     wrong: Option<StoreError>,
@@ -171,7 +174,7 @@ impl Search {
         }
     }
 
-    /// Notes why this store has not given the bytes. An error of another one, to which they should be written, ends the
+    /// Records the error of a store. An error of another store, to which the bytes should have been written, ends the
     /// search.
     fn failed(&mut self, other: &Other, error: StoreError) -> Result<(), StoreError> {
         match error {
@@ -196,7 +199,7 @@ impl Search {
                 hash: *hash,
                 error: Box::new(error),
             },
-            // "Nobody has it" would be wrong while somebody could not be asked.
+            // Reporting "not found" would be wrong while a store could not be reached.
             (None, Some(error)) => error,
             (None, None) => StoreError::NotFound {
                 store: name(),

@@ -16,29 +16,29 @@ use super::{
 use crate::ContentHash;
 use crate::files::{self, FileError, FolderLock};
 
-/// A store in a folder: each blob is the file `blobs/<first two digits>/<64 digits>`.
+/// A store in a folder. Each blob is the file `blobs/<first two digits>/<64 digits>`.
 ///
-/// Any number of processes may read and write one folder at the same time. A static file server
-/// over the folder is a valid HTTP store.
+/// Any number of processes may read and write the folder at the same time. A static file server for the folder is a
+/// valid HTTP store.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     folder: PathBuf,
 }
 
-/// What [`LocalStore::verify_all`] found out about one blob.
+/// The result of [`LocalStore::verify_all`] for one blob.
 #[derive(Debug)]
 pub struct Verified {
-    /// The hash that the file's name promises.
+    /// The hash in the file's name.
     pub hash: ContentHash,
-    /// How many bytes were right, or what is wrong.
+    /// The size of the blob in bytes, or the error.
     pub result: Result<u64, StoreError>,
 }
 
 impl LocalStore {
-    /// The store in `folder`, which exists.
+    /// Opens the store in `folder`, which must exist.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`] when `folder` has no folder `blobs`.
+    /// Returns [`StoreError::NotAStore`] if `folder` has no folder `blobs`.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.into();
         if folder.join("blobs").is_dir() {
@@ -51,10 +51,10 @@ impl LocalStore {
         }
     }
 
-    /// The store in `folder`, made if it does not exist.
+    /// Opens the store in `folder` and creates it if it does not exist.
     ///
     /// # Errors
-    /// When the folders cannot be made.
+    /// Returns an error if the folders cannot be created.
     pub fn create(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self {
             folder: folder.into(),
@@ -64,36 +64,36 @@ impl LocalStore {
         Ok(store)
     }
 
-    /// The store's folder.
+    /// Returns the store's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the blob `hash` is, or would be.
+    /// Returns the path of the blob `hash`, which need not exist.
     #[must_use]
     pub fn path(&self, hash: &ContentHash) -> PathBuf {
         self.folder.join(blob_path(hash))
     }
 
-    /// Where the outboard of the blob `hash` is, or would be.
+    /// Returns the path of the outboard of the blob `hash`, which need not exist.
     pub(super) fn outboard_path(&self, hash: &ContentHash) -> PathBuf {
         self.folder.join(outboard_path(hash))
     }
 
-    /// Keeps `bytes` and names them.
+    /// Stores `bytes` and returns their hash.
     ///
-    /// A blob that is there already and is right is left alone; a wrong one is replaced.
+    /// A correct blob that exists already is kept. A wrong one is replaced.
     ///
     /// # Errors
-    /// When `bytes` are more than [`MAX_BLOB_SIZE`], or cannot be written.
+    /// Returns an error if there are more than [`MAX_BLOB_SIZE`] bytes, or if they cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<ContentHash, StoreError> {
         let hash = ContentHash::of(bytes);
         self.put_verified(&hash, bytes)?;
         Ok(hash)
     }
 
-    /// Keeps `bytes`, whose hash was verified to be `hash`.
+    /// Stores `bytes`. The caller has verified that their hash is `hash`.
     pub(super) fn put_verified(&self, hash: &ContentHash, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(hash);
         let size = bytes.len() as u64;
@@ -102,7 +102,7 @@ impl LocalStore {
         }
         let fault = |error: FileError| self.file_error(&path, error);
         if files::read_regular(&path, size).is_ok_and(|present| present == bytes) {
-            // A blob is collected by its age: one that was needed just now is not old.
+            // Collection removes old blobs. Renew the age, because this blob is in use.
             let _shard = FolderLock::shared_beside(&path).map_err(fault)?;
             if files::renew(&path) {
                 return Ok(());
@@ -117,10 +117,11 @@ impl LocalStore {
         files::write_atomic(&path, bytes).map_err(fault)
     }
 
-    /// Keeps all that `bytes` gives, at most [`MAX_STREAM_SIZE`](super::MAX_STREAM_SIZE), in little memory; says its hash and how much it was.
+    /// Stores everything that `bytes` returns, at most [`MAX_STREAM_SIZE`](super::MAX_STREAM_SIZE), with little memory.
+    /// Returns the hash and the size.
     ///
     /// # Errors
-    /// When `bytes` cannot be read to the end, gives too much, or it cannot be written.
+    /// Returns an error if `bytes` cannot be read to the end or are too many, or if they cannot be written.
     pub fn add(&self, bytes: &mut impl Read) -> Result<(ContentHash, u64), StoreError> {
         let mut incoming = Incoming::new(self)?;
         let mut buffer = vec![0; 1 << 18];
@@ -140,7 +141,7 @@ impl LocalStore {
         }
     }
 
-    /// Makes sure that the folder of `path` exists and that nothing is collected there meanwhile.
+    /// Creates the folder of `path` and prevents collection in it while the returned lock is held.
     pub(super) fn shard_of(&self, path: &Path) -> Result<FolderLock, StoreError> {
         self.make_folder_of(path)?;
         FolderLock::shared_beside(path).map_err(|error| self.file_error(path, error))
@@ -152,7 +153,7 @@ impl LocalStore {
         })
     }
 
-    /// Keeps the outboard in this file.
+    /// Stores a copy of this outboard file.
     pub(super) fn keep_outboard(&self, hash: &ContentHash, mut outboard: fs::File) -> Result<(), StoreError> {
         let path = self.outboard_path(hash);
         self.make_folder_of(&path)?;
@@ -165,7 +166,7 @@ impl LocalStore {
         files::persist(file, &path).map_err(fault)
     }
 
-    /// The bytes whose hash is `hash`, at most `limit` of them, verified. See [`Store::get`].
+    /// Reads and verifies the bytes whose hash is `hash`, at most `limit` of them. See [`Store::get`].
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -175,35 +176,35 @@ impl LocalStore {
         verified(bytes, hash, || self.name(), || path.display().to_string())
     }
 
-    /// How many bytes the file of the blob `hash` has. They may be wrong: only reading tells.
+    /// Returns the size of the blob's file in bytes. The content is not verified.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Fails like [`read`](Self::read).
     pub fn size(&self, hash: &ContentHash) -> Result<u64, StoreError> {
         files::open_regular(&self.path(hash))
             .map(|(_, size)| size)
             .map_err(|error| self.read_error(hash, error))
     }
 
-    /// A reader of the blob `hash`, of any size, that begins with the byte `from`. It reads nothing before that, where
-    /// the store has an outboard, and verifies every byte before it gives it.
+    /// Opens a reader for the blob `hash`, of any size, that starts at the byte `from`. The reader verifies every byte
+    /// before it returns it. If the store has an outboard, it does not read the bytes before `from`.
     ///
     /// # Errors
-    /// As [`read`](Self::read); a blob without an outboard is read whole, and is known to be right when this returns.
+    /// Fails like [`read`](Self::read). A blob without an outboard is read and verified completely before this returns.
     pub fn stream(&self, hash: &ContentHash, from: u64) -> Result<BlobReader, StoreError> {
         BlobReader::open(self, hash, from)
     }
 
-    /// Whether there is a file for `hash`. It may be wrong: only reading tells.
+    /// Returns true if there is a file for `hash`. The content is not verified.
     #[must_use]
     pub fn contains(&self, hash: &ContentHash) -> bool {
         self.path(hash).symlink_metadata().is_ok()
     }
 
-    /// The hashes of all blobs by file name, in ascending order. Other files are passed over.
+    /// Lists the hashes of all blobs by file name, in ascending order. Other files are ignored.
     ///
     /// # Errors
-    /// When a folder of the store cannot be read.
+    /// Returns an error if a folder of the store cannot be read.
     pub fn list(&self) -> Result<Vec<ContentHash>, StoreError> {
         let mut hashes = Vec::new();
         for shard in self.entries(&self.folder.join("blobs"))? {
@@ -218,7 +219,7 @@ impl LocalStore {
         Ok(hashes)
     }
 
-    /// The hash of the blob that this path is the place of.
+    /// Returns the hash of the blob whose path this is, or `None` for other paths.
     pub(super) fn blob_at(&self, path: &Path) -> Option<ContentHash> {
         let hash = ContentHash::from_hex(path.file_name()?.to_str()?).ok()?;
         (self.path(&hash) == path).then_some(hash)
@@ -227,7 +228,7 @@ impl LocalStore {
     /// Reads and verifies every blob, one after the other.
     ///
     /// # Errors
-    /// When the blobs cannot be listed. What is wrong with a blob is in its [`Verified`].
+    /// Returns an error if the blobs cannot be listed. The error of a single blob is in its [`Verified`].
     pub fn verify_all(&self) -> Result<impl Iterator<Item = Verified> + '_, StoreError> {
         Ok(self.list()?.into_iter().map(|hash| Verified {
             hash,
@@ -235,11 +236,11 @@ impl LocalStore {
         }))
     }
 
-    /// Reads and verifies the blob `hash`, and says how many bytes it has. Afterwards its outboard, where it should have
-    /// one, is right too: a wrong or missing one is made anew, if the store can be written.
+    /// Reads and verifies the blob `hash` and returns its size in bytes. A missing or wrong outboard is written again,
+    /// if the blob needs one and the store is writable.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Fails like [`read`](Self::read).
     pub fn check(&self, hash: &ContentHash) -> Result<u64, StoreError> {
         if self.size(hash)? <= OUTBOARD_ABOVE {
             return Ok(self.read(hash, OUTBOARD_ABOVE)?.len() as u64);
@@ -251,10 +252,10 @@ impl LocalStore {
         Ok(size)
     }
 
-    /// Removes the blob `hash` and its outboard, and says whether the blob was there.
+    /// Removes the blob `hash` and its outboard. Returns true if the blob existed.
     ///
     /// # Errors
-    /// When a file cannot be removed.
+    /// Returns an error if a file cannot be removed.
     pub fn remove(&self, hash: &ContentHash) -> Result<bool, StoreError> {
         let was_there = self.remove_file(&self.path(hash))?;
         self.remove_file(&self.outboard_path(hash))?;
@@ -275,7 +276,7 @@ impl LocalStore {
             .map_err(|error| self.file_error(folder, error.into()))
     }
 
-    /// What it means that the file of the blob `hash` was not read.
+    /// Converts an error of reading the blob's file.
     pub(super) fn read_error(&self, hash: &ContentHash, error: FileError) -> StoreError {
         let path = self.path(hash);
         let location = path.display().to_string();

@@ -15,7 +15,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// Keeps `bytes` and names them.
+    /// Stores `bytes` and returns their hash.
     pub fn put(&mut self, bytes: impl Into<Bytes>) -> ContentHash {
         let bytes = bytes.into();
         let hash = ContentHash::of(&bytes);
@@ -52,7 +52,7 @@ impl Store for MemoryStore {
                 hash: *hash,
                 limit,
             }),
-            // `put` is the only way in, and names bytes by their hash.
+            // No check is needed: only `put` adds bytes, and it computes their hash.
             Some(bytes) => Ok(bytes.clone()),
         }
     }

@@ -1,6 +1,6 @@
-//! Stores: places that answer "the bytes with this hash".
+//! Stores, which return the bytes that have a given hash.
 //!
-//! spec/store.md says normatively what a store is.
+//! spec/store.md is the normative description.
 
 mod collect;
 mod error;
@@ -41,44 +41,44 @@ use bytes::Bytes;
 
 use crate::ContentHash;
 
-/// The largest blob that is given whole and in memory, and so the largest module, in bytes (64 MiB).
+/// Maximum size of a blob that is returned as a whole in memory, in bytes (64 MiB). It is also the maximum size of a
+/// module.
 pub const MAX_BLOB_SIZE: u64 = 64 * 1024 * 1024;
 
-/// The largest blob that a store takes, in bytes (1 TiB). One above [`MAX_BLOB_SIZE`] is only read and fetched as a
-/// stream, each group of its bytes verified.
+/// Maximum size of a blob in a store, in bytes (1 TiB). A blob above [`MAX_BLOB_SIZE`] can only be streamed, and each
+/// group of its bytes is verified.
 pub const MAX_STREAM_SIZE: u64 = 1 << 40;
 
-/// Blobs of more bytes than this (1 MiB) have an outboard beside them.
+/// The size in bytes above which a blob has an outboard (1 MiB).
 pub const OUTBOARD_ABOVE: u64 = 1024 * 1024;
 
-/// A place that answers "the bytes with this hash".
+/// A source of blobs: it returns the bytes that have a given hash.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The folder or address, for messages.
+    /// Returns the folder or address, for messages.
     fn name(&self) -> String;
 
-    /// The part of it on this machine, which is asked before all others.
+    /// Returns the part of this store on this machine. It is searched before all others.
     fn local(&self) -> Option<&LocalStore> {
         None
     }
 
-    /// The bytes whose hash is `hash`, of which there are at most `limit`.
+    /// Returns the bytes whose hash is `hash`, at most `limit` of them.
     ///
-    /// What is returned was hashed, in the very buffer that is returned. An implementation must not
-    /// return anything else: callers do not hash again.
+    /// An implementation must verify the hash on the buffer that it returns. Callers do not hash again.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`] and [`StoreError::Refused`] mean that another store may be
-    /// asked; every other error means that this store's answer was wrong.
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`] and [`StoreError::Refused`] mean that the caller may use
+    /// another store. Every other error means that this store returned wrong data.
     async fn get(&self, hash: &ContentHash, limit: u64) -> Result<Bytes, StoreError>;
 
-    /// Puts the blob `hash`, of which there are at most `limit` bytes, into `local`, and says how many bytes there are.
-    /// `progress` is told how many are there already, and how many there will be where that is known.
+    /// Copies the blob `hash`, of at most `limit` bytes, to `local` and returns its size. `progress` is called with the
+    /// number of bytes that have arrived, and the total if it is known.
     ///
-    /// A store that has larger blobs than memory should replace this.
+    /// A store for blobs that are larger than memory should override this method.
     ///
     /// # Errors
-    /// As [`get`](Self::get), and when `local` cannot be written.
+    /// Fails like [`get`](Self::get), and if `local` cannot be written.
     async fn fetch(
         &self,
         hash: &ContentHash,
@@ -94,11 +94,11 @@ pub trait Store: Send + Sync {
         Ok(size)
     }
 
-    /// The signature of the Ed25519 key with these bytes about what has the hash `subject`. Whether it
-    /// holds is for the caller to find out.
+    /// Returns the signature that this Ed25519 public key made about the content with the hash `subject`. The caller
+    /// must verify the signature.
     ///
     /// # Errors
-    /// As [`get`](Self::get). A store that keeps no signatures has none.
+    /// Fails like [`get`](Self::get). A store without signatures returns [`StoreError::NotFound`].
     async fn signature(&self, subject: &ContentHash, key: &[u8; 32]) -> Result<FoundSignature, StoreError> {
         let _ = key;
         Err(StoreError::NotFound {
@@ -108,10 +108,10 @@ pub trait Store: Send + Sync {
     }
 }
 
-/// What is told how much of a blob is there, of how much.
+/// A callback with the number of bytes that have arrived, and the total if it is known.
 pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
-/// Does what waits for a disk on a thread that may wait.
+/// Runs blocking work on a thread for blocking work.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -125,14 +125,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The path of a blob below a store's folder or address: `blobs/ab/<64 digits>`.
+/// Returns the path of a blob below a store's folder or address: `blobs/ab/<64 digits>`.
 ///
-/// A hash has only hexadecimal digits, hence no path can be made that leaves the store.
+/// A hash consists of hexadecimal digits only, so the path cannot leave the store.
 pub(crate) fn blob_path(hash: &ContentHash) -> String {
     format!("blobs/{}", sharded(hash))
 }
 
-/// The path of a blob's outboard: `outboards/ab/<64 digits>`.
+/// Returns the path of a blob's outboard: `outboards/ab/<64 digits>`.
 pub(crate) fn outboard_path(hash: &ContentHash) -> String {
     format!("outboards/{}", sharded(hash))
 }
@@ -143,7 +143,7 @@ fn sharded(hash: &ContentHash) -> String {
     format!("{shard}/{digits}")
 }
 
-/// `bytes` if they are the ones that `hash` names.
+/// Returns `bytes` if their hash is `hash`.
 pub(crate) fn verified(
     bytes: Bytes,
     hash: &ContentHash,

@@ -1,8 +1,9 @@
-//! The hash tree of a blob, kept beside it, by which each group of its bytes is verified as it arrives.
+//! The outboard of a blob: its hash tree in a separate file, which makes it possible to verify each group of bytes on
+//! arrival.
 //!
-//! BLAKE3 is a tree already: of chunks of 1 KiB, whose hashes are hashed in pairs up to the root, which is the content
-//! hash. An *outboard* is the inner nodes of that tree down to groups of 16 KiB, without the bytes themselves. It
-//! proves nothing alone and need not be trusted: each pair must hash to what its parent says, and the root is known.
+//! BLAKE3 hashes chunks of 1 KiB, and then pairs of hashes up to the root, which is the content hash. An *outboard*
+//! contains the inner nodes of that tree down to groups of 16 KiB, without the bytes themselves. It need not be
+//! trusted: each pair must have the hash that its parent states, and the root is known.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,26 +15,26 @@ use blake3::hazmat::{self, ChainingValue, HasherExt, Mode};
 use super::MAX_STREAM_SIZE;
 use crate::ContentHash;
 
-/// How many bytes are verified at once. An outboard is then one 256th of its blob.
+/// The number of bytes that are verified at once. An outboard then has 1/256 of the size of its blob.
 pub(super) const GROUP: u64 = 16 * 1024;
 
-/// The length of what an outboard begins with: the size of the blob, 64 bits, least significant byte first.
+/// The length of an outboard's header: the size of the blob as 64 bits, least significant byte first.
 pub(super) const PREFIX: usize = 8;
 
 /// The length of an inner node: the hashes of its two halves.
 pub(super) const PAIR: usize = 64;
 
-/// How long the outboard of a blob of `size` bytes is.
+/// Returns the length of the outboard of a blob of `size` bytes.
 pub(super) fn length(size: u64) -> u64 {
     PREFIX as u64 + pairs(size) * PAIR as u64
 }
 
-/// Where in an outboard the pair of this number is.
+/// Returns the offset in an outboard of the pair with this number.
 pub(super) fn position(pair: u64) -> u64 {
     PREFIX as u64 + pair * PAIR as u64
 }
 
-/// How many inner nodes the tree of `size` bytes has: one less than groups.
+/// Returns the number of inner nodes in the tree of `size` bytes: one fewer than groups.
 fn pairs(size: u64) -> u64 {
     size.div_ceil(GROUP).saturating_sub(1)
 }
@@ -41,16 +42,17 @@ fn pairs(size: u64) -> u64 {
 /// Reads `size` bytes, writes their outboard to `file`, and returns their hash.
 ///
 /// # Errors
-/// Those of `bytes` and `file`; `UnexpectedEof` when there are fewer bytes.
+/// Returns the errors of `bytes` and `file`, and `UnexpectedEof` if there are fewer bytes.
 pub(super) fn write(file: &File, bytes: &mut impl Read, size: u64) -> io::Result<ContentHash> {
     file.write_all_at(&size.to_le_bytes(), 0)?;
     make(bytes, size, |pair, node| file.write_all_at(node, position(pair)))
 }
 
-/// Reads `size` bytes and gives each inner node with its number to `write`; returns the hash of the bytes.
+/// Reads `size` bytes, calls `write` with the number and the content of each inner node, and returns the hash of the
+/// bytes.
 ///
 /// # Errors
-/// Those of `bytes` and `write`; `UnexpectedEof` when there are fewer bytes.
+/// Returns the errors of `bytes` and `write`, and `UnexpectedEof` if there are fewer bytes.
 pub(super) fn make(
     bytes: &mut impl Read,
     size: u64,
@@ -66,7 +68,7 @@ pub(super) fn make(
     Ok(ContentHash::from_bytes(*root.as_bytes()))
 }
 
-/// The hashes of both halves of the subtree that begins at `start`, whose own pair has the number `pair`.
+/// Returns the hashes of both halves of the subtree that begins at `start` and whose own pair has the number `pair`.
 ///
 /// The depth of the recursion is the logarithm of the size: less than 50.
 fn children(
@@ -119,30 +121,31 @@ fn group_hash(start: u64, group: &[u8]) -> ChainingValue {
         .finalize_non_root()
 }
 
-/// What a [`Verifier`] wants to see next.
+/// The next input that a [`Verifier`] needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The inner node of this number; in order they are numbered from 0.
+    /// The inner node with this number. The numbers start at 0 and ascend.
     Pair(u64),
-    /// This many bytes of the blob from this position.
+    /// A group of the blob's bytes.
     Group {
-        /// Where they begin.
+        /// The position of its first byte.
         start: u64,
-        /// How many there are, at most [`GROUP`].
+        /// The number of bytes, at most [`GROUP`].
         size: usize,
     },
 }
 
-/// The bytes that were shown to a [`Verifier`] are not the ones that the hash names.
+/// The error for input that does not match the hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mismatch;
 
-/// Walks the tree of one blob from its root and says of each node and each group whether it belongs to it.
+/// A verifier that walks the tree of one blob from the root and checks each node and each group.
 ///
-/// It reads nothing itself. When [`next`](Self::next) is `None`, every byte from where it began was verified.
+/// It reads nothing itself. When [`next`](Self::next) returns `None`, every byte from the start position on was
+/// verified.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// What is still to be shown, the next one last.
+    /// The nodes that are still needed. The next one is last.
     open: Vec<Node>,
 }
 
@@ -156,8 +159,8 @@ struct Node {
 }
 
 impl Verifier {
-    /// For the blob `hash`, which is said to have `size` bytes. Another size does not match the hash; one that no blob
-    /// has is refused here.
+    /// Creates a verifier for the blob `hash` with a claimed size of `size` bytes. A wrong size will not match the
+    /// hash. A size above the maximum is rejected here.
     pub(super) fn new(hash: &ContentHash, size: u64) -> Result<Self, Mismatch> {
         if size > MAX_STREAM_SIZE {
             return Err(Mismatch);
@@ -172,7 +175,7 @@ impl Verifier {
         Ok(Self { open: vec![root] })
     }
 
-    /// What comes next; `None` at the end.
+    /// Returns the next input that is needed, or `None` at the end.
     pub(super) fn next(&self) -> Option<Step> {
         self.open.last().map(|node| {
             if node.size > GROUP {
@@ -186,7 +189,7 @@ impl Verifier {
         })
     }
 
-    /// Passes over what ends at or before `position`. The last group is never passed over: it proves the size.
+    /// Skips nodes that end at or before `position`. It never skips the last group, which proves the size.
     pub(super) fn skip_to(&mut self, position: u64) {
         while self.open.len() > 1
             && self
@@ -198,13 +201,13 @@ impl Verifier {
         }
     }
 
-    /// Passes over the group that [`next`](Self::next) asks for, where only the inner nodes are of interest.
+    /// Skips the group that [`next`](Self::next) requests, for callers that need only the inner nodes.
     #[cfg(feature = "http")]
     pub(super) fn pass(&mut self) {
         self.open.pop();
     }
 
-    /// Takes the inner node that [`next`](Self::next) asked for.
+    /// Checks the inner node that [`next`](Self::next) requested.
     pub(super) fn pair(&mut self, pair: &[u8; PAIR]) -> Result<(), Mismatch> {
         let node = self.open.pop().ok_or(Mismatch)?;
         let (mut left, mut right) = ([0; 32], [0; 32]);
@@ -237,7 +240,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Takes the bytes that [`next`](Self::next) asked for. After wrong ones, it still asks for the same.
+    /// Checks the group that [`next`](Self::next) requested. After a mismatch, the same group is requested again.
     pub(super) fn group(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
         let node = self.open.last().ok_or(Mismatch)?;
         if node.size > GROUP || bytes.len() as u64 != node.size {
@@ -256,7 +259,7 @@ impl Verifier {
     }
 }
 
-/// A number of bytes that is at most [`GROUP`].
+/// Converts a number of bytes that is at most [`GROUP`].
 fn usize_of(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }
@@ -280,7 +283,7 @@ mod tests {
         (hash.unwrap(), outboard)
     }
 
-    /// Shows everything to a verifier, and says after how many right bytes it refused.
+    /// Passes everything to a verifier. The error is the number of correct bytes before the mismatch.
     fn walk(hash: &ContentHash, outboard: &[u8], content: &[u8]) -> Result<(), u64> {
         let size = u64::from_le_bytes(outboard[..PREFIX].try_into().unwrap());
         let mut verifier = Verifier::new(hash, size).map_err(|Mismatch| 0_u64)?;
@@ -310,9 +313,9 @@ mod tests {
         0, 1, 1024, 16_383, 16_384, 16_385, 32_768, 32_769, 49_152, 65_537, 100_000, 262_144, 1_000_003,
     ];
 
-    /// STORE-13: the hash is BLAKE3's, and the outboard is, byte for byte, the one that an independent library makes.
+    /// STORE-13: the hash is the BLAKE3 hash, and the outboard equals the one of an independent library byte for byte.
     #[test]
-    fn as_others_make_it() {
+    fn equals_an_independent_implementation() {
         use bao_tree::io::outboard::PreOrderMemOutboard;
         for size in SIZES {
             let content = bytes(size);
@@ -326,7 +329,7 @@ mod tests {
         }
     }
 
-    /// STORE-14: a wrong byte is noticed in its own group, and not a byte later; a wrong node before anything below it.
+    /// STORE-14: a wrong byte is detected in its own group, and a wrong node before anything below it is read.
     #[test]
     fn every_wrong_byte_is_noticed_at_once() {
         let content = bytes(100_000);
@@ -342,7 +345,7 @@ mod tests {
         for position in 0..outboard.len() {
             let mut changed = outboard.clone();
             changed[position] ^= 0x40;
-            // The size may be wrong in a way that shows only at the end; never is all of it accepted.
+            // Some wrong sizes are detected only at the end, but the whole is never accepted.
             assert!(walk(&hash, &changed, &content).is_err(), "{position}");
         }
         for size in (0..200_000)
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn from_any_position() {
+    fn starts_at_any_position() {
         let content = bytes(100_000);
         let (hash, outboard) = made(&content);
         for from in [0_u64, 1, 16_384, 50_000, 98_304, 99_999, 100_000, 200_000] {
@@ -382,9 +385,9 @@ mod tests {
         }
     }
 
-    /// What was not asked for is refused, never accepted out of place.
+    /// Input that was not requested is rejected, and never accepted at another position.
     #[test]
-    fn out_of_turn() {
+    fn input_that_was_not_requested_is_rejected() {
         let content = bytes(40_000);
         let (hash, outboard) = made(&content);
         let node = outboard[PREFIX..].first_chunk().unwrap();

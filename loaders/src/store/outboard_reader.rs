@@ -1,4 +1,4 @@
-//! An outboard of a folder, read to be sent.
+//! A reader for outboards that the server sends.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use super::{LocalStore, Store, StoreError};
 use crate::ContentHash;
 use crate::files::{self, FileError};
 
-/// The outboard of a blob, of which each inner node is verified before it is given. The blob is not looked at.
+/// A reader for the outboard of a blob. It verifies each inner node before it returns it. It does not read the blob.
 #[derive(Debug)]
 pub(super) struct OutboardReader {
     file: File,
@@ -20,8 +20,8 @@ pub(super) struct OutboardReader {
 }
 
 impl OutboardReader {
-    /// The outboard of the blob `hash`, if the store has both. Nodes are proved by their parents; the size, which only
-    /// the last group proves, is compared with the blob's file.
+    /// Opens the outboard of the blob `hash`, if the store has both. Parents prove their nodes. Only the last group
+    /// would prove the size, so the size is compared with the blob's file.
     pub(super) fn open(store: &LocalStore, hash: &ContentHash) -> Result<Self, StoreError> {
         let path = store.outboard_path(hash);
         let fault = |error: FileError| match error {
@@ -43,12 +43,12 @@ impl OutboardReader {
         Ok(Self { file, size, verifier })
     }
 
-    /// How many bytes it has.
+    /// Returns the length of the outboard in bytes.
     pub(super) fn length(&self) -> u64 {
         outboard::length(self.size)
     }
 
-    /// All of it that is verified, up to its end or its first wrong node, in pieces.
+    /// Returns the verified bytes in pieces, up to the end or the first wrong node.
     pub(super) fn pieces(mut self) -> impl Iterator<Item = io::Result<Bytes>> {
         let mut prefix = Some(Bytes::copy_from_slice(&self.size.to_le_bytes()));
         std::iter::from_fn(move || match prefix.take() {

@@ -1,18 +1,19 @@
-//! Pieces that are made on a thread that may wait for the disk, for a task that may not.
+//! A stream whose pieces are read on a thread that may block, for async tasks.
 
 use std::io;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-/// How many bytes are made at once: enough that changing threads costs little beside reading them.
+/// The number of bytes that are read at once. It is large enough that switching threads costs little compared to
+/// reading.
 const BATCH: usize = 256 * 1024;
 
-/// Exactly `length` bytes of `pieces`; what they have beyond is not given. After an error nothing comes: whoever is told
-/// how long it all is sees that bytes are missing.
+/// Returns a stream of exactly the first `length` bytes of `pieces`. The stream ends after an error. A receiver that
+/// knows the length sees that bytes are missing.
 ///
-/// A batch is made when the one before it was taken. A receiver that takes nothing holds memory for one batch, and no
-/// thread: threads that wait for slow receivers would leave none for others.
+/// A batch is read after the previous batch was taken. A slow receiver therefore holds memory for one batch, but no
+/// thread. Otherwise slow receivers could occupy all threads.
 pub(super) fn on_a_thread<Pieces>(
     pieces: Pieces,
     length: u64,
@@ -32,7 +33,7 @@ where
 
 type Batch = Vec<io::Result<Bytes>>;
 
-/// The next pieces, and what is left of them, if anything is.
+/// Returns the next pieces, and the rest if there is one.
 fn batch<Pieces>(mut pieces: Pieces, mut left: u64) -> (Batch, Option<(Pieces, u64)>)
 where
     Pieces: Iterator<Item = io::Result<Bytes>>,

@@ -1,11 +1,11 @@
-//! The conditions of requests for something that never changes: `Range`, `If-Range`, `If-None-Match` (RFC 9110, sections
-//! 13 and 14).
+//! Conditional and range requests for immutable content: `Range`, `If-Range`, `If-None-Match` (RFC 9110, sections 13
+//! and 14).
 
 use std::ops::Range;
 
 use axum::http::header::{HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-/// Whether the client says that it has the thing with this tag.
+/// Returns true if the client already has the content with this tag.
 pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(IF_NONE_MATCH)
@@ -13,22 +13,23 @@ pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        // A weak tag is enough where only equality is asked for.
+        // A weak tag is sufficient, because If-None-Match uses weak comparison.
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-/// Which bytes of a thing of `size` bytes are to be sent.
+/// The part of the content that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of them.
+    /// The whole content.
     Whole,
-    /// These.
+    /// These bytes.
     Part(Range<u64>),
-    /// None that there are.
+    /// A range outside of the content.
     Nowhere,
 }
 
-/// What the client wants. What is no range of bytes, or several, is passed over: then all is sent.
+/// Returns the requested part. An invalid range, another unit or several ranges are ignored, and the response is then
+/// the whole content.
 pub(super) fn wanted(headers: &HeaderMap, tag: &str, size: u64) -> Wanted {
     let mut ranges = headers.get_all(RANGE).iter();
     let (Some(range), None) = (ranges.next(), ranges.next()) else {
@@ -64,7 +65,7 @@ fn parse(range: &str, size: u64) -> Option<Wanted> {
     })
 }
 
-/// Digits alone: Rust's own parser also takes a sign.
+/// Parses digits only. Rust's own parser also accepts a sign.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -76,7 +77,7 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// STORE-16: which bytes a range means.
+    /// STORE-16: the bytes that a range selects.
     #[test]
     fn ranges() {
         for (range, expected) in [

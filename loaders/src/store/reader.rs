@@ -1,4 +1,4 @@
-//! A blob of a folder, read group by group.
+//! A reader for the blobs of a folder, group by group.
 
 use std::fmt;
 use std::fs::File;
@@ -12,9 +12,10 @@ use super::{LocalStore, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Store, StoreError};
 use crate::ContentHash;
 use crate::files::{self, FileError};
 
-/// A blob of a [`LocalStore`], of which each byte is verified before it is given, in little memory whatever its size.
+/// A reader for a blob of a [`LocalStore`]. It verifies each byte before it returns it, and needs little memory
+/// whatever the size.
 ///
-/// It reads the file and blocks meanwhile.
+/// It reads the file with blocking calls.
 pub struct BlobReader {
     store: LocalStore,
     hash: ContentHash,
@@ -25,18 +26,18 @@ pub struct BlobReader {
     verifier: Verifier,
 }
 
-/// Where the inner nodes of the tree come from.
+/// The source of the tree's inner nodes.
 enum Nodes {
-    /// The store's outboard: anybody may have written it.
+    /// The store's outboard, which is not trusted.
     Stored(File),
-    /// One that was made from the blob just now, under no name.
+    /// An outboard that was just made from the blob, in an unnamed file.
     Made(File),
-    /// From nowhere: the blob is one group.
+    /// No nodes, because the blob is a single group.
     None,
 }
 
 impl BlobReader {
-    /// Opens the blob `hash` for what follows the byte `from`.
+    /// Opens the blob `hash` at the byte `from`.
     pub(super) fn open(store: &LocalStore, hash: &ContentHash, from: u64) -> Result<Self, StoreError> {
         let (blob, size) =
             files::open_regular(&store.path(hash)).map_err(|error| store.read_error(hash, error))?;
@@ -61,16 +62,17 @@ impl BlobReader {
         Ok(reader)
     }
 
-    /// How many bytes the whole blob has.
+    /// Returns the size of the whole blob in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The next bytes, at most 16 KiB of them; `None` at the end.
+    /// Returns the next bytes, at most 16 KiB, or `None` at the end.
     ///
     /// # Errors
-    /// [`StoreError::CorruptAt`] and [`StoreError::Corrupt`] when the blob is wrong; when it cannot be read.
+    /// Returns [`StoreError::CorruptAt`] or [`StoreError::Corrupt`] if the blob is wrong, or an error if it cannot be
+    /// read.
     pub fn next_group(&mut self) -> Result<Option<Bytes>, StoreError> {
         while let Some(step) = self.verifier.next() {
             match step {
@@ -87,10 +89,10 @@ impl BlobReader {
         Ok(None)
     }
 
-    /// Writes all that is left to `out`, and says how much it was.
+    /// Writes the rest of the blob to `out` and returns the number of bytes.
     ///
     /// # Errors
-    /// Those of `out`, and those of [`next_group`](Self::next_group) as the outer and the inner one.
+    /// The outer error comes from `out`, the inner one from [`next_group`](Self::next_group).
     pub fn copy_to(&mut self, out: &mut impl Write) -> io::Result<Result<u64, StoreError>> {
         let mut copied = 0;
         loop {
@@ -105,7 +107,7 @@ impl BlobReader {
         }
     }
 
-    /// Keeps the outboard that had to be made because the store's was wrong or missing, if the store can be written.
+    /// Stores the outboard that had to be made because the store's own was wrong or missing, if the store is writable.
     pub(super) fn restore(self) {
         if self.size > OUTBOARD_ABOVE
             && let Nodes::Made(file) = self.nodes
@@ -128,7 +130,7 @@ impl BlobReader {
             return Ok(());
         }
         if !matches!(self.nodes, Nodes::Stored(_)) {
-            // Made from this very file, which was changed since.
+            // The nodes were made from this file, so the file changed since.
             return Err(self.corrupt(self.position));
         }
         tracing::warn!(hash = %self.hash, "an outboard is wrong and is not used");
@@ -139,7 +141,7 @@ impl BlobReader {
         Ok(())
     }
 
-    /// The bytes of this group that follow the position.
+    /// Returns the bytes of this group from the current position on.
     fn group(&mut self, start: u64, size: usize) -> Result<Bytes, StoreError> {
         let mut group = vec![0; size];
         match self.blob.read_exact_at(&mut group, start) {
@@ -179,7 +181,7 @@ impl fmt::Debug for BlobReader {
 }
 
 impl LocalStore {
-    /// The outboard of the store if it may be one for `size` bytes, else one that is made now.
+    /// Returns the store's outboard if its size fits a blob of `size` bytes, else makes one.
     fn nodes(&self, hash: &ContentHash, blob: &File, size: u64) -> Result<Nodes, StoreError> {
         if size <= GROUP {
             return Ok(Nodes::None);
@@ -196,7 +198,7 @@ impl LocalStore {
         self.made_nodes(hash, blob, size)
     }
 
-    /// An outboard that is made from the blob, all of which is verified thereby.
+    /// Makes an outboard from the blob, which verifies the whole blob.
     fn made_nodes(&self, hash: &ContentHash, blob: &File, size: u64) -> Result<Nodes, StoreError> {
         let path = self.path(hash);
         let fault = |error: io::Error| self.file_error(&path, error.into());

@@ -1,4 +1,4 @@
-//! Signatures beside the content of a store. What is in them, and whether they hold, is not known here.
+//! Signatures in a store. The store does not parse or verify them.
 
 use std::fs;
 
@@ -12,21 +12,22 @@ use super::{LocalStore, Store, StoreError};
 use crate::ContentHash;
 use crate::files::{self, FileError};
 
-/// The largest signature that is kept or fetched, in bytes (64 KiB).
+/// Maximum size of a signature, in bytes (64 KiB).
 pub const MAX_SIGNATURE_SIZE: u64 = 64 * 1024;
 
-/// A signature as a store has it. Nobody has looked into it yet.
+/// A signature as the store returned it. It was not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundSignature {
-    /// Its bytes.
+    /// The bytes.
     pub bytes: Bytes,
-    /// The file or address that has it, for messages.
+    /// The file or address of the signature, for messages.
     pub location: String,
 }
 
-/// The path of a signature below a store's folder or address: `signatures/ab/<64 digits>/<64 digits of the key>`.
+/// Returns the path of a signature below a store's folder or address:
+/// `signatures/ab/<64 digits>/<64 digits of the key>`.
 ///
-/// There are only hexadecimal digits, hence no path can be made that leaves the store.
+/// All parts are hexadecimal digits, so the path cannot leave the store.
 pub(super) fn signature_path(subject: &ContentHash, key: &[u8; 32]) -> String {
     let digits = subject.to_hex();
     let shard: String = digits.chars().take(2).collect();
@@ -34,10 +35,10 @@ pub(super) fn signature_path(subject: &ContentHash, key: &[u8; 32]) -> String {
 }
 
 impl LocalStore {
-    /// Keeps the signature of this key about what has this hash, in the place of an older one.
+    /// Stores the signature of this key about the content with this hash, and replaces an older one.
     ///
     /// # Errors
-    /// When there are more than [`MAX_SIGNATURE_SIZE`] bytes, or they cannot be written.
+    /// Returns an error if there are more than [`MAX_SIGNATURE_SIZE`] bytes, or if they cannot be written.
     pub fn put_signature(
         &self,
         subject: &ContentHash,
@@ -60,10 +61,10 @@ impl LocalStore {
         files::write_atomic(&path, bytes).map_err(fault)
     }
 
-    /// The signature of this key about what has this hash. See [`Store::signature`].
+    /// Returns the signature of this key about the content with this hash. See [`Store::signature`].
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], or what is wrong with the file.
+    /// Returns [`StoreError::NotFound`], or an error of reading the file.
     pub fn read_signature(
         &self,
         subject: &ContentHash,
@@ -98,13 +99,13 @@ impl LocalStore {
     }
 }
 
-/// Answers a request for a signature. It may be replaced later, so nobody is to keep the answer.
+/// Responds to a request for a signature. The response must not be cached, because the signature may be replaced later.
 #[cfg(feature = "http")]
 pub(super) async fn answer(store: LocalStore, subject: ContentHash, key: &str, method: &Method) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    // A key is written as a hash is: 64 lower-case digits.
+    // A key in a path is written like a hash: 64 lower-case digits.
     let Ok(key) = ContentHash::from_hex(key) else {
         return StatusCode::BAD_REQUEST.into_response();
     };

@@ -1,4 +1,5 @@
-//! CommonJS as ECMAScript modules. The section "Transformations" of spec/graph.md says what comes of it.
+//! The transformation of CommonJS to ECMAScript modules. The section "Transformations" of spec/graph.md specifies the
+//! result.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -14,44 +15,45 @@ use super::names::Names;
 use super::{REQUIRE, WHOLE, export_name, literal};
 use crate::syntax::{self, SyntaxProblem};
 
-/// What stands before the source where it is parsed. It makes a function of the source, as Node.js does.
+/// The text before the source for parsing. It makes the source a function body, like Node.js does.
 const OPEN: &str = "(function(exports,require,module){";
-/// What stands after it. The line end ends a comment in the source's last line.
+/// The text after the source. The line end terminates a comment in the source's last line.
 const CLOSE: &str = "\n})";
 
-/// A file of CommonJS, parsed.
+/// A parsed CommonJS file.
 #[derive(Debug, Default)]
 pub(crate) struct CommonJs {
-    /// The literals that `require` is called with, in the order of the source; and where, in bytes.
+    /// The literal arguments of `require` in the order of the source, with their offsets in bytes.
     pub(crate) required: Vec<(String, u32)>,
-    /// The calls `import(…)` and what they are called with.
+    /// The spans of `import(…)` calls and of their arguments.
     pub(crate) dynamic_imports: Vec<(Span, Span)>,
-    /// What it exports as far as its text says.
+    /// The export names that its text shows.
     pub(crate) names: Names,
-    /// The names that it uses freely, besides those that it is given; in ascending order.
+    /// The names that it uses without declaring them, in ascending order. The parameters of the CommonJS wrapper are
+    /// not included.
     pub(crate) globals: Vec<String>,
     constants: Vec<Constant>,
 }
 
-/// What a `require` finds.
+/// The kind of target of a `require` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Required {
-    /// Another file of CommonJS, which is evaluated now if it was not: its exports.
+    /// Another CommonJS file, evaluated now if necessary. The call returns its exports.
     CommonJs,
-    /// Another file of CommonJS, which is evaluated before this one: its exports.
+    /// Another CommonJS file that is evaluated before this one. The call returns its exports.
     Evaluated,
-    /// An ECMAScript module: what Node.js makes of its namespace.
+    /// An ECMAScript module. The call returns the object that Node.js makes from its namespace.
     Module,
-    /// What the host provides: its namespace.
+    /// A module of the host. The call returns its namespace.
     Host,
-    /// JSON: its value.
+    /// JSON. The call returns its value.
     Json,
-    /// What the package does without: an empty object, which other modules do not share.
+    /// A module that is left out. The call returns an empty object, which is not shared with other modules.
     Nothing,
 }
 
 impl CommonJs {
-    /// Parses `source` as strict code of a function body.
+    /// Parses `source` as a function body in strict mode.
     pub(crate) fn parse(source: &str) -> Result<Self, SyntaxProblem> {
         let text = format!("{OPEN}{}{CLOSE}", without_hashbang(source));
         let problem = |(offset, mut message): (u32, String)| {
@@ -119,8 +121,9 @@ impl CommonJs {
         })
     }
 
-    /// The module that `source`, which this is, becomes. `target` says what a required literal means. With `exports`,
-    /// the module is evaluated when it is imported, and exports these names.
+    /// Returns the transformed module. `source` must be the text that was parsed. `target` returns the kind of target
+    /// of a required literal. If `exports` is given, the module is evaluated when it is imported, and exports these
+    /// names.
     pub(crate) fn write(
         &self,
         source: &str,
@@ -147,7 +150,7 @@ impl CommonJs {
                 Required::Evaluated => (format!("{local} from{literal}"), local),
                 Required::Module => {
                     wraps = true;
-                    // The same object each time.
+                    // Return the same object for each call.
                     let value = format!("{local}w??={ours}interop({local})");
                     (format!("*as {local} from{literal};var {local}w"), value)
                 }
@@ -161,8 +164,8 @@ impl CommonJs {
             }
             let _ = write!(cases, "case{literal}:return {value};");
         }
-        // All of ours that can stand there is before the source: QuickJS's bindings look for imports by themselves, and
-        // take what stands between two quotes in regular expressions for text.
+        // The generated code comes before the source, as far as possible. QuickJS's bindings search the text for
+        // imports, and can misread quotes in regular expressions as the limits of a string.
         let is_called = exports.is_none_or(|exports| exports.iter().any(|name| name == REQUIRE));
         let called = match is_called {
             true => format!("export{{{ours}require as\"{REQUIRE}\"}};"),
@@ -206,9 +209,11 @@ impl CommonJs {
     }
 }
 
-/// The function that makes of an ECMAScript module's namespace what `require` returns: the export "module.exports" if there
-/// is one; a namespace with `__esModule` if there is a default export, by which compilers know that `default` is one;
-/// otherwise the namespace. Values are read when they are asked for: in a circle they may not be there yet.
+/// Returns the function that converts an ECMAScript module's namespace to the result of `require`, like in Node.js.
+///
+/// The result is the export "module.exports" if there is one. If there is a default export, it is a namespace with
+/// `__esModule`, which tells compiled code that `default` exists. Otherwise it is the namespace. Getters read the
+/// values later, because in a cycle they may not be initialised yet.
 fn interop(ours: &str) -> String {
     format!(
         "function {ours}interop(from){{if(\"{WHOLE}\"in from)return from[\"{WHOLE}\"];\
@@ -220,9 +225,9 @@ fn interop(ours: &str) -> String {
     )
 }
 
-/// A first line that begins with `#!` is a comment only at the beginning of a file.
+/// Comments out a first line that begins with `#!`, which is a comment only at the start of a file.
 fn without_hashbang(source: &str) -> String {
-    // A byte order mark before it is a space to the language.
+    // The language treats a byte order mark before it as white space.
     let (mark, text) = match source.strip_prefix('\u{feff}') {
         Some(text) => ("\u{feff}", text),
         None => ("", source),
@@ -233,7 +238,7 @@ fn without_hashbang(source: &str) -> String {
     }
 }
 
-/// What our names begin with: nothing in the source does.
+/// Returns a prefix for generated names that does not occur in the source.
 fn unused_prefix(source: &str) -> String {
     let mut prefix = "$cjs_".to_owned();
     while source.contains(&prefix) {
@@ -242,7 +247,7 @@ fn unused_prefix(source: &str) -> String {
     prefix
 }
 
-/// Whether `text` is right as code that is not strict.
+/// Returns true if `text` is valid in sloppy mode.
 fn is_sloppy(text: &str) -> bool {
     let allocator = Allocator::default();
     let Ok(parsed) = syntax::parse(&allocator, text, SourceType::script()) else {
@@ -258,7 +263,7 @@ fn is_sloppy(text: &str) -> bool {
             .is_none()
 }
 
-/// The one function that [`OPEN`] and [`CLOSE`] make, unless the source ends it early.
+/// Returns the single function that [`OPEN`] and [`CLOSE`] make, or `None` if the source closes it early.
 fn wrapper<'b, 'a>(program: &'b Program<'a>, length: u32) -> Option<&'b Function<'a>> {
     let ([Statement::ExpressionStatement(statement)], []) =
         (program.body.as_slice(), program.directives.as_slice())
@@ -283,7 +288,7 @@ fn parameter(function: &Function<'_>, index: usize) -> Option<SymbolId> {
     }
 }
 
-/// Finds what matters in a file.
+/// A visitor that collects the parts that the transformation needs.
 struct Finder<'s> {
     scoping: &'s Scoping,
     require: Option<SymbolId>,
@@ -336,7 +341,7 @@ impl<'a> Visit<'a> for Finder<'_> {
     }
 }
 
-/// The text of `require("text")`, whatever is called.
+/// Returns the text in `require("text")`, for any callee.
 pub(super) fn required_literal<'b>(call: &'b CallExpression<'_>) -> Option<(&'b str, Span)> {
     match call.arguments.as_slice() {
         [Argument::StringLiteral(literal)] if !literal.lone_surrogates => {

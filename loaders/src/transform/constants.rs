@@ -1,4 +1,5 @@
-//! `process.env.NAME`: packages ask `NODE_ENV` what they were built for, and the others whether somebody debugs them.
+//! The replacement of `process.env.NAME`. Packages read `NODE_ENV` to choose between builds, and other variables to
+//! enable debugging.
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{Expression, IdentifierReference, Program};
@@ -8,17 +9,18 @@ use oxc_span::{SourceType, Span};
 
 use crate::syntax::{self, SyntaxProblem};
 
-/// A variable of the environment that is asked for, and what is written in its place.
+/// An expression that reads the environment, and its replacement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Constant {
-    /// Where it is asked for.
+    /// The position of the expression.
     pub(crate) span: Span,
-    /// What is written there.
+    /// The replacement text.
     pub(crate) value: &'static str,
 }
 
 impl Constant {
-    /// `NODE_ENV` is what bundlers say it is; the environment has no other variable.
+    /// Creates the replacement for a variable. `NODE_ENV` has the value that bundlers use, and every other variable is
+    /// undefined.
     fn new(span: Span, name: &str) -> Self {
         let value = match name {
             "NODE_ENV" => "\"production\"",
@@ -28,13 +30,13 @@ impl Constant {
     }
 }
 
-/// Whether a source may have it at all. Most have not, and need not be looked at more closely.
+/// Returns true if a source may contain such an expression. Most sources do not, and need no further analysis.
 pub(crate) fn may_have(source: &str) -> bool {
     source.contains("process") && (source.contains("env") || source.contains("platform"))
 }
 
-/// `process.env.NAME` or `process.platform`, if `expression` is that: the reference to `process`, which may be a name of the module's own, and what to
-/// write in its place.
+/// Returns the reference to `process` and the replacement, if `expression` is `process.env.NAME` or `process.platform`.
+/// The caller must check that the module does not declare `process` itself.
 pub(crate) fn find<'a, 'b>(
     expression: &'b Expression<'a>,
 ) -> Option<(&'b IdentifierReference<'a>, Constant)> {
@@ -65,7 +67,7 @@ pub(crate) fn find<'a, 'b>(
     })
 }
 
-/// The places in the ECMAScript module `source`.
+/// Finds the expressions in the ECMAScript module `source`.
 pub(crate) fn in_module(source: &str) -> Result<Vec<Constant>, SyntaxProblem> {
     let allocator = Allocator::default();
     let parsed = syntax::parse(&allocator, source, SourceType::mjs())
@@ -74,7 +76,7 @@ pub(crate) fn in_module(source: &str) -> Result<Vec<Constant>, SyntaxProblem> {
     Ok(in_program(&parsed.program, semantic.scoping()))
 }
 
-/// The places in a parsed module.
+/// Finds the expressions in a parsed module.
 pub(crate) fn in_program(program: &Program<'_>, scoping: &Scoping) -> Vec<Constant> {
     let mut finder = Finder {
         scoping,
@@ -84,7 +86,7 @@ pub(crate) fn in_program(program: &Program<'_>, scoping: &Scoping) -> Vec<Consta
     finder.constants
 }
 
-/// Whether `identifier` is declared nowhere in its module.
+/// Returns true if the module does not declare `identifier`.
 pub(crate) fn is_free(scoping: &Scoping, identifier: &IdentifierReference<'_>) -> bool {
     let reference = identifier.reference_id.get();
     reference.is_some_and(|reference| scoping.get_reference(reference).symbol_id().is_none())
@@ -104,8 +106,8 @@ impl<'a> Visit<'a> for Finder<'_> {
     }
 }
 
-/// `source` with the constants replaced. What stands after them keeps its line; and its column, where a text is
-/// on one line.
+/// Returns `source` with the constants replaced. The code after them keeps its line, and its column if the replaced
+/// text was on one line and long enough.
 pub(crate) fn replace(source: &str, constants: &[Constant]) -> String {
     let mut replaced = String::with_capacity(source.len());
     let mut done = 0;

@@ -1,9 +1,9 @@
-//! What makes modules of files that are none.
+//! Transformations of files that are not ECMAScript modules.
 //!
-//! A transformation is a function of the source's bytes and of what the graph says about the module, and of nothing
-//! else: whoever has both can make the module again, and see that its hash is the one in the graph. So none of them uses
-//! a printer of somebody else's, whose next version would write other bytes; they change as little of the source as they
-//! can, and parse it only to know where.
+//! A transformation depends only on the source's bytes and the graph's entry for the module. Everyone who has both can
+//! repeat it and compare the hash with the graph. So no transformation uses a third-party code printer, whose next
+//! version might write other bytes. They change as little of the source as possible, and parse it only to find
+//! positions.
 
 pub(crate) mod commonjs;
 pub(crate) mod constants;
@@ -16,20 +16,20 @@ use crate::graph::{Graph, Module, ModuleKind, Origin, Transformation};
 use crate::syntax::{self, SyntaxProblem};
 use commonjs::{CommonJs, Required};
 
-/// What the specifiers begin with that the host answers, and that stand in no graph.
+/// The prefix of specifiers that the host provides. They are in no graph.
 pub(crate) const HOST: &str = "cap:";
 
-/// The export of a CommonJS module that evaluates the file when it is called. A module that is evaluated when it is
-/// imported has it only if one may require it too early for its exports: one that is part of a circle.
+/// The export of a CommonJS module that evaluates the file when it is called. A module that is evaluated on import has
+/// it only if it is part of a cycle. Another module of the cycle may then require it before its exports exist.
 pub(crate) const REQUIRE: &str = "require()";
 
-/// The export of a CommonJS module that is all of its `module.exports`, under the name that Node.js has for it.
+/// The export of a CommonJS module whose value is `module.exports` itself. Node.js uses the same name.
 pub(crate) const WHOLE: &str = "module.exports";
 
-/// Stack that every thread has to spare.
+/// The stack that every thread has available, in bytes.
 const SPARE_STACK: usize = 256 * 1024;
 
-/// Makes the module again that `origin` and `graph` describe, from the bytes of its file.
+/// Repeats the transformation that `origin` and `graph` describe, from the bytes of the file.
 pub(crate) fn apply(
     graph: &Graph,
     module: &Module,
@@ -61,7 +61,8 @@ pub(crate) fn apply(
     })
 }
 
-/// The meaning for `require` of a module of this kind, made by this transformation, with these names in its origin.
+/// Returns the kind of target that a module is for `require`, by its kind, its transformation and the names in its
+/// origin.
 pub(crate) fn required(
     kind: ModuleKind,
     transformation: Option<Transformation>,
@@ -83,7 +84,8 @@ pub(crate) fn required(
     }
 }
 
-/// The module that stands for what a package does without: an empty object, and undefined under each of the names.
+/// Returns the module that replaces a module that is left out. Its default export is an empty object, and each of the
+/// names is undefined.
 pub(crate) fn left_out(exports: &[String]) -> String {
     let mut text = "var nothing={},none;export{nothing as default};".to_owned();
     for name in exports {
@@ -95,7 +97,7 @@ pub(crate) fn left_out(exports: &[String]) -> String {
     text
 }
 
-/// A name as it stands in an `export`: as it is, or as a string literal.
+/// Returns a name for an `export` clause: an identifier, or a string literal.
 fn export_name(name: &str) -> String {
     let is_plain = name.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '$' | '_'))
         && name

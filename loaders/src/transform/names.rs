@@ -1,7 +1,7 @@
-//! Which names a file of CommonJS exports, as far as its text says.
+//! The export names that the text of a CommonJS file shows.
 //!
-//! Node.js looks for the same forms (the package cjs-module-lexer), wherever they stand in a file and whatever
-//! `exports` is there: compilers and bundlers have kept to them ever since.
+//! This detects the same forms as Node.js (package cjs-module-lexer), at any position in the file and for any variable
+//! `exports`. Compilers and bundlers write these forms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use oxc_ast::ast::{
 
 use super::commonjs::required_literal;
 
-/// The names that a file exports, and what else it exports all names of.
+/// The names that a file exports, and the modules that it re-exports.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// Names, of any form.
+    /// The names, in any form.
     pub(crate) own: BTreeSet<String>,
-    /// Specifiers of files whose names it exports as well.
+    /// The specifiers of modules whose names it re-exports.
     pub(crate) all_of: BTreeSet<String>,
-    /// Variables that are what was required.
+    /// The variables that hold required modules.
     variables: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// `const dependency = require("x")`, which [`Self::loop_over`] may come back to.
+    /// Handles `const dependency = require("x")`, which [`Self::loop_over`] may use.
     pub(super) fn declarator(&mut self, declarator: &VariableDeclarator<'_>) {
         if let BindingPattern::BindingIdentifier(name) = &declarator.id
             && let Some(specifier) = declarator.init.as_ref().and_then(required)
@@ -34,7 +34,7 @@ impl Names {
         }
     }
 
-    /// `exports.name = …`, `module.exports = …`.
+    /// Handles `exports.name = …` and `module.exports = …`.
     pub(super) fn assignment(&mut self, assignment: &AssignmentExpression<'_>) {
         match &assignment.left {
             AssignmentTarget::StaticMemberExpression(member) => {
@@ -57,7 +57,7 @@ impl Names {
         }
     }
 
-    /// What `module.exports` is set to.
+    /// Handles the value that is assigned to `module.exports`.
     fn whole(&mut self, value: &Expression<'_>) {
         if let Some(specifier) = required(value) {
             self.all_of.insert(specifier.to_owned());
@@ -82,7 +82,8 @@ impl Names {
         }
     }
 
-    /// `Object.defineProperty(exports, "name", …)`, `__exportStar(require("x"), …)`, `Object.keys(x).forEach(…)`.
+    /// Handles `Object.defineProperty(exports, "name", …)`, `__exportStar(require("x"), …)` and
+    /// `Object.keys(x).forEach(…)`.
     pub(super) fn call(&mut self, call: &CallExpression<'_>) {
         let callee = match &call.callee {
             Expression::Identifier(name) => name.name.as_str(),
@@ -117,7 +118,7 @@ impl Names {
         }
     }
 
-    /// `Object.keys(dependency).forEach(function (key) { … })`: what compilers write for `export * from`.
+    /// Handles `Object.keys(dependency).forEach(function (key) { … })`, which compilers write for `export * from`.
     fn loop_over(&mut self, list: &Expression<'_>, call: &CallExpression<'_>) {
         let Expression::CallExpression(keys) = list else {
             return;
@@ -143,7 +144,7 @@ impl Names {
     }
 }
 
-/// The specifier in `require("x")`, also as the first argument of another function, as compilers write it.
+/// Returns the specifier in `require("x")`. Compilers also wrap the call as the first argument of another function.
 fn required<'b>(value: &'b Expression<'_>) -> Option<&'b str> {
     let Expression::CallExpression(call) = value else {
         return None;
@@ -163,7 +164,7 @@ fn is_named(value: &Expression<'_>, name: &str) -> bool {
     matches!(value, Expression::Identifier(identifier) if identifier.name.as_str() == name)
 }
 
-/// Whether `value` is `exports` or `module.exports`.
+/// Returns true if `value` is `exports` or `module.exports`.
 fn is_exports(value: &Expression<'_>) -> bool {
     match value {
         Expression::StaticMemberExpression(member) => {

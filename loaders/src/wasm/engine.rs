@@ -1,4 +1,4 @@
-//! The form in which an engine gets a WebAssembly module.
+//! The form of a WebAssembly module that the engine gets.
 
 use std::collections::BTreeSet;
 
@@ -6,33 +6,34 @@ use wasmparser::{CompositeInnerType, ConstExpr, ElementItems, Operator, Parser, 
 
 use super::{WasmProblem, interface, memories, push_section, push_unsigned, sections, unsigned};
 
-/// Numbers of sections.
+/// Section numbers.
 const MEMORIES: u8 = 5;
 const EXPORTS: u8 = 7;
 const START: u8 = 8;
-/// The sections that stand after the exports.
+/// The sections that must come after the exports.
 const AFTER_EXPORTS: std::ops::RangeInclusive<u8> = START..=12;
 
 /// The kind of an export that is a function.
 const FUNCTION: u8 = 0;
 
-/// A module as an engine is to get it.
+/// A WebAssembly module that was prepared for the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineModule {
-    /// The module. Its memory grows to [`MEMORY_PAGES`](super::MEMORY_PAGES) at most, whatever it says itself.
+    /// The module. Its memory can grow to at most [`MEMORY_PAGES`](super::MEMORY_PAGES), even if the module declares
+    /// more.
     ///
-    /// Its own exports come first. Where functions could reach JavaScript in another way, as arguments or results, every
-    /// function that can do so is exported besides, so that the host can freeze the objects that stand for them.
+    /// Its own exports come first. Functions can also reach JavaScript as arguments or results. If the module allows
+    /// this, every such function is exported additionally, so that the host can freeze its JavaScript object.
     pub bytes: Vec<u8>,
-    /// The export to call in place of the start function, after the objects were frozen.
+    /// The export to call instead of the start function, after the objects were frozen.
     pub start: Option<String>,
 }
 
-/// Makes the module ready for an engine. All that [`EngineModule`] does not speak of is as it was.
+/// Prepares a module for the engine. Everything that [`EngineModule`] does not describe stays unchanged.
 ///
 /// # Errors
-/// What [`interface`] says is wrong with it.
+/// Fails like [`interface`].
 pub fn for_engine(bytes: &[u8]) -> Result<EngineModule, WasmProblem> {
     interface(bytes)?;
     let references = References::find(bytes)?;
@@ -57,7 +58,7 @@ pub fn for_engine(bytes: &[u8]) -> Result<EngineModule, WasmProblem> {
     Ok(EngineModule { bytes: made, start })
 }
 
-/// A section of exports with some functions more.
+/// Returns an export section with additional functions.
 fn with_exports(content: &[u8], more: &[(String, u32)]) -> Vec<u8> {
     let (count, exports) = unsigned(content).unwrap_or_default();
     let mut made = Vec::new();
@@ -72,10 +73,10 @@ fn with_exports(content: &[u8], more: &[(String, u32)]) -> Vec<u8> {
     made
 }
 
-/// The functions of a module that can be values.
+/// The functions of a module that can be used as values.
 #[derive(Default)]
 struct References {
-    /// Whether a function takes or returns functions.
+    /// True if a function takes or returns functions.
     are_passed: bool,
     functions: BTreeSet<u32>,
     start: Option<u32>,
@@ -139,12 +140,12 @@ impl References {
         Ok(())
     }
 
-    /// The exports to add, and which of them is the start function.
+    /// Returns the exports to add, and the name of the one for the start function.
     fn exports(&self) -> (Vec<(String, u32)>, Option<String>) {
         if !self.are_passed {
             return (Vec::new(), None);
         }
-        // A name that no export begins with.
+        // Choose a prefix that no export has.
         let mut mark = "-".to_owned();
         while self.names.iter().any(|name| name.starts_with(&mark)) {
             mark.push('-');

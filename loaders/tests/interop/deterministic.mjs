@@ -1,6 +1,6 @@
-// The CBOR peer of the interop test: for each line of hexadecimal digits on standard input, whether it is one item of
-// deterministic CBOR (RFC 8949 section 4.2.1) of the kinds that graphs have, as cborg reads and writes it.
-// Its argument is the folder that the package was installed in.
+// The CBOR peer of the interop test. It reads lines of hexadecimal digits from standard input. For each line it reports
+// if cborg reads and writes it as one item of deterministic CBOR (RFC 8949 section 4.2.1), of the kinds that graphs use.
+// The argument is the folder where the package was installed.
 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -18,7 +18,7 @@ const STRICT = {
   useMaps: true,
 };
 
-// Unsigned integers, byte strings, texts, arrays and maps: other kinds of items are in no graph.
+// Graphs use unsigned integers, byte strings, texts, arrays and maps, and no other kinds of items.
 function isOfAGraph(value) {
   if (typeof value === "number" || typeof value === "bigint") {
     return (typeof value === "bigint" || Number.isInteger(value)) && value >= 0;
@@ -32,7 +32,7 @@ function isOfAGraph(value) {
 function isDeterministic(bytes) {
   try {
     const value = decode(bytes, STRICT);
-    // Of the order of maps its decoder says nothing; encoding again does.
+    // The decoder does not check the order of map keys. Encoding again does.
     return isOfAGraph(value) && Buffer.from(encode(value, rfc8949EncodeOptions)).equals(bytes);
   } catch {
     return false;

@@ -1,7 +1,5 @@
-//! Interoperation with another implementation of CBOR (cborg, under Node, which reads strictly), and with another tool that
-//! leaves types out.
-//!
-//! `cargo xtask interop` installs them and runs these tests, which are ignored otherwise: they need other programs.
+//! Interoperation with another implementation of CBOR (cborg, under Node, in strict mode), and with another tool that
+//! removes types.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,10 +18,10 @@ use cbor4ii::core::dec::Decode;
 use cbor4ii::core::enc::Encode;
 use cbor4ii::core::utils::{BufWriter, SliceReader};
 
-/// Where `cargo xtask interop` has put the peers' packages.
+/// The environment variable with the folder where `cargo xtask interop` installed the peers' packages.
 const FOLDER: &str = "SECURE_RUNTIME_PEERS";
 
-/// The names and bytes of the vectors in this part of the file.
+/// Returns the names and bytes of the vectors in this part of the file.
 fn vectors(part: &str) -> Vec<(String, Vec<u8>)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/vectors/graph.json");
     let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -34,7 +32,7 @@ fn vectors(part: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// What the peer of this name answers to each question, each of both a line.
+/// Returns the answers of this peer to the questions. Each is one line.
 fn answers(peer: &str, questions: impl IntoIterator<Item = String>) -> Vec<String> {
     let folder =
         std::env::var_os(FOLDER).unwrap_or_else(|| panic!("{FOLDER} is not set: run `cargo xtask interop`"));
@@ -61,16 +59,16 @@ fn answers(peer: &str, questions: impl IntoIterator<Item = String>) -> Vec<Strin
     answered
 }
 
-/// For each of these, whether cborg takes it for deterministic CBOR.
+/// Returns for each of these if cborg accepts it as deterministic CBOR.
 fn asked(vectors: &[(String, Vec<u8>)]) -> Vec<bool> {
     let questions = vectors.iter().map(|(_, bytes)| hex::encode(bytes));
     let answers = answers("deterministic.mjs", questions);
     answers.iter().map(|answer| answer == "true").collect()
 }
 
-/// The item in deterministic CBOR, if it is of the kinds that graphs have and has no key twice.
+/// Encodes an item in deterministic CBOR, if it uses only the kinds that graphs use and has no duplicate keys.
 fn encoded(value: &Value) -> Option<Vec<u8>> {
-    // The head of an array or a map is the number of its items, but for its kind in the first three bits.
+    // The head of an array or a map encodes the number of its items, except for its kind in the first three bits.
     let head = |kind: u8, length: usize| {
         let mut head = plain(&Value::Integer(length.try_into().unwrap()));
         head[0] |= kind << 5;
@@ -109,7 +107,7 @@ fn is_deterministic(bytes: &[u8]) -> bool {
     value.is_ok_and(|value| encoded(&value).is_some_and(|again| again == bytes))
 }
 
-/// GRAPH-1, GRAPH-2: what is accepted is deterministic CBOR to an implementation that knows nothing of graphs.
+/// GRAPH-1, GRAPH-2: an implementation that does not know graphs accepts every accepted graph as deterministic CBOR.
 #[test]
 #[ignore = "needs cborg: `cargo xtask interop`"]
 fn accepted_graphs_are_deterministic_to_the_peer() {
@@ -121,8 +119,8 @@ fn accepted_graphs_are_deterministic_to_the_peer() {
     }
 }
 
-/// GRAPH-2, GRAPH-4: among what is refused, the peer refuses what is no deterministic CBOR, and nothing else: the rest breaks
-/// rules of graphs, of which it knows nothing.
+/// GRAPH-2, GRAPH-4: of the rejected vectors, the peer rejects exactly those that are not deterministic CBOR. The
+/// others violate rules of graphs, which the peer does not know.
 #[test]
 #[ignore = "needs cborg: `cargo xtask interop`"]
 fn other_encodings_are_refused_by_the_peer_too() {
@@ -136,7 +134,7 @@ fn other_encodings_are_refused_by_the_peer_too() {
             hex::encode(bytes)
         );
     }
-    // Both kinds are there, in number.
+    // Both kinds occur in sufficient number.
     let count = |kind: bool| verdicts.iter().filter(|verdict| **verdict == kind).count();
     assert!(
         count(true) > 10 && count(false) > 10,

@@ -1,7 +1,7 @@
-// The TypeScript peer of the interop test: for each line of JSON on standard input, [TypeScript, what is left of it], whether
-// ts-blank-space leaves the same: "same", "other", "refused", or "broken" where what it leaves is no JavaScript. Comments and
-// empty statements make no difference.
-// Its argument is the folder that the packages were installed in.
+// The TypeScript peer of the interop test. It reads lines of JSON from standard input: [TypeScript, text without types].
+// For each line it reports if ts-blank-space leaves the same text: "same", "other", "refused", or "broken" if its result
+// is not JavaScript. Comments and empty statements are ignored.
+// The argument is the folder where the packages were installed.
 
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-//! TypeScript without its types, as another tool leaves it: ts-blank-space, which parses with TypeScript's own parser.
+//! TypeScript without its types, compared with another tool: ts-blank-space, which uses TypeScript's own parser.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use secure_runtime_loaders::{LockInput, lock};
 
 use crate::answers;
 
-/// The seeds of the fuzz target: each kind of syntax, and each place where what is left could mean something else.
+/// Returns the seeds of the fuzz target: each kind of syntax, and each place where removing types could change the
+/// meaning.
 fn sources() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/typescript");
     let mut paths: Vec<_> = std::fs::read_dir(folder)
@@ -20,7 +21,7 @@ fn sources() -> Vec<String> {
         .collect()
 }
 
-/// What is left of `source`; nothing where it is refused.
+/// Returns `source` without types, or `None` if it is rejected.
 fn left_of(source: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -37,10 +38,11 @@ fn left_of(source: &str) -> Option<String> {
     Some(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// GRAPH-64, GRAPH-65: wherever a source is accepted, the peer accepts it and leaves the same, if that is JavaScript.
+/// GRAPH-64, GRAPH-65: if we accept a source, the peer accepts it and leaves the same text, provided that this is
+/// JavaScript.
 #[test]
 #[ignore = "needs ts-blank-space: `cargo xtask interop`"]
-fn typescript_is_what_the_peer_leaves() {
+fn typescript_equals_the_result_of_the_peer() {
     let sources = sources();
     let pairs: Vec<(&String, String)> = sources
         .iter()
@@ -49,7 +51,7 @@ fn typescript_is_what_the_peer_leaves() {
     let questions = pairs
         .iter()
         .map(|pair| serde_json::to_string(pair).unwrap())
-        // What differs, and what is refused, is said to be.
+        // The control: the peer reports differences and rejections.
         .chain(["[\"let a: b = 1\",\"let a = 2\"]", "[\"enum A {}\",\"\"]"].map(str::to_owned));
     let mut verdicts = answers("strip.mjs", questions);
     assert_eq!(verdicts.split_off(pairs.len()), ["other", "refused"]);
@@ -59,12 +61,12 @@ fn typescript_is_what_the_peer_leaves() {
         match verdict.as_str() {
             "same" => {}
             "broken" => broken += 1,
-            // Only a type is imported, which the peer does not look at.
+            // Only a type is imported, which the peer does not examine.
             "refused" if source.starts_with("import type A = require") => {}
             verdict => others.push((verdict.to_owned(), source, left)),
         }
     }
     assert!(others.is_empty(), "{others:#?}");
-    // It forgets `as` in names of properties, `get` as a name, and what ended the line before `public *c()`.
+    // The peer mishandles `as` in property names, `get` as a name, and a missing line end before `public *c()`.
     assert!(broken <= 3, "{broken}");
 }

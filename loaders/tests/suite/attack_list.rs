@@ -1,9 +1,9 @@
-//! `spec/loader-attacks.md` and `spec/attacks.md` are whole: every attack has tests, which are there.
+//! Checks that `spec/loader-attacks.md` and `spec/attacks.md` are complete: every attack names tests that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The names of all functions in the Rust files below `folder` that a test runner runs.
+/// Collects the names of all test functions in the Rust files below `folder`.
 fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The names of all tests of the project.
+/// Returns the names of all tests of the project.
 fn all_tests(root: &Path) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for folder in [
@@ -43,7 +43,7 @@ fn all_tests(root: &Path) -> BTreeSet<String> {
     tests
 }
 
-/// The numbers of a list of attacks, in order, and the tests that it names but nobody has.
+/// Returns the numbers in a list of attacks, in order, and the tests that the list names but that do not exist.
 fn numbers_and_missing(list: &str, tests: &BTreeSet<String>, cases: &Path) -> (Vec<String>, Vec<String>) {
     let (mut numbers, mut missing) = (Vec::new(), Vec::new());
     for row in list.lines() {
@@ -73,7 +73,7 @@ fn numbers_and_missing(list: &str, tests: &BTreeSet<String>, cases: &Path) -> (V
     (numbers, missing)
 }
 
-/// The list of attacks is whole: every number once, each with tests that are there.
+/// The list of attacks has every number once, and each attack has tests that exist.
 #[test]
 fn every_attack_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -87,7 +87,7 @@ fn every_attack_has_its_test() {
         .map(|number| number.to_string())
         .chain((67..=78).map(|number| format!("A{number}")));
     assert_eq!(numbers, expected.collect::<Vec<String>>());
-    // The control: a test that is not there, a function that is no test, a case that is not there, and nothing at all.
+    // The control: a missing test, a function that is not a test, a missing case, and an empty row.
     let row = "| 46 | a | R | `every_attack_has_its_test`, `no_such_test`, `tests_below`, `A00-none.js`, `A72-specifiers.js` |\n\
                | A67 | b | R |  |\n";
     let (numbers, missing) = numbers_and_missing(row, &tests, &cases);
@@ -103,7 +103,8 @@ fn every_attack_has_its_test() {
     );
 }
 
-/// `spec/attacks.md` has each number once and in order, each with tests that are there, and every case file in its number's row.
+/// `spec/attacks.md` has each number once and in order. Each number has tests that exist, and its row names all its
+/// case files.
 #[test]
 fn every_attack_of_the_list_has_its_case() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -123,7 +124,7 @@ fn every_attack_of_the_list_has_its_case() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(not_in_their_row(&list, &names), [""; 0]);
-    // The control: a case that no row names, and one that only another number's row names.
+    // The control: a case that no row names, and a case that only another number's row names.
     let row = "| A02 | a | b | `A02-x.js`, `A03-y.js` |\n| A03 | a | b | `A02b-z.js` |\n";
     let names = ["A02-x.js", "A02b-z.js", "A03-y.js", "A04-none.js"].map(str::to_owned);
     assert_eq!(
@@ -132,7 +133,7 @@ fn every_attack_of_the_list_has_its_case() {
     );
 }
 
-/// The case files, of these, that the row of their number does not name.
+/// Returns the case files that the row of their number does not name.
 fn not_in_their_row<'a>(list: &str, names: &'a [String]) -> Vec<&'a str> {
     let is_in_its_row = |name: &&'a String| {
         let number: String = name.chars().take_while(|char| *char != '-').collect();

@@ -1,4 +1,4 @@
-//! Attacks on loaders that no other file here has; `spec/loader-attacks.md` lists them all, with their tests.
+//! Attacks on loaders that no other file here covers. `spec/loader-attacks.md` lists all attacks with their tests.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,8 +20,8 @@ fn store() -> (tempfile::TempDir, LocalStore) {
     (folder, store)
 }
 
-/// Attacks 53 and 59: a specifier is decoded once and then compared byte by byte. So many spellings of one file are one
-/// module, and what only looks alike is another file, or none.
+/// Attacks 53 and 59: a specifier is decoded once and then compared byte by byte. So several spellings of one file are
+/// one module. A specifier that only looks alike is another file, or none.
 #[test]
 fn a_file_is_one_module_however_it_is_spelled() {
     let (composed, decomposed) = ("./\u{e9}.js", "./e\u{301}.js");
@@ -67,7 +67,7 @@ fn a_file_is_one_module_however_it_is_spelled() {
         names(&locked),
         ["app:/e\u{301}.js", "app:/main.js", "app:/\u{e9}.js"]
     );
-    // A name that would change what a person reads is no name, though there is such a file.
+    // A name with characters that could mislead a reader is rejected, even if the file exists.
     for name in ["a\u{202e}sj.js", "a\u{200b}.js", "a\u{1b}[2J.js"] {
         fixture.write(name, "export default 1");
         fixture.write("main.js", &format!("import './{name}';"));
@@ -80,7 +80,7 @@ fn a_file_is_one_module_however_it_is_spelled() {
     }
 }
 
-/// Attack 61: a module that nobody imports is verified like every other, and imports may go in circles.
+/// Attack 61: a module that nobody imports is verified like every other, and imports may be cyclic.
 #[tokio::test]
 async fn a_module_that_nobody_imports_is_verified() {
     let fixture = Fixture::new(&[("main.js", "import './a.js'"), ("a.js", "import './main.js'")]);
@@ -106,9 +106,9 @@ async fn a_module_that_nobody_imports_is_verified() {
     );
 }
 
-/// Attack 68: another name of the same file is no way around the hash, and a device is not read.
+/// Attack 68: a hard link to a blob does not bypass the hash, and a device is not read.
 #[test]
-fn another_name_of_a_blob_and_a_device() {
+fn hard_links_and_devices_in_a_store() {
     let (folder, store) = store();
     let hash = store.put(b"hello").unwrap();
     let other = folder.path().join("other");
@@ -119,7 +119,7 @@ fn another_name_of_a_blob_and_a_device() {
         store.read(&hash, LIMIT),
         Err(StoreError::Corrupt { .. })
     ));
-    // Repairing it replaces the name in the store, and leaves the other file alone.
+    // Repairing a blob replaces its name in the store, and leaves the other file unchanged.
     store.put(b"hello").unwrap();
     assert_eq!(store.read(&hash, LIMIT).unwrap(), "hello");
     assert_eq!(std::fs::read(&other).unwrap(), b"hellp");
@@ -138,7 +138,7 @@ fn another_name_of_a_blob_and_a_device() {
     }
 }
 
-/// Attacks 69 and A78: the bytes that were hashed are the bytes that run, whatever becomes of their files afterwards.
+/// Attacks 69 and A78: the bytes that were hashed are the bytes that run, even if the files change later.
 #[tokio::test]
 async fn files_that_change_after_they_were_hashed_change_nothing() {
     let fixture = Fixture::new(&[("main.js", "import './a.js'"), ("a.js", "export default 1")]);
@@ -155,20 +155,20 @@ async fn files_that_change_after_they_were_hashed_change_nothing() {
         .await
         .unwrap();
     for (module, bytes) in locked.graph.modules().iter().zip(&locked.bytes) {
-        // In place: who had mapped the file would see it change.
+        // A change in place: a process that had mapped the file would see it.
         let evil = "x".repeat(bytes.len());
         std::fs::write(store.path(&module.hash), &evil).unwrap();
         fixture.write(module.name.strip_prefix("app:/").unwrap(), &evil);
     }
     assert_eq!((&from_store, &from_files), (&locked.bytes, &locked.bytes));
-    // The control: what was written there is noticed by who reads it now.
+    // The control: a later reader detects the change.
     let error = load_modules(&locked.graph, &layered, None, &|_| ()).await;
     assert!(error.unwrap_err().is_integrity());
     let error = load_modules(&locked.graph, &Layered::new(), Some(&fixture.project()), &|_| ()).await;
     assert!(error.unwrap_err().is_integrity());
 }
 
-/// Attacks 69 and A78: readers of a blob that somebody swaps all the while get the right bytes or an error.
+/// Attacks 69 and A78: while a blob is swapped repeatedly, readers get the right bytes or an error.
 #[test]
 fn a_blob_that_is_swapped_while_it_is_read() {
     let (folder, store) = store();
@@ -196,7 +196,7 @@ fn a_blob_that_is_swapped_while_it_is_read() {
                 std::fs::rename(&next, &path).unwrap();
             }
         });
-        // Until both were seen often, so that the swaps did happen between readings.
+        // Continue until both outcomes occurred often, which proves that swaps happened between reads.
         while (read < 20 || refused < 20) && read + refused < 1_000_000 {
             match store.read(&hash, LIMIT) {
                 Ok(bytes) => {
@@ -214,7 +214,7 @@ fn a_blob_that_is_swapped_while_it_is_read() {
     assert!(read >= 20 && refused >= 20, "{read} {refused}");
 }
 
-/// What does something when the first bytes of a stream arrive.
+/// A writer that runs an action when the first bytes of a stream arrive.
 struct OnFirst<Action: FnMut()> {
     bytes: Vec<u8>,
     action: Action,
@@ -233,8 +233,8 @@ impl<Action: FnMut()> Write for OnFirst<Action> {
     }
 }
 
-/// Attacks 69 and A78: a blob too large to be held is hashed as it is given. Another file in its place changes nothing, and
-/// of bytes that are written into it, none is given.
+/// Attacks 69 and A78: a blob that is too large for memory is hashed while it is returned. Replacing the file changes
+/// nothing, and no byte that is written into it later is returned.
 #[test]
 fn a_large_blob_that_changes_while_it_is_streamed() {
     for has_outboard in [true, false] {
@@ -279,10 +279,10 @@ fn a_large_blob_that_changes_while_it_is_streamed() {
     }
 }
 
-/// Attack 67: that a store had not got a blob is not remembered, and what it answers later is verified.
+/// Attack 67: a store does not remember that a blob was missing, and verifies what it receives later.
 #[cfg(feature = "http")]
 #[tokio::test]
-async fn a_store_that_had_nothing_is_asked_again() {
+async fn a_missing_blob_is_requested_again() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use crate::server::{Answer, Server};
@@ -313,11 +313,11 @@ async fn a_store_that_had_nothing_is_asked_again() {
     }
 }
 
-/// Attack 65: a server without ranges that breaks off and begins anew, each time with one byte more than before, gains no
-/// time by the bytes that it gives again.
+/// Attack 65: a server without ranges breaks off and starts again, each time with one byte more. The repeated bytes do
+/// not extend its time.
 #[cfg(feature = "http")]
 #[tokio::test]
-async fn a_server_that_always_begins_anew() {
+async fn a_server_that_always_starts_again() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::Duration;
@@ -362,7 +362,7 @@ async fn a_server_that_always_begins_anew() {
         "{error:?}"
     );
     assert!(!local.contains(&hash));
-    // The control: who waits for longer gets the blob from a server that gives it at last.
+    // The control: with a longer timeout, the blob arrives from a server that finally sends it.
     gives.store(true, Ordering::SeqCst);
     assert_eq!(fetch(Duration::from_secs(600)).await, Ok(300_000));
     assert_eq!(local.read(&hash, LIMIT).unwrap(), blob);

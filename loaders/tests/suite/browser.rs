@@ -1,4 +1,5 @@
-//! Packages that say what they have for where there is no Node.js: spec/graph.md, GRAPH-39 and GRAPH-75 to GRAPH-80.
+//! Packages that declare replacements for environments without Node.js: spec/graph.md, GRAPH-39 and GRAPH-75 to
+//! GRAPH-80.
 
 use secure_runtime_loaders::resolve::ImportProblem;
 use secure_runtime_loaders::resolve::LockError;
@@ -6,7 +7,7 @@ use secure_runtime_loaders::{Transformation, verify};
 
 use crate::fixture::{Fixture, names, shape};
 
-/// A program that imports the package `p`, which has these files.
+/// Returns a program that imports the package `p` with these files.
 fn package(package_json: &str, files: &[(&str, &str)]) -> Fixture {
     let fixture = Fixture::new(&[("main.js", "import 'p'")]).import("p", "npm:p");
     fixture.write("node_modules/p/package.json", package_json);
@@ -16,13 +17,14 @@ fn package(package_json: &str, files: &[(&str, &str)]) -> Fixture {
     fixture
 }
 
-/// The file that `specifier` means in the module `importer`.
+/// Returns the file that `specifier` resolves to in the module `importer`.
 fn meaning(fixture: &Fixture, importer: &str, specifier: &str) -> String {
     let locked = fixture.lock().unwrap();
     shape(&locked)[importer][specifier].clone()
 }
 
-/// GRAPH-39: a key is a path from the folder of its package.json, and not from the importing file. `yaml` has this.
+/// GRAPH-39: a key is a path relative to the folder of its package.json, not to the importing file. `yaml` depends on
+/// this.
 #[test]
 fn keys_are_paths_from_the_folder_of_the_package_json() {
     let files = [
@@ -40,7 +42,7 @@ fn keys_are_paths_from_the_folder_of_the_package_json() {
         meaning(&fixture, "p/browser/index.js", "./dist/index.js"),
         "p/browser/dist/index.js"
     );
-    // Every way of writing a key and an import of one file.
+    // Every spelling of a key and of an import of the same file.
     for key in ["./lib/x.js", "./lib/x", "lib/x.js", "lib/x"] {
         for specifier in ["./lib/x.js", "./lib/x", "./web/../lib/x"] {
             let manifest = format!(r#"{{"browser":{{"{key}":"./web/x.js"}}}}"#);
@@ -53,7 +55,8 @@ fn keys_are_paths_from_the_folder_of_the_package_json() {
             );
         }
     }
-    // The nearest package.json with such a field counts, a folder's index file too, and a file that is not there.
+    // The nearest package.json with such a field applies, also to a folder's index file and to a file that does not
+    // exist.
     let files = [
         (
             "p/index.js",
@@ -110,7 +113,7 @@ fn files_and_packages_replace_each_other() {
     assert_eq!(shape["p/index.js"]["net"], "p/lib/net.js");
     assert_eq!(shape["p/index.js"]["node:net"], "p/lib/net.js");
     assert_eq!(shape["p/index.js"]["./events"], "p/events.js");
-    // Nothing outside of the package's folder.
+    // Replacements outside of the package's folder are rejected.
     fixture.write("node_modules/p/index.js", "import './no.js'; export {}");
     fixture.write("node_modules/p/no.js", "");
     let error = fixture.lock().unwrap_err();
@@ -120,9 +123,9 @@ fn files_and_packages_replace_each_other() {
     );
 }
 
-/// GRAPH-75: what a package does without is an empty module to `import`, with the names that are asked for.
+/// GRAPH-75: `import` of a module that is left out returns an empty module with the requested names.
 #[test]
-fn what_is_left_out_is_an_empty_module() {
+fn left_out_modules_are_empty() {
     let manifest =
         r#"{"type":"module","main":"./index.js","browser":{"crypto":false,"./lib/node.js":false}}"#;
     let index = "import c, { randomBytes, 'a-b' as x } from 'crypto'; import * as n from 'node:crypto'; import './lib/node.js';
@@ -147,7 +150,7 @@ fn what_is_left_out_is_an_empty_module() {
     assert_eq!(origin.exports, ["a-b", "randomBytes", "webcrypto"]);
     assert_eq!(origin.size, 0);
     assert_eq!(module("p/old.cjs").origin.as_ref().unwrap().omitted, ["crypto"]);
-    // It has no file, and is made again all the same; a file in its place means nothing, and cannot be imported.
+    // It has no file, and verification makes it again. A file at its path has no meaning and cannot be imported.
     let report = verify(&locked.graph, None, Some(&fixture.project())).unwrap();
     assert_eq!(report.in_project, modules.len());
     fixture.write("node_modules/p/browser:false/crypto", "export default 'evil'");
@@ -162,7 +165,7 @@ fn what_is_left_out_is_an_empty_module() {
     );
 }
 
-/// GRAPH-34: `worker` is for where there is neither Node.js nor a document.
+/// GRAPH-34: `worker` is the condition for environments with neither Node.js nor a DOM.
 #[test]
 fn the_condition_worker() {
     let manifest = r#"{"type":"module","exports":{"deno":"./x.js","workerd":"./x.js","worker":"./i.js","browser":"./dom.js","default":"./x.js"}}"#;
@@ -174,9 +177,9 @@ fn the_condition_worker() {
     assert_eq!(meaning(&package(manifest, &files), "app:/main.js", "p"), "p/i.js");
 }
 
-/// GRAPH-76: a file for browsers that needs a document gives way to one that needs neither that nor Node.js.
+/// GRAPH-76: if a browser file needs a DOM, a file that needs neither a DOM nor Node.js is used instead.
 #[test]
-fn files_that_need_a_document() {
+fn files_that_need_a_dom() {
     let manifests = [
         r#"{"type":"module","exports":{"browser":"./dom.js","default":"./plain.js"}}"#,
         r#"{"type":"module","exports":{".":{"browser":{"import":"./dom.js"},"import":"./plain.js"}}}"#,
@@ -199,7 +202,7 @@ fn files_that_need_a_document() {
             true,
         ),
         ("import './more.js'", own, "document.title", true),
-        // Whoever looks whether it is there does without it.
+        // A file that tests with `typeof` if a DOM exists does not need one.
         (
             "export default typeof document === 'undefined' ? 1 : document.title",
             own,
@@ -208,7 +211,7 @@ fn files_that_need_a_document() {
         ),
         ("export default (document) => document.title", own, "", false),
         ("export default 'document'", own, "", false),
-        // The other file needs what is not here either.
+        // The other file needs Node.js, which does not exist here either.
         (
             "document.title",
             "import fs from 'fs'; export default fs",
@@ -238,7 +241,7 @@ fn files_that_need_a_document() {
             );
         }
     }
-    // What was only looked at is not in the graph, nor are its packages.
+    // Files that were only examined are not in the graph, and neither are their packages.
     let files = [
         ("p/dom.js", "import 'q'; export default document"),
         ("p/plain.js", "import 'r'"),
@@ -249,7 +252,7 @@ fn files_that_need_a_document() {
     assert_eq!(names(&locked), ["app:/main.js", "p/plain.js", "p>r/index.js"]);
 }
 
-/// GRAPH-77: bundlers take JSON without an attribute, and so packages have it; the program's own files say what it is.
+/// GRAPH-77: bundlers accept JSON without an attribute, so packages use it. The program's own files need the attribute.
 #[test]
 fn json_without_an_attribute() {
     let files = [
@@ -303,16 +306,17 @@ fn internal_names_with_a_slash() {
     assert_eq!(names(&own.lock().unwrap()), ["app:/main.js", "app:/src/a.js"]);
 }
 
-/// GRAPH-79: npm, pnpm and yarn link the packages of a workspace into node_modules, and those import each other so.
+/// GRAPH-79: npm, pnpm and yarn link the packages of a workspace into node_modules, and these packages import each
+/// other that way.
 #[test]
 fn workspaces() {
     let layouts: &[&[(&str, &str)]] = &[
-        // npm and yarn: all links in one folder.
+        // npm and yarn: all links are in one folder.
         &[
             ("node_modules/a", "../packages/a"),
             ("node_modules/@scope/b", "../../packages/b"),
         ],
-        // pnpm: each package has links to what it imports.
+        // pnpm: each package has links to the packages that it imports.
         &[
             ("node_modules/a", "../packages/a"),
             ("packages/a/node_modules/@scope/b", "../../../b"),
@@ -345,11 +349,11 @@ fn workspaces() {
         let report = verify(&locked.graph, None, Some(&fixture.project())).unwrap();
         assert_eq!(report.in_project, 3);
         locks.push(locked.graph.encode());
-        // A module of a package has the package's rights, however it is named.
+        // A module of a package has the package's grants under every name.
         fixture.write("main.js", "import './packages/a/i.ts'");
         let error = fixture.lock().unwrap_err().to_string();
         assert!(error.contains("it belongs to the package \"a\""), "{error}");
-        // Not the project itself, a folder that says nothing of a package, or what is outside.
+        // A link may not lead to the project itself, to a folder without a package.json, or out of the project.
         std::fs::create_dir(fixture.outside().join("other")).unwrap();
         std::fs::write(fixture.outside().join("other/package.json"), "{}").unwrap();
         fixture.write("package.json", "{}");
@@ -363,7 +367,7 @@ fn workspaces() {
     assert_eq!(locks[0], locks[1]);
 }
 
-/// GRAPH-34: an error of `exports` says which conditions were tried.
+/// GRAPH-34: an error about `exports` names the conditions that were tried.
 #[test]
 fn conditions_are_named() {
     let fixture = package(r#"{"exports":{".":{"node":"./n.js"}}}"#, &[("p/n.js", "")]);

@@ -7,7 +7,7 @@ use secure_runtime_loaders::{
 
 use crate::fixture::{Fixture, names, shape};
 
-/// A program whose package `p` has this `index.js`, and further files.
+/// Returns a program whose package `p` has this `index.js` and further files.
 fn package(index: &str, files: &[(&str, &str)]) -> Fixture {
     let fixture = Fixture::new(&[
         ("main.js", "import 'p'"),
@@ -31,7 +31,7 @@ fn exports(index: &str, files: &[(&str, &str)]) -> Vec<String> {
     origin(&package(index, files).lock().unwrap(), "p/index.js").exports
 }
 
-/// GRAPH-34: what is CommonJS and what is not.
+/// GRAPH-34: the files that are CommonJS.
 #[test]
 fn which_files_are_common_js() {
     let table = [
@@ -64,7 +64,7 @@ fn which_files_are_common_js() {
         let found = found.is_some_and(|origin| origin.transformation.is_common_js());
         assert_eq!(found, expected, "{file} {package_json} {source}");
     }
-    // The program's own modules are ECMAScript modules, but for `.cjs`.
+    // The program's own modules are ECMAScript modules, except `.cjs` files.
     let fixture = Fixture::new(&[("main.cjs", "require('./a')"), ("a.js", "exports")]).entry("main.cjs");
     let locked = fixture.lock().unwrap();
     assert_eq!(locked.graph.modules()[0].origin, None);
@@ -74,9 +74,9 @@ fn which_files_are_common_js() {
     );
 }
 
-/// GRAPH-37: a `require` finds what it finds in Node.js.
+/// GRAPH-37: `require` resolves like in Node.js.
 #[test]
-fn what_require_finds() {
+fn require_resolves_like_node() {
     let files = [
         (
             "p/lib/a.js",
@@ -139,9 +139,9 @@ fn what_require_finds() {
     assert!(!names(&locked).contains(&"p>q/m.mjs"));
 }
 
-/// GRAPH-37: what a package requires and nobody has is a warning; and an error in the program's own files.
+/// GRAPH-37: a `require` that cannot be resolved is a warning in a package, and an error in the program's own files.
 #[test]
-fn what_require_does_not_find() {
+fn unresolved_requires() {
     let source = "try { require('none') } catch {}\nrequire('fs'); require('node:fs'); require('../../main.js');\n\
                   require('./none'); require('./%61'); require('./native.node'); require(''); require('./sloppy')";
     let fixture = package(source, &[("p/native.node", ""), ("p/sloppy.js", "with (x) y")]);
@@ -167,9 +167,9 @@ fn what_require_does_not_find() {
     );
 }
 
-/// GRAPH-37: only `require` with a literal, and only the one that the file was given.
+/// GRAPH-37: only a call of the wrapper's own `require` with a literal counts.
 #[test]
-fn what_is_a_require() {
+fn only_literal_requires_count() {
     let table = [
         ("require('./a')", true),
         ("require(`./a`)", true),
@@ -248,7 +248,7 @@ fn exported_names() {
     }
 }
 
-/// GRAPH-18: what the file is given is not free; the rest is as in any module.
+/// GRAPH-18: the wrapper's parameters are not globals. Everything else is like in any module.
 #[test]
 fn globals() {
     let table: &[(&str, &[&str])] = &[
@@ -268,7 +268,7 @@ fn globals() {
     }
 }
 
-/// GRAPH-39: what a package has for where there is no Node.js.
+/// GRAPH-39: the files that a package provides for environments without Node.js.
 #[test]
 fn browser_fields() {
     let package_json = r#"{"main":"./node.js","module":"./node.mjs","browser":{
@@ -308,13 +308,13 @@ fn browser_fields() {
     assert_eq!(found, expected);
     assert_eq!(shape["p/lib/plain.js"]["./same"], "p/lib/same.js");
     assert_eq!(origin(&locked, "p/web.js").omitted, ["./lib/none", "fs"]);
-    // What is not left out is still missing.
+    // An import that is not left out is still unresolved.
     assert_eq!(locked.warnings.len(), 1, "{:?}", locked.warnings);
     let report = verify(&locked.graph, None, Some(&fixture.project())).unwrap();
     assert_eq!(report.in_project, locked.graph.modules().len());
 }
 
-/// GRAPH-60, GRAPH-61: the module is the source between two texts of ours, on the lines that it had.
+/// GRAPH-60, GRAPH-61: the module is the source between two generated texts, and its lines keep their positions.
 #[test]
 fn the_source_stays_on_its_lines() {
     let source =
@@ -330,14 +330,14 @@ fn the_source_stays_on_its_lines() {
     assert_eq!(lines[2], "exports.$cjs_x = \"production\"        ");
     assert_eq!(lines[3], "  === 'x' // end");
     assert!(lines[4].starts_with("}).call("));
-    // Our names are none of the source's.
+    // Generated names do not occur in the source.
     assert!(
         lines[0].starts_with("var $$cjs_module;function $$cjs_find"),
         "{module}"
     );
 }
 
-/// GRAPH-61: who is refused as strict code is told that this is strict code.
+/// GRAPH-61: an error that only strict mode causes mentions strict mode.
 #[test]
 fn errors_of_strict_code_say_so() {
     let words = "CommonJS runs as strict code here";
@@ -356,7 +356,7 @@ fn errors_of_strict_code_say_so() {
     }
 }
 
-/// A source cannot end the function that it is put into.
+/// A source cannot close the function that wraps it.
 #[test]
 fn unbalanced_sources_are_refused() {
     for source in [
@@ -375,7 +375,7 @@ fn unbalanced_sources_are_refused() {
     }
 }
 
-/// GRAPH-63: an ECMAScript module of a package that asks what it was built for.
+/// GRAPH-63: an ECMAScript module of a package that reads `NODE_ENV`.
 #[test]
 fn constants_in_modules() {
     let source = "export default process.env.NODE_ENV; const { env } = process";
@@ -408,7 +408,7 @@ fn constants_in_modules() {
             .unwrap();
         assert_eq!(index.origin, None, "{source}");
     }
-    // The program's own modules say what they mean.
+    // The program's own modules are not changed.
     let own = Fixture::new(&[("main.js", "export default process.env.NODE_ENV")]);
     assert_eq!(own.lock().unwrap().graph.modules()[0].origin, None);
 }
@@ -448,7 +448,8 @@ fn text_and_bytes() {
 
 fn quiet(_: usize) {}
 
-/// GRAPH-50, GRAPH-51, GRAPH-53, GRAPH-60: from a store as it is, from the project's file made again, and verified both times.
+/// GRAPH-50, GRAPH-51, GRAPH-53, GRAPH-60: a module is loaded from a store, or made again from the project's file, and
+/// is verified in both cases.
 #[tokio::test]
 async fn loading() {
     let files = [
@@ -483,7 +484,7 @@ async fn loading() {
         5
     );
 
-    // A changed source is noticed though the store has the module.
+    // A changed source is detected even if the store has the module.
     let path = fixture.path("node_modules/p/lib.js");
     let source = std::fs::read(&path).unwrap();
     std::fs::write(&path, "exports.a = 1").unwrap();
@@ -493,7 +494,7 @@ async fn loading() {
     );
     std::fs::write(&path, source).unwrap();
 
-    // A lock that says that something else comes of a source is found out.
+    // A lock that records a wrong result of a transformation is detected.
     let mut modules = locked.graph.modules().to_vec();
     let lib = modules
         .iter()

@@ -1,7 +1,4 @@
-//! Processes that are killed at any moment, and disks that do not do their part: spec/store.md.
-//!
-//! The test runs itself as several processes at once, which write, read, fetch, collect and lock in one folder, kills
-//! all of them, and looks at what is left.
+//! Processes that are killed at any moment, and disks that fail: spec/store.md.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,10 +18,10 @@ const LIMIT: u64 = 1 << 30;
 const FOLDER: &str = "SECURE_RUNTIME_TEST_CRASH_FOLDER";
 const ADDRESS: &str = "SECURE_RUNTIME_TEST_CRASH_ADDRESS";
 const SEED: &str = "SECURE_RUNTIME_TEST_CRASH_SEED";
-/// How many rounds there are, where it is not the few of every test run.
+/// The environment variable with the number of rounds. Without it there are few rounds.
 const ROUNDS: &str = "SECURE_RUNTIME_TEST_CRASH_ROUNDS";
 
-/// Every blob that there can be: empty, small, of several groups, and some with an outboard.
+/// All possible blobs: empty, small, of several groups, and some with an outboard.
 fn contents() -> Vec<Vec<u8>> {
     let sizes = [
         0, 10, 1_000, 16_384, 16_385, 70_000, 400_000, 1_100_000, 1_500_000, 2_500_000,
@@ -35,7 +32,7 @@ fn contents() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Numbers that look like chance, the same for the same seed.
+/// Pseudo-random numbers, which are the same for the same seed.
 struct Chance(u64);
 
 impl Chance {
@@ -56,8 +53,8 @@ fn this_test(name: &str) -> Command {
     command
 }
 
-/// STORE-4, STORE-17: 20 rounds, or as many as the environment says. After each: every blob is right, the lock is one
-/// that was written, nobody waits for a dead process, and the next command succeeds.
+/// STORE-4, STORE-17: 20 rounds, or the number in the environment. After each round every blob is right, the lock is
+/// one that was written, nobody waits for a dead process, and the next command succeeds.
 #[tokio::test]
 async fn killed_at_any_moment() {
     let rounds = std::env::var(ROUNDS).map_or(20, |rounds| rounds.parse().unwrap());
@@ -104,7 +101,7 @@ async fn killed_at_any_moment() {
         }
         tokio::time::sleep(Duration::from_millis(chance.below(150) as u64)).await;
         for worker in &mut workers {
-            // SIGKILL: nothing is cleaned up.
+            // SIGKILL, so the process cannot clean up.
             worker.kill().unwrap();
         }
         for worker in workers {
@@ -123,7 +120,8 @@ async fn killed_at_any_moment() {
     assert!(rounds < 20 || healed > 0, "nothing was ever interrupted");
 }
 
-/// Holds what was left to what is promised, and says how many files of dead processes were collected.
+/// Checks the remaining files against the specification. Returns the number of files of dead processes that were
+/// collected.
 fn look_and_heal(local: &LocalStore, folder: &Path, round: &str) -> u64 {
     for blob in local.verify_all().unwrap() {
         assert!(blob.result.is_ok(), "{round}: {blob:?}");
@@ -136,7 +134,7 @@ fn look_and_heal(local: &LocalStore, folder: &Path, round: &str) -> u64 {
         }
         Err(error) => assert!(!lock.exists(), "{round}: {error}"),
     }
-    // Nobody lives who could hold it: whoever asks gets it.
+    // No process is alive that could hold the lock, so it is free.
     drop(FolderLock::beside(&lock).unwrap());
     let mut leftovers = Vec::new();
     walk(local.folder(), &mut leftovers);
@@ -145,7 +143,7 @@ fn look_and_heal(local: &LocalStore, folder: &Path, round: &str) -> u64 {
         name.starts_with(".writing-") || name.ends_with(".partial")
     });
     let count = leftovers.len() as u64;
-    // Where their number is odd they stay, old, for the next processes to find.
+    // If their number is odd, the old files stay, so that the next processes find them.
     if count.is_multiple_of(2) {
         let later = SystemTime::now() + Duration::from_secs(60);
         let collected = local.collect(None, later).unwrap();
@@ -180,7 +178,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the processes of [`killed_at_any_moment`] do until they are killed; nothing otherwise.
+/// The work of the processes of [`killed_at_any_moment`] until they are killed. Does nothing otherwise.
 #[tokio::test]
 async fn child_works() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
@@ -233,11 +231,11 @@ async fn child_works() {
     }
 }
 
-/// A file system of two mebibytes, which goes when it is dropped.
+/// A file system of 2 MiB, which is unmounted on drop.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// None, with the reason printed, where this process may not mount.
+    /// Returns `None` and prints the reason if this process may not mount.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
@@ -275,7 +273,7 @@ fn message(error: &StoreError) -> String {
     error.to_string()
 }
 
-/// STORE-4: a full disk and one that cannot be written are said to be that; what was there is there.
+/// STORE-4: a full disk and a read-only disk are reported as such, and existing blobs stay.
 #[test]
 fn full_and_read_only_disks() {
     let Some(disk) = SmallDisk::new() else { return };
@@ -353,7 +351,7 @@ fn lost_permissions() {
         of_this.uid() == 0
     });
     if is_root {
-        // Nothing is forbidden to root.
+        // root ignores permissions.
         child.uid(65_534).gid(65_534);
     }
     match child.output() {
@@ -368,7 +366,7 @@ fn lost_permissions() {
     assert_eq!(local.read(&hash, LIMIT).unwrap(), "hello");
 }
 
-/// What [`lost_permissions`] runs as a user who may do little; nothing otherwise.
+/// The part of [`lost_permissions`] that runs as a user with few permissions. Does nothing otherwise.
 #[test]
 fn child_without_permission() {
     let Some(folder) = std::env::var_os(FOLDER) else {

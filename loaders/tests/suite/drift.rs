@@ -1,10 +1,10 @@
-//! Drift: what decides an import and has no hash.
+//! Drift: files that influence the resolution of imports and have no hash.
 
 use secure_runtime_loaders::resolve::{Drift, drift};
 
 use crate::fixture::Fixture;
 
-/// A program with two packages in `node_modules`, one of them CommonJS.
+/// Returns a program with two packages in `node_modules`, one of which is CommonJS.
 fn fixture() -> Fixture {
     Fixture::new(&[
         (
@@ -46,7 +46,7 @@ fn fixture() -> Fixture {
     .import("#alias/", "./lib/")
 }
 
-/// What is found after this change of the files, a line each.
+/// Returns the drift after this change of the files, one line each.
 fn after(change: impl FnOnce(&Fixture)) -> Vec<String> {
     let fixture = fixture();
     let graph = fixture.lock().unwrap().graph;
@@ -64,9 +64,9 @@ fn replace(fixture: &Fixture, path: &str, from: &str, to: &str) {
     fixture.write(path, &text.replace(from, to));
 }
 
-/// GRAPH-93: whatever decides a resolution, and what is named of it.
+/// GRAPH-93: every input of the resolution, and the text that is reported for it.
 #[test]
-fn every_file_that_decides_a_resolution_is_heeded() {
+fn every_input_of_a_resolution_is_compared() {
     let json = "node_modules/esm/package.json";
     type Change = Box<dyn Fn(&Fixture)>;
     let edit = |path: &'static str, from: &'static str, to: &'static str| -> Change {
@@ -205,9 +205,9 @@ fn every_file_that_decides_a_resolution_is_heeded() {
     }
 }
 
-/// GRAPH-93: what is absent is no drift.
+/// GRAPH-93: missing files are no drift.
 #[test]
-fn what_is_absent_is_not_compared() {
+fn missing_files_are_not_compared() {
     for gone in [
         "node_modules",
         "node_modules/deep",

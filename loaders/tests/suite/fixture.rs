@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use secure_runtime_loaders::resolve::{LockError, LockInput, Locked, Project, lock};
 
-/// A project in a folder of its own, removed at the end of the test.
+/// A project in its own folder, which is removed at the end of the test.
 pub(crate) struct Fixture {
     folder: tempfile::TempDir,
     input: LockInput,
 }
 
 impl Fixture {
-    /// A project with these files and the entry `main.js`.
+    /// Creates a project with these files and the entry `main.js`.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("project");
@@ -76,7 +76,7 @@ impl Fixture {
     }
 }
 
-/// Each module's name with what its specifiers mean.
+/// Returns the targets of each module's specifiers.
 pub(crate) fn shape(locked: &Locked) -> BTreeMap<String, BTreeMap<String, String>> {
     let graph = &locked.graph;
     let modules = graph.modules().iter().map(|module| {
@@ -89,7 +89,7 @@ pub(crate) fn shape(locked: &Locked) -> BTreeMap<String, BTreeMap<String, String
     modules.collect()
 }
 
-/// The names of all modules.
+/// Returns the names of all modules.
 pub(crate) fn names(locked: &Locked) -> Vec<&str> {
     locked
         .graph

@@ -118,13 +118,15 @@ fn accepted_vectors() {
             vector["hash"].as_str().unwrap(),
             "{name}"
         );
-        // A stock CBOR reader can read it, too.
+        // A general CBOR reader can read it, too.
         cbor4ii::serde::from_slice::<cbor4ii::core::Value>(&bytes).unwrap();
     }
 }
 
-/// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16,
-/// GRAPH-17, GRAPH-19, GRAPH-20, GRAPH-21, GRAPH-22, GRAPH-88, GRAPH-89; attacks 46-54: each refused for the reason that the vector names.
+/// GRAPH-2, GRAPH-4, GRAPH-6, GRAPH-10, GRAPH-11, GRAPH-12, GRAPH-13, GRAPH-14, GRAPH-15, GRAPH-16, GRAPH-17, GRAPH-19,
+/// GRAPH-20, GRAPH-21, GRAPH-22, GRAPH-88, GRAPH-89; attacks 46-54.
+///
+/// Each is rejected for the reason that the vector names.
 #[test]
 fn refused_vectors() {
     let vectors = vectors();
@@ -143,7 +145,7 @@ fn refused_vectors() {
     }
 }
 
-/// The errors say where.
+/// The errors state the position.
 #[test]
 fn messages() {
     let error = Graph::decode(b"{\"version\":1}").unwrap_err();
@@ -166,9 +168,9 @@ fn messages() {
     assert_eq!(Graph::decode(&bytes), Err(GraphError::Seal));
 }
 
-/// What is no graph in memory cannot be made.
+/// Invalid parts cannot be built into a graph in memory.
 #[test]
-fn parts_are_checked_as_bytes_are() {
+fn parts_are_checked_like_bytes() {
     let app = Package {
         name: String::new(),
         version: None,
@@ -198,7 +200,7 @@ fn parts_are_checked_as_bytes_are() {
     );
 }
 
-/// GRAPH-22, attack 61: 100,000 modules are read, one more is not.
+/// GRAPH-22, attack 61: 100,000 modules are accepted, and one more is rejected.
 #[test]
 fn many_modules() {
     let app = Package {
@@ -236,7 +238,7 @@ fn grants() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::btree_set(text(), 0..4).prop_map(|grants| grants.into_iter().collect())
 }
 
-/// What a module is, and what it was made of.
+/// Generates the kind of a module and its origin.
 fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
     let transformation = prop_oneof![
         Just(Transformation::CommonJs),
@@ -277,7 +279,7 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
     ]
 }
 
-/// Any valid graph of up to a few packages and a few dozen modules.
+/// Generates any valid graph of up to a few packages and a few dozen modules.
 fn graph() -> impl Strategy<Value = Graph> {
     let package_names = proptest::collection::btree_set("(@[a-z]{1,3}/)?[a-z]{1,4}(>[a-z]{1,3}){0,2}", 0..4);
     let packages = package_names.prop_flat_map(|names| {
@@ -351,7 +353,7 @@ fn graph() -> impl Strategy<Value = Graph> {
 }
 
 proptest! {
-    /// GRAPH-1, GRAPH-2: what is written is read, and is the only spelling.
+    /// GRAPH-1, GRAPH-2: an encoded graph decodes to the same graph, and has no other encoding.
     #[test]
     fn round_trip(graph in graph()) {
         let bytes = graph.encode();
@@ -360,7 +362,7 @@ proptest! {
         prop_assert_eq!(decoded.encode(), bytes);
     }
 
-    /// GRAPH-7: no change of one byte, no cut and no addition is accepted.
+    /// GRAPH-7: every change of one byte, every truncation and every addition is rejected.
     #[test]
     fn damage(graph in graph(), position in any::<prop::sample::Index>(), flip in 1..=255_u8, more in any::<u8>()) {
         let bytes = graph.encode();
@@ -374,13 +376,13 @@ proptest! {
         prop_assert!(Graph::decode(&longer).is_err());
     }
 
-    /// Attack 54 and all that nobody thought of: any bytes end in an answer.
+    /// Attack 54 and unknown attacks: any bytes decode to a graph or an error.
     #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(Graph::decode(&bytes).is_err());
     }
 
-    /// The same behind a plausible beginning and with a right seal.
+    /// The same with a valid beginning and a correct seal.
     #[test]
     fn any_body(
         graph in graph(), at in any::<prop::sample::Index>(),

@@ -1,5 +1,5 @@
-//! Files of a stranger's package: any text ends in an answer, never in a panic, and never in a
-//! module from outside.
+//! Files of a hostile package: any text leads to a graph or an error, never to a panic, and never to a module from
+//! outside.
 
 use proptest::prelude::*;
 use secure_runtime_loaders::LockError;
@@ -22,7 +22,7 @@ fn fixture(package_json: &str, specifier: &str) -> Fixture {
     fixture.import("p", "npm:p")
 }
 
-/// Locks, and checks that whatever was found belongs where it is.
+/// Locks the project, and checks that every module is inside its package.
 fn lock(fixture: &Fixture) -> Result<(), LockError> {
     let locked = fixture.lock()?;
     for (module, source) in locked.graph.modules().iter().zip(&locked.sources) {
@@ -36,7 +36,7 @@ fn lock(fixture: &Fixture) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Whatever package.json says, an import of the package is a file of the package.
+/// Whatever package.json contains, an import of the package is a file of the package.
 #[test]
 fn package_jsons() {
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
@@ -122,7 +122,7 @@ fn package_jsons() {
             json!({"module": target}),
         ] {
             let result = lock(&fixture(&package_json.to_string(), "p"));
-            // The second target is `./none.js`, the file `index.js` is where main is nothing.
+            // The second target is `./none.js`. If `main` is invalid, the file `index.js` is used.
             if let Err(error) = result {
                 assert!(
                     matches!(error, LockError::Import { .. }),
@@ -163,20 +163,20 @@ fn anything() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// GRAPH-34: no `exports` leads out of the package.
+    /// GRAPH-34: `exports` cannot lead out of the package.
     #[test]
     fn any_exports(exports in anything(), main in anything(), subpath in "(/[a-z./*%2]{1,8})?") {
         let package_json = json!({ "exports": exports, "main": main, "imports": exports }).to_string();
         let _ = lock(&fixture(&package_json, &format!("p{subpath}")));
     }
 
-    /// GRAPH-31: no specifier leads out of the project.
+    /// GRAPH-31: a specifier cannot lead out of the project.
     #[test]
     fn any_specifier(specifier in "(\\./|\\.\\./|/|#|p/|[a-z]+:)?(\\PC|[a-z./%25e2fFc\\\\]){0,16}") {
         let _ = lock(&fixture("{}", &specifier));
     }
 
-    /// Any source is scanned or refused.
+    /// Any source is scanned or rejected.
     #[test]
     fn any_source(source in "(import|export|from|\\(|\\)|\\{|\\}|'\\./a\\.js'|\"|`|\\$|/|;|\\*|=|\\PC| ){0,24}") {
         let fixture = Fixture::new(&[("main.js", source.as_str()), ("a.js", "export default 1")]);

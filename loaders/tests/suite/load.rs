@@ -51,9 +51,9 @@ fn local(locked: &Locked) -> (tempfile::TempDir, LocalStore) {
     (folder, store)
 }
 
-/// GRAPH-50, GRAPH-53: from the project, from a store, or from both, the bytes are the same.
+/// GRAPH-50, GRAPH-53: the bytes are the same from the project, from a store, and from both.
 #[tokio::test]
-async fn modules_come_from_where_they_are() {
+async fn modules_come_from_project_or_store() {
     let fixture = fixture();
     let locked = fixture.lock().unwrap();
     let project = fixture.project();
@@ -96,7 +96,7 @@ async fn modules_come_from_where_they_are() {
     );
 }
 
-/// GRAPH-51: every file that exists is compared, though the store has the right bytes.
+/// GRAPH-51: every file that exists is compared, even if the store has the right bytes.
 #[tokio::test]
 async fn any_changed_file_is_refused() {
     let fixture = fixture();
@@ -128,7 +128,7 @@ async fn any_changed_file_is_refused() {
     }
 }
 
-/// GRAPH-52: so is every blob of the store, though the project has the right bytes.
+/// GRAPH-52: every blob of the store is compared too, even if the project has the right bytes.
 #[tokio::test]
 async fn any_changed_blob_is_refused() {
     let fixture = fixture();
@@ -183,7 +183,7 @@ async fn missing_modules() {
         verify(&locked.graph, None, None),
         Err(LoadError::Missing { .. })
     ));
-    // With a store that has them, nothing need be installed.
+    // With a store that has the modules, no package need be installed.
     let memory: MemoryStore = locked.bytes.iter().cloned().collect();
     let layered = Layered::new().with(Arc::new(memory));
     assert_eq!(
@@ -195,7 +195,7 @@ async fn missing_modules() {
 }
 
 #[tokio::test]
-async fn odd_files_in_the_place_of_modules() {
+async fn special_files_at_the_path_of_a_module() {
     let fixture = fixture();
     let locked = fixture.lock().unwrap();
     let (_folder, store) = local(&locked);
@@ -234,7 +234,7 @@ async fn odd_files_in_the_place_of_modules() {
     );
 }
 
-/// A lock whose sizes are wrong contradicts itself.
+/// A lock with wrong sizes contradicts itself.
 #[tokio::test]
 async fn wrong_sizes() {
     let fixture = fixture();
@@ -254,7 +254,7 @@ async fn wrong_sizes() {
     }
 }
 
-/// A lock for other imports than the manifest's is not half-used.
+/// A lock that does not match the manifest's imports is rejected as a whole.
 #[test]
 fn a_package_that_the_manifest_no_longer_imports() {
     let fixture = fixture();
@@ -268,7 +268,7 @@ fn a_package_that_the_manifest_no_longer_imports() {
     );
 }
 
-/// Many modules go over several threads; the first error in order is the one that is told.
+/// Many modules are verified on several threads. The first error in the order of the modules is reported.
 #[test]
 fn many_modules() {
     let count = 300;

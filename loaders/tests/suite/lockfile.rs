@@ -45,7 +45,7 @@ fn round_trip() {
     );
 }
 
-/// GRAPH-7: whatever byte of a lock is changed, it is refused, though another valid graph results.
+/// GRAPH-7: a change of any byte of a lock is rejected, even if another valid graph results.
 #[test]
 fn every_flipped_byte_is_refused() {
     let bytes = fixture().lock().unwrap().graph.encode();

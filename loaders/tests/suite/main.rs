@@ -1,4 +1,4 @@
-//! The crate's promises, tested from outside. Each test names the line of spec/ that it holds up.
+//! Tests of the crate's promises through its public interface. Each test names the line of spec/ that it checks.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

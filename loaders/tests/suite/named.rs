@@ -7,7 +7,7 @@ use secure_runtime_loaders::resolve::LockWarning;
 
 use crate::fixture::Fixture;
 
-/// The names in the origins of all modules of a program with these files in node_modules.
+/// Locks a program with these files in node_modules.
 fn locked(main: &str, files: &[(&str, &str)]) -> Locked {
     let fixture = Fixture::new(&[("main.js", main)])
         .import("p", "npm:p")
@@ -31,9 +31,9 @@ const EMITTER: &str =
     "function EventEmitter() {} module.exports = EventEmitter; EventEmitter.EventEmitter = EventEmitter;
     ['on', 'off'].forEach((name) => { module.exports[name] = 1 }); module.exports.once = 2";
 
-/// GRAPH-72: names that are imported are exported, whatever the text says.
+/// GRAPH-72: names that are imported are exported, even if the text does not show them.
 #[test]
-fn names_that_importers_know() {
+fn imported_names_are_exported() {
     let table: &[(&str, &[&str])] = &[
         ("import p from 'p'", &["once"]),
         ("import { EventEmitter } from 'p'", &["EventEmitter", "once"]),
@@ -48,7 +48,7 @@ fn names_that_importers_know() {
             "import * as all from 'p'; all.EventEmitter; all['on']; const { off, ...rest } = all",
             &["EventEmitter", "off", "on", "once"],
         ),
-        // What no text has is not there to be looked for.
+        // A name that occurs in no text is not searched for.
         (
             "import * as all from 'p'; all.nothing; (all) => all.EventEmitter",
             &["once"],
@@ -65,7 +65,7 @@ fn names_that_importers_know() {
     }
 }
 
-/// GRAPH-72: through `export *` too, but never so that two have one name.
+/// GRAPH-72: this works through `export *` too, but two modules never provide the same name.
 #[test]
 fn names_through_whole_exports() {
     let all = "export * from 'p'; export * from 'q'; export * from './own.js'; export const mine = 1";
@@ -92,7 +92,7 @@ fn names_through_whole_exports() {
     }
 }
 
-/// GRAPH-72: a name that is nowhere in the text is a warning.
+/// GRAPH-72: a name that occurs nowhere in the text causes a warning.
 #[test]
 fn a_name_that_no_text_has_is_a_warning() {
     let files = [
@@ -116,7 +116,8 @@ fn a_name_that_no_text_has_is_a_warning() {
     assert_eq!(exports(&locked)["p/index.js"], ["deep", "emiter", "inJson"]);
 }
 
-/// GRAPH-73: any text can be a name, and none of ours is among them unless CommonJS that is part of a circle requires the file.
+/// GRAPH-73: any text can be a name. Generated names are not among the exports, except if a CommonJS module that is
+/// part of a cycle requires the file.
 #[test]
 fn names_of_any_form() {
     let files = [

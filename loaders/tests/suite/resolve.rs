@@ -1,4 +1,4 @@
-//! Which file each specifier means: spec/graph.md, "Resolution".
+//! The file that each specifier resolves to: spec/graph.md, "Resolution".
 
 use crate::fixture::{Fixture, names, shape};
 use secure_runtime_loaders::resolve::{LockError, LockWarning};
@@ -104,7 +104,7 @@ fn two_prefixes_and_two_orders_give_the_same_bytes() {
     assert_eq!(first.hash(), second.hash());
 }
 
-/// What only packages may do: try an import that may fail.
+/// Only packages may try imports that may fail.
 #[test]
 fn optional_imports_of_packages() {
     let fixture = marked();
@@ -139,7 +139,7 @@ fn optional_imports_of_packages() {
     );
 }
 
-/// GRAPH-40: names of packages; the same name twice is not the same package.
+/// GRAPH-40: names of packages. Two packages with the same name are not the same package.
 #[test]
 fn transitive_packages_have_names_of_their_own() {
     let files = [
@@ -197,7 +197,7 @@ fn transitive_packages_have_names_of_their_own() {
     );
 }
 
-/// pnpm's layout: node_modules has links into a folder of its own.
+/// pnpm's layout: node_modules contains links into another folder.
 #[test]
 fn pnpm_layout() {
     let store = "node_modules/.pnpm";
@@ -239,7 +239,7 @@ fn unused_packages_are_a_warning() {
     assert_eq!(locked.graph.packages().len(), 1);
 }
 
-/// Attack 61: cycles and self-imports are no problem.
+/// Attack 61: cycles and self-imports are accepted.
 #[test]
 fn cycles() {
     let fixture = Fixture::new(&[
@@ -253,7 +253,7 @@ fn cycles() {
     );
 }
 
-/// `cap:` is the host's: nothing about it is in the graph.
+/// `cap:` belongs to the host and does not appear in the graph.
 #[test]
 fn host_specifiers_are_left_alone() {
     let fixture = Fixture::new(&[("main.js", "import { fs } from 'cap:self'; import 'cap:other';")]);

@@ -1,11 +1,11 @@
-//! What is no module, and what is said about it: spec/graph.md, "Resolution".
+//! Imports that are rejected, and their messages: spec/graph.md, "Resolution".
 
 use secure_runtime_loaders::resolve::{ImportProblem, LockError};
 
 use crate::fixture::{Fixture, names, shape};
 use crate::resolve::marked;
 
-/// The problem of the one import that cannot be resolved.
+/// Returns the problem of the one import that cannot be resolved.
 pub(crate) fn problem(fixture: &Fixture) -> ImportProblem {
     match fixture.lock() {
         Err(
@@ -17,13 +17,13 @@ pub(crate) fn problem(fixture: &Fixture) -> ImportProblem {
     }
 }
 
-/// A short name for a problem.
+/// Returns a short name for a problem.
 pub(crate) fn kind(problem: &ImportProblem) -> String {
     let text = format!("{problem:?}");
     text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }
 
-/// GRAPH-31, GRAPH-33, attacks 60 and A73: what first-party modules cannot import.
+/// GRAPH-31, GRAPH-33, attacks 60 and A73: imports that first-party modules must not use.
 #[test]
 fn first_party_imports_that_are_refused() {
     let table = [
@@ -95,7 +95,7 @@ fn first_party_imports_that_are_refused() {
     }
 }
 
-/// Attack 75 and the like: symbolic links cannot bring in files from outside.
+/// Attack 75 and similar ones: symbolic links cannot bring in files from outside.
 #[test]
 fn links_that_lead_outside_are_refused() {
     let fixture = marked();
@@ -116,7 +116,7 @@ fn links_that_lead_outside_are_refused() {
         fixture.write("main.js", source);
         assert_eq!(kind(&problem(&fixture)), expected, "{source}");
     }
-    // A link inside is the file that it leads to, not a second module.
+    // A link inside the project is the file that it leads to, not a second module.
     fixture.write("main.js", "import './inside.js'; import './lib/b.js';");
     let locked = fixture.lock().unwrap();
     let shape = shape(&locked);
@@ -138,7 +138,7 @@ fn special_files_are_refused() {
     assert_eq!(kind(&problem(&fixture)), "File");
 }
 
-/// GRAPH-35: what packages cannot import, and from where they get their dependencies.
+/// GRAPH-35: imports that packages must not use, and the source of their dependencies.
 #[test]
 fn package_imports_that_are_refused() {
     let table = [
@@ -265,7 +265,7 @@ fn vendored_packages() {
     }
 }
 
-/// GRAPH-34: packages without `exports`, as bundlers and Node find them.
+/// GRAPH-34: packages without `exports`, resolved like in bundlers and Node.js.
 #[test]
 fn main_files() {
     let table = [
@@ -364,7 +364,7 @@ fn grants_for_unknown_modules() {
     assert!(error.to_string().contains("marked, marked>dep"), "{error}");
 }
 
-/// A hostile package cannot end the process by the depth of its source.
+/// A hostile package cannot end the process through deeply nested source.
 #[test]
 fn deep_nesting() {
     let table = [
@@ -381,7 +381,7 @@ fn deep_nesting() {
     for (open, close, depth) in table {
         let source = format!("{}1{};export default 1", open.repeat(depth), close.repeat(depth));
         let fixture = Fixture::new(&[("main.js", source.as_str())]);
-        // Whether it is valid is not the point.
+        // The validity does not matter here.
         let _ = fixture.lock();
     }
 }

@@ -1,4 +1,4 @@
-//! A server that answers as a test wants it to, and remembers what it was asked.
+//! A server that responds as a test requires, and records requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is asked: the path, and the byte from which on it is asked for.
+/// A request: the path and the start of the range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) path: String,
@@ -14,7 +14,8 @@ pub(crate) struct Asked {
     pub(crate) authorization: Option<String>,
 }
 
-/// An answer: its head without the empty line, its body, and after how many bytes of it the connection breaks off.
+/// A response: the head without the empty line, the body, and the number of body bytes after which the connection
+/// breaks off.
 pub(crate) struct Answer {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
@@ -38,7 +39,7 @@ impl Answer {
         }
     }
 
-    /// What a server with ranges answers.
+    /// Returns the response of a server that supports ranges.
     pub(crate) fn of(body: &[u8], from: Option<u64>) -> Self {
         let Some(from) = from else {
             return Self::whole(body);
@@ -94,12 +95,12 @@ impl Server {
         }
     }
 
-    /// What was asked until now.
+    /// Returns the requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How many bytes of bodies the system has taken to send.
+    /// The number of body bytes that the system accepted for sending.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }

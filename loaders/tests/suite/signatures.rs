@@ -1,4 +1,4 @@
-//! Signatures beside content, and what a package consists of: spec/signatures.md.
+//! Signatures in stores, and content hashes of packages: spec/signatures.md.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ fn local() -> (tempfile::TempDir, LocalStore) {
     (folder, store)
 }
 
-/// SIG-5: where it is, and what must not stand there.
+/// SIG-5: the path of a signature, and files that must not be there.
 #[test]
-fn a_signature_has_its_place_in_a_folder() {
+fn paths_of_signatures_in_a_folder() {
     let (folder, store) = local();
     assert!(matches!(
         store.read_signature(&subject(), &KEY),
@@ -60,7 +60,7 @@ fn a_signature_has_its_place_in_a_folder() {
     assert!(matches!(read, Err(StoreError::NotRegular { .. })), "{read:?}");
 }
 
-/// SIG-6: the first that is found, in order; nothing is kept unseen.
+/// SIG-6: the first signature in the order of the stores is returned. The local store keeps none that was not verified.
 #[tokio::test]
 async fn stores_are_asked_in_order() {
     let ((_a, first), (_b, second), (_c, third)) = (local(), local(), local());
@@ -97,7 +97,7 @@ mod http {
         String::from_utf8(answer).unwrap().to_lowercase()
     }
 
-    /// SIG-5, SIG-6: over HTTP, from our server and to our client, and from a store that cannot be reached.
+    /// SIG-5, SIG-6: over HTTP, between our server and our client, and with a store that cannot be reached.
     #[tokio::test]
     async fn signatures_travel_over_http() {
         let (folder, store) = local();
@@ -169,7 +169,7 @@ mod http {
     }
 }
 
-/// A program with a package of this name, whose two modules are these, and a package that it imports.
+/// Returns a program with a package of this name and these two modules, and a package that it imports.
 fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Graph {
     let package = |name: &str, version: Option<&str>| Package {
         name: name.to_owned(),
@@ -210,9 +210,9 @@ fn program(name: &str, version: Option<&str>, first: &str, second: &str) -> Grap
     Graph::new(0, packages, modules).unwrap()
 }
 
-/// SIG-4: the same in every program, and another one where anything of the package is another one.
+/// SIG-4: the hash is the same in every program, and differs if anything in the package differs.
 #[test]
-fn the_content_of_a_package_is_its_own() {
+fn the_content_hash_is_the_same_in_every_program() {
     let content = |graph: &Graph| graph.package_content(1).unwrap();
     let marked = program("marked", Some("1.0.0"), "a", "b");
     let alias = program("md", Some("1.0.0"), "a", "b");
@@ -227,7 +227,7 @@ fn the_content_of_a_package_is_its_own() {
     ] {
         assert_ne!(content(&marked), content(&other));
     }
-    // Another meaning of an import, or another kind of a module.
+    // Another target of an import, or another kind of module.
     let mut modules = marked.modules().to_vec();
     modules[1].imports = BTreeMap::from([("./b.js".to_owned(), 1), ("dep".to_owned(), 3)]);
     let rewired = Graph::new(0, marked.packages().to_vec(), modules.clone()).unwrap();
@@ -242,7 +242,7 @@ fn the_content_of_a_package_is_its_own() {
     );
 }
 
-/// SIG-4, byte for byte: made by hand from the text of the specification.
+/// SIG-4, byte for byte: built by hand from the text of the specification.
 #[test]
 fn the_content_of_a_package_in_bytes() {
     let graph = program("p", Some("1"), "a", "b");

@@ -1,4 +1,4 @@
-//! What is no longer needed: spec/store.md.
+//! Garbage collection: spec/store.md.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,9 +14,9 @@ fn age(path: &Path) {
         .unwrap();
 }
 
-/// STORE-17: what is old and not to be kept goes; what is young, kept, being written or not the store's stays.
+/// STORE-17: old files that are not kept are removed. Files that are new, kept, being written or foreign stay.
 #[test]
-fn what_goes_and_what_stays() {
+fn only_old_unneeded_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::create(folder.path()).unwrap();
     let before = SystemTime::now() - Duration::from_secs(3600);
@@ -89,7 +89,7 @@ fn what_goes_and_what_stays() {
     assert_eq!(store.list().unwrap(), [kept]);
 }
 
-/// STORE-17: a link in the place of a folder is not followed.
+/// STORE-17: a symbolic link in place of a folder is not followed.
 #[test]
 fn links_are_not_followed() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,14 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 const LIMIT: u64 = 100_000;
 
-/// A server that answers every request with bytes of the test's choice.
+/// A server that responds to every request with bytes that the test defines.
 struct Raw {
     address: String,
     requests: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
-/// What a [`Raw`] server sends after the request.
+/// The data that a [`Raw`] server sends after the request.
 #[derive(Clone)]
 enum Answer {
     /// These bytes, then it closes the connection.
@@ -116,9 +116,9 @@ async fn get(answers: Vec<Answer>) -> (Result<bytes::Bytes, StoreError>, usize) 
     (result, raw.requests.load(Ordering::SeqCst))
 }
 
-/// STORE-1, STORE-7, attacks 64-66 and A68: every wrong answer is refused, by name.
+/// STORE-1, STORE-7, attacks 64-66 and A68: every wrong response is rejected with its own error.
 #[tokio::test]
-async fn wrong_answers() {
+async fn wrong_responses() {
     let html = b"<!doctype html><title>Welcome</title>";
     let gzip = [
         0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0,
@@ -295,7 +295,7 @@ async fn wrong_answers() {
 
 /// The positive control of the table above.
 #[tokio::test]
-async fn right_answers() {
+async fn right_responses() {
     for head in [
         "HTTP/1.1 200 OK\nContent-Length: 5",
         "HTTP/1.1 200 OK\nContent-Length: 5\nContent-Encoding: identity",
@@ -315,7 +315,7 @@ async fn right_answers() {
     assert_eq!(get(vec![chunked]).await.0.unwrap(), "hello");
 }
 
-/// STORE-8: only failures to connect and status 5xx are tried again.
+/// STORE-8: only failures to connect and status 5xx are retried.
 #[tokio::test]
 async fn attempts() {
     let broken = || answer("HTTP/1.1 503 Busy\nContent-Length: 0\nConnection: close", b"");
@@ -331,10 +331,10 @@ async fn attempts() {
     assert_eq!(requests, 1);
 }
 
-/// STORE-7, attack 65: a server that does not end its answer is left, also one that always gives a little more.
+/// STORE-7, attack 65: the client drops a server that does not finish its response, even if it keeps sending a little.
 #[tokio::test]
-async fn slow_answers() {
-    // These also begin an outboard, which would say that the blob has 50,000 bytes.
+async fn slow_responses() {
+    // The bodies are also the beginning of an outboard for a blob of 50,000 bytes.
     let started = [
         &b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"[..],
         &50_000_u64.to_le_bytes(),
@@ -388,7 +388,7 @@ async fn nobody_listens() {
     );
 }
 
-/// STORE-9: which addresses are stores.
+/// STORE-9: the addresses that stores may have.
 #[test]
 fn addresses() {
     for good in [

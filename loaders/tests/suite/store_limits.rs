@@ -1,4 +1,4 @@
-//! `store serve` against clients that are slow, silent, many, or that add what nobody asked for: spec/store.md.
+//! `store serve` against clients that are slow, idle or numerous, or that upload useless bytes: spec/store.md.
 
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ fn path(content: &[u8]) -> String {
     format!("/blobs/{}/{digits}", &digits[..2])
 }
 
-/// The status of a request for the blob `hello`.
+/// Returns the status of a request for the blob `hello`.
 async fn get(address: &str) -> String {
     let request = format!("GET {} HTTP/1.1\r\nAuthorization: Bearer reader", path(b"hello"));
     status(&exchange(address, &request, b"").await.0)
 }
 
-/// The status of adding `body` under the hash of `name`.
+/// Returns the status of uploading `body` under the hash of `name`.
 async fn put(address: &str, token: &str, name: &[u8], body: &[u8]) -> String {
     let request = format!(
         "PUT {} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Length: {}",
@@ -50,12 +50,12 @@ async fn connected(address: &str, beginning: &str) -> TcpStream {
     connection
 }
 
-/// The bytes of all files below this folder.
+/// Returns the total size of all files below this folder.
 fn written(folder: &std::path::Path) -> u64 {
     let mut total = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
-        // What is given up goes meanwhile.
+        // Abandoned files may be removed meanwhile.
         let Ok(metadata) = entry.metadata() else { continue };
         total += if metadata.is_dir() {
             written(&entry.path())
@@ -66,7 +66,7 @@ fn written(folder: &std::path::Path) -> u64 {
     total
 }
 
-/// STORE-22, A126: who says nothing, half a head, or nothing more, keeps nobody out.
+/// STORE-22, A126: clients that send nothing or half a head, or that fall silent, keep nobody out.
 #[tokio::test]
 async fn a126_half_requests_keep_nobody_out() {
     let (_folder, _store, address, _stop) = served_with(ServeOptions {
@@ -86,9 +86,9 @@ async fn a126_half_requests_keep_nobody_out() {
     }
 }
 
-/// STORE-22, A126: a head that does not come is waited for so long; so is the next one of a connection.
+/// STORE-22, A126: the time for a head is limited, also for the next head of a connection.
 #[tokio::test]
-async fn a126_a_head_has_its_time() {
+async fn a126_the_time_for_a_head_is_limited() {
     let (_folder, _store, address, _stop) = served_with(ServeOptions {
         head: Duration::from_secs(2),
         ..options()
@@ -98,16 +98,16 @@ async fn a126_a_head_has_its_time() {
     for (beginning, is_answered) in [("", false), ("GET /blobs", false), (&whole, true)] {
         let mut connection = connected(&address, beginning).await;
         let mut answer = Vec::new();
-        // It ends: otherwise this test would not.
+        // The connection ends. Otherwise this test would not end.
         let _ = connection.read_to_end(&mut answer).await;
         assert_eq!(answer.starts_with(b"HTTP/1.1 401 "), is_answered, "{beginning}");
     }
     assert_eq!(get(&address).await, "200");
 }
 
-/// STORE-23, A126: a body that stands still, or comes too slowly, is given up, and nothing of it is left.
+/// STORE-23, A126: an upload that stalls or is too slow is dropped, and no part of it is kept.
 #[tokio::test]
-async fn a126_a_slow_body_is_given_up() {
+async fn a126_a_slow_upload_is_dropped() {
     let (folder, store, address, _stop) = served_with(ServeOptions {
         patience: Duration::from_secs(1),
         slowest: 1_000_000,
@@ -142,9 +142,9 @@ async fn a126_a_slow_body_is_given_up() {
     assert_eq!(put(&address, "writer", b"new", b"new").await, "201");
 }
 
-/// STORE-23, A126: who does not read is given up.
+/// STORE-23, A126: a client that does not read is dropped.
 #[tokio::test]
-async fn a126_a_slow_reader_is_given_up() {
+async fn a126_a_slow_reader_is_dropped() {
     let (_folder, store, address, _stop) = served_with(ServeOptions {
         patience: Duration::from_millis(300),
         ..options()
@@ -165,14 +165,14 @@ async fn a126_a_slow_reader_is_given_up() {
         }
     }
     assert!(came.len() < large.len(), "it waited for more than a minute");
-    // Who reads gets all of it.
+    // A client that reads gets the whole blob.
     let (_folder, store, address, _stop) = served_with(options()).await;
     store.put(&large).unwrap();
     let (_, body) = exchange(&address, &request, b"").await;
     assert_eq!(body.len(), large.len());
 }
 
-/// STORE-23, A126: slow readers hold no threads, of which there are few.
+/// STORE-23, A126: slow readers do not occupy threads, of which there are few.
 #[test]
 fn a126_slow_readers_hold_no_threads() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -195,7 +195,7 @@ fn a126_slow_readers_hold_no_threads() {
         let mut readers = Vec::new();
         for _ in 0..5 {
             let mut connection = connected(&address, &head).await;
-            // The answer has begun.
+            // The response has begun.
             connection.read_u8().await.unwrap();
             readers.push(connection);
         }
@@ -204,7 +204,7 @@ fn a126_slow_readers_hold_no_threads() {
     });
 }
 
-/// STORE-22: the server ends, whoever is silent.
+/// STORE-22: the server ends even if clients are silent.
 #[tokio::test]
 async fn a126_a_silent_client_does_not_keep_the_server_from_ending() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,22 +228,22 @@ async fn a126_a_silent_client_does_not_keep_the_server_from_ending() {
         path(b"new")
     );
     let _slow = connected(&address, &head).await;
-    // They were accepted: this one came after them.
+    // They were accepted, because this one came after them.
     assert_eq!(put(&address, "writer", b"new", b"new").await, "201");
     drop(stop);
     server.await.unwrap().unwrap();
 }
 
-/// STORE-24, A127: what is written before a hash is known has bounds: of one blob, of one account.
+/// STORE-24, A127: unverified bytes on disk are limited, for one blob and for one account.
 #[tokio::test]
-async fn a127_what_is_added_in_vain_is_bounded() {
+async fn a127_unverified_bytes_are_limited() {
     let (folder, store, address, _stop) = served_with(ServeOptions {
         blob: 60_000,
         unproven: 100_000,
         ..options()
     })
     .await;
-    // Nothing of what is too large is taken, however much of it comes.
+    // An upload that is too large is rejected before any byte is written.
     let head = format!(
         "PUT {} HTTP/1.1\r\nHost: s\r\nAuthorization: Bearer writer\r\nContent-Length: 167772160\r\n\r\n",
         path(b"7 bytes")
@@ -273,7 +273,7 @@ async fn a127_what_is_added_in_vain_is_bounded() {
     assert_eq!(store.list().unwrap().len(), 12);
 }
 
-/// STORE-24, A127: blobs at one time, of one account.
+/// STORE-24, A127: the number of concurrent uploads of one account is limited.
 #[tokio::test]
 async fn a127_blobs_at_one_time_are_bounded() {
     let (_folder, _store, address, _stop) = served_with(ServeOptions {
@@ -310,10 +310,10 @@ async fn a127_blobs_at_one_time_are_bounded() {
     }
 }
 
-/// STORE-25, A128: what another server on the way could understand otherwise is refused; and a request with a body is the
-/// last of its connection.
+/// STORE-25, A128: requests that an intermediate server could interpret differently are rejected. A request with a body
+/// is the last of its connection.
 #[tokio::test]
-async fn a128_one_way_to_say_it() {
+async fn a128_ambiguous_requests_are_rejected() {
     let (_folder, store, address, _stop) = served_with(options()).await;
     let table = [
         ("Content-Length: 3", "201"),

@@ -17,7 +17,7 @@ fn store() -> (tempfile::TempDir, LocalStore) {
 
 const LIMIT: u64 = 1_000_000;
 
-/// STORE-3: the layout on disk is what a static file server needs.
+/// STORE-3: the layout on disk is the one that a static file server needs.
 #[test]
 fn layout() {
     let (_folder, store) = store();
@@ -55,7 +55,7 @@ fn only_a_store_opens() {
     assert!(matches!(LocalStore::create(&file), Err(StoreError::File { .. })));
 }
 
-/// STORE-1, attacks 65 and 68: what stands in a blob's place without being the blob.
+/// STORE-1, attacks 65 and 68: files at a blob's path that are not the blob.
 #[test]
 fn wrong_blobs_are_refused() {
     let (folder, store) = store();
@@ -118,7 +118,7 @@ fn wrong_blobs_are_refused() {
         &|path| std::fs::create_dir(path).unwrap(),
         &special("folder"),
     );
-    // A FIFO that nobody writes to: opening it must not wait.
+    // A FIFO without a writer: opening it must not block.
     check("a FIFO", &|path| fifo(path), &special("FIFO"));
     check(
         "a socket",
@@ -132,7 +132,7 @@ fn fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// STORE-6: more bytes than expected are not read.
+/// STORE-6: bytes beyond the limit are not read.
 #[test]
 fn the_limit_holds() {
     let (_folder, store) = store();
@@ -194,7 +194,7 @@ fn verify_all_names_what_is_wrong() {
     }
 }
 
-/// STORE-4, attack 71: many writers of one blob, readers meanwhile: absent or whole.
+/// STORE-4, attack 71: many writers of one blob and concurrent readers. The blob is absent or complete.
 #[test]
 fn concurrent_writers() {
     let (_folder, store) = store();
@@ -229,7 +229,7 @@ fn concurrent_writers() {
     );
 }
 
-/// A store with a fixed answer.
+/// A store with a fixed response.
 struct Fixed(Result<Bytes, StoreError>);
 
 #[async_trait]
@@ -251,7 +251,7 @@ fn unavailable() -> StoreError {
     }
 }
 
-/// STORE-10: the local store first, then the others in order; what they answer is kept.
+/// STORE-10: the local store comes first, then the others in order. The local store keeps what they return.
 #[tokio::test]
 async fn layers() {
     let (_folder, local) = store();
@@ -271,7 +271,7 @@ async fn layers() {
         only_local.get(&absent, LIMIT).await,
         Err(StoreError::NotFound { .. })
     ));
-    // "Nobody has it" is not known as long as somebody cannot be asked.
+    // "Not found" is not certain while a store cannot be reached.
     assert_eq!(layered.get(&absent, LIMIT).await, Err(unavailable()));
     assert!(matches!(
         Layered::new().get(&hash, LIMIT).await,
@@ -279,7 +279,7 @@ async fn layers() {
     ));
 }
 
-/// Counts how often it is asked, and gives a wrong answer.
+/// A store that counts requests and returns wrong bytes.
 struct Liar(AtomicUsize);
 
 #[async_trait]
@@ -303,9 +303,10 @@ fn lie(hash: &ContentHash) -> StoreError {
     }
 }
 
-/// STORE-11: a store that gave wrong bytes is named, passed over, and never asked again; others give the right ones.
+/// STORE-11: a store that returned wrong bytes is reported, skipped, and never used again. Other stores provide the
+/// right bytes.
 #[tokio::test]
-async fn a_liar_is_named_and_never_asked_again() {
+async fn a_wrong_store_is_reported_and_never_used_again() {
     let (_folder, local) = store();
     let liar = Arc::new(Liar(AtomicUsize::new(0)));
     let memory: MemoryStore = ["hello", "world"].into_iter().collect();
@@ -319,7 +320,7 @@ async fn a_liar_is_named_and_never_asked_again() {
     assert_eq!(layered.clone().get(&world, LIMIT).await.unwrap(), "world");
     assert_eq!(layered.distrusted(), [lie(&hello)]);
     assert_eq!(local.read(&hello, LIMIT).unwrap(), "hello");
-    // Nobody else has it: the wrong answer is what is told, whenever it came.
+    // No other store has it: the error of the wrong store is returned, whenever it occurred.
     let absent = ContentHash::of(b"absent");
     let error = layered.get(&absent, LIMIT).await.unwrap_err();
     assert_eq!(
@@ -331,14 +332,14 @@ async fn a_liar_is_named_and_never_asked_again() {
     );
     assert!(error.is_integrity() && error.is_absence());
     assert_eq!(liar.0.load(Ordering::SeqCst), 1);
-    // A wrong answer weighs more than none.
+    // A wrong response takes precedence over a missing one.
     let layered = Layered::new()
         .with(Arc::new(Fixed(Err(unavailable()))))
         .with(liar.clone());
     assert!(layered.get(&hello, LIMIT).await.unwrap_err().is_integrity());
 }
 
-/// STORE-11: the wrong bytes of the local store are not worked around.
+/// STORE-11: wrong bytes in the local store end the search.
 #[tokio::test]
 async fn wrong_local_bytes_end_the_search() {
     let (_folder, local) = store();
@@ -351,7 +352,7 @@ async fn wrong_local_bytes_end_the_search() {
     assert_eq!(std::fs::read(local.path(&hash)).unwrap(), b"evil");
 }
 
-/// STORE-3: what is kept from elsewhere goes where it is asked for, and the folder that cannot take it is at fault.
+/// STORE-3: fetched blobs are written to the given folder, and an error of writing names that folder.
 #[tokio::test]
 async fn fetching_between_folders() {
     let (_folder, from) = store();

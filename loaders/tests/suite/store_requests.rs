@@ -1,4 +1,4 @@
-//! Hostile stores, and how often our client asks them: spec/store.md.
+//! Hostile stores, and limits on the number of requests that our client makes: spec/store.md.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::server::{Answer, Server};
 
 const LIMIT: u64 = 1 << 40;
 
-/// Most requests for one blob: STORE-26.
+/// Maximum number of requests for one blob: STORE-26.
 const MOST: usize = 64;
 
 fn quiet(_: u64, _: Option<u64>) {}
@@ -30,7 +30,8 @@ fn local() -> (tempfile::TempDir, LocalStore) {
     (folder, store)
 }
 
-/// Fetches into a folder, also into one that has a wrong beginning, and into memory; how often each asks.
+/// Fetches into a folder, into a folder with a wrong partial blob, and into memory. Returns the number of requests of
+/// each.
 async fn asked(answer: impl Fn(&str, Option<u64>) -> Answer + Send + Sync + Clone + 'static) -> Vec<usize> {
     let hash = ContentHash::of(b"what nobody has");
     let mut counts = Vec::new();
@@ -57,10 +58,10 @@ async fn asked(answer: impl Fn(&str, Option<u64>) -> Answer + Send + Sync + Clon
     counts
 }
 
-/// STORE-26, A125: an outboard that says that the blob is empty made the client ask again without end, one call deeper
-/// each time.
+/// STORE-26, A125: an outboard for an empty blob made the client send requests without end, one stack frame deeper each
+/// time.
 #[tokio::test]
-async fn a125_an_empty_outboard_is_asked_for_once() {
+async fn a125_an_empty_outboard_is_requested_once() {
     let counts = asked(|path, from| match path.contains("/outboards/") {
         true => Answer::whole(&[0; 8]),
         false => Answer::of(&[0; 20], from),
@@ -70,12 +71,12 @@ async fn a125_an_empty_outboard_is_asked_for_once() {
     }
 }
 
-/// STORE-26, A125: answers that break off after each byte, for what looks like a file without end.
+/// STORE-26, A125: responses that break off after each byte, for a file that seems to have no end.
 #[tokio::test]
-async fn a125_answers_that_break_off_are_continued_so_often_and_no_more() {
+async fn a125_continued_responses_are_limited() {
     for outboard in [true, false] {
         let asked = asked(move |path, from| {
-            // An outboard of a mebibyte, and a blob without end.
+            // An outboard of 1 MiB, and an endless blob.
             let claims = |from: u64, size: u64, byte: u8| Answer {
                 head: match from {
                     0 => format!("HTTP/1.1 200 OK\r\nContent-Length: {size}"),
@@ -101,9 +102,9 @@ async fn a125_answers_that_break_off_are_continued_so_often_and_no_more() {
     }
 }
 
-/// STORE-26: whatever else a store answers, in turn.
+/// STORE-26: other responses, in turn.
 #[tokio::test]
-async fn a125_no_answer_is_asked_for_too_often() {
+async fn a125_requests_are_limited_whatever_the_response() {
     static HEADS: [&str; 9] = [
         "HTTP/1.1 503 Later\r\nContent-Length: 0",
         "HTTP/1.1 429 Later\r\nContent-Length: 0\r\nRetry-After: 0",

@@ -1,4 +1,4 @@
-//! `store serve` against hostile clients, and with our own: spec/store.md.
+//! `store serve` against hostile clients and with our own client: spec/store.md.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const LIMIT: u64 = 100_000;
 
-/// A store with the blob `hello`, served until the sender is dropped.
+/// Serves a store with the blob `hello` until the sender is dropped.
 async fn served() -> Served {
     served_to(None).await
 }
@@ -42,22 +42,22 @@ pub(crate) async fn served_with(options: ServeOptions) -> Served {
     (folder, store, address, stop)
 }
 
-/// What `request` is answered, as text.
+/// Returns the response to `request` as text.
 async fn raw(address: &str, request: &str) -> String {
     let (head, body) = exchange(address, request, b"").await;
     head + &String::from_utf8(body).unwrap()
 }
 
-/// The head of the answer, with the empty line, and its body as far as it came.
+/// Returns the head of the response with the empty line, and the part of the body that arrived.
 pub(crate) async fn exchange(address: &str, request: &str, body: &[u8]) -> (String, Vec<u8>) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("{request}\r\nHost: store\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
-    // A server that refuses need not read the body.
+    // A server that rejects a request need not read the body.
     let _ = connection.write_all(body).await;
     let mut answer = Vec::new();
     let mut piece = [0; 65_536];
-    // One that breaks off may reset the connection.
+    // A server that breaks off may reset the connection.
     while let Ok(count @ 1..) = connection.read(&mut piece).await {
         answer.extend_from_slice(&piece[..count]);
     }
@@ -69,7 +69,7 @@ pub(crate) async fn exchange(address: &str, request: &str, body: &[u8]) -> (Stri
     (String::from_utf8(answer).unwrap(), body)
 }
 
-/// STORE-12, STORE-16: parts of blobs small and large, and outboards.
+/// STORE-12, STORE-16: ranges of small and large blobs, and outboards.
 #[tokio::test]
 async fn parts() {
     let (_folder, store, address, _stop) = served().await;
@@ -143,7 +143,7 @@ async fn parts() {
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
 }
 
-/// STORE-12: of what is damaged, no wrong byte is sent.
+/// STORE-12: no wrong byte of a damaged blob is sent.
 #[tokio::test]
 async fn damaged_large_blobs_and_outboards() {
     let (_folder, store, address, _stop) = served().await;
@@ -183,7 +183,7 @@ async fn damaged_large_blobs_and_outboards() {
     }
 }
 
-/// `reader` may read, `writer` also add.
+/// `reader` may read, and `writer` may also upload.
 pub(crate) fn guard(public_read: bool) -> Guard {
     let authorize: Authorize = Arc::new(|access, _, token| match (access, token) {
         (Access::Read, Some("reader" | "writer")) => Ok(Account::new(b"reader")),
@@ -198,7 +198,7 @@ pub(crate) fn guard(public_read: bool) -> Guard {
     }
 }
 
-/// STORE-18: who may read and who may add; and what is added is verified.
+/// STORE-18: access control for reading and uploading, and verification of uploads.
 #[tokio::test]
 async fn tokens() {
     let (_folder, store, address, _stop) = served_to(Some(guard(false))).await;
@@ -212,7 +212,7 @@ async fn tokens() {
         (get(b"hello"), "Basic reader", b"", 401),
         (get(b"hello"), "Bearer nobody", b"", 403),
         (get(b"hello"), "bearer reader", b"", 200),
-        // Whether there is such a blob is not told to who may not read it.
+        // A client without read access does not learn if a blob exists.
         (get(b"absent"), "", b"", 401),
         (get(b"absent"), "Bearer nobody", b"", 403),
         (get(b"absent"), "Bearer reader", b"", 404),
@@ -247,7 +247,7 @@ async fn tokens() {
         assert_eq!(head.contains("www-authenticate: bearer"), status == 401, "{head}");
         assert!(!head.contains("public"), "{head}");
     }
-    // One that breaks off leaves nothing.
+    // An upload that breaks off leaves nothing.
     let (mut connection, half) = (TcpStream::connect(&address).await.unwrap(), put(b"half", 4));
     let request = format!("{half}\r\nHost: s\r\nAuthorization: Bearer writer\r\n\r\nha");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -268,9 +268,9 @@ async fn tokens() {
     assert!(outboard.exists());
 }
 
-/// STORE-18: where everybody may read, adding still takes a token, and caches may be shared.
+/// STORE-18: if everyone may read, uploading still requires a token, and shared caches may keep responses.
 #[tokio::test]
-async fn everybody_may_read() {
+async fn public_read_access() {
     let (_folder, _store, address, _stop) = served_to(Some(guard(true))).await;
     let path = |content: &[u8]| {
         let digits = ContentHash::of(content).to_hex();
@@ -299,9 +299,9 @@ async fn everybody_may_read() {
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
 }
 
-/// STORE-18: what no token can be is refused before it is looked at; a refusal is kept by no cache.
+/// STORE-18: text that cannot be a token is rejected before it is evaluated. No cache keeps a rejection.
 #[tokio::test]
-async fn what_is_no_token() {
+async fn invalid_tokens_are_rejected() {
     let (_folder, _store, address, _stop) = served_to(Some(guard(false))).await;
     let digits = ContentHash::of(b"hello").to_hex();
     let path = format!("/blobs/{}/{digits}", &digits[..2]);
@@ -338,9 +338,9 @@ async fn what_is_no_token() {
     }
 }
 
-/// STORE-12: what `store serve` answers, and attack 72: no path leaves the store.
+/// STORE-12: the responses of `store serve`, and attack 72: no path leaves the store.
 #[tokio::test]
-async fn our_server() {
+async fn responses_of_the_server() {
     let (folder, store, address, _stop) = served().await;
     std::fs::write(folder.path().join("secret"), "secret").unwrap();
     let hash = ContentHash::of(b"hello");
@@ -426,7 +426,7 @@ async fn our_server() {
         );
     }
 
-    // Attack 67: a blob that is damaged is not served, however often it was served before.
+    // Attack 67: a damaged blob is not served, even if it was served before.
     std::fs::write(store.path(&hash), "hellp").unwrap();
     let answer = raw(
         &address,
@@ -439,7 +439,7 @@ async fn our_server() {
     );
 }
 
-/// Client and server together, and the blob is kept.
+/// Client and server together. The local store keeps the blob.
 #[tokio::test]
 async fn from_server_to_local_store() {
     let (_folder, served_store, address, _stop) = served().await;
@@ -459,7 +459,7 @@ async fn from_server_to_local_store() {
         layered.get(&absent, LIMIT).await,
         Err(StoreError::NotFound { .. })
     ));
-    // Attack 67: a poisoned local copy is noticed though it came from a verified answer.
+    // Attack 67: a poisoned local copy is detected, even if it came from a verified response.
     std::fs::write(local.path(&hash), "evil!").unwrap();
     assert!(layered.get(&hash, LIMIT).await.unwrap_err().is_integrity());
     assert_eq!(served_store.list().unwrap(), [hash]);

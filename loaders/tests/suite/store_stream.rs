@@ -1,4 +1,4 @@
-//! Large blobs: verified as they arrive, continued where they broke off: spec/store.md.
+//! Large blobs are verified on arrival and continued after an interruption: spec/store.md.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ fn client(server: &Server) -> HttpStore {
     HttpStore::with_options(&server.address, options).unwrap()
 }
 
-/// A server for this blob and this outboard, which has ranges.
+/// Starts a server with ranges for this blob and this outboard.
 async fn serving(blob: Vec<u8>, outboard: Option<Vec<u8>>) -> Server {
     Server::start(
         move |asked| match (&outboard, asked.path.contains("/outboards/")) {
@@ -84,7 +84,7 @@ fn blobs_asked(server: &Server) -> Vec<Option<u64>> {
     server.asked().iter().filter_map(of_blob).collect()
 }
 
-/// Whether the local store has the blob and its outboard, and nothing else.
+/// Checks that the local store has the blob and its outboard, and nothing else.
 fn assert_kept(local: &LocalStore, source: &Source) {
     assert_eq!(std::fs::read(local.path(&source.hash)).unwrap(), source.blob);
     assert_eq!(
@@ -99,9 +99,9 @@ fn assert_kept(local: &LocalStore, source: &Source) {
     );
 }
 
-/// STORE-13, STORE-14: a blob with an outboard, and one without, arrive whole; then the local store has both.
+/// STORE-13, STORE-14: a blob arrives complete with and without an outboard. The local store then has both.
 #[tokio::test]
-async fn what_arrives_is_kept() {
+async fn fetched_blobs_are_stored() {
     let source = Source::new(3_000_000);
     for outboard in [Some(source.outboard.clone()), None] {
         let server = serving(source.blob.clone(), outboard).await;
@@ -117,7 +117,7 @@ async fn what_arrives_is_kept() {
         assert_eq!(size, Ok(3_000_000));
         assert_eq!(told.into_inner(), 3_000_000);
         assert_kept(&local, &source);
-        // The way into memory is verified as it arrives, too.
+        // A blob that is fetched into memory is verified on arrival, too.
         let bytes = client(&server).get(&source.hash, 3_000_000).await.unwrap();
         assert_eq!(bytes, source.blob);
         for limit in [2_999_999, 1_000] {
@@ -133,9 +133,9 @@ async fn what_arrives_is_kept() {
     }
 }
 
-/// STORE-14: a lying server is cut off at the first wrong group. It could have sent 64 MiB.
+/// STORE-14: a malicious server is cut off at the first wrong group. It could have sent 64 MiB.
 #[tokio::test]
-async fn a_liar_is_cut_off() {
+async fn a_malicious_server_is_cut_off() {
     let source = Source::new(64 << 20);
     let mut lie = source.blob.clone();
     lie[(1 << 20) + 5] ^= 1;
@@ -161,7 +161,7 @@ async fn a_liar_is_cut_off() {
         }
     );
     assert!(error.is_integrity());
-    // What is beyond 1 MiB lay in the buffers of the system and of the client.
+    // Bytes beyond 1 MiB were in the buffers of the system and of the client.
     assert!(server.sent() < 24 << 20, "{}", server.sent());
     assert!(!local.contains(&source.hash));
     let partial = std::fs::read(partial_path(&local, &source.hash)).unwrap();
@@ -177,7 +177,7 @@ async fn a_liar_is_cut_off() {
         ),
         "{error:?}"
     );
-    // An honest server goes on where the liar was caught.
+    // An honest server continues at the position where the malicious one was detected.
     let honest = serving(source.blob.clone(), Some(source.outboard.clone())).await;
     client(&honest)
         .fetch(&source.hash, LIMIT, &local, &quiet)
@@ -187,9 +187,9 @@ async fn a_liar_is_cut_off() {
     assert_eq!(blobs_asked(&honest), [Some(1 << 20)]);
 }
 
-/// STORE-14: whatever is wrong with an outboard, no wrong byte passes, and the store that has it is named.
+/// STORE-14: if an outboard is wrong in any way, no wrong byte is accepted, and the store that has it is named.
 #[tokio::test]
-async fn a_wrong_outboard_lets_nothing_pass() {
+async fn a_wrong_outboard_passes_no_wrong_byte() {
     let source = Source::new(2_000_000);
     let mut other_blob = source.blob.clone();
     other_blob[700_000] ^= 1;
@@ -238,7 +238,7 @@ async fn a_wrong_outboard_lets_nothing_pass() {
     }
 }
 
-/// STORE-15: a connection that breaks off is taken up again where it broke off, also where the server has no ranges.
+/// STORE-15: an interrupted download continues at its position, even if the server does not support ranges.
 #[tokio::test]
 async fn broken_connections() {
     let source = Arc::new(Source::new(2_000_000));
@@ -251,7 +251,7 @@ async fn broken_connections() {
             };
             match has_ranges {
                 true => Answer::of(bytes, asked.from).breaking_after(300_000),
-                // Each time a little more, or nothing would ever be whole.
+                // Each response is a little longer. Otherwise the download would never finish.
                 false => Answer::whole(bytes).breaking_after(match asked.from {
                     None => 900_000,
                     Some(from) => usize::try_from(from).unwrap() + 700_000,
@@ -270,12 +270,12 @@ async fn broken_connections() {
     }
 }
 
-/// Its name, what an earlier process left, and from which bytes on the blob is then asked for.
+/// The name of the case, the bytes that an earlier process left, and the expected start positions of requests.
 type Begun = (&'static str, Vec<u8>, Vec<Option<u64>>);
 
-/// STORE-15: what an earlier process left is verified, and only the rest is asked for.
+/// STORE-15: the bytes that an earlier process left are verified, and only the rest is requested.
 #[tokio::test]
-async fn what_was_begun_is_continued() {
+async fn partial_blobs_are_continued() {
     let source = Source::new(2_000_000);
     let whole = source.blob.clone();
     let mut damaged = whole[..1_000_000].to_vec();
@@ -313,10 +313,10 @@ async fn what_was_begun_is_continued() {
     }
 }
 
-/// STORE-15: without an outboard all of it is verified at the end. What was left by another server is not held against
+/// STORE-15: without an outboard, the whole blob is verified at the end. Bytes of another server are not held against
 /// this one.
 #[tokio::test]
-async fn what_was_begun_is_continued_without_an_outboard() {
+async fn partial_blobs_are_continued_without_an_outboard() {
     let source = Source::new(2_000_000);
     let mut damaged = source.blob[..1_000_000].to_vec();
     damaged[5] ^= 1;
@@ -383,7 +383,7 @@ async fn wrong_ranges() {
     }
 }
 
-/// STORE-13: what the folder has is streamed from any byte, each group verified; a wrong outboard is made anew.
+/// STORE-13: a blob in a folder is streamed from any byte, each group is verified, and a wrong outboard is made again.
 #[test]
 fn streams_of_a_folder() {
     let (_folder, local) = store();
@@ -424,7 +424,7 @@ fn streams_of_a_folder() {
         assert_eq!(local.check(&hash), Ok(3_000_000));
         assert_eq!(std::fs::read(&path).unwrap(), right, "`check` has made it anew");
     }
-    // A damaged blob: with its outboard, all before the damage; without, nothing.
+    // A damaged blob: with an outboard, everything before the damage is returned. Without one, nothing is.
     let mut damaged = blob.clone();
     damaged[2_000_000] ^= 1;
     std::fs::write(local.path(&hash), &damaged).unwrap();
@@ -449,7 +449,7 @@ fn streams_of_a_folder() {
     assert!(local.check(&hash).is_err());
 }
 
-/// Bytes without end that cost no memory, and look random enough that no two groups are alike.
+/// An endless stream of bytes that uses no memory, and in which no two groups are equal.
 struct Generated {
     position: u64,
     size: u64,
@@ -471,11 +471,11 @@ impl Read for Generated {
 
 const FLAT: &str = "SECURE_RUNTIME_TEST_STREAM_MIB";
 
-/// STORE-13: memory stays flat however large a blob is. A process of its own adds one, serves it, fetches it and reads
-/// it; the most memory that it ever had is what the system counted.
+/// STORE-13: memory use does not grow with the size of a blob. A separate process adds, serves, fetches and reads one.
+/// The system reports its peak memory.
 #[test]
 fn memory_stays_flat() {
-    // Another size can be tried by hand: SECURE_RUNTIME_TEST_STREAM_MIB=10240.
+    // Another size can be tested by hand: SECURE_RUNTIME_TEST_STREAM_MIB=10240.
     let mebibytes = std::env::var(FLAT).unwrap_or_else(|_| "200".to_owned());
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
@@ -498,7 +498,7 @@ fn memory_stays_flat() {
     assert!(peak < 64 * 1024, "{peak} KiB");
 }
 
-/// What [`memory_stays_flat`] runs in a process of its own; nothing otherwise.
+/// The part of [`memory_stays_flat`] that runs in a separate process. Does nothing otherwise.
 #[tokio::test]
 async fn child_streams() {
     if std::env::var_os("SECURE_RUNTIME_TEST_CHILD").is_none() {

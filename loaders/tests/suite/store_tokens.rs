@@ -1,4 +1,4 @@
-//! Our client with tokens: they go to their own store alone, and what a store refuses is told. spec/store.md.
+//! Our client with tokens: only their own store receives them, and rejections are reported. spec/store.md.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,9 +27,9 @@ fn large() -> Vec<u8> {
     (0..5_000_000_u32).map(|number| (number % 251) as u8).collect()
 }
 
-/// STORE-20: it is sent with each request to the store, and where the store redirects to, it never arrives.
+/// STORE-20: each request to the store has the token. It never reaches a server that the store redirects to.
 #[tokio::test]
-async fn a_token_goes_to_its_store_alone() {
+async fn only_its_store_receives_a_token() {
     let other = Server::start(|_| Answer::whole(b"hello")).await;
     let to = other.address.clone();
     let redirecting = Server::start(move |asked| Answer {
@@ -64,15 +64,15 @@ async fn a_token_goes_to_its_store_alone() {
         "{asked:?}"
     );
     assert_eq!(other.asked(), []);
-    // There is something to ask there.
+    // The control: the other server does respond to requests.
     let direct = store(&other.address).get(&hash, LIMIT).await;
     assert_eq!(direct.unwrap().as_ref(), b"hello");
     assert_eq!(other.asked()[0].authorization, None);
 }
 
-/// STORE-20: whoever is between must not read it.
+/// STORE-20: the token must not be readable in transit.
 #[tokio::test]
-async fn a_token_is_not_sent_in_the_open() {
+async fn a_token_is_not_sent_unencrypted() {
     for address in [
         "http://example.com",
         "http://localhost:7000",
@@ -105,9 +105,10 @@ async fn a_token_is_not_sent_in_the_open() {
     }
 }
 
-/// STORE-20: another store may have what one refuses, and only the one that refuses is told about where nobody has it.
+/// STORE-20: if a store rejects the request, another store may have the blob. The rejection is reported only if no
+/// store has it.
 #[tokio::test]
-async fn a_store_that_refuses_is_passed_over() {
+async fn a_store_that_refuses_is_skipped() {
     let (_folder, _, address, _stop) = served_to(Some(guard(false))).await;
     let address = format!("http://{address}");
     let hash = ContentHash::of(b"hello");
@@ -123,7 +124,7 @@ async fn a_store_that_refuses_is_passed_over() {
             matches!(&refused, StoreError::Refused { reason, .. } if reason == said),
             "{refused:?}"
         );
-        // As for what is not there.
+        // The same for a missing blob.
         let absent = asking.get(&ContentHash::of(b"absent"), LIMIT).await.unwrap_err();
         assert!(
             matches!(&absent, StoreError::Refused { reason, .. } if reason == said),
@@ -149,7 +150,7 @@ async fn a_store_that_refuses_is_passed_over() {
     assert_eq!(reader.get(&hash, LIMIT).await.unwrap().as_ref(), b"hello");
 }
 
-/// STORE-21: what is added is what the local store has, and a refusal is told whatever is added.
+/// STORE-21: the blob of the local store is uploaded, and a rejection is reported for every blob.
 #[tokio::test]
 async fn blobs_are_added() {
     let (_folder, theirs, address, _stop) = served_to(Some(guard(false))).await;
@@ -178,7 +179,7 @@ async fn blobs_are_added() {
     let absent = ContentHash::of(b"absent");
     let error = writer.add(&absent, &local).await.unwrap_err();
     assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
-    // A local store that has become wrong sends nothing wrong.
+    // A damaged local store sends no wrong bytes.
     let mut content = large();
     content[0] = 9;
     let hash = local.put(&content).unwrap();
@@ -189,9 +190,9 @@ async fn blobs_are_added() {
     assert!(!theirs.contains(&hash));
 }
 
-/// STORE-21: a server that keeps nothing is told about, and one that fails is asked again.
+/// STORE-21: a server that does not keep the blob is reported, and a failing server is tried again.
 #[tokio::test]
-async fn servers_that_take_nothing() {
+async fn servers_that_do_not_keep_uploads() {
     let folder = tempfile::tempdir().unwrap();
     let local = LocalStore::create(folder.path()).unwrap();
     let hash = local.put(b"hello").unwrap();

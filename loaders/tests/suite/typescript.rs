@@ -29,9 +29,9 @@ fn program() -> Fixture {
     .entry("main.ts")
 }
 
-/// GRAPH-33, GRAPH-60, GRAPH-64: the graph has what is left, of what it was made, and what that imports and uses.
+/// GRAPH-33, GRAPH-60, GRAPH-64: the graph has the transformed module, its origin, and its imports and globals.
 #[test]
-fn what_the_graph_has() {
+fn the_graph_records_typescript() {
     let fixture = program();
     let locked = fixture.lock().unwrap();
     let (main, text) = module(&locked, "app:/main.ts");
@@ -60,9 +60,9 @@ fn what_the_graph_has() {
     assert_eq!(shape["app:/j.js"]["./d.ts"], "app:/d.ts");
 }
 
-/// GRAPH-33: names are those of files; where a compiler would have taken another, it is named.
+/// GRAPH-33: specifiers name existing files. If a compiler would have used another file, the error suggests it.
 #[test]
-fn names_are_those_of_files() {
+fn specifiers_name_existing_files() {
     for (specifier, meant) in [("./a.js", "a.ts"), ("./b.mjs", "b.mts"), ("./a", "a.ts")] {
         let main = format!("import '{specifier}'");
         let fixture = Fixture::new(&[("main.js", &main), ("a.ts", ""), ("b.mts", "")]);
@@ -71,7 +71,7 @@ fn names_are_those_of_files() {
     }
 }
 
-/// GRAPH-67: packages in folders of the project may have TypeScript, and installed ones may not.
+/// GRAPH-67: packages in folders of the project may contain TypeScript, and installed packages may not.
 #[test]
 fn packages() {
     let files = [
@@ -99,7 +99,7 @@ fn packages() {
     );
 }
 
-/// GRAPH-33: what is none of these files is refused, with what to do where there is something.
+/// GRAPH-33: other file types are rejected, with advice if there is any.
 #[test]
 fn other_endings() {
     for (file, hint) in [
@@ -120,9 +120,9 @@ fn other_endings() {
     }
 }
 
-/// GRAPH-66: what is refused is refused where it stands.
+/// GRAPH-66: a rejection states its position.
 #[test]
-fn refused_with_its_place() {
+fn rejections_have_a_position() {
     let fixture =
         Fixture::new(&[("main.ts", "export const a: A = 1;\nexport enum B { C }\n")]).entry("main.ts");
     let error = fixture.lock().unwrap_err().to_string();
@@ -133,7 +133,7 @@ fn refused_with_its_place() {
     );
 }
 
-/// A hostile file cannot end the process by the depth of its source.
+/// A hostile file cannot end the process through deeply nested source.
 #[test]
 fn deep_nesting() {
     let table = [
@@ -151,14 +151,15 @@ fn deep_nesting() {
     for (before, open, middle, close) in table {
         let source = format!("{before}{}{middle}{}", open.repeat(20_000), close.repeat(20_000));
         let fixture = Fixture::new(&[("main.ts", source.as_str())]).entry("main.ts");
-        // Whether it is valid is not the point.
+        // The validity does not matter here.
         let _ = fixture.lock();
     }
 }
 
 fn quiet(_: usize) {}
 
-/// GRAPH-50, GRAPH-51, GRAPH-53, GRAPH-60: from a store as it is, from the project's file made again, and verified both times.
+/// GRAPH-50, GRAPH-51, GRAPH-53, GRAPH-60: a module is loaded from a store, or made again from the project's file, and
+/// is verified in both cases.
 #[tokio::test]
 async fn loading() {
     let fixture = program();
@@ -187,7 +188,7 @@ async fn loading() {
     assert!(matches!(error.unwrap_err(), LoadError::Changed { .. }));
     fixture.write("main.ts", &source);
 
-    // A lock that says that something else is left of a source is found out; and one whose source has more than types.
+    // A lock that records a wrong result is detected, and so is a lock whose source has more than types.
     let mut modules = locked.graph.modules().to_vec();
     let main = modules
         .iter()

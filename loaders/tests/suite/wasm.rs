@@ -5,12 +5,12 @@ use secure_runtime_loaders::{Layered, Locked, ModuleKind, load_modules};
 
 use crate::fixture::{Fixture, names, shape};
 
-/// The module that this text is.
+/// Assembles a module from its text.
 fn binary(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// A project whose `main.js` imports `lib/a.wasm`, which is this.
+/// Returns a project whose `main.js` imports this module as `lib/a.wasm`.
 fn project(wasm: &[u8], files: &[(&str, &str)]) -> Fixture {
     let fixture = Fixture::new(&[
         ("main.js", "import { f } from './lib/a.wasm'"),
@@ -27,9 +27,9 @@ fn kinds(locked: &Locked) -> Vec<ModuleKind> {
     locked.graph.modules().iter().map(|module| module.kind).collect()
 }
 
-/// GRAPH-68, GRAPH-70: it is a module as its bytes are, and its imports are resolved as those of JavaScript are.
+/// GRAPH-68, GRAPH-70: its unchanged bytes are the module, and its imports are resolved like those of JavaScript.
 #[tokio::test]
-async fn what_the_graph_has() {
+async fn the_graph_records_webassembly() {
     let wasm = binary(
         r#"(module
             (import "./env.js" "log" (func (param i32)))
@@ -68,7 +68,7 @@ async fn what_the_graph_has() {
     assert_eq!(loaded.unwrap()[0], wasm);
 }
 
-/// GRAPH-68: who imports it says nothing of its type; as text or bytes, it is a file like any other.
+/// GRAPH-68: an importer states no type for it. Imported as text or bytes, it is a file like any other.
 #[test]
 fn how_it_is_imported() {
     let wasm = binary("(module)");
@@ -123,9 +123,9 @@ fn how_it_is_imported() {
     );
 }
 
-/// GRAPH-70: an import that means no module is refused with the byte at which it stands.
+/// GRAPH-70: an import that cannot be resolved is rejected with its byte position.
 #[test]
-fn imports_that_mean_nothing() {
+fn unresolved_imports() {
     for (from, problem) in [
         ("env", "the manifest does not import it"),
         ("node:fs", "Node's modules do not exist here"),
@@ -143,7 +143,7 @@ fn imports_that_mean_nothing() {
     }
 }
 
-/// GRAPH-69, GRAPH-71: what is no valid module, or has what is not supported, is refused where it stands.
+/// GRAPH-69, GRAPH-71: an invalid module or an unsupported feature is rejected with its position.
 #[test]
 fn refused() {
     let cut = |text: &str, length: usize| binary(text)[..length].to_vec();
@@ -153,7 +153,7 @@ fn refused() {
         (b"export const a = 1".to_vec(), "byte 0: "),
         (cut("(module (func (export \"f\")))", 20), "unexpected end"),
         (b"\0asm\x0d\0\x01\0".to_vec(), "component"),
-        // The body leaves an i64 where an i32 is promised: the wat crate does not validate.
+        // The body leaves an i64 where the type requires an i32. The wat crate does not validate.
         (
             binary("(module (func (result i32) (i64.const 1)))"),
             "type mismatch",
@@ -209,12 +209,13 @@ fn refused() {
             "{problem}: {error}"
         );
     }
-    // The largest that are allowed.
+    // The largest allowed sizes.
     let largest = format!("(module (memory {MEMORY_PAGES}) (table 1000000 funcref) (func (export \"f\")))");
     project(&binary(&largest), &[]).lock().unwrap();
 }
 
-/// GRAPH-69: no bytes make the parser panic: each prefix of a module, and the module with each byte changed.
+/// GRAPH-69: no bytes make the parser panic. The test uses each prefix of a module, and the module with each byte
+/// changed.
 #[test]
 fn damage() {
     let module = binary(
@@ -238,11 +239,11 @@ fn damage() {
             let _ = wasm::interface(&damaged);
         }
     }
-    // What ends at the end of a section may be a module of its own.
+    // A truncation at the end of a section may be a valid module.
     assert!(refused > module.len() - 16, "{refused} of {}", module.len());
 }
 
-/// RUN-52: an engine gets each memory with a maximum that is not above the most, and all else as it was.
+/// RUN-52: the engine gets each memory with a maximum within the limit, and everything else unchanged.
 #[test]
 fn memories_have_a_maximum() {
     let module = |memory: &str| {
@@ -267,8 +268,8 @@ fn memories_have_a_maximum() {
     assert!(wasm::for_engine(&without[..without.len() - 1]).is_err());
 }
 
-/// RUN-97: where functions are passed, an engine gets a module that exports all that can be, and its start function in place of
-/// a start.
+/// RUN-97: if functions are passed as values, the engine gets a module that exports all of them. The start function
+/// becomes an export too, which the host calls.
 #[test]
 fn functions_that_can_be_passed_are_exported() {
     let text = |exports: &str, start: &str| {

@@ -1,4 +1,4 @@
-//! What comes over a network: it is continued, and brings its outboard along.
+//! Blobs that arrive over a network. They can be continued, and their outboard arrives with them.
 
 use std::fs::{self, TryLockError};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -13,8 +13,8 @@ use crate::ContentHash;
 use crate::files::{self, FileError};
 
 impl Incoming {
-    /// Continues the blob `hash` where an earlier process or attempt ended, or begins it. Where another process is at
-    /// it, begins a second one.
+    /// Continues the blob `hash` where an earlier process or attempt ended, or begins it. If another process is writing
+    /// it, begins a separate file.
     pub(in crate::store) fn resume(store: &LocalStore, hash: &ContentHash) -> Result<Self, StoreError> {
         let mut path = store.path(hash).into_os_string();
         path.push(PARTIAL);
@@ -36,7 +36,7 @@ impl Incoming {
             Err(TryLockError::WouldBlock) => return Self::new(store),
             Err(TryLockError::Error(error)) => return Err(fault(error.into())),
         }
-        // Between opening and locking, another process may have ended it and given it its name.
+        // Between opening and locking, another process may have finished the file and renamed it.
         let opened = file.metadata().map_err(|error| fault(error.into()))?;
         let is_named = fs::symlink_metadata(&path).is_ok_and(|named| named.ino() == opened.ino());
         if !is_named || !opened.is_file() {
@@ -51,12 +51,12 @@ impl Incoming {
         })
     }
 
-    /// How many bytes are there.
+    /// Returns the number of bytes that were written.
     pub(in crate::store) fn length(&self) -> u64 {
         self.length
     }
 
-    /// The bytes that were written at `start`, for as many as `buffer` holds; false if there are fewer.
+    /// Reads the bytes at `start` into `buffer`. Returns false if there are fewer bytes than `buffer` holds.
     pub(in crate::store) fn read_at(&self, start: u64, buffer: &mut [u8]) -> Result<bool, StoreError> {
         if start + buffer.len() as u64 > self.length {
             return Ok(false);
@@ -67,7 +67,7 @@ impl Incoming {
         Ok(true)
     }
 
-    /// Forgets what follows the byte `length`.
+    /// Truncates to `length` bytes.
     pub(in crate::store) fn cut(&mut self, length: u64) -> Result<(), StoreError> {
         self.file
             .set_len(length)
@@ -76,7 +76,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Writes an inner node that was verified. Either all of them come this way, or none.
+    /// Writes a verified inner node. The caller must write either all nodes this way or none.
     pub(in crate::store) fn pair(&mut self, pair: u64, node: &[u8; PAIR]) -> Result<(), StoreError> {
         let outboard = match &self.outboard {
             Some(outboard) => outboard,

@@ -1,4 +1,4 @@
-//! Adding a blob.
+//! Uploads of blobs.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::ContentHash;
 use crate::files::FileError;
 
 impl Server {
-    /// Takes the bytes of a request. What is written before the hash is known is bounded by the length that the request
-    /// says, by the largest blob that is taken, and by the account's quota.
+    /// Receives the bytes of an upload. Until the hash is verified, three limits bound the bytes on disk: the request's
+    /// Content-Length, the largest accepted blob, and the account's quota.
     pub(super) async fn add(
         &self,
         hash: &ContentHash,
@@ -76,7 +76,7 @@ impl Server {
         Ok(text(StatusCode::CREATED, format!("{hash}\n")))
     }
 
-    /// Refuses what is no blob, or too large a one, before any of it is read.
+    /// Rejects requests that are not a complete blob or are too large, before their body is read.
     fn acceptable(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         if headers.contains_key(CONTENT_ENCODING) {
             return Err(refusal(
@@ -90,7 +90,7 @@ impl Server {
                 "a blob is added whole, without Content-Range\n",
             ));
         }
-        // Of a body in chunks, this header is taken out.
+        // hyper removes this header from a request with a chunked body.
         let length = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok());

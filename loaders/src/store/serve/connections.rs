@@ -1,4 +1,4 @@
-//! Which connections are open, and which is closed where there are too many.
+//! The open connections, and the choice of one to close if there are too many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,8 +9,9 @@ use tokio::task::AbortHandle;
 
 use super::wire::Activity;
 
-/// The connections of one server. A new one closes the one that was silent for longest: of its own address where that has
-/// too many, else of the address that has most. So nobody keeps others out by being silent.
+/// The connections of one server. If a new connection exceeds a limit, the longest idle connection is closed. It is
+/// chosen among the connections of the same address if that address has too many, else of the address with the most. So
+/// a client cannot keep others out by holding idle connections.
 #[derive(Debug)]
 pub(super) struct Connections {
     most: usize,
@@ -31,7 +32,7 @@ struct Connection {
     task: Option<AbortHandle>,
 }
 
-/// The silence after which the answer to a request may be given up for somebody else.
+/// The idle time after which an unfinished response may be dropped for another connection.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl Connections {
@@ -43,7 +44,8 @@ impl Connections {
         })
     }
 
-    /// Makes room for a connection of this client. None where all others are at work.
+    /// Registers a connection of this client, and closes an idle one if necessary. Returns `None` if all others are
+    /// busy.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
         let client = network(client);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +71,7 @@ impl Connections {
         })
     }
 
-    /// Closes a connection that is silent, where the process can open no more files.
+    /// Closes an idle connection, if the process has reached its limit of open files.
     pub(super) fn make_room(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fullest) = open.fullest() {
@@ -77,7 +79,7 @@ impl Connections {
         }
     }
 
-    /// Says by what the connection is closed.
+    /// Sets the task that serves the connection. Closing the connection aborts this task.
     pub(super) fn is_served_by(&self, number: u64, task: AbortHandle) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = open.connections.get_mut(&number) {
@@ -94,7 +96,7 @@ impl Open {
             .count()
     }
 
-    /// The client that has most connections.
+    /// Returns the client with the most connections.
     fn fullest(&self) -> Option<IpAddr> {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for connection in self.connections.values() {
@@ -106,8 +108,8 @@ impl Open {
             .map(|(client, _)| client)
     }
 
-    /// Closes the connection of this client that was silent for longest: one that awaits a request, else one whose
-    /// client takes or sends nothing. None where there is none.
+    /// Closes this client's longest idle connection: one that waits for a request, else one whose client neither reads
+    /// nor sends. Returns `None` if there is none.
     fn close_silent(&mut self, client: IpAddr) -> Option<()> {
         let (number, _) = self
             .connections
@@ -127,7 +129,7 @@ impl Open {
     }
 }
 
-/// A connection that is counted until this is dropped.
+/// A registered connection. It is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     connections: Arc<Connections>,
@@ -146,7 +148,8 @@ impl Drop for Admitted {
     }
 }
 
-/// Whose connection it is: an address, or the network of 64 bits that one customer of IPv6 has at least.
+/// Returns the address that a connection is counted under. For IPv6 this is the network of 64 bits, because every
+/// customer has at least one.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
@@ -181,9 +184,9 @@ mod tests {
         open
     }
 
-    /// STORE-22: a connection that awaits a request makes room for a new one, and never one that is at work.
+    /// STORE-22: a connection that waits for a request is closed for a new one, and a busy connection never is.
     #[tokio::test]
-    async fn who_makes_room() {
+    async fn idle_connections_make_room() {
         let connections = Connections::new(4, 2);
         let first = admitted(&connections, "127.0.0.1").await.unwrap();
         let second = admitted(&connections, "127.0.0.1").await.unwrap();
@@ -195,7 +198,7 @@ mod tests {
         drop(working);
         let _fourth = admitted(&connections, "127.0.0.1").await.unwrap();
         assert_eq!(open(&connections), [1, 4]);
-        // Others have their own room, and of all the client with most makes it.
+        // Other addresses have their own limit. At the total limit, the client with the most connections loses one.
         let _other = admitted(&connections, "::1").await.unwrap();
         let _same = admitted(&connections, "::2:3").await.unwrap();
         assert_eq!(open(&connections), [1, 4, 5, 6]);

@@ -1,20 +1,21 @@
-//! Watches the heads of requests, as the bytes arrive, for what the parser of HTTP takes and this server does not.
+//! A filter on the heads of requests as the bytes arrive. It rejects input that the HTTP parser would accept.
 
-/// A byte that stands nowhere in a head: the parser refuses the request (status 400).
+/// A byte that is invalid everywhere in a head. The parser rejects the request (status 400).
 const REFUSED: u8 = 0;
 
-/// Longest name of a header that matters here.
+/// The length of the longest header name that the filter looks for.
 const NAME: usize = "transfer-encoding".len();
 
-/// Looks for line feeds without a carriage return and for `#` in the address. Servers on the way may read the former as
-/// part of a line, or as its end; the parser leaves out what follows the latter. Either would make two requests of one,
-/// or two addresses of one blob.
+/// Detects line feeds without a carriage return, and `#` in the request line.
+///
+/// An intermediate server may treat a bare line feed as part of a line or as its end. One request could then be taken
+/// for two. The parser drops everything after `#`, so that one blob would have several addresses.
 #[derive(Debug)]
 pub(super) struct Head {
     state: State,
-    /// The byte before.
+    /// The previous byte.
     previous: u8,
-    /// The length of this line, and its beginning.
+    /// The length of the current line, and its first bytes.
     length: usize,
     start: [u8; NAME + 1],
     has_body: bool,
@@ -24,7 +25,7 @@ pub(super) struct Head {
 enum State {
     RequestLine,
     Headers,
-    /// What comes is no head: the connection ends with this request.
+    /// The rest is not a head. The connection ends with this request.
     Over,
 }
 
@@ -39,13 +40,13 @@ impl Head {
         }
     }
 
-    /// Whether the bytes of a request follow a head that came. No other request of this connection may be answered:
-    /// where it begins is not known here.
+    /// Returns true if the last head announces a body. The connection must then not serve another request, because this
+    /// filter does not know where the body ends.
     pub(super) fn has_body(&self) -> bool {
         self.has_body
     }
 
-    /// Takes bytes as they came, and replaces the first that is refused.
+    /// Checks the bytes that arrived, and overwrites the first invalid one.
     pub(super) fn watch(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
             if self.state == State::Over {
@@ -75,11 +76,11 @@ impl Head {
             self.length += 1;
             return;
         }
-        // Without the carriage return.
+        // The length without the carriage return.
         let length = self.length.saturating_sub(1);
         self.length = 0;
         match self.state {
-            // Empty lines before a request are passed over.
+            // Skip empty lines before a request.
             State::RequestLine if length == 0 => {}
             State::RequestLine => self.state = State::Headers,
             State::Headers if length == 0 && self.has_body => self.state = State::Over,
@@ -89,7 +90,7 @@ impl Head {
         }
     }
 
-    /// Whether the line of this length is a header that says how long a body is.
+    /// Returns true if the line of this length is a header that announces a body.
     fn announces_body(&self, length: usize) -> bool {
         let line = self.start.get(..length).unwrap_or(&self.start);
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
@@ -101,7 +102,8 @@ impl Head {
 mod tests {
     use super::*;
 
-    /// What is left of the bytes when they come whole, and when they come one by one.
+    /// Returns the filtered bytes. Checks that bytes that arrive at once and bytes that arrive one by one give the same
+    /// result.
     fn watched(bytes: &str) -> (String, bool) {
         let mut whole = bytes.as_bytes().to_vec();
         let mut head = Head::new();
@@ -115,7 +117,7 @@ mod tests {
 
     /// STORE-25.
     #[test]
-    fn what_is_refused() {
+    fn ambiguous_heads_are_rejected() {
         for (given, expected) in [
             ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0A: b\r\n\r\n"),
             ("GET / HTTP/1.1\r\nA: b\n\r\n", "GET / HTTP/1.1\r\nA: b\0\r\n"),
@@ -137,9 +139,9 @@ mod tests {
         assert_eq!(watched(text), (text.to_owned(), false));
     }
 
-    /// STORE-25: a body is not looked at.
+    /// STORE-25: the filter ignores bodies.
     #[test]
-    fn bodies() {
+    fn bodies_are_ignored() {
         for header in [
             "content-length: 3",
             "Transfer-Encoding: chunked",

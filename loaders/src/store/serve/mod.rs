@@ -1,4 +1,4 @@
-//! A local store offered over HTTP.
+//! An HTTP server for a local store.
 
 mod add;
 mod connections;
@@ -46,54 +46,54 @@ use crate::http::MAX_BEARER_TOKEN;
 pub use self::options::ServeOptions;
 pub use self::quota::Account;
 
-/// What somebody wants to do with a blob over HTTP.
+/// The kind of access to a blob over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// To read it, its outboard, or a signature about it.
+    /// Reading the blob, its outboard, or a signature about it.
     Read,
-    /// To add it.
+    /// Uploading the blob.
     Add,
 }
 
-/// Somebody may not do that. They are told why.
+/// A denial. The client receives the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
-    /// Why not.
+    /// The reason.
     pub reason: String,
 }
 
-/// Decides who may do what with which blob, and says whose account it is on: the last argument is the token of the request
-/// (`Authorization: Bearer …`).
+/// A function that decides about an access to a blob and returns the account that the access counts for. The last
+/// argument is the token of the request (`Authorization: Bearer …`).
 pub type Authorize =
     Arc<dyn Fn(Access, &ContentHash, Option<&str>) -> Result<Account, Refused> + Send + Sync>;
 
-/// Who may do what with a store that asks for tokens.
+/// The access control of a store that requires tokens.
 #[derive(Clone)]
 pub struct Guard {
-    /// Decides. It is asked once for each request, before anything is looked up.
+    /// The decision function. It is called once for each request, before the store is read.
     pub authorize: Authorize,
-    /// Whether everybody may read; then only adding is decided.
+    /// True if everyone may read. Only uploads are then decided.
     pub public_read: bool,
 }
 
-/// Longest `Authorization` of a request that is looked at, in bytes.
+/// Maximum length of the `Authorization` header, in bytes.
 const MAX_AUTHORIZATION: usize = MAX_BEARER_TOKEN + 64;
 
-/// Longest head of a request, in bytes: a token, and what else clients and proxies send.
+/// Maximum length of a request's head, in bytes: a token and the other headers that clients and proxies send.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Most headers of a request.
+/// Maximum number of headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Serves the blobs of `store` on `listener` until `shutdown` is ready, then ends the requests that have begun.
+/// Serves the blobs of `store` on `listener` until `shutdown` completes, then finishes the open requests.
 ///
-/// Without a guard everybody may read and nobody may add. There is nothing to list and nothing to change. Each
-/// byte is verified before it is sent: a damaged store answers 500, or breaks off, and never sends wrong bytes. Clients
-/// that are slow, silent or many are bounded by the options.
+/// Without a guard, everyone may read and nobody may upload. Blobs cannot be listed or changed. Each byte is verified
+/// before it is sent. If the store is damaged, the server responds with status 500 or breaks off, and never sends wrong
+/// bytes. The options limit clients that are slow, idle or numerous.
 ///
 /// # Errors
-/// None as yet: what the listener fails with is of single connections, or passes.
+/// Currently none. Errors of the listener concern single connections or are temporary.
 pub async fn serve(
     store: LocalStore,
     listener: TcpListener,
@@ -113,7 +113,7 @@ pub async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((connection, client)) => {
-                    // Where nobody makes room, it is closed.
+                    // If no connection can be closed, drop this one.
                     if let Some(admitted) = connections.admit(client.ip()) {
                         let number = admitted.number;
                         let served = server.clone().connection(connection, admitted, graceful.watcher());
@@ -124,7 +124,7 @@ pub async fn serve(
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     connections.make_room();
-                    // What closes has to be closed, and an error that stays must not keep the processor.
+                    // Aborted tasks need time to close, and a permanent error must not cause a busy loop.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -133,7 +133,7 @@ pub async fn serve(
         }
     }
     drop(listener);
-    // A client that is silent must not keep the server.
+    // An idle client must not delay the end of the server.
     let _ = tokio::time::timeout(server.options.ending, graceful.shutdown()).await;
     tasks.shutdown().await;
     Ok(())
@@ -146,7 +146,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers the requests of a connection, which counts until its end.
+    /// Serves the requests of a connection. The connection is counted until this ends.
     async fn connection(self: Arc<Self>, connection: TcpStream, admitted: Admitted, end: Watcher) {
         let pace = Pace::new(self.options.patience, self.options.slowest);
         let wire = Wire::new(connection, admitted.activity.clone(), pace);
@@ -209,8 +209,8 @@ impl Server {
     }
 }
 
-/// The path of a request. An address has one spelling, so that caches and rules of servers on the way mean what this one
-/// means: a path from the root without escapes, and no query.
+/// Returns the path of a request. Each blob has only one spelling of its address, so that caches and rules of
+/// intermediate servers apply to it. The path starts at the root and has no escapes and no query.
 fn address(uri: &Uri) -> Result<&str, Refusal> {
     let is_plain = uri.scheme().is_none() && uri.authority().is_none() && uri.query().is_none();
     if is_plain && !uri.path().contains('%') {
@@ -222,7 +222,7 @@ fn address(uri: &Uri) -> Result<&str, Refusal> {
     ))
 }
 
-/// The body of an answer, while whose bytes are sent the request is being answered.
+/// The body of a response. The request counts as active until the body was sent.
 struct Answer {
     body: Body,
     _answering: Answering,
@@ -248,7 +248,7 @@ impl HttpBody for Answer {
     }
 }
 
-/// An answer that ends the work early.
+/// A response that ends the request early.
 type Refusal = Box<Response>;
 
 impl Server {
@@ -278,7 +278,7 @@ impl Server {
                 return Err(answer.into());
             }
         };
-        // The first group is verified before the head of the answer is sent.
+        // Verify the first group before the head of the response is sent, so that the status can report an error.
         let (store, start) = (self.store.clone(), range.start);
         let (first, reader) = blocking(move || {
             let mut reader = store.stream(&hash, start)?;
@@ -332,14 +332,14 @@ impl Server {
         } else {
             Body::from_stream(on_a_thread(reader.pieces(), length))
         };
-        // Not the blob's tag: an outboard is another thing.
+        // The outboard has its own tag, because its content differs from the blob's.
         let mut answer = self.described(body.into_response(), &format!("\"outboard-{digits}\""));
         insert(&mut answer, CONTENT_LENGTH, &length.to_string());
         insert(&mut answer, ACCEPT_RANGES, "none");
         Ok(answer)
     }
 
-    /// What a request with this method wants to do.
+    /// Returns the kind of access for a method.
     fn access(&self, method: &Method, can_be_added: bool) -> Result<Access, Refusal> {
         let can_be_added = can_be_added && self.options.guard.is_some();
         if method == Method::GET || method == Method::HEAD {
@@ -358,7 +358,7 @@ impl Server {
         Err(answer.into())
     }
 
-    /// Decides before anything is looked up: who may not read learns not even what is there.
+    /// Decides before the store is read. A client without read access does not even learn which blobs exist.
     fn authorize(&self, access: Access, hash: &ContentHash, headers: &HeaderMap) -> Result<Account, Refusal> {
         let everybody = Account::new(b"");
         let Some(guard) = &self.options.guard else {
@@ -377,14 +377,14 @@ impl Server {
             if token.is_none() {
                 insert(&mut answer, WWW_AUTHENTICATE, "Bearer");
             }
-            // Another token may be given what this one is not.
+            // The decision depends on the token, so no cache may keep it.
             insert(&mut answer, CACHE_CONTROL, "no-store");
             answer.into()
         })
     }
 
     fn described(&self, mut answer: Response, tag: &str) -> Response {
-        // What not everybody may read, no cache that others share may keep.
+        // If access is restricted, shared caches must not keep the response.
         let is_public = self.options.guard.as_ref().is_none_or(|guard| guard.public_read);
         let cache = if is_public {
             "public, max-age=31536000, immutable"
@@ -400,7 +400,8 @@ impl Server {
     }
 }
 
-/// The token of a request. Of two, another server on the way may have looked at the other one.
+/// Returns the bearer token of a request. Two tokens are rejected, because an intermediate server may have checked the
+/// other one.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
@@ -435,7 +436,7 @@ fn hash(shard: &str, digits: &str) -> Result<ContentHash, Refusal> {
     }
 }
 
-/// Why the blob cannot be given or kept; the details are the operator's.
+/// Returns the response for an error of the store. Only the log has the details.
 fn failure(hash: &ContentHash, error: &StoreError) -> Refusal {
     if let StoreError::NotFound { .. } = error {
         return refusal(StatusCode::NOT_FOUND, format!("this store has no {hash}\n"));
@@ -458,7 +459,7 @@ fn text(status: StatusCode, text: impl Into<String>) -> Response {
 }
 
 fn insert(answer: &mut Response, name: HeaderName, value: &str) {
-    // What is inserted is made here, of digits and letters.
+    // All inserted values consist of digits and letters, so this does not fail.
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }

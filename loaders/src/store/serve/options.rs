@@ -5,30 +5,32 @@ use std::time::Duration;
 use super::super::MAX_BLOB_SIZE;
 use super::Guard;
 
-/// Who may do what with a store that is served, and how much of the server each client gets.
+/// The access control of a server, and the limits for each client.
 #[derive(Clone)]
 pub struct ServeOptions {
-    /// Asks for tokens. Without it everybody may read and nobody may add.
+    /// The access control. Without it, everyone may read and nobody may upload.
     pub guard: Option<Guard>,
-    /// Most connections at one time. A process that may open fewer files has fewer.
+    /// Maximum number of concurrent connections. It is lower if the process may not open enough files.
     pub connections: usize,
-    /// Most connections of one address at one time; of IPv6, of one network of 64 bits.
+    /// Maximum number of concurrent connections of one address. For IPv6, of one network of 64 bits.
     pub connections_per_address: usize,
-    /// The time for the head of a request, counted from the end of the answer before it.
+    /// The time limit for the head of a request, counted from the end of the previous response.
     pub head: Duration,
-    /// How long a client may keep the server waiting within a request or an answer; it is earned again by [`slowest`](Self::slowest).
+    /// The time that a client may pause within a request or a response. Transferred bytes restore it at the rate of
+    /// [`slowest`](Self::slowest).
     pub patience: Duration,
-    /// The bytes a second that a client must send or take once its patience is used up.
+    /// The rate in bytes a second that a client must keep once its patience is used up.
     pub slowest: u64,
-    /// The time that requests have to end after the server was told to stop.
+    /// The time for open requests to finish after the server was told to stop.
     pub ending: Duration,
-    /// The largest blob that is added, in bytes: what is written before a hash is known.
+    /// Maximum size of an upload, in bytes. It bounds what is written before the hash is verified.
     pub blob: u64,
-    /// Most blobs that are added at one time.
+    /// Maximum number of concurrent uploads.
     pub adds: usize,
-    /// Most blobs that are added at one time with the tokens of one account.
+    /// Maximum number of concurrent uploads of one account.
     pub adds_per_account: usize,
-    /// Most bytes of one account that are on the disk or were there within the last hour, and that no hash has proven.
+    /// Maximum number of unverified bytes of one account, in bytes. It counts bytes on disk, and bytes of failed
+    /// uploads within the last hour.
     pub unproven: u64,
 }
 
@@ -61,14 +63,15 @@ impl std::fmt::Debug for ServeOptions {
     }
 }
 
-/// Files that the process needs besides connections: standard streams, the event loop, the store, revocation lists.
+/// The number of files that the process needs besides connections: standard streams, the event loop, the store,
+/// revocation lists.
 const OTHER_FILES: u64 = 32;
 
-/// Files that a connection may need: its socket, a blob and an outboard.
+/// The number of files that a connection may need: its socket, a blob and an outboard.
 const FILES_OF_A_CONNECTION: u64 = 3;
 
 impl ServeOptions {
-    /// The number of connections for which the process may open enough files.
+    /// Returns the number of connections for which the process may open enough files.
     pub(super) fn connections(&self) -> usize {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let possible = limit.map_or(u64::MAX, |files| {

@@ -1,4 +1,4 @@
-//! The time that a peer may be waited for.
+//! A limit on the time spent waiting for a peer.
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-/// The time that is left for waiting for a peer. Waiting takes from it, bytes that move give back, up to where it began:
-/// a peer pauses no longer than that, and on the whole is no slower than a given number of bytes a second.
+/// The remaining time to wait for a peer. Waiting reduces it, and transferred bytes restore it up to the initial value.
+/// So a peer cannot pause longer than the initial value, and its average rate cannot stay below `slowest` bytes a
+/// second.
 #[derive(Debug)]
 pub(super) struct Pace {
     patience: Duration,
@@ -29,10 +30,10 @@ impl Pace {
         }
     }
 
-    /// Waits for what the peer does next, which moves as many bytes as `moved` says.
+    /// Waits for the peer's next action. `moved` returns the number of bytes that the action transferred.
     ///
     /// # Errors
-    /// The time is used up.
+    /// Returns an error if the time is used up.
     pub(super) async fn wait<T>(
         &mut self,
         next: impl Future<Output = T>,
@@ -45,7 +46,7 @@ impl Pace {
         Ok(next)
     }
 
-    /// Notes that nothing moves now. It is ready, with an error, when the time is used up.
+    /// Records that the transfer is blocked. Completes with an error when the time is used up.
     pub(super) fn poll_pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let end = tokio::time::Instant::from_std(since + self.left);
@@ -61,7 +62,7 @@ impl Pace {
         sleep.as_mut().poll(context).map(|()| Err(too_slow()))
     }
 
-    /// Notes that this many bytes moved.
+    /// Records a transfer of this many bytes.
     pub(super) fn moved(&mut self, bytes: usize) {
         let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
         self.settle(waited, bytes);
@@ -86,9 +87,9 @@ fn too_slow() -> io::Error {
 mod tests {
     use super::*;
 
-    /// STORE-23: pauses are counted together, and bytes pay them back.
+    /// STORE-23: pauses add up, and transferred bytes restore the time.
     #[test]
-    fn what_is_left() {
+    fn pauses_add_up_and_bytes_restore_time() {
         let second = Duration::from_secs(1);
         let mut pace = Pace::new(10 * second, 1000);
         pace.settle(4 * second, 1000);

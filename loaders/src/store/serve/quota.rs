@@ -1,4 +1,4 @@
-//! How much of what nobody has verified yet a client may make the server keep.
+//! Quotas for unverified bytes that clients upload.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use super::ServeOptions;
 use crate::ContentHash;
 
-/// Who answers for what is added: all tokens that were made from one have the same account, however they were narrowed.
+/// The account that uploads count for. All tokens that were derived from one token have the same account, however they
+/// were attenuated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Account(ContentHash);
 
 impl Account {
-    /// The account with this name, which may be any bytes.
+    /// Returns the account with this name, which may be any bytes.
     #[must_use]
     pub fn new(name: &[u8]) -> Self {
         Self(ContentHash::of(name))
     }
 }
 
-/// A blob cannot be taken now.
+/// The error for an upload that cannot start or continue now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Busy {
     #[error("this store takes {0} blobs at one time; try again later")]
@@ -32,7 +33,7 @@ pub(super) enum Busy {
     Unproven(u64),
 }
 
-/// What is being added, and what was added in vain.
+/// The uploads in progress, and the failed uploads.
 #[derive(Debug)]
 pub(super) struct Quotas {
     adds: usize,
@@ -44,13 +45,13 @@ pub(super) struct Quotas {
 #[derive(Debug)]
 struct Use {
     adds: usize,
-    /// Bytes that no hash has proven: those being added, and those that were added in vain, which are forgotten within
+    /// The number of unverified bytes: those of uploads in progress, and those of failed uploads, which expire within
     /// an hour.
     unproven: u64,
     since: Instant,
 }
 
-/// After how long bytes that were added in vain are forgotten.
+/// The time after which the bytes of failed uploads expire.
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Quotas {
@@ -63,14 +64,14 @@ impl Quotas {
         })
     }
 
-    /// Begins a blob.
+    /// Begins an upload.
     pub(super) fn begin(self: &Arc<Self>, account: Account) -> Result<Adding, Busy> {
         self.begin_at(account, Instant::now())
     }
 
     fn begin_at(self: &Arc<Self>, account: Account, now: Instant) -> Result<Adding, Busy> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of those who owe nothing, nothing is kept.
+        // Remove accounts without unverified bytes, so that the map stays small.
         accounts.retain(|_, used| {
             used.forget(now, self.unproven);
             used.adds > 0 || used.unproven > 0
@@ -106,9 +107,9 @@ impl Quotas {
 }
 
 impl Use {
-    /// Forgets, of the bytes that were added in vain, what this time is worth.
+    /// Expires bytes of failed uploads in proportion to the time that passed.
     fn forget(&mut self, now: Instant, quota: u64) {
-        // While something is added, it is not known what of the bytes was in vain.
+        // During an upload, it is not known which bytes will turn out to be wrong.
         if self.adds > 0 {
             self.since = now;
             return;
@@ -123,7 +124,7 @@ impl Use {
     }
 }
 
-/// A blob that is being added.
+/// An upload in progress.
 #[derive(Debug)]
 pub(super) struct Adding {
     quotas: Arc<Quotas>,
@@ -134,7 +135,7 @@ pub(super) struct Adding {
 }
 
 impl Adding {
-    /// Counts bytes that are about to be written.
+    /// Counts bytes before they are written.
     pub(super) fn write(&mut self, bytes: usize) -> Result<(), Busy> {
         let (bytes, quota) = (bytes as u64, self.quotas.unproven);
         let is_within = self.quotas.with(self.account, |used| {
@@ -153,7 +154,7 @@ impl Adding {
         Ok(())
     }
 
-    /// Gives the bytes back: they are the blob.
+    /// Releases the bytes, because the hash was verified.
     pub(super) fn prove(mut self) {
         self.is_proven = true;
     }
@@ -166,7 +167,7 @@ impl Drop for Adding {
             used.adds = used.adds.saturating_sub(1);
             match (self.is_proven, self.is_refused) {
                 (true, _) => used.unproven = used.unproven.saturating_sub(self.bytes),
-                // What could not be written had come, too.
+                // Bytes beyond the quota were received, too.
                 (false, true) => used.unproven = quota,
                 (false, false) => {}
             }
@@ -187,9 +188,9 @@ mod tests {
         })
     }
 
-    /// STORE-24: blobs at one time, of one account and of all.
+    /// STORE-24: limits on concurrent uploads, for one account and for all.
     #[test]
-    fn at_one_time() {
+    fn concurrent_uploads_are_limited() {
         let quotas = quotas();
         let (one, two) = (Account::new(b"1"), Account::new(b"2"));
         let first = quotas.begin(one).unwrap();
@@ -201,9 +202,9 @@ mod tests {
         assert!(quotas.begin(two).is_ok());
     }
 
-    /// STORE-24: what was added in vain counts for up to an hour, and what is proven does not.
+    /// STORE-24: bytes of failed uploads count for up to an hour, and verified bytes do not count.
     #[test]
-    fn in_vain() {
+    fn failed_uploads_count_for_an_hour() {
         let quotas = quotas();
         let (one, start) = (Account::new(b"1"), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -231,9 +232,9 @@ mod tests {
         assert_eq!(adding.write(1000), Ok(()));
     }
 
-    /// STORE-24: nothing is kept of those who owe nothing.
+    /// STORE-24: accounts without unverified bytes use no memory.
     #[test]
-    fn no_memory_of_the_honest() {
+    fn accounts_without_unverified_bytes_use_no_memory() {
         let quotas = quotas();
         for number in 0..1000_u32 {
             let mut adding = quotas.begin(Account::new(&number.to_le_bytes())).unwrap();

@@ -1,4 +1,4 @@
-//! A connection as the parser of HTTP sees it.
+//! A connection as the HTTP parser sees it.
 
 use std::io;
 use std::pin::Pin;
@@ -13,17 +13,17 @@ use tokio::net::TcpStream;
 use super::head::Head;
 use super::pace::Pace;
 
-/// What is going on on a connection, as the other tasks of the server see it.
+/// The state of a connection, shared with the other tasks of the server.
 #[derive(Debug)]
 pub(super) struct Activity {
     start: Instant,
-    /// When bytes moved last, in milliseconds after the start.
+    /// The time of the last transfer, in milliseconds after `start`.
     moved: AtomicU64,
-    /// How many requests are being answered: none, or one.
+    /// The number of requests that are being answered: 0 or 1.
     requests: AtomicUsize,
-    /// Whether the server is at work, and waits for nobody.
+    /// True while the server works and does not wait for the client.
     at_work: AtomicBool,
-    /// Whether a request came with a body: then it is the connection's last.
+    /// True after a request with a body, which must be the last of the connection.
     had_body: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Activity {
         self.moved.store(since, Ordering::Relaxed);
     }
 
-    /// How long no byte has moved, and nothing was done for the client.
+    /// Returns the time since the last transfer. It is zero while the server works.
     pub(super) fn silence(&self) -> Duration {
         if self.at_work.load(Ordering::Relaxed) {
             return Duration::ZERO;
@@ -52,7 +52,7 @@ impl Activity {
         self.start.elapsed().saturating_sub(moved)
     }
 
-    /// Whether a request is being answered, as opposed to awaited.
+    /// Returns true if a request is being answered, false if the server waits for one.
     pub(super) fn is_answering(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0
     }
@@ -61,13 +61,13 @@ impl Activity {
         self.had_body.load(Ordering::Relaxed)
     }
 
-    /// Notes whether the server is at work, or waits for the client.
+    /// Records whether the server works or waits for the client.
     pub(super) fn work(&self, at_work: bool) {
         self.mark();
         self.at_work.store(at_work, Ordering::Relaxed);
     }
 
-    /// Notes that a request is being answered, until what is returned is dropped.
+    /// Records that a request is being answered, until the returned guard is dropped.
     pub(super) fn answering(self: &Arc<Self>) -> Answering {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.work(true);
@@ -86,8 +86,8 @@ impl Drop for Answering {
     }
 }
 
-/// A connection whose heads are watched, and whose client must take what is sent at some pace. What comes is paced
-/// elsewhere: heads by the parser, bodies where they are read.
+/// A connection that filters the heads of requests and limits how slowly the client may read. Slow senders are limited
+/// elsewhere: the parser limits the time for heads, and the readers of bodies limit their pace.
 #[derive(Debug)]
 pub(super) struct Wire {
     connection: TcpStream,

@@ -1,4 +1,4 @@
-//! The tokens of a source that are left out, and what is written in their place.
+//! The tokens of a source that are removed, and the characters that replace them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use oxc_span::Span;
 
 use crate::syntax::ends_line;
 
-/// The tokens of a source, and what is to become of them.
+/// The tokens of a source, with a mark for each token that is removed.
 pub(super) struct Blanks<'t> {
     tokens: &'t [Token],
     dropped: Vec<bool>,
-    /// What takes the place of a character that is left out, by the character's offset.
+    /// The character to write in place of a removed one, by its offset.
     written: BTreeMap<u32, char>,
-    /// The tokens that a statement or an element of a class begins with, and that are left out: what stands before them may
-    /// have ended by the end of its line alone.
+    /// The removed tokens at the start of a statement or class element. The preceding statement may end only because of
+    /// the line break.
     beginnings: BTreeSet<usize>,
 }
 
@@ -28,17 +28,17 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// The index of the first token at `offset` or after it.
+    /// Returns the index of the first token at or after `offset`.
     fn index(&self, offset: u32) -> usize {
         self.tokens.partition_point(|token| token.start() < offset)
     }
 
-    /// The first token at `offset` or after it.
+    /// Returns the first token at or after `offset`.
     pub(super) fn token(&self, offset: u32) -> Option<Token> {
         self.tokens.get(self.index(offset)).copied()
     }
 
-    /// The last token that ends at `offset` or before it.
+    /// Returns the last token that ends at or before `offset`.
     pub(super) fn token_before(&self, offset: u32) -> Option<Token> {
         self.tokens.get(self.index(offset).checked_sub(1)?).copied()
     }
@@ -49,14 +49,14 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// Leaves out all tokens at `span`.
+    /// Removes all tokens in `span`.
     pub(super) fn drop_span(&mut self, span: Span) {
         for index in self.index(span.start)..self.index(span.end) {
             self.drop_index(index);
         }
     }
 
-    /// Leaves out the tokens at `span` that are of one of these kinds.
+    /// Removes the tokens in `span` that are of one of these kinds.
     pub(super) fn drop_kinds(&mut self, span: Span, kinds: &[Kind]) {
         for index in self.index(span.start)..self.index(span.end) {
             if self
@@ -69,7 +69,7 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// Leaves out the next token from `offset` if it is of this kind.
+    /// Removes the next token from `offset` on if it is of this kind.
     pub(super) fn drop_next(&mut self, offset: u32, kind: Kind) {
         let index = self.index(offset);
         if self.tokens.get(index).is_some_and(|token| token.kind() == kind) {
@@ -77,14 +77,14 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// Leaves out `token` and writes `character` for what stands at `offset`, which is left out as well.
+    /// Removes `token` and writes `character` at `offset`, whose own character is removed as well.
     pub(super) fn move_token(&mut self, token: Token, character: char, offset: u32) {
         self.drop_span(token.span());
         self.written.insert(offset, character);
     }
 
-    /// A statement or an element of a class begins at `offset`. If its first token is left out, a `;` may have to say that
-    /// it begins.
+    /// Records that a statement or class element begins at `offset`. If its first token is removed, a `;` may be needed
+    /// to separate it from the previous one.
     pub(super) fn begins(&mut self, offset: u32) {
         let index = self.index(offset);
         if self.dropped.get(index) == Some(&true) {
@@ -92,8 +92,8 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// A statement or an element of a class ends with `span`. If its last tokens are left out, a `;` says that it ends: it
-    /// has none of its own, and without these tokens the next line may continue it.
+    /// Records that a statement or class element ends with `span`. If its last tokens are removed, a `;` is written.
+    /// Otherwise the next line might continue the statement, which has no `;` of its own.
     pub(super) fn ends(&mut self, span: Span) {
         let mut first = self.index(span.end);
         let begin = self.index(span.start);
@@ -107,8 +107,8 @@ impl<'t> Blanks<'t> {
         }
     }
 
-    /// `source`, whose tokens these are, with blanks. What stands between two tokens that are left out goes with them, but
-    /// for the ends of lines.
+    /// Writes `source` with the removed tokens blanked. Text between two removed tokens is removed too, except for line
+    /// breaks.
     pub(super) fn write(mut self, source: &str) -> String {
         let mut text = String::with_capacity(source.len());
         let mut done = 0;
@@ -123,7 +123,7 @@ impl<'t> Blanks<'t> {
             while let Some((_, (token, _))) = tokens.next_if(|(_, (_, dropped))| **dropped) {
                 end = token.end();
             }
-            // Nothing that could go on stands before the first statement, behind `{` or behind `;`.
+            // A `;` is not needed for the first statement, after `{` or after `;`.
             if self.beginnings.contains(&first)
                 && !matches!(before, None | Some(Kind::LCurly | Kind::Semicolon))
             {
@@ -138,7 +138,7 @@ impl<'t> Blanks<'t> {
                 if ends_line(character) {
                     text.push(character);
                 } else {
-                    // Engines and editors count columns in units of UTF-16.
+                    // Engines and editors count columns in UTF-16 units.
                     text.push(written.copied().unwrap_or(' '));
                     text.extend(std::iter::repeat_n(' ', character.len_utf16() - 1));
                 }

@@ -1,4 +1,4 @@
-//! Which tokens of a TypeScript file only speak of types.
+//! The tokens of a TypeScript file that concern only types.
 
 use oxc_allocator::ArenaVec;
 use oxc_ast::ast::{
@@ -17,10 +17,11 @@ use oxc_span::{GetSpan, Span};
 use super::blank::Blanks;
 use crate::syntax::{ends_line, text_at};
 
-/// What is refused where it stands, and what to write instead.
+/// The position of a construct that is not supported, and a message that suggests an alternative.
 type Refusal = (u32, &'static str);
 
-/// The tokens of `program`, which are `tokens`, that are left out. An error is the first thing that is more than a type.
+/// Marks the tokens of `program` that are removed. `tokens` must be its tokens. The error is the first construct that
+/// is more than a type.
 pub(super) fn types<'t>(
     source: &str,
     program: &Program<'_>,
@@ -38,7 +39,7 @@ pub(super) fn types<'t>(
     }
 }
 
-/// Whether nothing is left of `statement` when the program runs.
+/// Returns true if `statement` has no effect at run time.
 pub(super) fn is_type_only(statement: &Statement<'_>) -> bool {
     match statement {
         Statement::ImportDeclaration(import) => import.import_kind.is_type(),
@@ -69,7 +70,7 @@ fn is_type_only_declaration(declaration: &Declaration<'_>) -> bool {
     }
 }
 
-/// Whether a namespace has only types in it.
+/// Returns true if a namespace contains only types.
 fn has_no_value(body: &TSNamespaceDeclarationBody<'_>) -> bool {
     match body {
         TSNamespaceDeclarationBody::TSNamespaceDeclaration(inner) => has_no_value(&inner.body),
@@ -77,7 +78,7 @@ fn has_no_value(body: &TSNamespaceDeclarationBody<'_>) -> bool {
     }
 }
 
-/// Whether nothing is left of an element of a class when the program runs.
+/// Returns true if a class element has no effect at run time.
 pub(super) fn is_type_only_element(element: &ClassElement<'_>) -> bool {
     match element {
         ClassElement::StaticBlock(_) | ClassElement::AccessorProperty(_) => false,
@@ -91,7 +92,7 @@ pub(super) fn is_type_only_element(element: &ClassElement<'_>) -> bool {
     }
 }
 
-/// Whether only a type is imported.
+/// Returns true if the specifier imports only a type.
 pub(super) fn imports_type(specifier: &ImportDeclarationSpecifier<'_>) -> bool {
     matches!(specifier, ImportDeclarationSpecifier::ImportSpecifier(specifier) if specifier.import_kind.is_type())
 }
@@ -107,19 +108,19 @@ impl Eraser<'_, '_> {
         self.refused.get_or_insert((at.start, message));
     }
 
-    /// Leaves out all of a statement or an element of a class.
+    /// Removes a whole statement or class element.
     fn erase(&mut self, span: Span) {
         self.blanks.drop_span(span);
         self.blanks.begins(span.start);
     }
 
-    /// Leaves out one of several things that commas divide.
+    /// Removes one item of a list that is separated by commas.
     fn erase_from_list(&mut self, span: Span) {
         self.blanks.drop_span(span);
         self.blanks.drop_next(span.end, Kind::Comma);
     }
 
-    /// Leaves out what stands behind `expression` in `span`.
+    /// Removes the part of `span` after `expression`.
     fn keep_only(&mut self, expression: &Expression<'_>, span: Span) {
         self.blanks.drop_span(Span::new(expression.span().end, span.end));
     }
@@ -128,8 +129,9 @@ impl Eraser<'_, '_> {
         text_at(self.source, Span::new(from, to)).is_some_and(|text| text.contains(ends_line))
     }
 
-    /// No line may end between the parameters of an arrow function and its `=>`, nor between `return`, `throw` or `async` and
-    /// its parameters. Where a type that ends lines goes, the parenthesis next to it takes its other end.
+    /// Keeps an arrow function valid. JavaScript allows no line break between the parameters and `=>`, or between
+    /// `return`, `throw` or `async` and the parameters. If a removed type contains line breaks, the adjacent
+    /// parenthesis moves to its other end.
     fn keep_together(&mut self, arrow: &ArrowFunctionExpression<'_>) {
         if let Some(types) = &arrow.type_parameters
             && let Some(opening) = self.blanks.token(types.span.end)
@@ -150,8 +152,8 @@ impl Eraser<'_, '_> {
         }
     }
 
-    /// The modifiers of an element of a class, and what stands behind its name besides a type. `rest` is where its type, its
-    /// value or its parameters begin.
+    /// Removes the modifiers of a class element, and the `?` or `!` after its name. `rest` is the position of its type,
+    /// value or parameters.
     fn element(&mut self, span: Span, key: Span, rest: u32) {
         const MODIFIERS: [Kind; 5] = [
             Kind::Public,

@@ -1,7 +1,8 @@
-//! TypeScript as JavaScript: what only speaks of types becomes blank, and all the rest stays where it is.
+//! The transformation of TypeScript to JavaScript. Types become blanks, and everything else keeps its position.
 //!
-//! The section "Transformations" of spec/graph.md says what comes of it. What has a meaning when the program runs and is
-//! no JavaScript (`enum`, parameter properties, …) is refused: it would take a compiler, and a source map.
+//! The section "Transformations" of spec/graph.md specifies the result. Some constructs have an effect at run time that
+//! JavaScript does not have, for example `enum` and parameter properties. They are rejected, because they would need a
+//! compiler and a source map.
 
 mod blank;
 mod erase;
@@ -12,10 +13,10 @@ use oxc_span::SourceType;
 
 use crate::syntax::{self, SyntaxProblem};
 
-/// The ECMAScript module that `source` is without its types.
+/// Returns the ECMAScript module that `source` is without its types.
 ///
-/// Blanking can change what the rest means: `a + b as number * c` is `(a + b) * c`. So the result is parsed, and has the
-/// same tree as the source has but for its types; otherwise the source is refused.
+/// Removing types can change the meaning: `a + b as number * c` means `(a + b) * c`. So the result is parsed and its
+/// tree is compared with that of the source without types. If the trees differ, the source is rejected.
 pub(crate) fn strip(source: &str) -> Result<String, SyntaxProblem> {
     let at = |offset: u32, message: &str| SyntaxProblem::at(source, offset, message);
     let allocator = Allocator::default();

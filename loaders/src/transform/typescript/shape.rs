@@ -1,4 +1,4 @@
-//! Whether two programs are the same but for types.
+//! The comparison of two programs without their types.
 
 use oxc_ast::ast::{
     ClassElement, ExportSpecifier, ImportDeclarationSpecifier, Program, Statement, TSClassImplements,
@@ -10,7 +10,7 @@ use oxc_span::GetSpan;
 
 use super::erase;
 
-/// The offset in `typed` from which on `plain`, which it is without its types, is another program.
+/// Returns the offset in `typed` of the first difference to `plain`, which is its text without types.
 pub(super) fn difference(typed: &Program<'_>, plain: &Program<'_>) -> Option<u32> {
     let (typed, plain) = (Shape::of(typed), Shape::of(plain));
     let mut pairs = typed.nodes.iter().zip(&plain.nodes);
@@ -23,9 +23,10 @@ pub(super) fn difference(typed: &Program<'_>, plain: &Program<'_>) -> Option<u32
     Some(typed.nodes.get(index).map_or(0, |(_, offset)| *offset))
 }
 
-/// The nodes of a program in the order of a walk, each when it begins and, as `None`, when it ends; and their offsets.
+/// The nodes of a program in the order of a traversal, with their offsets. A node is added when it begins, and a `None`
+/// when it ends.
 ///
-/// What nodes have in them besides other nodes are tokens, which blanking leaves as they are.
+/// The other contents of nodes are tokens, which blanking does not change.
 #[derive(Default)]
 struct Shape {
     nodes: Vec<(Option<AstType>, u32)>,
@@ -39,8 +40,8 @@ impl Shape {
     }
 }
 
-/// Whether `kind` is only there to give a type to the one expression in it. Parentheses have no meaning of their own where
-/// the tree is the same without them, and are not everywhere part of it.
+/// Returns true if `kind` only gives a type to the expression in it, or is a parenthesis. Parentheses are ignored: they
+/// do not matter if the trees are equal without them, and the parser does not keep all of them.
 fn is_wrapper(kind: AstKind<'_>) -> bool {
     matches!(
         kind,
@@ -120,9 +121,9 @@ mod tests {
         difference(&typed, &plain)
     }
 
-    /// GRAPH-66: wherever blanks would make another program of the rest, the trees differ.
+    /// GRAPH-66: if blanks would change the meaning of the rest, the trees differ.
     #[test]
-    fn finds_other_programs() {
+    fn finds_changed_programs() {
         let table = [
             ("a = b as T\n(c)", "a = b     \n(c)"),
             ("((a + b) as T) * c", "a + b * c"),
@@ -139,7 +140,7 @@ mod tests {
             assert!(offset(typed, plain).is_some(), "{typed}");
         }
         assert_eq!(offset("a; ((b + c) as T) * d", "a; b + c * d"), Some(5));
-        // Parentheses, empty statements and types make no difference.
+        // Parentheses, empty statements and types do not matter.
         assert_eq!(offset("(a as T)((b!)); type C = D; e", "a(b);; e"), None);
     }
 }

@@ -1,8 +1,8 @@
-//! What is left of TypeScript. GRAPH-64, GRAPH-65, GRAPH-66.
+//! Tests of the TypeScript transformation. GRAPH-64, GRAPH-65, GRAPH-66.
 
 use super::strip;
 
-/// What is left of `source`. Wherever something is left, it stands where it stood.
+/// Returns `source` without types. Checks that the remaining text keeps its position.
 fn stripped(source: &str) -> String {
     let text = strip(source).unwrap_or_else(|problem| panic!("{source}\n{problem}"));
     let units = |text: &str| -> Vec<u16> { text.encode_utf16().collect() };
@@ -15,7 +15,7 @@ fn stripped(source: &str) -> String {
     text
 }
 
-/// All of a table's sources, with what is expected to be left of each.
+/// Compares the result of each source in a table with the expected text.
 fn compare(table: &[(&str, &str)]) {
     let results = table
         .iter()
@@ -186,7 +186,7 @@ fn types_become_blank() {
             "const a = class                 {};",
         ),
         ("abstract class A {}", "         class A {}"),
-        // What looks like types and is not.
+        // Names that look like types and are not.
         (
             "const type = 1, declare = 2, as = 3, satisfies = 4; type; declare; a < b; c > (d);",
             "const type = 1, declare = 2, as = 3, satisfies = 4; type; declare; a < b; c > (d);",
@@ -203,9 +203,10 @@ fn types_become_blank() {
     compare(&table);
 }
 
-/// Comments in what goes go, and the others stay; columns are counted in units of UTF-16, and lines end as they did.
+/// Comments within removed text are removed, and others stay. Columns count UTF-16 units, and line breaks stay the
+/// same.
 #[test]
-fn what_stands_in_blanks() {
+fn comments_columns_and_line_ends() {
     let table = [
         (
             "let x /* a */ : /* b */ T /* c */ = 1 // d",
@@ -223,9 +224,9 @@ fn what_stands_in_blanks() {
     compare(&table);
 }
 
-/// Where what goes ended a statement, a `;` does.
+/// A `;` replaces removed text that ended a statement.
 #[test]
-fn lines_that_would_go_on() {
+fn semicolons_end_statements() {
     let table = [
         ("a = b as T\n(c)", "a = b ;   \n(c)"),
         ("a = b\ntype T = U\n[c].d", "a = b\n;         \n[c].d"),
@@ -273,7 +274,7 @@ fn lines_that_would_go_on() {
     compare(&table);
 }
 
-/// Where no line may end, a parenthesis moves.
+/// A parenthesis moves if JavaScript allows no line break at its position.
 #[test]
 fn arrow_functions_over_lines() {
     let table = [
@@ -297,9 +298,9 @@ fn arrow_functions_over_lines() {
     compare(&table);
 }
 
-/// GRAPH-66: what is more than a type, or would mean something else without it.
+/// GRAPH-66: constructs that are more than a type, or whose removal would change the meaning.
 #[test]
-fn what_is_refused() {
+fn unsupported_syntax_is_rejected() {
     let table = [
         ("let a;\n  enum A { B }", 2, 3, "`enum`"),
         ("const enum A { B }", 1, 1, "`enum`"),
