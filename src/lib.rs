@@ -28,6 +28,9 @@
 //! instead, if a guest caused the failure. [`parked_threads`] returns the number of parked threads. Each keeps its
 //! memory until the process ends.
 //!
+//! The first run also sets a panic hook, which calls the previous hook unless it parks the thread of an isolate. A host that
+//! uses a hook of its own must set it before: a parked thread keeps the lock of Rust's panic hook.
+//!
 //! With QuickJS, the first run sets the environment variable `V82JSC_NO_BC_CACHE`. Without it, the engine's bindings
 //! would store compiled code in a folder of the user. If other threads may read the environment through C at that
 //! moment, the process should set the variable itself when it starts.

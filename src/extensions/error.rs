@@ -1,9 +1,10 @@
 //! What an operation can answer a guest besides its result.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 
-use deno_error::{AdditionalProperties, JsErrorClass, PropertyValue};
+use deno_error::{AdditionalProperties, JsErrorClass};
 
 use crate::runtime::LimitHit;
 
@@ -134,6 +135,40 @@ impl OpError {
     }
 }
 
+type Properties = Vec<(&'static str, String)>;
+
+thread_local! {
+    /// The properties of the error whose message deno_core read last on this thread, and that message.
+    static LATEST: RefCell<Option<(String, Properties)>> = const { RefCell::new(None) };
+}
+
+/// Returns the properties of the error that deno_core is creating on this thread, if it has this message.
+///
+/// The realm asks for them and defines them. deno_core's own way also defines a property with a list of their names under a symbol of the
+/// global registry. deno_core later copies all properties that such a list names, without a limit, from any object that is thrown.
+pub(crate) fn properties_of(message: &str) -> Option<Properties> {
+    LATEST.with_borrow_mut(|latest| match latest.take() {
+        Some((known, properties)) if known == message => Some(properties),
+        _ => None,
+    })
+}
+
+impl OpError {
+    /// Returns the properties of the JavaScript error besides its message.
+    fn properties(&self) -> Option<Properties> {
+        match self {
+            OpError::Refused(refused) => Some(vec![
+                ("code", refused.code.to_owned()),
+                ("family", refused.family.clone()),
+                ("action", refused.action.clone()),
+                ("resource", refused.resource.clone()),
+                ("module", refused.module.clone()),
+            ]),
+            OpError::Other { code, .. } => code.map(|code| vec![("code", code.to_owned())]),
+        }
+    }
+}
+
 impl fmt::Display for OpError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,31 +188,30 @@ impl JsErrorClass for OpError {
     fn get_class(&self) -> Cow<'static, str> {
         match self {
             OpError::Refused(_) => "CapabilityError".into(),
+            // deno_core makes errors of the standard classes itself. The realm must make those that have a code.
+            OpError::Other {
+                class: "Error",
+                code: Some(_),
+                ..
+            } => "ErrorWithCode".into(),
+            OpError::Other {
+                class: "TypeError",
+                code: Some(_),
+                ..
+            } => "TypeErrorWithCode".into(),
             OpError::Other { class, .. } => (*class).into(),
         }
     }
 
     fn get_message(&self) -> Cow<'static, str> {
-        self.to_string().into()
+        let message = self.to_string();
+        LATEST.set(self.properties().map(|properties| (message.clone(), properties)));
+        message.into()
     }
 
+    /// None: see [`properties_of`].
     fn get_additional_properties(&self) -> AdditionalProperties {
-        let properties: Vec<(&'static str, String)> = match self {
-            OpError::Refused(refused) => vec![
-                ("code", refused.code.to_owned()),
-                ("family", refused.family.clone()),
-                ("action", refused.action.clone()),
-                ("resource", refused.resource.clone()),
-                ("module", refused.module.clone()),
-            ],
-            OpError::Other { code: Some(code), .. } => vec![("code", (*code).to_owned())],
-            OpError::Other { code: None, .. } => Vec::new(),
-        };
-        Box::new(
-            properties
-                .into_iter()
-                .map(|(key, value)| (key.into(), PropertyValue::String(value.into()))),
-        )
+        Box::new(std::iter::empty())
     }
 
     fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {

@@ -137,6 +137,12 @@ pub(crate) struct Uncaught {
 }
 
 impl Uncaught {
+    /// Returns true if the realm wrote this text. It must not be shown: a guest that knows how it begins could forge one.
+    pub(crate) fn is_in(text: &str) -> bool {
+        let prefix = marks_prefix();
+        !prefix.is_empty() && text.contains(prefix)
+    }
+
     /// What `text` says, which deno_core has from the realm (realm/prepare.js) for each error that is described. Where the realm says nothing,
     /// deno_core's own text begins with another word.
     pub(crate) fn of(text: &str) -> Uncaught {

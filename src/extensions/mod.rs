@@ -23,7 +23,7 @@ use crate::realm;
 
 pub(crate) use self::delegation::{Chain, SEAL};
 pub(crate) use self::env::Variables;
-pub(crate) use self::error::OpError;
+pub(crate) use self::error::{OpError, clipped, properties_of};
 pub(crate) use self::fs::Roots;
 pub(crate) use self::gate::{Gate, Presentation, Rules};
 pub(crate) use self::held::{HeldBytes, no_room};

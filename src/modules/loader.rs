@@ -17,12 +17,23 @@ use super::own::{
     BINDINGS, EVALUATION, ISOLATE, Own, OwnUrls, REFUSED, SELF, SELF_EXPORTS, VALUE_TYPE, WASM,
 };
 use super::{json, portable, scope, wasm};
-use crate::extensions::{Contents, Gate, OpError};
+use crate::extensions::{Contents, Gate, OpError, clipped};
 use crate::realm::LOCKDOWN_NAME;
 use crate::runtime::{Remote, Remotes, runs_code};
 
 /// Who imports what the host loads, as the engine says it: the name of no module. (What it evaluates is imported by the realm's last script.)
 const HOST: &str = ".";
+
+/// Maximum length of a specifier, in bytes. No graph contains a longer one (spec/graph.md).
+pub(crate) const MAX_SPECIFIER: usize = 4096;
+
+/// Returns the message of an import whose specifier is longer than [`MAX_SPECIFIER`].
+pub(crate) fn too_long(specifier: &str) -> String {
+    format!(
+        "import {:?}: a specifier has at most {MAX_SPECIFIER} bytes",
+        clipped(specifier)
+    )
+}
 
 /// Loads the modules of one graph.
 pub(crate) struct GraphLoader {
@@ -334,6 +345,9 @@ impl ModuleLoader for GraphLoader {
     ) -> Result<ModuleSpecifier, JsErrorBox> {
         if kind == ResolutionKind::MainModule {
             return parse_url(specifier);
+        }
+        if specifier.len() > MAX_SPECIFIER {
+            return Err(refused(too_long(specifier)));
         }
         // One of our own modules imports the value that it stands for. Nobody else can name that value.
         if let Some(own) = self.own(referrer) {

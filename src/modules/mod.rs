@@ -1,6 +1,7 @@
 //! From a verified graph to modules that the engine runs, each with its own authority.
 
 mod dynamic;
+mod imports;
 mod json;
 mod loader;
 mod own;
@@ -10,6 +11,7 @@ mod scope;
 mod wasm;
 mod words;
 
+pub(crate) use imports::BegunImports;
 pub(crate) use loader::GraphLoader;
 pub(crate) use own::{CapabilityModules, Factory};
 pub(crate) use plan::{LinkPlan, Principal, Unattested};

@@ -59,6 +59,18 @@
   }
   install("eval", { eval: () => refuse("eval()") }.eval);
 
+  // ---- symbols that deno_core trusts ----------------------------------------------------------------------------
+  // Of every error that is not caught, deno_core copies the properties that an array under this symbol names, as many as there are. No guest
+  // must get the symbol: each request for it returns a new one.
+  const TRUSTED_KEY = "errorAdditionalPropertyKeys";
+  const { for: symbolOf } = Symbol;
+  defineProperty(Symbol, "for", hidden({
+    for(key) {
+      const name = `${key}`;
+      return name === TRUSTED_KEY ? Symbol(name) : apply(symbolOf, Symbol, [name]);
+    },
+  }.for));
+
   // ---- time and chance ------------------------------------------------------------------------------------------
   // The real ones stay in this closure. A module's own bindings are made over its own capabilities (see `bindings`);
   // the globals, which belong to nobody, always refuse.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
-use crate::extensions::{Chain, Gate, Marks, OpError, marks_prefix};
+use crate::extensions::{Chain, Gate, Marks, OpError, marks_prefix, properties_of};
 use crate::runtime::{Account, Brake, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
@@ -107,9 +107,22 @@ fn op_sr_mark_prefix() -> &'static str {
     marks_prefix()
 }
 
+/// Returns the names and values of the properties of the error that Rust is creating with this message; nothing if it has none.
+#[op2(reentrant)]
+#[serde]
+fn op_sr_error_properties(#[string] message: &str) -> Option<Vec<(&'static str, String)>> {
+    properties_of(message)
+}
+
 deno_core::extension!(
     sr_prepare,
-    ops = [op_sr_mark, op_sr_mark_prefix, op_sr_print, op_sr_timer]
+    ops = [
+        op_sr_error_properties,
+        op_sr_mark,
+        op_sr_mark_prefix,
+        op_sr_print,
+        op_sr_timer
+    ]
 );
 
 /// The realm's own part of the engine's extensions, in order.

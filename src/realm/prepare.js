@@ -92,10 +92,18 @@
   const marks = new WeakMap();
   const { get: markGet, set: markSet } = WeakMap.prototype;
   const markOf = (error) => apply(markGet, marks, [error]);
-  /** Marks an error that Rust is making, or has just thrown, with this message. */
+  /** Marks an error that Rust is making, or has just thrown, with this message. Defines the properties that Rust has for it. */
   const marked = (error, message) => {
+    for (const [key, value] of ops.op_sr_error_properties(message) ?? []) {
+      defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
+    }
     const mark = ops.op_sr_mark(message);
-    if (mark !== 0) apply(markSet, marks, [error, mark]);
+    if (mark !== 0) {
+      apply(markSet, marks, [error, mark]);
+      // On V8, deno_core replaces an error without frames that a module throws while it is evaluated. Reading `stack` makes the frames,
+      // and a guest that deletes `stack` does not remove them.
+      if (OutOfMemory === undefined) void error.stack;
+    }
     return error;
   };
   /** What this op gives. Optimised code calls such an op without the functions that make its errors, so they are marked here. */
@@ -179,6 +187,8 @@
     }
   }
   register("CapabilityError", CapabilityError);
+  register("ErrorWithCode", Error);
+  register("TypeErrorWithCode", TypeError);
 
   // What guests meet although no global leads to it: mostly prototypes of what they receive. By the names that the permit
   // list calls them.

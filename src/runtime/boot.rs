@@ -12,7 +12,7 @@ use deno_core::{
 use deno_error::JsErrorBox;
 
 use super::{Memory, RunError, scripts};
-use crate::modules::{CapabilityModules, Factory, GraphLoader};
+use crate::modules::{BegunImports, CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
 
 /// An isolate whose realm is locked, which ran no guest and belongs to no program yet.
@@ -58,8 +58,13 @@ impl Booted {
         let memory = Memory::new(heap);
         let program = Rc::new(Program::default());
         let evaluator = program.clone();
+        let imports = BegunImports::new(&memory);
+        let admitted = imports.clone();
         let mut js = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(program.clone()),
+            validate_import_attributes_cb: Some(Box::new(move |scope, attributes, import| {
+                admitted.admit(scope, attributes, import);
+            })),
             extensions: scripts::extensions(),
             startup_snapshot: snapshot::BOOT,
             // They are in the snapshot.
@@ -77,6 +82,7 @@ impl Booted {
         super::stack::prepare(js.v8_isolate());
         scripts::run(&mut js)?;
         let factory = finish(&mut js)?;
+        js.op_state().borrow_mut().put(imports);
         Ok(Booted {
             js,
             memory,

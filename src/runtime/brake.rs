@@ -34,6 +34,8 @@ pub(crate) enum Stopped {
     /// The host asked for it; or the program of a package's isolate is over.
     Asked,
     Limit(LimitHit),
+    /// The engine's bindings panicked where nothing can unwind.
+    Failed(String),
 }
 
 /// Stops one isolate from outside: running code is terminated, and a waiting event loop is woken.

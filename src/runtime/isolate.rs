@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
-use deno_core::{JsRuntime, ModuleSpecifier, PollEventLoopOptions, v8};
+use deno_core::{JsRuntime, ModuleSpecifier, v8};
 use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, Store};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -19,7 +19,7 @@ use super::panics;
 use super::park::Parking;
 use super::release::Released;
 use super::remote::{Description, Ended, Remote, Remotes, Request};
-use super::settle::{call, evaluated, settled};
+use super::settle::{call, evaluated, run, settled};
 use super::{DenialReport, Exit, Limits, Outcome, PrintSink, RelatedError, RunError, UncaughtError};
 #[cfg(feature = "v8")]
 use super::{fatal, garbage};
@@ -120,7 +120,7 @@ impl Drop for Job {
         let why = panic.unwrap_or_else(|| "the isolate's thread ended without an answer".to_owned());
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
-                Some(why) => Ok(Outcome { exit: exit(why) }),
+                Some(why) => stopped_run(why),
                 // What the engine has no memory for, its bindings panic over.
                 None if was_refused() => Ok(Outcome {
                     exit: Exit::Limit(LimitHit {
@@ -166,6 +166,7 @@ struct Isolate {
 /// However it ends: the engine's bindings panic, too.
 impl Drop for Isolate {
     fn drop(&mut self) {
+        panics::unguard();
         if let Some(brake) = &self.brake {
             brake.finish();
         }
@@ -250,6 +251,7 @@ impl Isolate {
             Unit::Program => run.stop(why),
             Unit::Package(_) => at_limit.pull(why.clone()),
         });
+        panics::guard(&parking);
         #[cfg(feature = "v8")]
         {
             self.guarded = Some(fatal::guard(self.js.v8_isolate(), parking.clone()));
@@ -296,7 +298,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         .ok_or_else(|| engine("the graph has no entry module"))?;
     let stopped = answer.clone();
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        stopped.give(Ok(Outcome { exit: exit(why) }));
+        stopped.give(stopped_run(why));
     });
     isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
     shared.run.enter(&brake);
@@ -313,22 +315,29 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     brake.finish();
     drop(watchdog);
     // What stops the whole run may reach a package's isolate first, and its callers here.
-    let exit = match (shared.run.reason().or(brake.reason()), ended) {
-        (Some(why), _) => exit(why),
-        (None, Ok(())) => Exit::Completed,
-        (None, Err(error)) => uncaught(error, &isolate, shared),
+    let outcome = match (shared.run.reason().or(brake.reason()), ended) {
+        (Some(why), _) => stopped_run(why),
+        (None, Ok(())) => Ok(Outcome {
+            exit: Exit::Completed,
+        }),
+        (None, Err(error)) => Ok(Outcome {
+            exit: uncaught(error, &isolate, shared),
+        }),
     };
     isolate.open.close();
     shared.files.close();
-    answer.give(Ok(Outcome { exit }));
+    answer.give(outcome);
     Ok(())
 }
 
-/// How a program ends that was stopped.
-fn exit(why: &Stopped) -> Exit {
+/// Returns the result of a run that was stopped.
+fn stopped_run(why: &Stopped) -> Result<Outcome, RunError> {
     match why {
-        Stopped::Asked => Exit::Stopped,
-        Stopped::Limit(hit) => Exit::Limit(hit.clone()),
+        Stopped::Asked => Ok(Outcome { exit: Exit::Stopped }),
+        Stopped::Limit(hit) => Ok(Outcome {
+            exit: Exit::Limit(hit.clone()),
+        }),
+        Stopped::Failed(fault) => Err(engine(fault)),
     }
 }
 
@@ -412,7 +421,7 @@ async fn answer_requests(
                     }
                 }
             }
-            ended = isolate.js.run_event_loop(PollEventLoopOptions::default()), if !is_idle => {
+            ended = run(&mut isolate.js), if !is_idle => {
                 ended?;
                 is_idle = true;
             }
@@ -463,7 +472,7 @@ async fn program(
         let result = call(js, &main, &args)?;
         settled(js, result).await?;
     }
-    js.run_event_loop(PollEventLoopOptions::default()).await
+    run(js).await
 }
 
 fn default_function(
@@ -534,13 +543,9 @@ fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Exit {
     }
 }
 
-/// What the realm says of an error object. What is none has no name here.
+/// Returns what the realm says about a thrown value. No guest knows the random bits that such a text begins with.
 fn said(error: &JsError) -> Uncaught {
-    let said = error
-        .name
-        .as_ref()
-        .map(|_| Uncaught::of(&error.exception_message));
-    said.unwrap_or_default()
+    Uncaught::of(&error.exception_message)
 }
 
 fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
@@ -550,6 +555,10 @@ fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (None, Some(message)) => message.clone(),
         (Some(name), None) => name.clone(),
+        // Reading them runs a function of the guest, which threw.
+        (None, None) if Uncaught::is_in(&error.exception_message) => {
+            "an error whose name and message cannot be read".to_owned()
+        }
         (None, None) => thrown(&error.exception_message).to_owned(),
     };
     let message = loader.shown(&message);

@@ -3,14 +3,94 @@
 //! The engine's bindings panic over some values, and where the heap ends within them. Such a panic ends one isolate: who waits for it is told,
 //! and the others go on. A command's panic hook must not end the process then.
 
-use std::cell::RefCell;
-use std::panic::PanicHookInfo;
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+use super::brake::Stopped;
+use super::park::Parking;
 
 /// The name of the threads that isolates run on.
 pub(super) const THREAD: &str = "secure-runtime-isolate";
 
 thread_local! {
+    /// The isolate of this thread, once it runs a guest.
+    static GUARDED: RefCell<Option<Parking>> = const { RefCell::new(None) };
+    /// The address of a variable in the frame that catches the panics of this thread.
+    static CATCHER: Cell<usize> = const { Cell::new(usize::MAX) };
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+unsafe extern "C" {
+    /// Of the unwinder that Rust's standard library links (Itanium C++ ABI, level I): calls `visit` for each frame, from the innermost.
+    fn _Unwind_Backtrace(visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int, data: *mut c_void)
+    -> c_int;
+    /// The canonical frame address of a frame.
+    fn _Unwind_GetCFA(frame: *mut c_void) -> usize;
+}
+
+/// Begins a panic's second message where a function that C calls would unwind.
+const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
+
+/// Sets a panic hook that parks a guest's thread if the panic cannot unwind to [`catch`]. All other panics go to the hook that was set before.
+///
+/// The engine calls functions of deno_core and of ours. Neither V8's compiled code nor a function with the C calling convention can be
+/// unwound, so a panic there would abort the process. The hook runs before that.
+pub(super) fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            park_guest(panic);
+            others(panic);
+        }));
+    });
+}
+
+/// Lets a panic that cannot unwind park this thread, until [`unguard`].
+pub(super) fn guard(parking: &Parking) {
+    GUARDED.set(Some(parking.clone()));
+}
+
+/// Panics of this thread no longer park it.
+pub(super) fn unguard() {
+    let _ = GUARDED.try_with(|guarded| guarded.take());
+}
+
+/// Calls a function, and ends its panics.
+pub(super) fn catch(work: impl FnOnce()) {
+    let frame = 0_u8;
+    CATCHER.set(&raw const frame as usize);
+    let _ = panic::catch_unwind(AssertUnwindSafe(work));
+    CATCHER.set(usize::MAX);
+}
+
+/// Never returns if the panic is a guest's and cannot unwind.
+fn park_guest(panic: &PanicHookInfo<'_>) {
+    let parking = GUARDED.try_with(|guarded| guarded.try_borrow().ok()?.clone());
+    let Ok(Some(parking)) = parking else { return };
+    let described = described(panic);
+    if described.starts_with(CANNOT_UNWIND) || !reaches_the_catcher() {
+        let first = of_this_isolate();
+        parking.park_because(Stopped::Failed(first.unwrap_or(described)));
+    }
+}
+
+/// Returns true if the frames of this thread can be walked to the one that catches panics.
+fn reaches_the_catcher() -> bool {
+    extern "C" fn visit(frame: *mut c_void, outermost: *mut c_void) -> c_int {
+        // SAFETY: the unwinder calls this with one of its frames, and with the pointer that it was given below.
+        unsafe {
+            let outermost = &mut *outermost.cast::<usize>();
+            *outermost = (*outermost).max(_Unwind_GetCFA(frame));
+        }
+        0
+    }
+    let mut outermost = 0_usize;
+    // SAFETY: `visit` does not unwind, and uses the pointer only during the call.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut outermost).cast()) };
+    outermost >= CATCHER.get()
 }
 
 /// The reason and the place of a panic.
@@ -31,9 +111,7 @@ pub(crate) fn described(panic: &PanicHookInfo<'_>) -> String {
 pub(crate) fn ends_an_isolate(panic: &PanicHookInfo<'_>) -> bool {
     let described = described(panic);
     // This one comes second, before the process is aborted.
-    if std::thread::current().name() != Some(THREAD)
-        || described.starts_with("panic in a function that cannot unwind")
-    {
+    if std::thread::current().name() != Some(THREAD) || described.starts_with(CANNOT_UNWIND) {
         return false;
     }
     LAST.try_with(|last| {

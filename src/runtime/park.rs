@@ -42,7 +42,7 @@ fn count() {
     let _ = catch_unwind(|| {
         tracing::warn!(
             count,
-            "a thread was parked: the engine could not unwind at the heap limit; its memory is lost until the process ends"
+            "a thread was parked: the engine could neither continue nor unwind; its memory is lost until the process ends"
         );
     });
 }
@@ -90,10 +90,15 @@ impl Parking {
     /// Reports how the isolate ended, closes what it has open, and parks the thread for good. The alternatives are memory without
     /// limit or the end of the process.
     pub(super) fn park(&self) -> ! {
-        self.stop();
+        self.park_because(self.stopping.why.clone())
+    }
+
+    /// As [`park`](Self::park), for another reason than the heap limit.
+    pub(super) fn park_because(&self, why: Stopped) -> ! {
+        (self.stopping.stop)(&why);
         // What is closed is a guest's files and connections. A panic there must not keep the thread from parking.
         let _ = catch_unwind(AssertUnwindSafe(|| self.open.close()));
         count();
-        self.brake.abandon(self.stopping.why.clone())
+        self.brake.abandon(why)
     }
 }

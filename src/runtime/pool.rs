@@ -1,7 +1,6 @@
 //! Threads with isolates: started for a job, or ahead of need.
 
 use std::future::poll_fn;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
@@ -10,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::boot::Booted;
 use super::isolate::Job;
+use super::panics;
 use super::release::Released;
 use super::thread;
 
@@ -181,7 +181,7 @@ fn on_this_thread(work: impl Future<Output = ()>) {
     // Without an event loop the job is dropped, and its asker hears that nobody answers.
     let Ok(reactor) = reactor else { return };
     // A panic of the engine's bindings ends this isolate and nothing else; its job tells who asked.
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| reactor.block_on(apart(work))));
+    panics::catch(|| reactor.block_on(apart(work)));
     // File work that a stopped program left behind may still block; it is not waited for.
     reactor.shutdown_background();
 }

@@ -62,6 +62,7 @@ impl From<&Stopped> for Ended {
         match why {
             Stopped::Asked => Ended::Stopped,
             Stopped::Limit(hit) => Ended::Limit(hit.clone()),
+            Stopped::Failed(fault) => Ended::Fault(fault.clone()),
         }
     }
 }

@@ -5,12 +5,14 @@
 //! over here: the promise is looked at whenever the event loop ran.
 
 use std::future::poll_fn;
-use std::task::Poll;
+#[cfg(feature = "quickjs")]
+use std::pin::pin;
+use std::task::{Context, Poll};
 
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, ModuleId, PollEventLoopOptions, v8};
 
-use crate::modules::CapabilityModules;
+use crate::modules::{BegunImports, CapabilityModules};
 
 /// Calls a function; what it returns.
 ///
@@ -43,7 +45,7 @@ pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) ->
         return settled;
     }
     poll_fn(|context| {
-        let ended = js.poll_event_loop(context, PollEventLoopOptions::default())?;
+        let ended = poll(js, context)?;
         match (state(js, &value), ended) {
             (Some(settled), _) => Poll::Ready(settled),
             (None, Poll::Pending) => Poll::Pending,
@@ -51,6 +53,31 @@ pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) ->
         }
     })
     .await
+}
+
+/// Runs the event loop until nothing is left to do.
+///
+/// # Errors
+/// An error that no guest caught.
+pub(super) async fn run(js: &mut JsRuntime) -> Result<(), CoreError> {
+    poll_fn(|context| match poll(js, context)? {
+        Poll::Ready(()) => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Runs the event loop once.
+fn poll(js: &mut JsRuntime, context: &mut Context<'_>) -> Result<Poll<()>, CoreError> {
+    let polled = js.poll_event_loop(context, PollEventLoopOptions::default());
+    if let Some(imports) = js.op_state().borrow().try_borrow::<BegunImports>() {
+        imports.clear();
+    }
+    match polled {
+        Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
+        Poll::Ready(Err(error)) => Err(error),
+        Poll::Pending => Ok(Poll::Pending),
+    }
 }
 
 /// What the value came to; nothing while it is open.
@@ -99,7 +126,19 @@ pub(super) async fn evaluated(
     _module: u32,
     loaded: ModuleId,
 ) -> Result<(), CoreError> {
-    let evaluation = js.mod_evaluate(loaded);
-    js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
-        .await
+    let mut evaluation = pin!(js.mod_evaluate(loaded));
+    poll_fn(|context| {
+        if let Poll::Ready(ended) = evaluation.as_mut().poll(context) {
+            return Poll::Ready(ended);
+        }
+        let ended = poll(js, context)?;
+        match (evaluation.as_mut().poll(context), ended) {
+            (Poll::Ready(ended), _) => Poll::Ready(ended),
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+            (Poll::Pending, Poll::Ready(())) => {
+                Poll::Ready(Err(CoreErrorKind::PendingPromiseResolution.into_box()))
+            }
+        }
+    })
+    .await
 }

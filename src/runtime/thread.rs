@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 
-use super::panics::THREAD;
+use super::panics::{self, THREAD};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -106,6 +106,7 @@ fn host() -> &'static Mutex<Sender<Order>> {
             deno_core::JsRuntime::init_platform(None);
             #[cfg(feature = "v8")]
             super::fatal::install();
+            panics::install();
             for (job, started) in jobs {
                 let spawned = thread::Builder::new()
                     .name(THREAD.to_owned())

@@ -5,6 +5,7 @@
 
 mod built_ins;
 mod case;
+mod described;
 mod fatal;
 mod forged;
 mod hostile;

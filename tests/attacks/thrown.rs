@@ -6,7 +6,7 @@ use crate::support::Scene;
 
 /// A healthy program runs after each of these, in the same process.
 #[track_caller]
-fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
+pub(super) fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
     let ran = Scene::of_main(&[], source).run(&[]);
     assert!(wanted(&ran.exit), "{source}: {ran:#?}");
     let healthy = Scene::of_main(&[], "console.log(1 + 1);").run(&[]).completed();

@@ -1,0 +1,65 @@
+//! Limits of computed imports: the length of a specifier, and the memory of imports that have begun.
+//!
+//! deno_core copies the specifier of an `import()`, and keeps the import until the event loop runs. A guest that never returns to the
+//! event loop could collect any number of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use deno_core::{ImportAttributesContext, v8};
+
+use super::loader::{MAX_SPECIFIER, too_long};
+use crate::runtime::{Held, Memory};
+
+/// Bytes that one import takes until the event loop runs, besides its specifier: its promises, its task and its entry in the module map.
+const ONE: usize = 4096;
+/// Number of copies of a specifier in an import that has begun.
+const COPIES: usize = 4;
+
+/// The imports of one isolate that have begun since the event loop last ran. Clones are the same list.
+#[derive(Clone)]
+pub(crate) struct BegunImports {
+    memory: Memory,
+    held: Rc<RefCell<Vec<Held>>>,
+}
+
+impl BegunImports {
+    pub(crate) fn new(memory: &Memory) -> Self {
+        BegunImports {
+            memory: memory.clone(),
+            held: Rc::default(),
+        }
+    }
+
+    /// Forgets the imports. The event loop has run, so they are resolved or have a load of their own.
+    pub(crate) fn clear(&self) {
+        self.held.borrow_mut().clear();
+    }
+
+    /// Throws if an `import()` may not begin. Called by deno_core before it resolves an import.
+    pub(crate) fn admit(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        _attributes: &HashMap<String, String>,
+        import: &ImportAttributesContext,
+    ) {
+        // Only declarations have a line. The graph limits those.
+        if import.line_number.is_some() {
+            return;
+        }
+        let specifier = &import.specifier;
+        let thrown = if specifier.len() > MAX_SPECIFIER {
+            v8::String::new(scope, &too_long(specifier)).map(|text| v8::Exception::type_error(scope, text))
+        } else {
+            match self.memory.hold_now(ONE + COPIES * specifier.len()) {
+                Ok(held) => return self.held.borrow_mut().push(held),
+                Err(no_room) => v8::String::new(scope, &format!("import {specifier:?}: {no_room}"))
+                    .map(|text| v8::Exception::range_error(scope, text)),
+            }
+        };
+        if let Some(thrown) = thrown {
+            scope.throw_exception(thrown);
+        }
+    }
+}

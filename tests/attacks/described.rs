@@ -1,0 +1,178 @@
+//! Errors and specifiers that the engine's bindings read without limits: none ends the process or shows a secret of the host.
+
+use std::process::Command;
+
+use secure_runtime::{Exit, Limits};
+
+use super::thrown::ends_alone;
+use crate::support::Scene;
+
+/// Errors that are hostile to deno_core, which describes errors that no guest catches.
+const ERRORS: [&str; 7] = [
+    "(() => { const keys = []; keys.length = 2 ** 32 - 1; return Object.assign(new Error('x'), { [Symbol.for('errorAdditionalPropertyKeys')]: keys }); })()",
+    "Object.assign(new Error('x'), { m: 'y'.repeat(1e5), [Symbol.for('errorAdditionalPropertyKeys')]: Array(2e5).fill('m') })",
+    "(() => { const error = new Error('x'); error.message = Symbol('x'); delete error.stack; return error; })()",
+    "(() => { const error = new Error('x'); error.message = {}; delete error.stack; return Object.freeze(error); })()",
+    "Object.defineProperty(Object.assign(new Error('x'), { stack: '' }), 'message', { get() { throw 1; } })",
+    "Object.defineProperty(Object.assign(new Error('x'), { stack: 'x' }), 'name', { get() { throw 1; } })",
+    "Object.setPrototypeOf(new Error('x'), new Proxy(Error.prototype, { get() { throw 1; } }))",
+];
+
+/// Tells this process that it runs the programs of [`a150_no_property_of_an_error_ends_the_process`].
+const OWN: &str = "SECURE_RUNTIME_TEST_DESCRIBED";
+
+/// RUN-87, A150. The bindings panic over some of these errors in a function that V8 calls. A thread that is parked then keeps the lock of
+/// Rust's panic hook, which the test harness wants at its end. So the programs run in another process, which exits before that.
+#[test]
+fn a150_no_property_of_an_error_ends_the_process() {
+    if std::env::var_os(OWN).is_some() {
+        throw_them();
+        println!("described: the process continues");
+        std::process::exit(0);
+    }
+    let own = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "attacks::described::a150_no_property_of_an_error_ends_the_process",
+            "--nocapture",
+        ])
+        .env(OWN, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&own.stdout);
+    assert!(
+        own.status.success() && said.contains("described: the process continues"),
+        "{own:#?}"
+    );
+}
+
+fn throw_them() {
+    let is_failure = |exit: &Result<Exit, String>| match exit {
+        Ok(exit) => matches!(exit, Exit::Uncaught(_)),
+        Err(error) => error.starts_with("engine: "),
+    };
+    for error in ERRORS {
+        for source in [
+            format!("throw ({error});"),
+            format!("setTimeout(() => {{ throw ({error}); }}, 1);"),
+            format!("export default () => {{ throw ({error}); }}"),
+        ] {
+            ends_alone(&source, is_failure);
+        }
+        // In an isolate of a package. The program continues.
+        let package = format!("export const x = 1; throw ({error});");
+        let ran = of_package(
+            &package,
+            "try { await import('suspect'); } catch { console.log('caught'); }",
+        );
+        assert_eq!(ran.completed().out, "caught\n", "{error}");
+    }
+}
+
+/// RUN-82. deno_core defines this property on errors that have others, such as the code. With its symbol, a guest could pass on a list.
+#[test]
+fn errors_of_operations_have_no_property_that_the_bindings_trust() {
+    let source = "import { fs } from 'cap:self';
+        for (const attempt of [
+          () => fs.readTextFile('/etc/passwd'), () => fs.readTextFile('missing'), () => Date.now(),
+        ]) {
+          const error = await (async () => attempt())().catch((error) => error);
+          console.log(error.name, error.code, Object.getOwnPropertySymbols(error).length, Object.keys(error).join());
+        }
+        console.log(Symbol.for('x') === Symbol.for('x'), Symbol.keyFor(Symbol.for('x')), Symbol.for.name, Symbol.for.length);";
+    let ran = Scene::of_main(&["fs.read=./**"], source).run(&[]).completed();
+    assert_eq!(
+        ran.out,
+        "CapabilityError denied 0 code,family,action,resource,module\n\
+         NotFound ENOENT 0 code\n\
+         CapabilityError denied 0 code,family,action,resource,module\n\
+         true x for 1\n"
+    );
+}
+
+/// RUN-82, A151.
+#[test]
+fn a151_no_text_shows_how_the_realm_marks_errors() {
+    // Thrown by a timer, none of them makes the bindings panic.
+    for error in ERRORS {
+        let package =
+            format!("export const f = () => new Promise(() => setTimeout(() => {{ throw ({error}); }}, 1));");
+        let main = "import { f } from 'suspect'; console.log((await f().catch((error) => error)).message);";
+        let ran = of_package(&package, main).completed();
+        assert!(!ran.out.contains("mark:"), "{error}: {}", ran.out);
+        let ran = Scene::of_main(&[], &format!("setTimeout(() => {{ throw ({error}); }}, 1);")).run(&[]);
+        assert!(!format!("{:?}", ran.exit).contains("mark:"), "{error}: {ran:?}");
+    }
+}
+
+/// RUN-82, A152.
+#[test]
+fn a152_a_denial_that_a_guest_changes_stays_a_denial() {
+    for change in [
+        "Object.defineProperty(caught, 'name', { get() { throw 1; } });",
+        "Object.defineProperty(caught, 'message', { get() { throw 1; } });",
+        "Object.setPrototypeOf(caught, null);",
+        "Object.setPrototypeOf(caught, new Proxy(Error.prototype, { get() { throw 1; } }));",
+        "delete caught.stack;",
+        "delete caught.stack; Object.freeze(caught);",
+        "caught.stack = 'x';",
+        "Object.defineProperty(caught, 'stack', { get() { throw 1; } });",
+        "caught.message = '';",
+    ] {
+        for rethrow in ["throw caught;", "export default () => { throw caught; };"] {
+            let source = format!(
+                "import {{ fs }} from 'cap:self';
+                const caught = await fs.readTextFile('/etc/passwd').catch((error) => error);
+                {change} {rethrow}"
+            );
+            let ran = Scene::of_main(&[], &source).run(&[]);
+            assert!(
+                matches!(ran.exit, Ok(Exit::Denied(..))),
+                "{change} {rethrow}: {ran:#?}"
+            );
+        }
+    }
+}
+
+/// RUN-86, A153: the host copies specifiers of computed imports and keeps them until the event loop runs.
+#[test]
+fn a153_computed_imports_take_no_memory_beyond_the_account() {
+    let source = "const long = 'x'.repeat(2 ** 20);
+        const shown = (error) => console.log(error.name, error.message.length < 3000);
+        await import(long).catch(shown);
+        try { import.meta.resolve(long); } catch (error) { shown(error); }
+        const refused = new Map();
+        const begun = [];
+        for (let n = 0; n < 20000; n++) {
+          const refuse = (error) => { refused.set(error.name, (refused.get(error.name) ?? 0) + 1); };
+          begun.push(import('y'.repeat(1000)).catch(refuse));
+        }
+        await Promise.all(begun);
+        console.log(refused.get('RangeError') > 1000, refused.get('TypeError') > 100);
+        // The event loop has run: there is room again.
+        console.log((await import('./other.js')).default);";
+    let ran = Scene::of_main(&[], source)
+        .file("other.js", "export default 'other';")
+        .limits(Limits {
+            heap: 64 << 20,
+            ..Limits::default()
+        })
+        .run(&[]);
+    assert_eq!(
+        ran.completed().out,
+        "TypeError true\nTypeError true\ntrue true\nother\n"
+    );
+}
+
+/// Runs a program with a package that has an isolate of its own.
+fn of_package(package: &str, main: &str) -> crate::support::Ran {
+    Scene::new()
+        .file(
+            "secure.toml",
+            "[package]\nname = \"app\"\nentry = \"./main.js\"\n[imports]\nsuspect = \"./suspect/\"\n[packages.suspect]\nisolate = true\n",
+        )
+        .file("suspect/package.json", "{ \"name\": \"suspect\", \"version\": \"1.0.0\", \"type\": \"module\", \"exports\": \"./index.js\" }")
+        .file("suspect/index.js", package)
+        .file("main.js", main)
+        .run(&[])
+}
