@@ -42,6 +42,9 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     fuzz::fixed(&mut steps)?;
     if !is_quick {
         fuzz::for_seconds(&mut steps, fuzz::SECONDS, &[])?;
+        if let Some(engine) = engines.first() {
+            fuzz::operations(&mut steps, *engine, fuzz::SECONDS)?;
+        }
     }
 
     steps.summary("ci");
