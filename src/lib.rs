@@ -66,8 +66,8 @@ pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
     BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
-    Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
-    parked_threads,
+    MemoryUse, Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit,
+    Unwritten, parked_threads,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

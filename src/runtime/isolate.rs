@@ -52,6 +52,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What the run came to, with the memory that it took until now.
+    fn outcome(&self, exit: Exit) -> Outcome {
+        Outcome {
+            exit,
+            memory: self.run.memory_used(),
+        }
+    }
+
     /// The heap limit of the isolate that this package has for itself.
     fn heap_of(&self, package: &str) -> u64 {
         let own = self.limits.packages.get(package).and_then(|own| own.heap);
@@ -120,14 +128,12 @@ impl Drop for Job {
         let why = panic.unwrap_or_else(|| "the isolate's thread ended without an answer".to_owned());
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
-                Some(why) => Ok(Outcome { exit: exit(why) }),
+                Some(why) => Ok(shared.outcome(exit(why))),
                 // What the engine has no memory for, its bindings panic over.
-                None if was_refused() => Ok(Outcome {
-                    exit: Exit::Limit(LimitHit {
-                        unit: Unit::Program,
-                        limit: Limit::Heap(shared.limits.heap),
-                    }),
-                }),
+                None if was_refused() => Ok(shared.outcome(Exit::Limit(LimitHit {
+                    unit: Unit::Program,
+                    limit: Limit::Heap(shared.limits.heap),
+                }))),
                 None => Err(engine(why)),
             }),
             Job::Serve { shared, remote, .. } => remote.end(match remote.stopped() {
@@ -191,11 +197,12 @@ impl Isolate {
             factory: Default::default(),
         };
         gate.rules.marks.used_here();
+        shared.run.count(&gate.memory);
         let (mut js, modules, given) = booted.given_to(&loader, modules);
         #[cfg(feature = "quickjs")]
         let linked = super::linker::link_by(&mut js, &loader);
         #[cfg(feature = "v8")]
-        let entered = garbage::enter(js.v8_isolate());
+        let entered = garbage::enter(js.v8_isolate(), &gate.memory);
         modules.attach_fast_ops(&mut js).map_err(engine)?;
         let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
@@ -237,6 +244,15 @@ impl Isolate {
         })
     }
 
+    /// Notes what the heap takes at the end.
+    fn note_heap(&mut self) {
+        #[cfg(feature = "v8")]
+        let bytes = garbage::heap_of(self.js.v8_isolate());
+        #[cfg(feature = "quickjs")]
+        let bytes = super::heap::used();
+        self.gate.memory.note_heap(bytes);
+    }
+
     /// Lets the brake stop this isolate, at the heap limit too.
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
         self.brake = Some(brake.clone());
@@ -254,7 +270,9 @@ impl Isolate {
         {
             self.guarded = Some(fatal::guard(self.js.v8_isolate(), parking.clone()));
         }
+        let memory = self.gate.memory.clone();
         let near_limit = move |current: usize, initial: usize| {
+            memory.note_heap(current);
             parking.stop();
             let most = initial.saturating_mul(MOST_HEAP);
             if current >= most {
@@ -285,7 +303,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         };
         let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
         let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);
-        answer.give(Ok(Outcome { exit }));
+        answer.give(Ok(shared.outcome(exit)));
         return Ok(());
     }
     let limits = &shared.limits;
@@ -294,9 +312,14 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
-    let stopped = answer.clone();
+    let (stopped, run) = (answer.clone(), Arc::downgrade(&shared.run));
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        stopped.give(Ok(Outcome { exit: exit(why) }));
+        // The run has the brake in turn.
+        let memory = run.upgrade().map(|run| run.memory_used());
+        stopped.give(Ok(Outcome {
+            exit: exit(why),
+            memory: memory.unwrap_or_default(),
+        }));
     });
     isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
     shared.run.enter(&brake);
@@ -320,7 +343,8 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     };
     isolate.open.close();
     shared.files.close();
-    answer.give(Ok(Outcome { exit }));
+    isolate.note_heap();
+    answer.give(Ok(shared.outcome(exit)));
     Ok(())
 }
 
@@ -374,6 +398,7 @@ async fn package_isolate(
 
     brake.finish();
     drop(watchdog);
+    isolate.note_heap();
     Ok(match (brake.reason(), ended) {
         (Some(why), _) => why.into(),
         (None, Ok(())) => Ended::Stopped,

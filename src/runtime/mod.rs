@@ -42,7 +42,9 @@ use secure_runtime_loaders::{Graph, ModuleKind};
 pub use self::builder::{BuildError, Builder};
 pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
-pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
+pub use self::outcome::{
+    DenialReport, Engine, Exit, MemoryUse, Outcome, RelatedError, RunError, UncaughtError,
+};
 pub use self::park::parked_threads;
 
 pub(crate) use self::brake::Brake;
