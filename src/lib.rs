@@ -25,7 +25,8 @@
 //! itself sets them before.
 //!
 //! V8 ends the process where an allocation fails. The first run sets handlers that park the thread of the isolate instead, where a guest
-//! caused it: [`parked_threads`] returns how many there are, and each keeps its memory until the process ends.
+//! caused it: [`parked_threads`] returns how many there are, and each keeps its memory until the process ends. A
+//! runtime starts no further program once there are as many as [`Builder::most_parked_threads`] says.
 //!
 //! With the engine QuickJS, the first run sets the variable `V82JSC_NO_BC_CACHE` in the environment of the process, without which the
 //! engine's bindings would keep compiled code in a folder of the user. A process with other threads that read the environment

@@ -95,6 +95,7 @@ struct Inner {
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
+    most_parked: usize,
     /// For the first run.
     started: Mutex<Option<Started>>,
 }
@@ -152,6 +153,10 @@ impl Runtime {
     /// [`Outcome`].
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
         let inner = &self.inner;
+        let count = parked_threads();
+        if count >= inner.most_parked {
+            return Err(RunError::Parked { count });
+        }
         let plan = LinkPlan::new(graph, inner.token.as_ref(), &inner.families, &inner.base)
             .map_err(|error| RunError::Grants(error.to_string()))?;
         if let Some(Unattested { module, hash, by }) = plan.unattested() {

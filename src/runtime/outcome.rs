@@ -182,6 +182,14 @@ pub enum RunError {
         /// Their names, the first again at the end.
         packages: Vec<String>,
     },
+    /// Too many threads of this process are parked.
+    #[error(
+        "{count} threads of isolates are parked in this process, and each keeps its heap until the process ends: no further program is started; restart the process, or allow more with `Builder::most_parked_threads`"
+    )]
+    Parked {
+        /// How many.
+        count: usize,
+    },
     /// The engine did not do what it should: a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),
