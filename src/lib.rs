@@ -26,7 +26,8 @@
 //!
 //! V8 ends the process if an allocation fails. The first run installs handlers that park the thread of the isolate
 //! instead, if a guest caused the failure. [`parked_threads`] returns the number of parked threads. Each keeps its
-//! memory until the process ends.
+//! memory until the process ends. A runtime starts no further program while there are as many as
+//! [`Builder::most_parked_threads`] allows.
 //!
 //! The first run also sets a panic hook, which calls the previous hook unless it parks the thread of an isolate. A host that
 //! uses a hook of its own must set it before: a parked thread keeps the lock of Rust's panic hook.
@@ -70,8 +71,8 @@ pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{
     BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
-    Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit, Unwritten,
-    parked_threads,
+    MemoryUse, Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit,
+    Unwritten, parked_threads,
 };
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

@@ -8,16 +8,37 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secure_runtime::{Exit, Limits, OPERATIONS, OpenOptions, Program, Runtime};
+use secure_runtime::{Exit, Limits, OPERATIONS, OpenOptions, Outcome, Program, Runtime};
+use secure_runtime_capabilities::{Block, KeyPair, Token};
 
 use crate::support::{Scene, Server};
 
 /// What tells this process that it is the one that is measured: the case.
 const CASE: &str = "SECURE_RUNTIME_TEST_MEMORY";
 const HEAP: u64 = 32 << 20;
-/// What the process may grow by: a heap that reaches four times its limit until the program has ended, what is held outside it, and
-/// twice more for what one operation copies while it runs.
-const MOST: u64 = 8 * HEAP;
+/// What the process may grow by beyond the figures that the runtime reports, in MiB, where [`SLACK_OF`] does not say otherwise. Nobody
+/// counts these, and they do not grow with what a guest makes: the threads that do file work (their stacks, and the allocator's pool of
+/// each), pages that the allocator and the engine keep for later, and the copies that one operation makes while it runs (of 4 MiB: bytes,
+/// text, and the text in the engine's form).
+const SLACK: u64 = 32;
+/// Cases whose one operation copies more, with the reason.
+const SLACK_OF: &[(&str, u64, &str)] = &[
+    (
+        "denied fetches",
+        96,
+        "an address of 24 MiB: its text, the parsed URL, its canonical form, each for a moment",
+    ),
+    (
+        "net.fetch",
+        96,
+        "this process's own server, with 256 KiB for each connection",
+    ),
+    ("bodies that wait", 96, "this process's own server"),
+    ("uploads that wait", 96, "this process's own server"),
+];
+/// What the figures may come to: a heap that reaches four times its limit until the program has ended, what is held outside it with a
+/// quarter more for small things, and as much again for capabilities.
+const MOST_COUNTED: u64 = 4 * HEAP + HEAP / 4 * 5 + HEAP;
 
 /// Of each operation: how a guest hoards its results, its arguments or itself. `data/big` has 4 MiB, and what the server sends 256 KiB.
 const OPERATIONS_HOARDED: &[(&str, &str)] = &[
@@ -61,7 +82,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "const read = Array.from({ length: 900 }, (_, n) => 'data/' + n); await all(3_000, () => fs.attenuate({ read }))",
     ),
     ("fs.revocable", "await all(15_000, () => fs.revocable())"),
-    ("seal(fs)", "await all(3_000, () => seal(fs, { holder }))"),
+    ("seal(fs)", "await all(1_000, () => seal(fs, { holder }))"),
     (
         "net.fetch",
         "await all(400, async () => (await net.fetch(server + '/big')).bytes())",
@@ -71,21 +92,21 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(15_000, () => net.attenuate({ expires: '1h' }))",
     ),
     ("net.revocable", "await all(15_000, () => net.revocable())"),
-    ("seal(net)", "await all(3_000, () => seal(net, { holder }))"),
+    ("seal(net)", "await all(1_000, () => seal(net, { holder }))"),
     ("env.get", "await all(25_000, () => env.get('LONG'))"),
     (
         "env.attenuate",
         "await all(15_000, () => env.attenuate({ expires: '1h' }))",
     ),
     ("env.revocable", "await all(15_000, () => env.revocable())"),
-    ("seal(env)", "await all(3_000, () => seal(env, { holder }))"),
+    ("seal(env)", "await all(1_000, () => seal(env, { holder }))"),
     ("clock.now", "await all(25_000, () => clock.now())"),
     (
         "clock.attenuate",
         "await all(15_000, () => clock.attenuate({ expires: '1h' }))",
     ),
     ("clock.revocable", "await all(15_000, () => clock.revocable())"),
-    ("seal(clock)", "await all(3_000, () => seal(clock, { holder }))"),
+    ("seal(clock)", "await all(1_000, () => seal(clock, { holder }))"),
     (
         "kv.get",
         "await kv.set('big', new Uint8Array(65_536).fill(1)); await all(3_000, () => kv.get('big'))",
@@ -104,7 +125,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(15_000, () => kv.attenuate({ expires: '1h' }))",
     ),
     ("kv.revocable", "await all(15_000, () => kv.revocable())"),
-    ("seal(kv)", "await all(3_000, () => seal(kv, { holder }))"),
+    ("seal(kv)", "await all(1_000, () => seal(kv, { holder }))"),
     ("random.bytes", "await all(3_000, () => random.bytes(65_536))"),
     ("random.number", "await all(25_000, () => random.number())"),
     (
@@ -112,7 +133,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(15_000, () => random.attenuate({ expires: '1h' }))",
     ),
     ("random.revocable", "await all(15_000, () => random.revocable())"),
-    ("seal(random)", "await all(3_000, () => seal(random, { holder }))"),
+    ("seal(random)", "await all(1_000, () => seal(random, { holder }))"),
 ];
 
 /// What is no operation, or another way to hoard one's results.
@@ -255,7 +276,8 @@ const OTHERS_HOARDED: &[(&str, &str)] = &[
     ),
 ];
 
-/// RUN-86, A112: what a guest makes the host hold is bounded by the heap limit's figure, whatever it is made with.
+/// RUN-86, A112: what a guest makes the process grow by is in the account, and the account is bounded by the heap limit's figure,
+/// whatever it is made with.
 #[test]
 fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted() {
     if let Ok(name) = std::env::var(CASE) {
@@ -315,18 +337,23 @@ fn status(field: &str) -> u64 {
 }
 
 /// Runs the program without an audit sink, whose records a test would hoard.
-fn run(scene: &Scene) -> (Exit, String) {
+fn run(scene: &Scene, grants: &[&str]) -> (Outcome, String) {
     let printed = Arc::new(Mutex::new(String::new()));
     let into = printed.clone();
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let exit = reactor.block_on(async {
+    let outcome = reactor.block_on(async {
         let program = Program::open(scene.base(), &OpenOptions::default())
             .await
             .unwrap();
+        // Without one, nothing can be sealed.
+        let root = KeyPair::generate().unwrap();
+        let token = Token::mint(&root, &Block::of(scene.rights(grants))).unwrap();
         let runtime = Runtime::builder()
+            .token(token.as_bytes())
+            .root_key(root.public())
             .base(program.base())
             .shared_store(program.store())
             .limits(Limits {
@@ -338,10 +365,10 @@ fn run(scene: &Scene) -> (Exit, String) {
             .console(move |line| into.lock().unwrap().push_str(line.text))
             .build()
             .unwrap();
-        runtime.run(program.graph(), &[]).await.unwrap().exit
+        runtime.run(program.graph(), &[]).await.unwrap()
     });
     let out = std::mem::take(&mut *printed.lock().unwrap());
-    (exit, out)
+    (outcome, out)
 }
 
 fn measure(name: &str) {
@@ -352,7 +379,7 @@ fn measure(name: &str) {
     server.put("/big", Some(vec![b'a'; 256 << 10]));
     let main = format!(
         "import {{ fs, net, env, clock, random, kv, seal }} from 'cap:self';
-        const server = '{}', holder = 'blake3:{}';
+        const server = '{}', holder = '{}';
         const keep = [];
         let failed;
         const all = async (count, make) => {{
@@ -368,7 +395,7 @@ fn measure(name: &str) {
         try {{ {call} }} catch (error) {{ failed ??= error; }}
         console.log(keep.length, String(failed?.name), String(failed?.message).slice(0, 90));",
         server.origin(),
-        "07".repeat(32)
+        KeyPair::generate().unwrap().holder()
     );
     let origin = format!("net.connect={}", server.origin());
     let grants = [
@@ -396,18 +423,26 @@ fn measure(name: &str) {
     Scene::of_main(&[], "console.log(1);").run(&[]).completed();
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS");
-    let (exit, out) = run(&scene);
+    let (outcome, out) = run(&scene, &grants);
     let grown = status("VmHWM").saturating_sub(before);
-    let end = match exit {
+    let end = match outcome.exit {
         Exit::Completed => out.trim().to_owned(),
         Exit::Limit(hit) => hit.to_string(),
         Exit::Uncaught(error) => error.message,
         other => format!("{other:?}"),
     };
+    let slack = SLACK_OF.iter().find(|(other, ..)| *other == name);
+    let slack = slack.map_or(SLACK, |(_, slack, _)| *slack) << 20;
+    let counted = outcome.memory.heap + outcome.memory.held;
     println!(
-        "memory: {name}: grew by {} MiB, at most {}: {end}",
+        "memory: {name}: grew by {} MiB; counted: heap {} MiB, held {} MiB; slack {} MiB: {end}",
         grown >> 20,
-        MOST >> 20
+        outcome.memory.heap >> 20,
+        outcome.memory.held >> 20,
+        slack >> 20
     );
-    assert!(grown <= MOST, "{name}");
+    // A case that is only refused measures nothing.
+    assert!(!end.contains("CapabilityError"), "{name}: {end}");
+    assert!(grown <= counted + slack, "{name}: more than the runtime counted");
+    assert!(counted <= MOST_COUNTED, "{name}: more than the limits allow");
 }

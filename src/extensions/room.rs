@@ -35,7 +35,7 @@ impl Room {
     /// capabilities can still use them.
     pub(crate) fn new(others: &Memory) -> Rc<Self> {
         Rc::new(Room {
-            memory: Memory::new(others.most() as u64),
+            memory: others.of_capabilities(),
             taken: Cell::new(0),
             told: Cell::new(0),
         })

@@ -190,6 +190,7 @@ fn op_sr_buffer_room(
     }
     let used = used(isolate);
     if fits(used) {
+        memory.note_held(used.saturating_add(bytes));
         return Ok(());
     }
     Err(OpError::range_error(format!(

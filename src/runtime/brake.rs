@@ -14,6 +14,7 @@ use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 
 use super::limits::{Limit, LimitHit, Unit};
+use super::{Memory, MemoryUse};
 
 /// How often the watchdog looks at the processor time.
 const CPU_TICK: Duration = Duration::from_millis(20);
@@ -155,6 +156,8 @@ impl Brake {
 #[derive(Default)]
 pub(crate) struct Run {
     brakes: Mutex<Vec<Brake>>,
+    /// The accounts of its isolates.
+    memories: Mutex<Vec<Memory>>,
     stopped: OnceLock<Stopped>,
 }
 
@@ -165,6 +168,19 @@ impl Run {
         if let Some(why) = self.stopped.get() {
             brake.pull(why.clone());
         }
+    }
+
+    /// Counts this isolate's memory as the run's.
+    pub(crate) fn count(&self, memory: &Memory) {
+        self.memories().push(memory.clone());
+    }
+
+    /// Returns the most memory that the isolates took.
+    pub(crate) fn memory_used(&self) -> MemoryUse {
+        let all = self.memories();
+        all.iter()
+            .map(Memory::most_used)
+            .fold(MemoryUse::default(), MemoryUse::and)
     }
 
     /// Stops all isolates of the run.
@@ -183,6 +199,10 @@ impl Run {
     /// The processor time of all isolates together.
     fn processor_time(&self) -> Duration {
         self.brakes().iter().map(|brake| brake.0.clock.used()).sum()
+    }
+
+    fn memories(&self) -> std::sync::MutexGuard<'_, Vec<Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn brakes(&self) -> std::sync::MutexGuard<'_, Vec<Brake>> {

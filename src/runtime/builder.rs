@@ -9,6 +9,7 @@ use secure_runtime_capabilities::{
 };
 use secure_runtime_loaders::store::Store;
 
+use super::park::MOST_PARKED;
 use super::pool::{Pool, Started};
 use super::{ConsoleLine, ConsoleWriter, Inner, Limits, PrintSink, Running, Runtime};
 use crate::audit::{AuditRecord, AuditSink};
@@ -26,6 +27,7 @@ pub struct Builder {
     variables: Variables,
     kv: Arc<dyn KvStore>,
     idle_isolates: usize,
+    most_parked: usize,
     started: Option<Started>,
     presentation: Presentation,
 }
@@ -100,6 +102,7 @@ impl Builder {
             variables: Arc::new(|_| None),
             kv: Arc::new(MemoryKvStore::default()),
             idle_isolates: 0,
+            most_parked: MOST_PARKED,
             started: None,
             presentation: Presentation::default(),
         }
@@ -205,6 +208,14 @@ impl Builder {
         self
     }
 
+    /// Starts no further program where so many threads of this process are parked (see [`crate::parked_threads`]): `run` returns
+    /// [`crate::RunError::Parked`]. 64 unless this is called. Each such thread keeps its heap, which can have four times its limit, so a
+    /// host with large heaps allows fewer.
+    pub fn most_parked_threads(mut self, count: usize) -> Self {
+        self.most_parked = count;
+        self
+    }
+
     /// Runs the first program in this isolate, if its heap is what the limits say.
     pub(crate) fn started(mut self, started: Started) -> Self {
         self.started = Some(started);
@@ -281,6 +292,7 @@ impl Builder {
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),
                 pool,
+                most_parked: self.most_parked,
                 started: Mutex::new(self.started),
             }),
         })

@@ -88,6 +88,15 @@ pub(super) fn room() -> usize {
     })
 }
 
+/// How many bytes the engine takes now.
+pub(super) fn used() -> usize {
+    HEAP.with_borrow(|heap| {
+        // SAFETY: the runtime is alive as long as it is watched, and this is its thread.
+        heap.as_ref()
+            .map_or(0, |heap| unsafe { v82jsc_malloc_size(heap.runtime) })
+    })
+}
+
 /// Whether the engine refused an allocation because of the limit.
 pub(super) fn was_refused() -> bool {
     REFUSED.try_with(Cell::get).unwrap_or_default()

@@ -52,6 +52,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What the run came to, with the memory that it took until now.
+    fn outcome(&self, exit: Exit) -> Outcome {
+        Outcome {
+            exit,
+            memory: self.run.memory_used(),
+        }
+    }
+
+    /// Returns the result of a run that was stopped.
+    fn stopped(&self, why: &Stopped) -> Result<Outcome, RunError> {
+        exit(why).map(|exit| self.outcome(exit))
+    }
+
     /// The heap limit of the isolate that this package has for itself.
     fn heap_of(&self, package: &str) -> u64 {
         let own = self.limits.packages.get(package).and_then(|own| own.heap);
@@ -120,14 +133,12 @@ impl Drop for Job {
         let why = panic.unwrap_or_else(|| "the isolate's thread ended without an answer".to_owned());
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
-                Some(why) => stopped_run(why),
+                Some(why) => shared.stopped(why),
                 // What the engine has no memory for, its bindings panic over.
-                None if was_refused() => Ok(Outcome {
-                    exit: Exit::Limit(LimitHit {
-                        unit: Unit::Program,
-                        limit: Limit::Heap(shared.limits.heap),
-                    }),
-                }),
+                None if was_refused() => Ok(shared.outcome(Exit::Limit(LimitHit {
+                    unit: Unit::Program,
+                    limit: Limit::Heap(shared.limits.heap),
+                }))),
                 None => Err(engine(why)),
             }),
             Job::Serve { shared, remote, .. } => remote.end(match remote.stopped() {
@@ -192,11 +203,12 @@ impl Isolate {
             factory: Default::default(),
         };
         gate.rules.marks.used_here();
+        shared.run.count(&gate.memory);
         let (mut js, modules, given) = booted.given_to(&loader, modules);
         #[cfg(feature = "quickjs")]
         let linked = super::linker::link_by(&mut js, &loader);
         #[cfg(feature = "v8")]
-        let entered = garbage::enter(js.v8_isolate());
+        let entered = garbage::enter(js.v8_isolate(), &gate.memory);
         modules.attach_fast_ops(&mut js).map_err(engine)?;
         let open = OpenThings::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
@@ -238,6 +250,15 @@ impl Isolate {
         })
     }
 
+    /// Notes what the heap takes at the end.
+    fn note_heap(&mut self) {
+        #[cfg(feature = "v8")]
+        let bytes = garbage::heap_of(self.js.v8_isolate());
+        #[cfg(feature = "quickjs")]
+        let bytes = super::heap::used();
+        self.gate.memory.note_heap(bytes);
+    }
+
     /// Lets the brake stop this isolate, at the heap limit too.
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
         self.brake = Some(brake.clone());
@@ -256,7 +277,9 @@ impl Isolate {
         {
             self.guarded = Some(fatal::guard(self.js.v8_isolate(), parking.clone()));
         }
+        let memory = self.gate.memory.clone();
         let near_limit = move |current: usize, initial: usize| {
+            memory.note_heap(current);
             parking.stop();
             let most = initial.saturating_mul(MOST_HEAP);
             if current >= most {
@@ -287,7 +310,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         };
         let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
         let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);
-        answer.give(Ok(Outcome { exit }));
+        answer.give(Ok(shared.outcome(exit)));
         return Ok(());
     }
     let limits = &shared.limits;
@@ -296,9 +319,14 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
-    let stopped = answer.clone();
+    let (stopped, run) = (answer.clone(), Arc::downgrade(&shared.run));
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        stopped.give(stopped_run(why));
+        // The run has the brake in turn.
+        let memory = run.upgrade().map(|run| run.memory_used());
+        stopped.give(exit(why).map(|exit| Outcome {
+            exit,
+            memory: memory.unwrap_or_default(),
+        }));
     });
     isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
     shared.run.enter(&brake);
@@ -315,28 +343,23 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     brake.finish();
     drop(watchdog);
     // What stops the whole run may reach a package's isolate first, and its callers here.
-    let outcome = match (shared.run.reason().or(brake.reason()), ended) {
-        (Some(why), _) => stopped_run(why),
-        (None, Ok(())) => Ok(Outcome {
-            exit: Exit::Completed,
-        }),
-        (None, Err(error)) => Ok(Outcome {
-            exit: uncaught(error, &isolate, shared),
-        }),
+    let exit = match (shared.run.reason().or(brake.reason()), ended) {
+        (Some(why), _) => exit(why),
+        (None, Ok(())) => Ok(Exit::Completed),
+        (None, Err(error)) => Ok(uncaught(error, &isolate, shared)),
     };
     isolate.open.close();
     shared.files.close();
-    answer.give(outcome);
+    isolate.note_heap();
+    answer.give(exit.map(|exit| shared.outcome(exit)));
     Ok(())
 }
 
-/// Returns the result of a run that was stopped.
-fn stopped_run(why: &Stopped) -> Result<Outcome, RunError> {
+/// Returns how a run ends that was stopped.
+fn exit(why: &Stopped) -> Result<Exit, RunError> {
     match why {
-        Stopped::Asked => Ok(Outcome { exit: Exit::Stopped }),
-        Stopped::Limit(hit) => Ok(Outcome {
-            exit: Exit::Limit(hit.clone()),
-        }),
+        Stopped::Asked => Ok(Exit::Stopped),
+        Stopped::Limit(hit) => Ok(Exit::Limit(hit.clone())),
         Stopped::Failed(fault) => Err(engine(fault)),
     }
 }
@@ -383,6 +406,7 @@ async fn package_isolate(
 
     brake.finish();
     drop(watchdog);
+    isolate.note_heap();
     Ok(match (brake.reason(), ended) {
         (Some(why), _) => why.into(),
         (None, Ok(())) => Ended::Stopped,

@@ -5,10 +5,12 @@
 //! another such account (`extensions/room.rs`).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
+
+use super::MemoryUse;
 
 /// What takes so many bytes may go beyond the account by a quarter.
 const SMALL: usize = 4096;
@@ -26,6 +28,12 @@ pub(crate) struct Memory(Arc<Account>);
 struct Account {
     most: usize,
     used: AtomicUsize,
+    /// The most that `used` ever was.
+    peak: AtomicUsize,
+    /// The most that the engine's heap was seen to take.
+    heap: AtomicUsize,
+    /// The account of the isolate's capabilities, once it has some.
+    capabilities: OnceLock<Memory>,
     /// Results that guests did not get yet. Those who wait for room wait for them.
     in_flight: AtomicUsize,
     /// How often in a row there was no room.
@@ -68,12 +76,41 @@ impl Memory {
         Memory(Arc::new(Account {
             most: usize::try_from(heap).unwrap_or(usize::MAX),
             used: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            heap: AtomicUsize::new(0),
+            capabilities: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             collections: AtomicUsize::new(0),
             has_delivered: AtomicBool::new(false),
             freed: Notify::new(),
         }))
+    }
+
+    /// Returns the account of this isolate's capabilities, with a limit of its own that has the same figure. A guest that keeps many
+    /// capabilities can still use them.
+    pub(crate) fn of_capabilities(&self) -> Memory {
+        let made = || Memory::new(self.0.most as u64);
+        self.0.capabilities.get_or_init(made).clone()
+    }
+
+    /// Notes how many bytes the engine's heap takes now.
+    pub(crate) fn note_heap(&self, bytes: usize) {
+        self.0.heap.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes how many bytes are held now, where the engine counts some of them.
+    pub(crate) fn note_held(&self, bytes: usize) {
+        self.0.peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the most that was counted here and noted of the heap.
+    pub(crate) fn most_used(&self) -> MemoryUse {
+        let peak = |memory: &Memory| memory.0.peak.load(Ordering::Relaxed) as u64;
+        MemoryUse {
+            heap: self.0.heap.load(Ordering::Relaxed) as u64,
+            held: peak(self).saturating_add(self.0.capabilities.get().map_or(0, peak)),
+        }
     }
 
     /// Returns how many bytes may be held.
@@ -100,6 +137,11 @@ impl Memory {
             .0
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        if let Ok(before) = counted {
+            self.0
+                .peak
+                .fetch_max(before.saturating_add(bytes), Ordering::Relaxed);
+        }
         counted.is_ok()
     }
 
@@ -115,7 +157,10 @@ impl Memory {
 
     /// Counts the bytes whether there is room or not. Callers that a guest can trigger must look first.
     pub(crate) fn hold(&self, bytes: usize) -> Held {
-        self.0.used.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.0.used.fetch_add(bytes, Ordering::Relaxed);
+        self.0
+            .peak
+            .fetch_max(before.saturating_add(bytes), Ordering::Relaxed);
         self.held(bytes)
     }
 
@@ -247,6 +292,20 @@ mod tests {
         drop(over);
         assert!(memory.try_hold(100).is_some());
         assert!(memory.try_hold(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn the_most_that_was_used_stays_and_has_the_capabilities_in_it() {
+        let memory = Memory::new(100);
+        assert_eq!(memory.most_used(), MemoryUse::default());
+        drop((memory.hold(30), memory.try_hold(50)));
+        drop(memory.try_hold(1000));
+        drop(memory.of_capabilities().hold(7));
+        memory.of_capabilities().hold(5);
+        memory.note_heap(9);
+        memory.note_heap(3);
+        assert_eq!(memory.most_used(), MemoryUse { heap: 9, held: 87 });
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

@@ -42,7 +42,9 @@ use secure_runtime_loaders::{Graph, ModuleKind};
 pub use self::builder::{BuildError, Builder};
 pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
 pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
-pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
+pub use self::outcome::{
+    DenialReport, Engine, Exit, MemoryUse, Outcome, RelatedError, RunError, UncaughtError,
+};
 pub use self::park::parked_threads;
 
 pub(crate) use self::brake::Brake;
@@ -93,6 +95,7 @@ struct Inner {
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
+    most_parked: usize,
     /// For the first run.
     started: Mutex<Option<Started>>,
 }
@@ -150,6 +153,10 @@ impl Runtime {
     /// [`Outcome`].
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
         let inner = &self.inner;
+        let count = parked_threads();
+        if count >= inner.most_parked {
+            return Err(RunError::Parked { count });
+        }
         let plan = LinkPlan::new(graph, inner.token.as_ref(), &inner.families, &inner.base)
             .map_err(|error| RunError::Grants(error.to_string()))?;
         if let Some(Unattested { module, hash, by }) = plan.unattested() {

@@ -15,6 +15,30 @@ use super::LimitHit;
 pub struct Outcome {
     /// How it ended.
     pub exit: Exit,
+    /// How much memory it took.
+    pub memory: MemoryUse,
+}
+
+/// The most memory that the isolates of one program took. Each counts with its own peak, whenever that was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryUse {
+    /// Bytes of the engine's heap. On V8 they are read at each collection of garbage and at the end, and the memory of its compilers is
+    /// among them; on QuickJS, at the end. On both, the heap limit counts whole where it was hit.
+    pub heap: u64,
+    /// Bytes outside the engine's heap that the isolates' accounts counted: array buffers (V8), results, capabilities and what else
+    /// spec/runtime.md names (RUN-86).
+    pub held: u64,
+}
+
+impl MemoryUse {
+    /// Returns the sum.
+    pub(crate) fn and(self, other: MemoryUse) -> MemoryUse {
+        MemoryUse {
+            heap: self.heap.saturating_add(other.heap),
+            held: self.held.saturating_add(other.held),
+        }
+    }
 }
 
 /// How a program ended.
@@ -157,6 +181,14 @@ pub enum RunError {
     IsolateCycle {
         /// Their names, the first again at the end.
         packages: Vec<String>,
+    },
+    /// Too many threads of this process are parked.
+    #[error(
+        "{count} threads of isolates are parked in this process, and each keeps its heap until the process ends: no further program is started; restart the process, or allow more with `Builder::most_parked_threads`"
+    )]
+    Parked {
+        /// How many.
+        count: usize,
     },
     /// The engine did not do what it should: a bug in secure-runtime.
     #[error("engine: {0}")]

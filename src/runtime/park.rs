@@ -12,11 +12,15 @@ use crate::extensions::OpenThings;
 /// The threads that were parked since the process started.
 static PARKED: AtomicUsize = AtomicUsize::new(0);
 
+/// How many threads may be parked until no further program is started, unless the host says otherwise.
+pub(super) const MOST_PARKED: usize = 64;
+
 /// Returns how many threads of isolates this process has parked.
 ///
 /// The runtime parks a thread where the engine can neither continue nor unwind: an allocation failed inside a built-in function, or a
 /// function did not notice that it was stopped until the heap was several times its limit. The run was answered with its limit. The
-/// thread, its stack and its heap stay until the process ends. A process whose number grows should be restarted at a convenient time.
+/// thread, its stack and its heap stay until the process ends. A process whose number grows should be restarted at a convenient time: a
+/// runtime starts no further program where there are too many (`Builder::most_parked_threads`).
 pub fn parked_threads() -> usize {
     PARKED.load(Ordering::Relaxed)
 }

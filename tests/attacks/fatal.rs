@@ -217,7 +217,7 @@ mod checks {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, ExitStatus};
 
-    use secure_runtime::{Exit, Limit, Limits, OpenOptions, Program, Runtime, parked_threads};
+    use secure_runtime::{Exit, Limit, Limits, OpenOptions, Program, RunError, Runtime, parked_threads};
 
     use crate::support::{Scene, manifest};
 
@@ -246,6 +246,11 @@ mod checks {
 
     /// Runs a program whose console, on the thread of the isolate, fails in this way.
     fn run(cause: &'static str) -> Exit {
+        run_with(cause, 64).unwrap()
+    }
+
+    /// The same, where so many threads may be parked.
+    fn run_with(cause: &'static str, most_parked: usize) -> Result<Exit, RunError> {
         let scene = Scene::new()
             .file("secure.toml", manifest(&["fs.read=./data/**"], ""))
             .file("data/a.txt", "some text")
@@ -266,9 +271,11 @@ mod checks {
                 .shared_store(program.store())
                 .limits(Limits::default())
                 .console(move |_| fail(cause))
+                .most_parked_threads(most_parked)
                 .build()
                 .unwrap();
-            runtime.run(program.graph(), &[]).await.unwrap().exit
+            let outcome = runtime.run(program.graph(), &[]).await?;
+            Ok(outcome.exit)
         })
     }
 
@@ -296,6 +303,14 @@ mod checks {
                 let mut names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
                 assert!(!names.any(|name| name.ends_with("data/a.txt")));
                 Scene::of_main(&[], "console.log(1);").run(&[]).completed();
+                // One more program, where two may be parked; then none.
+                assert!(matches!(run_with("length", 2), Ok(Exit::Limit(_))));
+                let refused = run_with("length", 2);
+                assert!(
+                    matches!(refused, Err(RunError::Parked { count: 2, .. })),
+                    "{refused:?}"
+                );
+                assert_eq!(parked_threads(), 2);
             }
             Ok("host") => {
                 // The handlers are there from the first run on.

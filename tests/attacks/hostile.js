@@ -1,15 +1,12 @@
-// Calls everything that a guest can call, with hostile arguments, in an order that the seed decides.
+// Calls every operation and much else with hostile arguments. The bytes of the input decide everything: what is called, in which order,
+// with what. Where they end, the calls do; so the beginning of an input makes the beginning of its calls.
 import { fs, net, env, clock, random, kv, seal } from "cap:self";
 import { echo } from "p";
 
-export default async ([seedText, countText, server]) => {
-  let seed = Number(seedText);
-  const next = (most) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % most;
-  };
+export default async ([hex, server, rows]) => {
+  let at = 0;
+  const byte = () => Number.parseInt(hex.slice(at, (at += 2)), 16) || 0;
+  const next = (most) => (most <= 256 ? byte() : byte() * 256 + byte()) % most;
   const pick = (list) => list[next(list.length)];
 
   const detached = new Uint8Array(64);
@@ -23,7 +20,8 @@ export default async ([seedText, countText, server]) => {
     ownKeys: () => Array.from({ length: 1000 }, (_, n) => "k" + n),
     getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }),
   });
-  const changing = { toString: () => "data/" + next(9), valueOf: () => next(9), [Symbol.toPrimitive]: () => { shrinking.resize(next(1 << 16)); return "data/a"; } };
+  const changing = { toString: () => "data/" + next(9), valueOf: () => next(9) };
+  const resizing = { [Symbol.toPrimitive]: () => { shrinking.resize(next(1 << 16)); return "data/a"; } };
   const headers = (count) => Array.from({ length: count }, (_, n) => ["x-" + n, "v"]);
   const values = [
     undefined, null, true, 0, -0, NaN, Infinity, -Infinity, -1, 1.5, 2 ** 31, 2 ** 32, -(2 ** 31), 2 ** 53, 2 ** 64, 1e308, 5e-324,
@@ -31,9 +29,9 @@ export default async ([seedText, countText, server]) => {
     "x".repeat(5000), "/x".repeat(3000), "x".repeat(1 << 20), "\u0001".repeat(1 << 18), "é".repeat(1 << 20), "\ud800".repeat(1 << 18),
     server + "/x", server + "/" + "\u0001".repeat(1 << 16), "http://[::1]:99999/", "http://" + "a.".repeat(300) + "b/", "https://" + "x".repeat(1 << 16), "10m", "1e99y",
     "9".repeat(400) + "s", Symbol("x"), Symbol.iterator, [], [[]], headers(25_000), headers(1_024), Array(1 << 16).fill("data/a"), { length: 2 ** 32 }, {},
-    Object.create(null), evil, changing, () => 1, class {}, new Uint8Array(0), detached, outside, tracking, shrinking, new DataView(new ArrayBuffer(9)),
+    Object.create(null), evil, changing, resizing, () => 1, class {}, new Uint8Array(0), detached, outside, tracking, shrinking, new DataView(new ArrayBuffer(9)),
     new Uint8Array(1 << 20), new Float64Array(8), new Date(NaN), /x/g, new Map([[1, 2]]), new Set([1]), Promise.resolve(1), new Error("x".repeat(1 << 16)), new WeakMap(),
-    new AbortController().signal, AbortSignal.abort(), new URLSearchParams("a=b"), fs, net, env, clock, random, kv, "ed25519:" + "0".repeat(64), "blake3:" + "07".repeat(32), "blake3:",
+    new AbortController().signal, AbortSignal.abort(), new URLSearchParams("a=b"), fs, net, env, clock, random, kv, "ed25519/" + "7a".repeat(32), "ed25519:" + "0".repeat(64), "blake3:" + "07".repeat(32), "blake3:",
   ];
   const keys = [
     "read", "write", "create", "createNew", "truncate", "append", "recursive", "method", "headers", "body", "redirect", "signal", "expires", "connect",
@@ -67,10 +65,22 @@ export default async ([seedText, countText, server]) => {
     load: (name) => import(name),
   });
 
+  // The operations of the host's table, each by its name: these come first.
+  const owners = { fs, net, env, clock, random, kv };
+  const operations = rows.split("\n").map((row) => {
+    const [, sealed] = /^seal\((\w+)\)$/.exec(row) ?? [];
+    if (sealed) return [{ call: (...given) => seal(owners[sealed], ...given) }, "call"];
+    const [owner, name] = row.split(" ")[0].split(".");
+    if (typeof owners[owner]?.[name] !== "function") throw new Error(`nobody knows how to call ${row}`);
+    return [owners[owner], name];
+  });
+
   const pending = [];
+  let calls = 0;
   let thrown = 0;
-  for (let n = 0; n < Number(countText); n++) {
-    const [object, name] = pick(targets);
+  while (at < hex.length) {
+    const [object, name] = operations[calls] ?? pick(targets);
+    calls++;
     const given = Array.from({ length: next(5) }, argument);
     // Half of the time something sensible comes first, so that the rest is looked at.
     if (next(2) === 0) given[0] = pick(["data/a", "data/big", server + "/x", "key", 16]);
@@ -81,7 +91,8 @@ export default async ([seedText, countText, server]) => {
       else add(made);
     } catch { thrown++; }
     if (pending.length >= 50) await Promise.race([Promise.all(pending.splice(0)), new Promise((done) => setTimeout(done, 200))]);
+    if (calls === operations.length) console.info(`hostile: all ${calls} operations were called`);
   }
   await Promise.race([Promise.all(pending), new Promise((done) => setTimeout(done, 500))]);
-  console.info(`hostile: ${thrown > 0}`);
+  console.info(`hostile: ${calls} calls, ${thrown} refused`);
 };

@@ -1,63 +1,175 @@
 //! Hostile arguments to everything that a guest can call: an error of the guest at most, never a panic and never the end of the process.
 //!
-//! `hostile.js` makes the calls, in an order that a seed decides. `HOSTILE_CALLS=1000000 HOSTILE_SEED=7 cargo test --test main -- hostile
-//! --nocapture` makes more, of other seeds.
+//! This is the fuzz target `operations`. `hostile.js` reads bytes, and makes the calls that they stand for. The suite runs the seeds of
+//! `fuzz/seeds/operations`; `cargo xtask fuzz operations` builds this and runs new inputs, for as long as `FUZZ_SECONDS` says. The engine is
+//! not in the workspace of `fuzz/`, which would compile it a second time.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use secure_runtime::{Exit, Limits, PackageLimits};
+use secure_runtime::{Exit, Limits, OPERATIONS, PackageLimits};
+use secure_runtime_loaders::ContentHash;
 
 use crate::support::{Ran, Scene, Server, manifest};
 
 const PROGRAM: &str = include_str!("hostile.js");
-/// What tells this process that it is the one that makes the calls: seed and number.
-const PART: &str = "SECURE_RUNTIME_TEST_HOSTILE";
+/// The test that is the target.
+const TARGET: &str = "attacks::hostile::a113_no_argument_of_an_operation_is_a_panic";
+/// What tells this process that it is the one that makes the calls: the file of the input.
+const INPUT: &str = "FUZZ_INPUT";
+/// The most bytes of a new input: some thousand calls.
+const LONGEST: usize = 24 << 10;
+/// Inputs at one time.
+const AT_ONE_TIME: usize = 2;
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+fn folder(of: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(of)
+        .join("operations")
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir(folder("seeds")).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
 /// RUN-87, A113: a generated program calls every operation with hostile arguments.
 #[test]
 fn a113_no_argument_of_an_operation_is_a_panic() {
-    if let Ok(part) = std::env::var(PART) {
-        let (seed, calls) = part.split_once(' ').unwrap();
-        return make_calls(seed.parse().unwrap(), calls.parse().unwrap());
+    if let Ok(file) = std::env::var(INPUT) {
+        return make_calls(&std::fs::read(file).unwrap());
     }
-    let (first, calls) = (number("HOSTILE_SEED", 1), number("HOSTILE_CALLS", 6_000));
-    let each = 1_500;
+    if let Ok(seconds) = std::env::var("FUZZ_SECONDS") {
+        return new_inputs(Duration::from_secs(seconds.parse().unwrap()));
+    }
+    let seeds = Mutex::new(seeds());
+    assert!(seeds.lock().unwrap().len() >= 4);
     std::thread::scope(|scope| {
-        for half in 0..2 {
-            scope.spawn(move || {
-                for seed in (first + half..first + calls.div_ceil(each)).step_by(2) {
-                    in_own_process(seed, each);
+        for _ in 0..AT_ONE_TIME {
+            scope.spawn(|| {
+                while let Some(seed) = { seeds.lock().unwrap().pop() } {
+                    let said =
+                        in_own_process(&seed).unwrap_or_else(|said| panic!("{}", finding(&seed, &said)));
+                    println!("{}", last_line(&said));
+                    assert!(
+                        said.contains(&format!(
+                            "hostile: all {} operations were called",
+                            OPERATIONS.len()
+                        )),
+                        "a seed is too short to call every operation:\n{said}"
+                    );
                 }
             });
         }
     });
 }
 
-fn in_own_process(seed: u64, calls: u64) {
-    let own = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "attacks::hostile::a113_no_argument_of_an_operation_is_a_panic",
-            "--nocapture",
-        ])
-        .env(PART, format!("{seed} {calls}"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&own.stdout).into_owned() + &String::from_utf8_lossy(&own.stderr);
-    println!("{said}");
-    assert!(
-        own.status.success() && said.contains("hostile: ended"),
-        "seed {seed}: {}\n{said}",
-        own.status
+/// New inputs for so long: half of them parts of seeds with some bytes changed, half of them random.
+fn new_inputs(time: Duration) {
+    let (seeds, begun, count) = (seeds(), Instant::now(), Mutex::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONE_TIME {
+            scope.spawn(|| {
+                while begun.elapsed() < time {
+                    let input = new_input(&seeds);
+                    if let Err(said) = in_own_process(&input) {
+                        let shortest = shortest(input);
+                        panic!("{}", finding(&shortest, &said));
+                    }
+                    *count.lock().unwrap() += 1;
+                }
+            });
+        }
+    });
+    println!(
+        "operations: {} inputs in {} s",
+        count.into_inner().unwrap(),
+        begun.elapsed().as_secs()
     );
 }
 
-fn make_calls(seed: u64, calls: u64) {
+fn random(bytes: usize) -> Vec<u8> {
+    let mut made = vec![0; bytes];
+    getrandom::fill(&mut made).unwrap();
+    made
+}
+
+fn below(most: usize) -> usize {
+    usize::from_le_bytes(random(8).try_into().unwrap()) % most
+}
+
+fn new_input(seeds: &[Vec<u8>]) -> Vec<u8> {
+    if below(2) == 0 {
+        return random(1 + below(LONGEST));
+    }
+    let mut input = seeds[below(seeds.len())].clone();
+    for _ in 0..=below(64) {
+        let at = below(input.len());
+        input[at] = random(1)[0];
+    }
+    // Another order from there on: the list of what can be called has grown otherwise.
+    let cut = below(input.len());
+    input.extend(random(below(LONGEST / 4)));
+    input.drain(cut..cut + below(input.len() - cut));
+    input
+}
+
+/// The shortest beginning that still fails.
+fn shortest(input: Vec<u8>) -> Vec<u8> {
+    let (mut holds, mut fails) = (0, input.len());
+    while holds + 1 < fails {
+        let middle = holds.midpoint(fails);
+        match in_own_process(&input[..middle]) {
+            Ok(_) => holds = middle,
+            Err(_) => fails = middle,
+        }
+    }
+    input[..fails].to_vec()
+}
+
+/// Keeps the input, and says how to run it again.
+fn finding(input: &[u8], said: &str) -> String {
+    let folder = folder("artifacts");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join(ContentHash::of(input).to_hex());
+    std::fs::write(&file, input).unwrap();
+    format!(
+        "operations: fails; again: {INPUT}={} cargo test --test main -- --exact {TARGET} --nocapture\n{said}",
+        file.display()
+    )
+}
+
+fn last_line(said: &str) -> &str {
+    said.lines()
+        .rfind(|line| line.starts_with("hostile: ended"))
+        .unwrap_or_default()
+}
+
+/// What the calls printed.
+///
+/// # Errors
+/// The process panicked, or came to another end.
+fn in_own_process(input: &[u8]) -> Result<String, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), input).unwrap();
+    let own = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", TARGET, "--nocapture"])
+        .env(INPUT, file.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&own.stdout).into_owned() + &String::from_utf8_lossy(&own.stderr);
+    if own.status.success() && said.contains("hostile: ended") {
+        return Ok(said);
+    }
+    Err(format!("{}\n{said}", own.status))
+}
+
+fn make_calls(input: &[u8]) {
     let server = Server::start();
     server.put("/x", Some(b"some text".to_vec()));
     let origin = format!("net.connect={}", server.origin());
@@ -76,6 +188,8 @@ fn make_calls(seed: u64, calls: u64) {
         heap: Some(64 << 20),
         ..PackageLimits::default()
     };
+    let rows: Vec<&str> = OPERATIONS.iter().map(|row| row.name).collect();
+    let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
     let ran = Scene::new()
         .file("secure.toml", manifest(&grants, package))
         .file("data/a", "a")
@@ -88,7 +202,7 @@ fn make_calls(seed: u64, calls: u64) {
             packages: [("p".to_owned(), of_package)].into(),
             ..Limits::default()
         })
-        .run(&[&seed.to_string(), &calls.to_string(), server.origin()]);
+        .run(&[&hex, server.origin(), &rows.join("\n")]);
     let end = match &ran.exit {
         Ok(Exit::Completed) => "completed".to_owned(),
         Ok(Exit::Limit(hit)) => hit.to_string(),
@@ -96,9 +210,12 @@ fn make_calls(seed: u64, calls: u64) {
         Ok(Exit::Denied(_, error)) => error.message.clone(),
         // Bindings of QuickJS that panic end the run, and nothing else (see spec/runtime.md, Engines).
         Err(fault) if cfg!(feature = "quickjs") => fault.clone(),
-        other => panic!("seed {seed}: {other:?}"),
+        other => panic!("{other:?}"),
     };
-    println!("hostile: ended with seed {seed}: {end}");
+    for line in ran.out.lines().filter(|line| line.starts_with("hostile: ")) {
+        println!("{line}");
+    }
+    println!("hostile: ended: {end}");
 }
 
 fn run(main: &str) -> Ran {

@@ -50,6 +50,9 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     fuzz::fixed(&mut steps)?;
     if !is_quick {
         fuzz::for_seconds(&mut steps, NEW_INPUTS_SECONDS, &[])?;
+        if let Some(engine) = engines.first() {
+            fuzz::operations(&mut steps, *engine, NEW_INPUTS_SECONDS)?;
+        }
     }
 
     steps.summary("ci");

@@ -103,7 +103,7 @@ fn main() -> ExitCode {
         Task::Interop => interop::run(),
         Task::Packages => table::run(arguments.engine),
         Task::Scoreboard => scoreboard::run(),
-        Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Fuzz { seconds, targets } => fuzz::run(arguments.engine, seconds, &targets),
         Task::Calls { tests } => calls::run(arguments.engine, &tests),
         Task::Crash { rounds } => crash::run(rounds),
         Task::Mutants { arguments } => mutants::run(&arguments),
