@@ -88,14 +88,14 @@
   });
   const { setTimeout, clearTimeout } = timersOf(null);
 
-  // The errors that Rust made as refusals, with the numbers that it knows them by: see src/extensions/marks.rs. No guest reaches this.
+  // The errors that Rust made as refusals, with the texts of their marks: see src/extensions/marks.rs. No guest reaches this.
   const marks = new WeakMap();
   const { get: markGet, set: markSet } = WeakMap.prototype;
   const markOf = (error) => apply(markGet, marks, [error]);
   /** Marks an error that Rust is making, or has just thrown, with this message. */
   const marked = (error, message) => {
     const mark = ops.op_sr_mark(message);
-    if (mark !== 0) apply(markSet, marks, [error, mark]);
+    if (mark !== "") apply(markSet, marks, [error, mark]);
     return error;
   };
   /** What this op gives. Optimised code calls such an op without the functions that make its errors, so they are marked here. */
