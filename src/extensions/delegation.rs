@@ -197,13 +197,13 @@ pub(crate) const SEAL: &str = "seal";
 
 /// A family as sealing sees it: no token grants the action, because holding what is sealed is enough; its resource is
 /// the holder.
-struct Sealing {
+pub(super) struct Sealing {
     family: FamilyName,
     actions: [Action; 1],
 }
 
 impl Sealing {
-    fn of(family: FamilyName) -> Result<Sealing, NameError> {
+    pub(super) fn of(family: FamilyName) -> Result<Sealing, NameError> {
         let name: ActionName = SEAL.parse()?;
         Ok(Sealing {
             family,

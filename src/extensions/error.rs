@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use deno_error::{AdditionalProperties, JsErrorClass};
 
+use super::marks::{Carried, Mark, Marks};
 use crate::runtime::LimitHit;
 
 /// Most bytes of a guest's text that an error repeats.
@@ -45,6 +47,8 @@ pub(crate) struct Refused {
     pub(crate) resource: String,
     pub(crate) module: String,
     pub(crate) why: String,
+    /// What the error stands for.
+    pub(crate) mark: Option<Carried>,
 }
 
 /// An error that reaches JavaScript. The class is the name of a constructor that realm/prepare.js registered, or of a
@@ -71,7 +75,17 @@ impl OpError {
             resource: clipped(resource).into_owned(),
             module: module.to_owned(),
             why: hit.to_string(),
+            mark: None,
         }))
+    }
+
+    /// The same error, which stands for this.
+    pub(crate) fn marked(mut self, marks: &Arc<Marks>, mark: Mark) -> Self {
+        let message = self.to_string();
+        if let OpError::Refused(refused) = &mut self {
+            refused.mark = Some(marks.carry(message, mark));
+        }
+        self
     }
 
     pub(crate) fn type_error(message: impl Into<String>) -> Self {

@@ -49,8 +49,7 @@ impl Rules {
     /// A refusal of what was going on, because a quota does not cover it: `action` as family and action.
     pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> OpError {
         let error = OpError::over(hit, action, resource, module);
-        self.marks.add(&error.to_string(), Mark::Limit(hit.clone()));
-        error
+        error.marked(&self.marks, Mark::Limit(hit.clone()))
     }
 }
 
@@ -186,8 +185,7 @@ impl Capability {
         let counted = self.account.operation(now);
         counted.map_err(|hit| {
             let error = self.refuse_at_limit(operation, shown, &hit.to_string());
-            self.gate.rules.marks.add(&error.to_string(), Mark::Limit(hit));
-            error
+            error.marked(&self.gate.rules.marks, Mark::Limit(hit))
         })
     }
 
@@ -258,6 +256,7 @@ impl Capability {
             resource: clipped(shown).into_owned(),
             module: self.principal.name.clone(),
             why,
+            mark: None,
         }));
         let report = DenialReport {
             module: self.principal.name.clone(),
@@ -267,11 +266,7 @@ impl Capability {
             authority: self.authority.clone(),
             block_names: self.principal.block_names.clone(),
         };
-        self.gate
-            .rules
-            .marks
-            .add(&error.to_string(), Mark::Denied(Arc::new(report)));
-        error
+        error.marked(&self.gate.rules.marks, Mark::Denied(Arc::new(report)))
     }
 
     /// Writes the record of a decision, an allowed one unless `complete` says otherwise.

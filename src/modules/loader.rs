@@ -267,12 +267,15 @@ impl GraphLoader {
             }
             self.locked(&specifier, from).map(String::from)
         };
-        found().ok_or_else(|| {
-            let importer = self.name_of(importer).unwrap_or(importer);
-            format!(
-                "import {name:?} in {importer}: QuickJS reads an import where the checked text has none; run the program with a build that has V8"
-            )
-        })
+        found().ok_or_else(|| self.unchecked(name, importer))
+    }
+
+    /// The message for a name that this loader did not write into the text of the module with the URL `importer`.
+    fn unchecked(&self, name: &str, importer: &str) -> String {
+        let importer = self.name_of(importer).unwrap_or(importer);
+        format!(
+            "import {name:?} in {importer}: QuickJS reads an import where the checked text has none; run the program with a build that has V8"
+        )
     }
 
     /// `text` of the engine, with the names of imports as their modules write them.
@@ -384,7 +387,9 @@ impl ModuleLoader for GraphLoader {
         let name_of_import = match &self.portable {
             Some(portable) => match portable.specifier(specifier, *from) {
                 // What modules that are imported dynamically import by declarations is asked for as dynamic too.
-                None if kind == ResolutionKind::Import => return parse_url(&self.own_urls.nothing()),
+                None if kind == ResolutionKind::Import => {
+                    return Err(refused(self.unchecked(specifier, referrer)));
+                }
                 found => found,
             },
             None => None,
@@ -476,16 +481,6 @@ impl GraphLoader {
             }
             let code = ModuleSourceCode::String(FastString::from(self.own_source(own)));
             return Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None));
-        }
-        if specifier.as_str() == self.own_urls.nothing() {
-            let (kind, text) = match requested {
-                RequestedModuleType::Json => (ModuleType::Json, "null"),
-                RequestedModuleType::Text => (ModuleType::Text, ""),
-                RequestedModuleType::Bytes => (ModuleType::Bytes, ""),
-                _ => (ModuleType::JavaScript, ""),
-            };
-            let code = ModuleSourceCode::String(FastString::from_static(text));
-            return Ok(ModuleSource::new(kind, code, specifier, None));
         }
         let index = self.index_of(specifier.as_str());
         let (Some(index), Some(module), Some(bytes)) = (

@@ -26,8 +26,6 @@ pub(super) const EVALUATION: &str = "cap:evaluation";
 /// A module that throws the refusal of a computed import: the error that Rust made of it, which no error that the engine makes of an import
 /// that cannot be resolved would be.
 pub(super) const REFUSED: &str = "cap:refused";
-/// An empty module, for what QuickJS's bindings take for an import.
-const NOTHING: &str = "cap:nothing";
 /// The value behind each of the others: a module of this type, which only the one module that stands for it can import.
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
@@ -67,11 +65,6 @@ impl OwnUrls {
     /// `cap:value/cap:self/SECRET/3`
     pub(super) fn value_url(&self, own: Own) -> String {
         format!("{VALUE}/{}", self.url(own))
-    }
-
-    /// `cap:nothing/SECRET`
-    pub(super) fn nothing(&self) -> String {
-        format!("{NOTHING}/{}", self.secret)
     }
 
     /// The module with this URL.

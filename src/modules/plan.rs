@@ -171,6 +171,11 @@ impl LinkPlan {
         self.principals.get(module as usize)
     }
 
+    /// The module with this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Principal>> {
+        self.principals.iter().find(|principal| principal.name == name)
+    }
+
     /// The token from outside that the program runs under.
     pub(crate) fn given(&self) -> Option<&Token> {
         self.given.as_ref()

@@ -1,10 +1,10 @@
 //! The text of a module for QuickJS, whose bindings find imports by a search of the text.
 //!
-//! The search does not know regular expressions: behind `/"/` it misses imports, and in strings it finds some. So the engine gets a text
-//! whose imports have names with random bits of this run, which no file can hold. All of them are imported on the first line as well, before
-//! anything that could mislead the search. Comments are blank, and no word is left that the bindings act on (see the module `words`). What
-//! the search finds besides is no import: it means an empty module, which the engine never links. The engine links by these names alone
-//! (see `GraphLoader::linked`).
+//! The search does not know regular expressions: behind `/"/` it misses imports, and in other literals it finds some. So the engine gets
+//! a text whose imports have names with random bits of this run, which no file can hold. All of them are imported on the first line,
+//! where the search finds them. There it ends: after the imports stands a regular expression that it takes for the beginning of a template
+//! without an end (see [`end_of_search`]). Comments are blank, and no word is left that the bindings act on (see the module `words`). The
+//! engine links by these names alone (see `GraphLoader::linked`).
 
 use std::fmt::Write;
 
@@ -14,6 +14,9 @@ use super::words::{self, Edit};
 
 /// What begins the names of imports, before [`Names::secret`].
 const PREFIX: &str = "import:";
+
+/// How deep the bindings may nest templates: they take a frame of the thread's stack for each.
+const DEEPEST: usize = 1000;
 
 /// The names of imports in one run.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl Names {
     /// The first line gets longer, so columns on it are not those of the file.
     ///
     /// # Errors
-    /// A syntax error, or a word of the bindings that cannot be written otherwise.
+    /// A syntax error, a word of the bindings that cannot be written otherwise, or what they would take for deeply nested templates.
     pub(super) fn rewrite(
         &self,
         module: u32,
@@ -93,6 +96,9 @@ impl Names {
                 "import{{{names}}}from\"{}\"{attributes};",
                 self.name(module, number)
             );
+        }
+        if body.contains("import") || body.contains("export") {
+            text.push_str(&end_of_search(&body)?);
         }
         text.push_str(&body);
         if let Some(word) = words::remaining(&text) {
@@ -154,6 +160,65 @@ impl Imports {
     }
 }
 
+/// An expression without effect, at which the bindings' search for imports ends if `body` comes after it.
+///
+/// For the search it is a template with an expression that is open: as many braces as `body` can close, and one more. The parentheses
+/// close them for another search of the bindings, which looks for an `await` outside of functions.
+///
+/// # Errors
+/// The search would take `body` for templates that are nested deeper than [`DEEPEST`].
+fn end_of_search(body: &str) -> Result<String, String> {
+    let opened = "{".repeat(body.matches('}').count());
+    let closed = ")".repeat(opened.len() + 1);
+    let nested = templates(body);
+    if nested > DEEPEST {
+        return Err(format!(
+            "QuickJS's bindings take it for templates that are nested {nested} deep, of which they read at most {DEEPEST}; run it with a \
+             build that has V8"
+        ));
+    }
+    Ok(format!("/[`${{{opened}{closed}]/;"))
+}
+
+/// How deep the bindings' `skip_template` calls itself for `body`, if it is in an expression of a template already.
+fn templates(body: &str) -> usize {
+    let bytes = body.as_bytes();
+    // The braces that are open in each template's expression; none where the template's own text goes on.
+    let mut open: Vec<usize> = vec![usize::MAX];
+    let (mut at, mut deepest) = (0, 0);
+    while let (Some(byte), Some(braces)) = (bytes.get(at), open.last_mut()) {
+        at += 1;
+        match (byte, *braces) {
+            (b'\\', _) => at += 1,
+            (b'`', 0) => drop(open.pop()),
+            (b'$', 0) if bytes.get(at) == Some(&b'{') => {
+                *braces = 1;
+                at += 1;
+            }
+            (_, 0) => {}
+            (b'`', _) => {
+                open.push(0);
+                deepest = deepest.max(open.len() - 1);
+            }
+            (b'{', open) => *braces = open.saturating_add(1),
+            (b'}', open) => *braces = open - 1,
+            (quote @ (b'"' | b'\''), _) => {
+                // To the quote or, before it, to the end of the line, which is no part of it.
+                while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'\n') {
+                    at += 1;
+                    match byte {
+                        b'\\' => at += 1,
+                        byte if byte == quote => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// Spaces, with the line ends of `text`.
 fn blank(text: &str) -> String {
     let blank = text.chars().map(|character| match character {
@@ -194,7 +259,7 @@ mod tests {
         assert_eq!(
             text,
             "import{}from\"import:7/3/0\";import{}from\"import:7/3/1\";import{}from\"import:7/3/2\"with{type:\"json\"};\
-             import{Date,console}from\"import:7/3/3\";        \n\
+             import{Date,console}from\"import:7/3/3\";/[`${{{)))]/;        \n\
              const a = /\"/; import { fs } from \"import:7/3/0\";     \n\
              export *                   from \"import:7/3/1\"; import c from \"import:7/3/2\" with { type: 'json' }; import \"import:7/3/0\""
         );
@@ -233,10 +298,33 @@ mod tests {
         assert_eq!(imports.get(0), Some("import defer"));
         assert_eq!(
             text,
-            "import{}from\"import:7/0/0\";import a from \"import:7/0/0\"; x = ' \\x69mport\\x20source y \\x66rom \"z\"'; \
+            "import{}from\"import:7/0/0\";/[`${)]/;import a from \"import:7/0/0\"; x = ' import\\x20source y from \"z\"'; \
              a % NeverOptimizeFunction(x)"
         );
         assert!(names.rewrite(0, "/import defer/", &[], "").is_err());
+    }
+
+    #[test]
+    fn deeply_nested_templates_are_refused() {
+        for (body, nested) in [
+            ("", 0),
+            ("`a`", 1),
+            ("`a${`b`}` + `${c}`", 2),
+            ("'`${`' + \"\\\"`\"", 0),
+            ("'`\n`", 1),
+            ("/`${`${`${/", 3),
+            ("`\\${`}`", 1),
+            ("`${{}}`", 1),
+            ("}}}`", 1),
+        ] {
+            assert_eq!(templates(body), nested, "{body}");
+        }
+        let names = Names::new("7".to_owned());
+        let nested =
+            |times: usize| names.rewrite(0, &format!("export default /{}/", "`${".repeat(times)), &[], "");
+        assert!(nested(DEEPEST).is_ok());
+        let refused = nested(DEEPEST + 1).unwrap_err();
+        assert!(refused.contains("nested 1001 deep"), "{refused}");
     }
 
     #[test]

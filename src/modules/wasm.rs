@@ -7,11 +7,11 @@ use secure_runtime_capabilities::{ModuleId, Operation};
 use secure_runtime_loaders::{Graph, Module, ModuleKind, wasm};
 
 use super::own::VALUE_TYPE;
-use crate::extensions::Gate;
+use crate::extensions::{Gate, OpError};
 
 /// Whether every module that imports WebAssembly may: each import is decided and recorded, and the first that is denied is the
 /// error. To be asked before anything of the program is evaluated.
-pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), String> {
+pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), OpError> {
     if graph
         .modules()
         .iter()
@@ -24,10 +24,10 @@ pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), String> {
         let targets = targets.into_iter().filter_map(|target| graph.module(target));
         for target in targets.filter(|target| target.kind == ModuleKind::Wasm) {
             let unnamed = |problem: &dyn std::fmt::Display| {
-                format!(
+                OpError::type_error(format!(
                     "{} imports {}, which no grant can name: {problem}",
                     importer.name, target.name
-                )
+                ))
             };
             let module =
                 ModuleId::new(&target.name, target.hash.as_bytes()).map_err(|error| unnamed(&error))?;
@@ -38,8 +38,7 @@ pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), String> {
                 .ok_or_else(|| unnamed(&"the importing module has no rights"))?;
             let capability = gate.capability(principal).map_err(|error| unnamed(&error))?;
             let operation = Operation::module_import(&module);
-            let decided = capability.check(&operation, &target.name);
-            decided.map_err(|refusal| refusal.to_string())?;
+            capability.check(&operation, &target.name)?;
         }
     }
     Ok(())

@@ -11,8 +11,9 @@
 //! | `rewrite_deferred_imports` | `import defer` | replace what looks like a declaration, wherever it stands |
 //! | `rewrite_source_phase` | `import source` | the same |
 //! | `extract_source_mapping_url` | a line that begins with `//# sourceMappingURL=` | give deno_core a source map |
-//! | `parse_import_specifiers` | `import`, `export`, `from` | load what looks like an import; see the module `portable` |
-//! | names as C strings | a NUL | panic where it is part of such an import |
+//! | names as C strings | a NUL | panic where it is part of a name |
+//!
+//! `parse_import_specifiers` searches for imports: see the module `portable`, which ends that search before the module's own text.
 //!
 //! Their other searches change nothing that a program can see: `has_top_level_await` and `exported_function_positions` serve debuggers,
 //! and `missing_export_location` looks for the place of an error.
@@ -38,9 +39,6 @@ const PHASE_DECLARATIONS: [&str; 2] = ["import defer", "import source"];
 
 /// What begins the comment that names a source map.
 const SOURCE_MAPS: [&str; 2] = ["//# sourceMappingURL=", "//@ sourceMappingURL="];
-
-/// The words that begin an import for the bindings.
-const DECLARATIONS: [&str; 2] = ["import", "export"];
 
 /// A part of a source that is written otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,26 +92,6 @@ pub(super) fn edits(source: &str, found: &StaticImports) -> Result<Vec<Edit>, St
                 }),
                 None => return Err(refusal(source, &word, "outside of a string")),
             },
-        }
-    }
-    for literal in found.literals.iter().filter(|literal| literal.takes_escapes) {
-        if within(&imported, literal.range.start).is_some() {
-            continue;
-        }
-        let text = source.get(literal.range.clone()).unwrap_or_default();
-        for (at, word) in text.match_indices("from") {
-            let after = text.get(at + word.len()..).unwrap_or_default();
-            if after.trim_start().starts_with(['"', '\'']) {
-                edits.push(escaped(source, literal.range.start, literal.range.start + at));
-            }
-        }
-        for word in DECLARATIONS {
-            for (at, _) in text.match_indices(word) {
-                let after = text.get(at + word.len()..).unwrap_or_default();
-                if after.starts_with([' ', '\t', '\r', '\n', '{', '*', '"', '\'', '(']) {
-                    edits.push(escaped(source, literal.range.start, literal.range.start + at));
-                }
-            }
         }
     }
     edits.sort_by_key(|edit| edit.range.start);
@@ -259,13 +237,8 @@ mod tests {
             ("a.import.source/* */(b)", "a.import .source/* */(b)"),
             ("a.import.source", "a.import.source"),
             ("import defer from 'x'", "import  defer from 'x'"),
-            ("`${`import source x`}`", "`${`\\x69mport\\x20source x`}`"),
-            ("' import{a}from'", "' \\x69mport{a}\\x66rom'"),
-            (
-                "export { a as \"x from 'y'\" }; const a = 'far from it'",
-                "export { a as \"x \\x66rom 'y'\" }; const a = 'far from it'",
-            ),
-            ("'imports and exports'", "'imports and exports'"),
+            ("`${`import source x`}`", "`${`import\\x20source x`}`"),
+            ("' import{a}from \"x\"'", "' import{a}from \"x\"'"),
             ("'a\0b'", "'a\\x00b'"),
             ("`\n//# sourceMappingURL=x`", "`\n//\\x23 sourceMappingURL=x`"),
             ("// import defer\n1", "// import defer\n1"),
@@ -292,7 +265,7 @@ mod tests {
         // A template within the expression of a tagged one has no tag.
         assert_eq!(
             edited("a`${`import source x`}`").as_deref(),
-            Ok("a`${`\\x69mport\\x20source x`}`")
+            Ok("a`${`import\\x20source x`}`")
         );
     }
 

@@ -92,12 +92,13 @@ macro_rules! with_scripts {
 }
 pub(crate) use with_scripts;
 
-/// The number of the mark of an error that Rust is making, with this message; zero where it has none. See `extensions/marks.rs`.
+/// The text of the mark of an error that Rust is making, with this message; empty where it has none. See `extensions/marks.rs`.
 ///
 /// It is called while the error of another op is made: that op may still hold the state.
-#[op2(fast, reentrant)]
-fn op_sr_mark(#[string] message: &str) -> u32 {
-    Marks::number_here(message)
+#[op2(reentrant)]
+#[string]
+fn op_sr_mark(#[string] message: &str) -> String {
+    Marks::text_here(message)
 }
 
 /// What begins the texts by which the realm says what an error is.

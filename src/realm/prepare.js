@@ -88,7 +88,7 @@
   });
   const { setTimeout, clearTimeout } = timersOf(null);
 
-  // The errors that Rust made as refusals, with the numbers that it knows them by: see src/extensions/marks.rs. No guest reaches this.
+  // The errors that Rust made as refusals, with the texts of their marks: see src/extensions/marks.rs. No guest reaches this.
   const marks = new WeakMap();
   const { get: markGet, set: markSet } = WeakMap.prototype;
   const markOf = (error) => apply(markGet, marks, [error]);
@@ -98,7 +98,7 @@
       defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
     }
     const mark = ops.op_sr_mark(message);
-    if (mark !== 0) {
+    if (mark !== "") {
       apply(markSet, marks, [error, mark]);
       // On V8, deno_core replaces an error without frames that a module throws while it is evaluated. Reading `stack` makes the frames,
       // and a guest that deletes `stack` does not remove them.

@@ -304,9 +304,9 @@ impl Isolate {
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
     let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
-        let marks = &gate.rules.marks;
-        let Some(Mark::Denied(report)) = marks.get(marks.number(&refusal)) else {
-            return Err(RunError::Grants(refusal));
+        let rules = &gate.rules;
+        let Some(Mark::Denied(report)) = rules.marks.of(&refusal, rules) else {
+            return Err(RunError::Grants(refusal.to_string()));
         };
         let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
         let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);
@@ -536,7 +536,7 @@ fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit) -> Ending 
             unit,
             limit: Limit::Heap(heap),
         }),
-        Made::Marked(number) => match isolate.gate.rules.marks.get(number) {
+        Made::Marked(text) => match isolate.gate.rules.marks.get(&text, &isolate.gate.rules) {
             Some(Mark::Limit(hit)) => Ending::Limit(hit),
             Some(Mark::Denied(report)) => Ending::Denied(report, shown),
             None => Ending::Error(shown),

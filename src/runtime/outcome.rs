@@ -103,7 +103,8 @@ pub struct DenialReport {
     pub operation: Operation<'static>,
     /// The block that refused, and why. None where the chain allows it and something else refused.
     pub denial: Option<Denial>,
-    /// The authority.
+    /// The authority. If more than 4,096 other operations were denied before this error was thrown again, that of the module, without what
+    /// was attenuated in the program.
     pub authority: Authority,
     /// Where each block of the module's own chain comes from; blocks after these were added by `attenuate`.
     pub block_names: Arc<[String]>,

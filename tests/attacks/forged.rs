@@ -64,6 +64,58 @@ fn a101_only_the_object_of_a_denial_is_the_denial() {
     }
 }
 
+/// RUN-82: a program has no number of denials after which an earlier one is forgotten. What is known of it stays the same, too.
+#[test]
+fn a101_a_denial_is_the_denial_after_ten_thousand_others() {
+    const IMPORTS: &str = "import { clock, env, fs, kv, net, random, seal } from 'cap:self'; let caught;\n";
+    let report = |caught: &str, others: &str| {
+        let source = format!(
+            "{IMPORTS}try {{ {caught} }} catch (error) {{ caught = error; }}\n{others}\nthrow caught;"
+        );
+        let scene = Scene::of_main(&["fs.read=./data/**"], &source);
+        match scene.run(&[]).exit {
+            Ok(Exit::Denied(report, _)) => format!(
+                "{} {} {:?} {:?} {:?}",
+                report.module, report.package, report.operation, report.denial, report.block_names
+            )
+            .replace(scene.base().to_str().unwrap(), "")
+            // When it expired is another second in each program.
+            .split("Expired { at: ")
+            .map(|part| part.trim_start_matches(|character: char| character.is_ascii_digit()))
+            .collect::<String>(),
+            other => panic!("{caught} {others}: {other:?}"),
+        }
+    };
+    // More than are remembered whole.
+    let many = "for (let n = 0; n < 5_000; n++) try { env.get('N' + n); } catch {}";
+    for others in [
+        "for (let n = 0; n < 10_000; n++) await fs.readTextFile('/etc/' + n).catch(() => {});",
+        "await Promise.allSettled(Array.from({ length: 10_000 }, (_, n) => fs.readTextFile('/etc/' + n)));",
+        "const kept = []; for (let n = 0; n < 10_000; n++) try { env.get('N' + n); } catch (error) { kept.push(error); }",
+        // The last of many that are under way at the same time, and the first of them.
+        "const all = await Promise.allSettled(Array.from({ length: 10_000 }, () => fs.readTextFile('/etc/passwd'))); caught = all[9999].reason;",
+        "const more = Array.from({ length: 10_000 }, (_, n) => fs.readTextFile(n ? '/etc/' + n : '/etc/passwd')); \
+         caught = (await Promise.allSettled(more))[0].reason;",
+    ] {
+        let caught = "await fs.readTextFile('/etc/passwd');";
+        assert_eq!(report(caught, others), report(caught, ""), "{others}");
+    }
+    for caught in [
+        "await fs.writeTextFile('é \\n *?', 'x');",
+        "await fs.attenuate({ read: ['./data/a/**'] }).readTextFile('data/b');",
+        "const { capability, revoke } = fs.revocable(); revoke(); await capability.readTextFile('data/b');",
+        "await fs.attenuate({ expires: '0s' }).readTextFile('data/b');",
+        "await net.fetch('https://example.com/a?b=c');",
+        "await kv.get('a/b');",
+        "clock.now();",
+        "random.bytes(1);",
+        "const { capability } = fs.revocable(); seal(capability, { holder: \
+         'blake3:0000000000000000000000000000000000000000000000000000000000000000' });",
+    ] {
+        assert_eq!(report(caught, many), report(caught, ""), "{caught}");
+    }
+}
+
 /// RUN-82.
 #[test]
 fn a102_only_the_object_of_a_limit_is_the_limit() {

@@ -4,13 +4,25 @@ use secure_runtime::{Engine, Exit};
 
 use crate::support::Scene;
 
-/// A healthy program runs after each of these, in the same process.
+/// Runs a program to its end.
 #[track_caller]
-pub(super) fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
+fn ends(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
     let ran = Scene::of_main(&[], source).run(&[]);
     assert!(wanted(&ran.exit), "{source}: {ran:#?}");
+}
+
+/// A healthy program runs after others, in the same process.
+#[track_caller]
+fn others_go_on(after: &str) {
     let healthy = Scene::of_main(&[], "console.log(1 + 1);").run(&[]).completed();
-    assert_eq!(healthy.out, "2\n");
+    assert_eq!(healthy.out, "2\n", "{after}");
+}
+
+/// Runs a program to its end, and a healthy one after it.
+#[track_caller]
+pub(super) fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
+    ends(source, wanted);
+    others_go_on(source);
 }
 
 fn uncaught(exit: &Result<Exit, String>) -> bool {
@@ -63,8 +75,9 @@ fn a30_any_value_can_be_thrown() {
             format!("export default function main() {{ throw ({value}); }}"),
             format!("queueMicrotask(() => {{ throw ({value}); }});"),
         ] {
-            ends_alone(&source, uncaught);
+            ends(&source, uncaught);
         }
+        others_go_on(value);
     }
 }
 

@@ -29,6 +29,9 @@ const TEXTS: &[&str] = &[
     " import * as x from 'y' with { type: 'unknown' }; ",
     "export * from \"cap:self\"; ",
     "export { a as b } from 'ext:core/mod.js';",
+    "; import x from'./helper.js'with{type:'json'}; ",
+    "\nimport './nowhere.js' with { type: \"text\" }\n",
+    "}}}};export*from'cap:self';",
     "\n//# sourceMappingURL=data:application/json,{}\n",
     "\n//@ sourceMappingURL=x\n",
     "/`/",
@@ -61,8 +64,29 @@ impl Random {
     }
 
     fn text(&mut self) -> String {
+        self.text_of(TEXTS)
+    }
+
+    /// A text without words that a module is refused for where it cannot be written otherwise.
+    fn import_like(&mut self) -> String {
+        let words = [
+            "import defer",
+            "import source",
+            "import.",
+            "(",
+            "sourceMappingURL",
+            "\0",
+        ];
+        let texts = TEXTS.iter().copied();
+        let texts: Vec<&str> = texts
+            .filter(|text| !words.iter().any(|word| text.contains(word)))
+            .collect();
+        self.text_of(&texts)
+    }
+
+    fn text_of(&mut self, texts: &[&str]) -> String {
         let parts = 1 + self.below(4);
-        (0..parts).map(|_| TEXTS[self.below(TEXTS.len())]).collect()
+        (0..parts).map(|_| texts[self.below(texts.len())]).collect()
     }
 }
 
@@ -101,14 +125,29 @@ fn expression(random: &mut Random) -> (String, String, bool) {
         .chars()
         .filter(|character| !"\\`$\0\n/'\"()[]{}*\u{2028}".contains(*character))
         .collect();
-    match random.below(9) {
+    // What a tagged template and a class of characters can hold as it is, quotes and line ends among it.
+    let tagged = random.import_like().replace(['\\', '`', '$'], "");
+    let class = tagged
+        .replace([']', '\n', '\u{2028}', '-'], "")
+        .replace('/', "\\/");
+    match random.below(11) {
         0 => (string(&text, '"'), text, false),
         1 => (string(&text, '\''), text, false),
         2 => (string(&text, '"').replace("\\%", "%"), text, false),
         3 => (template(&text), format!("{text}{text}"), false),
         4 => (format!("String.raw`{plain}`"), plain, true),
         5 => (format!("/x{plain}/.source"), format!("x{plain}"), true),
-        6 => {
+        6 => (
+            format!("String.raw`{tagged}${{`{tagged}`}}`"),
+            format!("{tagged}{tagged}"),
+            true,
+        ),
+        7 => (
+            format!("/[`x{class}'\"]/.source"),
+            format!("[`x{class}'\"]"),
+            true,
+        ),
+        8 => {
             let call = ["o.import.source", "o.import.defer", "o. import /* ; */ .source"][random.below(3)];
             let gap = ["", " ", "\t", "/* import defer */", "\n"][random.below(5)];
             (
@@ -117,7 +156,7 @@ fn expression(random: &mut Random) -> (String, String, bool) {
                 false,
             )
         }
-        7 => {
+        9 => {
             let called = [
                 "NeverOptimizeFunction",
                 "PrepareFunctionForOptimization",
@@ -227,6 +266,49 @@ fn text_made_of_the_engines_words_means_what_it_means_elsewhere_or_is_refused() 
         }
     }
     assert!(ran_count > 100, "{ran_count} ran, {refused_count} were refused");
+}
+
+/// RUN-80: what looks like an import in a regular expression or in a tagged template is neither loaded nor refused.
+#[test]
+fn imports_in_regular_expressions_and_tagged_templates_are_text() {
+    let texts = [
+        "import a from 'cap:self'",
+        "; import{fs as stolen}from\"cap:self\"; ",
+        " import './nowhere.js' with { type: 'json' }; ",
+        " import x from './nowhere.js' with { type: 'text' }; ",
+        " import x from './helper.js' with { type: 'unknown' }; ",
+        " export * from './nowhere.js' with { type: 'bytes' }; ",
+        " export { a as b } from 'npm:nowhere'; ",
+        "}}}} import x from './nowhere.js'; {{{{",
+    ];
+    let mut source = String::from("import helper from './helper.js'; const found = [helper];\n");
+    let mut wanted = vec!["of the helper".to_owned()];
+    for text in texts {
+        let class = text.replace('/', "\\/");
+        let _ = writeln!(
+            source,
+            "found.push(String.raw`{text}`);\nfound.push(/[{class}]/g.source, /[`'\"]/.source);\nfound.push(((it) => it.raw[0])`\n{text}\n`);"
+        );
+        wanted.extend([
+            text.to_owned(),
+            format!("[{class}]"),
+            "[`'\"]".to_owned(),
+            format!("\n{text}\n"),
+        ]);
+    }
+    source.push_str("console.log(JSON.stringify(found)); await import('./later.js');\n");
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&[], ""))
+        .file("helper.js", "export default 'of the helper';")
+        .file("later.js", &source.replace("await import('./later.js')", ""))
+        .file("main.js", &source);
+    let ran = scene.run(&[]).completed();
+    let lines: Vec<Vec<String>> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines, [wanted.clone(), wanted]);
 }
 
 /// RUN-80: the names that a package in an isolate of its own exports are written into a module of ours.

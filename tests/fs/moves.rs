@@ -136,6 +136,11 @@ const PATHS: &[&str] = &[
     "w/pub/x",
 ];
 
+/// Folders that scopes begin at, or below.
+const FOLDERS: &[&str] = &["w/pub", "w/out", "w/out/d", "w/tmp", "w/tmp/x", "w/pub/d"];
+/// Where no package reads.
+const AWAY: &[&str] = &["w/away", "w/sec/away", "w/sec/d/away"];
+
 /// One capability, as the test understands it.
 #[derive(Clone, Debug)]
 struct Scopes {
@@ -211,6 +216,76 @@ struct Step {
     to: String,
     read: Vec<String>,
     write: Vec<String>,
+    /// To which package a narrowed capability is lent.
+    receiver: usize,
+}
+
+impl Step {
+    /// A step on these paths, random otherwise.
+    fn on(chance: &mut Chance, operation: &'static str, path: &str, to: &str) -> Step {
+        Step {
+            // The last one is the program itself.
+            package: chance.below(PACKAGES + 1),
+            capability: chance.below(3),
+            operation,
+            path: path.to_owned(),
+            to: to.to_owned(),
+            read: chance.some(READ, 0, 3),
+            write: chance.some(WRITE, 0, 2),
+            receiver: chance.below(PACKAGES + 1),
+        }
+    }
+
+    /// Steps after which what was opened has another name, and other bytes: first a read or an open, which keeps a handle, then renames by
+    /// somebody else, then the same read.
+    fn moved_away(chance: &mut Chance) -> Vec<Step> {
+        let folder = *chance.one(FOLDERS);
+        let away = *chance.one(AWAY);
+        let name = *chance.one(&["a", "b"]);
+        let (file, moved) = (format!("{folder}/{name}"), format!("{away}/{name}"));
+        let steps: Vec<(&str, &str, &str)> = if chance.below(2) == 0 {
+            let replaced = *chance.one(&["mkdir", "rename", "read"]);
+            let mut steps = vec![
+                ("mkdir", folder, ""),
+                ("write", file.as_str(), ""),
+                ("write", "w/sec/a", ""),
+                ("read", file.as_str(), ""),
+                ("rename", folder, away),
+                ("rename", "w/sec/a", moved.as_str()),
+            ];
+            steps.push(match replaced {
+                "rename" => (replaced, "w/sec", folder),
+                _ => (replaced, folder, ""),
+            });
+            steps.push(("read", file.as_str(), ""));
+            steps
+        } else {
+            vec![
+                ("write", file.as_str(), ""),
+                ("open", file.as_str(), ""),
+                ("rename", file.as_str(), away),
+                ("append", away, ""),
+                ("handleRead", "", ""),
+            ]
+        };
+        let reads = |operation| ["read", "open", "handleRead"].contains(&operation);
+        let (reader, mover) = (Step::on(chance, "", "", ""), Step::on(chance, "", "", ""));
+        // Who may do everything, most of the time.
+        let mover = match chance.below(3) {
+            0 => (mover.package, mover.capability),
+            _ => (PACKAGES, 0),
+        };
+        let step = |(operation, path, to)| {
+            let mut step = Step::on(chance, operation, path, to);
+            (step.package, step.capability) = if reads(operation) {
+                (reader.package, reader.capability)
+            } else {
+                mover
+            };
+            step
+        };
+        steps.into_iter().map(step).collect()
+    }
 }
 
 impl Story {
@@ -251,19 +326,18 @@ impl Story {
             "remove",
             "mkdir",
             "narrow",
+            "lend",
             "list",
         ];
-        let steps = (0..STEPS).map(|_| Step {
-            // The last one is the program itself.
-            package: chance.below(PACKAGES + 1),
-            capability: chance.below(3),
-            operation: OPERATIONS[chance.below(OPERATIONS.len())],
-            path: chance.path(),
-            to: chance.path(),
-            read: chance.some(READ, 0, 3),
-            write: chance.some(WRITE, 0, 2),
-        });
-        let steps = steps.collect();
+        let mut steps = Vec::new();
+        while steps.len() < STEPS {
+            if chance.below(12) == 0 {
+                steps.extend(Step::moved_away(&mut chance));
+                continue;
+            }
+            let (operation, path, to) = (*chance.one(OPERATIONS), chance.path(), chance.path());
+            steps.push(Step::on(&mut chance, operation, &path, &to));
+        }
         Story {
             seed,
             packages,
@@ -437,10 +511,15 @@ impl Story {
             let count = capabilities[step.package].len();
             let reader = (step.package, step.capability % count);
             match step.operation {
-                "narrow" => {
+                "narrow" | "lend" => {
                     let narrowed = capabilities[reader.0][reader.1].narrowed(&step.read, &step.write);
+                    let holder = match step.operation {
+                        "lend" => step.receiver,
+                        _ => step.package,
+                    };
+                    let count = capabilities[holder].len();
                     if *is_done && count < 3 {
-                        let number = (step.package, count);
+                        let number = (holder, count);
                         let readable = before
                             .iter()
                             .filter(|(_, places)| places.iter().any(|place| narrowed.read(place)));
@@ -450,7 +529,7 @@ impl Story {
                         let through =
                             narrowed.read.iter().any(|scope| scope == "./w/link/**") && is_followed(&whole);
                         known.insert(number, if through { beyond } else { readable });
-                        capabilities[step.package].push(narrowed);
+                        capabilities[holder].push(narrowed);
                     }
                 }
                 "rename" if *is_done => counts.renames += 1,
@@ -511,6 +590,13 @@ fn look(folder: &Path, name: &str, snapshot: &mut Snapshot) {
 const ACT: &str = r#"import { fs } from "cap:self";
 const capabilities = [fs];
 const handles = [];
+export const lend = (line) => {
+  const { capability: number, read, write } = JSON.parse(line);
+  return capabilities[number % capabilities.length].attenuate({ read, write });
+};
+export const take = (capability) => {
+  if (capabilities.length < 3) capabilities.push(capability);
+};
 const bytes = (text) => new TextEncoder().encode(text);
 export const act = async (line) => {
   const { capability: number, operation, path, to, read, write, mark } = JSON.parse(line);
@@ -566,11 +652,20 @@ export const act = async (line) => {
 /// Lets the packages do one step after the other.
 const MAIN: &str = r#"import { env } from "cap:self";
 import * as own from "./act.js";
+const lend = async (step) => {
+  try {
+    await packages[step.receiver].take(await packages[step.package].lend(JSON.stringify(step)));
+    return [true, ""];
+  } catch (error) {
+    return [false, `${error.name}: ${error.message}`];
+  }
+};
 export default async function main([steps]) {
   let number = 0;
   for (const step of JSON.parse(steps)) {
     env.get("STEP");
-    const result = await packages[step.package].act(JSON.stringify({ ...step, mark: `${String(number++).padStart(7, "s")};` }));
+    const mark = `${String(number++).padStart(7, "s")};`;
+    const result = step.operation === "lend" ? await lend(step) : await packages[step.package].act(JSON.stringify({ ...step, mark }));
     console.log(JSON.stringify(result));
   }
   env.get("STEP");

@@ -17,7 +17,6 @@ use super::error::OpError;
 use super::fs::{FsCapability, Roots};
 use super::gate::Gate;
 use super::held::{HeldBytes, UNDER_WAY, no_room};
-use super::marks::Mark;
 use super::object::{Left, has_room_for_text, left, object};
 use super::open::OpenThings;
 use crate::modules::Principal;
@@ -239,7 +238,7 @@ pub(crate) async fn op_sr_isolate_call(
     let rules = state.borrow().borrow::<Rc<Gate>>().rules.clone();
     let failed = |(code, message): (&'static str, String)| {
         if let Some(hit) = remote.limit().filter(|hit| hit.to_string() == message) {
-            rules.marks.add(&message, Mark::Limit(hit));
+            rules.marks.ended(hit);
         }
         OpError::system("IsolateError", code, message)
     };
