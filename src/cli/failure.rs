@@ -72,8 +72,8 @@ impl Failure {
         .help("please report it with the command that you ran")
     }
 
-    /// Sets the advice, unless the message already contains some. Errors of the libraries put their advice after
-    /// "help:" or after the last "; ". A later call replaces the advice of an earlier one, because callers know the
+    /// Sets the advice, unless the message already contains some. Errors of the libraries put their advice after a
+    /// colon or a semicolon. A later call replaces the advice of an earlier one, because callers know the
     /// purpose better than the functions that they call.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         if !self.what.contains("help:") && !self.what.contains("; ") {

@@ -1,5 +1,5 @@
 // The CBOR peer of the interop test. It reads lines of hexadecimal digits from standard input. For each line it reports
-// if cborg reads and writes it as one item of deterministic CBOR (RFC 8949 section 4.2.1), of the kinds that graphs use.
+// if cborg reads and writes it as one item of deterministic CBOR (RFC 8949, 4.2.1), of the kinds that graphs use.
 // The argument is the folder where the package was installed.
 
 import { join } from "node:path";

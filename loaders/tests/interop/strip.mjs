@@ -1,5 +1,5 @@
-// The TypeScript peer of the interop test. It reads lines of JSON from standard input: [TypeScript, text without types].
-// For each line it reports if ts-blank-space leaves the same text: "same", "other", "refused", or "broken" if its result
+// The TypeScript peer of the interop test. It reads JSON lines from standard input: [TypeScript, text without types].
+// For each line it reports if ts-blank-space leaves the same text: "same", "other", "refused", "broken" if its result
 // is not JavaScript. Comments and empty statements are ignored.
 // The argument is the folder where the packages were installed.
 
