@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secure_runtime_loaders::{Graph, lockfile};
+use secure_runtime_loaders::{Graph, lockfile, secrets};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
@@ -116,7 +116,8 @@ fn report(
     warnings: Vec<String>,
 ) -> Result<String, Failure> {
     let report = Report {
-        lock: path.display().to_string(),
+        // An address can have been given as the folder.
+        lock: secrets::hide(&path.display().to_string()).into_owned(),
         graph: graph.hash().to_string(),
         packages: graph.packages().len().saturating_sub(1),
         modules: graph.modules().len(),

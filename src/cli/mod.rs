@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             // An argument may be the name of a file that somebody else chose.
-            let said = secrets::shown(&error.render().to_string());
+            let said = secrets::shown_usage(&error);
             let said = text::plain(said.trim_end());
             match said.strip_prefix("error: ") {
                 Some(what) => console::say(&format!("{}{what}", text::ERROR)),
