@@ -11,6 +11,8 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, ModuleId, PollEventLoopOptions, v8};
 
 use crate::modules::CapabilityModules;
+#[cfg(feature = "quickjs")]
+use crate::runtime::Brake;
 
 /// Calls a function; what it returns.
 ///
@@ -100,6 +102,11 @@ pub(super) async fn evaluated(
     loaded: ModuleId,
 ) -> Result<(), CoreError> {
     let evaluation = js.mod_evaluate(loaded);
+    // Where evaluating it hit a limit, deno_core would look for what the module waits for, and say on standard error that it finds nothing.
+    let brake = js.op_state().borrow().try_borrow::<Brake>().cloned();
+    if brake.is_some_and(|brake| brake.reason().is_some()) {
+        return Err(CoreErrorKind::ExecutionTerminated.into_box());
+    }
     js.with_event_loop_promise(evaluation, PollEventLoopOptions::default())
         .await
 }

@@ -246,6 +246,19 @@ fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
     }
 }
 
+/// CLI-1. A limit that a module's body hits is told in the runtime's words alone.
+#[test]
+fn a_limit_is_told_without_words_of_the_engine() {
+    for body in ["while (true) {}", "await null; while (true) {}"] {
+        let scene = Scene::new()
+            .file("secure.toml", manifest(&[], "[limits]\nwall = \"500ms\"\n"))
+            .file("main.js", body);
+        secure_runtime(&scene, &["lock"]).success();
+        let said = secure_runtime(&scene, &["run"]).failure_with_hint(5);
+        assert!(!said.contains("warning: "), "{said}");
+    }
+}
+
 /// CLI-1. No manifest ends with 70: an isolate and bounds of a package that nothing imports are mistakes of the manifest.
 #[test]
 fn bounds_of_a_package_that_is_not_imported_are_2() {
