@@ -385,8 +385,10 @@ impl Program {
         if options.locked {
             refuse_drift(drift::of_everything(&locked, &manifest, &folder, &project)?)?;
         }
+        let required = drift::of_requires(&locked, &manifest, &project, &bytes);
         let drifted = drifted
             .into_iter()
+            .chain(required)
             .map(|line| format!("{LOCK} is out of date, and what was locked runs: {line}"));
         let distrusted = store.distrusted();
         let warnings = distrusted.iter().map(ToString::to_string).chain(drifted);

@@ -22,7 +22,7 @@ mod static_imports;
 mod walk;
 
 pub use crate::syntax::SyntaxProblem;
-pub use drift::{Drift, drift, is_complete};
+pub use drift::{Drift, drift, installed_since, is_complete};
 pub use error::{ImportProblem, LockError, Place};
 pub use literals::Literal;
 pub use project::Project;

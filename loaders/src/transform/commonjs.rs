@@ -206,6 +206,13 @@ impl CommonJs {
     }
 }
 
+/// Returns the source in the text of a module that [`CommonJs::write`] made.
+pub(crate) fn source_in(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(OPEN)?;
+    let (source, _) = rest.rsplit_once(CLOSE)?;
+    Some(source)
+}
+
 /// The function that makes of an ECMAScript module's namespace what `require` returns: the export "module.exports" if there
 /// is one; a namespace with `__esModule` if there is a default export, by which compilers know that `default` is one;
 /// otherwise the namespace. Values are read when they are asked for: in a circle they may not be there yet.
