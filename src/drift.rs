@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use secure_runtime_loaders::resolve::{self, Drift, Project};
 use secure_runtime_loaders::{Graph, Module, Package};
 
@@ -17,6 +18,20 @@ const SHOWN: usize = 20;
 /// difference.
 pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) -> Vec<String> {
     let drift = resolve::drift(graph, project);
+    let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
+    shorten(&mut lines);
+    lines
+}
+
+/// Compares what the CommonJS modules of a lock require in vain with what is installed now. `bytes` are the modules', in their order.
+/// Returns a line for each difference.
+pub(crate) fn of_requires(
+    graph: &Graph,
+    manifest: &Manifest,
+    project: &Project,
+    bytes: &[Bytes],
+) -> Vec<String> {
+    let drift = resolve::installed_since(graph, project, bytes.iter().map(AsRef::as_ref));
     let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
     shorten(&mut lines);
     lines

@@ -19,7 +19,7 @@ use secure_runtime_loaders::{ContentHash, Graph, GraphError};
 use crate::bounds::{Bounds, BoundsError};
 use crate::drift;
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
-use crate::runtime::Limits;
+use crate::runtime::{Limits, isolate_cycle};
 use crate::signatures::{self, SignatureError, Trust};
 use crate::within_lock::canonical_grants;
 pub(crate) use crate::within_lock::{lock_input, within_lock};
@@ -163,6 +163,23 @@ pub enum ProgramError {
         /// The bound and its owner.
         what: String,
     },
+    /// An isolate, limits or trust that the manifest says of a package which the locked program does not have.
+    #[error(
+        "{MANIFEST}: [packages.{package:?}] has `isolate`, `limits` or `trust`, and the locked program has no such package\n  help: correct the name, or take them out; if the program imports the package now, run `secure-runtime lock`"
+    )]
+    NoSuchPackage {
+        /// The package's name.
+        package: String,
+    },
+    /// Packages in isolates of their own that import each other: each would wait for the other.
+    #[error(
+        "{MANIFEST}: packages in isolates of their own import each other: {}\n  help: take `isolate = true` out of the table [packages.NAME] of one of them",
+        packages.join(" imports ")
+    )]
+    IsolateCycle {
+        /// Their names, the first again at the end.
+        packages: Vec<String>,
+    },
     /// A demanded signature is missing or invalid.
     #[error(transparent)]
     Signatures(#[from] SignatureError),
@@ -256,6 +273,23 @@ impl Store for Modules {
     }
 }
 
+/// Locks the program of this manifest.
+///
+/// # Errors
+/// A module that cannot be found, or isolates that would wait for each other.
+pub(crate) fn lock(folder: &Path, manifest: &Manifest) -> Result<resolve::Locked, ProgramError> {
+    let locked = resolve::lock(&lock_input(folder, manifest)?)?;
+    refuse_cycle(&locked.graph)?;
+    Ok(locked)
+}
+
+fn refuse_cycle(graph: &Graph) -> Result<(), ProgramError> {
+    match isolate_cycle(graph) {
+        Some(packages) => Err(ProgramError::IsolateCycle { packages }),
+        None => Ok(()),
+    }
+}
+
 /// Checks that the locked program has the signatures that `options` demand.
 async fn signed(options: &OpenOptions, graph: &Graph, stores: &Layered) -> Result<(), ProgramError> {
     if let Some(trust) = &options.signed_by {
@@ -325,13 +359,14 @@ impl Program {
             if options.locked {
                 return Err(ProgramError::NotLocked { path });
             }
-            let locked = resolve::lock(&lock_input(&folder, &manifest)?)?;
+            let locked = lock(&folder, &manifest)?;
             signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
             signed(options, &locked.graph, &store).await?;
             return Ok(Program::of_locked(folder, locked, manifest.limits, &store));
         }
         let locked = lockfile::read_lock(&path)?;
         let graph = within_lock(&locked, &manifest, &folder)?;
+        refuse_cycle(&graph)?;
         signatures::require(&manifest, &locked, &store, signatures::now()).await?;
         signed(options, &locked, &store).await?;
         let project = Project::new(&folder, &manifest.imports)?;
@@ -351,8 +386,10 @@ impl Program {
         if options.locked {
             refuse_drift(drift::of_everything(&locked, &manifest, &folder, &project)?)?;
         }
+        let required = drift::of_requires(&locked, &manifest, &project, &bytes);
         let drifted = drifted
             .into_iter()
+            .chain(required)
             .map(|line| format!("{LOCK} is out of date, and what was locked runs: {line}"));
         let distrusted = store.distrusted();
         let warnings = distrusted.iter().map(ToString::to_string).chain(drifted);

@@ -87,6 +87,7 @@ pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> 
         bounds: bounds(manifest),
     };
     check.entry()?;
+    check.bounded_packages()?;
     let packages = graph.packages().iter().map(|package| check.package(package));
     let packages = packages.collect::<Result<Vec<_>, _>>()?;
     let modules = graph.modules().iter().map(|module| check.module(module));
@@ -115,6 +116,18 @@ impl Check<'_> {
         Err(outgrown(format!(
             "names another entry module ({said}, not {locked})"
         )))
+    }
+
+    /// Holds that the packages that are isolated or bounded are packages of the lock.
+    fn bounded_packages(&self) -> Result<(), ProgramError> {
+        let said = self.bounds.keys().chain(&self.manifest.isolated);
+        let has = |name: &String| self.graph.packages().iter().any(|package| package.name == *name);
+        match said.into_iter().find(|name| !has(name)) {
+            Some(package) => Err(ProgramError::NoSuchPackage {
+                package: package.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn package(&self, package: &Package) -> Result<Package, ProgramError> {

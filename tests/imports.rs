@@ -222,3 +222,91 @@ fn a142_data_of_a_package_is_another_value_for_each_importing_package() {
         format!("{as_locked} {as_locked} {as_locked} {changed} true\n")
     );
 }
+
+/// A143, RUN-93, RUN-98: a module with rights of its own cannot change JSON or bytes for another module of the program or of its package:
+/// not by a declaration, `import()`, an import without an attribute, `require`, or an import that a grant allows.
+#[test]
+fn a143_data_is_another_value_for_each_authority() {
+    let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"npm:p@1.0.0\"\nq = \"./q/\"\n[grants]\n\
+        module.import = [\"app:/**\", \"q/**\"]\n\
+        [modules.\"./plugin.js\"]\ngrants = { module.import = [\"app:/**\", \"q/**\"] }\n\
+        [modules.\"./old.cjs\"]\ngrants = {}\n[modules.\"./other.js\"]\ngrants = {}\n";
+    let imports = |folder: &str| {
+        format!(
+            "import cfg from '{folder}cfg.json' with {{ type: 'json' }};\nimport bytes from '{folder}some.bin' with {{ type: 'bytes' }};\n"
+        )
+    };
+    let change = "cfg.path = 'changed'; cfg.list.push(2); bytes[0] = 7;\n";
+    let said = "`${JSON.stringify(cfg)} ${bytes.join()}`";
+    let bare = "import bare, { list } from './cfg.json';\n";
+    let ran = Scene::new()
+        .file("secure.toml", manifest)
+        .file(
+            "main.js",
+            format!(
+                "import './plugin.js'; import './old.cjs'; import {{ look as other }} from './other.js'; import {{ look as same }} from './same.js';\n\
+                 import p from 'p'; import 'q';\n{}\
+                 const computed = (await import('q/cfg.' + 'json', {{ with: {{ type: 'json' }} }})).default;\n\
+                 const late = await import('./cfg.json', {{ with: {{ type: 'json' }} }});\n\
+                 console.log({said}); console.log(other()); console.log(JSON.stringify(computed), late.default === cfg);\n\
+                 cfg.path = 'by main'; console.log(same()); console.log(p());",
+                imports("./")
+            ),
+        )
+        .file(
+            "plugin.js",
+            format!(
+                "{}{change}const late = await import('./cfg.json', {{ with: {{ type: 'json' }} }});\nlate.default.more = 1;\n\
+                 for (const name of ['app:/cfg.', 'q/cfg.']) (await import(name + 'json', {{ with: {{ type: 'json' }} }})).default.path = 'computed';",
+                imports("./")
+            ),
+        )
+        .file("old.cjs", "const cfg = require('./cfg.json'); cfg.path = 'required'; cfg.list.push(3);")
+        .file("other.js", format!("{}export const look = () => {said};", imports("./")))
+        .file("same.js", format!("{}export const look = () => {said};", imports("./")))
+        .file("cfg.json", "{ \"path\": \"ok\", \"list\": [] }")
+        .file("some.bin", [1, 2])
+        .file("q/package.json", "{ \"type\": \"module\", \"exports\": { \".\": \"./index.js\", \"./*\": \"./*\" } }")
+        .file("q/index.js", "import './cfg.json' with { type: 'json' };")
+        .file("q/cfg.json", "{ \"path\": \"ok\" }")
+        .file(
+            "node_modules/p/package.json",
+            "{ \"name\": \"p\", \"version\": \"1.0.0\", \"type\": \"module\", \"exports\": \"./index.js\" }",
+        )
+        .file("node_modules/p/index.js", format!("import './other.js';\n{bare}export default () => `${{bare.path}} ${{list.length}}`;"))
+        .file("node_modules/p/other.js", format!("{bare}bare.path = 'by the package'; list.push(1);"))
+        .file("node_modules/p/cfg.json", "{ \"path\": \"ok\", \"list\": [] }")
+        .run(&[])
+        .completed();
+    assert_eq!(
+        ran.out,
+        "{\"path\":\"ok\",\"list\":[]} 1,2\n{\"path\":\"ok\",\"list\":[]} 1,2\n{\"path\":\"ok\"} true\n\
+         {\"path\":\"by main\",\"list\":[]} 1,2\nby the package 1\n"
+    );
+}
+
+/// RUN-98: a module with rights of its own, and one of another package, import JSON without an attribute too.
+#[test]
+fn a143_json_without_an_attribute_is_of_one_authority() {
+    let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\none = \"npm:one@1.0.0\"\n";
+    let package = |name: &str| {
+        format!(
+            "{{ \"name\": \"{name}\", \"version\": \"1.0.0\", \"type\": \"module\", \"exports\": {{ \".\": \"./index.js\", \"./*\": \"./*\" }}, \"dependencies\": {{ \"data\": \"1.0.0\" }} }}"
+        )
+    };
+    let ran = Scene::new()
+        .file("secure.toml", manifest)
+        .file("main.js", "import { one } from 'one'; import { two } from 'one/two.js'; console.log(one(), two());")
+        .file("node_modules/data/package.json", package("data"))
+        .file("node_modules/data/index.js", "")
+        .file("node_modules/data/list.json", "{ \"list\": [] }")
+        .file("node_modules/one/package.json", package("one"))
+        .file(
+            "node_modules/one/index.js",
+            "import value, { list } from 'data/list.json'; list.push(1); export const one = () => list === value.list && list.length;",
+        )
+        .file("node_modules/one/two.js", "import { list } from 'data/list.json'; export const two = () => list.length;")
+        .run(&[])
+        .completed();
+    assert_eq!(ran.out, "1 1\n");
+}

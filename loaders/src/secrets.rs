@@ -3,8 +3,12 @@
 //! People enter a key or a token where a file name belongs, and write passwords into addresses. Messages end up in
 //! terminals, logs and bug reports, so they must not repeat such text.
 
+mod parameters;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use self::parameters::parameters;
 
 /// The text that replaces a secret in a message.
 pub const NOT_SHOWN: &str = "(not shown: it may be a secret)";
@@ -19,43 +23,48 @@ const RANDOM: usize = 40;
 /// The number of nested percent-encodings that are decoded.
 const ESCAPES: usize = 3;
 
-/// URL parameters whose values are secrets.
-const PARAMETERS: [&str; 12] = [
-    "token=",
-    "access_token=",
-    "key=",
-    "apikey=",
-    "api_key=",
-    "secret=",
-    "password=",
-    "passwd=",
-    "pwd=",
-    "auth=",
-    "sig=",
-    "signature=",
-];
-
 /// Replaces the parts of a text that look like secrets: private keys, tokens, passwords and secret parameters of
 /// addresses. It also detects them in percent-encoded form.
 ///
 /// Hashes, public keys and identifiers remain, because they consist of lower-case hexadecimal digits.
+///
+/// Parts that were replaced before stay as they are, so a second call changes nothing.
 #[must_use]
 pub fn hide(text: &str) -> Cow<'_, str> {
-    let mut shown = String::new();
-    let mut is_changed = false;
-    let ends_word = |character: char| character.is_whitespace() || character.is_control();
+    // What was hidden before is one character while the text is looked at: the parts of `NOT_SHOWN` are no words of the text.
+    let is_free = |mark: &char| !text.contains(*mark);
+    let Some(mark) = ('\u{fdd0}'..='\u{fdef}').find(is_free) else {
+        // Characters that no text has. A text that has them all is made to be hidden from, and is not shown.
+        return Cow::Owned(NOT_SHOWN.to_owned());
+    };
+    let marked = text.replace(NOT_SHOWN, mark.encode_utf8(&mut [0; 4]));
+    let mut shown = hide_once(&marked, mark);
+    if shown == marked {
+        return Cow::Borrowed(text);
+    }
+    // What is left can look like another secret. Each time there is less of it, so that this ends.
+    loop {
+        let next = hide_once(&shown, mark);
+        if next == shown {
+            return Cow::Owned(shown.replace(mark, NOT_SHOWN));
+        }
+        shown = next;
+    }
+}
+
+/// Returns the text with `mark` in the place of each secret.
+fn hide_once(text: &str, mark: char) -> String {
+    let mut shown = String::with_capacity(text.len());
     for piece in text.split_inclusive(ends_word) {
         let word = piece.trim_end_matches(ends_word);
-        let hidden = hide_in_word(word);
-        is_changed |= matches!(hidden, Cow::Owned(_));
-        shown.push_str(&hidden);
+        shown.push_str(&hide_in_word(word, mark));
         shown.push_str(piece.get(word.len()..).unwrap_or_default());
     }
-    if is_changed {
-        Cow::Owned(shown)
-    } else {
-        Cow::Borrowed(text)
-    }
+    shown
+}
+
+fn ends_word(character: char) -> bool {
+    character.is_whitespace() || character.is_control()
 }
 
 /// Returns true if a part of the text looks like a secret.
@@ -64,7 +73,21 @@ pub fn looks_secret(text: &str) -> bool {
     matches!(hide(text), Cow::Owned(_))
 }
 
-fn hide_in_word(word: &str) -> Cow<'_, str> {
+/// Returns the parameters in the text whose values are secrets, each with its name: `token=…`.
+#[must_use]
+pub fn secret_parameters(text: &str) -> Vec<&str> {
+    let words = text.split(ends_word);
+    let found = words.flat_map(|word| {
+        let ranges = parameters(word);
+        ranges
+            .into_iter()
+            .filter_map(|(name, value)| word.get(name.start..value.end))
+            .collect::<Vec<_>>()
+    });
+    found.collect()
+}
+
+fn hide_in_word(word: &str, mark: char) -> Cow<'_, str> {
     let mut decoded = Cow::Borrowed(word);
     for _ in 0..ESCAPES {
         let next = percent_decoded(&decoded);
@@ -74,13 +97,13 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
         // Hide the whole word. Locating the escaped parts of the secret within it would be complex.
         if next
             .split(char::is_whitespace)
-            .any(|word| !secrets(word).is_empty())
+            .any(|word| !secrets(word, mark).is_empty())
         {
-            return Cow::Owned(NOT_SHOWN.to_owned());
+            return Cow::Owned(mark.to_string());
         }
         decoded = Cow::Owned(next);
     }
-    let ranges = secrets(word);
+    let ranges = secrets(word, mark);
     if ranges.is_empty() {
         return Cow::Borrowed(word);
     }
@@ -89,7 +112,7 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
         shown.push_str(word.get(end..range.start).unwrap_or_default());
         // If two secrets overlap, replace them only once.
         if range.start >= end {
-            shown.push_str(NOT_SHOWN);
+            shown.push(mark);
         }
         end = end.max(range.end);
     }
@@ -97,13 +120,17 @@ fn hide_in_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the positions of secrets in a word without white space, in order.
-fn secrets(word: &str) -> Vec<Range<usize>> {
-    let lower = word.to_ascii_lowercase();
-    let mut found = private_keys(&lower);
+/// Returns the positions of secrets in a word without white space, in order. Parts that `mark` already replaces are no secrets.
+fn secrets(word: &str, mark: char) -> Vec<Range<usize>> {
+    let mut found = private_keys(&word.to_ascii_lowercase());
     found.extend(user_information(word));
-    found.extend(parameters(&lower));
+    found.extend(parameters(word).into_iter().map(|(_, value)| value));
     found.extend(random_texts(word));
+    let is_hidden = |range: &Range<usize>| {
+        word.get(range.clone())
+            .is_some_and(|text| text.chars().eq([mark]))
+    };
+    found.retain(|range| !is_hidden(range));
     found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
     found
 }
@@ -142,25 +169,6 @@ fn user_information(word: &str) -> Vec<Range<usize>> {
         (!is_port && !authority.starts_with('[')).then_some(start..start + end)
     });
     addresses.collect()
-}
-
-/// Finds the values of parameters whose names mark secrets.
-fn parameters(lower: &str) -> Vec<Range<usize>> {
-    let Some(query) = lower.find("://").and_then(|_| lower.find(['?', '#'])) else {
-        return Vec::new();
-    };
-    let values = PARAMETERS.iter().flat_map(|name| lower.match_indices(name));
-    let values = values.filter_map(|(position, name)| {
-        let start = position + name.len();
-        let is_whole_name = position
-            .checked_sub(1)
-            .and_then(|before| lower.as_bytes().get(before))
-            .is_some_and(|before| b"?&#;".contains(before));
-        let length = lower.get(start..)?.find(['&', '#', ';']);
-        let end = length.map_or(lower.len(), |length| start + length);
-        (position > query && is_whole_name && end > start).then_some(start..end)
-    });
-    values.collect()
 }
 
 /// Finds random text, which is long and has upper-case letters, lower-case letters and digits, like Base64. Also finds
@@ -269,11 +277,66 @@ mod tests {
             ("(http://u:p@a,http://v:q@b)", "(http://*@a,http://*@b)"),
             ("http://a/?token=secret&b=c", "http://a/?token=*&b=c"),
             ("http://a/?b=c&API_KEY=secret#d", "http://a/?b=c&API_KEY=*#d"),
+            ("https:/a/?token=secret/secure.lock", "https:/a/?token=*"),
+            ("host/a#id_token=secret&b=c", "host/a#id_token=*&b=c"),
+            ("http://a/?sig=s&b=c&sig=t", "http://a/?sig=*&b=c&sig=*"),
             ("eyJhbGciOiJI.eyJzdWIi.c2ln", "*"),
         ] {
             assert_eq!(hide(text).replace(NOT_SHOWN, "*"), shown, "{text}");
         }
         assert!(looks_secret("https%3A%2F%2Fuser%3Apass%40host"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_hidden_is_hidden_once(pieces in proptest::collection::vec(piece(), 0..12)) {
+            let text = pieces.concat();
+            let once = hide(&text).into_owned();
+            proptest::prop_assert_eq!(hide(&once), &*once);
+            proptest::prop_assert!(!looks_secret(&once));
+        }
+    }
+
+    /// Pieces of which texts with secrets, and with what stands for hidden ones, can be made.
+    fn piece() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let known = [
+            "http://",
+            "http:/",
+            "?",
+            "#",
+            "&",
+            ";",
+            "=",
+            "@",
+            ":",
+            "/",
+            " ",
+            "\n",
+            "%",
+            "%3f",
+            "%25",
+            "token=",
+            "sig",
+            "user",
+            "(",
+            "eyJ",
+            ".",
+            "x",
+            "\u{fdd0}",
+            NOT_SHOWN,
+            "(not",
+            "secret)",
+            KEY,
+            TOKEN,
+            "ed25519-private",
+            "host",
+            "ü",
+        ];
+        prop_oneof![
+            8 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+            1 => any::<String>(),
+        ]
     }
 
     #[test]

@@ -207,6 +207,9 @@ impl From<RunError> for Failure {
             }
             RunError::NotAttested { .. } => Failure::new(Code::Denied, error.to_string())
                 .with_help("`secure-runtime token attest request` begins an attestation"),
+            RunError::NoSuchPackage { .. } | RunError::SharedLimit { .. } | RunError::IsolateCycle { .. } => {
+                Failure::usage(error.to_string()).help("correct the tables [packages.NAME] in secure.toml")
+            }
             _ => Failure::bug(error.to_string()),
         }
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use secure_runtime_loaders::secrets;
+
 use super::failure::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -92,7 +94,7 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
         Some(".") => String::new(),
         _ => format!(" {}", folder.display()),
     };
-    Ok(format!(
+    let done = format!(
         "made {name} in {}: secure.toml, main.js, data/ and a package in vendor/ that has no rights\n\
          next:\n  secure-runtime run{argument}\n  secure-runtime lock{argument}\n  \
          secure-runtime explain{} --module greet 'fs read data/names.txt'\n",
@@ -101,11 +103,15 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
             "" => String::new(),
             argument => format!(" --dir{argument}"),
         }
-    ))
+    );
+    Ok(secrets::hide(&done).into_owned())
 }
 
 /// Returns the name of the folder, with characters replaced that a package name must not contain.
 fn name_of(folder: &Path) -> String {
+    if secrets::looks_secret(&folder.to_string_lossy()) {
+        return "project".to_owned();
+    }
     let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let name = real
         .file_name()

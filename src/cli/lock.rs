@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secure_runtime_loaders::{Graph, lockfile, resolve};
+use secure_runtime_loaders::{Graph, lockfile, secrets};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
@@ -54,7 +54,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     let manifest = Manifest::read(&folder)?;
     let locked = {
         let _working = Working::on("finding modules");
-        resolve::lock(&program::lock_input(&folder, &manifest)?)?
+        program::lock(&folder, &manifest)?
     };
     let mut warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(look_alikes(&[&locked.graph]));
@@ -116,7 +116,8 @@ fn report(
     warnings: Vec<String>,
 ) -> Result<String, Failure> {
     let report = Report {
-        lock: path.display().to_string(),
+        // An address can have been given as the folder.
+        lock: secrets::hide(&path.display().to_string()).into_owned(),
         graph: graph.hash().to_string(),
         packages: graph.packages().len().saturating_sub(1),
         modules: graph.modules().len(),

@@ -115,7 +115,7 @@ pub fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             // An argument may be a file name that another person chose, so the message is escaped.
-            let said = secrets::shown(&error.render().to_string());
+            let said = secrets::shown_usage(&error);
             let said = text::plain(said.trim_end());
             match said.strip_prefix("error: ") {
                 Some(what) => console::say(&format!("{}{what}", text::ERROR)),

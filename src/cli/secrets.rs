@@ -4,16 +4,41 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use secure_runtime_loaders::secrets::{NOT_SHOWN, hide, looks_secret};
+use secure_runtime_loaders::secrets::{NOT_SHOWN, hide, looks_secret, secret_parameters};
 
 /// Number of leading characters of a secret that are searched for, because messages may truncate it. It exceeds the
 /// prefix of a private key.
 const BEGINNING: usize = 20;
 
+/// Minimum length of a part of a secret that is hidden by itself. Shorter parts occur in texts by chance.
+const PART: usize = 8;
+
+/// Minimum number of hexadecimal digits that may be a private key without its prefix, or a part of one.
+const DIGITS: usize = 32;
+
 /// Removes secrets from a message before it is printed: everything that looks like a secret, and the secrets in the
 /// arguments of this process.
 pub(super) fn shown(message: &str) -> String {
-    without_arguments(&hide(message)).into_owned()
+    // First what was given, while it is whole.
+    hide(&without_arguments(message)).into_owned()
+}
+
+/// The message of a wrong argument. Digits that are no number, size or duration may be a private key without its prefix.
+pub(super) fn shown_usage(error: &clap::Error) -> String {
+    let message = error.render().to_string();
+    let message = match error.get(clap::error::ContextKind::InvalidValue) {
+        Some(clap::error::ContextValue::String(value)) if is_digits(value) => {
+            without(&message, value).unwrap_or(message)
+        }
+        _ => message,
+    };
+    shown(&message)
+}
+
+fn is_digits(value: &str) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_hexdigit).count();
+    let others = value.bytes().filter(|byte| !byte.is_ascii_hexdigit());
+    digits >= DIGITS && others.count() <= digits / 8
 }
 
 /// Removes the secrets in the arguments of this process from a result. Other secrets stay, because a result may be one,
@@ -37,7 +62,10 @@ pub(super) fn without_arguments(text: &str) -> Cow<'_, str> {
 fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut secrets = Vec::new();
     for argument in arguments {
-        if !looks_secret(&argument) {
+        // A token or key that was copied with ends of lines in it.
+        let joined: String = argument.split(['\n', '\r']).collect();
+        let is_split = joined.len() < argument.len() && looks_secret(&joined);
+        if !is_split && !looks_secret(&argument) {
             continue;
         }
         // Options and addresses contain parts that are not secret, for example the name of the option.
@@ -45,6 +73,11 @@ fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
             Some((option, value)) if option.starts_with('-') && !looks_secret(option) => value,
             _ => &argument,
         };
+        for parameter in secret_parameters(value) {
+            secrets.push(parameter.to_owned());
+            let value = parameter.split_once('=').map(|(_, value)| value);
+            secrets.extend(value.filter(|value| value.len() >= PART).map(str::to_owned));
+        }
         match value.split_once("://") {
             Some((_, address)) => {
                 secrets.extend(address.rsplit_once('@').map(|(user, _)| user.to_owned()));
@@ -58,10 +91,17 @@ fn secrets_of(arguments: impl Iterator<Item = String>) -> Vec<String> {
                 secrets.extend(pieces.map(str::to_owned));
             }
         }
+        if value.contains(char::is_whitespace) {
+            let pieces = value
+                .split_whitespace()
+                .filter(|piece| piece.len() >= PART && (is_split || looks_secret(piece)));
+            secrets.extend(pieces.map(str::to_owned));
+        }
     }
     secrets.retain(|secret| secret.len() >= 3);
     // The longest secret comes first, because others may be part of it.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
     secrets
 }
 

@@ -62,7 +62,7 @@ impl GraphLoader {
         };
         Ok(
             match capability.check(&Operation::module_import(&module), specifier) {
-                Ok(()) => index.and_then(|(index, _)| self.url(index)),
+                Ok(()) => index.and_then(|(index, _)| self.url_for(from, index)),
                 Err(refusal) => self.refused_import(refusal),
             },
         )

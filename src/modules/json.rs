@@ -9,8 +9,8 @@ const NAMES: usize = 10_000;
 
 /// The source of a module that stands for the JSON `text` at `url`: the value as `default`, and its properties by name.
 ///
-/// The value is that of the JSON module, so that who imports it with the attribute gets the same object. JSON that the
-/// engine refuses fails there.
+/// The value is that of the JSON module with the same URL: an importer that uses the attribute gets the same object. JSON that
+/// the engine refuses fails there.
 pub(super) fn source(text: &str, url: &str) -> String {
     let mut source = format!("import value from {url:?} with {{ type: \"json\" }};\nexport default value;\n");
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

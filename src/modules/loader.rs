@@ -44,7 +44,7 @@ pub(crate) struct GraphLoader {
     pub(super) store: Arc<dyn Store>,
     urls: Vec<ModuleSpecifier>,
     by_url: HashMap<String, u32>,
-    /// Modules of data that other packages import, by their URLs for these.
+    /// Data modules by their URLs for importers that get a value of their own.
     copies: RefCell<HashMap<String, u32>>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
@@ -133,17 +133,22 @@ impl GraphLoader {
         }
     }
 
-    /// What importing the module `to` loads where `from` imports it. Values of JSON and bytes can be changed by whoever has them, so
-    /// that each package gets its own: one module for each.
-    fn url_for(&self, from: u32, to: u32) -> Option<ModuleSpecifier> {
+    /// Returns the URL that the module `from` loads when it imports the module `to`.
+    ///
+    /// Whoever has the value of a JSON or bytes module can change it. So modules get the same value only if they have the same rights:
+    /// modules of one package, except those with `grants` of their own. This is the rule of global objects (see `holds_package_rights`).
+    pub(super) fn url_for(&self, from: u32, to: u32) -> Option<ModuleSpecifier> {
         let mut url = self.url(to)?;
         let (importer, module) = (self.graph.module(from)?, self.graph.module(to)?);
-        let is_data = matches!(module.kind, ModuleKind::Json | ModuleKind::Bytes);
-        if !is_data || importer.package == module.package {
+        if !matches!(module.kind, ModuleKind::Json | ModuleKind::Bytes) {
             return Some(url);
         }
+        let mut mark = match self.holds_package_rights(from) {
+            false => format!("for-module-{from}"),
+            true if importer.package == module.package => return Some(url),
+            true => format!("for-package-{}", importer.package),
+        };
         // A file can have a name like this one. Its URL is not taken.
-        let mut mark = format!("for-package-{}", importer.package);
         url.set_fragment(Some(&mark));
         while self.by_url.contains_key(url.as_str()) {
             mark.push('-');
@@ -365,10 +370,10 @@ impl ModuleLoader for GraphLoader {
         }
         // What stands for JSON that is imported without an attribute imports it with one.
         if specifier == referrer
-            && let Some(module) = self.by_url.get(referrer)
+            && let Some(module) = self.index_of(referrer)
             && self
                 .graph
-                .module(*module)
+                .module(module)
                 .is_some_and(|module| module.kind == ModuleKind::Json)
         {
             return parse_url(specifier);
@@ -579,8 +584,8 @@ impl GraphLoader {
         self.names.borrow().get(&module).cloned().unwrap_or_default()
     }
 
-    /// Whether the module shares a global object with the others of its package: those that hold the package's rights do.
-    pub(super) fn shares_global(&self, module: u32) -> bool {
+    /// Whether the module holds its package's rights, and no others. Such modules of a package share a global object and data.
+    pub(super) fn holds_package_rights(&self, module: u32) -> bool {
         let module = self.graph.module(module);
         module.is_some_and(|module| module.grants.is_none())
     }

@@ -171,7 +171,7 @@ impl CapabilityModules {
             let label = label.map_or_else(|| v8::null(scope).into(), Into::into);
             let sharing = self
                 .loader
-                .shares_global(own.module)
+                .holds_package_rights(own.module)
                 .then_some(&principal.package);
             let sharing = sharing.and_then(|package| v8::String::new(scope, package));
             let sharing = sharing.map_or_else(|| v8::null(scope).into(), Into::into);

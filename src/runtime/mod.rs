@@ -52,7 +52,7 @@ pub(crate) use self::console::PrintSink;
 pub(crate) use self::memory::{Held, Memory, NoRoom};
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
 pub(crate) use self::pool::Started;
-pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, runs_code};
+pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, cycle as isolate_cycle, runs_code};
 pub(crate) use self::settle::call;
 pub(crate) use self::thread::{prepare, start_engine};
 

@@ -261,7 +261,7 @@ pub(crate) fn runs_code(kind: ModuleKind) -> bool {
 
 /// Packages in isolates of their own of which each waits for the next one's modules before its own are evaluated, and the last
 /// for the first's; by their names.
-pub(super) fn cycle(graph: &Graph) -> Option<Vec<String>> {
+pub(crate) fn cycle(graph: &Graph) -> Option<Vec<String>> {
     let isolated = |package: u32| graph.package(package).is_some_and(|package| package.isolate);
     // What each isolate imports from others: through all modules that it loads for itself.
     let mut imports: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();

@@ -13,6 +13,8 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, ModuleId, PollEventLoopOptions, v8};
 
 use crate::modules::{BegunImports, CapabilityModules};
+#[cfg(feature = "quickjs")]
+use crate::runtime::Brake;
 
 /// Calls a function; what it returns.
 ///
@@ -127,6 +129,11 @@ pub(super) async fn evaluated(
     loaded: ModuleId,
 ) -> Result<(), CoreError> {
     let mut evaluation = pin!(js.mod_evaluate(loaded));
+    // If the evaluation hit a limit, deno_core would search for what the module waits for, and print that it finds nothing.
+    let brake = js.op_state().borrow().try_borrow::<Brake>().cloned();
+    if brake.is_some_and(|brake| brake.reason().is_some()) {
+        return Err(CoreErrorKind::ExecutionTerminated.into_box());
+    }
     poll_fn(|context| {
         if let Poll::Ready(ended) = evaluation.as_mut().poll(context) {
             return Poll::Ready(ended);

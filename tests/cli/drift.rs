@@ -241,6 +241,40 @@ fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
     secure_runtime(&scene, &["run"]).success();
 }
 
+/// A139, CLI-50: a package that CommonJS requires in vain, and that is installed later. A comment requires nothing.
+#[test]
+fn a139_a_package_that_was_required_in_vain_is_seen() {
+    let scene = installed()
+        .file(
+            "node_modules/greet/package.json",
+            "{\"name\":\"greet\",\"version\":\"1.2.3\",\"main\":\"index.js\"}",
+        )
+        .file(
+            "node_modules/greet/index.js",
+            "// require('commented')\nlet by = ''; try { by = require('extra'); } catch {}\nexports.greet = (name) => `Hello, ${name}!${by}`;\n",
+        )
+        .file("node_modules/commented/package.json", "{}")
+        .file("node_modules/commented/index.js", "");
+    secure_runtime(&scene, &["lock"]).success();
+    let ran = secure_runtime(&scene, &["run"]);
+    assert!(!ran.err.contains("out of date"), "{ran:#?}");
+    ran.success();
+    let scene = scene
+        .file("node_modules/extra/package.json", "{}")
+        .file("node_modules/extra/index.js", "module.exports = ' And more.';\n");
+    let ran = secure_runtime(&scene, &["run"]);
+    let line = "greet/index.js: \"extra\" was locked as nothing, and now means node_modules/extra/index.js";
+    assert!(
+        ran.err.contains(line) && !ran.err.contains("commented"),
+        "{ran:#?}"
+    );
+    assert_eq!(ran.success(), "Hello, world!\n");
+    for arguments in [&["verify"][..], &["run", "--locked"]] {
+        let said = secure_runtime(&scene, arguments).failure_with_hint(4);
+        assert!(said.contains("added greet>extra/index.js"), "{said}");
+    }
+}
+
 /// CLI-50: a missing optional package is treated like any other package that only a store has.
 #[test]
 fn an_optional_package_only_in_a_store_is_no_drift() {

@@ -245,3 +245,94 @@ fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
         );
     }
 }
+
+/// CLI-1. A limit that a module's body hits is told in the runtime's words alone.
+#[test]
+fn a_limit_is_told_without_words_of_the_engine() {
+    for body in ["while (true) {}", "await null; while (true) {}"] {
+        let scene = Scene::new()
+            .file("secure.toml", manifest(&[], "[limits]\nwall = \"500ms\"\n"))
+            .file("main.js", body);
+        secure_runtime(&scene, &["lock"]).success();
+        let said = secure_runtime(&scene, &["run"]).failure_with_hint(5);
+        assert!(!said.contains("warning: "), "{said}");
+    }
+}
+
+/// CLI-1. No manifest ends with 70: an isolate and bounds of a package that nothing imports are mistakes of the manifest.
+#[test]
+fn bounds_of_a_package_that_is_not_imported_are_2() {
+    let key = "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let trust = format!("trust = {{ keys = [\"{key}\"] }}");
+    for table in [
+        "isolate = true",
+        "limits = { operations = 5 }",
+        "isolate = true\nlimits = { heap = \"16MiB\" }",
+        &trust,
+    ] {
+        let scene = greeting();
+        let manifest = scene.read("secure.toml");
+        let unused = manifest.replace("[imports]", "[imports]\nunused = \"./unused/\"");
+        let scene = scene
+            .file("secure.toml", format!("{unused}\n[packages.unused]\n{table}\n"))
+            .file(
+                "unused/package.json",
+                "{\"type\":\"module\",\"exports\":\"./index.js\"}",
+            )
+            .file("unused/index.js", "export {};");
+        for arguments in [&["lock"][..], &["lock", "--frozen"], &["run"]] {
+            let said = secure_runtime(&scene, arguments).failure_with_hint(2);
+            assert!(
+                said.contains("[packages.\"unused\"]: no module imports this package"),
+                "{said}"
+            );
+        }
+        // Locked without it, and said later.
+        let scene = scene.file("secure.toml", &unused);
+        secure_runtime(&scene, &["lock"]).success();
+        for name in ["unused", "gret"] {
+            let scene =
+                Scene::copy(&scene).file("secure.toml", format!("{unused}\n[packages.{name}]\n{table}\n"));
+            for arguments in [&["run"][..], &["run", "--locked"], &["verify"]] {
+                let said = secure_runtime(&scene, arguments).failure_with_hint(2);
+                assert!(
+                    said.contains(&format!("[packages.\"{name}\"] has `isolate`")),
+                    "{said}"
+                );
+            }
+            secure_runtime(&scene, &["lock"]).failure_with_hint(2);
+            assert!(!has_run(&scene));
+        }
+    }
+}
+
+/// CLI-1, RUN-68. Isolates that would wait for each other are found when the program is locked.
+#[test]
+fn isolates_that_import_each_other_are_2() {
+    let packages = "[imports]\na = \"npm:a\"\nb = \"npm:b\"\n[packages.a]\nisolate = true\n[packages.b]\n";
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&[], packages))
+        .file("main.js", "import 'a';")
+        .file("node_modules/a/package.json", "{\"type\":\"module\"}")
+        .file("node_modules/a/index.js", "import 'b'; export {};")
+        .file("node_modules/b/package.json", "{\"type\":\"module\"}")
+        .file("node_modules/b/index.js", "import 'a'; export {};");
+    secure_runtime(&scene, &["lock"]).success();
+    let scene = scene.file(
+        "secure.toml",
+        manifest(&[], &format!("{packages}isolate = true\n")),
+    );
+    for arguments in [&["lock"][..], &["lock", "--frozen"]] {
+        let said = secure_runtime(&scene, arguments).failure_with_hint(2);
+        assert!(
+            said.contains("import each other: a imports b imports a"),
+            "{said}"
+        );
+    }
+    std::fs::remove_file(scene.base().join("secure.lock")).unwrap();
+    let said = secure_runtime(&scene, &["run"]).failure_with_hint(2);
+    assert!(
+        said.contains("import each other: a imports b imports a"),
+        "{said}"
+    );
+}

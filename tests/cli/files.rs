@@ -185,6 +185,22 @@ fn a129_what_is_too_large_is_refused() {
     }
 }
 
+/// A129, CLI-43. A file of `/proc` is said to be empty, and may have no end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a129_what_is_said_to_be_empty_is_bounded_too() {
+    let (scene, _) = scene();
+    let said = secure_runtime(&scene, &["store", "add", "/proc/self/pagemap"]).failure_with_hint(2);
+    assert!(said.contains("/proc/self/pagemap: gave more than "), "{said}");
+    let left = fs::read_dir(super::store(&scene).join("blobs")).unwrap();
+    let left: Vec<_> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".writing-"))
+        .collect();
+    assert_eq!(left, [""; 0]);
+    secure_runtime(&scene, &["store", "add", "/proc/self/status"]).success();
+}
+
 /// CLI-43. Standard input, and the pipe of a shell's `<(command)`, which has no name in a folder, are read.
 #[test]
 fn pipes_of_a_shell_are_read() {

@@ -285,3 +285,89 @@ fn secrets_in_files_are_not_repeated() {
         }
     }
 }
+
+/// CLI-42. A token or a private key that was copied with ends of lines in it is not repeated in parts.
+#[test]
+fn a_secret_with_ends_of_lines_is_not_repeated() {
+    let scene = greeting();
+    for secret in secrets().into_iter().take(2) {
+        for (width, end) in [(76, "\n"), (64, "\r\n"), (30, "\n"), (76, " ")] {
+            let lines = secret.argument.as_bytes().chunks(width);
+            let lines: Vec<&str> = lines.map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let given = lines.join(end);
+            for line in [
+                vec!["store", "gc", "--older-than", &given],
+                vec!["run", "--wall", &given],
+                vec!["verify", "--threshold", &given],
+                vec!["run", &given],
+                vec!["run", "--audit", "a", "--audit-max-size", &given],
+            ] {
+                let done = secure_runtime(&scene, &line);
+                let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+                assert_hidden(&done, &secret, &line);
+                done.failure(2);
+            }
+        }
+    }
+}
+
+/// CLI-42. Digits that are no number, size, duration or word of a list may be a private key without its prefix.
+#[test]
+fn digits_where_a_number_belongs_are_not_repeated() {
+    let scene = greeting();
+    let digits = "0123456789abcdef".repeat(4);
+    for line in [
+        vec!["store", "gc", "--older-than", &digits],
+        vec!["run", "--wall", &digits],
+        vec!["verify", "--threshold", &digits],
+        vec![
+            "run",
+            "--audit",
+            "a",
+            "--audit-max-size",
+            "1MiB",
+            "--audit-keep",
+            &digits,
+        ],
+        vec!["run", "--audit", "a", "--audit-max-size", &digits],
+    ] {
+        let said = secure_runtime(&scene, &line).failure(2);
+        assert!(
+            !said.contains("456789abcdef0123") && said.contains("(not shown: it may be a secret)"),
+            "{said}"
+        );
+    }
+    let said = secure_runtime(&scene, &["store", "gc", "--older-than", "12x"]).failure(2);
+    assert!(said.contains("12x"), "{said}");
+}
+
+/// CLI-42. Secret parameters of an address that is given as a folder: neither a failure nor a result repeats them.
+#[test]
+fn parameters_of_an_address_are_not_repeated() {
+    let scene = greeting();
+    for (parameter, secret) in [
+        ("?token=correct-horse", "correct-horse"),
+        ("#token=abc", "abc"),
+        ("?a=1&X-Amz-Signature=correcthorse", "correcthorse"),
+        ("?client_secret=correcthorse&b=2", "correcthorse"),
+    ] {
+        for address in [format!("https://host/x{parameter}"), format!("host/x{parameter}")] {
+            for command in ["init", "lock", "verify", "run"] {
+                let done = secure_runtime(&scene, &[command, &address]);
+                let shown = format!("{}{}", done.out, done.err).replace("blake3:", "#");
+                let hashless = shown.lines().filter(|line| !line.contains("graph hash"));
+                let shows = hashless
+                    .collect::<Vec<_>>()
+                    .join("\n")
+                    .to_lowercase()
+                    .contains(secret);
+                assert!(!shows, "{command} {address}: {done:#?}");
+                if command == "init" || command == "lock" {
+                    done.success();
+                }
+            }
+            let done = secure_runtime(&scene, &["lock", "--json", &address]);
+            assert!(!done.success().contains(&format!("={secret}")));
+        }
+    }
+}

@@ -13,7 +13,9 @@ use super::packages::{PackageIndex, Packages};
 use super::project::Project;
 use super::recorded_version;
 use crate::graph::{Graph, Module};
+use crate::syntax;
 use crate::text::printable;
+use crate::transform::commonjs::{self, CommonJs};
 
 /// One difference between a lock and a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +131,33 @@ pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
         check.module(module, &mut found);
     }
     found
+}
+
+/// Compares what CommonJS modules require and the lock does not have with what is installed in `project` now. `bytes` are those of
+/// the modules of `graph`, in their order: a lock does not say what a module requires in vain.
+#[must_use]
+pub fn installed_since<'a>(
+    graph: &Graph,
+    project: &Project,
+    bytes: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Drift> {
+    let mut found = Vec::new();
+    let mut check = Check::new(graph, project, &mut Vec::new());
+    for (module, bytes) in graph.modules().iter().zip(bytes) {
+        check.required(module, bytes, &mut found);
+    }
+    found
+}
+
+/// The literals that stand behind `require(` in a text, also in its comments. What is found must be parsed.
+fn literals_behind_require(text: &str) -> BTreeSet<&str> {
+    let calls = text.match_indices("require(").filter_map(|(position, call)| {
+        let rest = text.get(position + call.len()..)?.trim_start();
+        let quote = rest.chars().next().filter(|quote| "\"'`".contains(*quote))?;
+        let (literal, _) = rest.get(1..)?.split_once(quote)?;
+        (literal.len() <= 256).then_some(literal)
+    });
+    calls.collect()
 }
 
 /// Returns true if the project has a file for each module of `graph`, so that the project can be locked again and
@@ -258,6 +287,44 @@ impl<'a> Check<'a> {
                     self.add(module, specifier, None, now, found);
                 }
                 Err(problem) => self.add(module, specifier, None, Err(problem), found),
+            }
+        }
+    }
+
+    /// What a CommonJS module requires, was not there when it was locked, and is there now.
+    fn required(&mut self, module: &Module, bytes: &[u8], found: &mut Vec<Drift>) {
+        let Some(origin) = module.origin.as_ref() else {
+            return;
+        };
+        if !origin.transformation.is_common_js() {
+            return;
+        }
+        let text = std::str::from_utf8(bytes).ok();
+        let (Some(source), Some((package, path))) = (text.and_then(commonjs::source_in), self.place(module))
+        else {
+            return;
+        };
+        let mut parsed = None;
+        for specifier in literals_behind_require(source) {
+            let is_locked = module.imports.contains_key(specifier)
+                || origin.omitted.iter().any(|omitted| omitted == specifier);
+            if is_locked {
+                continue;
+            }
+            let located = self
+                .packages
+                .locate(package, &path, specifier, Conditions::REQUIRE);
+            let Ok(Located::File(package, path)) = located else {
+                continue;
+            };
+            // Seldom, since parsing takes long: it may stand in a comment.
+            let required: &Vec<(String, u32)> = parsed.get_or_insert_with(|| {
+                let parsed = syntax::with_stack(source, 0, || CommonJs::parse(source));
+                parsed.map(|file| file.required).unwrap_or_default()
+            });
+            if required.iter().any(|(required, _)| required == specifier) {
+                let now = Ok(self.shown(&(package, path)));
+                self.add(module, specifier, None, now, found);
             }
         }
     }

@@ -65,6 +65,16 @@ pub enum LockError {
         /// The names that exist.
         known: Vec<String>,
     },
+    /// An isolate, limits or trust are said of a package that the program has in `[imports]` and imports nowhere.
+    #[error(
+        "[packages.\"{0}\"]: no module imports this package, so `isolate`, `limits` and `trust` there are about nothing; \
+         import it, or take them out",
+        printable(name)
+    )]
+    PackageNotImported {
+        /// The package's name.
+        name: String,
+    },
     /// The manifest has grants for a module that the program does not import.
     #[error(
         "[modules.\"{}\"]: there is no such first-party module; the modules are: {}",

@@ -22,7 +22,7 @@ mod static_imports;
 mod walk;
 
 pub use crate::syntax::SyntaxProblem;
-pub use drift::{Drift, drift, is_complete};
+pub use drift::{Drift, drift, installed_since, is_complete};
 pub use error::{ImportProblem, LockError, Place};
 pub use literals::Literal;
 pub use project::Project;
@@ -331,19 +331,30 @@ fn check_packages(
         .iter()
         .filter(|package| **package != 0)
         .filter_map(|package| names.get(package));
-    let known: BTreeSet<&String> = in_graph.chain(walk.packages.direct.keys()).collect();
+    let in_graph: BTreeSet<&String> = in_graph.collect();
+    let known: BTreeSet<&String> = in_graph
+        .iter()
+        .copied()
+        .chain(walk.packages.direct.keys())
+        .collect();
     let said = input.package_grants.keys().chain(input.package_globals.keys());
     let bounded = input.bounds.keys().filter(|name| !name.is_empty());
-    let mut said = said.chain(&input.isolated).chain(bounded);
-    match said.find(|name| !known.contains(name)) {
+    let bounded: BTreeSet<&String> = bounded.chain(&input.isolated).collect();
+    if let Some(name) = said
+        .chain(bounded.iter().copied())
+        .find(|name| !known.contains(name))
+    {
+        return Err(LockError::UnknownPackage {
+            name: name.clone(),
+            known: known.into_iter().cloned().collect(),
+        });
+    }
+    // Grants of a package that is not imported yet do no harm; a bound that holds nothing would be taken for one that does.
+    match bounded.difference(&in_graph).next() {
         None => Ok(()),
-        Some(name) => {
-            let known = known.into_iter().cloned().collect();
-            Err(LockError::UnknownPackage {
-                name: name.clone(),
-                known,
-            })
-        }
+        Some(name) => Err(LockError::PackageNotImported {
+            name: (*name).clone(),
+        }),
     }
 }
 

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::incoming::Incoming;
 use super::signatures::FoundSignature;
 use super::{
-    BlobReader, MAX_BLOB_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError, blob_path, blocking,
-    outboard_path, verified,
+    BlobReader, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError, blob_path,
+    blocking, outboard_path, verified,
 };
 use crate::ContentHash;
 use crate::files::{self, FileError, FolderLock};
@@ -117,26 +117,39 @@ impl LocalStore {
         files::write_atomic(&path, bytes).map_err(fault)
     }
 
-    /// Stores everything that `bytes` returns, at most [`MAX_STREAM_SIZE`](super::MAX_STREAM_SIZE), with little memory.
-    /// Returns the hash and the size.
+    /// Stores everything that `bytes` returns, at most [`MAX_STREAM_SIZE`], with little memory. Returns the hash and the
+    /// size.
     ///
     /// # Errors
     /// Returns an error if `bytes` cannot be read to the end or are too many, or if they cannot be written.
     pub fn add(&self, bytes: &mut impl Read) -> Result<(ContentHash, u64), StoreError> {
+        self.add_at_most(bytes, MAX_STREAM_SIZE)
+    }
+
+    /// As [`LocalStore::add`], of a source that gives at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`LocalStore::add`]. Of a source that gives more, nothing is kept.
+    pub fn add_at_most(&self, bytes: &mut impl Read, limit: u64) -> Result<(ContentHash, u64), StoreError> {
+        let fault = |error: FileError| StoreError::File {
+            store: self.name(),
+            location: "what should be added".to_owned(),
+            error,
+        };
         let mut incoming = Incoming::new(self)?;
         let mut buffer = vec![0; 1 << 18];
+        let mut left = limit;
         loop {
             match bytes.read(&mut buffer) {
                 Ok(0) => return incoming.finish(None),
-                Ok(count) => incoming.append(buffer.get(..count).unwrap_or_default())?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(StoreError::File {
-                        store: self.name(),
-                        location: "what should be added".to_owned(),
-                        error: error.into(),
-                    });
+                Ok(count) => {
+                    left = left
+                        .checked_sub(count as u64)
+                        .ok_or_else(|| fault(FileError::TooLarge { limit }))?;
+                    incoming.append(buffer.get(..count).unwrap_or_default())?;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(fault(error.into())),
             }
         }
     }

@@ -209,6 +209,13 @@ impl CommonJs {
     }
 }
 
+/// Returns the source in the text of a module that [`CommonJs::write`] made.
+pub(crate) fn source_in(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(OPEN)?;
+    let (source, _) = rest.rsplit_once(CLOSE)?;
+    Some(source)
+}
+
 /// Returns the function that converts an ECMAScript module's namespace to the result of `require`, like in Node.js.
 ///
 /// The result is the export "module.exports" if there is one. If there is a default export, it is a namespace with

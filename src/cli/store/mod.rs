@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use secure_runtime_capabilities::parse_duration;
-use secure_runtime_loaders::store::{LocalStore, MAX_STREAM_SIZE, Store, StoreError};
-use secure_runtime_loaders::{ContentHash, files, lockfile};
+use secure_runtime_loaders::store::{LocalStore, MAX_BLOB_SIZE, MAX_STREAM_SIZE, Store, StoreError};
+use secure_runtime_loaders::{ContentHash, FileError, files, lockfile};
 use serde::Serialize;
 
 use super::failure::{Code, Failure};
@@ -113,7 +113,20 @@ fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result
         if length > MAX_STREAM_SIZE {
             return Err(fault(format!("has more than {}", size(MAX_STREAM_SIZE))));
         }
-        let (hash, _) = store.add(&mut file)?;
+        // Files of /proc are said to be empty, and some have no end. Others may grow while they are read.
+        let limit = length.max(MAX_BLOB_SIZE);
+        let added_file = store.add_at_most(&mut file, limit);
+        let (hash, _) = added_file.map_err(|error| match error {
+            StoreError::File {
+                error: FileError::TooLarge { limit },
+                ..
+            } => fault(format!(
+                "gave more than {}, and was said to have {}",
+                size(limit),
+                size(length)
+            )),
+            error => error.into(),
+        })?;
         added.push_str(&format!("{hash}  {}\n", path.display()));
         hashes.push(hash);
     }
