@@ -31,10 +31,10 @@ const ESCAPES: usize = 3;
 /// Parts that were replaced before stay as they are, so a second call changes nothing.
 #[must_use]
 pub fn hide(text: &str) -> Cow<'_, str> {
-    // What was hidden before is one character while the text is looked at: the parts of `NOT_SHOWN` are no words of the text.
+    // One character replaces each earlier `NOT_SHOWN` during the search, so that its words are not taken for the text's.
     let is_free = |mark: &char| !text.contains(*mark);
     let Some(mark) = ('\u{fdd0}'..='\u{fdef}').find(is_free) else {
-        // Characters that no text has. A text that has them all is made to be hidden from, and is not shown.
+        // These characters are in no ordinary text. A text with all of them was made to defeat this function.
         return Cow::Owned(NOT_SHOWN.to_owned());
     };
     let marked = text.replace(NOT_SHOWN, mark.encode_utf8(&mut [0; 4]));
@@ -120,7 +120,8 @@ fn hide_in_word(word: &str, mark: char) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the positions of secrets in a word without white space, in order. Parts that `mark` already replaces are no secrets.
+/// Returns the positions of secrets in a word without white space, in order. Parts that `mark` already replaces are not
+/// secrets.
 fn secrets(word: &str, mark: char) -> Vec<Range<usize>> {
     let mut found = private_keys(&word.to_ascii_lowercase());
     found.extend(user_information(word));

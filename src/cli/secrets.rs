@@ -23,7 +23,8 @@ pub(super) fn shown(message: &str) -> String {
     hide(&without_arguments(message)).into_owned()
 }
 
-/// The message of a wrong argument. Digits that are no number, size or duration may be a private key without its prefix.
+/// Returns the message of a wrong argument. Digits that are not a number, size or duration may be a private key without
+/// its prefix.
 pub(super) fn shown_usage(error: &clap::Error) -> String {
     let message = error.render().to_string();
     let message = match error.get(clap::error::ContextKind::InvalidValue) {

@@ -133,8 +133,10 @@ pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
     found
 }
 
-/// Compares what CommonJS modules require and the lock does not have with what is installed in `project` now. `bytes` are those of
-/// the modules of `graph`, in their order: a lock does not say what a module requires in vain.
+/// Finds packages that CommonJS modules require, that the lock does not have, and that are installed in `project` now.
+///
+/// `bytes` are those of the modules of `graph`, in the same order. A lock does not record a package that was required in
+/// vain, so their text is searched.
 #[must_use]
 pub fn installed_since<'a>(
     graph: &Graph,
@@ -149,7 +151,7 @@ pub fn installed_since<'a>(
     found
 }
 
-/// The literals that stand behind `require(` in a text, also in its comments. What is found must be parsed.
+/// Returns the literals behind `require(` in a text, including those in comments. Callers must parse the text then.
 fn literals_behind_require(text: &str) -> BTreeSet<&str> {
     let calls = text.match_indices("require(").filter_map(|(position, call)| {
         let rest = text.get(position + call.len()..)?.trim_start();
@@ -291,7 +293,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What a CommonJS module requires, was not there when it was locked, and is there now.
+    /// Finds the packages that a CommonJS module requires, that were missing when it was locked, and that exist now.
     fn required(&mut self, module: &Module, bytes: &[u8], found: &mut Vec<Drift>) {
         let Some(origin) = module.origin.as_ref() else {
             return;

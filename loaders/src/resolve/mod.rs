@@ -349,7 +349,8 @@ fn check_packages(
             known: known.into_iter().cloned().collect(),
         });
     }
-    // Grants of a package that is not imported yet do no harm; a bound that holds nothing would be taken for one that does.
+    // Grants of a package that is not imported yet do no harm. A bound without a package would be mistaken for one that
+    // has an effect.
     match bounded.difference(&in_graph).next() {
         None => Ok(()),
         Some(name) => Err(LockError::PackageNotImported {

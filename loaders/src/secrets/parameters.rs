@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Words that make the value of a parameter a secret, as a part of its name: `access_key`, `X-Amz-Signature`, `idToken`.
+/// Words in the name of a parameter that mark its value as a secret: `access_key`, `X-Amz-Signature`, `idToken`.
 const SECRET_WORDS: [&str; 27] = [
     "apikey",
     "accesskey",
@@ -44,10 +44,10 @@ const SECRET_ENDINGS: [&str; 7] = [
     "credential",
 ];
 
-/// Words that do so as the whole name only: a `status_code` is no secret.
+/// Words that mark a secret only as the whole name: a `status_code` is not a secret.
 const SECRET_NAMES: [&str; 1] = ["code"];
 
-/// Parameters that are named as secrets: where the name is, and where the value is. They stand behind the first `?` or `#`.
+/// Returns the positions of the names and values of secret parameters, which follow the first `?` or `#`.
 pub(super) fn parameters(word: &str) -> Vec<(Range<usize>, Range<usize>)> {
     let mut found = Vec::new();
     let Some(query) = word.find(['?', '#']) else {
@@ -67,7 +67,7 @@ pub(super) fn parameters(word: &str) -> Vec<(Range<usize>, Range<usize>)> {
     found
 }
 
-/// Whether a parameter with this name has a secret as its value.
+/// Returns true if the value of a parameter with this name is a secret.
 fn is_secret_name(name: &str) -> bool {
     let words = words_of(name);
     if let [word] = words.as_slice()

@@ -117,8 +117,9 @@ impl LocalStore {
         files::write_atomic(&path, bytes).map_err(fault)
     }
 
-    /// Stores everything that `bytes` returns, at most [`MAX_STREAM_SIZE`], with little memory. Returns the hash and the
-    /// size.
+    /// Stores everything that `bytes` returns, at most [`MAX_STREAM_SIZE`], with little memory.
+    ///
+    /// Returns the hash and the size.
     ///
     /// # Errors
     /// Returns an error if `bytes` cannot be read to the end or are too many, or if they cannot be written.
@@ -126,10 +127,10 @@ impl LocalStore {
         self.add_at_most(bytes, MAX_STREAM_SIZE)
     }
 
-    /// As [`LocalStore::add`], of a source that gives at most `limit` bytes.
+    /// Stores a source like [`LocalStore::add`], if it returns at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`LocalStore::add`]. Of a source that gives more, nothing is kept.
+    /// Returns the errors of [`LocalStore::add`]. Nothing is stored if the source returns more.
     pub fn add_at_most(&self, bytes: &mut impl Read, limit: u64) -> Result<(ContentHash, u64), StoreError> {
         let fault = |error: FileError| StoreError::File {
             store: self.name(),
