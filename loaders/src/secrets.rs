@@ -31,7 +31,7 @@ const ESCAPES: usize = 3;
 /// Parts that were replaced before stay as they are, so a second call changes nothing.
 #[must_use]
 pub fn hide(text: &str) -> Cow<'_, str> {
-    // One character replaces each earlier `NOT_SHOWN` during the search, so that its words are not taken for the text's.
+    // One character replaces each earlier `NOT_SHOWN` during the search, so that its words are not found in the text.
     let is_free = |mark: &char| !text.contains(*mark);
     let Some(mark) = ('\u{fdd0}'..='\u{fdef}').find(is_free) else {
         // These characters are in no ordinary text. A text with all of them was made to defeat this function.

@@ -135,8 +135,8 @@ pub fn drift(graph: &Graph, project: &Project) -> Vec<Drift> {
 
 /// Finds packages that CommonJS modules require, that the lock does not have, and that are installed in `project` now.
 ///
-/// `bytes` are those of the modules of `graph`, in the same order. A lock does not record a package that was required in
-/// vain, so their text is searched.
+/// `bytes` are those of the modules of `graph`, in the same order. A lock does not record a package that was required
+/// in vain, so their text is searched.
 #[must_use]
 pub fn installed_since<'a>(
     graph: &Graph,
