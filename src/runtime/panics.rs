@@ -66,6 +66,14 @@ pub(super) fn catch(work: impl FnOnce()) {
     CATCHER.set(usize::MAX);
 }
 
+/// Returns how many bytes of this thread's stack are in use, if it is the thread of an isolate.
+#[cfg(feature = "v8")]
+pub(super) fn stack_in_use() -> Option<usize> {
+    let frame = 0_u8;
+    let catcher = CATCHER.get();
+    (catcher != usize::MAX).then(|| catcher.saturating_sub(&raw const frame as usize))
+}
+
 /// Never returns if the panic is a guest's and cannot unwind.
 fn park_guest(panic: &PanicHookInfo<'_>) {
     let parking = GUARDED.try_with(|guarded| guarded.try_borrow().ok()?.clone());

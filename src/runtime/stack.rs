@@ -2,11 +2,23 @@
 //!
 //! deno_core makes that text of the error's name and message, and panics where the text is longer than a string can be. The panic
 //! is within a function that cannot unwind, which ends the process. So it gets an object with a name and a message that fit.
+//!
+//! To format the text, deno_core calls JavaScript from Rust. If the stack overflows there, V8 checks that the overflow is at most 40 KiB
+//! beyond its limit (`IsOnCentralStack`), and ends the process otherwise. So nothing is formatted if the stack is nearly exhausted.
 
 use deno_core::v8;
 
+use super::panics;
+
 /// Most characters (UTF-16 units) of a name or a message that the text repeats.
 const MOST: usize = 64 << 10;
+
+/// V8's limit of the stack, in bytes (its flag `--stack-size`, 984 KiB).
+const STACK: usize = 984 << 10;
+/// Stack that must be left for formatting, in bytes. It is enough for the frames of a build without optimisation.
+const ROOM: usize = 256 << 10;
+/// The text of an error whose `stack` is read when less is left.
+const NO_ROOM: &str = "(no stack trace: the stack was nearly exhausted)";
 
 /// Where deno_core looks for the call sites of an error that nobody caught.
 const CALL_SITES: &str = "deno_core::call_site_evals";
@@ -21,6 +33,12 @@ fn prepared<'s, 'i>(
     error: v8::Local<'s, v8::Value>,
     call_sites: v8::Local<'s, v8::Array>,
 ) -> v8::Local<'s, v8::Value> {
+    if panics::stack_in_use().is_some_and(|used| used > STACK - ROOM) {
+        return match v8::String::new(scope, NO_ROOM) {
+            Some(text) => text.into(),
+            None => v8::undefined(scope).into(),
+        };
+    }
     let shown = v8::Object::new(scope);
     if let Ok(object) = error.try_cast::<v8::Object>() {
         if let Some(name) = v8::String::new(scope, CALL_SITES) {

@@ -300,7 +300,7 @@ fn imports_in_regular_expressions_and_tagged_templates_are_text() {
     let scene = Scene::new()
         .file("secure.toml", manifest(&[], ""))
         .file("helper.js", "export default 'of the helper';")
-        .file("later.js", &source.replace("await import('./later.js')", ""))
+        .file("later.js", source.replace("await import('./later.js')", ""))
         .file("main.js", &source);
     let ran = scene.run(&[]).completed();
     let lines: Vec<Vec<String>> = ran

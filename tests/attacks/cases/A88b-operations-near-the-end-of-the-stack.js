@@ -17,6 +17,8 @@ const operations = {
   microtask: () => queueMicrotask(() => {}), clone: () => structuredClone({ a: [1] }), url: () => new URL("../x", "http://127.0.0.1/a/b"),
   encode: () => new TextEncoder().encode("text"), decode: () => new TextDecoder().decode(new Uint8Array(4)), base64: () => btoa(atob("eHh4")),
   signal: () => AbortSignal.any([AbortSignal.abort()]), resolve: () => import.meta.resolve("./other.js"),
+  frames: () => new Error("x").stack, "frames of a cause": () => new Error("x", { cause: new Error("y") }).stack,
+  "frames of a syntax error": () => { try { JSON.parse("{"); } catch (error) { return error.stack; } },
   print: () => console.log("text", { a: 1 }), promise: () => Promise.resolve(1), date: () => new Date(0).toISOString(),
 };
 
