@@ -1,24 +1,29 @@
-// What every capability object can do besides its family's operations: be narrowed, be revoked, and leave the program.
+// Delegation, which every capability object supports beside its family's operations: attenuation, revocation and
+// sealing.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
   const { ops, options, text, narrowing, withRoom } = secure;
   const { freeze, keys } = Object;
 
-  // Family name -> the chain behind an object of that family; undefined for anything else, a proxy of one included.
+  // Functions by family name. Each returns the chain behind an object of its family. For all other values, including a
+  // proxy of such an object, it returns undefined.
   const chainOf = Object.create(null);
 
   secure.delegation = {
     chainOf,
-    // Of an `fs`, what its files are opened beneath: set by fs.js.
+    // Returns the handle of an `fs` object, which its files are opened beneath. fs.js sets it.
     handleOf: undefined,
     isObject: (value) => typeof value === "object" && value !== null,
-    /** The chain with one more block, as `attenuate(bag)` says. */
+    /** Returns the chain with one more block, made from the argument of `attenuate(bag)`. */
     narrowed: withRoom((chain, family, actions, bag) => {
       const [grants, expires] = narrowing(bag, actions);
       return ops.op_sr_attenuate(chain, family, grants, expires);
     }),
-    /** What `revocable()` returns. The function that revokes leads to nothing: it keeps the chain in its closure. */
+    /**
+     * Returns the result of `revocable()`. The revoking function keeps the chain in its closure, so guests cannot reach
+     * the chain through it.
+     */
     revocable: withRoom((chain, make) => {
       const own = ops.op_sr_revocable(chain);
       const revoke = freeze(() => void ops.op_sr_revoke(own));
@@ -26,7 +31,7 @@
     }),
   };
 
-  /** The bytes of a token that gives the capability to `holder`, who is outside the program. */
+  /** Returns the bytes of a token that delegates the capability to `holder`, who is outside of the program. */
   const seal = (capability, bag) => {
     const { holder } = options(bag, ["holder"]);
     for (const family of keys(chainOf)) {

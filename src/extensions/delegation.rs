@@ -1,4 +1,4 @@
-//! What every capability can do besides its family's operations: be narrowed, be revoked, and leave the program as a token.
+//! Delegation: attenuation, revocation and sealing. Every capability supports them beside its family's operations.
 
 use std::rc::Rc;
 
@@ -13,10 +13,10 @@ use super::gate::Capability;
 use super::object::object;
 use crate::audit::Sealed;
 
-/// What realm code makes a family's object from, and keeps beside it.
+/// The token chain of a capability. Realm code makes the objects of a family from it, and keeps it beside them.
 pub(crate) struct Chain(pub(crate) Rc<Capability>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Chain {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -25,8 +25,8 @@ unsafe impl GarbageCollected for Chain {
     }
 }
 
-/// The same capability with one more block: the named scopes of one family, until the named time. What is not named is
-/// not held.
+/// Returns the capability with one more block: the given scopes of one family, until the given time. A right that is
+/// not in the scopes is lost.
 #[op2]
 pub(crate) fn op_sr_attenuate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -49,7 +49,7 @@ pub(crate) fn op_sr_attenuate<'s>(
             rights.extend(parsed.map_err(|error| refused(&error))?);
         }
     }
-    // `{ expires }` alone narrows the time and keeps the rights; naming any scope keeps only what is named.
+    // `{ expires }` alone limits the time and keeps the rights. If any scope is given, only the given scopes remain.
     let rights = if grants.is_empty() {
         None
     } else {
@@ -71,7 +71,7 @@ pub(crate) fn op_sr_attenuate<'s>(
     object(scope, narrower.map_err(|error| refused(&error))?)
 }
 
-/// The same capability with one more block that says nothing, for [`op_sr_revoke`] to revoke.
+/// Returns the capability with one more block that restricts nothing. [`op_sr_revoke`] can revoke it.
 #[op2]
 pub(crate) fn op_sr_revocable<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -83,7 +83,7 @@ pub(crate) fn op_sr_revocable<'s>(
     object(scope, revocable)
 }
 
-/// Revokes what [`op_sr_revocable`] made, and all that was narrowed from it.
+/// Revokes a capability that [`op_sr_revocable`] returned, and all capabilities that were narrowed from it.
 #[op2(fast)]
 pub(crate) fn op_sr_revoke(#[cppgc] chain: &Chain) {
     if let Some(revoker) = chain.0.authority.revoker() {
@@ -91,7 +91,7 @@ pub(crate) fn op_sr_revoke(#[cppgc] chain: &Chain) {
     }
 }
 
-/// The bytes of a token that gives one family of the capability to a holder outside the program.
+/// Returns the bytes of a token that delegates one family of the capability to a holder outside of the program.
 #[op2]
 #[buffer]
 pub(crate) fn op_sr_seal(
@@ -120,12 +120,13 @@ impl Capability {
         ))))
     }
 
-    /// Decides whether the operation's family of this capability may leave the program, records it, and gives the token.
+    /// Decides whether the operation's family of this capability may leave the program. Records the decision and
+    /// returns the token.
     ///
-    /// The chain in the program is bound to the module, whom no holder outside could be as well. So what leaves is the
-    /// chain that was given to the program and one block: what all blocks of the capability leave together of the
-    /// family, its expiry, and the holder. That is no more than the capability allows, since it says all that its later
-    /// blocks say but who may use it, and binds that anew.
+    /// The chain inside the program is bound to the module, and no external holder can be that module. So the exported
+    /// chain is the token that was given to the program, and one more block. That block contains the effective rights
+    /// of the family, the expiry, and the holder. It does not exceed the capability, because it contains all
+    /// restrictions of the later blocks. Only their holder is replaced.
     fn seal(&self, operation: &Operation<'_>, holder: Holder, shown: &str) -> Result<Vec<u8>, OpError> {
         if let Some(denial) = self.lapse() {
             return Err(self.refuse(operation, shown, denial));
@@ -165,7 +166,7 @@ impl Capability {
         Ok(sealed.as_bytes().to_vec())
     }
 
-    /// What all blocks that the program added to the given token say together.
+    /// Returns one block with the combined restrictions of all blocks that the program added to the given token.
     fn exported(&self, given: &Token, rights: Rights, holder: Holder) -> Block {
         let own = || self.authority.blocks().iter().skip(given.blocks().len());
         Block {
@@ -192,11 +193,11 @@ impl Capability {
     }
 }
 
-/// The action that sealing is decided and recorded as.
+/// The action name for decisions and records of sealing.
 pub(crate) const SEAL: &str = "seal";
 
-/// A family as sealing sees it: no token grants the action, because holding what is sealed is enough; its resource is
-/// the holder.
+/// A family for the decision on sealing. No token grants the action, because holding the capability is sufficient. The
+/// resource is the holder.
 pub(super) struct Sealing {
     family: FamilyName,
     actions: [Action; 1],

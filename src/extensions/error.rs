@@ -1,4 +1,4 @@
-//! What an operation can answer a guest besides its result.
+//! Errors that an operation returns to a guest.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -10,13 +10,14 @@ use deno_error::{AdditionalProperties, JsErrorClass};
 use super::marks::{Carried, Mark, Marks};
 use crate::runtime::LimitHit;
 
-/// Most bytes of a guest's text that an error repeats.
+/// Maximum length of a guest's text in an error, in bytes.
 const MOST_SHOWN: usize = 1024;
-/// Most bytes of an error's message.
+/// Maximum length of an error's message, in bytes.
 const MOST_MESSAGE: usize = 64 << 10;
 
-/// Returns what an error repeats of a guest's text: all of it, or its beginning and how long it is. Errors are kept and cloned, and
-/// escaping makes them several times as long.
+/// Returns a guest's text in the form that errors repeat: all of it, or its beginning and its length.
+///
+/// Errors are kept and cloned, and escaping makes them several times as long.
 pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
     clipped_to(MOST_SHOWN, text)
 }
@@ -30,7 +31,7 @@ fn clipped_to(most: usize, text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A message that an engine can make a string of, whatever it repeats.
+/// Returns a message that is short enough for a string of the engine.
 fn short(message: String) -> String {
     match clipped_to(MOST_MESSAGE, &message) {
         Cow::Borrowed(_) => message,
@@ -38,7 +39,7 @@ fn short(message: String) -> String {
     }
 }
 
-/// A refusal, as the guest sees it: the resource as the guest wrote it, never whether it exists.
+/// A refusal for the guest. It names the resource in the guest's own words, and does not reveal whether it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) code: &'static str,
@@ -47,17 +48,17 @@ pub(crate) struct Refused {
     pub(crate) resource: String,
     pub(crate) module: String,
     pub(crate) why: String,
-    /// What the error stands for.
+    /// The denial or limit that the error represents.
     pub(crate) mark: Option<Carried>,
 }
 
-/// An error that reaches JavaScript. The class is the name of a constructor that realm/prepare.js registered, or of a
-/// standard one.
+/// An error that reaches JavaScript. Its class is the name of a standard constructor, or of one that realm/prepare.js
+/// registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OpError {
-    /// `CapabilityError`
+    /// A `CapabilityError`.
     Refused(Box<Refused>),
-    /// Anything else: class, code (such as `ENOENT`) where there is one, message.
+    /// Any other error: class, optional code such as `ENOENT`, and message.
     Other {
         class: &'static str,
         code: Option<&'static str>,
@@ -66,7 +67,7 @@ pub(crate) enum OpError {
 }
 
 impl OpError {
-    /// What a quota does not cover: `action` as family and action.
+    /// Returns the error of an operation that exceeds a quota. `action` is the family and the action.
     pub(crate) fn over(hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> Self {
         OpError::Refused(Box::new(Refused {
             code: "limit",
@@ -79,7 +80,7 @@ impl OpError {
         }))
     }
 
-    /// The same error, which stands for this.
+    /// Returns the same error with this mark.
     pub(crate) fn marked(mut self, marks: &Arc<Marks>, mark: Mark) -> Self {
         let message = self.to_string();
         if let OpError::Refused(refused) = &mut self {
@@ -112,12 +113,13 @@ impl OpError {
         }
     }
 
-    /// An operating-system failure on something that the guest may touch, named as the guest named it.
+    /// Returns the error of a failed system call on a resource that the guest may use. It names the resource in the
+    /// guest's words.
     pub(crate) fn io(error: &std::io::Error, doing: &str, resource: &str) -> Self {
         use std::io::ErrorKind;
         let (class, code, what) = match error.kind() {
             ErrorKind::NotFound => ("NotFound", "ENOENT", "it does not exist"),
-            // Not the system's: cap-std refused to leave the handle that it resolves beneath.
+            // This error is not from the system: cap-std refused to leave the handle that it resolves beneath.
             ErrorKind::PermissionDenied if error.get_ref().is_some() => {
                 ("PermissionDenied", "EXDEV", "it leads out of the granted folder")
             }
@@ -152,14 +154,15 @@ impl OpError {
 type Properties = Vec<(&'static str, String)>;
 
 thread_local! {
-    /// The properties of the error whose message deno_core read last on this thread, and that message.
+    /// The message of the error that deno_core read last on this thread, and the properties of that error.
     static LATEST: RefCell<Option<(String, Properties)>> = const { RefCell::new(None) };
 }
 
 /// Returns the properties of the error that deno_core is creating on this thread, if it has this message.
 ///
-/// The realm asks for them and defines them. deno_core's own way also defines a property with a list of their names under a symbol of the
-/// global registry. deno_core later copies all properties that such a list names, without a limit, from any object that is thrown.
+/// The realm calls this and defines the properties. deno_core's own mechanism also defines a list of their names, under
+/// a symbol of the global registry. Later, deno_core copies all properties in such a list from any thrown object,
+/// without a limit.
 pub(crate) fn properties_of(message: &str) -> Option<Properties> {
     LATEST.with_borrow_mut(|latest| match latest.take() {
         Some((known, properties)) if known == message => Some(properties),
@@ -202,7 +205,7 @@ impl JsErrorClass for OpError {
     fn get_class(&self) -> Cow<'static, str> {
         match self {
             OpError::Refused(_) => "CapabilityError".into(),
-            // deno_core makes errors of the standard classes itself. The realm must make those that have a code.
+            // deno_core creates errors of the standard classes itself. The realm must create those with a code.
             OpError::Other {
                 class: "Error",
                 code: Some(_),
@@ -223,7 +226,7 @@ impl JsErrorClass for OpError {
         message.into()
     }
 
-    /// None: see [`properties_of`].
+    /// Returns none: see [`properties_of`].
     fn get_additional_properties(&self) -> AdditionalProperties {
         Box::new(std::iter::empty())
     }

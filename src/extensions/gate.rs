@@ -1,4 +1,4 @@
-//! The gate: the one place where an operation is decided, recorded, and turned into a refusal.
+//! The reference monitor: the only place where operations are decided, recorded and refused.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,67 +19,67 @@ use crate::runtime::{Account, DenialReport, LimitHit, Memory, Meters};
 /// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
 const BESIDES: usize = 1024;
 
-/// How the host presents its token.
+/// The credentials that the host presents with its token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presentation {
-    /// The keys that the host has, as holders.
+    /// The keys that the host holds.
     pub(crate) keys: Vec<Holder>,
-    /// What is to be heeded; None where the host has no revocation list.
+    /// The revocations to check, or None if the host has no revocation list.
     pub(crate) revocations: Option<Revocations>,
 }
 
-/// What the gates of all isolates of a program decide by.
+/// The inputs of the decisions in all isolates of a program.
 #[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) families: Families,
     pub(crate) base: Base,
     pub(crate) plan: Arc<LinkPlan>,
-    /// What the files of all its modules are opened beneath, as long as the program runs.
+    /// The roots that the files of all its modules are opened beneath. They exist as long as the program runs.
     pub(crate) files: Weak<Roots>,
     pub(crate) presentation: Presentation,
     /// The graph hash of the program.
     pub(crate) program: String,
     pub(crate) audit: AuditSink,
     pub(crate) meters: Arc<Meters>,
-    /// What the errors of all isolates stand for.
+    /// The marks of the errors in all isolates.
     pub(crate) marks: Arc<Marks>,
 }
 
 impl Rules {
-    /// A refusal of what was going on, because a quota does not cover it: `action` as family and action.
+    /// Returns the refusal of a running operation that exceeds a quota. `action` is the family and the action.
     pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> OpError {
         let error = OpError::over(hit, action, resource, module);
         error.marked(&self.marks, Mark::Limit(hit.clone()))
     }
 }
 
-/// What every operation of one isolate goes through.
+/// The reference monitor of one isolate. Every operation of the isolate passes it.
 pub(crate) struct Gate {
     pub(crate) rules: Rules,
-    /// The latest second that was seen: a clock that is set back does not revive what expired.
+    /// The latest time that was seen, in seconds. If the clock is set back, expired capabilities stay expired.
     latest: Cell<u64>,
-    /// For the isolate's capabilities.
+    /// The external memory of the isolate's capabilities.
     pub(super) room: Rc<Room>,
-    /// What is held for the isolate outside the engine's heap.
+    /// The account of the isolate's memory outside of the engine's heap.
     pub(crate) memory: Memory,
 }
 
-/// What a guest's capability object stands for: one family's operations under one authority.
+/// The Rust object behind a guest's capability: the operations of one family under one authority.
 pub(crate) struct Capability {
     pub(crate) principal: Arc<Principal>,
     pub(crate) authority: Authority,
-    /// Whether somebody in the program can revoke it.
+    /// True if code of the program can revoke it.
     pub(crate) is_revocable: bool,
-    /// Who asks: the module, and whoever's keys the host has proven to hold.
+    /// The holders: the module, and the keys whose possession the host has proved.
     pub(crate) holders: Rc<[Holder]>,
-    /// What its doings are counted against.
+    /// The account that its operations are counted against.
     pub(crate) account: Account,
     pub(crate) gate: Rc<Gate>,
     _room: Taken,
 }
 
 impl Gate {
-    /// The gate of an isolate for which this account is kept.
+    /// Creates the monitor of an isolate with this memory account.
     pub(crate) fn new(rules: Rules, memory: Memory) -> Rc<Self> {
         Rc::new(Gate {
             rules,
@@ -89,15 +89,15 @@ impl Gate {
         })
     }
 
-    /// The capability of one module.
+    /// Returns the capability of one module.
     ///
     /// # Errors
-    /// Its token cannot be signed.
+    /// The module's token cannot be signed.
     pub(crate) fn capability(self: &Rc<Self>, principal: &Arc<Principal>) -> Result<Capability, TokenError> {
         Ok(self.capability_of(principal, self.rules.plan.authority(principal)?, false))
     }
 
-    /// A capability of this principal under this authority: one that comes from another isolate of the program, say.
+    /// Returns a capability of this principal with this authority, for example one that arrived from another isolate.
     pub(crate) fn capability_of(
         self: &Rc<Self>,
         principal: &Arc<Principal>,
@@ -118,12 +118,12 @@ impl Gate {
         }
     }
 
-    /// What the modules of this package are counted against.
+    /// Returns the account of this package's modules.
     pub(crate) fn account(&self, package: &str) -> Account {
         self.rules.meters.account(package)
     }
 
-    /// Who asks in the name of this module.
+    /// Returns the holders that act for this module.
     fn holders(&self, module: Holder) -> Rc<[Holder]> {
         [module]
             .into_iter()
@@ -131,20 +131,21 @@ impl Gate {
             .collect()
     }
 
-    /// Seconds since the Unix epoch; never less than before.
+    /// Returns the seconds since the Unix epoch. They never decrease.
     pub(super) fn now(&self) -> u64 {
         latest(&self.latest, seconds())
     }
 }
 
 impl Capability {
-    /// Decides one operation, records the decision, and refuses where it is denied. `shown` is the resource as the
-    /// guest wrote it: what an error may repeat.
+    /// Decides one operation, records the decision, and returns an error if it is denied. `shown` is the resource in
+    /// the guest's own words, which an error may repeat.
     pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
         self.check_at(operation, shown, seconds())
     }
 
-    /// As [`Capability::check`], by somebody who has just looked at the time: in seconds since the Unix epoch.
+    /// Like [`Capability::check`], for callers that have just read the time. `seconds` is the time since the Unix
+    /// epoch.
     pub(super) fn check_at(
         &self,
         operation: &Operation<'_>,
@@ -161,8 +162,9 @@ impl Capability {
         }
     }
 
-    /// As [`Capability::check`], for an operation on many resources, of which only those are given that are allowed each by
-    /// itself: it goes ahead where `some` of them may be.
+    /// Like [`Capability::check`], for an operation on many resources that returns only those that are allowed each.
+    ///
+    /// If `some` is true, some of them may be allowed, and the operation proceeds.
     pub(crate) fn check_some(
         &self,
         operation: &Operation<'_>,
@@ -180,7 +182,7 @@ impl Capability {
             .map_err(|_| self.refuse_otherwise(operation, shown, "its audit record cannot be written"))
     }
 
-    /// Counts one operation; what its quota does not cover is refused, whatever is granted.
+    /// Counts one operation. If the quota is exceeded, the operation is refused, regardless of grants.
     fn count(&self, operation: &Operation<'_>, shown: &str, now: u64) -> Result<(), OpError> {
         let counted = self.account.operation(now);
         counted.map_err(|hit| {
@@ -189,12 +191,12 @@ impl Capability {
         })
     }
 
-    /// A refusal of what was going on, because a quota does not cover it.
+    /// Returns the refusal of a running operation that exceeds a quota.
     pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OpError {
         self.gate.rules.over(hit, action, shown, &self.principal.name)
     }
 
-    /// The decision alone, for questions that are not yet operations; nothing is recorded.
+    /// Returns the decision only, for checks that are not yet operations. Nothing is recorded.
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
         self.authority.decide(operation, &self.context(self.gate.now()))
     }
@@ -207,7 +209,7 @@ impl Capability {
         }
     }
 
-    /// What refuses every operation now, whatever is granted.
+    /// Returns the denial that currently applies to every operation, regardless of grants, if there is one.
     pub(super) fn lapse(&self) -> Option<Denial> {
         self.authority.lapse(&self.context(self.gate.now()))
     }
@@ -216,12 +218,13 @@ impl Capability {
         matches!(self.decide(operation), Decision::Allowed)
     }
 
-    /// A refusal that no block of the chain decided: a special file system, an address that no grant names.
+    /// Returns a refusal that no block of the chain caused, for example of a special file system, or of an address that
+    /// no grant names.
     pub(crate) fn refuse_otherwise(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
         self.refused(operation, shown, None, why.to_owned(), "denied")
     }
 
-    /// A refusal of what is granted, because there is no more room for it.
+    /// Returns the refusal of a granted operation that exceeds a limit.
     pub(crate) fn refuse_at_limit(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
         self.refused(operation, shown, None, why.to_owned(), "limit")
     }
@@ -247,7 +250,7 @@ impl Capability {
         why: String,
         code: &'static str,
     ) -> OpError {
-        // A refusal that cannot be recorded is still a refusal.
+        // If the refusal cannot be recorded, the operation is still refused.
         let _ = self.record(operation, |record| record.refusal(denial, why.clone()));
         let error = OpError::Refused(Box::new(Refused {
             code,
@@ -269,7 +272,7 @@ impl Capability {
         error.marked(&self.gate.rules.marks, Mark::Denied(Arc::new(report)))
     }
 
-    /// Writes the record of a decision, an allowed one unless `complete` says otherwise.
+    /// Writes the record of a decision. The record says "allowed" unless `complete` changes it.
     pub(super) fn record(
         &self,
         operation: &Operation<'_>,
@@ -295,22 +298,22 @@ impl Capability {
     }
 }
 
-/// Seconds since the Unix epoch, as the kernel knew them at its last tick, a few milliseconds ago: to look at the time itself takes
-/// longer than to decide an operation.
+/// Returns the seconds since the Unix epoch, at the kernel's last tick, a few milliseconds ago. Reading the exact time
+/// takes longer than deciding an operation.
 #[cfg(target_os = "linux")]
 fn seconds() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     u64::try_from(time.tv_sec).unwrap_or(0)
 }
 
-/// Seconds since the Unix epoch.
+/// Returns the seconds since the Unix epoch.
 #[cfg(not(target_os = "linux"))]
 fn seconds() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }
 
-/// The time, or the latest that was seen.
+/// Returns the later of `now` and the latest time that was seen.
 fn latest(seen: &Cell<u64>, now: u64) -> u64 {
     let latest = now.max(seen.get());
     seen.set(latest);

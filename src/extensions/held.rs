@@ -1,4 +1,4 @@
-//! Results of operations that stay counted until the engine has let go of them.
+//! Results of operations that stay counted until the engine has released them.
 
 use std::ffi::c_void;
 
@@ -8,23 +8,24 @@ use deno_error::JsErrorBox;
 use super::error::OpError;
 use crate::runtime::{Held, NoRoom};
 
-/// What one operation takes while it is under way: its future, its task and its thread's message.
+/// Memory of one running operation, in bytes: its future, its task and the message of its thread.
 pub(super) const UNDER_WAY: usize = 2048;
 
-/// Bytes, as a `Uint8Array`. They are counted until its buffer is collected; on QuickJS, until the engine has them on its own heap.
+/// Bytes for a `Uint8Array`. On V8, they are counted until the buffer is collected. On QuickJS, they are counted until
+/// the engine has copied them to its heap.
 pub(crate) struct HeldBytes {
     bytes: Box<[u8]>,
     held: Held,
 }
 
-/// A text. It is counted until the engine has it on its own heap.
+/// A text. It is counted until the engine has copied it to its heap.
 pub(crate) struct HeldText {
     text: String,
     _held: Held,
 }
 
 impl HeldBytes {
-    /// The bytes, for which `held` has room.
+    /// Creates the result. `held` is the reservation for the bytes.
     pub(crate) fn new(bytes: Vec<u8>, mut held: Held) -> Self {
         let bytes = bytes.into_boxed_slice();
         held.shrink_to(bytes.len());
@@ -33,18 +34,18 @@ impl HeldBytes {
 }
 
 impl HeldText {
-    /// The text, for which `held` has room.
+    /// Creates the result. `held` is the reservation for the text.
     pub(crate) fn new(text: String, held: Held) -> Self {
         HeldText { text, _held: held }
     }
 }
 
-/// The refusal of an operation that has no room for what it needs.
+/// Returns the refusal of an operation for which there is not enough memory.
 pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OpError {
     OpError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
 }
 
-/// Frees the bytes, and counts them no longer: V8 collected their buffer.
+/// Frees the bytes and their reservation. V8 calls this when it collects their buffer.
 unsafe extern "C" fn free(bytes: *mut c_void, length: usize, held: *mut c_void) {
     // SAFETY: `to_v8` made both pointers with `Box::into_raw`, and V8 calls this once.
     unsafe {
@@ -68,7 +69,7 @@ impl<'s> ToV8<'s> for HeldBytes {
         } else if cfg!(feature = "v8") {
             let bytes = Box::into_raw(bytes).cast::<c_void>();
             let held = Box::into_raw(Box::new(held)).cast::<c_void>();
-            // SAFETY: the bytes stay where they are until V8 calls `free`.
+            // SAFETY: the bytes are not moved or freed until V8 calls `free`.
             let store = unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(bytes, length, free, held) };
             v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())
         } else {

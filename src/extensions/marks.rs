@@ -1,11 +1,15 @@
-//! The marks of errors that stand for a refusal or for a limit.
+//! Marks of errors that represent a denial or a reached limit.
 //!
-//! A host must tell a refusal from an error that looks like one. An error of Rust carries its mark until an object is made of it. The realm
-//! then asks for the mark as text, and keeps it beside the error object, in a `WeakMap` that no guest reaches (realm/prepare.js). So marks lie
-//! in the guest's heap, which limits them, and live as long as their errors. When nobody catches an error, the text of that object's
-//! mark says what it stands for. Its name, message and properties say nothing: guests can write them.
+//! A host must distinguish a denial from an error that looks like one. An error of Rust carries its mark until its
+//! JavaScript object is created. The realm then requests the mark as text. It stores the text for the error object in a
+//! `WeakMap` that guests cannot reach (realm/prepare.js).
 //!
-//! The text of a mark lacks one thing, the authority that an attenuation in the program narrowed. So Rust remembers the latest denials whole.
+//! So marks are in the guest's heap, which limits them, and live as long as their errors. If an error is uncaught, the
+//! mark of its object states what the error represents. Its name, message and properties prove nothing, because guests
+//! can write them.
+//!
+//! The text of a mark lacks one thing: the authority, if the program attenuated it. So Rust also stores the latest
+//! denials completely.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -19,15 +23,17 @@ use super::error::OpError;
 use super::gate::Rules;
 use crate::runtime::{DenialReport, LimitHit};
 
-/// How many denials of a program are remembered whole.
+/// Maximum number of stored denials of a program.
 const MOST: usize = 4096;
-/// How many bytes the resources of these have at most, besides the latest.
+/// Maximum size of the resources in stored denials, besides the latest, in bytes.
 const MOST_TEXT: usize = 4 << 20;
-/// How many bytes of a resource the text of a mark has at most.
+/// Maximum size of a resource in the text of a mark, in bytes.
 const MOST_RESOURCE: usize = 4096;
 
-/// What begins the text of an error that the realm described: see [`Uncaught::of`]. It has random bits of the process, so that no text of a
-/// guest begins so. Without random bits, nothing does.
+/// Returns the beginning of the realm's description of an error: see [`Uncaught::of`].
+///
+/// It contains random bits of the process, so that guests cannot write it. If there are no random bits, it is empty,
+/// and no text counts as a description.
 pub(crate) fn marks_prefix() -> &'static str {
     static PREFIX: OnceLock<String> = OnceLock::new();
     PREFIX.get_or_init(|| {
@@ -39,7 +45,7 @@ pub(crate) fn marks_prefix() -> &'static str {
     })
 }
 
-/// What an error stands for.
+/// The meaning of an error.
 #[derive(Clone)]
 pub(crate) enum Mark {
     Denied(Arc<DenialReport>),
@@ -52,27 +58,29 @@ pub(crate) struct Marks(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// The marks that errors of Rust carry, by the texts of these errors, and how many carry each. Two errors with the same text are alike.
+    /// The marks that errors of Rust carry, and the number of errors with each. The key is the error's text: errors
+    /// with the same text share a mark.
     carried: HashMap<Arc<str>, (Arc<str>, usize)>,
-    /// The limits that were hit: no more than the program has.
+    /// The limits that were reached. A program has a fixed number of limits, so this list is bounded.
     hits: Vec<LimitHit>,
-    /// The limits that isolates of packages hit, by the texts of the errors of those who wait for these: no more than the program has.
+    /// The limits that ended isolates of packages. The key is the text of the callers' errors. The program's number of
+    /// limits is the bound.
     ended: HashMap<String, Arc<str>>,
     last: u64,
     denials: HashMap<u64, Arc<DenialReport>>,
-    /// The oldest first.
+    /// The numbers of the denials, the oldest first.
     order: VecDeque<u64>,
     text: usize,
 }
 
 thread_local! {
-    /// The marks of the program that the isolate on this thread belongs to.
+    /// The marks of the program whose isolate runs on this thread.
     static HERE: RefCell<Option<Arc<Marks>>> = const { RefCell::new(None) };
-    /// The latest mark that was made on this thread: optimised code drops an operation's error before an object is made of it.
+    /// The latest mark that this thread made. Optimised code drops an operation's error before its object is created.
     static LATEST: RefCell<Option<Carried>> = const { RefCell::new(None) };
 }
 
-/// A mark that an error of Rust carries until an object is made of it.
+/// A mark that an error of Rust carries until its object is created.
 pub(crate) struct Carried {
     marks: Arc<Marks>,
     message: Arc<str>,
@@ -103,7 +111,7 @@ impl Drop for Carried {
     }
 }
 
-/// Errors are alike whatever carries their marks.
+/// Errors are compared without their marks.
 impl PartialEq for Carried {
     fn eq(&self, _other: &Self) -> bool {
         true
@@ -119,19 +127,19 @@ impl fmt::Debug for Carried {
 }
 
 impl Marks {
-    /// Makes these the marks of the errors that are made on this thread.
+    /// Uses these marks for the errors that this thread creates.
     pub(crate) fn used_here(self: &Arc<Self>) {
         HERE.set(Some(self.clone()));
         LATEST.set(None);
     }
 
-    /// [`Marks::text`], of the marks of this thread.
+    /// Returns [`Marks::text`] of the marks of this thread.
     pub(crate) fn text_here(message: &str) -> String {
         let marks = HERE.with_borrow(Option::clone);
         marks.map(|marks| marks.text(message)).unwrap_or_default()
     }
 
-    /// The mark that the error with this message carries from now on.
+    /// Stores the mark of the error with this message.
     pub(crate) fn carry(self: &Arc<Self>, message: String, mark: Mark) -> Carried {
         let message: Arc<str> = message.into();
         let mut kept = self.kept();
@@ -156,7 +164,8 @@ impl Marks {
         kept.ended.insert(message, text);
     }
 
-    /// The text of the mark that an error has which Rust is making now, with this message; empty where it has none.
+    /// Returns the text of the mark for an error with this message that Rust is creating. The text is empty if there is
+    /// no mark.
     fn text(&self, message: &str) -> String {
         let kept = self.kept();
         let carried = kept.carried.get(message).map(|(text, _)| text);
@@ -164,12 +173,12 @@ impl Marks {
         text.map(|text| text.as_ref().to_owned()).unwrap_or_default()
     }
 
-    /// The mark that this error carries, in a program with these rules.
+    /// Returns the mark of this error, in a program with these rules.
     pub(crate) fn of(&self, error: &OpError, rules: &Rules) -> Option<Mark> {
         self.get(&self.text(&error.to_string()), rules)
     }
 
-    /// The mark with this text, in a program with these rules.
+    /// Returns the mark with this text, in a program with these rules.
     pub(crate) fn get(&self, text: &str, rules: &Rules) -> Option<Mark> {
         let mut words = text.split(' ');
         match words.next()? {
@@ -197,7 +206,7 @@ impl Marks {
 }
 
 impl Kept {
-    /// The text of a mark, which is kept as far as the text needs.
+    /// Returns the text of a mark, and stores the parts that the text refers to.
     fn text_of(&mut self, mark: Mark) -> Arc<str> {
         match mark {
             Mark::Limit(hit) => {
@@ -230,7 +239,7 @@ impl Kept {
     }
 }
 
-/// A denial as words of which none is empty: all but the authority and the names of its blocks.
+/// Returns a denial as nonempty words: everything but the authority and the names of its blocks.
 fn described(report: &DenialReport) -> String {
     let DenialReport {
         module,
@@ -266,7 +275,7 @@ fn described(report: &DenialReport) -> String {
     )
 }
 
-/// What [`described`] described, under the authority that the module has by itself.
+/// Returns the denial from the words of [`described`]. Its authority is that of the module, without attenuations.
 fn report<'a>(mut words: impl Iterator<Item = &'a str>, rules: &Rules) -> Option<DenialReport> {
     let module = from_word(words.next()?)?;
     let package = from_word(words.next()?)?;
@@ -304,7 +313,7 @@ fn report<'a>(mut words: impl Iterator<Item = &'a str>, rules: &Rules) -> Option
         }),
         None => None,
     };
-    // A module that was added while the program runs has no rights beside the program's.
+    // A module that was added at run time is not in the plan, so the program's authority is shown.
     let principal = rules.plan.named(&module);
     let authority = principal.and_then(|principal| rules.plan.authority(principal).ok());
     Some(DenialReport {
@@ -319,7 +328,7 @@ fn report<'a>(mut words: impl Iterator<Item = &'a str>, rules: &Rules) -> Option
     })
 }
 
-/// Any text as a word of plain characters.
+/// Encodes any text as one word of ASCII characters.
 fn as_word(text: &str) -> String {
     let digits = text.bytes().map(|byte| format!("{byte:02x}"));
     format!("x{}", digits.collect::<String>())
@@ -334,35 +343,36 @@ fn from_word(word: &str) -> Option<String> {
     String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
 }
 
-/// What an error object that nobody caught is, as the realm says it.
+/// The realm's classification of an uncaught error object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Made {
-    /// An error like any other.
+    /// An ordinary error.
     #[default]
     Otherwise,
     /// The error whose mark has this text.
     Marked(String),
-    /// An error that the engine makes because there is no memory left.
+    /// An error that the engine created because it ran out of memory.
     Memory,
 }
 
-/// What the realm says of an error object that nobody caught.
+/// The realm's description of an uncaught error object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uncaught {
     pub(crate) made: Made,
-    /// Whether its frames are those that the engine made.
+    /// True if its frames are those that the engine created.
     pub(crate) is_framed: bool,
 }
 
 impl Uncaught {
-    /// Returns true if the realm wrote this text. It must not be shown: a guest that knows how it begins could forge one.
+    /// Returns true if the realm wrote this text. The text must not be shown, because a guest that knows the prefix
+    /// could forge descriptions.
     pub(crate) fn is_in(text: &str) -> bool {
         let prefix = marks_prefix();
         !prefix.is_empty() && text.contains(prefix)
     }
 
-    /// What `text` says, which deno_core has from the realm (realm/prepare.js) for each error that is described. Where the realm says nothing,
-    /// deno_core's own text begins with another word.
+    /// Parses `text`. deno_core obtains it from the realm (realm/prepare.js) for each error that is described. Without
+    /// a description of the realm, deno_core's own text has another beginning.
     pub(crate) fn of(text: &str) -> Uncaught {
         let prefix = marks_prefix();
         // deno_core puts words before it.
@@ -407,7 +417,7 @@ mod tests {
             (marks.text("first"), marks.text("none")),
             ("limit 0".to_owned(), String::new())
         );
-        // The latest of this thread.
+        // The latest mark of this thread is kept.
         assert_eq!(marks.text("other"), "limit 1");
         marks.used_here();
         assert_eq!(

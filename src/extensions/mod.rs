@@ -1,4 +1,5 @@
-//! The families of operations that guests can be given, one folder each: its ops in Rust, its face in JavaScript.
+//! The families of operations that guests can be granted. Each folder contains a family's ops in Rust and its
+//! JavaScript.
 
 mod clock;
 mod delegation;
@@ -101,19 +102,20 @@ deno_core::extension!(
     ],
 );
 
-/// All that makes an engine one of ours, in order.
+/// Returns all extensions of the runtime, in order.
 pub(crate) fn all() -> Vec<Extension> {
     let mut extensions = realm::extensions();
     extensions.extend([families(), isolates()]);
     extensions
 }
 
-/// Calls between isolates. They touch nothing outside the program, and decide nothing.
+/// Returns the extension for calls between isolates. Its ops affect nothing outside of the program, and make no
+/// decisions.
 fn isolates() -> Extension {
     realm::with_scripts!(sr_isolates: "isolates/crossing.js")
 }
 
-/// The families, as the engine takes them.
+/// Returns the extension of the families.
 pub(crate) fn families() -> Extension {
     realm::with_scripts!(
         sr_families: "delegation.js",

@@ -1,8 +1,10 @@
-//! Objects of the engine around things of ours, for ops to give.
+//! Creation of engine objects around Rust values, for the results of ops.
 //!
-//! deno_core makes them on the assumption that the engine can always make one. QuickJS's bindings cannot when they were told to stop
-//! the isolate, or where its heap is full, and an op would then panic where nothing can unwind, which ends the process. So ops have
-//! their objects made here, asynchronous ones by another op, which takes what they have left.
+//! deno_core assumes that the engine can always create an object. QuickJS's bindings cannot if the isolate is being
+//! terminated or its heap is full. An op would then panic in a place that cannot unwind, and abort the process.
+//!
+//! So ops create their objects here. An asynchronous op leaves its value in a hand-off table, and a synchronous op
+//! creates the object.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -18,17 +20,18 @@ thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is where a panic is expected, and nobody needs to hear of it.
+/// Returns true if this thread expects a panic, which is then not reported.
 pub(crate) fn panic_is_expected() -> bool {
     EXPECTED.get()
 }
 
-/// Whether the isolate's heap has room for a text of so many bytes. The bindings of QuickJS panic where it has none; V8 counts by itself.
+/// Checks that the isolate's heap has room for a text of this size. Without room, the bindings of QuickJS panic. V8
+/// does its own accounting.
 ///
 /// # Errors
-/// It has none.
+/// The heap does not have enough room.
 pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError> {
-    // Two bytes a character, and what else is made of it.
+    // A character takes two bytes. The rest is for objects that are created from the text.
     let needed = bytes.saturating_mul(2).saturating_add(64 << 10);
     let room = heap_room();
     if needed <= room {
@@ -42,7 +45,7 @@ pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError
     )))
 }
 
-/// What asynchronous ops have left for an object, by the numbers that they gave.
+/// The hand-off table: values that asynchronous ops have left for [`left`], by number.
 #[derive(Default)]
 pub(crate) struct Left {
     things: HashMap<u32, Box<dyn Any>>,
@@ -50,7 +53,7 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Leaves this for [`left`].
+    /// Stores a value for [`left`] and returns its number.
     pub(crate) fn leave(state: &RefCell<OpState>, thing: impl Any) -> u32 {
         let mut state = state.borrow_mut();
         let left = state.borrow_mut::<Left>();
@@ -60,10 +63,10 @@ impl Left {
     }
 }
 
-/// An object around what an asynchronous op has left.
+/// Creates an object around a value that an asynchronous op has left.
 ///
 /// # Errors
-/// There is no such thing any more; and as [`object`].
+/// The value was taken already, or the same as for [`object`].
 pub(crate) fn left<'s, T: GarbageCollected + 'static>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
@@ -75,10 +78,10 @@ pub(crate) fn left<'s, T: GarbageCollected + 'static>(
     object(scope, *thing)
 }
 
-/// An object around this.
+/// Creates an object around this value.
 ///
 /// # Errors
-/// The isolate is being stopped, or has no memory left.
+/// The isolate is being terminated, or has no memory left.
 pub(crate) fn object<'s, T: GarbageCollected + 'static>(
     scope: &mut v8::PinScope<'s, '_>,
     thing: T,

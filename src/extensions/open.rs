@@ -1,7 +1,7 @@
-//! What an isolate has open: files, folders, responses.
+//! The resource table of an isolate: open files, folders and responses.
 //!
-//! The isolate owns it, and the objects of guests refer to it. So it is closed as soon as the isolate ends, also where
-//! the engine does not destroy these objects: QuickJS's bindings do not.
+//! The isolate owns the resources, and objects of guests refer to them. So they are closed when the isolate ends, even
+//! if the engine does not destroy these objects. QuickJS's bindings do not.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,10 +11,10 @@ use std::rc::{Rc, Weak};
 use super::error::OpError;
 use super::fs::Remembered;
 
-/// By their addresses.
+/// The resources by their addresses.
 type Things = RefCell<HashMap<*const (), Rc<dyn Any>>>;
 
-/// All that one isolate has open.
+/// All open resources of one isolate.
 #[derive(Clone, Default)]
 pub(crate) struct OpenThings {
     things: Rc<Things>,
@@ -22,7 +22,7 @@ pub(crate) struct OpenThings {
 }
 
 impl OpenThings {
-    /// Keeps it open until its object, or the isolate, ends.
+    /// Adds a resource, which stays open until its object or the isolate ends.
     pub(crate) fn keep<T: 'static>(&self, thing: T) -> Open<T> {
         let thing = Rc::new(thing);
         let open = Open {
@@ -33,19 +33,19 @@ impl OpenThings {
         open
     }
 
-    /// Closes everything.
+    /// Closes all resources.
     pub(crate) fn close(&self) {
         let all = self.things.take();
         drop(all);
     }
 
-    /// The folders that it has open for what may be opened beneath them.
+    /// Returns the folders that are open as parents of files.
     pub(super) fn folders(&self) -> &Remembered {
         &self.folders
     }
 }
 
-/// Something that is open in an isolate, as an object of a guest refers to it.
+/// A reference from a guest's object to an open resource.
 pub(crate) struct Open<T: 'static> {
     thing: Weak<T>,
     things: Weak<Things>,
@@ -56,20 +56,20 @@ impl<T> Open<T> {
         self.thing.as_ptr().cast()
     }
 
-    /// Nothing where it was closed.
+    /// Returns the resource, or none if it was closed.
     pub(crate) fn get(&self) -> Option<Rc<T>> {
         self.thing.upgrade()
     }
 
-    /// As [`Open::get`], of something that only the end of its isolate closes.
+    /// Like [`Open::get`], for a resource that only the end of its isolate closes.
     pub(crate) fn to_the_end(&self) -> Result<Rc<T>, OpError> {
         self.get()
             .ok_or_else(|| OpError::type_error("the isolate has ended"))
     }
 
-    /// Closes it once nobody works with it any more.
+    /// Closes the resource after its last user has finished.
     pub(crate) fn close(&self) {
-        // Taken out first: what ends here may have more to close.
+        // The resource is removed first, because its destructor may close other resources.
         let thing = self
             .things
             .upgrade()

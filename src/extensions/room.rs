@@ -1,4 +1,5 @@
-//! The memory of capabilities, which no engine's heap limit counts: they are objects of Rust, and guests make as many as they like.
+//! The external memory of capabilities. They are Rust objects, so no engine's heap limit counts them, and guests may
+//! create any number.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,15 +9,15 @@ use deno_core::v8;
 use super::error::OpError;
 use crate::runtime::{Held, Memory};
 
-/// What the capabilities of one isolate take.
+/// The external memory of one isolate's capabilities.
 pub(crate) struct Room {
     memory: Memory,
     taken: Cell<usize>,
-    /// What the engine was told of.
+    /// The number of bytes that was last reported to the engine.
     told: Cell<usize>,
 }
 
-/// A part of the room, until it is dropped.
+/// A reservation, which is released when it is dropped.
 pub(crate) struct Taken {
     bytes: usize,
     room: Rc<Room>,
@@ -31,8 +32,8 @@ impl Drop for Taken {
 }
 
 impl Room {
-    /// The room of an isolate: as much as other things may take that are held for it, in an account of its own. A guest that keeps many
-    /// capabilities can still use them.
+    /// Creates the account of an isolate. Capabilities have their own limit, equal to that of `others`. So a guest that
+    /// keeps many capabilities can still use them.
     pub(crate) fn new(others: &Memory) -> Rc<Self> {
         Rc::new(Room {
             memory: others.of_capabilities(),
@@ -41,7 +42,7 @@ impl Room {
         })
     }
 
-    /// Takes as much, whether it is there or not. Callers that a guest can trigger must look first.
+    /// Reserves unconditionally. Callers that a guest can trigger must check the budget first, with `look`.
     pub(super) fn take(self: &Rc<Self>, bytes: usize) -> Taken {
         self.taken.set(self.taken.get().saturating_add(bytes));
         Taken {
@@ -51,11 +52,11 @@ impl Room {
         }
     }
 
-    /// Looks whether a guest may make one more. The engine hears what there is by now, so that it collects garbage in time; where nothing
-    /// is left, it does so at once.
+    /// Checks that a guest may create one more capability. Reports the current size to the engine, so that it collects
+    /// garbage in time. If the budget is used up, V8 collects at once.
     ///
     /// # Errors
-    /// No room is left.
+    /// The budget is used up.
     pub(super) fn look(&self, isolate: &mut v8::Isolate) -> Result<(), OpError> {
         let (taken, told) = (self.taken.get(), self.told.replace(self.taken.get()));
         let change = i64::try_from(taken).unwrap_or(i64::MAX) - i64::try_from(told).unwrap_or(i64::MAX);

@@ -1,19 +1,21 @@
-//! Every operation that a guest can ask for, in one table: its ops, family and actions, and how a guest calls it.
+//! The table of all operations that guests can call: their ops, family, actions and JavaScript names.
 //!
-//! A test holds the table equal to the ops that the engine is given, and another runs every row against every kind of
-//! grant. A new op starts here.
+//! One test compares the table with the engine's ops. Another test runs every row against every kind of grant. A new op
+//! needs a row here.
 
 /// One operation.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationRow {
-    /// How a guest calls it, such as `fs.readTextFile`.
+    /// The name for guests, such as `fs.readTextFile`.
     pub name: &'static str,
-    /// The ops behind it. The first decides; the others work on what it returned.
+    /// The ops that implement it. The first one decides, and the others work on its result.
     pub ops: &'static [&'static str],
     /// The family that it belongs to.
     pub family: &'static str,
-    /// The actions that it is decided as; all of them must be allowed. None: it touches nothing outside the isolate.
-    /// `seal` is no action that a grant gives: it takes a capability that still allows something of the family.
+    /// The actions that it is decided as. All of them must be allowed. If there are none, it affects nothing outside of
+    /// the isolate.
+    ///
+    /// `seal` is an action without grants. It requires a capability that still allows an operation of the family.
     pub actions: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-// The `clock` capability that guests hold.
+// The `clock` capability of guests.
 "use strict";
 ((globalThis) => {
   const { ops, families, delegation, often, checked } = globalThis.__secure;
@@ -16,14 +16,14 @@
       this.#handle = ops.op_sr_clock(chain);
       Object.freeze(this);
     }
-    /** Milliseconds since the Unix epoch, rounded down to the resolution that is held. */
+    /** Returns the milliseconds since the Unix epoch, rounded down to the granted resolution. */
     now() {
       return checked(often.op_sr_clock_now, this.#handle);
     }
     attenuate(bag) {
       return new Clock(secret, delegation.narrowed(this.#chain, "clock", ["read"], bag));
     }
-    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    /** Returns `{ capability, revoke }`: a copy of this capability that works until `revoke()` is called. */
     revocable() {
       return delegation.revocable(this.#chain, (chain) => new Clock(secret, chain));
     }

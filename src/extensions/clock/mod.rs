@@ -1,4 +1,4 @@
-//! The `clock` family: the time of day, no finer than was granted.
+//! The `clock` family: the time of day, rounded down to the granted resolution.
 
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,12 +11,12 @@ use super::error::OpError;
 use super::gate::Capability;
 use super::object::object;
 
-/// What a guest's `clock` object stands for.
+/// The Rust object behind a guest's `clock` object.
 pub(crate) struct ClockCapability {
     capability: Rc<Capability>,
-    /// The finest resolution that the authority allows; None where it allows none.
+    /// The finest resolution that the authority allows, or None if it allows none.
     finest: Option<Resolution>,
-    /// In microseconds.
+    /// The length of a step of the clock, in microseconds.
     step: u64,
 }
 
@@ -38,7 +38,7 @@ impl ClockCapability {
     }
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for ClockCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -57,7 +57,7 @@ pub(crate) fn op_sr_clock<'s>(
 
 #[op2(fast)]
 pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, OpError> {
-    // Where nothing is granted, the coarsest resolution is what is refused.
+    // If nothing is granted, the denial names the coarsest resolution.
     let resolution = clock.finest.unwrap_or(Resolution::Second);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     clock.capability.check_at(
@@ -65,7 +65,7 @@ pub(crate) fn op_sr_clock_now(#[cppgc] clock: &ClockCapability) -> Result<f64, O
         resolution.as_str(),
         since.as_secs(),
     )?;
-    // 64 bits of microseconds reach 584,000 years; the division by 128 bits is slow.
+    // 64 bits of microseconds last for 584,000 years. A division of 128 bits is slow.
     let micros = since
         .as_secs()
         .saturating_mul(1_000_000)

@@ -1,4 +1,4 @@
-// The `env` capability that guests hold.
+// The `env` capability of guests.
 "use strict";
 ((globalThis) => {
   const { ops, text, families, delegation, often } = globalThis.__secure;
@@ -16,9 +16,9 @@
       this.#handle = ops.op_sr_env(chain);
       Object.freeze(this);
     }
-    /** The variable's value, or undefined where it is not set. */
+    /** Returns the variable's value, or undefined if it is not set. */
     get(name) {
-      // Looked at here: to call a function takes QuickJS about as long as the decision takes.
+      // The type is checked inline. On QuickJS, a function call takes about as long as the decision.
       return often.op_sr_env_get(this.#handle, typeof name === "string" ? name : text(name, "name")) ?? undefined;
     }
     has(name) {
@@ -27,7 +27,7 @@
     attenuate(bag) {
       return new Environment(secret, delegation.narrowed(this.#chain, "env", ["read"], bag));
     }
-    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    /** Returns `{ capability, revoke }`: a copy of this capability that works until `revoke()` is called. */
     revocable() {
       return delegation.revocable(this.#chain, (chain) => new Environment(secret, chain));
     }

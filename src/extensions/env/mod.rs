@@ -1,4 +1,4 @@
-//! The `env` family: environment variables of the process, or those that the embedder gives instead.
+//! The `env` family: environment variables of the process, or those that the embedder provides instead.
 
 use std::rc::Rc;
 
@@ -10,13 +10,13 @@ use super::error::{OpError, clipped};
 use super::gate::Capability;
 use super::object::object;
 
-/// What a guest's `env` object stands for.
+/// The Rust object behind a guest's `env` object.
 pub(crate) struct EnvCapability {
     capability: Rc<Capability>,
     variables: Variables,
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for EnvCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -25,7 +25,7 @@ unsafe impl GarbageCollected for EnvCapability {
     }
 }
 
-/// Looks a variable up.
+/// A function that returns the value of a variable.
 pub(crate) type Variables = std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 #[op2]

@@ -1,7 +1,7 @@
-//! What happens to files once a place was decided: plain work on directory handles.
+//! File work after the decision. It uses directory handles only.
 //!
-//! Only regular files and folders are opened. A FIFO would hang, a device would do things: both are refused by type, on
-//! the opened handle. `O_NONBLOCK` keeps the opening itself from waiting.
+//! Only regular files and folders are opened. A FIFO would block, and opening a device can have effects. Both are
+//! refused by the type of the opened handle. `O_NONBLOCK` prevents the open call from blocking.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,18 +13,19 @@ use cap_std::fs::{Dir, FileType, Metadata, OpenOptions, OpenOptionsExt};
 
 use super::roots::Place;
 
-/// Largest file that is read into memory at once, in bytes; open() reads larger ones piece by piece.
+/// Maximum size of a file that is read into memory at once, in bytes. open() reads larger ones piece by piece.
 const MAX_READ: u64 = 1 << 30;
-/// Largest piece that one read of an open file returns, in bytes.
+/// Maximum number of bytes that one read of an open file returns.
 const MAX_PIECE: u64 = 16 << 20;
 
-/// `O_NONBLOCK | O_NOCTTY`: opening waits for nobody and takes no terminal.
+/// `O_NONBLOCK | O_NOCTTY`: opening does not block, and acquires no terminal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const OPEN_FLAGS: i32 = 0o4000 | 0o400;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const OPEN_FLAGS: i32 = 0;
 
-/// Kind (as [`kind`] numbers them), size in bytes, and modified, accessed, created in milliseconds since the Unix epoch.
+/// Kind (see [`kind`]), size in bytes, and the times of modification, access and creation in milliseconds since the
+/// Unix epoch.
 pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
 
 fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std::fs::Metadata)> {
@@ -44,10 +45,11 @@ fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std:
     Ok((file, metadata))
 }
 
-/// Kernel file systems can be reached through a link or a mount: refused on the opened handle.
+/// Refuses files of kernel file systems. A link or a mount can lead to them, so the opened handle is checked.
 #[cfg(target_os = "linux")]
 fn refuse_special(file: &File) -> io::Result<()> {
-    // statfs(2) and linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup2, bpf, devpts
+    // Magic numbers of statfs(2), from linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup2, bpf,
+    // devpts.
     const SPECIAL: [u64; 9] = [
         0x9fa0,
         0x6265_6572,
@@ -72,13 +74,13 @@ fn refuse_special(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// What is found, or how many bytes of room it needs.
+/// A result, or the number of bytes of memory that it needs.
 pub(super) enum Much<T> {
     Whole(T),
     Needs(usize),
 }
 
-/// Reads a file that has at most `room` bytes.
+/// Reads a file of at most `room` bytes.
 pub(super) fn read(place: &Place, room: usize) -> io::Result<Much<Vec<u8>>> {
     let (mut file, metadata) = open_with(place, OpenOptions::new().read(true))?;
     let size = metadata.len();
@@ -89,7 +91,7 @@ pub(super) fn read(place: &Place, room: usize) -> io::Result<Much<Vec<u8>>> {
         return Ok(Much::Needs(size as usize));
     }
     let mut bytes = Vec::with_capacity(size as usize);
-    // It may grow meanwhile, and some files (of the kernel, say) have no size.
+    // The file may grow meanwhile, and some files, for example of the kernel, have no size.
     let read = Read::by_ref(&mut file)
         .take(room as u64)
         .read_to_end(&mut bytes)?;
@@ -133,7 +135,7 @@ pub(super) fn open(place: &Place, flags: &[String]) -> io::Result<File> {
     open_with(place, &mut options).map(|(file, _)| file)
 }
 
-/// Returns how many of so many bytes one read returns at most.
+/// Returns the maximum number of bytes that one read returns if `length` bytes are requested.
 pub(super) fn piece(length: u64) -> usize {
     length.min(MAX_PIECE) as usize
 }
@@ -150,7 +152,7 @@ pub(super) fn write_all(mut file: &File, data: &[u8]) -> io::Result<u64> {
     Ok(data.len() as u64)
 }
 
-/// A folder opened at its place, the last link followed only where the place says so.
+/// Opens the folder at a place. The last link is followed only if the place allows it.
 fn folder(place: &Place) -> io::Result<Dir> {
     if place.follow {
         place.dir().open_dir(&place.relative)
@@ -159,7 +161,7 @@ fn folder(place: &Place) -> io::Result<Dir> {
     }
 }
 
-/// Reads the entries of a folder that take at most `room` bytes.
+/// Reads the entries of a folder if they take at most `room` bytes.
 pub(super) fn read_dir(place: &Place, room: usize) -> io::Result<Much<Vec<(String, u8)>>> {
     let folder = folder(place)?;
     refuse_special(&folder.try_clone()?.into_std_file())?;
@@ -168,7 +170,7 @@ pub(super) fn read_dir(place: &Place, room: usize) -> io::Result<Much<Vec<(Strin
     for entry in folder.entries()? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // The list may have twice the entries that it needs.
+        // The list may have the capacity for twice its entries.
         size += name.len() + 2 * size_of::<(String, u8)>();
         if size > room {
             return Ok(Much::Needs(room.saturating_mul(2)));
@@ -200,22 +202,23 @@ pub(super) fn stat(place: &Place) -> io::Result<Info> {
     ))
 }
 
-/// What tells a file from all others: its device and its number there.
+/// The identity of a file: the number of its device and its inode number.
 pub(super) type Identity = (u64, u64);
 
-/// The identity of what is at a place.
+/// Returns the identity of the file at a place.
 pub(super) fn identity(place: &Place) -> io::Result<Identity> {
     let metadata = metadata(place)?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// The identity of an open file, and how many names it has.
+/// Returns the identity of an open file and its number of hard links.
 pub(super) fn identity_of(file: &File) -> io::Result<(Identity, u64)> {
     let metadata = Metadata::from_file(file)?;
     Ok(((metadata.dev(), metadata.ino()), metadata.nlink()))
 }
 
-/// 0 file, 1 folder, 2 link, 3 FIFO, 4 socket, 5 character device, 6 block device, 7 what the system does not tell.
+/// Returns the kind as a number: 0 file, 1 folder, 2 link, 3 FIFO, 4 socket, 5 character device, 6 block device, 7
+/// unknown.
 fn kind(kind: FileType) -> u8 {
     match kind {
         kind if kind.is_file() => 0,
@@ -249,7 +252,7 @@ fn milliseconds(time: SystemTime) -> f64 {
     }
 }
 
-/// Makes one folder; with `tolerant`, one that is there already will do.
+/// Creates one folder. With `tolerant`, an existing folder is no error.
 pub(super) fn make_folder(place: &Place, tolerant: bool) -> io::Result<()> {
     match place.dir().create_dir(&place.relative) {
         Err(error)
@@ -261,10 +264,11 @@ pub(super) fn make_folder(place: &Place, tolerant: bool) -> io::Result<()> {
     }
 }
 
-/// Removes what is at a place; false where it is a folder with its content, and the caller may not write all of it.
+/// Removes the file or folder at a place. Returns false for a folder with its content of which the caller may not write
+/// everything.
 pub(super) fn remove(place: &Place, recursive: bool, whole: bool) -> io::Result<bool> {
     let path: &Path = &place.relative;
-    // Not following: a link is removed itself, and a tree's links are removed, never what they lead to.
+    // Links are not followed. A link itself is removed, never its target. This also holds inside a removed tree.
     if !place.dir().symlink_metadata(path)?.is_dir() {
         place.dir().remove_file(path)?;
     } else if !recursive {

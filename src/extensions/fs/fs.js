@@ -1,5 +1,5 @@
-// The `fs` capability that guests hold. Method names and shapes are Deno's. Every method hands its arguments to one op,
-// which converts them once, decides, and uses what it decided on.
+// The `fs` capability of guests. Method names and signatures are those of Deno. Every method passes its arguments to
+// one op. The op converts them once, decides on them, and uses exactly the values of the decision.
 "use strict";
 ((globalThis) => {
   const { ops, often, options, text, bytes: copied, families, delegation, withRoom } = globalThis.__secure;
@@ -43,7 +43,7 @@
       this.#handle = handle;
       Object.freeze(this);
     }
-    /** Reads into `buffer`; the number of bytes read, or null at the end of the file. */
+    /** Reads into `buffer`. Returns the number of bytes read, or null at the end of the file. */
     async read(buffer) {
       if (!(buffer instanceof Uint8Array)) throw new TypeError("read needs a Uint8Array");
       const bytes = await ops.op_sr_fs_file_read(this.#handle, buffer.byteLength);
@@ -51,7 +51,7 @@
       buffer.set(bytes); // throws if the guest shrank the buffer meanwhile; nothing is written past its end
       return bytes.byteLength;
     }
-    /** Writes `data` from its start; the number of bytes written, which is all of them. */
+    /** Writes all of `data`. Returns its length. */
     async write(data) {
       return await ops.op_sr_fs_file_write(this.#handle, copied(data, "data"));
     }
@@ -111,11 +111,14 @@
         : flags(bag, ["read", "write", "append", "truncate", "create", "createNew"]);
       return new FsFile(secret, ops.op_sr_fs_opened(await openFile(this.#handle, text(path, "path"), chosen)));
     }
-    /** A new capability with less: `{ read: [scope], write: [scope], expires: "10m" }`. What is not named is not held. */
+    /**
+     * Returns a new capability with fewer rights: `{ read: [scope], write: [scope], expires: "10m" }`. Rights that are
+     * not named are lost.
+     */
     attenuate(bag) {
       return new FileSystem(secret, delegation.narrowed(this.#chain, "fs", ["read", "write"], bag), this.#handle);
     }
-    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    /** Returns `{ capability, revoke }`: a copy of this capability that works until `revoke()` is called. */
     revocable() {
       return delegation.revocable(this.#chain, (chain) => new FileSystem(secret, chain, this.#handle));
     }

@@ -25,16 +25,16 @@ use super::object::{Left, has_room_for_text, left, object};
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, Held, HeldByAll, Lasting};
 
-/// What most files need, in bytes.
+/// Memory that is sufficient for most files, in bytes.
 const ENOUGH_FOR_SMALL: usize = 16 << 10;
 
-/// What a guest's `fs` object stands for.
+/// The Rust object behind a guest's `fs` object.
 pub(crate) struct FsCapability {
     capability: Rc<Capability>,
     roots: Open<Arc<Roots>>,
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for FsCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -44,7 +44,8 @@ unsafe impl GarbageCollected for FsCapability {
 }
 
 impl FsCapability {
-    /// The capability that `parent` was narrowed to; without one, a module's own.
+    /// Creates the object. With a `parent`, the capability was narrowed from that object's. Otherwise, it is a module's
+    /// initial capability.
     fn new(
         capability: Rc<Capability>,
         parent: Option<&FsCapability>,
@@ -52,7 +53,7 @@ impl FsCapability {
     ) -> Result<Self, OpError> {
         let parent = match parent {
             Some(parent) => parent.roots()?,
-            // A module's capability is the program's, narrowed.
+            // A module's capability is narrowed from the program's.
             None => {
                 let program = capability.gate.rules.files.upgrade();
                 program.ok_or_else(|| OpError::type_error("the program has ended"))?
@@ -62,7 +63,7 @@ impl FsCapability {
         Ok(FsCapability::arrived(capability, roots, open))
     }
 
-    /// One that comes from another isolate of the program.
+    /// Creates the object of a capability that arrived from another isolate of the program.
     pub(crate) fn arrived(capability: Rc<Capability>, roots: Arc<Roots>, open: &OpenThings) -> Self {
         FsCapability {
             capability,
@@ -70,7 +71,7 @@ impl FsCapability {
         }
     }
 
-    /// What its files are opened beneath.
+    /// Returns the roots, which the files of this capability are opened beneath.
     pub(crate) fn roots(&self) -> Result<Arc<Roots>, OpError> {
         Ok(Arc::clone(&*self.roots.to_the_end()?))
     }
@@ -80,8 +81,8 @@ impl FsCapability {
             .map_err(|error| OpError::type_error(format!("path {:?}: {error}", clipped(text))))
     }
 
-    /// Decides `action` on the path, then works at its place, on a thread that may block. The path that was decided on is the
-    /// one that is opened.
+    /// Decides on `action` for the path, then calls `work` with its place, on a thread that may block. The opened path
+    /// is the one that was decided on.
     async fn work<T: Send + 'static>(
         &self,
         (action, doing): (ActionName, &'static str),
@@ -96,7 +97,7 @@ impl FsCapability {
         blocking(&self.capability, done, (action, doing), text).await
     }
 
-    /// Decides reading the path, then does what finds the thing there, on a thread that may block.
+    /// Decides on reading the path, then calls `work` to find the file, on a thread that may block.
     async fn find<T: Send + 'static>(
         &self,
         text: &str,
@@ -110,8 +111,10 @@ impl FsCapability {
         blocking(&self.capability, found, (ActionName::READ, doing), text).await
     }
 
-    /// As [`FsCapability::find`], for work that returns much: it is given how many bytes there is room for, and returns how many it needs
-    /// where they are more. What is found comes with the room that is held for it.
+    /// Like [`FsCapability::find`], but for results that may need much memory.
+    ///
+    /// `work` is called with the number of bytes that are reserved. If the result is larger, it returns the number that
+    /// it needs. The result comes with its reservation.
     async fn find_much<T: Send + 'static>(
         &self,
         text: &str,
@@ -122,11 +125,12 @@ impl FsCapability {
         self.check(ActionName::READ, &path, text)?;
         let memory = &self.capability.gate.memory;
         let no_room = |why| no_room(doing, text, why);
-        // Those that wait for room take some, too.
+        // Operations that wait for memory also use some.
         let _waiting = hold(&self.capability, UNDER_WAY, doing, text)?;
         let mut room = ENOUGH_FOR_SMALL;
         loop {
-            // Let go before more is asked for: it must not wait for itself.
+            // The old reservation is dropped before a larger one is requested. Otherwise, the operation could wait for
+            // itself.
             let held = memory.room_for(room).await.map_err(no_room)?;
             let (roots, path) = (self.roots()?, path.clone());
             let found = move || roots.find(ActionName::READ, path.as_str(), |place| work(place, room));
@@ -140,7 +144,7 @@ impl FsCapability {
     fn check(&self, action: ActionName, path: &FsPath, text: &str) -> Result<(), OpError> {
         let operation = operation(action, path);
         self.capability.check(&operation, text)?;
-        // Kernel and device trees are not data: `/**` does not include them, only a scope that names them does.
+        // Kernel and device trees are not data. `/**` does not include them: a scope must name them.
         let Some(tree) = ["/proc", "/sys", "/dev"]
             .into_iter()
             .find(|tree| is_within(path.as_str(), tree))
@@ -183,7 +187,7 @@ fn is_within(path: &str, tree: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Counts what lasts, for this action.
+/// Counts an operation or an open file against the quota of this action.
 fn begin(
     capability: &Capability,
     kind: Lasting,
@@ -194,19 +198,19 @@ fn begin(
     begun.map_err(|hit| capability.over(&hit, ("fs", action.as_str()), shown))
 }
 
-/// Counts what the host holds for an operation, at once: what a guest passes has been copied already.
+/// Reserves host memory for an operation immediately, because the guest's arguments were copied already.
 fn hold(capability: &Capability, bytes: usize, doing: &str, shown: &str) -> Result<Held, OpError> {
     let held = capability.gate.memory.hold_now(bytes);
     held.map_err(|why| no_room(doing, shown, why))
 }
 
-/// Counts bytes that were read.
+/// Counts bytes that were read against the quota.
 fn count_read(capability: &Capability, bytes: usize, shown: &str) -> Result<(), OpError> {
     let counted = capability.account.bytes(Bytes::Read, bytes);
     counted.map_err(|hit| capability.over(&hit, ("fs", "read"), shown))
 }
 
-/// Runs file work on a thread that may block, so that timers of the guest go on.
+/// Runs file work on a thread that may block, so that the guest's timers continue.
 async fn blocking<T: Send + 'static>(
     capability: &Capability,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
@@ -292,7 +296,8 @@ pub(crate) async fn op_sr_fs_read_dir(
     #[cppgc] fs: &FsCapability,
     #[string] path: String,
 ) -> Result<Vec<(String, u8)>, OpError> {
-    // Converted as soon as this is polled: nobody waits for the entries any longer than the operation lasts.
+    // The result is converted when this future is polled. So the reservation is needed only until the operation
+    // completes.
     let (entries, _held) = fs.find_much(&path, files::read_dir, "listing").await?;
     Ok(entries)
 }
@@ -315,8 +320,8 @@ pub(crate) async fn op_sr_fs_mkdir(
     let recursive = flags.iter().any(|flag| flag == "recursive");
     let checked = fs.path(&path)?;
     fs.check(ActionName::WRITE, &checked, &path)?;
-    // `recursive` makes the missing parents too: upwards as far as each may be written itself, then downwards, one
-    // after the other, because the handle of a folder can only be had once it exists.
+    // `recursive` also creates the missing parents. It walks up as long as the capability may write the parent, and
+    // then creates folders downwards. They are created one by one, because a folder has a handle only after it exists.
     let mut missing = vec![checked.clone()];
     if recursive {
         let mut above = checked.parent();
@@ -358,7 +363,7 @@ pub(crate) async fn op_sr_fs_remove(
     ))
 }
 
-/// Whether everything below the path is within one scope of the capability.
+/// Returns true if one scope of the capability covers everything below the path.
 fn covers_below(fs: &FsCapability, action: ActionName, path: &FsPath) -> bool {
     fs.capability
         .authority
@@ -389,8 +394,9 @@ pub(crate) async fn op_sr_fs_rename(
     if roots.begin_within(target.as_str()) {
         return Err(refused(Gain::Scope));
     }
-    // To move is to read and to write elsewhere: otherwise a module that may only write could show others what none of them may
-    // read. Where nobody in the program may read the new name, nothing is shown.
+    // A rename counts as reading the file and writing it elsewhere. Otherwise, a module with only write access could
+    // publish files that no module may read. If no module of the program may read the new name, the rename reveals
+    // nothing.
     let readers = fs.capability.gate.rules.plan.ceiling();
     let is_read = |pattern: &Pattern| readers.intersects(FamilyName::FS, ActionName::READ, pattern);
     let is_shown =
@@ -409,20 +415,20 @@ pub(crate) async fn op_sr_fs_rename(
     renamed.await?.map_err(refused)
 }
 
-/// An open file. Each read and write is decided again: a capability that expired stops working on open files too.
+/// An open file. Each read and write is decided again, so an expired capability does not work on open files.
 pub(crate) struct OpenFile {
     capability: Rc<Capability>,
     path: FsPath,
     shown: String,
     readable: bool,
     writable: bool,
-    /// The file, and that it is counted as open.
+    /// The file, and its count as an open file.
     file: Open<(Arc<FileAtPath>, HeldByAll)>,
 }
 
-/// A file, and where it was opened.
+/// A file, and the path where it was opened.
 struct FileAtPath {
-    /// The file, and how many renames there were when it was last seen at its path.
+    /// The file, and the number of renames when it was last found at its path.
     file: Mutex<(File, u64)>,
     roots: Arc<Roots>,
     actions: &'static [ActionName],
@@ -430,8 +436,10 @@ struct FileAtPath {
 }
 
 impl FileAtPath {
-    /// Works with the file, while nothing is renamed. Refuses if the file was moved: who opened it holds nothing at its new name, and others
-    /// write what they trust to that name. A file that was removed, or replaced, is nowhere, and is what it was.
+    /// Calls `work` with the file while renames are locked out. Refuses if the file was moved.
+    ///
+    /// The capability may have no rights on the new name, and other modules may trust the files there. A file that was
+    /// removed or replaced has no name, so it stays usable.
     fn with<T>(&self, work: impl FnOnce(&File) -> std::io::Result<T>) -> std::io::Result<T> {
         let renames = self.roots.program.shared();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -448,7 +456,7 @@ impl FileAtPath {
     }
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for OpenFile {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -478,7 +486,7 @@ impl OpenFile {
     }
 }
 
-/// Opens a file for [`op_sr_fs_opened`].
+/// Opens a file. [`op_sr_fs_opened`] returns its object.
 #[op2]
 #[smi]
 pub(crate) async fn op_sr_fs_open(

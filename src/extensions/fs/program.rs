@@ -1,8 +1,8 @@
-//! State of a program's files that all its capabilities share, in all its isolates.
+//! File state that all capabilities of a program share, in all its isolates.
 //!
-//! A rename changes the meaning of paths for every module. So it happens alone: everything else holds a lock, shared, from the
-//! moment when it resolves a path until it has used what it found. Directory handles and open files remember how many renames
-//! there were, and are looked at anew after each.
+//! A rename changes the meaning of paths for every module, so it takes the lock exclusively. All other operations hold
+//! the lock shared, from the resolution of a path until they have used the result. Directory handles and open files
+//! remember the number of renames, and are verified again after each rename.
 
 use std::io;
 use std::path::Path;
@@ -16,15 +16,15 @@ use super::scope::{Scope, below, split};
 /// The scopes of a program, and the order of its renames.
 #[derive(Debug)]
 pub(super) struct ProgramFiles {
-    /// Counts the renames.
+    /// The number of renames.
     renames: RwLock<u64>,
-    /// Where the program's scopes for reading are: without links, as they were before any of its modules ran.
+    /// The locations of the program's scopes for reading. Links were resolved before any of its modules ran.
     pub(super) read: Vec<Scope>,
-    /// Where its scopes for writing are, likewise.
+    /// The locations of its scopes for writing, resolved in the same way.
     pub(super) write: Vec<Scope>,
 }
 
-/// An open folder, and where it is.
+/// An open folder and its path.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) dir: Dir,
@@ -33,20 +33,21 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The path of an entry of this folder.
+    /// Returns the path of an entry of this folder.
     pub(super) fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.at)
     }
 }
 
-/// Most links that are followed on the way to one folder, as on Linux.
+/// Maximum number of links that are followed on the way to one folder. Linux has the same limit.
 const MOST_LINKS: usize = 40;
 
 impl ProgramFiles {
-    /// Looks where the program's scopes are. Must happen before any of its modules runs: they could move a link there.
+    /// Locates the program's scopes. Must be called before any of its modules runs, because they could move a link to
+    /// the place of a scope.
     pub(super) fn new(ceiling: &Authority) -> Self {
         let written = Scope::of(ceiling, ActionName::WRITE);
-        // The outer ones first: a link within what may be written may have been moved there by an earlier run.
+        // Outer folders are first, because an earlier run may have moved a link into a writable folder.
         let mut folders: Vec<&String> = written.iter().filter_map(Scope::folder).collect();
         folders.sort_unstable_by_key(|folder| folder.len());
         let mut movable = Vec::new();
@@ -65,34 +66,35 @@ impl ProgramFiles {
         }
     }
 
-    /// Keeps renames away; the guard has their number. A thread must not hold two: a rename that waits between them would wait for ever.
+    /// Takes the lock that prevents renames. The guard contains their number. A thread must not hold two guards: a
+    /// rename that waits between them would cause a deadlock.
     pub(super) fn shared(&self) -> RwLockReadGuard<'_, u64> {
         self.renames.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing else is done to files, and keeps it so.
+    /// Takes the lock exclusively, and so prevents all other file operations.
     pub(super) fn alone(&self) -> RwLockWriteGuard<'_, u64> {
         self.renames.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether some module could read what is at this path or below it, if it had all of the program's rights.
+    /// Returns true if a module with all of the program's rights could read the path, or a path below it.
     pub(super) fn reads_within(&self, at: &str) -> bool {
         self.read
             .iter()
             .any(|scope| scope.covers(at) || scope.begins_within(at))
     }
 
-    /// Whether one of the program's scopes begins at this path or below it.
+    /// Returns true if a scope of the program begins at this path or below it.
     pub(super) fn begins_within(&self, at: &str) -> bool {
         let mut scopes = self.read.iter().chain(&self.write);
         scopes.any(|scope| scope.begins_within(at))
     }
 
-    /// Opens a folder below `from`, one name after the other, without leaving `from`.
+    /// Opens a folder below `from`, one name at a time, without leaving `from`.
     ///
-    /// Links are followed where no module can have put them: a path that may be written may be renamed, and a link that is
-    /// renamed to where a scope begins would make the scope mean another folder. With `all_links`, every link is followed, for a
-    /// caller that decides on the path where this ends.
+    /// Links are followed only if no module can have placed them. A writable path may be renamed. A link that is
+    /// renamed to the start of a scope would give the scope another folder. With `all_links`, every link is followed:
+    /// the caller then decides on the resulting path.
     pub(super) fn descend(&self, from: &Folder, path: &str, all_links: bool) -> io::Result<Folder> {
         let mut way = vec![Folder {
             dir: from.dir.try_clone()?,
@@ -119,7 +121,7 @@ impl ProgramFiles {
                 }
                 Err(error) => error,
             };
-            // Not a folder: a link, or an error.
+            // The name is no folder: a link, or an error.
             let target = match here.dir.read_link_contents(&name) {
                 Ok(target) if all_links || !self.write.iter().any(|scope| scope.covers(&at)) => target,
                 _ => return Err(error),
@@ -137,13 +139,14 @@ impl ProgramFiles {
     }
 }
 
-/// The names in a relative path, the first one last.
+/// Returns the names in a relative path in reverse order.
 fn names(path: &str) -> Vec<String> {
     let names = path.split('/').filter(|name| !name.is_empty());
     names.rev().map(str::to_owned).collect()
 }
 
-/// The scope where the file system has it. A link at the end of a single path is not followed: the path is the link's.
+/// Returns the location of the scope in the file system, without links. A link at the end of a single path is not
+/// followed, because the scope names the link itself.
 fn without_links(scope: Scope, movable: &[String]) -> Scope {
     match scope {
         Scope::Folder(folder) => Scope::Folder(real(&folder, movable)),
@@ -154,7 +157,8 @@ fn without_links(scope: Scope, movable: &[String]) -> Scope {
     }
 }
 
-/// A folder's path without links, as far as it exists. Links below the `movable` folders are left in it: opening it will fail there.
+/// Returns a folder's path without links, for the part that exists. Links below the `movable` folders remain in it, so
+/// that opening the path fails there.
 fn real(folder: &str, movable: &[String]) -> String {
     let mut at = String::new();
     let mut ahead = names(folder);
@@ -189,7 +193,7 @@ fn real(folder: &str, movable: &[String]) -> String {
     at
 }
 
-/// The error of a path that leads out of what is granted.
+/// Returns the error of a path that leads out of the granted folder.
 pub(super) fn outside() -> io::Error {
     io::Error::from(io::ErrorKind::CrossesDevices)
 }

@@ -1,10 +1,10 @@
-//! Directory handles: where a checked path is opened from.
+//! Directory handles, which checked paths are opened beneath.
 //!
-//! Every scope of a capability has a handle of its own, and a narrowed capability opens its handles beneath its
-//! parent's. So a link inside a granted folder can lead anywhere in that folder and nowhere else: not to a sibling that
-//! only the parent may see. `cap-std` resolves beneath the handle (openat2 with RESOLVE_BENEATH on Linux).
+//! Every scope of a capability has its own handle. A narrowed capability opens its handles beneath those of its parent.
+//! So a link inside a granted folder can lead to any file in that folder. It cannot lead to a sibling that only the
+//! parent may access. `cap-std` resolves beneath the handle (openat2 with RESOLVE_BENEATH on Linux).
 //!
-//! What may be written may be rearranged: see [`ProgramFiles`].
+//! Modules can rearrange writable folders: see [`ProgramFiles`].
 
 use std::io;
 use std::path::PathBuf;
@@ -19,27 +19,28 @@ use super::files;
 use super::program::{Folder, ProgramFiles, outside};
 use super::scope::{Scope, below, is_root, or_slash, split};
 
-/// The roots of one capability: what its authority effectively allows, by action.
+/// The roots of one capability: the effective scopes of its authority, by action.
 #[derive(Debug)]
 pub(crate) struct Roots {
     read: Vec<Root>,
     write: Vec<Root>,
-    /// The roots of the capability that this one was narrowed from. None: the whole program's, opened by the host.
+    /// The roots of the capability that this one was narrowed from. None for the whole program, whose roots the host
+    /// opened.
     parent: Option<Arc<Roots>>,
     pub(super) program: Arc<ProgramFiles>,
     remembered: Remembered,
 }
 
-/// How many handles one isolate remembers, and how many the program's own scopes; the folders of others are opened anew for each
-/// operation. Guests make as many scopes as they like, and a process has few files.
+/// Maximum number of handles in the cache of one isolate, and in that of the program's own scopes. Other folders are
+/// opened for each operation. Guests may create any number of scopes, but a process has few file descriptors.
 const MOST_REMEMBERED: usize = 64;
 
-/// The handles that one isolate remembers, counted.
+/// The number of cached handles of one isolate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered(Arc<AtomicUsize>);
 
 impl Remembered {
-    /// One more, if there is room for it.
+    /// Returns a slot for one more handle, if the cache is not full.
     fn one(&self) -> Option<Slot> {
         let more = |count: usize| (count < MOST_REMEMBERED).then_some(count + 1);
         let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -47,7 +48,7 @@ impl Remembered {
     }
 }
 
-/// The room for one handle, until it is dropped.
+/// A slot of the cache, which is released when it is dropped.
 #[derive(Debug)]
 struct Slot(Arc<AtomicUsize>);
 
@@ -60,9 +61,11 @@ impl Drop for Slot {
 #[derive(Debug)]
 struct Root {
     scope: Scope,
-    /// Where the scope is, without links. None unless it is the program's own: the others are found beneath those.
+    /// The location of the scope, without links. None unless the scope is one of the program's: others are found
+    /// beneath those.
     at: Option<Scope>,
-    /// Opened when first needed. Not remembered while the folder is missing: `mkdir` may make it later.
+    /// The handle, which is opened when first needed. A missing folder is not cached, because `mkdir` may create it
+    /// later.
     handle: Mutex<Option<Handle>>,
 }
 
@@ -70,17 +73,18 @@ struct Root {
 #[derive(Debug)]
 struct Handle {
     folder: Arc<Folder>,
-    /// How many renames there were when it was opened. After another one, the path may mean another folder.
+    /// The number of renames when the folder was opened. After another rename, the path may mean another folder.
     renames: u64,
     slot: Slot,
 }
 
-/// Where to do something: a name relative to a directory handle.
+/// The place of an operation: a name relative to a directory handle.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(super) folder: Arc<Folder>,
     pub(super) relative: PathBuf,
-    /// Whether a link at the end is followed (beneath the handle). An exact scope names one path: not followed.
+    /// True if a link at the end is followed, beneath the handle. An exact scope names one path, so its link is not
+    /// followed.
     pub(super) follow: bool,
 }
 
@@ -90,28 +94,29 @@ impl Place {
     }
 }
 
-/// What one operation needs: by path for what is inside a root, by parent and name for the root itself.
+/// The way in which an operation uses a path. Paths inside a root are used by path, and a root itself by parent and
+/// name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// The thing at the path.
+    /// The file or folder at the path.
     Content,
-    /// The entry of that name in its folder: creating, removing.
+    /// The entry with that name in its folder, for creating and removing.
     Entry,
 }
 
-/// A reason not to rename, which only what is on the disk tells.
+/// A reason to refuse a rename that depends on the file system's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gain {
-    /// A scope of the program begins at or below the new name.
+    /// A scope of the program begins at the new name or below it.
     Scope,
-    /// Somebody could read it under the new name, and who asks cannot read it under the old one.
+    /// A module could read the file under the new name, and the caller cannot read it under the old name.
     Read,
-    /// It is a folder, and who asks may not write all of it.
+    /// The file is a folder, and the caller may not write everything in it.
     Partly,
 }
 
 impl Roots {
-    /// The roots of a whole program. Must be made before any of its modules runs.
+    /// Returns the roots of a whole program. Must be called before any of its modules runs.
     pub(crate) fn of_program(ceiling: &Authority) -> Arc<Self> {
         let program = Arc::new(ProgramFiles::new(ceiling));
         let roots = |action, located: &[Scope]| {
@@ -131,7 +136,8 @@ impl Roots {
         })
     }
 
-    /// The roots of a capability that was narrowed from another one, or of a module, narrowed from the program.
+    /// Returns the roots of a capability that was narrowed from another one. A module's capability is narrowed from the
+    /// program's.
     pub(crate) fn narrowed(authority: &Authority, parent: Arc<Roots>, remembered: &Remembered) -> Arc<Self> {
         let roots = |action| {
             let scopes = Scope::of(authority, action).into_iter();
@@ -146,7 +152,7 @@ impl Roots {
         })
     }
 
-    /// Closes the folders that are kept open; operations that are under way keep theirs.
+    /// Closes the cached folders. Running operations keep theirs.
     pub(crate) fn close(&self) {
         for root in self.read.iter().chain(&self.write) {
             let closed = root.handle().take();
@@ -154,7 +160,7 @@ impl Roots {
         }
     }
 
-    /// Finds the place of a path that is allowed for all of these actions, and works there. Nothing is renamed meanwhile.
+    /// Calls `work` with the place of a path that is allowed for all of these actions. No rename happens meanwhile.
     pub(crate) fn at<T>(
         &self,
         actions: &[ActionName],
@@ -166,8 +172,9 @@ impl Roots {
         work(&self.place(actions, path, need, *renames)?)
     }
 
-    /// Does what finds the thing at the path, or finds that it is not there: where the folder is open, beneath that. Only if nothing is
-    /// found there, it is asked whether the folder itself is gone.
+    /// Calls `work` to find the file at the path. If the folder is cached, the search begins there.
+    ///
+    /// Only if nothing is found there, this checks whether the folder itself was removed.
     pub(crate) fn find<T>(
         &self,
         action: ActionName,
@@ -185,8 +192,10 @@ impl Roots {
         work(&self.place(&[action], path, Need::Content, *renames)?)
     }
 
-    /// Renames, alone, what is decided on as it is now: where both names are without links, and of which kind the thing is.
-    /// `whole` says whether the caller may write everything below both.
+    /// Renames with the lock held exclusively. The checks use the current locations of both names, without links, and
+    /// the current kind of the file.
+    ///
+    /// `whole` is true if the caller may write everything below both names.
     pub(crate) fn rename(&self, from: &str, to: &str, whole: bool) -> io::Result<Result<(), Gain>> {
         let mut renames = self.program.alone();
         let (source, name) = self.located(from, *renames)?;
@@ -206,8 +215,9 @@ impl Roots {
         source.dir.rename(&name, &target.dir, &new_name).map(Ok)
     }
 
-    /// Whether a scope, of this capability or of one that it was narrowed from, begins at the path or below it. Nothing is
-    /// renamed to there: what was moved would be what the scope means from then on.
+    /// Returns true if a scope of this capability, or of one of its ancestors, begins at the path or below it.
+    ///
+    /// Nothing may be renamed to there, because the scope would then mean the moved file.
     pub(crate) fn begin_within(&self, path: &str) -> bool {
         let mut roots = self.read.iter().chain(&self.write);
         let parent = || self.parent.as_ref();
@@ -215,8 +225,8 @@ impl Roots {
             || parent().is_some_and(|parent| parent.begin_within(path))
     }
 
-    /// The place of a path that is allowed for all of these actions: beneath the narrowest root, so that a link leads
-    /// nowhere that only one of the actions may go.
+    /// Returns the place of a path that is allowed for all of these actions. It is beneath the narrowest root, so that
+    /// links stay within the scopes of all actions.
     pub(super) fn place(
         &self,
         actions: &[ActionName],
@@ -248,7 +258,7 @@ impl Roots {
         }
     }
 
-    /// The narrowest of the roots that cover the path, one for each action.
+    /// Returns the narrowest of the roots that cover the path, one for each action.
     fn narrowest(&self, actions: &[ActionName], path: &str) -> io::Result<&Root> {
         let mut narrowest: Option<&Root> = None;
         for action in actions {
@@ -261,8 +271,8 @@ impl Roots {
         narrowest.ok_or_else(outside)
     }
 
-    /// The place of a path beneath a folder that is open; the folder may have been removed since. Not the folder itself, which would
-    /// still be found.
+    /// Returns the place of a path beneath a cached folder, which may have been removed since. Returns none for the
+    /// folder itself, which would still be found.
     fn place_beneath_open(&self, action: ActionName, path: &str, renames: u64) -> Option<Place> {
         let mut roots = self.of_action(action).iter();
         let root = roots.find(|root| root.scope.covers(path))?;
@@ -275,9 +285,9 @@ impl Roots {
         Some(Place::beneath(root.open(renames)?, folder, path))
     }
 
-    /// The handle of a root's folder.
+    /// Returns the handle of a root's folder.
     fn folder(&self, root: &Root, actions: &[ActionName], renames: u64) -> io::Result<Arc<Folder>> {
-        // What is remembered was opened for one action; for several, the way there may be another.
+        // A cached handle was opened for one action. With several actions, the path to the folder may differ.
         let remembers = actions.len() == 1;
         if remembers
             && let Some(folder) = root.open(renames)
@@ -307,7 +317,7 @@ impl Roots {
         Ok(folder)
     }
 
-    /// The folder of a root that covers the path, and the rest of the path.
+    /// Returns the folder of a root that covers the path, and the rest of the path.
     fn above<'p>(
         &self,
         actions: &[ActionName],
@@ -322,7 +332,7 @@ impl Roots {
         Ok((self.folder(root, actions, renames)?, rest))
     }
 
-    /// A folder of the program's own scopes, or the folder that one of its single paths is in.
+    /// Opens a folder of the program's own scopes, or the parent folder of a scope that is a single path.
     fn own_folder(&self, at: Option<&Scope>, renames: u64) -> io::Result<Folder> {
         let at = match at {
             Some(Scope::Folder(folder)) => folder.as_str(),
@@ -332,7 +342,7 @@ impl Roots {
         self.own(at, renames)
     }
 
-    /// A folder at a path without links. One within what the program may write is found from there on without following any.
+    /// Opens a folder at a path without links. Inside a folder that the program may write, no link is followed.
     fn own(&self, at: &str, renames: u64) -> io::Result<Folder> {
         let written = |root: &&Root| matches!(&root.at, Some(Scope::Folder(folder)) if below(folder, at));
         let outermost = self
@@ -352,7 +362,8 @@ impl Roots {
         self.program.descend(&above, rest, false)
     }
 
-    /// The entry of a path: its folder and its name there. No link is followed that a module could have moved.
+    /// Returns the entry of a path: its folder and its name there. Links that a module could have moved are not
+    /// followed.
     fn entry(&self, actions: &[ActionName], path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
         let root = self.narrowest(actions, path)?;
         if let Scope::Folder(folder) = &root.scope
@@ -374,7 +385,7 @@ impl Roots {
         }
     }
 
-    /// The entry of a path that may be written, wherever links of its scope lead.
+    /// Returns the entry of a writable path. All links inside its scope are followed.
     fn located(&self, path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
         let actions = &[ActionName::WRITE];
         let root = self.narrowest(actions, path)?;
@@ -400,7 +411,8 @@ impl Roots {
         Ok((Arc::new(folder), name.to_owned()))
     }
 
-    /// Whether this capability reads what is at a path without links, by the name `from`; everything below it, too, if it is a folder.
+    /// Returns true if this capability can read the file at `at`, a path without links, by the name `from`. For a
+    /// folder, everything below it must be readable too.
     fn reads(&self, from: &str, at: &str, is_folder: bool, renames: u64) -> bool {
         let actions = &[ActionName::READ];
         let mut roots = self.read.iter().filter(|root| root.scope.covers(from));
@@ -415,7 +427,7 @@ impl Roots {
         })
     }
 
-    /// Whether the file that was opened at a path is still there, or is nowhere any more.
+    /// Returns true if the file that was opened at a path is still there, or has no name any more.
     pub(super) fn still_at(
         &self,
         actions: &[ActionName],
@@ -443,7 +455,7 @@ impl Place {
     }
 }
 
-/// Whether the folder was removed: it has no links left then. One made anew under its name is another folder.
+/// Returns true if the folder was removed: its number of links is then 0. A new folder with its name is another folder.
 fn is_gone(folder: &Dir) -> io::Result<bool> {
     Ok(rustix::fs::fstat(folder)?.st_nlink == 0)
 }
@@ -461,7 +473,7 @@ impl Root {
         self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The folder, if it is open since the last rename.
+    /// Returns the folder, if it was opened after the last rename.
     fn open(&self, renames: u64) -> Option<Arc<Folder>> {
         let handle = self.handle();
         let handle = handle.as_ref().filter(|handle| handle.renames == renames)?;

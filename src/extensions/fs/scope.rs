@@ -2,17 +2,17 @@
 
 use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Pattern};
 
-/// One scope. Paths are normalised; the folder `/` is the empty text.
+/// One scope. Paths are normalised. The folder `/` is the empty text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// The folder and everything below it.
+    /// A folder and everything below it.
     Folder(String),
-    /// One path only.
+    /// One path.
     Exact(String),
 }
 
 impl Scope {
-    /// Returns the scopes that an authority effectively has for an action.
+    /// Returns the effective scopes of an authority for an action.
     pub(super) fn of(authority: &Authority, action: ActionName) -> Vec<Scope> {
         let mut folders = Vec::new();
         let mut exact = Vec::new();
@@ -34,7 +34,7 @@ impl Scope {
         folders.into_iter().map(Scope::Folder).chain(exact).collect()
     }
 
-    /// The folder, unless it is a single path.
+    /// Returns the folder, unless the scope is a single path.
     pub(super) fn folder(&self) -> Option<&String> {
         match self {
             Scope::Folder(folder) => Some(folder),
@@ -42,7 +42,7 @@ impl Scope {
         }
     }
 
-    /// Whether the path is within the scope.
+    /// Returns true if the path is within the scope.
     pub(super) fn covers(&self, path: &str) -> bool {
         match self {
             Scope::Folder(folder) => is_root(folder, path) || below(folder, path),
@@ -50,7 +50,8 @@ impl Scope {
         }
     }
 
-    /// Whether the scope begins at the path or below it. A scope of one path begins in its folder: it is the thing that is put there.
+    /// Returns true if the scope begins at the path or below it. A scope of one path begins in its folder, because it
+    /// is the entry there.
     pub(super) fn begins_within(&self, path: &str) -> bool {
         match self {
             Scope::Folder(folder) => is_root(folder, path) || below(path, folder),
@@ -58,7 +59,7 @@ impl Scope {
         }
     }
 
-    /// Of two scopes that cover one path, the deeper one is the narrower one.
+    /// Returns the depth. Of two scopes that cover one path, the deeper one is narrower.
     pub(super) fn depth(&self) -> usize {
         match self {
             Scope::Folder(folder) => folder.len(),
@@ -67,23 +68,23 @@ impl Scope {
     }
 }
 
-/// Whether `path` lies below `folder`.
+/// Returns true if `path` is below `folder`.
 pub(super) fn below(folder: &str, path: &str) -> bool {
     path.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
 }
 
-/// Whether `path` is the folder itself.
+/// Returns true if `path` is the folder itself.
 pub(super) fn is_root(folder: &str, path: &str) -> bool {
     folder == path || (folder.is_empty() && path == "/")
 }
 
-/// The folder as the operating system spells it.
+/// Returns the folder in the operating system's spelling.
 pub(super) fn or_slash(folder: &str) -> &str {
     if folder.is_empty() { "/" } else { folder }
 }
 
-/// The folder and the name in it; nothing for `/`.
+/// Returns the folder and the name in it, or none for `/`.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
 }

@@ -1,9 +1,9 @@
-// What crosses between the isolates of a program. Values are copied as structured cloning does (HTML, section 2.7), and
-// capabilities become those of the isolate that they arrive in. Functions cross in one direction and one place only: as what a
-// module exports, where the importer gets a function that calls them.
+// Messages between the isolates of a program. Values are copied by structured cloning (HTML, section 2.7). Capabilities
+// become capabilities of the receiving isolate. Functions are sent in one case only: as exports of a module. The
+// importer gets functions that call them.
 //
-// The text is JSON: a list of nodes, of which the first is the value. A primitive stands for itself or is ["tag", ...]; an object
-// is ["r", index of its node], so that what is one object here is one object there, in circles too.
+// The text of a message is JSON: a list of nodes. The first node is the value. A primitive is itself, or ["tag", ...].
+// An object is ["r", index of its node], so that object identity and cycles are preserved.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -51,10 +51,10 @@
   const errorKinds = { __proto__: null, CapabilityError: secure.CapabilityError };
   for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
   for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;
-  // What our own errors say beside their message.
+  // Properties of the runtime's own errors besides the message.
   const details = ["code", "family", "action", "resource", "module"];
 
-  // What makes objects of Rust, with room on the stack.
+  // Ops that create Rust objects. `withRoom` checks that enough stack is left.
   const makeParcel = withRoom((text, bytes, isThrown, capabilities) => {
     const parcel = ops.op_sr_parcel(text, bytes, isThrown);
     for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
@@ -71,10 +71,10 @@
   const own = (object, key, value) => defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   const uncloneable = (what) => new TypeError(`${what} cannot cross to another isolate; data and capabilities can`);
 
-  // The functions that this isolate exports, with the objects that they are methods of.
+  // The exported functions of this isolate, with the objects that they are methods of.
   const exported = [];
 
-  /** A parcel with the value. Functions are what a module exports, or nothing that crosses. */
+  /** Returns a message with the value. Functions are allowed only in the exports of a module. */
   const pack = (value, isThrown, withFunctions) => {
     const nodes = [];
     const seen = new Map();
@@ -116,7 +116,8 @@
     };
     const buffer = (value) => {
       const { length } = new Uint8Array(value);
-      // A view of what is there now: copied once, below. What shrinks until then is zeros.
+      // The view has the current length, and is copied once below. If the buffer shrinks until then, the missing bytes
+      // are zeros.
       const at = size;
       add(pieces, [new Uint8Array(value, 0, length), at]);
       size += length;
@@ -175,7 +176,10 @@
     return makeParcel(stringify([root, nodes]), bytes, isThrown, capabilities);
   };
 
-  /** The value in a parcel; `functions` makes what calls the exported function with this number and name. */
+  /**
+   * Returns the value of a message. `functions` returns a function that calls the exported function with this number
+   * and name.
+   */
   const unpack = (parcel, functions) => {
     const [root, nodes] = parse(ops.op_sr_parcel_text(parcel));
     const bytes = ops.op_sr_parcel_bytes(parcel);
@@ -247,7 +251,7 @@
     return decode(root);
   };
 
-  /** What a module exports, handed to Rust. */
+  /** Passes the exports of a module to Rust. */
   const describe = (namespace) => {
     const names = keys(namespace).sort();
     const values = { __proto__: null };
@@ -263,7 +267,7 @@
     }
   };
 
-  /** Answers the call with this number. Never throws: what the function throws is the answer. */
+  /** Completes the call with this number. Never throws: an exception of the function is the response. */
   const serve = async (number) => {
     let answer;
     try {
@@ -280,7 +284,7 @@
     }
   };
 
-  /** What the exports of another isolate's module are here: copies, and functions that call theirs. */
+  /** Returns the exports of a module in another isolate: copies, and functions that call its functions. */
   const remote = (isolate, parcel) =>
     freeze(unpack(parcel, (number, name) => {
       const called = { [name]: async (...args) => {

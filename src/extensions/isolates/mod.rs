@@ -1,7 +1,7 @@
-//! Calls between the isolates of a program: what crosses, and the ops that hand it over.
+//! Calls between the isolates of a program: messages, and the ops that transfer them.
 //!
-//! Values cross as text and bytes that realm code makes and takes apart (`crossing.js`), capabilities as the authority behind
-//! them. No object, and no handle of an engine, belongs to two isolates.
+//! A value is sent as text and bytes, which realm code makes and decodes (`crossing.js`). A capability is sent as its
+//! authority. No object and no handle of an engine belongs to two isolates.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,33 +22,33 @@ use super::open::OpenThings;
 use crate::modules::Principal;
 use crate::runtime::{Account, Brake, Description, Lasting, Memory, OnTheWay, Remote};
 
-/// What crosses: a value, without the engine that it was made in.
+/// The contents of a message: a value that does not refer to the engine that created it.
 #[derive(Default)]
 pub(crate) struct Contents {
     text: String,
     bytes: Vec<u8>,
     capabilities: Vec<Crossing>,
-    /// Whether the value was thrown.
+    /// True if the value was thrown.
     is_thrown: bool,
-    /// Counts the bytes while they lie in no isolate.
+    /// Counts the bytes while they belong to no isolate.
     on_the_way: OnTheWay,
 }
 
-/// A capability on its way: all that makes it what it is, and nothing of the isolate that it comes from. Revoking it where
-/// it came from revokes it where it arrives.
+/// A capability in a message. It contains the whole capability, and nothing of the isolate that sent it. If the
+/// original is revoked, so is the received one.
 struct Crossing {
     family: String,
     principal: Arc<Principal>,
     authority: Authority,
     is_revocable: bool,
-    /// What its files are opened beneath.
+    /// The roots that its files are opened beneath.
     roots: Option<Arc<Roots>>,
 }
 
-/// Contents in the hands of realm code.
+/// A message that realm code holds.
 pub(crate) struct Parcel(RefCell<Contents>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Parcel {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -66,7 +66,7 @@ impl Parcel {
 /// The isolate of another package.
 pub(crate) struct RemotePackage(pub(crate) Arc<Remote>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for RemotePackage {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -83,7 +83,7 @@ pub(crate) struct Call {
     pub(crate) remote: Arc<Remote>,
 }
 
-/// The calls that this isolate has begun to answer, and what it says of a module that it was asked to describe.
+/// The calls that this isolate is processing, and the description of a module if it was requested.
 #[derive(Default)]
 pub(crate) struct Requests {
     next: u32,
@@ -93,14 +93,15 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Keeps the call; what realm code knows it by.
+    /// Stores the call. Returns its number for realm code.
     pub(crate) fn begin(&mut self, call: Call) -> u32 {
         self.next = self.next.wrapping_add(1);
         self.calls.insert(self.next, call);
         self.next
     }
 
-    /// Answers nobody once this stopped the isolate: what guests were torn out of is no answer.
+    /// Discards responses after this termination handle has terminated the isolate: guests were interrupted, so the
+    /// responses are not valid.
     pub(crate) fn until(&mut self, brake: &Brake) {
         self.brake = Some(brake.clone());
     }
@@ -130,7 +131,7 @@ pub(crate) fn op_sr_parcel<'s>(
     object(scope, parcel)
 }
 
-/// One more capability in the parcel; of an `fs` with the handle that its files are opened beneath.
+/// Adds a capability to the message. An `fs` capability is added with the handle that its files are opened beneath.
 #[op2(fast)]
 pub(crate) fn op_sr_parcel_put(
     #[cppgc] parcel: &Parcel,
@@ -183,7 +184,7 @@ pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -
     Ok(crossing.family.clone())
 }
 
-/// The chain behind a capability that arrived, for this isolate.
+/// Creates the chain of a received capability, for this isolate.
 #[op2]
 pub(crate) fn op_sr_parcel_chain<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -207,7 +208,7 @@ fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
     )))
 }
 
-/// What the files of an `fs` that arrived are opened beneath.
+/// Creates the handle that the files of a received `fs` are opened beneath.
 #[op2]
 pub(crate) fn op_sr_parcel_fs<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -223,7 +224,7 @@ pub(crate) fn op_sr_parcel_fs<'s>(
     object(scope, arrived)
 }
 
-/// Calls a function of another isolate; what it gives or throws is in the parcel of [`op_sr_isolate_answered`].
+/// Calls a function of another isolate. [`op_sr_isolate_answered`] returns the message with its result or exception.
 #[op2]
 #[smi]
 pub(crate) async fn op_sr_isolate_call(
@@ -270,7 +271,7 @@ impl Contents {
     }
 }
 
-/// Which function a call is of.
+/// Returns the number of the function that is called.
 #[op2(fast)]
 pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Result<u32, OpError> {
     let requests = state.borrow::<Requests>();
@@ -289,10 +290,10 @@ pub(crate) fn op_sr_isolate_arguments<'s>(
     object(scope, Parcel::new(std::mem::take(&mut call.arguments)))
 }
 
-/// Answers a call with a parcel.
+/// Completes a call with a message.
 ///
 /// # Errors
-/// Too much is on its way already: the call can still be answered, with less.
+/// Too many bytes are in messages already. The call can still be completed with a smaller message.
 #[op2(fast)]
 pub(crate) fn op_sr_isolate_answer(
     state: &mut OpState,
@@ -314,12 +315,12 @@ pub(crate) fn op_sr_isolate_answer(
     let call = requests.calls.remove(&number).ok_or_else(gone)?;
     let mut contents = parcel.0.take();
     contents.on_the_way = counted;
-    // Who asked may be gone.
+    // The caller may have ended.
     let _ = call.answer.send(contents);
     Ok(())
 }
 
-/// What a module exports that this isolate was asked to describe.
+/// Stores the exports of a module that this isolate was asked to describe.
 #[op2]
 pub(crate) fn op_sr_isolate_describe(
     state: &mut OpState,

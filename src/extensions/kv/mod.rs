@@ -1,4 +1,4 @@
-//! The `kv` family: entries of the key-value store that the host gives.
+//! The `kv` family: entries of the key-value store that the host provides.
 
 mod store;
 
@@ -18,15 +18,15 @@ use super::held::{UNDER_WAY, no_room};
 use super::object::{has_room_for_text, object};
 use crate::runtime::{Bytes, Lasting};
 
-/// How many keys a store is asked for at once.
+/// Number of keys in one request to the store.
 const PAGE: usize = 256;
-/// Bytes that a key takes, on the average of a page.
+/// Memory of a key, in bytes, on the average of a page.
 const MAX_KEY: usize = 256;
 
-/// What a guest's `kv` object stands for.
+/// The Rust object behind a guest's `kv` object.
 pub(crate) struct KvCapability(Rc<Capability>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for KvCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -39,7 +39,7 @@ unsafe impl GarbageCollected for KvCapability {
 #[derive(Clone)]
 pub(crate) struct Entries {
     store: Arc<dyn KvStore>,
-    /// Held by the operation that is under way: they happen in the order in which they were asked for.
+    /// Held by the running operation, so that operations run in the order of the calls.
     order: Rc<tokio::sync::Mutex<()>>,
 }
 
@@ -51,7 +51,8 @@ impl Entries {
         }
     }
 
-    /// Asks the store, on a thread that may block. `operation` was decided on before; `size` is what it takes to the store or brings back.
+    /// Calls the store on a thread that may block. The caller has decided on `operation`. `size` is the number of bytes
+    /// that are sent to the store or received from it.
     async fn ask<T: Send + 'static>(
         &self,
         capability: &Capability,
@@ -102,7 +103,7 @@ pub(crate) fn op_sr_kv<'s>(
     object(scope, KvCapability(chain.0.clone()))
 }
 
-/// A text or bytes; neither where there is no entry.
+/// A text or bytes, or neither if there is no entry.
 type Found = (Option<String>, Option<ToJsBuffer>);
 
 #[op2]
@@ -173,7 +174,8 @@ pub(crate) async fn op_sr_kv_delete(
         .await
 }
 
-/// Some of the keys with this prefix that the capability may read, after this one; none at the end.
+/// Returns some of the keys with this prefix that the capability may read, after this key. The result is empty at the
+/// end.
 #[op2]
 #[serde]
 pub(crate) async fn op_sr_kv_list(
@@ -183,7 +185,7 @@ pub(crate) async fn op_sr_kv_list(
     #[string] after: Option<String>,
 ) -> Result<Vec<String>, OpError> {
     let capability = &kv.0;
-    // Named as the scope of all that is asked for, which is as long and as free of NUL as a key.
+    // The record names this scope for all requested keys. It is as long as a key may be, and contains no NUL either.
     let scope = key(&format!("{prefix}*"))?;
     let operation = Operation::kv_read(&scope).into_owned();
     let pattern = Pattern::prefix(prefix.clone());
@@ -204,7 +206,7 @@ pub(crate) async fn op_sr_kv_list(
         let Some(last) = keys.last().cloned() else {
             return Ok(keys);
         };
-        // A store that the host filled may hold what no operation can name.
+        // The host may have stored keys that no operation can name.
         keys.retain(|key| Key::parse(key).is_ok_and(|key| capability.allows(&Operation::kv_read(&key))));
         if !keys.is_empty() {
             return Ok(keys);

@@ -1,4 +1,4 @@
-//! Where the entries of the `kv` family are: what a host gives, and the one in memory that is there without.
+//! Stores for the `kv` family: the interface that hosts implement, and the default store in memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_runtime_capabilities::Key;
 
-/// Largest value of an entry, in bytes; a text counts as UTF-8.
+/// Maximum size of an entry's value, in bytes. A text is counted in UTF-8.
 pub const MAX_KV_VALUE: usize = 64 * 1024;
 
 /// The value of an entry.
@@ -20,7 +20,7 @@ pub enum KvValue {
 }
 
 impl KvValue {
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     pub fn size(&self) -> usize {
         match self {
             KvValue::Text(text) => text.len(),
@@ -29,49 +29,50 @@ impl KvValue {
     }
 }
 
-/// Why a store did not do what was asked.
+/// A failure of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvError {
-    /// It holds as much as it may.
+    /// The store is full.
     #[error("the store is full: it holds at most {limit}; delete entries that are no longer needed")]
     Full {
-        /// What it holds at the most.
+        /// The limit that was reached.
         limit: String,
     },
-    /// It failed.
+    /// The store failed.
     #[error("the store failed: {reason}")]
     Failed {
-        /// How. A guest is shown it.
+        /// The reason. It is shown to guests.
         reason: String,
     },
 }
 
-/// A key-value store that programs are given, entry by entry, by their `kv` grants.
+/// A key-value store. `kv` grants give programs access to its entries.
 ///
-/// It is asked only for what was decided on and allowed. Its functions may block: they are called on threads for that, for
-/// one program one after the other, in the order in which the program asked.
+/// The store is called only for allowed operations. Its functions may block, because they run on threads for blocking
+/// work. For one program, the calls happen one at a time, in the order in which the program made them.
 pub trait KvStore: Send + Sync {
-    /// The value of this entry, if there is one.
+    /// Returns the value of this entry, if it exists.
     ///
     /// # Errors
     /// [`KvError`]
     fn get(&self, key: &Key) -> Result<Option<KvValue>, KvError>;
 
-    /// Makes or replaces this entry.
+    /// Creates or replaces this entry.
     ///
     /// # Errors
-    /// [`KvError`]; the entry is then as it was.
+    /// [`KvError`]. The entry is then unchanged.
     fn set(&self, key: &Key, value: KvValue) -> Result<(), KvError>;
 
-    /// Removes this entry, if there is one.
+    /// Removes this entry, if it exists.
     ///
     /// # Errors
     /// [`KvError`]
     fn delete(&self, key: &Key) -> Result<(), KvError>;
 
-    /// The first keys that start with `prefix` and come after `after`, in the order of their bytes: at most `count`, and
-    /// none only where there is none.
+    /// Returns the first keys that start with `prefix` and come after `after`, in the order of their bytes.
+    ///
+    /// The result has at most `count` keys. It is empty only if there are no more keys.
     ///
     /// # Errors
     /// [`KvError`]
@@ -96,22 +97,22 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     }
 }
 
-/// A store in memory, gone with its last owner. It holds at most [`MemoryKvStore::MAX_ENTRIES`] entries, of
-/// [`MemoryKvStore::MAX_BYTES`] bytes together.
+/// A store in memory, which is freed with its last owner. It contains at most [`MemoryKvStore::MAX_ENTRIES`] entries,
+/// of [`MemoryKvStore::MAX_BYTES`] bytes together.
 #[derive(Default)]
 pub struct MemoryKvStore(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
     by_key: BTreeMap<String, KvValue>,
-    /// Of all keys and values.
+    /// The number of bytes of all keys and values.
     bytes: usize,
 }
 
 impl MemoryKvStore {
-    /// Most entries.
+    /// Maximum number of entries.
     pub const MAX_ENTRIES: usize = 10_000;
-    /// Most bytes of all keys and values.
+    /// Maximum number of bytes of all keys and values.
     pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
     fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {

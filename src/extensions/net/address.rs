@@ -1,10 +1,12 @@
-//! Which addresses a name may resolve to without a grant that names the address.
+//! Classification of addresses. A name may resolve to an address that is not public only if a grant names the address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is reachable on the public internet (IANA special-purpose address registries, RFC 6890 and
-/// successors). Addresses that carry another one inside (IPv4-mapped and -compatible, NAT64, 6to4, Teredo) are judged
-/// by what they carry, and all of those are refused unless the inner address is public.
+/// Returns true if the address is reachable on the public internet (IANA special-purpose address registries, RFC 6890
+/// and its successors).
+///
+/// Some addresses contain another address: IPv4-mapped and -compatible, NAT64, 6to4, Teredo. They are public only if
+/// the inner address is public.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -49,7 +51,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x5f00, ..] => false,             // segment routing
         [0x100, 0, 0, 0, ..] => false,     // discard
         [a, ..] => {
-            // Only 2000::/3 is global unicast; unique local, link-local, site-local, multicast lie outside it.
+            // Only 2000::/3 is global unicast. Unique local, link-local, site-local and multicast addresses are outside
+            // of it.
             (a & 0xe000) == 0x2000
         }
     }

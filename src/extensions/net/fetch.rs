@@ -1,4 +1,5 @@
-//! One request: every hop decided, every address checked and pinned, nothing taken from the environment.
+//! One HTTP request. Every redirect is decided, and every address is checked and pinned. The environment has no
+//! influence.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -15,25 +16,26 @@ use super::super::error::{OpError, clipped};
 use super::super::gate::Capability;
 use super::address;
 
-/// Most redirects that one fetch follows: what the Fetch standard allows.
+/// Maximum number of redirects of one fetch, by the Fetch standard.
 const MAX_REDIRECTS: usize = 20;
 
-/// Most bytes of a request's method, URL and headers together.
+/// Maximum size of a request's method, URL and headers together, in bytes.
 pub(super) const MAX_HEAD: usize = 1 << 20;
-/// Most headers of a request, each value counted. The map of them panics at 24,576 names, and most servers take a hundred.
+/// Maximum number of headers of a request, where each value counts. The header map panics at 24,576 names, and most
+/// servers accept a hundred.
 const MAX_HEADERS: usize = 1024;
 
-/// What all requests of one isolate share.
+/// The settings that all requests of one isolate share.
 #[derive(Clone)]
 pub(crate) struct NetLimits {
-    /// Most bytes of one response body.
+    /// Maximum size of one response body, in bytes.
     pub(crate) body: u64,
-    /// Longest time from the request to the response's head, and between two pieces of its body.
+    /// Maximum time from the request to the response's head, and between two chunks of its body.
     pub(crate) idle: Duration,
     pub(crate) tls: Arc<rustls::ClientConfig>,
 }
 
-/// A request whose parts were checked.
+/// A request with checked parts.
 pub(super) struct Request {
     method: Method,
     url: Url,
@@ -58,7 +60,7 @@ pub(super) struct Answer {
     pub(super) body: Body,
 }
 
-/// A response body that is being received, with what it may still bring.
+/// A response body that is being received, with the number of bytes that it may still contain.
 pub(super) struct Body {
     response: reqwest::Response,
     origin: Origin,
@@ -158,7 +160,8 @@ impl Request {
     }
 }
 
-/// Headers that say where a request goes or how its bytes are framed: derived from what was decided, never given.
+/// Returns true for headers that state the destination of a request or the framing of its body. They are derived from
+/// the decided request, so guests cannot set them.
 fn is_forbidden(name: &HeaderName) -> bool {
     let text = name.as_str();
     matches!(
@@ -179,7 +182,7 @@ fn is_forbidden(name: &HeaderName) -> bool {
         || text.starts_with("sec-")
 }
 
-/// Decides whether the URL's origin may be connected to.
+/// Decides whether the capability may connect to the URL's origin.
 pub(super) fn check(capability: &Capability, url: &Url, shown: &str) -> Result<Origin, OpError> {
     let origin =
         Origin::of_url(url).map_err(|error| OpError::type_error(format!("fetch: {shown:?}: {error}")))?;
@@ -191,7 +194,7 @@ pub(super) fn check_again(capability: &Capability, body: &Body) -> Result<(), Op
     capability.check(&Operation::net_connect(&body.origin), body.origin.as_str())
 }
 
-/// Sends the request and follows redirects, each decided anew.
+/// Sends the request and follows redirects. Each redirect is a new decision.
 pub(super) async fn follow(
     capability: &Rc<Capability>,
     mut request: Request,
@@ -199,7 +202,7 @@ pub(super) async fn follow(
 ) -> Result<Answer, OpError> {
     let mut redirected = false;
     for _ in 0..=MAX_REDIRECTS {
-        // The URL is shown re-serialised: exactly what is sent.
+        // The error shows the serialised URL, which is exactly what is sent.
         let shown = request.url.to_string();
         let origin = if redirected {
             check(capability, &request.url, &shown)?
@@ -254,8 +257,8 @@ fn is_redirect(status: StatusCode) -> bool {
 }
 
 impl Request {
-    /// The next request of a redirect, by the Fetch standard's rules; to another origin without what the guest set,
-    /// except what describes the content.
+    /// Returns the request that follows a redirect, by the rules of the Fetch standard. At another origin, only the
+    /// guest's headers that describe the content are sent.
     fn redirected_to(mut self, next: Url, status: StatusCode) -> Self {
         let to_get = (status == StatusCode::SEE_OTHER && !matches!(self.method, Method::GET | Method::HEAD))
             || (matches!(status.as_u16(), 301 | 302) && self.method == Method::POST);
@@ -290,12 +293,13 @@ impl Request {
     }
 }
 
-/// The addresses of the origin's host. A name that resolves to an address which is not public is refused, unless the
-/// authority grants that very address; so is a name of which only some addresses are like that.
+/// Returns the addresses of the origin's host.
+///
+/// A name is refused if any of its addresses is not public, unless the authority grants that address.
 async fn resolve(capability: &Capability, origin: &Origin, shown: &str) -> Result<Vec<SocketAddr>, OpError> {
     let port = origin.port();
     let name = match origin.host() {
-        // Granted by address: the decision on the origin was the decision on the address.
+        // The grant names the address, so the decision on the origin includes the address.
         Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
         Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Domain(name) => name,
@@ -324,8 +328,8 @@ async fn resolve(capability: &Capability, origin: &Origin, shown: &str) -> Resul
     Ok(addresses)
 }
 
-/// One hop, on a connection of its own: nothing is shared with other requests, so nothing that was allowed for one
-/// authority serves another.
+/// Sends one request on its own connection. Connections are not shared, so a connection that one authority allowed
+/// cannot serve another.
 async fn send(
     request: &Request,
     origin: &Origin,
@@ -342,7 +346,7 @@ async fn send(
         .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")));
     if let Host::Domain(name) = origin.host() {
         client = client.resolve_to_addrs(name, addresses);
-        // A URL may spell the same host with a trailing dot, which would miss the pinned name.
+        // A URL may spell the same host with a trailing dot, which would not match the pinned name.
         client = client.resolve_to_addrs(&format!("{name}."), addresses);
     }
     let client = client
@@ -403,7 +407,7 @@ fn answer(
 }
 
 impl Body {
-    /// The next piece; empty at the end.
+    /// Returns the next chunk, which is empty at the end.
     pub(super) async fn next(&mut self) -> Result<Vec<u8>, OpError> {
         loop {
             let shown = self.origin.as_str();

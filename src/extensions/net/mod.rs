@@ -17,15 +17,16 @@ use super::object::{Left, left, object};
 use super::open::{Open, OpenThings};
 use crate::runtime::{Bytes, Held, HeldByAll, Lasting, LimitHit};
 
-/// What a connection takes until its response is closed: its client, its buffers, the response's headers, and one piece of its body.
+/// Memory of a connection until its response is closed, in bytes: its client, its buffers, the response's headers, and
+/// one chunk of the body.
 const CONNECTION: usize = 128 << 10;
 
 pub(crate) use self::fetch::NetLimits;
 
-/// What a guest's `net` object stands for.
+/// The Rust object behind a guest's `net` object.
 pub(crate) struct NetCapability(Rc<Capability>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for NetCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -36,14 +37,14 @@ unsafe impl GarbageCollected for NetCapability {
 
 /// A response body that is being received.
 pub(crate) struct ResponseBody {
-    /// As the guest wrote it.
+    /// The URL in the guest's own words.
     url: String,
     capability: Rc<Capability>,
-    /// The body, that it is counted as open, and what its connection takes.
+    /// The body, its count as an open response, and the memory of its connection.
     body: Open<(tokio::sync::Mutex<Body>, HeldByAll, Held)>,
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for ResponseBody {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -52,10 +53,10 @@ unsafe impl GarbageCollected for ResponseBody {
     }
 }
 
-/// Stops one request.
+/// The object that cancels one request.
 pub(crate) struct Cancel(Rc<CancelHandle>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Cancel {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -84,11 +85,11 @@ pub(crate) fn op_sr_net_cancel(#[cppgc] cancel: &Cancel) {
     cancel.0.cancel();
 }
 
-/// A response without its body, as realm code unpacks it.
+/// A response without its body, in the form that realm code reads.
 #[derive(serde::Serialize)]
 pub(crate) struct Head(u16, String, String, bool, Vec<(String, String)>);
 
-/// Fetches for [`op_sr_net_received`].
+/// Sends a request. [`op_sr_net_received`] returns its response.
 #[op2]
 #[smi]
 pub(crate) async fn op_sr_net_fetch(
@@ -111,7 +112,7 @@ pub(crate) async fn op_sr_net_fetch(
     let no_room = |why| no_room("fetch", &url, why);
     let _request = capability.gate.memory.hold_now(size).map_err(no_room)?;
     let request = Request::new(&method, &url, headers, body.map(|body| body.to_vec()), &redirect)?;
-    // Decided before anything else happens, and again for every redirect.
+    // The URL is decided first, before any other work. Every redirect is decided again.
     fetch::check(&capability, request.url(), &url)?;
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
     let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
@@ -153,13 +154,13 @@ pub(crate) fn op_sr_net_received<'s>(
     left::<Received>(scope, state, number)
 }
 
-/// A response, until realm code takes it apart.
+/// A response that realm code has not read yet.
 pub(crate) struct Received {
     head: RefCell<Option<Head>>,
     body: RefCell<Option<ResponseBody>>,
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Received {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -195,14 +196,14 @@ pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<HeldB
     let under_way = capability.gate.memory.hold_now(UNDER_WAY);
     let _under_way = under_way.map_err(|why| no_room("fetch", &url, why))?;
     let mut body = body.0.lock().await;
-    // A capability that expired meanwhile stops working on what it had begun.
+    // An expired capability does not work on responses that it began to receive.
     fetch::check_again(&capability, &body)?;
     let bytes = body.next().await?;
     capability
         .account
         .bytes(Bytes::Fetched, bytes.len())
         .map_err(over)?;
-    // One piece of each response can be there before it is counted: as much as its connection is counted for.
+    // One chunk of each response can exist before it is counted. The memory of its connection includes it.
     let held = capability.gate.memory.room_for(bytes.len()).await;
     let held = held.map_err(|why| no_room("fetch", &url, why))?;
     Ok(HeldBytes::new(bytes, held))

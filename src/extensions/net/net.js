@@ -1,5 +1,5 @@
-// The `net` capability that guests hold. `fetch` has the web's shape; what a response offers is text, json, bytes,
-// arrayBuffer, and `body`, an async iterable of Uint8Array.
+// The `net` capability of guests. `fetch` has the signature of the web. A response has text, json, bytes, arrayBuffer,
+// and `body`, an async iterable of Uint8Array.
 "use strict";
 ((globalThis) => {
   const { ops, options, families, delegation, withRoom } = globalThis.__secure;
@@ -44,8 +44,8 @@
     }
   }
 
-  // Not a private method of Response: lockdown could not find it to freeze its `prototype`, which every body inherits from,
-  // and one module could replace how all others read theirs.
+  // A private method of Response would not do: lockdown could not reach it to freeze its `prototype`, from which every
+  // body inherits. One module could then change how all other modules read their responses.
   async function* receive(take) {
     const handle = take();
     for (;;) {
@@ -167,11 +167,11 @@
         throw error;
       }
     }
-    /** A new capability with less: `{ connect: [origin], expires: "10m" }`. */
+    /** Returns a new capability with fewer rights: `{ connect: [origin], expires: "10m" }`. */
     attenuate(bag) {
       return new Network(secret, delegation.narrowed(this.#chain, "net", ["connect"], bag));
     }
-    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    /** Returns `{ capability, revoke }`: a copy of this capability that works until `revoke()` is called. */
     revocable() {
       return delegation.revocable(this.#chain, (chain) => new Network(secret, chain));
     }

@@ -1,4 +1,4 @@
-//! The `random` family: bytes from the operating system, or from the module's hash.
+//! The `random` family: bytes from the operating system, or derived from the module's hash.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,18 +13,18 @@ use super::gate::Capability;
 use super::held::{HeldBytes, no_room};
 use super::object::object;
 
-/// Most bytes that one call returns: what the web's `crypto.getRandomValues` allows.
+/// Maximum number of bytes that one call returns. `crypto.getRandomValues` of the web has the same limit.
 const MAX_BYTES: u32 = 65_536;
 
-/// What a guest's `random` object stands for.
+/// The Rust object behind a guest's `random` object.
 pub(crate) struct RandomCapability {
     capability: Rc<Capability>,
     source: RandomSource,
-    /// How many blocks were made of the module's hash.
+    /// The number of blocks that were derived from the module's hash.
     blocks: Cell<u64>,
 }
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for RandomCapability {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -43,7 +43,7 @@ impl RandomCapability {
                 .any(|pattern| pattern.matches(operation.resource()))
         };
         let [os, seeded] = [RandomSource::OperatingSystem, RandomSource::Seeded];
-        // Where nothing is granted, the operating system is what is refused.
+        // If nothing is granted, the denial names the operating system.
         let source = if holds(seeded) && !holds(os) { seeded } else { os };
         RandomCapability {
             capability,
@@ -101,6 +101,6 @@ pub(crate) fn op_sr_random_bytes(
 pub(crate) fn op_sr_random_number(#[cppgc] random: &RandomCapability) -> Result<f64, OpError> {
     let mut bytes = [0; 8];
     random.fill(&mut bytes)?;
-    // 53 bits: as many as a double between 0 and 1 can tell apart evenly.
+    // A double distinguishes 53 bits evenly between 0 and 1.
     Ok((u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64)
 }

@@ -1,4 +1,4 @@
-// The `random` capability that guests hold.
+// The `random` capability of guests.
 "use strict";
 ((globalThis) => {
   const { ops, families, delegation, often, checked } = globalThis.__secure;
@@ -16,18 +16,18 @@
       this.#handle = ops.op_sr_random(chain);
       Object.freeze(this);
     }
-    /** `length` bytes (at most 65,536) from the operating system. */
+    /** Returns `length` bytes (at most 65,536) from the operating system. */
     bytes(length) {
       return ops.op_sr_random_bytes(this.#handle, length);
     }
-    /** A number in [0, 1) with 53 random bits. */
+    /** Returns a number in [0, 1) with 53 random bits. */
     number() {
       return checked(often.op_sr_random_number, this.#handle);
     }
     attenuate(bag) {
       return new Random(secret, delegation.narrowed(this.#chain, "random", ["read"], bag));
     }
-    /** { capability, revoke }: the same once more, until `revoke()` is called. */
+    /** Returns `{ capability, revoke }`: a copy of this capability that works until `revoke()` is called. */
     revocable() {
       return delegation.revocable(this.#chain, (chain) => new Random(secret, chain));
     }
