@@ -1,7 +1,7 @@
-//! Computed imports: of modules of the program that the importing module's literal imports do not name, by `module` grants.
+//! Computed imports by `module` grants. The literal imports of the importing module do not name these modules.
 //!
-//! A grant of names adds a way to modules of the graph. A grant of a hash also adds a module: any store may have those bytes. It has no
-//! rights and imports nothing.
+//! A grant of names gives access to modules of the graph. A grant of a hash also adds a module: any store may have its
+//! bytes. An added module has no rights and imports nothing.
 
 use std::fmt;
 
@@ -19,10 +19,13 @@ use super::scope;
 use crate::extensions::OpError;
 
 impl GraphLoader {
-    /// The module that a computed import means, where a grant allows it. None where the importing module holds no `module`
-    /// grant: then it is told what everybody is told who asks for what was not locked for them.
+    /// Returns the module of a computed import if a grant allows it.
     ///
-    /// Whether a module exists shows only to who may import it: a name that no grant covers is denied, of a module or not.
+    /// Returns none if the importing module has no `module` grants. It then gets the same error as for any import that
+    /// was not locked.
+    ///
+    /// Only a module with a grant for a name can find out whether the name exists. Other names are denied, whether they
+    /// exist or not.
     pub(super) fn granted(&self, from: u32, specifier: &str) -> Result<Option<ModuleSpecifier>, JsErrorBox> {
         let (Some(importer), Some(principal)) =
             (self.graph.module(from), self.gate.rules.plan.principal(from))
@@ -55,7 +58,7 @@ impl GraphLoader {
         let index = (0..)
             .zip(self.graph.modules())
             .find(|(_, module)| module.name == name);
-        // A grant of a hash covers no module that is not there.
+        // If the module does not exist, no grant of a hash may cover it.
         let hash = index.map_or([0; 32], |(_, module)| *module.hash.as_bytes());
         let Ok(module) = ModuleId::new(&name, &hash) else {
             return Ok(None);
@@ -68,7 +71,8 @@ impl GraphLoader {
         )
     }
 
-    /// The URL of a module that throws this refusal. The engine would make a TypeError of an import that is not resolved.
+    /// Returns the URL of a module that throws this refusal. If an import cannot be resolved, the engine would throw a
+    /// TypeError instead.
     fn refused_import(&self, refusal: OpError) -> Option<ModuleSpecifier> {
         let mut refusals = self.refusals.borrow_mut();
         let number = self.last_refusal.get().checked_add(1)?;
@@ -82,13 +86,13 @@ impl GraphLoader {
     }
 }
 
-/// The content that `blake3:HASH` names: a module that is no part of the graph.
+/// Returns the hash in `blake3:HASH`, the name of a module outside of the graph.
 fn added(specifier: &str) -> Option<ContentHash> {
     specifier.parse().ok()
 }
 
 impl GraphLoader {
-    /// Loads the module `blake3:HASH`, which somebody was allowed to import, from the stores. None where `url` is none.
+    /// Loads the module `blake3:HASH` from the stores. The import was allowed before. Returns none for other URLs.
     pub(super) fn load_added(&self, url: &ModuleSpecifier) -> Option<ModuleLoadResponse> {
         let (url, hash) = (url.clone(), added(url.as_str())?);
         let (store, names) = (
@@ -98,7 +102,7 @@ impl GraphLoader {
         Some(ModuleLoadResponse::Async(Box::pin(async move {
             let fault = |what: &dyn fmt::Display| JsErrorBox::type_error(format!("{url}: {what}"));
             let bytes = store.get(&hash, MAX_BLOB_SIZE).await.map_err(|error| {
-                // Where stores are is not for guests.
+                // Guests must not learn the locations of stores.
                 tracing::warn!(%error, "a module cannot be added");
                 match error.is_absence() {
                     true => fault(&"no store that could be asked has it"),
@@ -122,8 +126,8 @@ impl GraphLoader {
     }
 }
 
-/// The name, as graphs have it, of the module that a specifier means: `./` and `../` within the importing module's package, else
-/// a whole name. It is taken as it is written: nothing is decoded.
+/// Returns the graph's name for a specifier. `./` and `../` stay within the importing module's package. All other
+/// specifiers are whole names. Nothing is decoded.
 fn name_of(graph: &Graph, importer: &Module, specifier: &str) -> Option<String> {
     if !specifier.starts_with("./") && !specifier.starts_with("../") {
         return Some(specifier.to_owned());

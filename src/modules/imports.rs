@@ -1,7 +1,7 @@
-//! Limits of computed imports: the length of a specifier, and the memory of imports that have begun.
+//! Limits of computed imports: the length of a specifier, and the memory of started imports.
 //!
-//! deno_core copies the specifier of an `import()`, and keeps the import until the event loop runs. A guest that never returns to the
-//! event loop could collect any number of them.
+//! deno_core copies the specifier of an `import()`, and keeps the import until the event loop runs. A guest that never
+//! returns to the event loop could collect any number of them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,12 +12,13 @@ use deno_core::{ImportAttributesContext, v8};
 use super::loader::{MAX_SPECIFIER, too_long};
 use crate::runtime::{Held, Memory};
 
-/// Bytes that one import takes until the event loop runs, besides its specifier: its promises, its task and its entry in the module map.
+/// Memory of one import until the event loop runs, in bytes, besides its specifier. It has promises, a task, and an
+/// entry in the module map.
 const ONE: usize = 4096;
-/// Number of copies of a specifier in an import that has begun.
+/// Number of copies of a specifier in a started import.
 const COPIES: usize = 4;
 
-/// The imports of one isolate that have begun since the event loop last ran. Clones are the same list.
+/// The imports of one isolate that started since the event loop last ran. Clones share the list.
 #[derive(Clone)]
 pub(crate) struct BegunImports {
     memory: Memory,
@@ -32,19 +33,20 @@ impl BegunImports {
         }
     }
 
-    /// Forgets the imports. The event loop has run, so they are resolved or have a load of their own.
+    /// Removes all imports from the list. The event loop has run, so they are resolved, or their loads are counted
+    /// separately.
     pub(crate) fn clear(&self) {
         self.held.borrow_mut().clear();
     }
 
-    /// Throws if an `import()` may not begin. Called by deno_core before it resolves an import.
+    /// Throws if an `import()` may not start. deno_core calls this before it resolves an import.
     pub(crate) fn admit(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
         _attributes: &HashMap<String, String>,
         import: &ImportAttributesContext,
     ) {
-        // Only declarations have a line. The graph limits those.
+        // Only declarations have a line. The graph limits them.
         if import.line_number.is_some() {
             return;
         }

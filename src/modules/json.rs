@@ -1,16 +1,17 @@
-//! JSON that packages import without an attribute, as bundlers take it.
+//! JSON that packages import without an attribute, for compatibility with bundlers.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// The most names that such a module exports: as many as CommonJS does.
+/// Maximum number of exported names of such a module. CommonJS modules have the same limit.
 const NAMES: usize = 10_000;
 
-/// The source of a module that stands for the JSON `text` at `url`: the value as `default`, and its properties by name.
+/// Returns the source of a synthetic module for the JSON `text` at `url`. Its exports are the value as `default`, and
+/// the value's properties by name.
 ///
-/// The value is that of the JSON module with the same URL: an importer that uses the attribute gets the same object. JSON that
-/// the engine refuses fails there.
+/// The value is that of the JSON module with the same URL, so importers that use the attribute get the same object. If
+/// the engine rejects the JSON, that import fails.
 pub(super) fn source(text: &str, url: &str) -> String {
     let mut source = format!("import value from {url:?} with {{ type: \"json\" }};\nexport default value;\n");
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -19,9 +20,9 @@ pub(super) fn source(text: &str, url: &str) -> String {
     };
     let names = properties.keys().filter(|name| *name != "default").take(NAMES);
     for (number, name) in names.enumerate() {
-        // In escapes: QuickJS's bindings look for words in the text of a module, in strings too.
+        // The names are escaped, because QuickJS's bindings search for words in the text of a module, even in strings.
         let name: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             source,
             "const v{number} = value[\"{name}\"];\nexport {{ v{number} as \"{name}\" }};"

@@ -1,4 +1,4 @@
-//! The engine's module loader over a verified graph: what was not locked is not loadable.
+//! The engine's module loader for a verified graph. Modules that were not locked cannot be loaded.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,7 +21,8 @@ use crate::extensions::{Contents, Gate, OpError, clipped};
 use crate::realm::LOCKDOWN_NAME;
 use crate::runtime::{Remote, Remotes, runs_code};
 
-/// Who imports what the host loads, as the engine says it: the name of no module. (What it evaluates is imported by the realm's last script.)
+/// The referrer of modules that the host loads. No module has this name. Modules that the host evaluates are imported
+/// by the realm's last script.
 const HOST: &str = ".";
 
 /// Maximum length of a specifier, in bytes. No graph contains a longer one (spec/graph.md).
@@ -35,43 +36,45 @@ pub(crate) fn too_long(specifier: &str) -> String {
     )
 }
 
-/// Loads the modules of one graph.
+/// The module loader of one graph.
 pub(crate) struct GraphLoader {
     pub(super) graph: Arc<Graph>,
     pub(super) gate: Rc<Gate>,
     pub(super) bytes: Arc<Vec<Bytes>>,
-    /// Where modules come from that are added while the program runs.
+    /// The store of modules that are added at run time.
     pub(super) store: Arc<dyn Store>,
     urls: Vec<ModuleSpecifier>,
     by_url: HashMap<String, u32>,
-    /// Data modules by their URLs for importers that get a value of their own.
+    /// Data modules with a separate value for some importers, by URL.
     copies: RefCell<HashMap<String, u32>>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
     pub(super) own_urls: OwnUrls,
     pub(super) portable: Option<Portable>,
-    /// The package whose isolate this is; 0 is the program itself.
+    /// The package of this isolate. 0 is the program itself.
     package: u32,
     remotes: Arc<Remotes>,
-    /// The module that the host loads now, which nobody imports.
+    /// The module that the host is loading, which no module imports.
     asked: RefCell<Option<ModuleSpecifier>>,
-    /// The values that modules of other isolates export, until they are taken.
+    /// The exported values of modules in other isolates, until they are taken.
     described: Rc<RefCell<HashMap<u32, Contents>>>,
     /// The refusals of computed imports, until they are thrown.
     pub(super) refusals: RefCell<HashMap<u32, OpError>>,
     pub(super) last_refusal: Cell<u32>,
 }
 
-/// On QuickJS, what the imports of the modules that were loaded are called.
+/// On QuickJS, the names of imports in the modules that were loaded.
 pub(super) struct Portable {
     pub(super) names: Rc<portable::Names>,
     imports: RefCell<HashMap<u32, portable::Imports>>,
 }
 
 impl GraphLoader {
+    /// Creates the loader.
+    ///
     /// # Errors
-    /// A module's name is no URL, or two are the same one: the engine knows modules by URL, and one would get the other's
-    /// rights.
+    /// A module's name is not a URL, or two names are the same URL. The engine identifies modules by URL, so one module
+    /// would get the rights of the other.
     pub(crate) fn new(
         graph: Arc<Graph>,
         bytes: Arc<Vec<Bytes>>,
@@ -114,12 +117,13 @@ impl GraphLoader {
         }))
     }
 
-    /// The URL of the entry module.
+    /// Returns the URL of the entry module.
     pub(crate) fn entry(&self) -> Option<ModuleSpecifier> {
         self.url(self.graph.entry())
     }
 
-    /// What importing the module with this index loads: the module, or what stands for it where it runs in another isolate.
+    /// Returns the URL for imports of the module with this index. If the module runs in another isolate, this is its
+    /// synthetic module.
     pub(super) fn url(&self, module: u32) -> Option<ModuleSpecifier> {
         match self.remote(module) {
             Some(_) => {
@@ -135,8 +139,9 @@ impl GraphLoader {
 
     /// Returns the URL that the module `from` loads when it imports the module `to`.
     ///
-    /// Whoever has the value of a JSON or bytes module can change it. So modules get the same value only if they have the same rights:
-    /// modules of one package, except those with `grants` of their own. This is the rule of global objects (see `holds_package_rights`).
+    /// Each importer can change the value of a JSON or bytes module. So modules share the value only if they have the
+    /// same rights: the modules of one package, except those with `grants` of their own. Global objects have the same
+    /// rule (see `holds_package_rights`).
     pub(super) fn url_for(&self, from: u32, to: u32) -> Option<ModuleSpecifier> {
         let mut url = self.url(to)?;
         let (importer, module) = (self.graph.module(from)?, self.graph.module(to)?);
@@ -148,7 +153,7 @@ impl GraphLoader {
             true if importer.package == module.package => return Some(url),
             true => format!("for-package-{}", importer.package),
         };
-        // A file can have a name like this one. Its URL is not taken.
+        // A file name can contain this mark. The URL of that file is not used.
         url.set_fragment(Some(&mark));
         while self.by_url.contains_key(url.as_str()) {
             mark.push('-');
@@ -158,25 +163,27 @@ impl GraphLoader {
         Some(url)
     }
 
-    /// The module with this URL.
+    /// Returns the index of the module with this URL.
     fn index_of(&self, url: &str) -> Option<u32> {
         let copy = || self.copies.borrow().get(url).copied();
         self.by_url.get(url).copied().or_else(copy)
     }
 
-    /// The URL of the module with this index, which runs in this isolate.
+    /// Returns the URL of the module with this index, which runs in this isolate.
     pub(super) fn own_url(&self, module: u32) -> Option<ModuleSpecifier> {
         self.urls.get(module as usize).cloned()
     }
 
-    /// The URL of the module with this index, which the host is about to load.
+    /// Returns the URL of the module with this index, which the host loads next.
     pub(crate) fn ask(&self, module: u32) -> Option<ModuleSpecifier> {
         self.asked.replace(self.own_url(module));
         self.own_url(module)
     }
 
-    /// The URL of what imports the module with this index and exports nothing, which the host is about to import: what a module exports can
-    /// be a function `then`, which an import of it would call.
+    /// Returns the URL of a synthetic module without exports that imports the module with this index. The host imports
+    /// it next.
+    ///
+    /// A module may export a function `then`, which an import of the module itself would call.
     #[cfg(feature = "v8")]
     pub(super) fn evaluation(&self, module: u32) -> Option<ModuleSpecifier> {
         let own = Own {
@@ -188,7 +195,7 @@ impl GraphLoader {
         url
     }
 
-    /// The other isolate that the module runs in, where it does.
+    /// Returns the package worker of the module, if it runs in another isolate.
     fn remote(&self, module: u32) -> Option<Arc<Remote>> {
         let module = self.graph.module(module)?;
         if module.package == self.package || !runs_code(module.kind) {
@@ -197,18 +204,18 @@ impl GraphLoader {
         self.remotes.of(module.package)
     }
 
-    /// What stands for a module of another isolate: its values can be had once.
+    /// Returns the package worker and the values for a module of another isolate. The values can be taken once.
     pub(super) fn take_described(&self, module: u32) -> Option<(Arc<Remote>, Contents)> {
         let values = self.described.borrow_mut().remove(&module)?;
         Some((self.remote(module)?, values))
     }
 
-    /// The refusal with this number: it can be thrown once.
+    /// Returns the refusal with this number. It can be taken once.
     pub(super) fn take_refusal(&self, number: u32) -> Option<OpError> {
         self.refusals.borrow_mut().remove(&number)
     }
 
-    /// Asks the isolate of a module what it exports.
+    /// Requests the exports of a module from its isolate.
     fn load_remote(&self, specifier: &ModuleSpecifier) -> Option<ModuleLoadResponse> {
         let own = self
             .own_urls
@@ -230,7 +237,7 @@ impl GraphLoader {
         })))
     }
 
-    /// The name of the module with this URL, as people know it.
+    /// Returns the name of the module with this URL, for people.
     pub(crate) fn name_of(&self, url: &str) -> Option<&str> {
         let module = self.index_of(url)?;
         self.graph.module(module).map(|module| module.name.as_str())
@@ -238,20 +245,22 @@ impl GraphLoader {
 }
 
 impl GraphLoader {
-    /// The URL of `cap:self` or `cap:bindings` for the module with this index.
+    /// Returns the URL of `cap:self` or `cap:bindings` for the module with this index.
     fn of_its_own(&self, specifier: &str, module: u32) -> String {
         let specifier = if specifier == SELF { SELF } else { BINDINGS };
         self.own_urls.url(Own { specifier, module })
     }
 
-    /// The URL that the locked program has for this import of the module with this index.
+    /// Returns the URL of this import of the module with this index, by the locked program.
     fn locked(&self, specifier: &str, module: u32) -> Option<ModuleSpecifier> {
         let to = self.graph.module(module)?.imports.get(specifier)?;
         self.url_for(module, *to)
     }
 
-    /// The URL of the module that `name` means for the module with the URL `importer`, when QuickJS links that. It asks here and nowhere
-    /// else (see `runtime/quickjs.rs`): a name that this loader did not write into the importing module's text is an error.
+    /// Returns the URL of the module that `name` means for the module with the URL `importer`. QuickJS calls this when
+    /// it links that module, and uses nothing else (see `runtime/quickjs.rs`).
+    ///
+    /// If the loader did not write the name into the importing module's text, the result is an error.
     #[cfg(feature = "quickjs")]
     pub(crate) fn linked(&self, name: &str, importer: &str) -> Result<String, String> {
         if let Some(own) = self.own_urls.of_url(importer)
@@ -259,7 +268,7 @@ impl GraphLoader {
         {
             return Ok(name.to_owned());
         }
-        // A module that stands for JSON, whose text is the runtime's, imports the value.
+        // A synthetic module for JSON, whose text is the runtime's, imports the value.
         let data = self.index_of(importer).and_then(|index| self.graph.module(index));
         if name == importer && data.is_some_and(|module| module.kind == ModuleKind::Json) {
             return Ok(name.to_owned());
@@ -275,7 +284,8 @@ impl GraphLoader {
         found().ok_or_else(|| self.unchecked(name, importer))
     }
 
-    /// The message for a name that this loader did not write into the text of the module with the URL `importer`.
+    /// Returns the message for a name that this loader did not write into the text of the module with the URL
+    /// `importer`.
     fn unchecked(&self, name: &str, importer: &str) -> String {
         let importer = self.name_of(importer).unwrap_or(importer);
         format!(
@@ -283,7 +293,7 @@ impl GraphLoader {
         )
     }
 
-    /// `text` of the engine, with the names of imports as their modules write them.
+    /// Replaces the names of imports in a `text` of the engine with those in the source.
     pub(crate) fn shown(&self, text: &str) -> String {
         let Some(portable) = &self.portable else {
             return text.to_owned();
@@ -296,14 +306,14 @@ impl GraphLoader {
 }
 
 impl Portable {
-    /// The source of a module as QuickJS gets it.
+    /// Returns the source of a module in the form for QuickJS.
     fn rewrite(&self, module: u32, source: &str, bindings: &[&str]) -> Result<String, String> {
         let (text, imports) = self.names.rewrite(module, source, bindings, BINDINGS)?;
         self.imports.borrow_mut().insert(module, imports);
         Ok(text)
     }
 
-    /// What the import with this name is of. None where `name` is none of the module's imports.
+    /// Returns the specifier of the import with this name. Returns none if `name` is not an import of the module.
     fn specifier(&self, name: &str, module: u32) -> Option<String> {
         let imports = self.imports.borrow();
         let specifier = self.names.specifier(name, module, imports.get(&module)?)?;
@@ -311,8 +321,10 @@ impl Portable {
     }
 }
 
-/// What stands for a module of another isolate: the same names. They are a guest's, so each character is an escape sequence: what looks
-/// through the text of modules (QuickJS's bindings) finds nothing.
+/// Returns the source of a synthetic module for a module of another isolate, with the same exports.
+///
+/// A guest chose the names, so each character is an escape sequence. The search of QuickJS's bindings through the text
+/// then finds nothing.
 fn remote_source(value_url: &str, names: &[String]) -> String {
     let mut source = format!("import value from {value_url:?} with {{ type: {VALUE_TYPE:?} }};\n");
     for (number, name) in names.iter().enumerate() {
@@ -327,7 +339,8 @@ fn remote_source(value_url: &str, names: &[String]) -> String {
     source
 }
 
-/// `app:/main.js` is a URL as it is; `marked/lib/x.js` becomes `package:/marked/lib/x.js`.
+/// Returns the URL of a module name. `app:/main.js` is a URL already. `marked/lib/x.js` becomes
+/// `package:/marked/lib/x.js`.
 fn url_of(name: &str) -> Result<ModuleSpecifier, url::ParseError> {
     if name.starts_with("app:") {
         ModuleSpecifier::parse(name)
@@ -357,7 +370,7 @@ impl ModuleLoader for GraphLoader {
         if specifier.len() > MAX_SPECIFIER {
             return Err(refused(too_long(specifier)));
         }
-        // One of our own modules imports the value that it stands for. Nobody else can name that value.
+        // A synthetic module imports its value. No other module can name that value.
         if let Some(own) = self.own(referrer) {
             if self.own_urls.value_url(own) == specifier {
                 return parse_url(specifier);
@@ -368,7 +381,7 @@ impl ModuleLoader for GraphLoader {
                 return Ok(url);
             }
         }
-        // What stands for JSON that is imported without an attribute imports it with one.
+        // A synthetic module for JSON imports the value with an attribute.
         if specifier == referrer
             && let Some(module) = self.index_of(referrer)
             && self
@@ -391,7 +404,8 @@ impl ModuleLoader for GraphLoader {
         };
         let name_of_import = match &self.portable {
             Some(portable) => match portable.specifier(specifier, *from) {
-                // What modules that are imported dynamically import by declarations is asked for as dynamic too.
+                // If a module is imported dynamically, its import declarations are resolved with the kind of a dynamic
+                // import too.
                 None if kind == ResolutionKind::Import => {
                     return Err(refused(self.unchecked(specifier, referrer)));
                 }
@@ -454,7 +468,7 @@ impl ModuleLoader for GraphLoader {
 }
 
 impl GraphLoader {
-    /// What of our own the module with this URL stands for.
+    /// Returns the synthetic module with this URL.
     fn own(&self, url: &str) -> Option<Own> {
         self.own_urls.of_url(url).or_else(|| {
             let module = *self.by_url.get(url)?;
@@ -531,7 +545,7 @@ impl GraphLoader {
                 Ok(ModuleSource::new(ModuleType::JavaScript, code, specifier, None))
             }
             (ModuleKind::Json, RequestedModuleType::Json) => {
-                // As Node.js and bundlers do; the engines' parsers refuse it.
+                // A byte order mark is removed, like in Node.js and bundlers. The engines' parsers reject it.
                 let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 let code = ModuleSourceCode::String(FastString::from(text.to_owned()));
                 Ok(ModuleSource::new(ModuleType::Json, code, specifier, None))
@@ -556,7 +570,7 @@ impl GraphLoader {
         }
     }
 
-    /// The source of one of our own modules: it takes the value apart into exports.
+    /// Returns the source of a synthetic module. It exports the properties of its value.
     fn own_source(&self, own: Own) -> String {
         if own.specifier == EVALUATION {
             let url = self.own_url(own.module).map(String::from).unwrap_or_default();
@@ -564,7 +578,7 @@ impl GraphLoader {
         }
         if own.specifier == REFUSED {
             let value = self.own_urls.value_url(own);
-            // deno_core makes another error of one without call sites.
+            // If an error has no call sites, deno_core replaces it with another error.
             return format!(
                 "import value from {value:?} with {{ type: {VALUE_TYPE:?} }};\nError.captureStackTrace(value);\nthrow value;"
             );
@@ -584,13 +598,14 @@ impl GraphLoader {
         self.names.borrow().get(&module).cloned().unwrap_or_default()
     }
 
-    /// Whether the module holds its package's rights, and no others. Such modules of a package share a global object and data.
+    /// Returns true if the module has exactly the rights of its package. Such modules of a package share a global
+    /// object and data.
     pub(super) fn holds_package_rights(&self, module: u32) -> bool {
         let module = self.graph.module(module);
         module.is_some_and(|module| module.grants.is_none())
     }
 
-    /// The names beyond those of all modules that the module's package was given.
+    /// Returns the additional global names of the module's package.
     pub(super) fn given_to(&self, module: u32) -> Vec<&'static str> {
         let module = self.graph.module(module);
         let given = module.and_then(|module| scope::given_names(&self.graph, module).ok());

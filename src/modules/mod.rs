@@ -1,4 +1,4 @@
-//! From a verified graph to modules that the engine runs, each with its own authority.
+//! Linking: the path from a verified graph to modules that the engine runs, each with its own authority.
 
 mod dynamic;
 mod imports;

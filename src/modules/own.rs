@@ -1,4 +1,4 @@
-//! Our own modules among the program's: what they are called, and the values behind them.
+//! Synthetic modules of the runtime: their URLs and their values.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,42 +13,45 @@ use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests, object};
 use crate::runtime::{Description, call as call_function};
 use crate::snapshot;
 
-/// What guests import their capabilities from.
+/// The module that guests import their capabilities from.
 pub(super) const SELF: &str = "cap:self";
-/// What the loader lets modules import the meaning of their free names from.
+/// The module that defines the free names of a module. The loader adds its import.
 pub(super) const BINDINGS: &str = "cap:bindings";
-/// What the JavaScript that stands for a WebAssembly module imports the function from that instantiates it.
+/// The module with the function that instantiates a WebAssembly module. The JavaScript of that module imports it.
 pub(super) const WASM: &str = "cap:wasm";
-/// What stands in an isolate for a module of a package that has an isolate of its own.
+/// The synthetic module for a module of a package with its own isolate.
 pub(super) const ISOLATE: &str = "cap:isolate";
-/// What imports a module for its effects alone, and exports nothing: with it, the host evaluates that module.
+/// A module that imports another one for its effects and exports nothing. The host uses it to evaluate that module.
 pub(super) const EVALUATION: &str = "cap:evaluation";
-/// A module that throws the refusal of a computed import: the error that Rust made of it, which no error that the engine makes of an import
-/// that cannot be resolved would be.
+/// A module that throws the refusal of a computed import. The engine's error for an unresolved import would not be the
+/// error that Rust created.
 pub(super) const REFUSED: &str = "cap:refused";
-/// The value behind each of the others: a module of this type, which only the one module that stands for it can import.
+/// The prefix of the values of synthetic modules. A value is a module with the type `VALUE_TYPE`. Only its own
+/// synthetic module can import it.
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
 
-/// One of our own modules: which of them, and of which guest module.
+/// A synthetic module: its kind, and the guest module that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Own {
     pub(super) specifier: &'static str,
-    /// Of [`REFUSED`], the number of the refusal.
+    /// The index of the guest module. For [`REFUSED`], the number of the refusal.
     pub(super) module: u32,
 }
 
-/// The URLs of our own modules. They have random bits of this run: no file can hold one, so no text of a guest is one, whatever an engine
-/// takes for an import.
+/// The URLs of synthetic modules. They contain random bits of this run. So no file contains such a URL, and no text of
+/// a guest can be mistaken for an import of one.
 #[derive(Debug)]
 pub(super) struct OwnUrls {
-    /// `SECRET/`
+    /// The random bits.
     pub(super) secret: String,
 }
 
 impl OwnUrls {
+    /// Draws the random bits.
+    ///
     /// # Errors
-    /// The operating system gave no random bytes.
+    /// The operating system returned no random bytes.
     pub(super) fn new() -> Result<OwnUrls, String> {
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|_| "the operating system gave no random bytes".to_owned())?;
@@ -57,17 +60,17 @@ impl OwnUrls {
         })
     }
 
-    /// `cap:self/SECRET/3`
+    /// Returns a URL such as `cap:self/SECRET/3`.
     pub(super) fn url(&self, own: Own) -> String {
         format!("{}/{}/{}", own.specifier, self.secret, own.module)
     }
 
-    /// `cap:value/cap:self/SECRET/3`
+    /// Returns a URL such as `cap:value/cap:self/SECRET/3`.
     pub(super) fn value_url(&self, own: Own) -> String {
         format!("{VALUE}/{}", self.url(own))
     }
 
-    /// The module with this URL.
+    /// Returns the synthetic module with this URL.
     pub(super) fn of_url(&self, url: &str) -> Option<Own> {
         let (url, module) = url.rsplit_once('/')?;
         let (specifier, secret) = url.rsplit_once('/')?;
@@ -83,21 +86,21 @@ impl OwnUrls {
         })
     }
 
-    /// The module whose value has this URL.
+    /// Returns the synthetic module whose value has this URL.
     pub(super) fn of_value(&self, url: &str) -> Option<Own> {
         self.of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
     }
 }
 
-/// Makes the values behind `cap:self` and `cap:bindings`, and what instantiates WebAssembly.
+/// The factory of values for synthetic modules, such as `cap:self`, `cap:bindings` and those for WebAssembly.
 pub(crate) struct CapabilityModules {
     pub(crate) gate: Rc<Gate>,
     pub(crate) loader: Rc<GraphLoader>,
-    /// What realm/lockdown.js gives, once the realm is locked.
+    /// The functions of realm/lockdown.js, after the realm is locked.
     pub(crate) factory: RefCell<Option<Factory>>,
 }
 
-/// The functions that realm/lockdown.js gives to Rust.
+/// The functions that realm/lockdown.js passes to Rust.
 pub(crate) struct Factory {
     pub(crate) make_wasm: v8::Global<v8::Function>,
     pub(crate) make_self: v8::Global<v8::Function>,
@@ -111,7 +114,7 @@ pub(crate) struct Factory {
 }
 
 impl CapabilityModules {
-    /// The engine asks for the content of one of our modules.
+    /// Creates the value of a synthetic module. The engine calls this.
     pub(crate) fn evaluate(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
@@ -188,7 +191,7 @@ impl CapabilityModules {
 }
 
 impl CapabilityModules {
-    /// What this module of the isolate exports.
+    /// Returns the description of this module's exports.
     pub(crate) fn describe(
         &self,
         js: &mut JsRuntime,
@@ -205,8 +208,10 @@ impl CapabilityModules {
         described.ok_or_else(|| refused("the module was not described".to_owned()).into())
     }
 
-    /// Attaches the fast way to call ops, which an isolate that was restored has not; a program without any rights does without.
-    /// Before anything can stop the isolate: deno_core does not expect it there.
+    /// Attaches the fast implementation of ops. A restored isolate does not have it, and programs without rights do not
+    /// need it.
+    ///
+    /// Must be called before the isolate can be terminated, because deno_core does not expect a termination there.
     pub(crate) fn attach_fast_ops(&self, js: &mut JsRuntime) -> Result<(), CoreError> {
         if snapshot::BOOT.is_none() || self.gate.rules.plan.ceiling().effective_rights().is_empty() {
             return Ok(());
@@ -219,7 +224,7 @@ impl CapabilityModules {
         self.call(js, |factory| &factory.attach, &nothing).map(drop)
     }
 
-    /// Begins to evaluate a module that is loaded: the promise of that.
+    /// Starts the evaluation of a loaded module. Returns its promise.
     #[cfg(feature = "v8")]
     pub(crate) fn evaluation(
         &self,
@@ -236,7 +241,7 @@ impl CapabilityModules {
         self.call(js, |factory| &factory.evaluate, &url)
     }
 
-    /// Begins to answer the call with this number.
+    /// Starts processing the call with this number.
     pub(crate) fn serve(&self, js: &mut JsRuntime, call: u32) -> Result<(), CoreError> {
         let call: v8::Global<v8::Value> = {
             deno_core::scope!(scope, js);
@@ -259,7 +264,7 @@ impl CapabilityModules {
     }
 }
 
-/// What `cap:self` exports.
+/// The exports of `cap:self`.
 pub(super) const SELF_EXPORTS: [&str; 8] = [
     "CapabilityError",
     "seal",

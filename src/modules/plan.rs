@@ -1,4 +1,4 @@
-//! The link plan: what every module of a graph may do, before any of them runs.
+//! The link plan: the rights of every module of a graph, before any of them runs.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,41 +8,42 @@ use secure_runtime_capabilities::{
 };
 use secure_runtime_loaders::{ContentHash, Graph};
 
-/// A module instance: content and authority. Two packages that hold the same bytes are two principals.
+/// A module instance: content and authority. If two packages contain the same bytes, these are two principals.
 #[derive(Debug)]
 pub(crate) struct Principal {
-    /// `app:/main.js`, `marked/lib/marked.esm.js`
+    /// The module's name, such as `app:/main.js` or `marked/lib/marked.esm.js`.
     pub(crate) name: String,
-    /// The package's name; empty for the program itself.
+    /// The package's name. It is empty for the program itself.
     pub(crate) package: String,
     pub(crate) hash: ContentHash,
-    /// What this module's chain says beyond the program's.
+    /// The block that this module's chain adds to the program's.
     block: Block,
-    /// Where each block of this module's chain comes from, for people.
+    /// The origin of each block of this module's chain, for people.
     pub(crate) block_names: Arc<[String]>,
     token: OnceLock<Result<Option<Token>, TokenError>>,
 }
 
 /// The authority of every module of one program.
 ///
-/// Every module has a token of its own: the program's and one block more, signed when the module first asks for its
-/// capabilities, which most never do. Only under a sealed token, to which nobody can add a block that others would believe,
-/// the chains of modules are their blocks alone; they mean the same. What leaves the program is made from the given token:
-/// see `Capability::seal`.
+/// The token of a module is the program's token with one more block. It is signed when the module first requests its
+/// capabilities, which most modules never do.
+///
+/// No verifiable block can be added to a sealed token. In that case, modules have no tokens, only authorities, with the
+/// same meaning. Exported tokens are made from the given token: see `Capability::seal`.
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
-    /// The token from outside that the program runs under.
+    /// The external token that the program runs with.
     given: Option<Token>,
-    /// The program's own token, signed when a module first needs it: the given one and its grants, or its grants under a
-    /// key pair that lives only for this run. None under a sealed token.
+    /// The program's token, signed when a module first needs it. It is the given token with the program's grants, or
+    /// the grants with a key pair for this run only. None if the given token is sealed.
     token: OnceLock<Result<Option<Token>, TokenError>>,
     grants: Block,
-    /// What that token means: the given token's authority, narrowed to the program's grants.
+    /// The authority of that token: the given token's, narrowed to the program's grants.
     ceiling: Authority,
     principals: Vec<Arc<Principal>>,
 }
 
-/// A module of the program that lacks an attestation which the given token demands.
+/// A module of the program without an attestation that the given token requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unattested {
     pub(crate) module: String,
@@ -50,7 +51,7 @@ pub(crate) struct Unattested {
     pub(crate) by: PublicKey,
 }
 
-/// Why a graph's grants cannot be linked.
+/// A failure to link a graph's grants.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum PlanError {
@@ -67,7 +68,7 @@ pub(crate) enum PlanError {
 }
 
 impl LinkPlan {
-    /// Plans every module of the graph. A token from outside is the ceiling above the program's own.
+    /// Creates the plan for every module of the graph. An external token limits the program's grants.
     pub(crate) fn new(
         graph: &Graph,
         given: Option<&Token>,
@@ -155,7 +156,7 @@ impl LinkPlan {
         })
     }
 
-    /// The first module that lacks an attestation which the given token demands.
+    /// Returns the first module without an attestation that the given token requires.
     pub(crate) fn unattested(&self) -> Option<Unattested> {
         self.principals.iter().find_map(|principal| {
             let by = self.ceiling.lacks_attestation(principal.hash.as_bytes())?;
@@ -171,29 +172,30 @@ impl LinkPlan {
         self.principals.get(module as usize)
     }
 
-    /// The module with this name.
+    /// Returns the principal of the module with this name.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Principal>> {
         self.principals.iter().find(|principal| principal.name == name)
     }
 
-    /// The token from outside that the program runs under.
+    /// Returns the external token that the program runs with.
     pub(crate) fn given(&self) -> Option<&Token> {
         self.given.as_ref()
     }
 
-    /// The whole program's authority.
+    /// Returns the whole program's authority.
     pub(crate) fn ceiling(&self) -> &Authority {
         &self.ceiling
     }
 
-    /// Signs the token of this module, which others then need not wait for; what is wrong with it, they are told.
+    /// Signs the token of this module in advance. Errors are ignored here, because the first user of the token gets
+    /// them.
     pub(crate) fn sign(&self, module: u32) {
         if let Some(principal) = self.principal(module) {
             let _ = self.token(principal);
         }
     }
 
-    /// The module's authority: its token's, where it can have one.
+    /// Returns the module's authority, from its token if it can have one.
     pub(crate) fn authority(&self, principal: &Principal) -> Result<Authority, TokenError> {
         match self.token(principal)? {
             Some(token) => Ok(token.authority().clone()),
@@ -228,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// A program of these modules that may read `./data/**`.
+    /// Returns a program of these modules that may read `./data/**`.
     fn program(modules: &[&str]) -> Graph {
         let module = |name: &&str| Module {
             name: format!("app:/{name}"),
@@ -250,8 +252,8 @@ mod tests {
         Graph::new(0, vec![app], modules.iter().map(module).collect()).unwrap()
     }
 
-    /// A module's token is the program's and one block, which binds it to the module's bytes: presented as another
-    /// module, it is refused.
+    /// A module's token has one block more than the program's, which binds it to the module's bytes. If another module
+    /// presents it, it is refused.
     #[test]
     fn every_token_is_bound_to_its_module() {
         let graph = program(&["a.js", "b.js"]);
@@ -279,7 +281,7 @@ mod tests {
         }
     }
 
-    /// To a sealed token nobody can add a block: modules have what their blocks leave of it, and no token.
+    /// No block can be added to a sealed token. Modules have the authority that their blocks leave, and no token.
     #[test]
     fn under_a_sealed_token_modules_are_narrowed_all_the_same() {
         let graph = program(&["a.js"]);

@@ -1,10 +1,12 @@
-//! The text of a module for QuickJS, whose bindings find imports by a search of the text.
+//! The text of a module for QuickJS. Its bindings find imports by searching the text.
 //!
-//! The search does not know regular expressions: behind `/"/` it misses imports, and in other literals it finds some. So the engine gets
-//! a text whose imports have names with random bits of this run, which no file can hold. All of them are imported on the first line,
-//! where the search finds them. There it ends: after the imports stands a regular expression that it takes for the beginning of a template
-//! without an end (see [`end_of_search`]). Comments are blank, and no word is left that the bindings act on (see the module `words`). The
-//! engine links by these names alone (see `GraphLoader::linked`).
+//! The search does not recognise regular expressions: after `/"/` it misses imports, and in other literals it finds
+//! imports that are none. So the loader gives imports names with random bits of this run, which no file can contain.
+//! All of them are imported on the first line, where the search finds them.
+//!
+//! The search ends there: after the imports, there is a regular expression that it reads as the beginning of an
+//! unterminated template (see [`end_of_search`]). Comments are blanked, and no word remains that the bindings act on
+//! (see the module `words`). The engine links by these names alone (see `GraphLoader::linked`).
 
 use std::fmt::Write;
 
@@ -12,10 +14,10 @@ use secure_runtime_loaders::{ModuleKind, static_imports};
 
 use super::words::{self, Edit};
 
-/// What begins the names of imports, before [`Names::secret`].
+/// The prefix of import names, before [`Names::secret`].
 const PREFIX: &str = "import:";
 
-/// How deep the bindings may nest templates: they take a frame of the thread's stack for each.
+/// Maximum nesting of templates for the bindings. They use a stack frame for each level.
 const DEEPEST: usize = 1000;
 
 /// The names of imports in one run.
@@ -24,14 +26,14 @@ pub(super) struct Names {
     secret: String,
 }
 
-/// The imports of one module, by the numbers that their names end with.
+/// The imports of one module. The index is the number at the end of their names.
 #[derive(Debug)]
 pub(super) struct Imports {
     specifiers: Vec<String>,
 }
 
 impl Names {
-    /// Names with these random bits.
+    /// Creates names with these random bits.
     pub(super) fn new(secret: String) -> Names {
         Names { secret }
     }
@@ -40,13 +42,14 @@ impl Names {
         format!("{PREFIX}{}/{module}/{number}", self.secret)
     }
 
-    /// `source` as the engine gets it, and its imports; `bindings` are the free names that get a meaning from the module
-    /// `bindings_module`.
+    /// Returns `source` in the form for the engine, and its imports. `bindings` are the free names that the module
+    /// `bindings_module` defines.
     ///
-    /// The first line gets longer, so columns on it are not those of the file.
+    /// The first line becomes longer, so its columns differ from those of the file.
     ///
     /// # Errors
-    /// A syntax error, a word of the bindings that cannot be written otherwise, or what they would take for deeply nested templates.
+    /// The source has a syntax error, or a word for the bindings that cannot be replaced. Or the bindings would read it
+    /// as deeply nested templates.
     pub(super) fn rewrite(
         &self,
         module: u32,
@@ -110,12 +113,13 @@ impl Names {
         Ok((text, Imports { specifiers }))
     }
 
-    /// The source of a module that imports nothing, as the engine gets it.
+    /// Returns the source of a module without imports, in the form for the engine.
     pub(super) fn without_imports(&self, source: &str) -> Result<String, String> {
         Ok(self.rewrite(u32::MAX, source, &[], "")?.0)
     }
 
-    /// `text` with each name of an import as its module writes it; `specifier` knows the imports of all modules.
+    /// Replaces the names of imports in `text` with those in the source. `specifier` returns the imports of all
+    /// modules.
     pub(super) fn shown(&self, text: &str, specifier: impl Fn(u32, usize) -> Option<String>) -> String {
         let before = format!("{PREFIX}{}/", self.secret);
         let mut parts = text.split(before.as_str());
@@ -142,7 +146,7 @@ impl Names {
         shown
     }
 
-    /// What the name of an import in `module` stands for.
+    /// Returns the specifier behind the name of an import in `module`.
     pub(super) fn specifier<'a>(&self, name: &str, module: u32, imports: &'a Imports) -> Option<&'a str> {
         let rest = name.strip_prefix(PREFIX)?.strip_prefix(self.secret.as_str())?;
         let (of, number) = rest.strip_prefix('/')?.split_once('/')?;
@@ -154,19 +158,20 @@ impl Names {
 }
 
 impl Imports {
-    /// The specifier with this number.
+    /// Returns the specifier with this number.
     pub(super) fn get(&self, number: usize) -> Option<&str> {
         self.specifiers.get(number).map(String::as_str)
     }
 }
 
-/// An expression without effect, at which the bindings' search for imports ends if `body` comes after it.
+/// Returns an expression without effect that ends the bindings' search for imports before `body`.
 ///
-/// For the search it is a template with an expression that is open: as many braces as `body` can close, and one more. The parentheses
-/// close them for another search of the bindings, which looks for an `await` outside of functions.
+/// The search reads it as a template with an unterminated expression. The expression has one more opening brace than
+/// `body` can close. The parentheses close it for another search of the bindings, which looks for an `await` outside of
+/// functions.
 ///
 /// # Errors
-/// The search would take `body` for templates that are nested deeper than [`DEEPEST`].
+/// The search would read `body` as templates that are nested deeper than [`DEEPEST`].
 fn end_of_search(body: &str) -> Result<String, String> {
     let opened = "{".repeat(body.matches('}').count());
     let closed = ")".repeat(opened.len() + 1);
@@ -180,10 +185,11 @@ fn end_of_search(body: &str) -> Result<String, String> {
     Ok(format!("/[`${{{opened}{closed}]/;"))
 }
 
-/// How deep the bindings' `skip_template` calls itself for `body`, if it is in an expression of a template already.
+/// Returns the recursion depth of the bindings' `skip_template` for `body`, if `body` is in an expression of a
+/// template.
 fn templates(body: &str) -> usize {
     let bytes = body.as_bytes();
-    // The braces that are open in each template's expression; none where the template's own text goes on.
+    // The number of open braces in each template's expression. It is 0 in the text of a template.
     let mut open: Vec<usize> = vec![usize::MAX];
     let (mut at, mut deepest) = (0, 0);
     while let (Some(byte), Some(braces)) = (bytes.get(at), open.last_mut()) {
@@ -203,7 +209,7 @@ fn templates(body: &str) -> usize {
             (b'{', open) => *braces = open.saturating_add(1),
             (b'}', open) => *braces = open - 1,
             (quote @ (b'"' | b'\''), _) => {
-                // To the quote or, before it, to the end of the line, which is no part of it.
+                // A string ends at the quote, or before the end of the line.
                 while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'\n') {
                     at += 1;
                     match byte {
@@ -219,7 +225,7 @@ fn templates(body: &str) -> usize {
     deepest
 }
 
-/// Spaces, with the line ends of `text`.
+/// Returns spaces, with the line ends of `text`.
 fn blank(text: &str) -> String {
     let blank = text.chars().map(|character| match character {
         '\n' | '\r' | '\u{2028}' | '\u{2029}' => character,
@@ -228,7 +234,7 @@ fn blank(text: &str) -> String {
     blank.collect()
 }
 
-/// `source` with these edits, none of which overlap.
+/// Returns `source` with these edits, which do not overlap.
 fn edited(source: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let mut text = String::with_capacity(source.len() + 64 * (edits.len() + 1));

@@ -1,21 +1,24 @@
-//! Which free names of a module get a meaning of the module's own.
+//! The free names of a module that have a separate definition for each module.
 //!
-//! `console`, `Date`, `Math` and `Intl` read or write something outside the isolate, so what they mean depends on who
-//! asks. A module that uses one of them freely gets an import of its own bindings, appended after its last line: imports
-//! are hoisted, so it works like a declaration at the top and moves no source position. A module that declares such a
-//! name itself keeps its own. What the appended line cannot reach (the properties of the global object itself) belongs to
-//! nobody and refuses. Modules of packages never see that object: `globalThis` is one of these names too, and means an object
-//! that the modules of one package share.
+//! `console`, `Date`, `Math` and `Intl` read or write something outside of the isolate, so their rights are those of
+//! the module that uses them. If a module uses such a name freely, the loader appends an import of its bindings after
+//! the last line. Imports are hoisted, so this is like a declaration at the top, and moves no source position. If a
+//! module declares the name itself, its declaration is used.
 //!
-//! So are the names that a package was given in the manifest, `fetch` for one. In other modules these mean nothing.
+//! The appended import does not reach the properties of the global object itself. They belong to no module, so they
+//! refuse. Modules of packages never see that object. `globalThis` is one of these names too, and means an object that
+//! the modules of one package share.
 //!
-//! Which names a module uses freely is in the graph: it was found when the program was locked, and no source is parsed
-//! here. A graph that lies about it gains nothing: a name that is missing means the global that refuses, and one too
-//! many is a syntax error of that module.
+//! The names that the manifest gives to a package, such as `fetch`, work in the same way. In other modules, they are
+//! undefined.
+//!
+//! The graph contains the free names of each module. They were found when the program was locked, so no source is
+//! parsed here. A wrong graph gains no rights: a missing name means the global that refuses, and an extra name is a
+//! syntax error of that module.
 
 use secure_runtime_loaders::{Graph, Module};
 
-/// The names, and for each a text without which a module that uses it has no need for the binding.
+/// The names. The second text of each must occur in a module that needs the binding.
 const NAMES: [(&str, &str); 7] = [
     ("console", ""),
     ("Date", ""),
@@ -26,8 +29,7 @@ const NAMES: [(&str, &str); 7] = [
     ("self", ""),
 ];
 
-/// The names that a package can be given beyond those that all have, by its `globals` in the manifest: what
-/// src/realm/endow.js makes.
+/// Additional names that a package can be given by its `globals` in the manifest. src/realm/endow.js creates them.
 pub(crate) const ENDOWMENTS: &[&str] = &[
     "clearInterval",
     "clearTimeout",
@@ -41,10 +43,10 @@ pub(crate) const ENDOWMENTS: &[&str] = &[
 /// The names of the global object.
 const GLOBAL_OBJECT: [&str; 3] = ["globalThis", "global", "self"];
 
-/// The names that the module's package was given.
+/// Returns the names that the module's package was given.
 ///
 /// # Errors
-/// A name that this version does not know, which it may have in a graph that another one made.
+/// The graph has a name that this version does not know. Another version may have made the graph.
 pub(super) fn given_names(graph: &Graph, module: &Module) -> Result<Vec<&'static str>, String> {
     let names = graph
         .package_of(module)
@@ -59,17 +61,17 @@ pub(super) fn given_names(graph: &Graph, module: &Module) -> Result<Vec<&'static
     names.iter().map(known).collect()
 }
 
-/// The names of the module that get bindings.
+/// Returns the names of the module that get bindings.
 pub(super) fn bound_names(module: &Module, given: &[&'static str], source: &str) -> Vec<&'static str> {
     let used = |name: &str| module.globals.iter().any(|global| global == name);
     let is_given = |name: &str| match name {
-        // The program's own modules see the global object as it is, and in ECMAScript modules say `globalThis`.
+        // The program's own modules see the real global object. In ECMAScript modules, `globalThis` names it.
         "globalThis" | "self" => module.package != 0,
         "global" => module.package != 0 || is_common_js(module),
         _ => true,
     };
-    // The first module of a package that uses the global object makes it, and finds there what its free names mean:
-    // `self.Math === Math`.
+    // The first module of a package that uses the global object creates it. The free names of that module become its
+    // properties, so that `self.Math === Math`.
     let has_own = module.package != 0 && GLOBAL_OBJECT.into_iter().any(used);
     NAMES
         .into_iter()
@@ -84,10 +86,11 @@ fn is_common_js(module: &Module) -> bool {
     origin.is_some_and(|origin| origin.transformation.is_common_js())
 }
 
-/// The comments that give a script another name and other source positions, without a value: the engine takes the last ones.
+/// The comments that set a script's name and source map, without a value. The engine uses the last ones.
 const NO_OTHER_NAME: &str = "\n//# sourceURL=\n//# sourceMappingURL=";
 
-/// The source as the engine gets it. A module cannot give itself the name of another one, nor other positions: stack traces show both.
+/// Returns the source in the form for the engine. A module cannot set its own name or source map, because stack traces
+/// show both.
 pub(super) fn with_bindings(source: &str, names: &[&str]) -> String {
     if names.is_empty() {
         return format!("{source}{NO_OTHER_NAME}");

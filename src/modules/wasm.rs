@@ -1,4 +1,4 @@
-//! WebAssembly modules: who may import one, and the JavaScript that stands for one.
+//! WebAssembly modules: the decision on their imports, and the JavaScript that represents them.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use secure_runtime_loaders::{Graph, Module, ModuleKind, wasm};
 use super::own::VALUE_TYPE;
 use crate::extensions::{Gate, OpError};
 
-/// Whether every module that imports WebAssembly may: each import is decided and recorded, and the first that is denied is the
-/// error. To be asked before anything of the program is evaluated.
+/// Checks that every module that imports WebAssembly may do so. Each import is decided and recorded, and the first
+/// denial is the error. Must be called before any module of the program is evaluated.
 pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), OpError> {
     if graph
         .modules()
@@ -44,8 +44,8 @@ pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), OpError> {
     Ok(())
 }
 
-/// An ECMAScript module with the exports of the WebAssembly module of these bytes. It imports what that imports, and from
-/// `value` the function of realm/lockdown.js that instantiates it.
+/// Returns the source of an ECMAScript module with the exports of this WebAssembly module. It has the same imports.
+/// From `value`, it imports the function of realm/lockdown.js that instantiates the module.
 pub(super) fn source(module: &Module, bytes: &[u8], value: &str) -> Result<String, String> {
     let found = wasm::interface(bytes).map_err(|problem| problem.to_string())?;
     let mut source = format!("import instantiate from {value:?} with {{ type: {VALUE_TYPE:?} }};\n");
@@ -72,7 +72,7 @@ pub(super) fn source(module: &Module, bytes: &[u8], value: &str) -> Result<Strin
     Ok(source)
 }
 
-/// A string literal: all that JSON can write is JavaScript.
+/// Returns a string literal. Every JSON string is valid JavaScript.
 fn text(text: &str) -> Result<String, String> {
     serde_json::to_string(text).map_err(|error| error.to_string())
 }

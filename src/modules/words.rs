@@ -1,28 +1,28 @@
-//! The words that QuickJS's bindings (`v8x` 149.4.0-rc.4) search the text of a module for.
+//! Words that QuickJS's bindings (`v8x` 149.4.0-rc.4) search for in the text of a module.
 //!
-//! The bindings search for their words wherever they stand, in strings too. Where they find one, they compile another text than the one
-//! that they were given. So no text with such a word reaches them: in code and in literals the word is written otherwise, with the same
-//! meaning. Where that is impossible, the module is refused.
+//! The bindings search everywhere, even in strings. If they find a word, they compile a changed text. So no text with
+//! such a word may reach them. In code and in literals, the word is written in another form with the same meaning. If
+//! that is impossible, the module is refused.
 //!
-//! | in the bindings | the word | what they do |
+//! | in the bindings | the word | effect |
 //! | --- | --- | --- |
-//! | `rewrite_v8_native_intrinsics` | `%NeverOptimizeFunction(` and four more | take it for a call of V8's own |
-//! | `rewrite_dynamic_phase_imports` | `import.source (`, `import.defer (` | call a global of theirs |
-//! | `rewrite_deferred_imports` | `import defer` | replace what looks like a declaration, wherever it stands |
+//! | `rewrite_v8_native_intrinsics` | `%NeverOptimizeFunction(` and four more | read as a call of an intrinsic of V8 |
+//! | `rewrite_dynamic_phase_imports` | `import.source (`, `import.defer (` | call a global of the bindings |
+//! | `rewrite_deferred_imports` | `import defer` | replace text that looks like a declaration, at any place |
 //! | `rewrite_source_phase` | `import source` | the same |
 //! | `extract_source_mapping_url` | a line that begins with `//# sourceMappingURL=` | give deno_core a source map |
-//! | names as C strings | a NUL | panic where it is part of a name |
+//! | names as C strings | a NUL | panic if it is part of a name |
 //!
-//! `parse_import_specifiers` searches for imports: see the module `portable`, which ends that search before the module's own text.
+//! `parse_import_specifiers` searches for imports. The module `portable` ends that search before the module's own text.
 //!
-//! Their other searches change nothing that a program can see: `has_top_level_await` and `exported_function_positions` serve debuggers,
-//! and `missing_export_location` looks for the place of an error.
+//! The other searches have no effect that a program can see. `has_top_level_await` and `exported_function_positions`
+//! serve debuggers, and `missing_export_location` finds the position of an error.
 
 use std::ops::Range;
 
 use secure_runtime_loaders::{Literal, StaticImports};
 
-/// The names of V8's own functions that the bindings know, with what stands around them in a call.
+/// The names of V8's intrinsics that the bindings know, with the characters around them in a call.
 const INTRINSICS: [&str; 5] = [
     "%PrepareFunctionForOptimization(",
     "%OptimizeFunctionOnNextCall(",
@@ -31,16 +31,16 @@ const INTRINSICS: [&str; 5] = [
     "%AtomicsNumUnresolvedAsyncPromisesForTesting(",
 ];
 
-/// What begins a call of `import` with a phase.
+/// The beginning of a call of `import` with a phase.
 const PHASE_CALLS: [&str; 2] = ["import.source", "import.defer"];
 
-/// What begins a declaration with a phase.
+/// The beginning of a declaration with a phase.
 const PHASE_DECLARATIONS: [&str; 2] = ["import defer", "import source"];
 
-/// What begins the comment that names a source map.
+/// The beginning of a comment that names a source map.
 const SOURCE_MAPS: [&str; 2] = ["//# sourceMappingURL=", "//@ sourceMappingURL="];
 
-/// A part of a source that is written otherwise.
+/// A replacement of a part of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
@@ -51,16 +51,16 @@ pub(super) struct Edit {
 struct Word {
     /// The word, for messages.
     shown: &'static str,
-    /// The byte that is written as an escape sequence in a literal.
+    /// The byte that is escaped if the word is in a literal.
     character: usize,
-    /// Where a space keeps the word from being one in code, if a space may stand there.
+    /// The position where a space breaks the word in code, if a space may stand there.
     gap: Option<usize>,
 }
 
-/// The edits by which no word is left outside of comments and of what is imported.
+/// Returns the edits that remove all words outside of comments and specifiers.
 ///
 /// # Errors
-/// A word stands where it cannot be written otherwise.
+/// A word cannot be replaced at its place.
 pub(super) fn edits(source: &str, found: &StaticImports) -> Result<Vec<Edit>, String> {
     let imported: Vec<Range<usize>> = found
         .imports
@@ -99,12 +99,12 @@ pub(super) fn edits(source: &str, found: &StaticImports) -> Result<Vec<Edit>, St
     Ok(edits)
 }
 
-/// A word that `text` has, if it has one: it must not reach the bindings.
+/// Returns a word that `text` contains, if there is one. Such a text must not reach the bindings.
 pub(super) fn remaining(text: &str) -> Option<&'static str> {
     words(text, &[]).first().map(|word| word.shown)
 }
 
-/// All words of a text, where `comments` will be blank.
+/// Returns all words of a text. `comments` will be blanked.
 fn words(text: &str, comments: &[Range<usize>]) -> Vec<Word> {
     let mut words = Vec::new();
     for shown in INTRINSICS {
@@ -146,7 +146,7 @@ fn words(text: &str, comments: &[Range<usize>]) -> Vec<Word> {
     words
 }
 
-/// Whether an opening parenthesis comes next, after blanks, tabs and comments.
+/// Returns true if an opening parenthesis is next, after spaces, tabs and comments.
 fn is_called(text: &str, mut at: usize, comments: &[Range<usize>]) -> bool {
     loop {
         if let Some(comment) = within(comments, at) {
@@ -161,7 +161,7 @@ fn is_called(text: &str, mut at: usize, comments: &[Range<usize>]) -> bool {
     }
 }
 
-/// The range that `at` is in, of ranges in their order.
+/// Returns the range that contains `at`. The ranges are sorted.
 fn within(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
     let next = ranges.partition_point(|range| range.start <= at);
     ranges
@@ -169,7 +169,7 @@ fn within(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
         .filter(|range| range.contains(&at))
 }
 
-/// The literal that `at` is in.
+/// Returns the literal that contains `at`.
 fn literal_at(literals: &[Literal], at: usize) -> Option<&Literal> {
     let next = literals.partition_point(|literal| literal.range.start <= at);
     literals
@@ -177,13 +177,14 @@ fn literal_at(literals: &[Literal], at: usize) -> Option<&Literal> {
         .filter(|literal| literal.range.contains(&at))
 }
 
-/// The edit that writes the ASCII character at `at`, in a literal that begins at `start`, as an escape sequence.
+/// Returns the edit that replaces the ASCII character at `at` with an escape sequence. The literal begins at `start`.
 fn escaped(source: &str, start: usize, at: usize) -> Edit {
     let bytes = source.as_bytes();
     let character = bytes.get(at).copied().unwrap_or_default();
     let before = bytes.get(start..at).unwrap_or_default();
     let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-    // `\%` is a character that is escaped already: without its backslash, which would escape that of the sequence.
+    // In `\%`, the character is escaped already. The edit removes this backslash, which would otherwise escape the
+    // backslash of the sequence.
     let first = at - backslashes % 2;
     Edit {
         range: first..at + 1,
@@ -262,7 +263,7 @@ mod tests {
                 "{refused}"
             );
         }
-        // A template within the expression of a tagged one has no tag.
+        // A template inside the expression of a tagged template has no tag.
         assert_eq!(
             edited("a`${`import source x`}`").as_deref(),
             Ok("a`${`import\\x20source x`}`")
