@@ -1,5 +1,5 @@
-//! Built-in functions that do not notice that they are stopped: whoever waits for the run gets an answer all the same, and
-//! other programs go on.
+//! Built-in functions that do not react to a termination. The caller of the run gets a result nevertheless, and other
+//! programs continue.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn run(source: &str, heap: u64, wall: Duration) -> Exit {
     exit
 }
 
-/// RUN-45: the answer comes though the thread does not end.
+/// RUN-45: the run completes although its thread does not end.
 #[test]
 fn a86_a_loop_inside_the_engine_ends_with_the_wall_limit() {
     for source in [

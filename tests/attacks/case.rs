@@ -1,4 +1,4 @@
-//! One attack: a JavaScript file with a front matter, as test262 has them.
+//! One attack: a JavaScript file with a front matter, like in test262.
 //!
 //! ```text
 //! /*---
@@ -14,10 +14,15 @@
 //! a further file of the program
 //! ```
 //!
-//! The text after the front matter is the `index.js` of the package `suspect`. `attack` gives something that is true
-//! where it gained what it must not have; `control` must give something that is true: the same code with the right
-//! grants works. A line of `audit` may end with ` by MODULE`, whose authority was used, and begin with `20000 times ` or, where the
-//! number depends on the engine, `some times `. A section `//// a/index.js` makes a second package, the victim, which both get as `help.a`. A `.wasm` file is given as its text.
+//! The text after the front matter is the `index.js` of the package `suspect`. If `attack` gained a forbidden result,
+//! it returns a truthy value. `control` must return a truthy value: it proves that the same code works with the right
+//! grants.
+//!
+//! A line of `audit` may end with ` by MODULE`, the module whose authority was used. It may begin with `20000 times `.
+//! If the number depends on the engine, it may begin with `some times `.
+//!
+//! A section `//// a/index.js` adds a second package, the victim. Both functions get it as `help.a`. A `.wasm` file is
+//! written in the text format.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,42 +34,42 @@ use crate::support::{Scene, grant_table};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
-    /// The number in the list of attacks, with a letter where one number has several cases.
+    /// The number in the list of attacks, with a letter if the number has several cases.
     pub(super) id: String,
-    /// The one engine that it is for, `v8` or `quickjs`; else it is for both.
+    /// The only engine of the case, `v8` or `quickjs`. None for both.
     pub(super) engine: Option<String>,
-    /// What holds.
+    /// The promise that the case tests.
     pub(super) title: String,
-    /// What it is about: what a `program` may do, or what one of its `modules` may that another may not.
+    /// The boundary under test: `program` for the rights of the program, `modules` for the separation of its modules.
     #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
     boundary: Boundary,
-    /// Why it says nothing about other systems, or about one of them.
+    /// The reason why the case does not apply to other systems, or to one of them.
     #[serde(default)]
     #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
     elsewhere: Option<serde::de::IgnoredAny>,
-    /// Where another system says that it does not keep this.
+    /// The place where another system states that it does not make this promise.
     #[serde(default)]
     #[expect(dead_code, reason = "for `cargo xtask scoreboard`")]
     unclaimed: Option<serde::de::IgnoredAny>,
-    /// What the package under test may do.
+    /// The grants of the package under test.
     #[serde(default)]
     grants: Vec<String>,
-    /// What it may do in the control run, where that differs.
+    /// Its grants in the control run, if they differ.
     control_grants: Option<Vec<String>>,
     pub(super) expect: Verdict,
-    /// The name of the error, where `expect` is `refused`.
+    /// The name of the error if `expect` is `refused`.
     pub(super) error: Option<String>,
     /// Every decision of the attack's run, in order. `${base}` is the program's folder, `${server}` the local server.
     audit: Vec<String>,
     /// The victim.
     a: Option<Victim>,
-    /// What only first-party modules may do.
+    /// Grants that only the program's own modules have.
     #[serde(default)]
     app_grants: Vec<String>,
     /// Symbolic links, by path.
     #[serde(default)]
     links: BTreeMap<String, String>,
-    /// The environment.
+    /// Environment variables.
     #[serde(default)]
     variables: BTreeMap<String, String>,
     /// The package under test, then the other files.
@@ -85,19 +90,19 @@ struct Victim {
     grants: Vec<String>,
 }
 
-/// What an attack must come to.
+/// The expected result of an attack.
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// It threw a `CapabilityError`.
+    /// The attack threw a `CapabilityError`.
     Denied,
-    /// It threw another error.
+    /// The attack threw another error.
     Refused,
-    /// It came back with nothing.
+    /// The attack returned nothing.
     Nothing,
 }
 
-/// The entry module of every case; see there.
+/// The entry module of every case. Its comments describe it.
 const MAIN: &str = include_str!("main.js");
 
 impl Case {
@@ -124,12 +129,12 @@ impl Case {
         case
     }
 
-    /// Whether WebAssembly is part of the program.
+    /// Returns true if the program contains WebAssembly.
     pub(super) fn has_webassembly(&self) -> bool {
         self.files.iter().any(|(name, _)| name.ends_with(".wasm"))
     }
 
-    /// The first decision that is not as `audit` says: what it is, and what it should be.
+    /// Returns a message about the first decision that differs from `audit`: the decision, and the expected one.
     pub(super) fn unexpected(&self, decisions: &[String], base: &str, server: &str) -> Option<String> {
         let mut left = decisions.iter().peekable();
         for line in &self.audit {
@@ -153,7 +158,7 @@ impl Case {
         left.next().map(|decision| format!("{decision:?} besides"))
     }
 
-    /// The program of the attack or of the control.
+    /// Creates the program of the attack or of the control.
     pub(super) fn scene(&self, is_control: bool, server: &str) -> Scene {
         let fill = |line: &String| line.replace("${server}", server);
         let grants = match &self.control_grants {

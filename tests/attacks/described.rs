@@ -1,4 +1,5 @@
-//! Errors and specifiers that the engine's bindings read without limits: none ends the process or shows a secret of the host.
+//! Errors and specifiers that the engine's bindings read without limits. None of them ends the process or shows a
+//! secret of the host.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use secure_runtime::{Exit, Limits};
 use super::thrown::ends_alone;
 use crate::support::Scene;
 
-/// Errors that are hostile to deno_core, which describes errors that no guest catches.
+/// Errors that are hostile to deno_core, which describes uncaught errors.
 const ERRORS: [&str; 7] = [
     "(() => { const keys = []; keys.length = 2 ** 32 - 1; return Object.assign(new Error('x'), { [Symbol.for('errorAdditionalPropertyKeys')]: keys }); })()",
     "Object.assign(new Error('x'), { m: 'y'.repeat(1e5), [Symbol.for('errorAdditionalPropertyKeys')]: Array(2e5).fill('m') })",
@@ -18,11 +19,12 @@ const ERRORS: [&str; 7] = [
     "Object.setPrototypeOf(new Error('x'), new Proxy(Error.prototype, { get() { throw 1; } }))",
 ];
 
-/// Tells this process that it runs the programs of [`a150_no_property_of_an_error_ends_the_process`].
+/// The variable that marks the process with the programs of [`a150_no_property_of_an_error_ends_the_process`].
 const OWN: &str = "SECURE_RUNTIME_TEST_DESCRIBED";
 
-/// RUN-87, A150. The bindings panic over some of these errors in a function that V8 calls. A thread that is parked then keeps the lock of
-/// Rust's panic hook, which the test harness wants at its end. So the programs run in another process, which exits before that.
+/// RUN-87, A150. Some of these errors make the bindings panic in a function that V8 calls. A parked thread then keeps
+/// the lock of Rust's panic hook, which the test harness needs at its end. So the programs run in another process,
+/// which exits before that.
 #[test]
 fn a150_no_property_of_an_error_ends_the_process() {
     if std::env::var_os(OWN).is_some() {
@@ -59,7 +61,7 @@ fn throw_them() {
         ] {
             ends_alone(&source, is_failure);
         }
-        // In an isolate of a package. The program continues.
+        // The error is thrown in the isolate of a package, and the program continues.
         let package = format!("export const x = 1; throw ({error});");
         let ran = of_package(
             &package,
@@ -69,7 +71,8 @@ fn throw_them() {
     }
 }
 
-/// RUN-82. deno_core defines this property on errors that have others, such as the code. With its symbol, a guest could pass on a list.
+/// RUN-82. deno_core defines this property on errors with other properties, such as the code. With its symbol, a guest
+/// could pass a list of its own to deno_core.
 #[test]
 fn errors_of_operations_have_no_property_that_the_bindings_trust() {
     let source = "import { fs } from 'cap:self';
@@ -93,7 +96,7 @@ fn errors_of_operations_have_no_property_that_the_bindings_trust() {
 /// RUN-82, A151.
 #[test]
 fn a151_no_text_shows_how_the_realm_marks_errors() {
-    // Thrown by a timer, none of them makes the bindings panic.
+    // A timer throws the errors here, where none of them makes the bindings panic.
     for error in ERRORS {
         let package =
             format!("export const f = () => new Promise(() => setTimeout(() => {{ throw ({error}); }}, 1));");
@@ -162,7 +165,7 @@ fn a153_computed_imports_take_no_memory_beyond_the_account() {
     );
 }
 
-/// Runs a program with a package that has an isolate of its own.
+/// Runs a program with a package that has its own isolate.
 fn of_package(package: &str, main: &str) -> crate::support::Ran {
     Scene::new()
         .file(

@@ -1,8 +1,9 @@
-//! Built-in functions that are called with extreme sizes: V8 calls some of them fatal, and the process goes on all the same.
+//! Built-in functions with extreme sizes. V8 treats some of these calls as fatal, but the process continues.
 //!
-//! `fatal_cases.txt` has one call a line. Each is made at 16 MiB by a program, and each third at 64 MiB by a package in an isolate of its own.
-//! `FATAL_FULL=1 cargo test --test main -- fatal --nocapture` makes each at 16, 64, 256 MiB and 1 GiB in both ways. The calls are made in
-//! processes of their own, so that the end of a process is seen here.
+//! Each line of `fatal_cases.txt` is a call. A program makes each call with a heap of 16 MiB. A package in its own
+//! isolate makes each third call with 64 MiB. `FATAL_FULL=1 cargo test --test main -- fatal --nocapture` makes each
+//! call in both ways, at 16, 64, 256 MiB and 1 GiB. The calls run in separate processes, so that the end of a process
+//! is detected.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -14,20 +15,22 @@ use secure_runtime::{Exit, Limits, PackageLimits};
 use crate::support::Scene;
 
 const CASES: &str = include_str!("fatal_cases.txt");
-/// What tells this process that it is the one that makes the calls: the heap in MiB, `program` or `package`, first call, number of calls.
+/// The variable that marks a process that makes calls. Its value is the heap in MiB, `program` or `package`, the first
+/// call, and the number of calls.
 const PART: &str = "SECURE_RUNTIME_TEST_FATAL";
-/// Calls that one process makes: each may leave four times its heap behind.
+/// Number of calls in one process. Each may leak four times its heap.
 const MANY: usize = 36;
-/// As [`MANY`], with large heaps.
+/// Like [`MANY`], with large heaps.
 const FEW: usize = 6;
-/// Programs at one time.
+/// Number of concurrent programs.
 const AT_ONE_TIME: usize = 3;
 
 fn cases() -> Vec<&'static str> {
     CASES.lines().collect()
 }
 
-/// RUN-85, A110: no call of a built-in function ends the process, whatever the heap; other isolates and later programs go on.
+/// RUN-85, A110: no call of a built-in function ends the process, whatever the heap limit is. Other isolates and later
+/// programs continue.
 #[test]
 fn a110_no_call_of_a_built_in_function_ends_the_process() {
     if let Ok(part) = std::env::var(PART) {
@@ -99,7 +102,7 @@ fn make_calls(part: &str) {
     let heap = heap.parse::<u64>().unwrap() << 20;
     let (first, size): (usize, usize) = (first.parse().unwrap(), size.parse().unwrap());
     let all = cases();
-    // A third of them, where there is no time for all.
+    // Only a third of the calls are made unless the full run was requested.
     let step = if by == "package" && std::env::var_os("FATAL_FULL").is_none() {
         3
     } else {
@@ -122,7 +125,7 @@ fn make_calls(part: &str) {
             });
         }
     });
-    // Other isolates go on: with collections, on threads that did not run a guest before.
+    // Other isolates continue. They collect garbage, on threads that have not run a guest before.
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(healthy);
@@ -157,14 +160,14 @@ fn limits(heap: u64) -> Limits {
     }
 }
 
-/// Long enough for most calls, and short for those that only end when they are stopped. What is asserted does not depend on it.
+/// Long enough for most calls, and short for those that only a termination ends. The assertions do not depend on it.
 const WALL: Duration = Duration::from_secs(2);
 
 fn source(call: &str) -> String {
     format!("const text = (length) => 'a'.repeat(length);\nexport const call = async () => {{ {call} }};\n")
 }
 
-/// What becomes of a program that makes the call.
+/// Returns the result of a program that makes the call.
 fn by_program(call: &str, heap: u64) -> String {
     let main = format!("{}export default call;", source(call));
     let ran = Scene::of_main(&[], &main)
@@ -181,7 +184,7 @@ fn by_program(call: &str, heap: u64) -> String {
     }
 }
 
-/// What a program sees of a package that makes the call in an isolate of its own.
+/// Returns the result that a program sees if a package makes the call in its own isolate.
 fn by_package(call: &str, heap: u64) -> String {
     let main = "import { call } from 'p';
         try { await call(); console.log('completed'); }
@@ -221,20 +224,20 @@ mod checks {
 
     use crate::support::{Scene, manifest};
 
-    /// What tells this process which fatal error it is to cause.
+    /// The variable that tells this process which fatal error to cause.
     const CAUSE: &str = "SECURE_RUNTIME_TEST_CHECK";
 
     unsafe extern "C" {
         /// `V8_Fatal`: a check failed.
         #[link_name = "_Z8V8_FatalPKcz"]
         fn check_failed(format: *const c_char, ...) -> !;
-        /// `v8::base::FatalNoSecurityImpact`: a length is too large, for one.
+        /// `v8::base::FatalNoSecurityImpact`, for example for a length that is too large.
         #[link_name = "_ZN2v84base21FatalNoSecurityImpactEPKcz"]
         fn too_large(format: *const c_char, ...) -> !;
     }
 
     fn fail(cause: &str) {
-        // SAFETY: both take a format without arguments.
+        // SAFETY: both functions take a format without arguments.
         unsafe {
             if cause == "check" {
                 check_failed(c"a check".as_ptr())
@@ -244,12 +247,12 @@ mod checks {
         }
     }
 
-    /// Runs a program whose console, on the thread of the isolate, fails in this way.
+    /// Runs a program whose console fails in this way, on the thread of the isolate.
     fn run(cause: &'static str) -> Exit {
         run_with(cause, 64).unwrap()
     }
 
-    /// The same, where so many threads may be parked.
+    /// Like `run`, with this maximum number of parked threads.
     fn run_with(cause: &'static str, most_parked: usize) -> Result<Exit, RunError> {
         let scene = Scene::new()
             .file("secure.toml", manifest(&["fs.read=./data/**"], ""))
@@ -285,14 +288,15 @@ mod checks {
         own.output().unwrap().status
     }
 
-    /// RUN-85, A111: a check that fails ends the process, also on the thread of a guest; so does any fatal error elsewhere.
+    /// RUN-85, A111: a failed check ends the process, even on the thread of a guest. On other threads, any fatal error
+    /// does.
     #[test]
     fn a111_a_check_that_fails_ends_the_process() {
         const TEST: &str = "attacks::fatal::checks::a111_a_check_that_fails_ends_the_process";
         match std::env::var(CAUSE).as_deref() {
             Ok("check") => drop(run("check")),
             Ok("guest") => {
-                // A length, on the thread of a guest: parked, and what it had open is closed.
+                // A length, on the thread of a guest: the thread is parked, and its open resources are closed.
                 let exit = run("length");
                 assert!(
                     matches!(&exit, Exit::Limit(hit) if matches!(hit.limit, Limit::Heap(_))),
@@ -303,7 +307,7 @@ mod checks {
                 let mut names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
                 assert!(!names.any(|name| name.ends_with("data/a.txt")));
                 Scene::of_main(&[], "console.log(1);").run(&[]).completed();
-                // One more program, where two may be parked; then none.
+                // If two threads may be parked, one more program can run. The next one is refused.
                 assert!(matches!(run_with("length", 2), Ok(Exit::Limit(_))));
                 let refused = run_with("length", 2);
                 assert!(
@@ -313,7 +317,7 @@ mod checks {
                 assert_eq!(parked_threads(), 2);
             }
             Ok("host") => {
-                // The handlers are there from the first run on.
+                // The first run installs the handlers.
                 Scene::of_main(&[], "console.log(1);").run(&[]).completed();
                 fail("length");
             }

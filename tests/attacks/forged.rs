@@ -1,10 +1,11 @@
-//! What an error stands for comes from Rust: an error that looks like a refusal, a limit or another module's error is an error like any other.
+//! Forged errors. Only Rust decides what an error represents. An error that imitates a denial, a limit or an error of
+//! another module is an ordinary error.
 
 use secure_runtime::{Exit, Limits, Quotas};
 
 use crate::support::{Ran, Scene};
 
-/// What the program's end is called, with the message of what nobody caught.
+/// Returns the kind of the program's end, and the message of the uncaught error.
 fn end(ran: &Ran) -> (&'static str, String) {
     match &ran.exit {
         Ok(Exit::Completed) => ("completed", String::new()),
@@ -15,7 +16,7 @@ fn end(ran: &Ran) -> (&'static str, String) {
     }
 }
 
-/// Refuses one operation, and gives the error object.
+/// Code that provokes a denial and keeps its error object.
 const CAUGHT: &str = "import { fs, CapabilityError } from 'cap:self';
     const caught = await fs.readTextFile('/etc/passwd').catch((error) => error);
     const forged = (Kind) => Object.assign(new Kind(caught.message), { name: 'CapabilityError', code: 'denied', ...caught });\n";
@@ -64,7 +65,7 @@ fn a101_only_the_object_of_a_denial_is_the_denial() {
     }
 }
 
-/// RUN-82: a program has no number of denials after which an earlier one is forgotten. What is known of it stays the same, too.
+/// RUN-82: no number of later denials makes a program's earlier denial forgotten. Its report stays the same, too.
 #[test]
 fn a101_a_denial_is_the_denial_after_ten_thousand_others() {
     const IMPORTS: &str = "import { clock, env, fs, kv, net, random, seal } from 'cap:self'; let caught;\n";
@@ -79,20 +80,20 @@ fn a101_a_denial_is_the_denial_after_ten_thousand_others() {
                 report.module, report.package, report.operation, report.denial, report.block_names
             )
             .replace(scene.base().to_str().unwrap(), "")
-            // When it expired is another second in each program.
+            // The time of expiry differs between programs.
             .split("Expired { at: ")
             .map(|part| part.trim_start_matches(|character: char| character.is_ascii_digit()))
             .collect::<String>(),
             other => panic!("{caught} {others}: {other:?}"),
         }
     };
-    // More than are remembered whole.
+    // More denials than are stored completely.
     let many = "for (let n = 0; n < 5_000; n++) try { env.get('N' + n); } catch {}";
     for others in [
         "for (let n = 0; n < 10_000; n++) await fs.readTextFile('/etc/' + n).catch(() => {});",
         "await Promise.allSettled(Array.from({ length: 10_000 }, (_, n) => fs.readTextFile('/etc/' + n)));",
         "const kept = []; for (let n = 0; n < 10_000; n++) try { env.get('N' + n); } catch (error) { kept.push(error); }",
-        // The last of many that are under way at the same time, and the first of them.
+        // The last of many concurrent denials, and the first of them.
         "const all = await Promise.allSettled(Array.from({ length: 10_000 }, () => fs.readTextFile('/etc/passwd'))); caught = all[9999].reason;",
         "const more = Array.from({ length: 10_000 }, (_, n) => fs.readTextFile(n ? '/etc/' + n : '/etc/passwd')); \
          caught = (await Promise.allSettled(more))[0].reason;",
@@ -144,7 +145,7 @@ fn a102_only_the_object_of_a_limit_is_the_limit() {
         let ran = run(thrown);
         assert_eq!(end(&ran).0, "uncaught", "{thrown}: {ran:#?}");
     }
-    // Whatever the program throws afterwards: a program that exceeds a quota of its own is stopped.
+    // The program may throw anything afterwards. A program that exceeds its own quota is terminated.
     let ran = run(&format!("{exceeded}throw caught;"));
     assert_eq!(
         end(&ran),
@@ -184,7 +185,7 @@ fn a102_a_denial_crosses_isolates_as_what_it_is() {
     );
 }
 
-/// RUN-83: no frame of a stack trace names a module that is none of the callers.
+/// RUN-83: a stack trace names no module that is not a caller.
 #[test]
 fn a103_frames_are_those_of_the_engine() {
     let key = "Symbol.for('v82jsc_private:deno_core::call_site_evals')";
@@ -250,7 +251,7 @@ fn a103_frames_are_those_of_the_engine() {
             "{made}: {error:?}"
         );
     }
-    // The control: what a program does with the stack of its own errors loses no frame.
+    // The control: a program that reads the stack of its own errors loses no frame.
     for read in [
         "",
         "void error.stack;",

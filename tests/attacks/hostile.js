@@ -1,5 +1,5 @@
-// Calls every operation and much else with hostile arguments. The bytes of the input decide everything: what is called, in which order,
-// with what. Where they end, the calls do; so the beginning of an input makes the beginning of its calls.
+// Calls every operation and many other functions with hostile arguments. The bytes of the input determine the calls,
+// their order and their arguments. The calls end with the input. So a prefix of an input makes the first of its calls.
 import { fs, net, env, clock, random, kv, seal } from "cap:self";
 import { echo } from "p";
 
@@ -44,7 +44,7 @@ export default async ([hex, server, rows]) => {
   };
   const argument = () => (next(4) === 0 ? bag() : pick(values));
 
-  // What can be called: on which object, by which name.
+  // The callable functions: the object and the name of each.
   const targets = [];
   const known = new Set();
   const add = (object) => {
@@ -65,7 +65,7 @@ export default async ([hex, server, rows]) => {
     load: (name) => import(name),
   });
 
-  // The operations of the host's table, each by its name: these come first.
+  // The operations of the host's table are first. Each has its name.
   const owners = { fs, net, env, clock, random, kv };
   const operations = rows.split("\n").map((row) => {
     const [, sealed] = /^seal\((\w+)\)$/.exec(row) ?? [];
@@ -82,7 +82,7 @@ export default async ([hex, server, rows]) => {
     const [object, name] = operations[calls] ?? pick(targets);
     calls++;
     const given = Array.from({ length: next(5) }, argument);
-    // Half of the time something sensible comes first, so that the rest is looked at.
+    // Half of the calls have a valid first argument, so that the other arguments are reached.
     if (next(2) === 0) given[0] = pick(["data/a", "data/big", server + "/x", "key", 16]);
     try {
       const member = object[name];

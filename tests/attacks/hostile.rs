@@ -1,8 +1,9 @@
-//! Hostile arguments to everything that a guest can call: an error of the guest at most, never a panic and never the end of the process.
+//! Hostile arguments to every function that a guest can call. The result is an error of the guest at most. It is never
+//! a panic, and never ends the process.
 //!
-//! This is the fuzz target `operations`. `hostile.js` reads bytes, and makes the calls that they stand for. The suite runs the seeds of
-//! `fuzz/seeds/operations`; `cargo xtask fuzz operations` builds this and runs new inputs, for as long as `FUZZ_SECONDS` says. The engine is
-//! not in the workspace of `fuzz/`, which would compile it a second time.
+//! This is the fuzz target `operations`. `hostile.js` reads bytes and makes the calls that they encode. The suite runs
+//! the seeds of `fuzz/seeds/operations`. `cargo xtask fuzz operations` builds this and runs new inputs for
+//! `FUZZ_SECONDS`. The engine is not in the workspace of `fuzz/`, which would compile it a second time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,13 +16,13 @@ use secure_runtime_loaders::ContentHash;
 use crate::support::{Ran, Scene, Server, manifest};
 
 const PROGRAM: &str = include_str!("hostile.js");
-/// The test that is the target.
+/// The test that is the fuzz target.
 const TARGET: &str = "attacks::hostile::a113_no_argument_of_an_operation_is_a_panic";
-/// What tells this process that it is the one that makes the calls: the file of the input.
+/// The variable that marks a process that makes the calls. Its value is the file of the input.
 const INPUT: &str = "FUZZ_INPUT";
-/// The most bytes of a new input: some thousand calls.
+/// Maximum size of a new input, in bytes. It makes some thousand calls.
 const LONGEST: usize = 24 << 10;
-/// Inputs at one time.
+/// Number of concurrent inputs.
 const AT_ONE_TIME: usize = 2;
 
 fn folder(of: &str) -> PathBuf {
@@ -69,7 +70,7 @@ fn a113_no_argument_of_an_operation_is_a_panic() {
     });
 }
 
-/// New inputs for so long: half of them parts of seeds with some bytes changed, half of them random.
+/// Runs new inputs for this time. Half of them are parts of seeds with some changed bytes, and the others are random.
 fn new_inputs(time: Duration) {
     let (seeds, begun, count) = (seeds(), Instant::now(), Mutex::new(0));
     std::thread::scope(|scope| {
@@ -112,14 +113,14 @@ fn new_input(seeds: &[Vec<u8>]) -> Vec<u8> {
         let at = below(input.len());
         input[at] = random(1)[0];
     }
-    // Another order from there on: the list of what can be called has grown otherwise.
+    // The calls differ from this point on, because the list of callable functions has grown differently.
     let cut = below(input.len());
     input.extend(random(below(LONGEST / 4)));
     input.drain(cut..cut + below(input.len() - cut));
     input
 }
 
-/// The shortest beginning that still fails.
+/// Returns the shortest prefix that still fails.
 fn shortest(input: Vec<u8>) -> Vec<u8> {
     let (mut holds, mut fails) = (0, input.len());
     while holds + 1 < fails {
@@ -132,7 +133,7 @@ fn shortest(input: Vec<u8>) -> Vec<u8> {
     input[..fails].to_vec()
 }
 
-/// Keeps the input, and says how to run it again.
+/// Stores the input, and returns the command that runs it again.
 fn finding(input: &[u8], said: &str) -> String {
     let folder = folder("artifacts");
     std::fs::create_dir_all(&folder).unwrap();
@@ -150,10 +151,10 @@ fn last_line(said: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// What the calls printed.
+/// Returns the output of the calls.
 ///
 /// # Errors
-/// The process panicked, or came to another end.
+/// The process panicked, or ended in another wrong way.
 fn in_own_process(input: &[u8]) -> Result<String, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), input).unwrap();
@@ -208,7 +209,7 @@ fn make_calls(input: &[u8]) {
         Ok(Exit::Limit(hit)) => hit.to_string(),
         Ok(Exit::Uncaught(error)) => error.message.clone(),
         Ok(Exit::Denied(_, error)) => error.message.clone(),
-        // Bindings of QuickJS that panic end the run, and nothing else (see spec/runtime.md, Engines).
+        // A panic in the bindings of QuickJS ends the run, and nothing else (see spec/runtime.md, Engines).
         Err(fault) if cfg!(feature = "quickjs") => fault.clone(),
         other => panic!("{other:?}"),
     };
@@ -227,7 +228,7 @@ fn run(main: &str) -> Ran {
         .run(&[])
 }
 
-/// RUN-87: the map of headers has an end, and a request is refused before it.
+/// RUN-87: the header map has a maximum size. A request is refused before it is reached.
 #[test]
 fn a_request_has_so_many_headers_and_no_more() {
     let ran = run("import { net } from 'cap:self';
@@ -244,7 +245,7 @@ fn a_request_has_so_many_headers_and_no_more() {
     );
 }
 
-/// RUN-87: the text of a stack fits into a string, whatever the error's message is.
+/// RUN-87: the text of a stack fits into a string, however long the error's message is.
 #[cfg(feature = "v8")]
 #[test]
 fn the_stack_of_an_error_with_a_long_message_is_text() {

@@ -1,11 +1,12 @@
-//! Modules that try to be loaded from elsewhere, as something else, or before it is settled what they may do.
+//! Modules that try to be loaded from another place, as another kind, or before their rights are determined.
 
 use secure_runtime::Exit;
 use secure_runtime_loaders::{Graph, Module, ModuleKind, Package, read_lock, write_lock};
 
 use crate::support::{Scene, manifest};
 
-/// A program whose package `suspect` has these files, and a file that it must not get. Whatever is evaluated prints.
+/// Creates a program whose package `suspect` has these files, and a file that it must not get. All evaluated code
+/// prints.
 fn scene(files: &[(&str, &str)]) -> Scene {
     let packages =
         "[imports]\nsuspect = \"./suspect/\"\n\"#own\" = \"./secret.js\"\n[packages.suspect]\ngrants = {}\n";
@@ -26,7 +27,7 @@ fn scene(files: &[(&str, &str)]) -> Scene {
     scene
 }
 
-/// Fails unless the program is refused and nothing of it was evaluated.
+/// Checks that the program is refused and that none of its code was evaluated.
 #[track_caller]
 fn refused(what: &str, scene: &Scene) {
     let ran = scene.run(&[]);
@@ -87,7 +88,7 @@ fn a02_an_import_of_what_is_not_the_packages_own_is_refused_before_anything_runs
             refused(&import, &scene);
         }
     }
-    // The control: what is its own is loaded.
+    // The control: the package's own modules are loaded.
     let ran = scene(&[
         ("suspect/index.js", "import \"./deep.js\"; import \"cap:self\";"),
         ("suspect/deep.js", "console.log(\"deep\"); export {};"),
@@ -97,7 +98,7 @@ fn a02_an_import_of_what_is_not_the_packages_own_is_refused_before_anything_runs
     assert!(ran.out.ends_with("main was evaluated\n"), "{ran:#?}");
 }
 
-/// A module can give its code the name of what evaluates programs, for debuggers; what imports is the module all the same.
+/// A module can give its code the script name of the evaluating script. The importer is still the module.
 #[test]
 fn a02_a_name_for_debuggers_is_no_other_importer() {
     for name in ["ext:secure_runtime/lockdown.js", "."] {
@@ -133,7 +134,7 @@ fn a02_import_attributes_make_no_other_kind_of_module() {
             "./data.json",
             "./deep.js",
         ] {
-            // A package's own files are text and bytes to it, if it asks for them.
+            // A package may import its own files as text or bytes.
             if specifier.starts_with("./") && (attributes.contains("text") || attributes.contains("bytes")) {
                 continue;
             }
@@ -146,7 +147,7 @@ fn a02_import_attributes_make_no_other_kind_of_module() {
             refused(&import, &scene);
         }
     }
-    // Without an attribute, a package's JSON is JSON all the same (GRAPH-77): what is code is not evaluated.
+    // Without an attribute, a package's JSON is still JSON (GRAPH-77), so code in it is not evaluated.
     for (import, data) in [
         (
             "import value from \"./deep.js\" with { type: \"json\" }; console.log(value);",
@@ -244,7 +245,7 @@ fn a69_nothing_is_evaluated_where_one_module_of_many_is_not_as_it_should_be() {
 
 #[test]
 fn a04_names_that_a_url_would_make_equal_are_two_modules_or_none() {
-    // A URL's parser drops tabs, line feeds and white space at its ends.
+    // A URL parser removes tabs, line feeds, and white space at the ends.
     for twin in [
         "x.js ",
         "x.js\t",
@@ -269,7 +270,7 @@ fn a04_names_that_a_url_would_make_equal_are_two_modules_or_none() {
         .run(&[]);
         match &ran.exit {
             Err(_) => assert_eq!(ran.out, "", "{twin:?}"),
-            // `./x.js` is one file; every other name is another one.
+            // `./x.js` is one file. Every other name is another file.
             Ok(_) if twin == "./x.js" => assert!(ran.out.contains("twin twin"), "{twin:?}: {ran:#?}"),
             Ok(_) => assert!(ran.out.contains("x twin"), "{twin:?}: {ran:#?}"),
         }
@@ -311,7 +312,7 @@ fn a77_the_manifest_cannot_give_a_package_other_files_than_were_locked() {
     assert!(fewer.run(&[]).completed().out.contains("locked"));
 }
 
-/// RUN-47, A75: what an engine compiled is kept nowhere, so nobody can put other code in its place.
+/// RUN-47, A75: compiled code is not stored, so it cannot be replaced.
 #[test]
 fn a75_no_compiled_code_is_kept() {
     let scene = Scene::new()
@@ -338,8 +339,8 @@ fn a75_no_compiled_code_is_kept() {
     assert!(kept.is_empty(), "{kept:?}");
 }
 
-/// A lock is right or wrong for the files beside it, whoever wrote it: what it leaves out is not loaded, what it calls by
-/// another kind is not read as that, and what it grants beyond the manifest is not granted.
+/// A lock from another author is checked against the files beside it. Files that it omits are not loaded, and a wrong
+/// kind is refused. Grants that the manifest does not contain have no effect.
 #[test]
 fn a_lock_that_was_written_by_others_gives_nothing_more() {
     let tries = "import { fs } from \"cap:self\";\n\
@@ -370,7 +371,7 @@ fn a_lock_that_was_written_by_others_gives_nothing_more() {
         let found = modules.iter().position(|module| module.name.ends_with(end));
         found.unwrap()
     };
-    // The control: the lock as it is, written in the same way.
+    // The control: the unchanged lock, written in the same way.
     write(&|_, _| ());
     let right = "[suspect/index.js] json first CapabilityError\nmain was evaluated\n";
     assert_eq!(scene.run(&[]).completed().out, right);
@@ -403,7 +404,7 @@ fn a_lock_that_was_written_by_others_gives_nothing_more() {
     write(&|packages, _| packages[1].grants = packages[0].grants.clone());
     let granted_by_lock_alone = scene.run(&[]).completed();
     assert_eq!(granted_by_lock_alone.out, right);
-    // The control: with the manifest, too, it is granted.
+    // The control: if the manifest contains the grant as well, it takes effect.
     let manifest = scene.read("secure.toml");
     let granted = manifest.replace("grants = {}", "grants = { fs.read = [\"./**\"] }");
     let scene = scene.file("secure.toml", granted);

@@ -1,11 +1,14 @@
-// The entry module of every attack. Its one argument says what to run and when; its one line of output says what came
-// of it. A line before this one imports the victim, if there is one, as `a`.
+// The entry module of every attack. Its argument says which function to call and when. It prints the result in one
+// line. If there is a victim, a line before this one imports it as `a`.
 import { CapabilityError } from "cap:self";
 import * as suspect from "suspect";
 
 const nameOf = (error) => (error instanceof CapabilityError ? "CapabilityError" : `${error?.name ?? typeof error}`);
 
-/** Nothing where the call is refused with an error of that kind; else a text that says what happened instead. */
+/**
+ * Returns an empty text if the call is refused with an error of this kind. Otherwise, the text describes the
+ * difference.
+ */
 const refuses = async (what, kind, call) => {
   try {
     await call();
@@ -39,7 +42,7 @@ export default async function main([argument]) {
     base,
     server,
     refuses,
-    // The global object itself. Modules of packages find a copy of it.
+    // The real global object. Modules of packages see a copy of it.
     shared: globalThis,
     denied: (what, call) => refuses(what, "CapabilityError", call),
   };

@@ -1,7 +1,7 @@
-//! The attack suite: what hostile code tries, and what must come of it.
+//! The attack suite: attempts of hostile code, and their required results.
 //!
-//! Most attacks are JavaScript, one file each in `cases/`; [`case`] reads them and [`schedules`] runs them. What is not an
-//! attack by a guest (files and stores that were tampered with, tokens, what ends a program) is a Rust test in a file of its own.
+//! Most attacks are JavaScript files in `cases/`. [`case`] reads them, and [`schedules`] runs them. Other attacks are
+//! Rust tests in separate files: files and stores that were manipulated, tokens, and errors that end a program.
 
 mod built_ins;
 mod case;

@@ -1,11 +1,11 @@
-//! One run leaves nothing behind that another finds, and one that was ended goes on with nothing.
+//! Residue: one run leaves nothing that a later run can find, and no code of a terminated run continues.
 
 use secure_runtime::{Engine, Exit, Limit, LimitHit, Limits, OpenOptions, Program, Runtime};
 
 use crate::support::{Scene, manifest};
 
-/// A90: what a run put on global objects, registered, or kept in its modules is not there in the next run of the same program by
-/// the same runtime.
+/// A90: a run may change global objects, register objects and store values in its modules. The next run of the same
+/// program by the same runtime sees none of it.
 #[test]
 fn a90_the_next_run_finds_nothing_of_the_one_before() {
     let packages = "[imports]\nsuspect = \"./suspect/\"\n[packages.suspect]\ngrants = {}\n";
@@ -52,8 +52,10 @@ fn a90_the_next_run_finds_nothing_of_the_one_before() {
     });
 }
 
-/// A87: where memory runs out in the middle of a victim's update, nothing of the program runs any more: no `catch`, no `finally`, no
-/// timer, no other module. QuickJS throws where memory runs out, so that the limit holds there and this does not.
+/// A87: if memory runs out during a victim's update, no code of the program runs afterwards. This includes `catch`,
+/// `finally`, timers and other modules.
+///
+/// QuickJS throws an error at this point, so the limit applies there, but this promise does not.
 #[test]
 fn a87_after_the_heap_limit_nothing_of_the_program_runs() {
     let source = "const balance = { from: 100, to: 0 };
@@ -83,7 +85,7 @@ fn a87_after_the_heap_limit_nothing_of_the_program_runs() {
     );
     assert!(at_the_heap, "{ran:#?}");
     assert_eq!(ran.out, "before\n");
-    // The control: without the limit's end, all of it runs.
+    // The control: without reaching the limit, all of this code runs.
     let ran = Scene::of_main(&[], &source.replace("for (;;)", ""))
         .run(&[])
         .completed();

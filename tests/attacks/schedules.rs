@@ -1,6 +1,8 @@
-//! Runs every case: its attack called directly, after an await and from a timer, its control once; each in a fresh
-//! program. On V8 the same once more with everything compiled and with nothing compiled, and on both engines in isolates that
-//! waited, where each attack is called in one of these ways.
+//! Runs every case, each time in a new program. The attack is called directly, after an await, and from a timer. The
+//! control is called once.
+//!
+//! On V8, the cases also run with all code compiled, and with no code compiled. On both engines, they also run in warm
+//! isolates, where each attack is called in one of these ways.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,7 +14,7 @@ use serde::Deserialize;
 use super::case::{Case, Verdict};
 use crate::support::{Server, WAITING};
 
-/// What `main.js` says came of it.
+/// The result that `main.js` prints.
 #[derive(Deserialize, Debug)]
 struct Came {
     verdict: String,
@@ -23,7 +25,7 @@ struct Came {
     detail: String,
 }
 
-/// All files of the folder are cases; to run some only, give the beginning of their names in `ATTACK`.
+/// Returns the paths of all cases. `ATTACK` limits them to names with this prefix.
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/cases");
     let wanted = std::env::var("ATTACK").unwrap_or_default();
@@ -39,7 +41,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// V8's flags, in the processes that [`in_process_with`] starts.
+/// The flags for V8, in processes that [`in_process_with`] starts.
 const FLAGS: &str = "ATTACK_V8_FLAGS";
 
 #[test]
@@ -47,7 +49,7 @@ fn every_attack_comes_to_nothing_and_every_control_works() {
     #[cfg(feature = "v8")]
     if let Ok(flags) = std::env::var(FLAGS) {
         let given = std::iter::once("v8").chain(flags.split(' ')).map(str::to_owned);
-        // The program's name is left of them: V8 knows all others.
+        // V8 removes the flags that it knows. Only the program's name remains.
         assert_eq!(
             deno_core::v8::V8::set_flags_from_command_line(given.collect()),
             ["v8"]
@@ -77,7 +79,8 @@ fn every_attack_comes_to_nothing_and_every_control_works() {
     );
 }
 
-/// Runs each case once in a process of its own, since V8's flags are of a process; gives what V8 says there of its compilers.
+/// Runs each case once in a separate process, because V8's flags apply to a process. Returns V8's output about its
+/// compilers.
 #[cfg(feature = "v8")]
 #[track_caller]
 fn in_process_with(flags: &str) -> String {
@@ -96,7 +99,7 @@ fn in_process_with(flags: &str) -> String {
     out
 }
 
-/// Isolates that waited for a program are as tight as those that were started for one: the cases again, and the permit list.
+/// Warm isolates are as safe as new ones. The cases and the permit list are tested again.
 #[test]
 fn every_attack_comes_to_nothing_in_isolates_that_waited() {
     if std::env::var_os(WAITING).is_some() {
@@ -121,11 +124,12 @@ fn every_attack_comes_to_nothing_in_isolates_that_waited() {
     );
 }
 
-/// Whether the optimising compiler was at work.
+/// A text in V8's output that proves the use of the optimising compiler.
 #[cfg(feature = "v8")]
 const COMPILED: &str = "TURBOFAN";
 
-/// What is called twice goes through the optimising compiler before the next call, with all that it calls inlined.
+/// Each function that is called twice is compiled by the optimising compiler before the next call. Its callees are
+/// inlined.
 #[cfg(feature = "v8")]
 #[test]
 fn every_attack_comes_to_nothing_where_all_is_compiled() {
@@ -135,7 +139,7 @@ fn every_attack_comes_to_nothing_where_all_is_compiled() {
     assert!(in_process_with(flags).contains(COMPILED), "nothing was compiled");
 }
 
-/// The interpreter alone, for regular expressions too.
+/// Only the interpreter runs, for regular expressions too.
 #[cfg(feature = "v8")]
 #[test]
 fn every_attack_comes_to_nothing_where_nothing_is_compiled() {
@@ -175,7 +179,7 @@ fn failures_of(path: &Path, server: &Server) -> Vec<String> {
     if case.engine.as_deref().is_some_and(|engine| engine != this_engine) {
         return failures;
     }
-    // WebAssembly is there to be compiled.
+    // WebAssembly does not run without compilation.
     if case.has_webassembly() && std::env::var(FLAGS).is_ok_and(|flags| flags.contains("--jitless")) {
         return failures;
     }
@@ -183,7 +187,8 @@ fn failures_of(path: &Path, server: &Server) -> Vec<String> {
     let schedules = if std::env::var_os(FLAGS).is_some() {
         &all[..1]
     } else if std::env::var_os(WAITING).is_some() {
-        // When the attack is called has nothing to do with what its isolate was before: one schedule each, and over all cases every one.
+        // The time of the attack's call does not depend on the history of its isolate. So each case has one schedule,
+        // and the cases together use every schedule.
         let one = case.title.len() % all.len();
         &all[one..=one]
     } else {
@@ -192,7 +197,7 @@ fn failures_of(path: &Path, server: &Server) -> Vec<String> {
     for schedule in schedules {
         if let Err(what) = attack(&case, schedule, server) {
             failures.push(format!("{} ({}), {schedule}: {what}", case.id, case.title));
-            // The other schedules would mostly say the same.
+            // The other schedules would mostly fail in the same way.
             break;
         }
     }
@@ -223,7 +228,7 @@ fn attack(case: &Case, schedule: &str, server: &Server) -> Result<(), String> {
     }
 }
 
-/// The decisions, or as many as one reads.
+/// Returns the decisions, truncated to a readable number.
 fn shown(decisions: &[String]) -> String {
     let some: Vec<&str> = decisions.iter().take(100).map(String::as_str).collect();
     format!("{} decisions:\n    {}", decisions.len(), some.join("\n    "))
@@ -238,7 +243,7 @@ fn control(case: &Case, server: &Server) -> Result<(), String> {
     }
 }
 
-/// What came of it, every decision, and the program's folder.
+/// Returns the result, every decision, and the program's folder.
 fn run(
     case: &Case,
     what: &str,
@@ -257,7 +262,7 @@ fn run(
     if !matches!(ran.exit, Ok(Exit::Completed)) {
         return Err(format!("{ran:#?}"));
     }
-    // The last line: the package may have printed others.
+    // Only the last line is read, because the package may have printed others.
     let line = ran.out.lines().last().unwrap_or_default();
     let came = serde_json::from_str(line).map_err(|error| format!("{error} in {:?}", ran.out))?;
     Ok((came, ran.decisions_by_module(), base))

@@ -1,4 +1,5 @@
-//! What ends a program ends that program: no value that a guest throws, rejects or exports breaks the host.
+//! Thrown values. An error that ends a program ends only that program. No value that a guest throws, rejects or exports
+//! breaks the host.
 
 use secure_runtime::{Engine, Exit};
 
@@ -11,14 +12,14 @@ fn ends(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
     assert!(wanted(&ran.exit), "{source}: {ran:#?}");
 }
 
-/// A healthy program runs after others, in the same process.
+/// Checks that a correct program runs after others in the same process.
 #[track_caller]
 fn others_go_on(after: &str) {
     let healthy = Scene::of_main(&[], "console.log(1 + 1);").run(&[]).completed();
     assert_eq!(healthy.out, "2\n", "{after}");
 }
 
-/// Runs a program to its end, and a healthy one after it.
+/// Runs a program to its end, and a correct program after it.
 #[track_caller]
 pub(super) fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) -> bool) {
     ends(source, wanted);
@@ -28,7 +29,8 @@ pub(super) fn ends_alone(source: &str, wanted: impl Fn(&Result<Exit, String>) ->
 fn uncaught(exit: &Result<Exit, String>) -> bool {
     match exit {
         Ok(exit) => matches!(exit, Exit::Uncaught(_)),
-        // The bindings of QuickJS panic where they describe some of these: the isolate's thread ends, and the host goes on.
+        // QuickJS's bindings panic when they describe some of these values. The isolate's thread ends, and the host
+        // continues.
         Err(error) => Engine::current() == Engine::QuickJs && error.starts_with("engine: "),
     }
 }
@@ -108,7 +110,7 @@ fn a88_any_value_can_be_the_default_export() {
 
 #[test]
 fn a88_call_sites_that_a_guest_forges_end_its_program_at_most() {
-    // QuickJS keeps the engine's private properties under symbols that guests can name.
+    // QuickJS stores the engine's private properties under symbols that guests can name.
     for sites in [
         "[1]",
         "[null]",
@@ -129,7 +131,7 @@ fn a88_call_sites_that_a_guest_forges_end_its_program_at_most() {
 
 #[test]
 fn what_is_thrown_is_not_printed_around_the_console() {
-    // V8 reports an exception that nobody catches to standard output by itself, unescaped.
+    // V8 itself prints an uncaught exception to standard output, without escaping.
     for thrown in [
         "Object.defineProperty(new Error('x'), 'stack', { get() { throw 'forged \\u001b[2J'; } })",
         "Object.defineProperty(new Error('x'), 'message', { get() { throw 'forged \\u001b[2J'; } })",

@@ -1,4 +1,4 @@
-//! Tokens from outside: what a program is given is the most that it has, and only what was signed for it.
+//! External tokens. A token limits the rights of a program, and only a signed token counts.
 
 use secure_runtime::Exit;
 use secure_runtime_capabilities::{Block, Holder, KeyPair, Token};
@@ -24,7 +24,7 @@ fn run(scene: Scene, token: &[u8], key: &KeyPair) -> Ran {
     scene.token(token, key.public()).run(&[])
 }
 
-/// A token for these grants, and the key that it is signed under.
+/// Returns a token with these grants, and the key that signed it.
 fn minted(scene: &Scene, grants: &[&str]) -> (Token, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let token = Token::mint(&key, &Block::of(scene.rights(grants))).unwrap();
@@ -51,7 +51,7 @@ fn a79_a_token_that_was_not_signed_as_it_is_starts_nothing() {
             "byte {at} flipped"
         );
     }
-    // The control, with the scene that the token is for.
+    // The control uses the scene that the token was made for.
     assert_eq!(run(scene, bytes, &key).completed().out, "public\nsecret\n");
 }
 
@@ -70,7 +70,7 @@ fn a80_the_token_is_the_ceiling_whatever_the_manifest_says() {
     let ran = run(scene, narrower.as_bytes(), &key).completed();
     assert_eq!(ran.out, "CapabilityError denied\nsecret\n");
 
-    // More than the manifest says is not given either.
+    // The manifest's grants limit the rights as well.
     let scene = Scene::of_main(&["fs.read=./data/public/**"], MAIN)
         .file("data/public/a.txt", "public")
         .file("data/secret.txt", "secret");

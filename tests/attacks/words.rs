@@ -1,6 +1,7 @@
-//! Programs made of the words that QuickJS's bindings search source text for: they do on QuickJS what they do on V8, or are refused.
+//! Programs that consist of the words that QuickJS's bindings search for in source text. On QuickJS, they behave like
+//! on V8 or are refused.
 //!
-//! Each value of a module is computed here, too, so the test needs one engine at a time.
+//! The test computes each value of a module too, so it needs only one engine at a time.
 
 use std::fmt::Write;
 
@@ -8,7 +9,7 @@ use secure_runtime::Engine;
 
 use crate::support::{Scene, manifest};
 
-/// Text that the bindings act on somewhere, and text that makes them lose track of what is text.
+/// Texts that the bindings act on, and texts that confuse their detection of literals.
 const TEXTS: &[&str] = &[
     "import defer * as zz from '",
     "import defer * as zz from \"x\";",
@@ -52,7 +53,7 @@ const TEXTS: &[&str] = &[
     " ",
 ];
 
-/// A generator of numbers: xorshift.
+/// A random number generator: xorshift.
 struct Random(u64);
 
 impl Random {
@@ -67,7 +68,7 @@ impl Random {
         self.text_of(TEXTS)
     }
 
-    /// A text without words that a module is refused for where it cannot be written otherwise.
+    /// Returns a text without words that can make QuickJS refuse a module.
     fn import_like(&mut self) -> String {
         let words = [
             "import defer",
@@ -90,7 +91,7 @@ impl Random {
     }
 }
 
-/// A string literal with this value.
+/// Returns a string literal with this value.
 fn string(text: &str, quote: char) -> String {
     let mut literal = String::from(quote);
     for character in text.chars() {
@@ -109,7 +110,7 @@ fn string(text: &str, quote: char) -> String {
     literal
 }
 
-/// The parts of a template literal with this value: a part of it is computed.
+/// Returns the parts of a template literal with this value. One part is an expression.
 fn template(text: &str) -> String {
     let literal = text
         .replace('\\', "\\\\")
@@ -118,14 +119,14 @@ fn template(text: &str) -> String {
     format!("`{literal}${{`{literal}`}}`")
 }
 
-/// One expression, its value, and whether the program can see its source text.
+/// Returns an expression, its value, and true if the program can see its source text.
 fn expression(random: &mut Random) -> (String, String, bool) {
     let text = random.text();
     let plain: String = text
         .chars()
         .filter(|character| !"\\`$\0\n/'\"()[]{}*\u{2028}".contains(*character))
         .collect();
-    // What a tagged template and a class of characters can hold as it is, quotes and line ends among it.
+    // The text that a tagged template and a character class can contain unescaped, including quotes and line ends.
     let tagged = random.import_like().replace(['\\', '`', '$'], "");
     let class = tagged
         .replace([']', '\n', '\u{2028}', '-'], "")
@@ -178,7 +179,7 @@ fn expression(random: &mut Random) -> (String, String, bool) {
     }
 }
 
-/// A module that exports values, the values, and whether it may be refused on QuickJS.
+/// Returns a module that exports values, the values, and true if QuickJS may refuse the module.
 fn module(random: &mut Random) -> (String, Vec<String>, bool) {
     let mut source = String::new();
     if random.below(4) == 0 {
@@ -268,7 +269,7 @@ fn text_made_of_the_engines_words_means_what_it_means_elsewhere_or_is_refused() 
     assert!(ran_count > 100, "{ran_count} ran, {refused_count} were refused");
 }
 
-/// RUN-80: what looks like an import in a regular expression or in a tagged template is neither loaded nor refused.
+/// RUN-80: a text in a regular expression or a tagged template that looks like an import is neither loaded nor refused.
 #[test]
 fn imports_in_regular_expressions_and_tagged_templates_are_text() {
     let texts = [
@@ -311,7 +312,7 @@ fn imports_in_regular_expressions_and_tagged_templates_are_text() {
     assert_eq!(lines, [wanted.clone(), wanted]);
 }
 
-/// RUN-80: the names that a package in an isolate of its own exports are written into a module of ours.
+/// RUN-80: the export names of a package in its own isolate are written into a synthetic module of the runtime.
 #[test]
 fn exported_names_made_of_the_engines_words_are_names() {
     let names: Vec<String> = TEXTS
