@@ -1,4 +1,4 @@
-//! Links and folders: what one grant lets through is not what another was given for.
+//! Links and folders. A link that one grant allows does not extend another grant.
 
 use super::{DATA, expect};
 use crate::support::Scene;
@@ -6,8 +6,8 @@ use crate::support::Scene;
 /// RUN-20
 #[test]
 fn links_lead_nowhere_outside_the_folder_that_is_granted() {
-    // What each link is, and what reading it and writing it come to. As in openat2's own tests: links that are absolute,
-    // that climb, that climb and come back, that dangle, that turn in circles.
+    // Each link, and the results of reading and writing it. The cases are those of openat2's own tests: absolute links,
+    // links that climb out, links that return, dangling links and cycles.
     let table = [
         ("file", "a.txt", "\"public\"", "done"),
         ("chain", "file", "\"public\"", "done"),
@@ -83,7 +83,7 @@ fn links_lead_nowhere_outside_the_folder_that_is_granted() {
         steps.push((format!("fs.stat('data/{name}').then(({{ size }}) => size)"), stat));
         steps.push((format!("fs.writeTextFile('data/{name}', 'public')"), writing));
     }
-    // What is done to an entry is done to the link itself.
+    // Operations on an entry apply to the link itself.
     steps.push(("fs.rename('data/climb', 'data/climbed')".to_owned(), "done"));
     steps.push(("fs.remove('data/climbed')".to_owned(), "done"));
     steps.push((
@@ -119,7 +119,7 @@ fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() 
                 "fs.attenuate({ read: ['data/one/**'] }).readTextFile('data/one/folder/b.txt')",
                 "PermissionDenied EXDEV",
             ),
-            // A folder that is a link may have been put there by a module.
+            // A module may have placed a link in place of a folder.
             (
                 "fs.attenuate({ read: ['data/one/folder/**'] }).readTextFile('data/one/folder/b.txt')",
                 "NotADirectory ENOTDIR",
@@ -132,7 +132,7 @@ fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() 
     );
 }
 
-/// RUN-23: where the program may write nothing, a link is the grantor's doing.
+/// RUN-23: if the program may not write anywhere, only the grantor can have made a link.
 #[test]
 fn a_scope_that_begins_with_a_link_is_followed_where_no_module_may_write() {
     let scene = || {
@@ -153,7 +153,7 @@ fn a_scope_that_begins_with_a_link_is_followed_where_no_module_may_write() {
         narrow("elsewhere/folder", "b.txt"),
     );
     let (followed, refused, leads_out) = ("\"two\"", "NotADirectory ENOTDIR", "PermissionDenied EXDEV");
-    // The third is a link to the program's own scope, under another name.
+    // The third grant is a link to the program's own scope, under another name.
     for (grants, said) in [
         (
             &["fs.read=./data/**", "fs.read=./elsewhere/**"][..],
@@ -196,10 +196,10 @@ fn a_scope_that_begins_with_a_link_is_followed_where_no_module_may_write() {
     }
 }
 
-/// RUN-22: nothing is moved to where it means more.
+/// RUN-22: nothing can be moved to a place that gives it more readers.
 #[test]
 fn moving_a_link_or_a_folder_does_not_move_a_grant() {
-    // `data/shown/deep` may be read. What else is below `data` may be moved, but not to where it could be read.
+    // `data/shown/deep` may be read. Other files below `data` may be moved, but not to a readable place.
     let grants = &[
         "fs.write=./data/**",
         "fs.read=./data/shown/deep/**",
@@ -238,7 +238,7 @@ fn moving_a_link_or_a_folder_does_not_move_a_grant() {
                 "CapabilityError denied",
             ),
             ("fs.readTextFile('data/exact/passwd')", "NotFound ENOENT"),
-            // Where nothing is gained, things move.
+            // Renames that give no access succeed.
             ("fs.rename('data/secret.txt', 'data/renamed.txt')", "done"),
             ("fs.rename('data/to-etc', 'data/renamed-link')", "done"),
             ("fs.rename('data/secret', 'data/renamed')", "done"),
@@ -246,10 +246,10 @@ fn moving_a_link_or_a_folder_does_not_move_a_grant() {
     );
 }
 
-/// RUN-23: scopes within what may be written are found without links.
+/// RUN-23: scopes inside writable folders are opened without following links.
 #[test]
 fn a_folder_within_what_may_be_written_is_never_found_through_a_link() {
-    // The link was there before; the program may write above it, so it could have put it there itself.
+    // The link existed before. The program may write above it, so it could have placed the link itself.
     let grants = &[
         "fs.write=./data/**",
         "fs.read=./data/shown/etc/**",

@@ -1,4 +1,4 @@
-//! The `fs` family: what its operations do, and what links, races and odd files cannot make them do.
+//! The `fs` family: the results of its operations, and attacks with links, races and special files.
 
 mod links;
 mod moves;
@@ -7,7 +7,7 @@ mod races;
 
 use crate::support::{Scene, manifest};
 
-/// What every program below starts with: `say` prints what a call gave as JSON, or its error's name and code.
+/// The beginning of every program below. `say` prints the result of a call as JSON, or the name and code of its error.
 const PRELUDE: &str = "import { fs } from 'cap:self';
 const say = async (call) => {
   try {
@@ -32,7 +32,7 @@ const piece = async (file, size) => {
 };
 ";
 
-/// Runs calls one after the other in the scene, and compares what each says.
+/// Runs calls one after another in the scene, and compares their output.
 #[track_caller]
 fn expect(scene: Scene, grants: &[&str], steps: &[(&str, &str)]) -> Scene {
     let calls: String = steps

@@ -1,9 +1,9 @@
-//! A property of random programs: no sequence of operations makes a capability read bytes that were outside its scopes when somebody
-//! else wrote them there.
+//! A property of random programs. No sequence of operations lets a capability read bytes that another capability wrote
+//! outside of its scopes.
 //!
-//! To move bytes that one may read is to write them anew: whoever holds a scope there may read them from then on. Bytes are marked,
-//! each writing with a mark of its own. Before every step the files are looked at from outside, so that the test knows where
-//! each mark is, and compares that with scopes that it matches itself.
+//! Moving readable bytes counts as writing them again: capabilities with a scope at the new place may then read them.
+//! Each write has its own mark. Before every step, the test reads the files from outside, so that it knows the place of
+//! each mark. It compares these places with scopes that it matches itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,12 +13,13 @@ use secure_runtime::{Exit, Limits, OpenOptions, Program, Runtime};
 
 use crate::support::{Scene, manifest};
 
-/// Programs that are made up, and steps of each. `PROPERTY_CASES` is the number of programs.
+/// Number of random programs, which `PROPERTY_CASES` replaces, and the number of steps of each.
 const PROGRAMS: u64 = 16;
 const STEPS: usize = 120;
 const PACKAGES: usize = 3;
 
-/// The content of each file, marks of eight bytes: paths below the program's folder, without links.
+/// The content of each file, by its path without links below the program's folder. A content consists of marks of eight
+/// bytes.
 type Snapshot = BTreeMap<String, String>;
 
 #[test]
@@ -28,7 +29,7 @@ fn no_sequence_of_operations_shows_bytes_outside_of_what_may_be_read() {
     for seed in 0..programs {
         Story::new(seed).run(&mut counts);
     }
-    // It happens: reads by narrow scopes, renames that are let through, and renames that are refused.
+    // Reads by narrow scopes, allowed renames and refused renames do occur.
     println!("{counts:?}");
     assert!(counts.reads > programs, "{counts:?}");
     assert!(counts.renames > programs, "{counts:?}");
@@ -42,7 +43,7 @@ struct Counts {
     refused: u64,
 }
 
-/// SplitMix64.
+/// A random number generator: SplitMix64.
 struct Chance(u64);
 
 impl Chance {
@@ -72,7 +73,7 @@ impl Chance {
     }
 }
 
-/// Paths that are named more often than others, so that operations meet.
+/// Paths that are used more often than others, so that operations meet.
 const OFTEN: &[&str] = &[
     "w/pub/a",
     "w/out/a",
@@ -136,12 +137,12 @@ const PATHS: &[&str] = &[
     "w/pub/x",
 ];
 
-/// Folders that scopes begin at, or below.
+/// Folders in which scopes begin, or above them.
 const FOLDERS: &[&str] = &["w/pub", "w/out", "w/out/d", "w/tmp", "w/tmp/x", "w/pub/d"];
-/// Where no package reads.
+/// Places that no package may read.
 const AWAY: &[&str] = &["w/away", "w/sec/away", "w/sec/d/away"];
 
-/// One capability, as the test understands it.
+/// The test's model of a capability.
 #[derive(Clone, Debug)]
 struct Scopes {
     read: Vec<String>,
@@ -149,12 +150,12 @@ struct Scopes {
 }
 
 impl Scopes {
-    /// Whether a path without links may be read.
+    /// Returns true if a path without links may be read.
     fn read(&self, path: &str) -> bool {
         self.read.iter().any(|scope| matches(scope, path))
     }
 
-    /// What is left of these scopes where only others are asked for.
+    /// Returns the scopes that remain after an attenuation to these scopes.
     fn narrowed(&self, read: &[String], write: &[String]) -> Scopes {
         Scopes {
             read: common(&self.read, read),
@@ -163,7 +164,7 @@ impl Scopes {
     }
 }
 
-/// Of each two scopes, one of which is within the other, the inner one.
+/// Returns the inner scope of each pair in which one scope is within the other.
 fn common(these: &[String], those: &[String]) -> Vec<String> {
     let start = |scope: &str| scope.trim_start_matches("./").trim_end_matches("/**").to_owned();
     let is_within = |inner: &str, outer: &str| {
@@ -196,12 +197,12 @@ fn matches(scope: &str, path: &str) -> bool {
     }
 }
 
-/// One program: its packages, and what they do one after the other.
+/// One program: its packages, and the steps that they take one after another.
 struct Story {
     seed: u64,
     packages: Vec<Scopes>,
     isolated: Option<usize>,
-    /// What the program may do besides what its packages may.
+    /// Additional rights of the program, besides those of its packages.
     program: Scopes,
     steps: Vec<Step>,
 }
@@ -209,22 +210,22 @@ struct Story {
 #[derive(Clone, Debug, serde::Serialize)]
 struct Step {
     package: usize,
-    /// Which capability of the package: its own, or one that was narrowed.
+    /// The number of the package's capability: its initial one, or a narrowed one.
     capability: usize,
     operation: &'static str,
     path: String,
     to: String,
     read: Vec<String>,
     write: Vec<String>,
-    /// To which package a narrowed capability is lent.
+    /// The package that receives a narrowed capability.
     receiver: usize,
 }
 
 impl Step {
-    /// A step on these paths, random otherwise.
+    /// Returns a step on these paths with other random parts.
     fn on(chance: &mut Chance, operation: &'static str, path: &str, to: &str) -> Step {
         Step {
-            // The last one is the program itself.
+            // The last index is the program itself.
             package: chance.below(PACKAGES + 1),
             capability: chance.below(3),
             operation,
@@ -236,8 +237,8 @@ impl Step {
         }
     }
 
-    /// Steps after which what was opened has another name, and other bytes: first a read or an open, which keeps a handle, then renames by
-    /// somebody else, then the same read.
+    /// Returns steps after which an opened path leads to other bytes. A read or an open keeps a handle, renames by
+    /// another module follow, and then the same read.
     fn moved_away(chance: &mut Chance) -> Vec<Step> {
         let folder = *chance.one(FOLDERS);
         let away = *chance.one(AWAY);
@@ -270,7 +271,7 @@ impl Step {
         };
         let reads = |operation| ["read", "open", "handleRead"].contains(&operation);
         let (reader, mover) = (Step::on(chance, "", "", ""), Step::on(chance, "", "", ""));
-        // Who may do everything, most of the time.
+        // Most of the time, the mover has all rights.
         let mover = match chance.below(3) {
             0 => (mover.package, mover.capability),
             _ => (PACKAGES, 0),
@@ -422,7 +423,7 @@ impl Story {
                     ..program.limits().clone()
                 })
                 .console(move |line| out.lock().unwrap().push_str(line.text))
-                // The program asks for a variable before each step.
+                // The program reads a variable before each step.
                 .variables(move |_| {
                     let mut snapshot = Snapshot::new();
                     look(&base, "w", &mut snapshot);
@@ -449,7 +450,7 @@ impl Story {
         self.judge(&snapshots, &results, counts);
     }
 
-    /// Holds the results against what each capability may have come to know.
+    /// Compares the results with the bytes that each capability may know.
     fn judge(&self, snapshots: &[Snapshot], results: &[(bool, String)], counts: &mut Counts) {
         let mut capabilities: Vec<Vec<Scopes>> = self.packages.iter().map(|own| vec![own.clone()]).collect();
         let mut whole = self.program.clone();
@@ -468,7 +469,7 @@ impl Story {
         let mut known: BTreeMap<(usize, usize), BTreeSet<String>> = BTreeMap::new();
         let mut before: Marks = BTreeMap::new();
         for (index, step) in self.steps.iter().enumerate() {
-            // What is new where it is may be read from now on by those whose scopes say so.
+            // If a mark is at a new place, the capabilities with a scope there may read it from now on.
             let marks = marks(&snapshots[index]);
             let mover = index.checked_sub(1).map(|last| {
                 let last = &self.steps[last];
@@ -524,7 +525,7 @@ impl Story {
                             .iter()
                             .filter(|(_, places)| places.iter().any(|place| narrowed.read(place)));
                         let readable: BTreeSet<String> = readable.map(|(mark, _)| mark.clone()).collect();
-                        // Through the link, as above.
+                        // The same rule for links as above.
                         let beyond = known.get(&reader).cloned().unwrap_or_default();
                         let through =
                             narrowed.read.iter().any(|scope| scope == "./w/link/**") && is_followed(&whole);
@@ -551,15 +552,18 @@ impl Story {
     }
 }
 
-/// Whether a scope that begins at `w/link` means the folder that the link leads to: where nobody may move the link. Of the program's
-/// own scopes it does, too, if the link alone may be written, since nothing is renamed to where such a scope begins.
+/// Returns true if a scope that begins at `w/link` means the target folder of the link. This requires that no module
+/// can move the link.
+///
+/// A scope of the program itself also means the target if only the link may be written. Nothing can be renamed to the
+/// beginning of such a scope.
 fn is_followed(program: &Scopes) -> bool {
     let mut movers = program.write.iter().filter(|scope| matches(scope, "w/link"));
     let is_own = program.read.iter().any(|scope| scope == "./w/link/**");
     movers.all(|scope| is_own && !scope.ends_with("/**"))
 }
 
-/// The paths of the files that each mark is in.
+/// The paths of the files that contain each mark.
 type Marks = BTreeMap<String, BTreeSet<String>>;
 
 fn marks(snapshot: &Snapshot) -> Marks {
@@ -572,7 +576,7 @@ fn marks(snapshot: &Snapshot) -> Marks {
     marks
 }
 
-/// Reads every file of a folder; follows no link.
+/// Reads every file of a folder, without following links.
 fn look(folder: &Path, name: &str, snapshot: &mut Snapshot) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
@@ -586,7 +590,7 @@ fn look(folder: &Path, name: &str, snapshot: &mut Snapshot) {
     }
 }
 
-/// Does one step; the same code in each package, and in the program.
+/// The code that takes one step, in each package and in the program.
 const ACT: &str = r#"import { fs } from "cap:self";
 const capabilities = [fs];
 const handles = [];
@@ -649,7 +653,7 @@ export const act = async (line) => {
 };
 "#;
 
-/// Lets the packages do one step after the other.
+/// The code that lets the packages take one step after another.
 const MAIN: &str = r#"import { env } from "cap:self";
 import * as own from "./act.js";
 const lend = async (step) => {

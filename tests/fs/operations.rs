@@ -1,4 +1,4 @@
-//! What the operations do where they are granted, and with files that are none.
+//! The results of granted operations, also on special files.
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
@@ -110,7 +110,7 @@ fn a_granted_folder_may_be_missing_at_first() {
             ("fs.readTextFile('out/a.txt')", "NotFound ENOENT"),
             ("fs.stat('out')", "NotFound ENOENT"),
             ("fs.mkdir('out')", "done"),
-            // Written by way of another handle than it is read by.
+            // The file is read through another handle than it was written through.
             ("fs.writeTextFile('out/b.txt', 'b')", "done"),
             ("fs.readTextFile('out/b.txt')", "\"b\""),
             ("list('out')", "\"b.txt\""),
@@ -215,10 +215,10 @@ fn a_narrowed_capability_that_expired_stops_working_on_open_files_too() {
     assert_eq!(scene.read("data/a.txt"), "abc");
 }
 
-/// RUN-23: reading and writing at once is for what may be both.
+/// RUN-23: an open file for reading and writing needs both rights.
 #[test]
 fn a_file_that_is_open_to_read_and_write_is_within_both_grants() {
-    // Links in the folder that may be read lead to what may only be written, and the other way round.
+    // Links in the readable folder lead to files that may only be written, and the other way round.
     let scene = expect(
         Scene::new()
             .file("data/drop/secret.txt", "secret")
@@ -305,7 +305,7 @@ fn a_file_that_is_too_large_for_memory_is_read_piece_by_piece() {
     );
 }
 
-/// RUN-91: only what is a regular file is said to be one.
+/// RUN-91: only regular files are reported as files.
 #[test]
 fn kinds_of_files_are_told_apart() {
     let scene = Scene::new()

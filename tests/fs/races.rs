@@ -1,4 +1,4 @@
-//! What changes while it is used.
+//! Files that change while they are used.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -59,8 +59,8 @@ fn exchange(one: &Path, other: &Path) {
 
 #[test]
 fn a_race_of_renames_does_not_move_a_link_to_where_it_is_read() {
-    // Each rename alone is harmless when it is decided; together, in the other order, they would put a link to a folder
-    // above what may be read.
+    // Each rename alone is harmless when it is decided. In the other order, they would place a link to a folder above a
+    // readable scope.
     let scene = Scene::of_main(
         &["fs.write=./data/**", "fs.read=./data/shown/deep/**"],
         "import { fs } from 'cap:self';
@@ -85,7 +85,8 @@ fn a_race_of_renames_does_not_move_a_link_to_where_it_is_read() {
 /// RUN-24
 #[test]
 fn a_rename_between_finding_a_folder_and_opening_a_file_shows_nothing() {
-    // The program moves a package's folder away, puts a secret into it, and puts it back without; the package reads meanwhile.
+    // The program moves a package's folder away, puts a secret into it, and moves it back without the secret. The
+    // package reads meanwhile.
     let scene = Scene::new()
         .file(
             "secure.toml",
