@@ -223,8 +223,9 @@ fn a142_data_of_a_package_is_another_value_for_each_importing_package() {
     );
 }
 
-/// A143, RUN-93, RUN-98: a module with rights of its own cannot change JSON or bytes for another module of the program or of its package:
-/// not by a declaration, `import()`, an import without an attribute, `require`, or an import that a grant allows.
+/// A143, RUN-93, RUN-98: a module with rights of its own cannot change JSON or bytes for another module of the program
+/// or of its package. This holds for a declaration, `import()`, an import without an attribute, `require`, and an
+/// import that a grant allows.
 #[test]
 fn a143_data_is_another_value_for_each_authority() {
     let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\np = \"npm:p@1.0.0\"\nq = \"./q/\"\n[grants]\n\

@@ -1,4 +1,4 @@
-//! Limits: what one run may use, and that hitting one ends that run and nothing else.
+//! Limits: the resources that one run may use. Reaching a limit ends that run and nothing else.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn wall() -> Limits {
     }
 }
 
-/// RUN-40: each way to go on for ever ends with the wall limit.
+/// RUN-40: the wall limit ends every kind of endless program.
 #[test]
 fn the_wall_limit_ends_what_does_not_end() {
     for source in [
@@ -50,7 +50,7 @@ fn the_wall_limit_ends_what_does_not_end() {
     ));
 }
 
-/// RUN-41: waiting costs no processor time, computing does.
+/// RUN-41: waiting uses no processor time, and computing does.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_processor_limit_counts_work_and_not_waiting() {
@@ -76,7 +76,7 @@ fn the_processor_limit_counts_work_and_not_waiting() {
     assert!(matches!(exit, Exit::Completed), "{exit:?}");
 }
 
-/// RUN-42: memory of every kind is bounded; the process lives on.
+/// RUN-42: memory of every kind is limited, and the process continues.
 #[test]
 fn the_heap_limit_holds_for_every_kind_of_memory() {
     let limits = || Limits {
@@ -97,7 +97,7 @@ fn the_heap_limit_holds_for_every_kind_of_memory() {
                 limit: Limit::Heap(_),
                 ..
             }) => true,
-            // An engine may also refuse one allocation that can never fit.
+            // An engine may also refuse a single allocation that can never succeed.
             Exit::Uncaught(error) => error.message.starts_with("RangeError"),
             _ => false,
         };
@@ -109,7 +109,7 @@ fn the_heap_limit_holds_for_every_kind_of_memory() {
     ));
 }
 
-/// RUN-44, A94: where an isolate is stopped while it makes objects of ours, its run ends, and nothing else.
+/// RUN-44, A94: if an isolate is terminated while it creates objects of the runtime, its run ends, and nothing else.
 #[test]
 fn being_stopped_while_objects_are_made_ends_the_run_alone() {
     let rest = "if (n % 500 === 0) await new Promise((done) => setTimeout(done, 0));";
@@ -135,7 +135,7 @@ fn being_stopped_while_objects_are_made_ends_the_run_alone() {
     }
 }
 
-/// RUN-75, A92: capabilities are no memory that nobody counts.
+/// RUN-75, A92: the memory of capabilities is counted.
 #[test]
 fn capabilities_have_as_much_room_as_the_heap() {
     let of = |heap: u64, source: &str| {
@@ -157,7 +157,7 @@ fn capabilities_have_as_much_room_as_the_heap() {
             .run(&[]);
         (ran.exit.unwrap(), ran.out)
     };
-    // Each of these takes about a megabyte and nothing of the engine's heap.
+    // Each of these takes about a megabyte, but no memory of the engine's heap.
     let wide = "const read = Array.from({ length: 1000 }, (_, n) => 'data/' + n);
         const [kept, error] = until(200, () => fs.attenuate({ read }));
         console.log(error?.name, error?.message.includes('raise the limit `heap`'), kept.length > 10);
@@ -166,18 +166,19 @@ fn capabilities_have_as_much_room_as_the_heap() {
     let (exit, output) = of(32 << 20, wide);
     assert!(matches!(exit, Exit::Completed), "{exit:?}");
     assert_eq!(output, "RangeError true true\nNotFound\ndenied\n");
-    // With room for them, they are made.
+    // If there is enough memory, they are created.
     let (exit, output) = of(512 << 20, wide);
     assert!(matches!(exit, Exit::Completed), "{exit:?}");
     assert!(output.starts_with("undefined undefined true\n"), "{output}");
 
-    // Narrow ones, kept: one limit or the other. What is not kept any more is room for others where the engine gives it back.
+    // Kept capabilities with few rights reach one of the limits. If the engine frees dropped ones, there is memory for
+    // others.
     let narrow = "let [kept, error] = until(60_000, () => clock.attenuate({ expires: '1h' }));
         console.log(error?.name, kept.length > 2_000);
         kept = undefined;
         [, error] = until(1, () => clock.attenuate({ expires: '1h' }));
         console.log(error?.name);";
-    // (Its bindings are lost after 16,384 at one time.)
+    // The bindings of QuickJS fail if more than 16,384 objects exist at the same time.
     let heap = if cfg!(feature = "quickjs") {
         16 << 20
     } else {
@@ -192,7 +193,7 @@ fn capabilities_have_as_much_room_as_the_heap() {
     };
     assert_eq!(output, format!("RangeError true\n{after}\n"));
 
-    // Made and let go, on and on.
+    // Capabilities are created and dropped repeatedly.
     let churn = "for (let n = 0; n < 40_000; n++) clock.attenuate({ expires: '1h' });
         console.log('through');";
     let (exit, output) = of(heap, churn);
@@ -203,7 +204,8 @@ fn capabilities_have_as_much_room_as_the_heap() {
     }
 }
 
-/// RUN-86: results that find no room wait for those on their way, and all are read in the end; what is kept too long is refused.
+/// RUN-86: results for which there is no memory wait for earlier results, and all are read in the end. Results that are
+/// kept too long are refused.
 #[test]
 fn results_wait_for_room_and_are_refused_where_there_is_none() {
     let of = |source: &str| {
@@ -216,7 +218,7 @@ fn results_wait_for_room_and_are_refused_where_there_is_none() {
             })
             .run(&[])
     };
-    // 300 MiB through 64 MiB, asked for at once.
+    // 300 MiB are requested at the same time, with 64 MiB of memory.
     let ran = of("let sum = 0; const all = [];
         for (let n = 0; n < 300; n++) all.push(fs.readFile('data/a').then((bytes) => { sum += bytes.length; }));
         await Promise.all(all); console.log(sum === 300 * 2 ** 20);");
@@ -231,7 +233,7 @@ fn results_wait_for_room_and_are_refused_where_there_is_none() {
     }
 }
 
-/// RUN-44: what exhausts the stack is an error of the guest, or no error; never the end of the process.
+/// RUN-44: stack exhaustion is an error of the guest, or no error. It never ends the process.
 #[test]
 fn deep_recursion_is_an_error_of_the_guest() {
     let limits = || Limits {
@@ -260,7 +262,7 @@ fn deep_recursion_is_an_error_of_the_guest() {
     }
 }
 
-/// RUN-43: one program that hits its limit leaves others of the same process alone, and a host can stop a program.
+/// RUN-43: a program that reaches its limit does not affect others in the same process. A host can stop a program.
 #[test]
 fn runs_are_apart() {
     let reactor = tokio::runtime::Builder::new_current_thread()
@@ -342,7 +344,7 @@ fn limits_that_cannot_be_held_are_refused() {
     );
 }
 
-/// A program whose package `p` may read `data/` and use no more than `quotas`; the program no more than `of_program`.
+/// Runs a program whose package `p` may read `data/` and has these `quotas`. The program has the quotas `of_program`.
 fn quota_run(package: &str, main: &str, quotas: Quotas, of_program: Quotas) -> crate::support::Ran {
     let manifest = "[package]\nname = \"t\"\nentry = \"main.js\"\n[imports]\np = \"./p/\"\n[grants]\nfs.read = [\"./data/**\"]\nclock = \"1ms\"\nkv.read = [\"*\"]\n[packages.p.grants]\nfs.read = [\"./data/**\"]\nclock = \"1ms\"\nkv.read = [\"*\"]\n";
     let of_package = PackageLimits {
@@ -363,8 +365,8 @@ fn quota_run(package: &str, main: &str, quotas: Quotas, of_program: Quotas) -> c
         .run(&[])
 }
 
-/// RUN-55, RUN-56: each quota is refused once it is exceeded, to that package and to nobody else; it is named with its owner and
-/// figure; what stays within it goes through.
+/// RUN-55, RUN-56: if a package exceeds its quota, only that package is refused. The message names the owner and the
+/// value of the quota. Operations within the quota succeed.
 #[test]
 fn a_quota_stops_the_package_that_has_it() {
     let none = Quotas::default;
@@ -438,7 +440,7 @@ fn a_quota_stops_the_package_that_has_it() {
             "{message}: {}",
             ran.out
         );
-        // The program's own quota of the same kind ends the program.
+        // If the program exceeds its own quota of the same kind, it ends.
         let main = "import { beyond } from 'p'; try { await beyond(); } catch {} for (;;) await new Promise((r) => setTimeout(r, 10));";
         let ran = quota_run(&package, main, none(), quotas);
         match ran.exit {
@@ -448,7 +450,7 @@ fn a_quota_stops_the_package_that_has_it() {
     }
 }
 
-/// RUN-55: a quota that nobody caught ends the program with the limit, not as a denial.
+/// RUN-55: an uncaught quota error ends the program with the limit, not as a denial.
 #[test]
 fn an_uncaught_quota_is_a_limit() {
     let quotas = Quotas {
@@ -471,7 +473,7 @@ fn an_uncaught_quota_is_a_limit() {
     }
 }
 
-/// RUN-55: timers are counted while they are set: firing and clearing one makes room.
+/// RUN-55: timers are counted while they are set. A timer that fires or is cleared no longer counts.
 #[test]
 fn timers_are_counted_while_they_are_set() {
     let limits = || Limits {
@@ -500,7 +502,8 @@ fn timers_are_counted_while_they_are_set() {
     );
 }
 
-/// A text that does not fit into the heap ends the program with the heap limit, or is an error that says so; never a fault of the engine.
+/// A text that does not fit into the heap ends the program with the heap limit, or is an error with that message. It
+/// never causes a fault of the engine.
 #[test]
 fn a_file_larger_than_the_heap_is_no_fault_of_the_engine() {
     for read in [

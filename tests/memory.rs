@@ -1,7 +1,7 @@
-//! Memory that a guest makes the host hold: all of it is counted, whatever it is made with.
+//! Host memory that a guest causes to be allocated. All of it is counted, whichever function allocates it.
 //!
-//! Each case hoards what one operation or constructor returns, in a program with a heap of 32 MiB, and the process is measured meanwhile.
-//! The cases run in a process of their own, one after the other.
+//! Each case keeps the results of one operation or constructor, in a program with a heap of 32 MiB. The process is
+//! measured meanwhile. Each case runs in a separate process.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +13,15 @@ use secure_runtime_capabilities::{Block, KeyPair, Token};
 
 use crate::support::{Scene, Server};
 
-/// What tells this process that it is the one that is measured: the case.
+/// The variable that marks the measured process. Its value is the name of the case.
 const CASE: &str = "SECURE_RUNTIME_TEST_MEMORY";
 const HEAP: u64 = 32 << 20;
-/// What the process may grow by beyond the figures that the runtime reports, in MiB, where [`SLACK_OF`] does not say otherwise. Nobody
-/// counts these, and they do not grow with what a guest makes: the threads that do file work (their stacks, and the allocator's pool of
-/// each), pages that the allocator and the engine keep for later, and the copies that one operation makes while it runs (of 4 MiB: bytes,
-/// text, and the text in the engine's form).
+/// Growth of the process that is allowed beyond the reported account, in MiB, unless [`SLACK_OF`] has another value.
+///
+/// This memory is not counted, and does not grow with the number of a guest's objects. It consists of:
+/// - the stacks of threads for file work, and the allocator's pool of each
+/// - pages that the allocator and the engine keep for later
+/// - the copies that one operation on 4 MiB makes while it runs: bytes, text, and the text in the engine's form
 const SLACK: u64 = 32;
 /// Cases whose one operation copies more, with the reason.
 const SLACK_OF: &[(&str, u64, &str)] = &[
@@ -36,11 +38,12 @@ const SLACK_OF: &[(&str, u64, &str)] = &[
     ("bodies that wait", 96, "this process's own server"),
     ("uploads that wait", 96, "this process's own server"),
 ];
-/// What the figures may come to: a heap that reaches four times its limit until the program has ended, what is held outside it with a
-/// quarter more for small things, and as much again for capabilities.
+/// Maximum of the reported account. The heap may reach four times its limit until the program has ended. Memory outside
+/// of the heap may exceed the limit by a quarter, for small objects. Capabilities have the same limit again.
 const MOST_COUNTED: u64 = 4 * HEAP + HEAP / 4 * 5 + HEAP;
 
-/// Of each operation: how a guest hoards its results, its arguments or itself. `data/big` has 4 MiB, and what the server sends 256 KiB.
+/// For each operation, a program that keeps its results, its arguments or its pending calls. `data/big` has 4 MiB, and
+/// a response of the server has 256 KiB.
 const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     (
         "fs.readTextFile",
@@ -136,7 +139,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ("seal(random)", "await all(1_000, () => seal(random, { holder }))"),
 ];
 
-/// What is no operation, or another way to hoard one's results.
+/// Programs without operations, and other ways to keep results of operations.
 const OTHERS_HOARDED: &[(&str, &str)] = &[
     (
         "ArrayBuffer",
@@ -276,8 +279,8 @@ const OTHERS_HOARDED: &[(&str, &str)] = &[
     ),
 ];
 
-/// RUN-86, A112: what a guest makes the process grow by is in the account, and the account is bounded by the heap limit's figure,
-/// whatever it is made with.
+/// RUN-86, A112: the account contains all growth of the process that a guest causes. The account is limited by the
+/// value of the heap limit, whichever function allocates.
 #[test]
 fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted() {
     if let Ok(name) = std::env::var(CASE) {
@@ -293,7 +296,7 @@ fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted
         .chain(OTHERS_HOARDED)
         .map(|(name, _)| *name)
         .collect();
-    // Each measured by itself, a few processes at one time.
+    // Each case is measured in its own process, and a few processes run concurrently.
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(&mut failures);
     std::thread::scope(|scope| {
@@ -323,7 +326,7 @@ fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// A field of /proc/self/status, in bytes.
+/// Returns a field of /proc/self/status, in bytes.
 fn status(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
@@ -336,7 +339,7 @@ fn status(field: &str) -> u64 {
         << 10
 }
 
-/// Runs the program without an audit sink, whose records a test would hoard.
+/// Runs the program without an audit sink, because a test's sink would keep all records in memory.
 fn run(scene: &Scene, grants: &[&str]) -> (Outcome, String) {
     let printed = Arc::new(Mutex::new(String::new()));
     let into = printed.clone();
@@ -348,7 +351,7 @@ fn run(scene: &Scene, grants: &[&str]) -> (Outcome, String) {
         let program = Program::open(scene.base(), &OpenOptions::default())
             .await
             .unwrap();
-        // Without one, nothing can be sealed.
+        // `seal` needs a token.
         let root = KeyPair::generate().unwrap();
         let token = Token::mint(&root, &Block::of(scene.rights(grants))).unwrap();
         let runtime = Runtime::builder()
@@ -375,7 +378,7 @@ fn measure(name: &str) {
     let all = OPERATIONS_HOARDED.iter().chain(OTHERS_HOARDED);
     let (_, call) = all.into_iter().find(|(other, _)| *other == name).unwrap();
     let server = Server::start();
-    // Its own copies are this process's, too.
+    // This process contains the server's own copies too.
     server.put("/big", Some(vec![b'a'; 256 << 10]));
     let main = format!(
         "import {{ fs, net, env, clock, random, kv, seal }} from 'cap:self';
@@ -419,7 +422,7 @@ fn measure(name: &str) {
             scene = scene.file(&format!("data/{number}"), "");
         }
     }
-    // What the engine takes by itself.
+    // Memory that the engine uses in any case.
     Scene::of_main(&[], "console.log(1);").run(&[]).completed();
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS");
@@ -441,7 +444,7 @@ fn measure(name: &str) {
         outcome.memory.held >> 20,
         slack >> 20
     );
-    // A case that is only refused measures nothing.
+    // A case in which everything is refused measures nothing.
     assert!(!end.contains("CapabilityError"), "{name}: {end}");
     assert!(grown <= counted + slack, "{name}: more than the runtime counted");
     assert!(counted <= MOST_COUNTED, "{name}: more than the limits allow");

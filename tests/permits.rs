@@ -1,4 +1,4 @@
-//! The permit list: what a guest reaches is what was reviewed, on each engine, and all of it is frozen.
+//! The permit list. On each engine, a guest can reach only reviewed objects, and all of them are frozen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ const GLOBALS: [&str; 7] = [
     "setTimeout",
 ];
 
-/// The lines that permits/walk.js prints, in a package that holds a bit of everything.
+/// Returns the lines that permits/walk.js prints. It runs in a package with objects of every kind.
 fn walked() -> Vec<String> {
     let server = Server::start();
     let origin = server.origin();
@@ -72,10 +72,10 @@ fn walked() -> Vec<String> {
         .collect()
 }
 
-/// Names of properties by object, as the walk and the lists have them.
+/// Names of properties by object, in the form of the walk and the lists.
 type Properties = BTreeMap<String, BTreeSet<String>>;
 
-/// The lists of a text in the form of src/realm/permits.js, without those that are for another engine.
+/// Reads the lists in a text in the form of src/realm/permits.js, without those for the other engine.
 fn listed(text: &str, into: &mut Properties) {
     let engine = if cfg!(feature = "v8") {
         "v8: `"
@@ -108,21 +108,21 @@ fn listed(text: &str, into: &mut Properties) {
     }
 }
 
-/// RUN-1, RUN-2, RUN-74: what a guest reaches is listed and frozen, and what is listed is there. An engine upgrade that brings
-/// something which lockdown does not remove fails here, with the way to it.
+/// RUN-1, RUN-2, RUN-74: each object that a guest reaches is listed and frozen, and each listed object exists. If an
+/// engine upgrade adds an object that lockdown does not remove, this test fails and prints the path to it.
 #[test]
 fn what_a_guest_reaches_is_what_was_reviewed() {
     let mut list = Properties::new();
     listed(include_str!("../src/realm/permits.js"), &mut list);
     listed(include_str!("permits/made.txt"), &mut list);
     assert!(list.len() > 200, "{}", list.len());
-    // Classes of errors that this test cannot provoke. They are made in one loop with those that it can.
+    // Classes of errors that this test cannot provoke. One loop creates them together with the others.
     let system = "PermissionDenied InvalidData TimedOut FilesystemLoop NotSupported ConnectionReset Busy StorageFull IsolateError";
     for kind in system.split(' ') {
         assert!(list.remove(&format!("%{kind}%")).is_some(), "{kind}");
         assert!(list.remove(&format!("%{kind}%.prototype")).is_some(), "{kind}");
     }
-    // Ends the program before the walk.
+    // This error ends the program before the walk.
     list.retain(|path, _| !path.starts_with("%WebAssembly.LinkError%"));
     let mut faults: Vec<String> = Vec::new();
     let mut count = 0;

@@ -246,7 +246,7 @@ fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
     }
 }
 
-/// CLI-1. A limit that a module's body hits is told in the runtime's words alone.
+/// CLI-1. The message about a limit in a module's body contains only words of the runtime.
 #[test]
 fn a_limit_is_told_without_words_of_the_engine() {
     for body in ["while (true) {}", "await null; while (true) {}"] {
@@ -259,7 +259,8 @@ fn a_limit_is_told_without_words_of_the_engine() {
     }
 }
 
-/// CLI-1. No manifest ends with 70: an isolate and bounds of a package that nothing imports are mistakes of the manifest.
+/// CLI-1. No manifest leads to exit code 70. Isolation and bounds of a package that no module imports are errors of the
+/// manifest.
 #[test]
 fn bounds_of_a_package_that_is_not_imported_are_2() {
     let key = "ed25519/d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
@@ -287,7 +288,7 @@ fn bounds_of_a_package_that_is_not_imported_are_2() {
                 "{said}"
             );
         }
-        // Locked without it, and said later.
+        // The manifest was locked without the lines, which were added later.
         let scene = scene.file("secure.toml", &unused);
         secure_runtime(&scene, &["lock"]).success();
         for name in ["unused", "gret"] {

@@ -1,5 +1,5 @@
-// Conformance of AbortController and AbortSignal with https://dom.spec.whatwg.org. Run as a program without any grant;
-// throws when anything differs.
+// Conformance of AbortController and AbortSignal with https://dom.spec.whatwg.org. The program runs without grants, and
+// throws an error if something differs.
 
 function equal(actual, expected, what) {
   if (!Object.is(actual, expected)) throw new Error(`${what}: expected ${expected}, got ${actual}`);
@@ -95,7 +95,7 @@ function thrown(action, what) {
   signal.addEventListener("x", () => seen.push("never"), { signal: AbortSignal.abort() });
   signal.addEventListener("x", () => seen.push("inherited"), Object.create({ once: true }));
 
-  // A guest can make events only from the class of one that it received.
+  // Guests have no reference to the class of events, except through an event that they received.
   let Event;
   const probe = new AbortController();
   probe.signal.onabort = (event) => { Event = event.constructor; };
@@ -129,7 +129,7 @@ function thrown(action, what) {
   equal(thrown(() => signal.addEventListener("x", 1), "a bad listener") instanceof TypeError, true, "a bad listener");
 }
 
-// Nothing internal is handed out: own properties on a signal do not see the runtime's listeners.
+// The runtime does not expose internal state: own properties of a signal do not see the runtime's listeners.
 {
   const { signal } = new AbortController();
   Object.defineProperty(signal, "addEventListener", {

@@ -1,5 +1,5 @@
-// Conformance of atob and btoa with https://html.spec.whatwg.org/multipage/webappapis.html#atob and with the test vectors
-// of RFC 4648. Run as a program without any grant; throws when anything differs.
+// Conformance of atob and btoa with https://html.spec.whatwg.org/multipage/webappapis.html#atob and with the test
+// vectors of RFC 4648. The program runs without grants, and throws an error if something differs.
 
 function equal(actual, expected, what) {
   if (!Object.is(actual, expected)) throw new Error(`${what}: expected ${expected}, got ${actual}`);
@@ -27,7 +27,7 @@ for (const [text, encoded] of [
 let every = "";
 for (let code = 0; code < 256; code++) every += String.fromCharCode(code);
 equal(atob(btoa(every)), every, "every byte");
-// Bits that nothing is made of are not looked at.
+// Unused bits at the end are ignored.
 equal(atob("Zh"), "f", "left-over bits");
 for (const wrong of ["a", "=", "==", "====", "a=", "a==", "a===", "ab=", "abc==", "abcd=", "abcd==", "ab==cd", "ab-_", "a\u00a0bc", "\u0100abc", "abcde"]) {
   throws(() => atob(wrong), "InvalidCharacterError", `atob ${wrong}`);

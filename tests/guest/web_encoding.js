@@ -1,5 +1,5 @@
-// Conformance of TextEncoder and TextDecoder with https://encoding.spec.whatwg.org, UTF-8 only. Run as a program
-// without any grant; throws when anything differs.
+// Conformance of TextEncoder and TextDecoder with https://encoding.spec.whatwg.org, for UTF-8 only. The program runs
+// without grants, and throws an error if something differs.
 
 function equal(actual, expected, what) {
   if (!Object.is(actual, expected)) throw new Error(`${what}: expected ${expected}, got ${actual}`);
@@ -61,7 +61,7 @@ for (const [text, room, read, expected] of [
 throws(() => new TextEncoder().encodeInto("a", new Uint16Array(2)), TypeError, "encodeInto another array");
 throws(() => TextEncoder.prototype.encode.call({}), TypeError, "encode on a forged object");
 
-// [UTF-8, text or null when it is not valid]; what is replaced follows the standard's maximal subparts
+// [UTF-8, text or null if it is not valid]. Replacements follow the standard's maximal subparts.
 for (const [input, expected, isValid] of [
   ["", "", true],
   ["61", "a", true],
@@ -87,7 +87,7 @@ for (const [input, expected, isValid] of [
 }
 equal(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes("efbbbf61")), "\ufeffa", "ignoreBOM keeps it");
 
-// Every cut of a text with long characters gives the same text.
+// A text with multi-byte characters gives the same result wherever it is cut.
 {
   const whole = "aé€\u{1f600}z\ufeff";
   const encoded = new TextEncoder().encode(`\ufeff${whole}`);

@@ -1,5 +1,5 @@
-// Conformance of URL and URLSearchParams with https://url.spec.whatwg.org. Run as a program without any grant; throws
-// when anything differs.
+// Conformance of URL and URLSearchParams with https://url.spec.whatwg.org. The program runs without grants, and throws
+// an error if something differs.
 
 function equal(actual, expected, what) {
   if (!Object.is(actual, expected)) throw new Error(`${what}: expected ${expected}, got ${actual}`);
@@ -195,7 +195,7 @@ for (const [input, name, value, expected] of changed) {
 throws(() => { new URL("https://example.com").href = "no url"; }, TypeError, "href = no url");
 throws(() => { "use strict"; new URL("https://example.com").origin = "x"; }, TypeError, "origin is read-only");
 
-// searchParams and the URL follow each other.
+// Changes of searchParams change the URL, and the other way round.
 {
   const url = new URL("https://example.com/?a=1&a=2#f");
   const params = url.searchParams;

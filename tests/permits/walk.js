@@ -1,7 +1,7 @@
-// Walks everything that a module of a package reaches, and prints one line an object: how it is reached, and the names of
-// its properties. Functions that have nothing but their name and length are passed over. It goes by three kinds of roots:
-// the global object, what only syntax leads to, and what guests are given: results, errors, module namespaces. Of
-// those last, which are the guest's own, only what they inherit must be frozen.
+// Walks all objects that a module of a package reaches. Prints one line for each object: its path, and the names of its
+// properties. Functions with only a name and a length are skipped. There are three kinds of roots: the global object,
+// objects that only syntax leads to, and values that guests receive (results, errors, module namespaces). Values of the
+// last kind belong to the guest, so only the objects that they inherit from must be frozen.
 import * as self from "cap:self";
 import * as namespace from "./namespace.js";
 import data from "./data.json" with { type: "json" };
@@ -11,7 +11,7 @@ const symbols = new Map(
   Reflect.ownKeys(Symbol).map((name) => [Symbol[name], `@@${name}`]).filter(([symbol]) => typeof symbol === "symbol"),
 );
 const nameOf = (key) => typeof key === "string" ? key : symbols.get(key) ?? `@@(${String(key.description)})`;
-// An error's own frames, which QuickJS's bindings make anew for each error. The runtime freezes them.
+// The frames of an error, which QuickJS's bindings create for each error. The runtime freezes them.
 const frames = Symbol.for("v82jsc_private:deno_core::call_site_evals");
 const keysOf = (value) => Reflect.ownKeys(value).filter((key) => key !== frames);
 const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
@@ -35,7 +35,7 @@ const visit = (path, value, isOwn = false) => {
 };
 const line = (path, value) => {
   const isFunction = typeof value === "function";
-  // `originalValue` is what a repaired property is without its accessor (RUN-3).
+  // `originalValue` is the value of a repaired property without its accessor (RUN-3).
   const known = isFunction ? ["name", "length", ...(path.endsWith(" get") ? ["originalValue"] : [])] : [];
   const names = keysOf(value).map(nameOf).filter((name) => !known.includes(name));
   if (!isFunction || names.length > 0) console.log(`${path}: ${names.sort().join(" ")}`.trimEnd());
@@ -49,10 +49,10 @@ const parts = (path, value, isOwn) => {
     try {
       held = value[key];
     } catch {
-      // A getter that wants an instance.
+      // The getter requires an instance.
       continue;
     }
-    // What a getter makes anew each time is nothing that two modules could share.
+    // If a getter creates a value for each call, modules cannot share it.
     if (get === undefined || held === value[key]) visit(`${path}.${nameOf(key)}`, held, isOwn);
   }
   prototypes.push([`${path}.[[Prototype]]`, Object.getPrototypeOf(value)]);
@@ -65,27 +65,32 @@ const walk = () => {
   }
   queue.length = 0;
 };
-/** Last of all, since most of what objects inherit from has a name by which it was found before. */
+/** Walks the prototypes last, because most of them have a name under which they were found before. */
 const walkPrototypes = () => {
   for (const [path, value] of prototypes) {
     visit(path, value);
     walk();
   }
 };
-/** An intrinsic that no global leads to, and what it leads to. */
+/** Walks an intrinsic that no global leads to, and the objects that it leads to. */
 const root = (path, value) => {
   if (value === undefined) return;
   visit(path, value);
   walk();
 };
-/** What was made for this guest alone: it may change it, but not what it inherits, nor its accessors. */
+/**
+ * Walks an object that was created for this guest only. The guest may change it, but not its prototypes or accessors.
+ */
 const made = (path, value) => {
   visit(`(${path})`, value, true);
   walk();
 };
 
-/** What engines make when something is first called: calls all of these with a bit of everything, and says what unfrozen objects, but for
- * those that it brings, their results inherit from. (No asynchronous generator: to iterate over one as if it were none has no end.) */
+/**
+ * Finds objects that engines create when a function is first called. Calls each function with values of every kind.
+ * Prints the unfrozen objects that the results inherit from, except those in the arguments. There is no asynchronous
+ * generator among the arguments, because a synchronous iteration over one does not end.
+ */
 const callAll = (functions) => {
   const formats = Object.values(globalThis.Intl ?? {}).filter((Kind) => typeof Kind === "function").map((Kind) =>
     new Kind("en", { type: "region" })
@@ -109,7 +114,7 @@ const callAll = (functions) => {
     try {
       Promise.prototype.then.call(result, undefined, () => {});
     } catch {
-      // It is no promise.
+      // The result is not a promise.
     }
     return [result, ...Reflect.ownKeys(result).slice(0, 9).map((key) => Reflect.getOwnPropertyDescriptor(result, key)?.value)];
   };
@@ -145,7 +150,7 @@ export default async function walkAll(shared, { folder, server }) {
 
   const proto = Object.getPrototypeOf;
   root("%GlobalPrototype%", proto(shared));
-  // ---- what only syntax leads to
+  // ---- objects that only syntax leads to
   root("%AsyncFunction%", proto(async () => {}).constructor);
   root("%GeneratorFunction%", proto(function* () {}).constructor);
   root("%AsyncGeneratorFunction%", proto(async function* () {}).constructor);
@@ -187,7 +192,7 @@ export default async function walkAll(shared, { folder, server }) {
   made("JSON-module", data);
   made("clone", structuredClone({ list: [1], map: new Map() }));
 
-  // ---- the global object of a package's module, and what free names mean in it
+  // ---- the global object of a package's module, and the definitions of its free names
   root("(console)", console);
   root("(Date)", Date);
   root("(Math)", Math);
@@ -270,7 +275,7 @@ export default async function walkAll(shared, { folder, server }) {
     if (error.name !== name) console.log(`${name} was ${error.name}: ${error.message}`);
   }
 
-  // ---- what the web has
+  // ---- web APIs
   const timer = setTimeout(() => {}, 0);
   root("%TimeoutPrototype%", proto(timer));
   made("timer", timer);
@@ -294,7 +299,7 @@ export default async function walkAll(shared, { folder, server }) {
   made("invalid-URL", await thrown(() => new URL("")));
   made("not-base64", await thrown(() => atob("*")));
 
-  // ---- what WebAssembly modules export, where the engine runs them
+  // ---- exports of WebAssembly modules, if the engine supports them
   if (wasm !== undefined) {
     root("%WebAssembly.Memory.prototype%", proto(wasm.memory));
     root("%WebAssembly.Table.prototype%", proto(wasm.table));
