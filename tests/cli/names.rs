@@ -64,7 +64,7 @@ fn no_name_has_what_nobody_sees() {
 /// CLI-5. Messages make invisible characters visible.
 #[test]
 fn messages_show_what_nobody_sees() {
-    // All of them in one name: between letters, none has a meaning by what is beside it.
+    // All of them in one name. Between letters, the neighbours of such a character do not make it meaningful.
     let name: String = HIDDEN
         .iter()
         .flat_map(|character| ['a', *character])
