@@ -372,7 +372,6 @@ impl ThreadClock {
         };
         // SAFETY: the result is written to a variable of this frame. If the thread has ended, the call returns an
         // error.
-        //
         let got = unsafe { libc::clock_gettime(self.clock?, &mut time) };
         let (seconds, rest) = (
             u64::try_from(time.tv_sec).ok()?,

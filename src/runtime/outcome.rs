@@ -232,7 +232,6 @@ impl Engine {
 
     /// Returns the engine's version. The bindings do not report that of QuickJS-ng. So for QuickJS-ng, it is the
     /// version of the V8 interface that they implement.
-    ///
     pub fn version() -> &'static str {
         deno_core::v8::V8::get_version()
     }

@@ -133,7 +133,6 @@ pub(super) async fn evaluated(
     let mut evaluation = pin!(js.mod_evaluate(loaded));
     // If a limit was hit during the evaluation, deno_core would search for the pending import, and print that it found
     // nothing.
-    //
     let brake = js.op_state().borrow().try_borrow::<Brake>().cloned();
     if brake.is_some_and(|brake| brake.reason().is_some()) {
         return Err(CoreErrorKind::ExecutionTerminated.into_box());

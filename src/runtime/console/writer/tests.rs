@@ -111,7 +111,6 @@ fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
 }
 
 /// Another thread sets the end after the waiting has begun.
-///
 #[test]
 fn whoever_waits_for_the_end_can_be_hurried() {
     let (_go_on, stuck) = mpsc::channel();
