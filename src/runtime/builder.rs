@@ -109,7 +109,7 @@ impl Builder {
     }
 
     /// Sets the base folder of relative paths in grants and operations. This is normally the manifest's folder. Links
-    /// in it are resolved by [`Builder::build`].
+    /// in it are resolved when the runtime is built.
     pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
         self.base = Some(folder.as_ref().to_string_lossy().into_owned());
         self

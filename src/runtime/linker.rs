@@ -1,7 +1,7 @@
 //! Linking of modules on QuickJS.
 //!
 //! QuickJS calls a function of its host to get the full name of each imported module. The function of the bindings
-//! searches the names that any module has recorded, and treats an unknown name as a full name. This module replaces it
+//! searches the names that any module has recorded, and treats an unknown name as a full name. This file replaces it
 //! with a function that asks the isolate's module loader. The loader knows the names that it wrote into the text of
 //! modules. Any other name is an error.
 

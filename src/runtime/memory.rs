@@ -52,7 +52,7 @@ pub(crate) struct Held {
     in_flight: bool,
 }
 
-/// The error that there is not enough memory for this number of bytes.
+/// The error for a request that exceeds the limit of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom {
     asked: usize,
@@ -169,8 +169,7 @@ impl Memory {
         self.take(bytes).then(|| self.held(bytes))
     }
 
-    /// Counts the bytes. If there is not enough memory, it first collects garbage. It must be called on the isolate's
-    /// thread.
+    /// Counts the bytes, if necessary after a garbage collection. It must be called on the isolate's thread.
     ///
     /// # Errors
     /// There is not enough memory.

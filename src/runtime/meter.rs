@@ -141,7 +141,7 @@ pub(crate) struct HeldByAll {
     _by: [Option<Held>; 2],
 }
 
-/// The quotas of a module: those of its package, if it has some, and those of the program.
+/// The quotas that a module's operations count against: those of its package, if it has some, and the program's.
 #[derive(Clone)]
 pub(crate) struct Account {
     package: Option<Arc<Meter>>,

@@ -12,7 +12,7 @@ use crate::extensions::OpenThings;
 /// Number of threads that were parked since the process started.
 static PARKED: AtomicUsize = AtomicUsize::new(0);
 
-/// Maximum number of parked threads at which programs are still started, unless the host sets another one.
+/// Default number of parked threads at which no further program is started.
 pub(super) const MOST_PARKED: usize = 64;
 
 /// Returns the number of isolate threads that this process has parked.
