@@ -1,6 +1,6 @@
-// What a package can be given by name, as `globals = ["fetch", ...]` in the manifest: names that the web has and the language
-// has not. Each module gets its own, over its own capabilities, so a name gives nothing that the module could not do by
-// "cap:self" as well. Which names there are is said once more in src/modules/scope.rs.
+// Web APIs that the manifest can give to a package by name, as `globals = ["fetch", ...]`. They are not part of the
+// language. Each module gets its own objects, over its own capabilities. So a name gives a module no right that it does
+// not also have by "cap:self". src/modules/scope.rs lists the same names.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -13,7 +13,7 @@
     const { get } = getOwnPropertyDescriptor(getPrototypeOf(Uint8Array.prototype), name);
     return (view) => apply(get, view, []);
   };
-  const kindOf = getter(Symbol.toStringTag); // undefined where it is no typed array, whatever it pretends to be
+  const kindOf = getter(Symbol.toStringTag); // undefined if it is not a typed array, even if it pretends to be one
   const bufferOf = getter("buffer");
   const offsetOf = getter("byteOffset");
   const sizeOf = getter("byteLength");
@@ -28,7 +28,7 @@
   ]);
   const { has } = ofIntegers;
 
-  /** https://w3c.github.io/webcrypto/#Crypto-interface, without `subtle`. */
+  /** Creates `crypto`: https://w3c.github.io/webcrypto/#Crypto-interface, without `subtle`. */
   const makeCrypto = (chain) => {
     const random = ops.op_sr_random(chain);
     return {
@@ -44,7 +44,7 @@
       randomUUID() {
         const bytes = ops.op_sr_random_bytes(random, 16);
         bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4 of RFC 9562
-        bytes[8] = (bytes[8] & 0x3f) | 0x80; // its variant
+        bytes[8] = (bytes[8] & 0x3f) | 0x80; // the variant of RFC 9562
         const hex = apply(toHex, bytes, []);
         const part = (from, to) => apply(slice, hex, [from, to]);
         return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20)}`;
@@ -52,7 +52,8 @@
     };
   };
 
-  /** `now()` begins at the module's first look at it, and never goes back, as https://w3c.github.io/hr-time/ wants. */
+  // Creates `performance`. As https://w3c.github.io/hr-time/ requires, `now()` never goes back. It starts at the
+  // module's first access.
   const makePerformance = (chain) => {
     const clock = ops.op_sr_clock(chain);
     let origin;
@@ -74,11 +75,11 @@
 
   const makeFetch = (chain) => {
     const network = families.net(chain);
-    // A method: unlike a function, it has no `prototype`.
+    // A method, because unlike other functions it has no `prototype`.
     return { fetch(input, init = undefined) { return network.fetch(input, init); } }.fetch;
   };
 
-  /** By name, what makes it. */
+  /** Returns the functions that create the APIs, by name. */
   secure.endowments = (chain) => {
     let timers;
     const timer = (name) => () => (timers ??= secure.timersOf(chain))[name];

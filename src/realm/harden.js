@@ -1,5 +1,6 @@
-// What the permit list does not name is removed, the override mistake is repaired, and all that guests reach is frozen: all
-// that is there when lockdown.js runs, and when the realm is finished the rest.
+// Removes everything that the permit list does not name, repairs the override mistake, and freezes everything that
+// guests can reach. This script covers all objects that exist when lockdown.js runs. Finishing the realm covers the
+// rest.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -13,8 +14,8 @@
   for (const key of ownKeys(Symbol)) if (typeof Symbol[key] === "symbol") nameOfSymbol.set(Symbol[key], `@@${key}`);
   const keyOf = (word) => word.startsWith("@@") ? Symbol[word.slice(2)] : word;
 
-  // The objects of a list, each with the names of its properties as one text, ` at concat `. It is searched as it is: to
-  // take it apart would cost more than all that lockdown does with it.
+  // Reads the objects of a list. The names of an object's properties are one text, such as ` at concat ` for two names.
+  // The text is searched directly, because splitting it would take longer than all other steps of lockdown.
   const read = (text, each) => {
     let path;
     let names;
@@ -49,10 +50,11 @@
     return value;
   };
 
-  /** Makes what is reachable what the list says. `forbidden` is what must not be reachable. */
+  /** Reduces all reachable objects to the permit list. `forbidden` contains objects that must not be reachable. */
   secure.harden = (forbidden) => {
     const permitted = new Map();
-    // Lists of what is not there: another engine's, made later, or made by nobody but guests.
+    // Lists of objects that do not exist now. They belong to the other engine, are added later, or are created only by
+    // guests.
     let absent = [];
     const permit = (path, names) => {
       const value = find(path);
@@ -62,7 +64,8 @@
     for (const section of [permits.both, permits.v8, permits.quickjs]) read(section, permit);
     const late = new Set(permits.late.map(find));
 
-    // Each once. (No set finds the global object again that was in one when V8 wrote a snapshot; it is the first.)
+    // Each object is visited once. (The global object is a special case. If V8 writes a set with it into a snapshot,
+    // the set does not find it again. It is the first object of the queue.)
     let seen = new Set();
     let before = new Set();
     let queue = [globalThis];
@@ -72,8 +75,8 @@
       seen.add(value);
       queue.push(value);
     };
-    // An object keeps the properties that are listed for it, a function its name and length besides. Whatever else it has, an
-    // engine brought, or a script of ours, and nobody reviewed it: that is removed.
+    // An object keeps the properties that are listed for it, and a function also keeps its name and length. Any other
+    // property comes from an engine or from a script of the runtime, and was not reviewed. So it is removed.
     const review = (value, names, key, isRemoved) => {
       const isFunction = typeof value === "function";
       if (isFunction && (key === "length" || key === "name") && !isObject(value[key])) return;
@@ -92,14 +95,16 @@
       visit(getPrototypeOf(value));
       for (const key of ownKeys(value)) review(value, names, key, isRemoved);
     };
-    // (The global object keeps all until the realm is finished: V8 looks for things there when it makes an isolate from a snapshot.)
+    // (The global object keeps its properties until the realm is finished, because V8 looks up properties there when it
+    // creates an isolate from a snapshot.)
     const walk = () => {
       for (let at = 0; at < queue.length; at++) prune(queue[at], queue[at] !== globalThis);
     };
 
-    // The override mistake: `object.name = ...` throws where `name` is inherited from a frozen object. Real packages assign
-    // these; an accessor whose setter defines an own property gives them what they had.
-    // (Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.)
+    // The override mistake: `object.name = ...` throws if `name` is inherited from a frozen object. Real packages
+    // assign these properties. An accessor whose setter defines an own property restores the behaviour that they
+    // expect. (Both functions are methods. Unlike other functions, methods have no `prototype`, which would be another
+    // object that all modules share.)
     const overridable = (owner, key, value) => {
       const { get, set } = {
         get() {
@@ -113,7 +118,8 @@
           else defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
         },
       };
-      // Packages that look at descriptors (get-intrinsic, below many others) know by this that it stands for a value: SES does so.
+      // Packages that read descriptors (get-intrinsic, on which many others depend) recognise by this property that the
+      // accessor stands for a value. SES does the same.
       defineProperty(get, "originalValue", { value });
       return { get, set };
     };
@@ -135,7 +141,7 @@
     walk();
     read(permits.repaired, repairOrKeep);
     for (const value of queue) if (!late.has(value)) freeze(value);
-    // What stays open takes new properties; those that it has are closed, and need no second look.
+    // Open objects accept new properties. Their existing properties are locked, and need no second review.
     const closed = { writable: false, configurable: false };
     const open = queue.filter((value) => late.has(value)).map((value) => {
       const names = permitted.get(value) ?? "";
@@ -146,7 +152,7 @@
       }
       return { value, names, keys };
     });
-    // Nothing comes to what is closed.
+    // Drops the lists of objects that cannot appear any more, because their owners are frozen.
     const ownerOf = (path) => path.slice(0, Math.max(path.lastIndexOf("."), 0)) || "globalThis";
     const awaited = new Set();
     absent = absent.filter(([path]) => {
@@ -155,7 +161,8 @@
       if (mayCome) awaited.add(path);
       return mayCome;
     });
-    // Every isolate reads what a snapshot holds: no lists of what is closed, and a set that is added to is made anew.
+    // Every isolate reads the content of the snapshot. So the snapshot contains no lists of frozen objects, and a set
+    // that will grow is created anew.
     for (const [path, value] of byPath) if (!late.has(value)) byPath.delete(path);
     for (const list of ownKeys(permits)) delete permits[list];
     permitted.clear();
@@ -164,7 +171,7 @@
     before = seen;
     seen = new Set();
 
-    /** The same for what an engine makes later, by the names of the lists. */
+    /** Does the same for objects that the engine creates later, by their names in the lists. */
     const settle = ((made) => {
       Object.assign(named, made);
       const [lists, repairs] = [absent, unrepaired];
@@ -179,7 +186,7 @@
     });
     return {
       settle,
-      /** The same for what V8 added when it made an isolate from a snapshot, and for `made`. */
+      /** Does the same for objects that V8 added when it created an isolate from a snapshot, and for `made`. */
       finish: ((made) => {
         for (const { value, names, keys } of open) {
           visit(getPrototypeOf(value));

@@ -1,9 +1,10 @@
-// Runs after all other scripts of ours: installs our globals, tames what reads time, chance or code from strings, removes what
-// is not on the permit list, repairs the override mistake, and freezes what is reachable.
+// Runs after all other scripts of the runtime. It installs the runtime's globals, and tames functions that read the
+// time, use chance, or run code from strings. It removes everything that is not on the permit list, repairs the
+// override mistake, and freezes all reachable objects.
 //
-// On V8, snapshots are made when it has run. What is left is `__finish`, which Rust calls in every isolate, before any guest:
-// it does the same for what V8 adds to a realm that it restored, and leaves nothing of ours on the global object. Its value
-// goes to Rust: the functions that make a module's capabilities and bindings.
+// On V8, a snapshot is made after this script has run. Only `__finish` is left, which Rust calls in every isolate,
+// before any guest runs. It does the same for objects that V8 adds to a restored realm, and removes the runtime's last
+// name from the global object. Its result goes to Rust: the functions that create a module's capabilities and bindings.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
@@ -16,11 +17,12 @@
 
   const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
 
-  // ---- globals of ours -------------------------------------------------------------------------------------------
+  // ---- globals of the runtime -----------------------------------------------------------------------------------
   const install = (name, value) => defineProperty(globalThis, name, hidden(value));
   const printer = (chain) => ((text, isError) => checked(ops.op_sr_print, chain, text, isError));
   for (const [name, value] of Object.entries(secure.timersOf(null))) install(name, value);
-  // By a promise, as both engines have it: what the callback throws ends the program like any unhandled rejection.
+  // A promise calls the callback, on both engines. If the callback throws, the program ends like with any unhandled
+  // rejection.
   const settled = Promise.resolve();
   const { then } = Promise.prototype;
   install("queueMicrotask", (callback) => {
@@ -60,8 +62,8 @@
   install("eval", { eval: () => refuse("eval()") }.eval);
 
   // ---- symbols that deno_core trusts ----------------------------------------------------------------------------
-  // Of every error that is not caught, deno_core copies the properties that an array under this symbol names, as many as there are. No guest
-  // must get the symbol: each request for it returns a new one.
+  // An array under this symbol names properties of an error. deno_core copies them from each uncaught error, without a
+  // limit on their number. No guest may get the symbol, so each request for it returns a new one.
   const TRUSTED_KEY = "errorAdditionalPropertyKeys";
   const { for: symbolOf } = Symbol;
   defineProperty(Symbol, "for", hidden({
@@ -72,8 +74,8 @@
   }.for));
 
   // ---- time and chance ------------------------------------------------------------------------------------------
-  // The real ones stay in this closure. A module's own bindings are made over its own capabilities (see `bindings`);
-  // the globals, which belong to nobody, always refuse.
+  // The real functions stay in this closure. A module's own bindings use its own capabilities (see `bindings`). The
+  // shared globals belong to no module, so they always refuse.
   const RealDate = globalThis.Date;
   const DatePrototype = RealDate.prototype;
   const dateToString = DatePrototype.toString;
@@ -107,12 +109,14 @@
   defineProperty(DatePrototype, "constructor", hidden(globalThis.Date));
   defineProperty(Math, "random", hidden({ random: nobody("Math.random", "random") }.random));
 
-  // QuickJS has no Intl. What its bindings put there knows no language, and is made of a global that is not permitted.
+  // QuickJS has no Intl. The object that its bindings define there supports no language, and uses a global that is not
+  // permitted.
   const isQuickJs = Object.hasOwn(globalThis, "__v8xTemporalTimeZone");
   if (isQuickJs) delete globalThis.Intl;
 
-  // What objects of Intl take is no memory of V8's heap, and V8 has no figure of it: tens of KiB for a formatter of dates, two bytes for each
-  // character of a text that is segmented. Each such object has a weight, which is counted until it is collected.
+  // The memory of Intl objects is outside V8's heap, and V8 does not report its size. A formatter of dates takes tens
+  // of KiB, and a text that is segmented takes two bytes for each character. So each such object has an estimated
+  // weight, which is counted until it is collected.
   const weights = new WeakMap();
   const weigh = (bytes) => ({ bytes, token: ops.op_sr_weight(bytes) });
   const weighed = isQuickJs ? [] : [
@@ -139,7 +143,8 @@
     defineProperty(prototype, "constructor", hidden(Weighed));
   }
 
-  // A formatter without a date argument reads the time: of the module whose `Intl` made it, else of nobody.
+  // A formatter that is called without a date reads the time. It uses the clock of the module whose `Intl` created it.
+  // Without such a module, it refuses.
   const clockOfFormatter = new WeakMap();
   const RealDateTimeFormat = globalThis.Intl?.DateTimeFormat;
   if (RealDateTimeFormat !== undefined) {
@@ -176,15 +181,15 @@
   };
 
   // ---- buffers that grow ----------------------------------------------------------------------------------------
-  // V8 takes the memory of resizable buffers not from the allocator that counts it (runtime/buffers.rs). So whoever makes one, or lets it
-  // grow, asks first. QuickJS counts them on its heap.
+  // V8 does not allocate resizable buffers with the allocator that counts memory (runtime/buffers.rs). So code that
+  // creates or grows one checks the limit first. QuickJS counts them on its heap.
   if (!isQuickJs) {
     const RealArrayBuffer = globalThis.ArrayBuffer;
     const prototype = RealArrayBuffer.prototype;
     const getter = (name) => getOwnPropertyDescriptor(prototype, name).get;
     const [lengthOf, isResizable] = [getter("byteLength"), getter("resizable")];
     const { resize, transfer } = prototype;
-    // What is no length, the real function refuses.
+    // The real function rejects a value that is not a length.
     const room = (bytes) => {
       if (bytes > 0) ops.op_sr_buffer_room(bytes < 2 ** 53 ? bytes : 2 ** 53 - 1);
     };
@@ -207,7 +212,7 @@
     defineProperty(prototype, "constructor", hidden(ArrayBuffer));
     defineProperty(prototype, "resize", hidden({
       resize(newLength) {
-        apply(isResizable, this, []); // or a TypeError, before anything is converted
+        apply(isResizable, this, []); // throws a TypeError if `this` is not an ArrayBuffer, before anything is converted
         const size = +newLength;
         room(size - apply(lengthOf, this, []));
         return apply(resize, this, [size]);
@@ -222,20 +227,21 @@
       },
     }.transfer));
     defineProperty(prototype.transfer, "length", { value: 0, writable: false, enumerable: false, configurable: true });
-    // A copy may have such buffers, too: no more than there were before it.
+    // The copy may contain such buffers too. It is refused if the buffers already exceed the limit.
     install("structuredClone", (value) => {
       ops.op_sr_buffer_room(0);
       return nativeClone(value);
     });
   }
 
-  // ---- what no permit list can name -----------------------------------------------------------------------------
+  // ---- properties that the permit list cannot name --------------------------------------------------------------
   delete globalThis.__secure;
   delete globalThis.__web;
-  // QuickJS: an accessor, whose setter works on a frozen Error too. V8's is a value, and without it there are no traces.
+  // On QuickJS, this is an accessor whose setter also works on a frozen Error. On V8 it is a value, and without it
+  // there are no stack traces.
   if (getOwnPropertyDescriptor(Error, "stackTraceLimit")?.set !== undefined) delete Error.stackTraceLimit;
 
-  // `value` and the functions that it has; all else that a binding leads to is frozen already.
+  // Freezes `value` and its functions. All other objects that a binding refers to are already frozen.
   const frozen = ((value) => {
     for (const key of ownKeys(value)) {
       const { value: held, get } = getOwnPropertyDescriptor(value, key);
@@ -245,7 +251,7 @@
     return freeze(value);
   });
 
-  // ---- everything reachable -------------------------------------------------------------------------------------
+  // ---- all reachable objects ------------------------------------------------------------------------------------
   const asyncGenerator = (async function* () {})();
   Object.assign(named, {
     "%GlobalPrototype%": getPrototypeOf(globalThis),
@@ -258,7 +264,8 @@
     "%RegExpStringIteratorPrototype%": getPrototypeOf("".matchAll(/./g)),
     "%IteratorHelperPrototype%": getPrototypeOf([].values().map((value) => value)),
     "%WrapForValidIteratorPrototype%": getPrototypeOf(Iterator.from({ next() {} })),
-    // Of its own on QuickJS; V8 makes helpers like the others, and adds the function later.
+    // On QuickJS, these helpers have their own prototype. V8 creates them like other helpers, and adds the function
+    // later.
     "%IteratorConcatPrototype%": Iterator.concat && getPrototypeOf(Iterator.concat()),
     "%ThrowTypeError%": getOwnPropertyDescriptor((function () { return arguments; })(), "callee").get,
     "%EventTarget%": getPrototypeOf(web.AbortSignal),
@@ -266,15 +273,16 @@
     "%DOMException%": web.DOMException,
     "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
   });
-  // To make a segmenter takes V8 longer than all else here together: what its segments inherit from is settled when the
-  // first ones are made, before anybody gets them. (Whole, or not at all: a guest may have called where the stack ends.)
+  // Creating a segmenter takes V8 longer than all other steps here together. So the prototypes of segments are reviewed
+  // and frozen when the first segments are created, before any guest gets them. (This is done completely or not at all,
+  // because a guest may call with a nearly exhausted stack.)
   if (globalThis.Intl?.Segmenter) {
     const { prototype } = Intl.Segmenter;
     const realSegment = prototype.segment;
     let settleKinds = secure.withRoom((segments) => {
       const kind = getPrototypeOf(segments);
       const realIterator = kind[Symbol.iterator];
-      // An iterator has the text once more.
+      // An iterator keeps another copy of the text.
       if (!isQuickJs) {
         defineProperty(kind, Symbol.iterator, hidden({
           [Symbol.iterator]() {
@@ -307,18 +315,19 @@
   // The global objects of packages, by name (RUN-9).
   const globalsOfPackages = { __proto__: null };
 
-  // ---- for Rust -------------------------------------------------------------------------------------------------
+  // ---- functions for Rust ---------------------------------------------------------------------------------------
   const forRust = {
     __proto__: null,
-    // `import ... from "cap:self"`: one object a family, over this module's own authority.
+    // `import ... from "cap:self"`: one object for each family, over this module's own authority.
     self(chain) {
       const exports = { __proto__: null, CapabilityError, seal };
       for (const name of Object.keys(families)) exports[name] = families[name](chain);
       return freeze(exports);
     },
-    // Returns what instantiates one WebAssembly module, given the values that it imports: see src/modules/wasm.rs. Its result are the
-    // module's exports in their order, and of a global, which no export can change, the value. All modules that import it share
-    // them, so they are frozen before anybody gets them. `start` is the export to call then, if there is one.
+    // Returns a function that instantiates one WebAssembly module, with the values that the module imports: see
+    // src/modules/wasm.rs. The function returns the module's exports in their order. For a global, which no export can
+    // change, it returns the value. All importers of the module share the exports, so they are frozen before any
+    // importer gets them. `start` is the export to call afterwards, or null.
     wasm(bytes, start) {
       wasm ??= tameWebAssembly();
       return (values) => {
@@ -337,12 +346,12 @@
         return made;
       };
     },
-    // The one module that the loader was told of: see `GraphLoader::evaluation`.
+    // Imports the only module that the loader expects: see `GraphLoader::evaluation`.
     evaluate: ((url) => import(url)),
     attach,
     // Calls between isolates: see src/extensions/isolates/.
     ...secure.isolates,
-    // What a module's free names mean: see src/modules/scope.rs.
+    // Creates the values of a module's free names: see src/modules/scope.rs.
     bindings: ((chain, label, names, given, sharing) => {
       const clock = ops.op_sr_clock(chain);
       const now = () => checked(often.op_sr_clock_now, clock);
@@ -355,9 +364,9 @@
           return frozen(makeMath(() => checked(often.op_sr_random_number, random)));
         },
         Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
-        // Packages keep things on the global object, and their modules hand things over by it. The modules of a package that
-        // hold the same rights share one. A module with rights of its own has one alone: what others put there, it would
-        // use with its rights.
+        // Packages keep values on the global object, and their modules exchange values there. The modules of a package
+        // that have the same rights share one object. A module with its own rights has its own object. Otherwise, it
+        // would use the values of other modules with its rights.
         globalThis: () => {
           if (label === null) return globalThis;
           return sharing === null ? makeGlobal() : globalsOfPackages[sharing] ??= makeGlobal();
@@ -387,10 +396,11 @@
     }),
   };
 
-  // ---- WebAssembly ---------------------------------------------------------------------------------------------
-  // Modules of it are instantiated by `wasm` above, and by nothing that a guest reaches: of a module, guests get what it
-  // exports. Memories and tables among that have prototypes, from which no way leads back to what makes such things.
-  // Few programs have any, and taming it takes longer than all else that is done in every isolate: so the first module does.
+  // ---- WebAssembly ----------------------------------------------------------------------------------------------
+  // Only `wasm` above instantiates WebAssembly modules. Guests cannot reach it, and get only the exports of a module.
+  // Exported memories and tables have prototypes, but these do not lead to a constructor. Few programs use WebAssembly,
+  // and taming it takes longer than all other steps in every isolate. So this is done before the first module is
+  // instantiated.
   let WebAssembly;
   let wasm;
   const tameWebAssembly = () => {
@@ -399,7 +409,7 @@
       const { value } = getOwnPropertyDescriptor(WebAssembly, key);
       if (typeof value !== "function") continue;
       if (["LinkError", "RuntimeError"].includes(key)) {
-        // What wrong imports and traps throw: these make errors and nothing else.
+        // Wrong imports and traps throw these errors. The constructors only create errors.
         reached[`%WebAssembly.${key}%`] = value;
         continue;
       }
@@ -409,8 +419,8 @@
     const { Module, Instance, Global, Memory, Table } = WebAssembly;
     const { imports, exports } = Module;
     const valueOfGlobal = getOwnPropertyDescriptor(Global.prototype, "value").get;
-    // Functions that WebAssembly made can be had from tables and globals, too. Others there are guests' own: those stay as they are.
-    // A table for functions takes the former and null only.
+    // Guests can also get WebAssembly functions from tables and globals. Other functions in there belong to guests, and
+    // are not frozen. A table of functions tells them apart: it accepts only WebAssembly functions and null.
     const { get: element, set: setElement } = Table.prototype;
     const probe = new Table({ initial: 1, element: "anyfunc" });
     const closed = (value) => {
@@ -426,7 +436,7 @@
     defineProperty(Table.prototype, "get", {
       value: { get(index) { return closed(apply(element, this, arguments)); } }.get,
     });
-    // Memories make a buffer anew when they grow.
+    // A memory creates a new buffer when it grows.
     const { get: bufferOf } = getOwnPropertyDescriptor(Memory.prototype, "buffer");
     const { get: buffer } = getOwnPropertyDescriptor({ get buffer() { return freeze(apply(bufferOf, this, [])); } }, "buffer");
     defineProperty(Memory.prototype, "buffer", { get: buffer });
@@ -434,9 +444,9 @@
     return { Module, Instance, imports, exports, valueOfGlobal, closed };
   };
 
-  // ---- errors that nobody catches ---------------------------------------------------------------------------------
-  // deno_core asks what to call something that was thrown. Of an object that is no error, an engine says "[object Object]"; and it
-  // would call a method of the guest's for that.
+  // ---- uncaught errors ------------------------------------------------------------------------------------------
+  // deno_core requests a text for each thrown value. For an object that is not an error, an engine would call a method
+  // of the guest, and its own text is only "[object Object]".
   const { op_set_format_exception_callback: setDescriber } = ops;
   const { isNativeError } = core;
   const { inspect } = web;
@@ -446,19 +456,20 @@
       if (Object(thrown) !== thrown || isNativeError(thrown)) return describeError(thrown);
       return `Uncaught ${inspect(thrown, { depth: 2, budget: 2000 })}`;
     } catch {
-      return undefined; // the stack ends
+      return undefined; // the stack is exhausted
     }
   };
 
-  // ---- what is done in every isolate ------------------------------------------------------------------------------
-  // In parentheses, functions are compiled when they are read, so that the snapshot has them compiled; those of harden.js too.
-  // It is given an error: V8 would parse this function anew to say where in it one was made.
+  // ---- steps in every isolate -----------------------------------------------------------------------------------
+  // Functions in parentheses are compiled when they are read, so that the snapshot contains their compiled code. This
+  // also holds for harden.js. The caller passes an error, because V8 would parse this function again to find the
+  // position of an error that is created in it.
   install("__finish", ((sample) => {
     delete globalThis.__finish;
     describeError = describeErrors();
     for (const take of secure.late) take();
     ({ WebAssembly } = globalThis);
-    // On V8, errors have accessors of their own for `stack`.
+    // On V8, each error has its own accessor for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
     realm.finish(readStack === undefined ? {} : { "%readStack%": readStack, "%writeStack%": writeStack });
     setDescriber(described);

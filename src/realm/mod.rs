@@ -1,8 +1,14 @@
-//! The realm: the JavaScript environment that guests see, made and locked before any of them runs.
+//! The realm: the JavaScript environment that guests see. It is created and locked before any guest runs.
 //!
-//! The order matters: prepare.js makes a staging place, the web files and the families fill it, permits.js lists what
-//! may stay, harden.js knows how to make it so, endow.js has what packages can be given, lockdown.js takes everything over and
-//! freezes it, and what it left behind finishes that in each isolate.
+//! The scripts run in this order:
+//!
+//! - prepare.js creates staging objects.
+//! - permits.js lists the properties that may stay.
+//! - harden.js contains the functions that remove properties and freeze objects.
+//! - endow.js contains the APIs that packages can be given.
+//! - The files of `web/` and of the families add their classes to the staging objects.
+//! - lockdown.js installs the globals, and removes and freezes the rest. It leaves a function that finishes this in
+//!   each isolate.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,16 +20,16 @@ use crate::runtime::{Account, Brake, Bytes, HeldByAll, Lasting, PrintSink};
 
 mod web;
 
-/// Runs after the extensions' scripts.
+/// The last script. It runs after the scripts of the extensions.
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
-/// The name of the last script: in stack traces, and where it imports.
+/// Name of the last script, in stack traces and as the referrer of its imports.
 pub(crate) const LOCKDOWN_NAME: &str = "ext:secure_runtime/lockdown.js";
 
-/// The global function that is called last, in every isolate, with an error that nobody made in JavaScript; what it gives is what
-/// Rust makes capabilities with.
+/// Name of the global function that Rust calls last, in every isolate. Its argument is an error that was not created in
+/// JavaScript. It returns the functions with which Rust creates capabilities.
 pub(crate) const FINISH: &str = "__finish";
 
-/// Prints what a module prints, or nobody in particular: the isolate's own package then pays for it.
+/// Prints the output of a module. Without a chain, the output is charged to the isolate's own package.
 #[op2(fast)]
 fn op_sr_print(
     state: &mut OpState,
@@ -45,11 +51,12 @@ fn op_sr_print(
     Ok(())
 }
 
-/// The timers of an isolate that are set, by the package that they count against; the isolate's own have no name.
+/// The active timers of an isolate, by the package that they count against. The isolate's own timers have an empty
+/// name.
 #[derive(Default)]
 pub(crate) struct Timers(HashMap<String, Vec<HeldByAll>>);
 
-/// Counts a timer that was set, or one that is over.
+/// Counts a timer that was set, or stops counting one that has ended.
 #[op2(fast)]
 fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool) -> Result<(), OpError> {
     let (account, module, package) = match chain {
@@ -70,15 +77,16 @@ fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool
         let timers = &mut state.borrow_mut::<Timers>().0;
         timers.entry(package.to_owned()).or_default().push(held);
     } else if let Some(timers) = state.borrow_mut::<Timers>().0.get_mut(package) {
-        // Each counts as much as any other of the same package.
+        // All timers of a package count the same, so any of them can be removed.
         timers.pop();
     }
     Ok(())
 }
 
-/// An extension with scripts that are part of the binary. Those that `deno_core::extension!` names are read from the
-/// source folder whenever an engine starts: from a path that is good on the machine that built the binary only, and whoever
-/// can write there would say what a realm is.
+/// Creates an extension whose scripts are part of the binary.
+///
+/// The scripts that `deno_core::extension!` names are read from the source folder each time an engine starts. This path
+/// is valid only on the machine that built the binary. Anyone who can write there could change the realm.
 macro_rules! with_scripts {
     ($extension:ident: $($path:literal),+ $(,)?) => {{
         let mut extension = $extension::init();
@@ -92,23 +100,24 @@ macro_rules! with_scripts {
 }
 pub(crate) use with_scripts;
 
-/// The text of the mark of an error that Rust is making, with this message; empty where it has none. See `extensions/marks.rs`.
+/// Returns the text of the mark for an error with this message that Rust is creating. It is empty if the error has
+/// none. See `extensions/marks.rs`.
 ///
-/// It is called while the error of another op is made: that op may still hold the state.
+/// It is called while the error of another op is created, and that op may still borrow the state.
 #[op2(reentrant)]
 #[string]
 fn op_sr_mark(#[string] message: &str) -> String {
     Marks::text_here(message)
 }
 
-/// What begins the texts by which the realm says what an error is.
+/// Returns the prefix of the texts in which the realm describes errors.
 #[op2]
 #[string]
 fn op_sr_mark_prefix() -> &'static str {
     marks_prefix()
 }
 
-/// Returns the names and values of the properties of the error that Rust is creating with this message; nothing if it has none.
+/// Returns the names and values of the properties of the error that Rust is creating with this message, if it has some.
 #[op2(reentrant)]
 #[serde]
 fn op_sr_error_properties(#[string] message: &str) -> Option<Vec<(&'static str, String)>> {
@@ -126,14 +135,14 @@ deno_core::extension!(
     ]
 );
 
-/// The realm's own part of the engine's extensions, in order.
+/// Returns the realm's own extensions, in order.
 pub(crate) fn extensions() -> Vec<Extension> {
     vec![prepare(), web::extension()]
 }
 
 fn prepare() -> Extension {
     let mut extension = with_scripts!(sr_prepare: "prepare.js", "permits.js", "harden.js", "endow.js");
-    // Asked for by prepare.js, which says what for.
+    // prepare.js requests this script, and explains why.
     let nothing = ExtensionFileSource::new("ext:sr_prepare/nothing.js", ascii_str!("(() => {})()"));
     extension.lazy_loaded_js_files = vec![nothing].into();
     extension
@@ -158,8 +167,9 @@ mod tests {
         }
     }
 
-    /// What a script says in a realm that was locked after an engine's newer version, or a script of ours, brought the one thing,
-    /// and finished after the engine added another.
+    /// Returns the result of a script in a locked realm. `brought` runs before lockdown, and stands for an addition by
+    /// a newer engine or by a script of the runtime. `late` runs before the realm is finished, and stands for an
+    /// addition by the engine.
     fn locked_after(brought: &str, late: &str, script: &str) -> Result<String, Box<JsError>> {
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -196,7 +206,7 @@ mod tests {
             locked_after(brought, "", script).unwrap(),
             "falseSymbol(Symbol.toStringTag)"
         );
-        // The same script notices what is there.
+        // The same script detects properties that exist.
         let listed = "typeof [].at + typeof Math.abs + typeof Reflect.get";
         assert_eq!(
             locked_after(brought, "", listed).unwrap(),
@@ -204,7 +214,7 @@ mod tests {
         );
     }
 
-    /// RUN-74: what V8 adds to a realm that it restored is treated as what was there before.
+    /// RUN-74: objects that V8 adds to a restored realm are treated like those that existed before.
     #[test]
     fn what_comes_late_is_reviewed_too() {
         let late = "for (const owner of [Map.prototype, Math, globalThis]) owner.fresh = {};";
@@ -213,7 +223,7 @@ mod tests {
             locked_after("", late, script).unwrap(),
             "false true,false true,false true"
         );
-        // What was reviewed is what stays.
+        // Reviewed properties cannot be replaced or deleted.
         for replaced in [
             "Math.sign = () => 2",
             "delete Math.sign",
@@ -223,7 +233,7 @@ mod tests {
             let error = locked_after("", &format!("'use strict'; {replaced};"), "1").unwrap_err();
             assert!(error.to_string().contains("TypeError: "), "{replaced}: {error}");
         }
-        // What nobody expects to be added to is closed already.
+        // Objects to which V8 adds nothing are already closed.
         let error = locked_after("", "'use strict'; Array.prototype.fresh = {};", "1").unwrap_err();
         assert!(error.to_string().contains("not extensible"), "{error}");
     }

@@ -1,29 +1,34 @@
-// The permit list: all that a guest reaches, by the names of its properties. Lockdown removes what is not on it, so an engine
-// upgrade, or a script of ours, cannot add anything that nobody looked at. tests/permits.rs walks what a guest reaches on each
-// engine and compares, in both directions.
+// The permit list: everything that guests can reach, by the names of its properties. Lockdown removes all other
+// properties. So no engine upgrade and no script of the runtime can add a property that was not reviewed.
+// tests/permits.rs walks all objects that a guest can reach on each engine. It compares them with the list in both
+// directions.
 //
-// `Object.prototype:` begins an object, by the way that leads there from the global object, or from an intrinsic
-// without a global (%TypedArray%, as the standard calls them; ours follow suit). After it stand its properties, `@@iterator`
-// for `Symbol.iterator`. Every function has a name and a length besides. What is listed as a property and not as an object
-// is a plain value, or a function that has nothing else.
+// An entry such as `Object.prototype:` begins an object. Its name is the path from the global object, or from an
+// intrinsic without a global. The standard gives such intrinsics names like %TypedArray%, and the runtime does the same
+// with its own. The properties of the object follow, `@@iterator` for `Symbol.iterator`. Every function also has a name
+// and a length. If a property has no entry as an object, it is a plain value, or a function without other properties.
 //
-// What the list was reviewed for: that nothing on it holds state, reads the host, or makes code from strings. ECMAScript
-// stays as it is, also its oddities (`__proto__`, `escape`, HTML methods of strings), for they do none of that. Left out:
-// - RegExp.$1 and its kin carry the last match from module to module; RegExp.prototype.compile changes a frozen expression.
-// - Error.prepareStackTrace would hand out call sites. Function.prototype.fileName and its kin (QuickJS) name the module of any
-//   function.
-// - SharedArrayBuffer and Atomics are a clock. WebAssembly compiles what was not locked; of what its modules export,
-//   memories have no new kinds of buffers.
-// - Date.prototype.toTemporalInstant (QuickJS) leads to Temporal, which reads the time. Intl.v8BreakIterator, and what is
-//   in no edition of the standard yet and in one engine only (Iterator.zip, immutable array buffers): no package counts on it.
-// - The constructor of the global object's prototype (V8) is the engine's own, and would make others of its kind.
+// The review checked that nothing on the list holds state, reads the host, or makes code from strings. ECMAScript is
+// complete, including its oddities (`__proto__`, `escape`, HTML methods of strings), because they do none of this. The
+// exceptions are not on the list:
+// - RegExp.$1 and similar properties carry the last match from module to module. RegExp.prototype.compile changes a
+//   frozen regular expression.
+// - Error.prepareStackTrace would reveal call sites. Function.prototype.fileName and similar properties (QuickJS) name
+//   the module of any function.
+// - SharedArrayBuffer and Atomics are a clock. WebAssembly compiles code that was not locked. The memories that its
+//   modules export have no new kinds of buffers.
+// - Date.prototype.toTemporalInstant (QuickJS) leads to Temporal, which reads the time. Packages do not depend on
+//   Intl.v8BreakIterator, or on features of one engine that no edition of the standard has (Iterator.zip, immutable
+//   array buffers).
+// - The constructor of the global object's prototype (V8) is internal to the engine, and would create other global
+//   objects.
 //
-// On it although it says something about the host or about others:
-// - Error.captureStackTrace and stackTraceLimit: packages call the one, and without the other there are no traces. Traces name
-//   modules and say nothing else; nobody can set the limit.
-// - WeakRef and FinalizationRegistry show when garbage is collected, which other modules have a part in. So do timers, and
-//   nobody who shares a realm is promised otherwise. Many packages keep caches by them.
-// - Symbol.for: all modules get the same symbol for a name, and none learns who asked before.
+// These are on the list, although they reveal something about the host or about other modules:
+// - Error.captureStackTrace and stackTraceLimit. Packages call the first, and without the second there are no stack
+//   traces. Stack traces name modules and reveal nothing else. The limit cannot be set.
+// - WeakRef and FinalizationRegistry show when garbage is collected, which other modules influence. Timers show this
+//   too, and modules that share a realm have no guarantee against it. Many packages use them for caches.
+// - Symbol.for. All modules get the same symbol for a name, and none learns if another module has requested it.
 // - Intl and Date know the host's time zone and language (THREAT_MODEL.md).
 "use strict";
 globalThis.__secure.permits = {
@@ -317,11 +322,12 @@ Error.prototype: stack
 Date.prototype.toLocaleString: prototype
 Date.prototype.toLocaleString.prototype: constructor
 `,
-// Properties that packages assign on objects of theirs that inherit them (RUN-3): the list of SES in its moderate mode, and
-// the methods of everything that packages extend. Each is an accessor from then on. A compiler makes of that what it makes
-// of a property; an interpreter calls a function. On V8, `constructor` and `@@iterator` of arrays and `next` of their
-// iterators cost more: built-in functions take their fast ways only while these are plain properties. benches/realm.rs
-// measures it. Left out are the methods of strings, which compilers do not find by way of an accessor, and properties of constructors.
+// Properties that packages assign on their own objects, which inherit them (RUN-3). They are those that SES lists in
+// its moderate mode, and the methods of everything that packages extend. Lockdown replaces each with an accessor. A
+// compiler treats it like a property, but an interpreter calls a function. On V8, `constructor` and `@@iterator` of
+// arrays and `next` of their iterators cost more. Built-in functions use their fast paths only while these are plain
+// properties. benches/realm.rs measures it. The methods of strings are left out, because compilers do not find them
+// through an accessor, and so are properties of constructors.
 repaired: `
 Object.prototype: __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ constructor hasOwnProperty
   isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf
@@ -403,9 +409,9 @@ AbortSignal.prototype: constructor throwIfAborted
 %Event%.prototype: constructor preventDefault stopImmediatePropagation stopPropagation
 %DOMException%.prototype: constructor
 `,
-// What V8 adds to when it makes an isolate from a snapshot: it keeps the newest parts of the language for then. These stay open
-// for more until the realm is finished. V8 aborts where it finds another one frozen, and build.rs with it: it makes an isolate
-// from each snapshot.
+// Objects to which V8 adds properties when it creates an isolate from a snapshot. It adds the newest parts of the
+// language only then. These objects stay open until the realm is finished. If V8 finds another such object frozen, it
+// aborts. build.rs detects this, because it creates an isolate from each snapshot.
 late: [
   "globalThis", "%AsyncIteratorPrototype%", "Atomics", "DataView.prototype", "Error", "Intl.Locale.prototype", "Iterator",
   "Iterator.prototype", "Map.prototype", "Math", "Promise", "RegExp", "Uint8Array", "Uint8Array.prototype", "WeakMap.prototype",

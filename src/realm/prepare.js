@@ -1,5 +1,5 @@
-// Runs first, before any other script of ours: a staging place that the extensions fill and that
-// lockdown.js empties. No guest code has run yet, so the engine's intrinsics are still the originals.
+// Runs before all other scripts of the runtime. It creates a staging object that the extensions fill and lockdown.js
+// empties. No guest code has run yet, so the engine's intrinsics are still the originals.
 "use strict";
 ((globalThis) => {
   const { core } = globalThis.Deno;
@@ -7,9 +7,9 @@
   const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { deleteProperty } = Reflect;
 
-  // Timer handles are opaque objects, not numbers: a number could be guessed, and one module could
-  // cancel the timers of another. The callback is wrapped: deno_core calls it with its own timer
-  // record as `this`, which links to the timers of all modules.
+  // Timer handles are opaque objects, not numbers. A number could be guessed, and one module could cancel the timers of
+  // another. The callback is wrapped, because deno_core calls it with its own timer record as `this`. This record links
+  // to the timers of all modules.
   const timers = new WeakMap();
   class Timeout {
     #brand;
@@ -22,10 +22,10 @@
   const TimeoutPrototype = Timeout.prototype;
   delete TimeoutPrototype.constructor;
 
-  // deno_core does not expect the stack to end within its timers, which would stop all modules' timers of that delay, nor
-  // within an op that makes an object, which ends the process on QuickJS. A guest that calls with so little left gets its
-  // RangeError before. The many arguments need room on the stack (V8 may have to compile first, which takes 100 KiB), and keep
-  // V8 from making one frame of all.
+  // deno_core does not handle a stack overflow in two places. In its timers, an overflow would stop all modules' timers
+  // with that delay. In an op that creates an object, it ends the process on QuickJS. So a guest that calls with a
+  // nearly exhausted stack gets its RangeError before. The many arguments take space on the stack (V8 may have to
+  // compile first, which takes 100 KiB). They also prevent V8 from merging all calls into one frame.
   const { apply } = Reflect;
   const filler = new Array(256).fill(0);
   let frames = 0;
@@ -38,10 +38,10 @@
     return apply(call, undefined, given);
   };
 
-  // Ops that guests call often. No snapshot has the fast way to call an op: deno_core attaches it, to all ops, when a script of an
-  // extension is asked for, also one that has run before. Rust calls this where a program has any rights, before any guest
-  // runs: deno_core does not expect to be stopped there.
-  // (An object without a prototype is a table, in which names are looked up; the fields of this one are where they are.)
+  // Ops that guests call often. A snapshot cannot contain the fast calls of ops. deno_core attaches them, to all ops,
+  // when a script of an extension is requested, even if this script has already run. If a program has any rights, Rust
+  // calls `attach` before any guest runs, because deno_core does not handle a termination there. (An object without a
+  // prototype is a hash table, in which names are looked up. The fields of this object have fixed positions.)
   const often = {
     op_sr_clock_now: undefined,
     op_sr_env_get: undefined,
@@ -53,7 +53,7 @@
     ops.op_load_ext_script("ext:sr_prepare/nothing.js");
     for (const name of Object.keys(often)) often[name] = ops[name];
   });
-  attach(); // here the script runs; where there is a snapshot, once a build
+  attach(); // the script runs here: once a build if there is a snapshot
 
   const startTimer = withRoom((chain, callback, delay, args, repeat) => {
     if (typeof callback !== "function") {
@@ -79,7 +79,7 @@
     known.over();
   });
 
-  // Timers count against the package of `chain`, else against the isolate that they run in.
+  // Timers count against the package of `chain`. Without `chain`, they count against the isolate that they run in.
   const timersOf = (chain) => ({
     setTimeout: (callback, delay = 0, ...args) => startTimer(chain, callback, delay, args, false),
     setInterval: (callback, delay = 0, ...args) => startTimer(chain, callback, delay, args, true),
@@ -88,11 +88,13 @@
   });
   const { setTimeout, clearTimeout } = timersOf(null);
 
-  // The errors that Rust made as refusals, with the texts of their marks: see src/extensions/marks.rs. No guest reaches this.
+  // The errors that Rust created as denials, with the texts of their marks: see src/extensions/marks.rs. No guest can
+  // reach this map.
   const marks = new WeakMap();
   const { get: markGet, set: markSet } = WeakMap.prototype;
   const markOf = (error) => apply(markGet, marks, [error]);
-  /** Marks an error that Rust is making, or has just thrown, with this message. Defines the properties that Rust has for it. */
+  // Marks an error with this message that Rust is creating or has just thrown. It also defines the properties that Rust
+  // has for the error.
   const marked = (error, message) => {
     for (const [key, value] of ops.op_sr_error_properties(message) ?? []) {
       defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
@@ -101,7 +103,8 @@
     if (mark !== "") apply(markSet, marks, [error, mark]);
     return error;
   };
-  /** What this op gives. Optimised code calls such an op without the functions that make its errors, so they are marked here. */
+  // Calls an op and returns its result. Optimised code calls such an op without the functions that create its errors,
+  // so this function marks the errors.
   const checked = (call, ...given) => {
     try {
       return call(...given);
@@ -110,7 +113,8 @@
       throw error;
     }
   };
-  // deno_core makes errors of an op by `new`: each gets its mark there, and by no constructor that guests have.
+  // deno_core creates the errors of an op with `new`. This constructor marks them. Constructors that guests can reach
+  // do not.
   const register = (name, Class) => {
     const Made = function (message) {
       return marked(new Class(message), message);
@@ -119,9 +123,10 @@
     core.registerErrorClass(name, Made);
   };
 
-  // QuickJS's bindings keep the frames of an error in a property of the error, under a symbol that guests can name and find. They make them when
-  // `stack` is first read, and read other properties then, of which some add frames. So frames count only where a guest had no way to
-  // change them: they are closed when they are made, and what was there before is no frame.
+  // QuickJS's bindings keep the frames of an error in a property of the error, under a symbol that guests can name and
+  // find. They create the frames when `stack` is first read. Then they also read other properties, and some of these
+  // add frames. So frames count only if no guest could change them. They are frozen as soon as they are created, and an
+  // earlier value of the property does not count.
   const framesOnQuickJs = () => {
     const key = Symbol.for("v82jsc_private:deno_core::call_site_evals");
     const { isNativeError, isProxy } = core;
@@ -130,7 +135,7 @@
     const { isArray } = Array;
     const settled = new WeakSet();
     const { has, add } = WeakSet.prototype;
-    // Prototypes of ours and of the engine: what is read of them later runs no function of a guest.
+    // Prototypes of the runtime and of the engine. Reading their properties later runs no function of a guest.
     const known = new WeakSet();
     for (
       const Kind of [
@@ -140,7 +145,8 @@
     ) {
       if (Kind !== undefined) known.add(Kind.prototype);
     }
-    // What the bindings read before the engine's frames are written, and after: no function of a guest may run then.
+    // Returns true if no function of a guest runs while the bindings read these properties. They read them before and
+    // after they write the engine's frames.
     const isPlain = (error) => {
       for (let owner = error; owner !== prototype; owner = getPrototypeOf(owner)) {
         if (owner === null || isProxy(owner)) return false;
@@ -185,16 +191,16 @@
   register("ErrorWithCode", Error);
   register("TypeErrorWithCode", TypeError);
 
-  // What guests meet although no global leads to it: mostly prototypes of what they receive. By the names that the permit
-  // list calls them.
+  // Objects that guests meet although no global leads to them, mostly prototypes of received values. The keys are their
+  // names in the permit list.
   const named = { __proto__: null, "%CapabilityError%": CapabilityError, "%TimeoutPrototype%": TimeoutPrototype };
 
-  // Operating-system failures, named as Deno names them.
+  // Errors of the operating system, with the names that Deno uses.
   const systemErrors = Object.create(null);
   const systemErrorNames = [
     "NotFound", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "NotADirectory", "IsADirectory",
     "FilesystemLoop", "NotSupported", "ConnectionRefused", "ConnectionReset", "Busy", "StorageFull", "NetworkError",
-    // Of a package in an isolate of its own.
+    // An error of a package worker.
     "IsolateError",
   ];
   for (const name of systemErrorNames) {
@@ -209,16 +215,14 @@
     named[`%${name}%`] = SystemError;
   }
 
-  // The prototype of what QuickJS throws where there is no memory left.
+  // The prototype of the error that QuickJS throws if no memory is left.
   const OutOfMemory = globalThis.InternalError?.prototype;
   const symbolText = String;
-  // What begins a text of ours for Rust: random bits of the process.
+  // Prefix of the realm's texts for Rust: random bits of the process.
   let prefix;
   const settledFrames = OutOfMemory === undefined ? () => true : framesOnQuickJs();
-  /**
-   * What deno_core tells Rust of a thrown error or symbol: of an error its mark, and whether its frames are those that the engine made. Of other
-   * values, nothing.
-   */
+  // Returns the text that deno_core passes to Rust for a thrown error or symbol. For an error, it contains the mark,
+  // and states if the engine created the frames. For other values, it is undefined.
   const describeError = (error) => {
     // The bindings of QuickJS have no text for a symbol, and deno_core panics without one.
     if (typeof error === "symbol" && OutOfMemory !== undefined) return `Uncaught ${symbolText(error)}`;
@@ -229,7 +233,7 @@
     try {
       if (settledFrames(error)) framed = " framed";
     } catch {
-      // Then it has none.
+      // Then the error has no frames.
     }
     return `${prefix}${mark}${framed}`;
   };
@@ -238,13 +242,13 @@
     ops,
     core,
     checked,
-    /** Called in every isolate, before any guest. */
+    /** Returns `describeError`. It is called in every isolate, before any guest runs. */
     describeErrors: () => {
       prefix = ops.op_sr_mark_prefix();
       return describeError;
     },
     markOf: (error) => markOf(error) ?? null,
-    // As `markOf` says it.
+    // `mark` is a result of `markOf`.
     marked: (error, mark) => {
       if (mark !== null) apply(markSet, marks, [error, mark]);
     },
@@ -254,12 +258,12 @@
     CapabilityError,
     systemErrors,
     timersOf,
-    // family name -> (chain) => the capability object that a guest holds
+    // Maps a family's name to a function: (chain) => the capability object that a guest holds.
     families: Object.create(null),
     named,
-    // What takes what V8 or deno_core makes late, see lockdown.js.
+    // Functions that take objects which V8 or deno_core creates late: see lockdown.js.
     late: [],
-    // What an option bag says: own properties only, each read once. A polluted prototype says nothing.
+    // Reads an option bag: own properties only, and each of them once. So a polluted prototype has no effect.
     options: (bag, names) => {
       const read = Object.create(null);
       if (bag === undefined || bag === null) return read;
@@ -269,19 +273,20 @@
       }
       return read;
     },
-    // A path or name must be a primitive string: an object could say one thing when checked and another when used.
+    // Checks that a path or name is a primitive string. An object could return one text to the check and another one
+    // later.
     text: (value, what) => {
       if (typeof value !== "string") throw new TypeError(`${what} must be a string`);
       return value;
     },
-    // A copy of the bytes that a guest hands over: what it changes afterwards is not what is used.
+    // Copies the bytes that a guest passes, because the guest may change them afterwards.
     bytes: (data, what) => {
       if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
       if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
       throw new TypeError(`${what} must be a Uint8Array, another view, or an ArrayBuffer`);
     },
-    // attenuate()'s argument as plain data: [[action, [scope, ...]], ...] and an expiry. The scopes are read here, once;
-    // what they mean is decided in Rust.
+    // Returns the argument of attenuate() as plain data: [[action, [scope, ...]], ...] and an expiry. The scopes are
+    // read here, once. Rust decides their meaning.
     narrowing: (bag, actions) => {
       if (bag === undefined || bag === null || typeof bag !== "object") {
         throw new TypeError(`attenuate needs an object such as { ${actions[0]}: [scope, ...], expires: "10m" }`);

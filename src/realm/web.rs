@@ -1,9 +1,9 @@
-//! The web's globals that need no rights: `URL`, `URLSearchParams`, `TextEncoder`, `TextDecoder`, `AbortController`,
-//! `AbortSignal`, and the makings of `console`.
+//! Web APIs that need no rights: `URL`, `URLSearchParams`, `TextEncoder`, `TextDecoder`, `AbortController`,
+//! `AbortSignal`, and the parts of `console`.
 //!
-//! The JavaScript beside this file runs before lockdown and leaves its classes on `globalThis.__web`; lockdown takes
-//! them from there, installs those that guests may see and deletes the rest. The ops here compute and do no more: they
-//! read no file, clock or state, so they need no authority.
+//! The JavaScript files of `web/` run before lockdown and leave their classes on `globalThis.__web`. Lockdown takes
+//! them from there, installs those that guests may see, and deletes the rest. The ops here only compute. They read no
+//! file and no clock, so they need no authority.
 
 use deno_core::{GarbageCollected, OpState, op2, v8};
 use serde::Serialize;
@@ -29,7 +29,7 @@ deno_core::extension!(
     ],
 );
 
-/// The ops and the scripts, as an extension of the engine.
+/// Returns the ops and the scripts as an extension of the engine.
 pub(crate) fn extension() -> deno_core::Extension {
     super::with_scripts!(
         sr_web: "web/idl.js",
@@ -42,7 +42,7 @@ pub(crate) fn extension() -> deno_core::Extension {
     )
 }
 
-/// Every component of a URL as the getters of the URL standard return them.
+/// All components of a URL, as the getters of the URL standard return them.
 #[derive(Serialize)]
 struct UrlParts {
     href: String,
@@ -76,14 +76,14 @@ impl From<&Url> for UrlParts {
     }
 }
 
-/// An absolute URL, or nothing when it is not valid.
+/// Parses an absolute URL. Returns `None` if it is invalid.
 #[op2]
 #[serde]
 fn op_sr_url_parse(#[string] url: &str) -> Option<UrlParts> {
     Url::parse(url).ok().as_ref().map(UrlParts::from)
 }
 
-/// A URL relative to a base, or nothing when either is not valid.
+/// Parses a URL relative to a base. Returns `None` if either is invalid.
 #[op2]
 #[serde]
 fn op_sr_url_join(#[string] url: &str, #[string] base: &str) -> Option<UrlParts> {
@@ -91,7 +91,7 @@ fn op_sr_url_join(#[string] url: &str, #[string] base: &str) -> Option<UrlParts>
     base.join(url).ok().as_ref().map(UrlParts::from)
 }
 
-/// The URL with one component replaced, or nothing when the component does not take that value.
+/// Replaces one component of a URL. Returns `None` if the component does not accept the value.
 #[op2]
 #[serde]
 fn op_sr_url_set(#[string] href: &str, #[string] component: &str, #[string] value: &str) -> Option<UrlParts> {
@@ -111,14 +111,14 @@ fn op_sr_url_set(#[string] href: &str, #[string] component: &str, #[string] valu
     Some(UrlParts::from(&url))
 }
 
-/// The pairs of a query in `application/x-www-form-urlencoded` form.
+/// Parses a query in `application/x-www-form-urlencoded` form, and returns its pairs.
 #[op2]
 #[serde]
 fn op_sr_url_query_parse(#[string] query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// The query of a list of pairs, in `application/x-www-form-urlencoded` form.
+/// Serialises pairs as a query in `application/x-www-form-urlencoded` form.
 #[op2]
 #[string]
 fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
@@ -127,10 +127,10 @@ fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
         .finish()
 }
 
-/// A string's UTF-8.
+/// Encodes a string as UTF-8.
 #[op2]
 fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldBytes, OpError> {
-    // Until it belongs to a program, an isolate runs no guest.
+    // An isolate that belongs to no program yet runs no guest, so there is no limit.
     let held = match state.try_borrow::<Memory>() {
         Some(memory) => memory.hold_now(text.len()),
         None => Memory::new(u64::MAX).hold_now(text.len()),
@@ -139,10 +139,11 @@ fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldByte
     Ok(HeldBytes::new(text.into_bytes(), held))
 }
 
-/// What an object of the engine takes outside its heap, where only realm code can tell: counted until this is collected.
+/// The memory of an engine object outside the engine's heap. Only realm code knows the size. It is counted until this
+/// is collected.
 struct Weight(#[expect(dead_code, reason = "counts as long as it lives")] Option<Held>);
 
-// SAFETY: it holds no engine handles, so there is nothing to trace.
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Weight {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
@@ -151,7 +152,7 @@ unsafe impl GarbageCollected for Weight {
     }
 }
 
-/// Counts so many bytes until the object that this returns is collected.
+/// Counts bytes until the returned object is collected.
 #[op2]
 fn op_sr_weight<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -159,7 +160,7 @@ fn op_sr_weight<'s>(
     #[number] bytes: u64,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    // Until it belongs to a program, an isolate runs no guest.
+    // An isolate that belongs to no program yet runs no guest, so nothing is counted.
     let held = state.try_borrow::<Memory>().map(|memory| memory.hold_now(bytes));
     let held = held
         .transpose()
@@ -167,8 +168,8 @@ fn op_sr_weight<'s>(
     object(scope, Weight(held))
 }
 
-/// Refuses where resizable buffers would take so many bytes more than all buffers may. Of what guests make, V8 takes only these from
-/// elsewhere than the isolate's allocator; its own figure has them.
+/// Checks that resizable buffers can take more bytes within the limit for all buffers. They are the only objects of
+/// guests whose memory V8 does not take from the isolate's allocator. V8's own statistics include them.
 #[op2(fast)]
 fn op_sr_buffer_room(
     scope: &mut v8::PinScope<'_, '_>,
@@ -198,7 +199,8 @@ fn op_sr_buffer_room(
     )))
 }
 
-/// Writes as much of a string's UTF-8 as fits, whole characters only: the UTF-16 units read and the bytes written.
+/// Writes as much UTF-8 of a string as fits, in whole characters. Returns the number of UTF-16 units read and of bytes
+/// written.
 #[op2]
 #[serde]
 fn op_sr_text_encode_into(#[string] text: &str, #[buffer] destination: &mut [u8]) -> (usize, usize) {
@@ -216,8 +218,10 @@ fn op_sr_text_encode_into(#[string] text: &str, #[buffer] destination: &mut [u8]
     (read, written)
 }
 
-/// Decodes UTF-8: the text, and how many bytes at the end are the beginning of a character that `stream` leaves for
-/// the next call. Bytes that are not UTF-8 become U+FFFD, or no text at all when `fatal`.
+/// Decodes UTF-8. Returns the text, and the number of bytes at its end that are left for the next call.
+///
+/// Bytes are left only if `stream` is true and they are the beginning of a character. Invalid bytes become U+FFFD. If
+/// `fatal` is true, the result has no text instead.
 #[op2]
 #[serde]
 fn op_sr_text_decode(#[buffer] bytes: &[u8], fatal: bool, stream: bool) -> (Option<String>, usize) {
@@ -241,14 +245,14 @@ fn op_sr_text_decode(#[buffer] bytes: &[u8], fatal: bool, stream: bool) -> (Opti
     (Some(text), 0)
 }
 
-/// The text as `console` prints it: what nobody would see, or a terminal would obey, is escaped.
+/// Returns text for `console`: invisible characters and those that control a terminal are escaped.
 #[op2]
 #[string]
 fn op_sr_text_visible(#[string] text: &str) -> String {
     secure_runtime_text::readable(text).into_owned()
 }
 
-/// Whether bytes that are not UTF-8 could still become so with more bytes after them.
+/// Returns true if these invalid bytes could become valid UTF-8 with more bytes after them.
 fn is_incomplete(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

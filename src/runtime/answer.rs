@@ -1,4 +1,4 @@
-//! The one answer of a run.
+//! The completion of a run.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +8,10 @@ use super::{Outcome, RunError};
 
 type Ended = Result<Outcome, RunError>;
 
-/// Says to whoever waits how a run ended; what is said first counts.
+/// Sends the result of a run to its caller. Only the first result is sent.
 ///
-/// That is for the isolate's own thread to say. But some built-in functions of the engines do not notice that they are
-/// stopped, and a guest can keep one busy for hours: then the brake says it, and the thread is left behind.
+/// Normally, the isolate's own thread sends it. But some built-in functions of the engines do not notice a termination,
+/// and a guest can keep one busy for hours. Then the brake sends the result, and the thread is left behind.
 #[derive(Clone)]
 pub(super) struct Answer(Arc<Mutex<Option<Sender<Ended>>>>);
 
@@ -22,7 +22,7 @@ impl Answer {
 
     pub(super) fn give(&self, answer: Ended) {
         if let Some(asker) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody waits any more where the future of the run was dropped.
+            // If the future of the run was dropped, there is no receiver.
             let _ = asker.send(answer);
         }
     }

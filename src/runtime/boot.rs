@@ -1,4 +1,4 @@
-//! An engine with a locked realm, before it belongs to a program: what all isolates have in common.
+//! An engine with a locked realm, before it belongs to a program. All isolates have this in common.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,24 +15,25 @@ use super::{Memory, RunError, scripts};
 use crate::modules::{BegunImports, CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
 
-/// An isolate whose realm is locked, which ran no guest and belongs to no program yet.
+/// An isolate with a locked realm. It has run no guest and belongs to no program yet.
 pub(super) struct Booted {
     pub(super) js: JsRuntime,
-    /// What is held for the isolate outside the engine's heap.
+    /// The account of the isolate's memory outside the engine's heap.
     pub(super) memory: Memory,
     factory: Factory,
     program: Rc<Program>,
 }
 
-/// What the isolate gets of the program that it is given to.
+/// The parts of a program that its isolate refers to.
 #[derive(Default)]
 struct Program {
     loader: RefCell<Option<Rc<GraphLoader>>>,
     modules: RefCell<Option<Rc<CapabilityModules>>>,
 }
 
-/// That an isolate belongs to a program. When this ends, the engine holds nothing of the program any more: what deno_core does
-/// not give back of an isolate on QuickJS that was stopped while a module was evaluated is small.
+/// The assignment of an isolate to a program. After it is dropped, the engine refers to nothing of the program. On
+/// QuickJS, deno_core leaks some memory of an isolate that was stopped while a module was evaluated. So this leak stays
+/// small.
 pub(super) struct Given(Rc<Program>);
 
 impl Drop for Given {
@@ -53,7 +54,7 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
 }
 
 impl Booted {
-    /// Starts an engine on this thread, with a heap of at most so many bytes.
+    /// Starts an engine on this thread, with a heap limit in bytes.
     pub(super) fn new(heap: u64) -> Result<Booted, RunError> {
         let memory = Memory::new(heap);
         let program = Rc::new(Program::default());
@@ -67,7 +68,7 @@ impl Booted {
             })),
             extensions: scripts::extensions(),
             startup_snapshot: snapshot::BOOT,
-            // They are in the snapshot.
+            // The ops are in the snapshot.
             skip_op_registration: snapshot::BOOT.is_some(),
             create_params: Some(create_params(heap, &memory)),
             custom_module_evaluation_cb: Some(Box::new(move |scope, kind, name, _code| {
@@ -91,7 +92,7 @@ impl Booted {
         })
     }
 
-    /// Gives the isolate to a program: its modules are loaded by this loader from now on.
+    /// Assigns the isolate to a program. From now on, this loader loads its modules.
     pub(super) fn given_to(
         self,
         loader: &Rc<GraphLoader>,
@@ -136,11 +137,13 @@ impl ModuleLoader for Program {
     }
 }
 
-/// Without a listener, V8 prints an exception that a getter threw while another one was described, to the process's own
-/// standard output and unescaped: a guest's text, on the host's terminal. Errors are reported by [`super::Outcome`] alone.
+/// Discards V8's messages. Without a listener, V8 prints an exception that a getter threw while another exception was
+/// described. It prints to the standard output of the process, without escapes, so a guest's text would reach the
+/// host's terminal. Only [`super::Outcome`] reports errors.
 extern "C" fn unprinted(_message: v8::Local<'_, v8::Message>, _exception: v8::Local<'_, v8::Value>) {}
 
-/// How much memory the isolate gets: as much for buffers as for the heap, where the engine counts them apart.
+/// Returns the memory limits of the isolate. If the engine counts array buffers separately, their limit equals the heap
+/// limit.
 fn create_params(heap: u64, memory: &Memory) -> v8::CreateParams {
     let params = v8::CreateParams::default().heap_limits(0, usize::try_from(heap).unwrap_or(usize::MAX));
     #[cfg(feature = "v8")]
@@ -150,7 +153,7 @@ fn create_params(heap: u64, memory: &Memory) -> v8::CreateParams {
     params
 }
 
-/// What [`realm::FINISH`] gives: an object.
+/// Calls [`realm::FINISH`] and returns its result, which must be an object.
 fn finished<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Object>, RunError> {
     v8::tc_scope!(let scope, scope);
     let name = realm::FINISH;
@@ -169,10 +172,10 @@ fn finished<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Ob
     }
 }
 
-/// Finishes locking the realm; what it gives.
+/// Finishes the lockdown of the realm, and returns the functions that it creates.
 fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
     deno_core::scope!(scope, js);
-    // Code from strings is refused by the realm's own functions; V8 refuses it by itself as well.
+    // The realm's own functions refuse code from strings. V8 also refuses it itself.
     #[cfg(feature = "v8")]
     scope
         .get_current_context()

@@ -1,4 +1,5 @@
-//! Stopping isolates: a run's registry of them, the brake of each, and the watchdog of its times.
+//! Termination of isolates: the registry of a run's isolates, the brake that terminates one isolate, and the watchdog
+//! for time limits.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -16,47 +17,47 @@ use deno_core::v8;
 use super::limits::{Limit, LimitHit, Unit};
 use super::{Memory, MemoryUse};
 
-/// How often the watchdog looks at the processor time.
+/// Interval at which the watchdog reads the processor time.
 const CPU_TICK: Duration = Duration::from_millis(20);
 
-/// How often a run that is to end is told so again.
+/// Interval between attempts to terminate an isolate.
 const BRAKE_TICK: Duration = Duration::from_millis(1);
 
-/// As [`BRAKE_TICK`], once whoever waits was answered.
+/// Interval between attempts after the completion was sent. It replaces [`BRAKE_TICK`].
 const LATER_TICK: Duration = Duration::from_millis(50);
 
-/// How long a run that is to end is waited for. What does not notice in this time does not notice at all. A command that must end
-/// within two seconds has as long again, to write what was printed.
+/// Maximum time that a terminated isolate has to end by itself. An isolate that does not react in this time probably
+/// never will. A command that must end within two seconds then has the same time left to write its output.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why isolates were stopped.
+/// The reason why isolates were stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
-    /// The host asked for it; or the program of a package's isolate is over.
+    /// The host requested it, or the program of a package worker has ended.
     Asked,
     Limit(LimitHit),
-    /// The engine's bindings panicked where nothing can unwind.
+    /// The engine's bindings panicked in code that cannot unwind.
     Failed(String),
 }
 
-/// Stops one isolate from outside: running code is terminated, and a waiting event loop is woken.
+/// Terminates one isolate from other threads. It terminates running code and wakes a waiting event loop.
 #[derive(Clone)]
 pub(crate) struct Brake(Arc<Parts>);
 
 struct Parts {
-    /// Why. What is said first stays.
+    /// The reason of the termination. Only the first one is kept.
     reason: OnceLock<Stopped>,
     isolate: v8::IsolateHandle,
     wake: AtomicWaker,
     finished: AtomicBool,
     pulled: AtomicBool,
     clock: ThreadClock,
-    /// Says how the isolate ended, where its own thread cannot; called once, or more often with the same.
+    /// Reports how the isolate ended, on behalf of its thread. If it is called again, the reason is the same.
     give_up: Box<dyn Fn(&Stopped) + Send + Sync>,
 }
 
 impl Brake {
-    /// The brake of the isolate that runs on this thread.
+    /// Creates the brake of the isolate that runs on this thread.
     pub(crate) fn new(
         isolate: v8::IsolateHandle,
         give_up: impl Fn(&Stopped) + Send + Sync + 'static,
@@ -72,16 +73,17 @@ impl Brake {
         }))
     }
 
-    /// Why it was stopped, if it was.
+    /// Returns the reason of the termination, if the isolate was terminated.
     pub(crate) fn reason(&self) -> Option<&Stopped> {
         self.0.reason.get()
     }
 
-    /// What the work on this thread comes to; nothing where the isolate is to end before.
+    /// Runs the work on this thread and returns its result, or `None` if the isolate is terminated before.
     pub(crate) async fn unless_pulled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         poll_fn(|context| {
-            // In this order: who pulls says why, and wakes then.
+            // The waker must be registered before the reason is read. A terminating thread sets the reason first and
+            // then wakes.
             self.0.wake.register(context.waker());
             match self.reason() {
                 Some(_) => Poll::Ready(None),
@@ -91,13 +93,14 @@ impl Brake {
         .await
     }
 
-    /// From now on nobody may stop the isolate any more: it is going.
+    /// Ignores all further terminations, because the isolate is ending.
     pub(crate) fn finish(&self) {
         self.0.finished.store(true, Ordering::SeqCst);
     }
 
-    /// Ends the isolate, as often as it takes: a termination that comes while deno_core makes the error object of a failed
-    /// operation is swallowed there, and a guest that does nothing but fail would outlive a single one.
+    /// Terminates the isolate, and repeats this until the isolate ends. If a termination arrives while deno_core
+    /// creates the error object of a failed operation, deno_core discards it. So a guest that only calls failing
+    /// operations would survive a single attempt.
     pub(crate) fn pull(&self, why: Stopped) {
         if self.0.finished.load(Ordering::SeqCst) {
             return;
@@ -120,21 +123,21 @@ impl Brake {
                 }
             }
         };
-        // Should there be no thread, the first attempt has to do.
+        // If no thread can be started, only the first attempt takes place.
         let _ = thread::Builder::new()
             .name("secure-runtime-brake".to_owned())
             .spawn(again);
     }
 
-    /// Says how the isolate ended, though its thread goes on until it notices.
+    /// Reports how the isolate ended, although its thread continues until it notices the termination.
     fn give_up(&self) {
         if let Some(why) = self.reason() {
             (self.0.give_up)(why);
         }
     }
 
-    /// Reports how the isolate ended, and never returns. Only the isolate's own thread calls this, where the engine can neither go on
-    /// nor unwind. The thread and its memory are lost until the process ends.
+    /// Reports how the isolate ended, and never returns. Only the isolate's own thread calls this, if the engine can
+    /// neither continue nor unwind. The thread and its memory are lost until the process ends.
     pub(crate) fn abandon(&self, why: Stopped) -> ! {
         let _ = self.0.reason.set(why);
         self.finish();
@@ -152,17 +155,17 @@ impl Brake {
     }
 }
 
-/// The isolates of one run, the program's own and those of its packages.
+/// The isolates of one run: the program's own isolate and the package workers.
 #[derive(Default)]
 pub(crate) struct Run {
     brakes: Mutex<Vec<Brake>>,
-    /// The accounts of its isolates.
+    /// The memory accounts of the isolates.
     memories: Mutex<Vec<Memory>>,
     stopped: OnceLock<Stopped>,
 }
 
 impl Run {
-    /// One more isolate. Where the run was stopped already, so is this one.
+    /// Registers an isolate. If the run was already stopped, the isolate is terminated at once.
     pub(crate) fn enter(&self, brake: &Brake) {
         self.brakes().push(brake.clone());
         if let Some(why) = self.stopped.get() {
@@ -170,12 +173,12 @@ impl Run {
         }
     }
 
-    /// Counts this isolate's memory as the run's.
+    /// Counts this isolate's memory as part of the run's.
     pub(crate) fn count(&self, memory: &Memory) {
         self.memories().push(memory.clone());
     }
 
-    /// Returns the most memory that the isolates took.
+    /// Returns the sum of the isolates' peak memory.
     pub(crate) fn memory_used(&self) -> MemoryUse {
         let all = self.memories();
         all.iter()
@@ -191,12 +194,12 @@ impl Run {
         }
     }
 
-    /// Why the whole run was stopped, if it was.
+    /// Returns the reason why the whole run was stopped, if it was.
     pub(crate) fn reason(&self) -> Option<&Stopped> {
         self.stopped.get()
     }
 
-    /// The processor time of all isolates together.
+    /// Returns the processor time of all isolates together.
     fn processor_time(&self) -> Duration {
         self.brakes().iter().map(|brake| brake.0.clock.used()).sum()
     }
@@ -210,7 +213,7 @@ impl Run {
     }
 }
 
-/// The runs of one runtime that are under way.
+/// The active runs of one runtime.
 #[derive(Default)]
 pub(crate) struct Running {
     next: AtomicU64,
@@ -222,7 +225,7 @@ impl Running {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops every run.
+    /// Stops every active run.
     pub(crate) fn stop(&self) {
         let runs: Vec<Arc<Run>> = self.runs().values().cloned().collect();
         for run in runs {
@@ -231,8 +234,8 @@ impl Running {
     }
 }
 
-/// A run that is under way. When it ends, also by a panic, its packages' isolates are told to end, and nobody may stop it any
-/// more.
+/// An active run. When it is dropped, also during a panic, its package workers are terminated, and the run can no
+/// longer be stopped.
 pub(crate) struct UnderWay {
     running: Arc<Running>,
     id: u64,
@@ -258,20 +261,20 @@ impl Drop for UnderWay {
     }
 }
 
-/// The times that one unit may use.
+/// The time limits of one unit.
 pub(crate) struct Times {
     pub(crate) unit: Unit,
     pub(crate) wall: Option<Duration>,
     pub(crate) cpu: Option<Duration>,
 }
 
-/// Watches the times of a program or of a package's isolate; ends with it.
+/// A thread that enforces the time limits of a program or of a package worker. It ends when this is dropped.
 pub(crate) struct Watchdog {
     _end: Option<mpsc::Sender<()>>,
 }
 
 impl Watchdog {
-    /// Watches a whole run.
+    /// Enforces the limits of a whole run.
     pub(crate) fn of_run(times: Times, run: &Arc<Run>) -> std::io::Result<Self> {
         let (measured, stopped, ended) = (run.clone(), run.clone(), run.clone());
         Watchdog::start(
@@ -282,7 +285,7 @@ impl Watchdog {
         )
     }
 
-    /// Watches one isolate.
+    /// Enforces the limits of one isolate.
     pub(crate) fn of_isolate(times: Times, brake: &Brake) -> std::io::Result<Self> {
         let (measured, stopped, ended) = (brake.clone(), brake.clone(), brake.clone());
         Watchdog::start(
@@ -320,7 +323,8 @@ impl Watchdog {
                         (Some(left), None) => left,
                         (None, _) => CPU_TICK,
                     };
-                    // A thread that was parked never drops the sender.
+                    // A parked thread never drops the sender, so the watchdog must also check whether the isolate was
+                    // stopped.
                     if !matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) || is_stopped() {
                         return;
                     }
@@ -335,13 +339,14 @@ impl Watchdog {
     }
 }
 
-/// The processor time of one thread, readable from others. No file is read for it, which the second wall might keep.
+/// The processor time of one thread, readable from other threads. It needs no file, because the OS sandbox may deny
+/// access to files.
 struct ThreadClock {
     #[cfg(target_os = "linux")]
     clock: Option<libc::clockid_t>,
     #[cfg(target_os = "linux")]
     at_start: u64,
-    /// What was read last: a thread that is gone used what it had used.
+    /// The last value read. It remains valid after the thread has ended.
     last: AtomicU64,
 }
 
@@ -349,7 +354,7 @@ struct ThreadClock {
 impl ThreadClock {
     fn of_this_thread() -> Self {
         let mut clock = 0;
-        // SAFETY: the thread is the calling one, and the place for the answer is of this frame.
+        // SAFETY: the thread is the calling one, and the result is written to a variable of this frame.
         let got = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) };
         let mut clock = ThreadClock {
             clock: (got == 0).then_some(clock),
@@ -365,7 +370,8 @@ impl ThreadClock {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: the place for the answer is of this frame; the clock of a thread that is gone is an error.
+        // SAFETY: the result is written to a variable of this frame. If the thread has ended, the call returns an
+        // error.
         let got = unsafe { libc::clock_gettime(self.clock?, &mut time) };
         let (seconds, rest) = (
             u64::try_from(time.tv_sec).ok()?,

@@ -1,6 +1,6 @@
 //! The memory of array buffers on V8, which V8's own heap limit does not count.
 //!
-//! (QuickJS allocates buffers on its one heap, and its limit counts them.)
+//! (QuickJS allocates buffers on its only heap, and its heap limit counts them.)
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ffi::c_void;
@@ -10,16 +10,16 @@ use deno_core::v8;
 
 use super::memory::Memory;
 
-/// What V8 asks of an allocator: buffers are aligned like the largest scalar type.
+/// Alignment of array buffers, in bytes. V8 requires that of the largest scalar type.
 const ALIGNMENT: usize = 16;
 
 fn allocate_from(memory: &Memory, length: usize, zeroed: bool) -> *mut c_void {
-    // A length of 0 still needs an address of its own.
+    // A buffer of length 0 still needs a unique address.
     let Ok(layout) = Layout::from_size_align(length.max(1), ALIGNMENT) else {
         return ptr::null_mut();
     };
     if !memory.take(length) {
-        // V8 collects garbage, asks again, and then throws a RangeError.
+        // V8 then collects garbage, tries again, and finally throws a RangeError.
         return ptr::null_mut();
     }
     // SAFETY: the layout's size is at least 1.
@@ -51,7 +51,8 @@ unsafe extern "C" fn free(memory: &Memory, allocated: *mut c_void, length: usize
     if allocated.is_null() {
         return;
     }
-    // SAFETY: V8 frees what `allocate` returned, once, with the length that it asked for: the same layout.
+    // SAFETY: V8 frees a pointer that `allocate` returned, once, with the length of the allocation, so the layout is
+    // the same.
     unsafe { dealloc(allocated.cast(), layout) };
     memory.give_back(length);
 }
@@ -68,7 +69,7 @@ static VTABLE: v8::RustAllocatorVtable<Memory> = v8::RustAllocatorVtable {
     drop: drop_memory,
 };
 
-/// Returns an allocator whose buffers are counted there.
+/// Returns an allocator that counts its buffers in this account.
 pub(super) fn limited(memory: &Memory) -> v8::SharedRef<v8::Allocator> {
     let memory = Box::into_raw(Box::new(memory.clone()));
     // SAFETY: the pointer stays valid until `drop_memory`, the account is `Sync`, and the functions do not call V8.

@@ -1,4 +1,4 @@
-//! Putting a runtime together.
+//! The builder of a runtime.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::{ConsoleLine, ConsoleWriter, Inner, Limits, PrintSink, Running, Runti
 use crate::audit::{AuditRecord, AuditSink};
 use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
 
-/// What a [`Runtime`] is made of. See [`Runtime::builder`].
+/// The configuration of a [`Runtime`]. See [`Runtime::builder`].
 pub struct Builder {
     base: Option<String>,
     root_key: Option<PublicKey>,
@@ -32,11 +32,11 @@ pub struct Builder {
     presentation: Presentation,
 }
 
-/// Why a runtime could not be put together.
+/// The reason why a runtime could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// No folder was given that relative paths mean.
+    /// There is no base folder for relative paths.
     #[error(
         "no base folder: call .base(folder) with the folder that relative paths of grants and operations mean"
     )]
@@ -46,35 +46,35 @@ pub enum BuildError {
     Base {
         /// The folder as given.
         folder: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// No store was given.
+    /// There is no store.
     #[error("no store: call .store(store) with the place that has the modules' bytes")]
     NoStore,
-    /// A token without the key that verifies it.
+    /// There is a token, but no key that verifies it.
     #[error(
         "a token without a root key: call .root_key(key) with the public key that the token was signed under"
     )]
     NoRootKey,
-    /// The token did not verify, or says something outside the profile.
+    /// The token could not be verified, or its content is outside the profile.
     #[error("the token: {0}")]
     Token(#[from] TokenError),
     /// The root key is not usable.
     #[error("the root key: {0}")]
     Key(#[from] KeyError),
-    /// A limit that this runtime cannot hold.
+    /// The runtime cannot enforce a limit.
     #[error("limit {limit}: {reason}")]
     Limit {
-        /// Which limit.
+        /// The limit.
         limit: &'static str,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// There are no threads for isolates that wait.
+    /// The threads for waiting isolates could not be started.
     #[error("no thread for an isolate: {0}; ask for fewer idle isolates, or raise the limit of threads")]
     Threads(String),
-    /// The TLS configuration could not be made.
+    /// The TLS configuration could not be created.
     #[error("TLS: {0}")]
     Tls(String),
 }
@@ -108,62 +108,63 @@ impl Builder {
         }
     }
 
-    /// The folder that relative paths mean, in grants and in operations: normally the manifest's. Links in it are
-    /// resolved now.
+    /// Sets the base folder of relative paths in grants and operations. This is normally the manifest's folder. Links
+    /// in it are resolved when the runtime is built.
     pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
         self.base = Some(folder.as_ref().to_string_lossy().into_owned());
         self
     }
 
-    /// The public key that the token must be signed under.
+    /// Sets the public key that the token must be signed under.
     pub fn root_key(mut self, key: PublicKey) -> Self {
         self.root_key = Some(key);
         self
     }
 
-    /// A token from outside, as bytes: what all programs of this runtime may do at the most. Without one, a program's
-    /// own grants are the ceiling.
+    /// Sets a token, as bytes. It is the upper bound of the rights of all programs of this runtime. Without a token, a
+    /// program's own grants are the upper bound.
     pub fn token(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.token = Some(bytes.into());
         self
     }
 
-    /// Presents the token as the owner of this key pair: what a token that is bound to its public key needs. The key
-    /// itself is not kept.
+    /// Presents the token as the owner of this key pair. A token that is bound to the public key requires this. The
+    /// private key is not kept.
     pub fn holder_key(mut self, key: &KeyPair) -> Self {
         self.presentation.keys.push(key.holder());
         self
     }
 
-    /// Heeds these revocations, in every decision from the next on. Keep a clone, to bring it newer lists; while it has
-    /// no current one, nothing is allowed.
+    /// Applies these revocations to every decision from now on. Keep a clone to supply newer lists. While the list is
+    /// not current, nothing is allowed.
     pub fn revocations(mut self, revocations: Revocations) -> Self {
         self.presentation.revocations = Some(revocations);
         self
     }
 
-    /// Where modules' bytes come from.
+    /// Sets the source of the modules' bytes.
     pub fn store(self, store: impl Store + 'static) -> Self {
         self.shared_store(Arc::new(store))
     }
 
-    /// As [`Builder::store`], for a store that others use too.
+    /// Sets the source like [`Builder::store`], for a store that is also used elsewhere.
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// What each run may use.
+    /// Sets the limits of each run.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Called for every decision, on the isolate's thread, before the operation goes ahead. An operation whose record
-    /// the sink refuses is refused too. Without a sink, no records are made.
+    /// Sets a sink for audit records. The runtime calls it for every decision, on the isolate's thread, before the
+    /// operation proceeds. If the sink rejects a record, the operation is refused. Without a sink, no records are made.
     ///
-    /// The operation goes ahead when the sink returns. So a record survives an abort of the process if the sink has handed it to the
-    /// operating system by then, as [`crate::AuditLog`] does, and not if the sink has only put it into a queue.
+    /// The operation proceeds when the sink returns. A record survives an abort of the process if the sink has passed
+    /// it to the operating system by then, like [`crate::AuditLog`]. It does not survive if the sink has only queued
+    /// it.
     pub fn audit(
         mut self,
         sink: impl Fn(&AuditRecord) -> std::io::Result<()> + Send + Sync + 'static,
@@ -172,60 +173,64 @@ impl Builder {
         self
     }
 
-    /// Called for everything that guests print, on the isolate's thread. Without one, it is dropped.
+    /// Sets a sink for the output of guests. The runtime calls it on the isolate's thread. Without a sink, the output
+    /// is discarded.
     ///
-    /// A sink that waits holds the isolate up, and is not interrupted by limits: the run is then answered within two seconds, and the
-    /// thread stays until the sink returns. [`Builder::console_writer`] has no such wait.
+    /// A sink that blocks also blocks the isolate, and limits do not interrupt it. In this case, the run returns within
+    /// two seconds, and the thread stays until the sink returns. [`Builder::console_writer`] does not have this
+    /// problem.
     pub fn console(mut self, sink: impl Fn(ConsoleLine<'_>) + Send + Sync + 'static) -> Self {
         self.print = PrintSink::new(sink);
         self
     }
 
-    /// Prints what guests print with this writer, in place of a sink.
+    /// Prints the output of guests with this writer, instead of a sink.
     pub fn console_writer(mut self, writer: &ConsoleWriter) -> Self {
         self.print = writer.into();
         self
     }
 
-    /// What `env.get` looks variables up in, once a name was allowed. Without one, every variable is unset; to offer
-    /// the process's own: `|name| std::env::var(name).ok()`.
+    /// Sets the lookup of environment variables for `env.get`. It is called after a name was allowed. Without it, every
+    /// variable is unset. To offer the variables of the process: `|name| std::env::var(name).ok()`.
     pub fn variables(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.variables = Arc::new(lookup);
         self
     }
 
-    /// Where the entries are that `kv` reads and writes. Without one they are in memory, as long as the runtime is: see
-    /// [`MemoryKvStore`].
+    /// Sets the store of the entries that `kv` reads and writes. Without it, they are in memory and live as long as the
+    /// runtime: see [`MemoryKvStore`].
     pub fn kv(mut self, store: impl KvStore + 'static) -> Self {
         self.kv = Arc::new(store);
         self
     }
 
-    /// Keeps so many isolates ready, each on a thread of its own, so that a program need not wait for its engine to start. One
-    /// that was taken is replaced. 0 unless this is called.
+    /// Keeps `count` isolates ready, each on its own thread, so that a program does not wait for its engine to start.
+    /// After an isolate is used, another one is started. The default is 0.
     pub fn idle_isolates(mut self, count: usize) -> Self {
         self.idle_isolates = count;
         self
     }
 
-    /// Starts no further program where so many threads of this process are parked (see [`crate::parked_threads`]): `run` returns
-    /// [`crate::RunError::Parked`]. 64 unless this is called. Each such thread keeps its heap, which can have four times its limit, so a
-    /// host with large heaps allows fewer.
+    /// Sets the number of parked threads of this process at which no further program is started (see
+    /// [`crate::parked_threads`]). Then `run` returns [`crate::RunError::Parked`]. The default is 64.
+    ///
+    /// Each parked thread keeps its heap, which can have four times its limit. So a host with large heaps should allow
+    /// fewer.
     pub fn most_parked_threads(mut self, count: usize) -> Self {
         self.most_parked = count;
         self
     }
 
-    /// Runs the first program in this isolate, if its heap is what the limits say.
+    /// Runs the first program in this isolate, if its heap limit is that of the limits.
     pub(crate) fn started(mut self, started: Started) -> Self {
         self.started = Some(started);
         self
     }
 
-    /// The runtime.
+    /// Builds the runtime.
     ///
     /// # Errors
-    /// [`BuildError`]: something is missing, does not verify, or cannot be held.
+    /// [`BuildError`]: a setting is missing, cannot be verified, or cannot be enforced.
     pub fn build(self) -> Result<Runtime, BuildError> {
         let folder = self.base.ok_or(BuildError::NoBase)?;
         let fault = |reason: String| BuildError::Base {

@@ -1,11 +1,11 @@
-//! Collections of garbage: asked for by code that has no handle of the isolate (asynchronous operations), and the moments at which V8's
-//! heap is measured.
+//! Garbage collections. Code without a handle of the isolate (asynchronous operations) can request one, and V8's heap
+//! is measured at each of them.
 
 /// Lets [`collect`] reach the isolate of this thread, and measures its heap.
 #[cfg(feature = "v8")]
 pub(super) use self::v8_heap::{Entered, enter, heap_of};
 
-/// Collects the garbage of this thread's isolate. On QuickJS nothing happens: it counts references.
+/// Collects the garbage of this thread's isolate. On QuickJS it does nothing, because QuickJS counts references.
 pub(crate) fn collect() {
     #[cfg(feature = "v8")]
     v8_heap::collect();
@@ -23,11 +23,11 @@ mod v8_heap {
 
     thread_local! {
         static ISOLATE: Cell<Option<v8::UnsafeRawIsolatePtr>> = const { Cell::new(None) };
-        /// Where the size of its heap is noted.
+        /// The account that records the size of the heap.
         static MEMORY: RefCell<Option<Memory>> = const { RefCell::new(None) };
     }
 
-    /// The isolate of this thread, as long as this lives.
+    /// The registration of this thread's isolate. Dropping it removes the registration.
     pub(in crate::runtime) struct Entered(());
 
     impl Drop for Entered {
@@ -37,18 +37,18 @@ mod v8_heap {
         }
     }
 
-    /// The isolate must live as long as what this returns.
+    /// Registers the isolate of this thread. The isolate must outlive the result.
     pub(in crate::runtime) fn enter(isolate: &mut v8::Isolate, memory: &Memory) -> Entered {
         // SAFETY: the pointer is used on this thread, until `Entered` is dropped, which is before the isolate.
         ISOLATE.set(Some(unsafe { isolate.as_raw_isolate_ptr() }));
         MEMORY.set(Some(memory.clone()));
-        // Before a collection the heap is largest, but for what is copied while it goes on.
+        // The heap is largest before a collection, apart from the copies that exist during the collection.
         isolate.add_gc_prologue_callback(measure, ptr::null_mut(), v8::GCType::kGCTypeAll);
         isolate.add_gc_epilogue_callback(measure, ptr::null_mut(), v8::GCType::kGCTypeAll);
         Entered(())
     }
 
-    /// Returns what the heap takes, with the most that compilers took.
+    /// Returns the size of the heap, plus the peak memory of the compilers.
     pub(in crate::runtime) fn heap_of(isolate: &mut v8::Isolate) -> usize {
         let statistics = isolate.get_heap_statistics();
         statistics
@@ -62,7 +62,7 @@ mod v8_heap {
         _flags: v8::GCCallbackFlags,
         _data: *mut c_void,
     ) {
-        // SAFETY: V8 passes the isolate that it collects, on the thread that it is entered on.
+        // SAFETY: V8 passes the isolate that it collects, on the thread that has entered it.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
         let heap = heap_of(&mut isolate);
         let _ = MEMORY.try_with(|memory| {
@@ -76,7 +76,8 @@ mod v8_heap {
 
     pub(super) fn collect() {
         if let Some(isolate) = ISOLATE.get() {
-            // SAFETY: see `enter`. Operations run while the isolate is entered, and V8 may collect garbage at any allocation of theirs.
+            // SAFETY: see `enter`. Operations run while the isolate is entered, and V8 may collect garbage at any
+            // allocation in them.
             let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
             isolate.low_memory_notification();
         }

@@ -1,8 +1,8 @@
 //! The heap limit on QuickJS.
 //!
-//! The engine refuses an allocation beyond its limit, and throws an error that the guest can catch, and also make. So a function of the host
-//! is called before the engine refuses: it says whether the limit was really hit. The bindings have such a function as well, which says this
-//! to nobody; this one replaces it and does the same.
+//! QuickJS refuses an allocation beyond its limit with an error that a guest can catch, and can also create itself. So
+//! the engine calls a function of the host before it refuses. This function records that the limit was hit. The
+//! bindings also have such a function, but it does not report to the runtime. This one replaces it and does the same.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -11,7 +11,7 @@ use deno_core::JsRuntime;
 
 use super::quickjs::context;
 
-/// What is called with the present limit and the first one, near the limit; the new limit is what it returns.
+/// A callback for heaps near the limit. It gets the current limit and the initial one, and returns the new limit.
 type NearLimit = Box<dyn FnMut(usize, usize) -> usize>;
 
 struct Heap {
@@ -24,7 +24,7 @@ struct Heap {
 thread_local! {
     /// The heap of the isolate on this thread.
     static HEAP: RefCell<Option<Heap>> = const { RefCell::new(None) };
-    /// Whether it was refused memory: also when it is gone.
+    /// True if the engine refused an allocation on this thread. It stays true after the isolate has gone.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -39,7 +39,7 @@ unsafe extern "C" {
     fn v82jsc_malloc_size(runtime: *mut c_void) -> usize;
 }
 
-/// The limit of the isolate on this thread is watched, until this is dropped.
+/// The registration of a heap limit for this thread's isolate. Dropping it removes the registration.
 pub(super) struct Watched(());
 
 impl Drop for Watched {
@@ -48,12 +48,13 @@ impl Drop for Watched {
     }
 }
 
-/// The bytes beyond the limit that the engine may use: to go on in, when it is near the limit and the host raises that.
+/// Returns the number of bytes beyond the limit that the engine may use. If the host raises the limit, the engine needs
+/// this memory to continue.
 fn headroom(limit: usize) -> usize {
     (limit / 8).max(2 << 20)
 }
 
-/// Watches the limit of this isolate.
+/// Enforces the heap limit of this isolate.
 pub(super) fn watch(
     js: &mut JsRuntime,
     limit: usize,
@@ -75,11 +76,11 @@ pub(super) fn watch(
     Watched(())
 }
 
-/// How many bytes the engine can take before it refuses an allocation.
+/// Returns the number of bytes that the engine can allocate before it refuses.
 pub(super) fn room() -> usize {
     HEAP.with_borrow(|heap| {
         let heap = heap.as_ref();
-        // SAFETY: the runtime is alive as long as it is watched, and this is its thread.
+        // SAFETY: the runtime outlives its registration, and this is its thread.
         heap.map_or(usize::MAX, |heap| unsafe {
             heap.limit
                 .saturating_add(headroom(heap.limit))
@@ -88,29 +89,29 @@ pub(super) fn room() -> usize {
     })
 }
 
-/// How many bytes the engine takes now.
+/// Returns the number of bytes that the engine currently uses.
 pub(super) fn used() -> usize {
     HEAP.with_borrow(|heap| {
-        // SAFETY: the runtime is alive as long as it is watched, and this is its thread.
+        // SAFETY: the runtime outlives its registration, and this is its thread.
         heap.as_ref()
             .map_or(0, |heap| unsafe { v82jsc_malloc_size(heap.runtime) })
     })
 }
 
-/// Whether the engine refused an allocation because of the limit.
+/// Returns true if the engine refused an allocation because of the limit.
 pub(super) fn was_refused() -> bool {
     REFUSED.try_with(Cell::get).unwrap_or_default()
 }
 
-/// The engine is about to refuse an allocation.
+/// Handles an allocation that the engine is about to refuse.
 unsafe extern "C" fn at_limit(runtime: *mut c_void, _data: *mut c_void) {
-    // SAFETY: the engine passes its runtime.
+    // SAFETY: the engine passes its own runtime.
     let used = unsafe { v82jsc_malloc_size(runtime) };
     let _ = REFUSED.try_with(|refused| refused.set(true));
     let raised = HEAP.try_with(|heap| {
         let mut heap = heap.try_borrow_mut().ok()?;
         let heap = heap.as_mut()?;
-        // One large allocation may be refused far from the limit: the guest can go on with less.
+        // A single large allocation may be refused far below the limit. The guest can continue with less.
         if used.saturating_add(headroom(heap.limit)) < heap.limit {
             return None;
         }

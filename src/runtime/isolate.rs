@@ -1,4 +1,4 @@
-//! One isolate, on its own thread: the engine, the realm, the modules, the event loop.
+//! One isolate on its own thread: the engine, the realm, the modules, and the event loop.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -30,11 +30,11 @@ use crate::extensions::{
 use crate::modules::{CapabilityModules, GraphLoader, wasm_permitted};
 use crate::realm;
 
-/// How many times its limit a heap may grow to until the isolate has unwound. More would let more built-in functions return, and a
-/// thread that is parked keeps all of it.
+/// Maximum size of a heap until its isolate has unwound, as a multiple of its limit. A larger factor would let more
+/// built-in functions return, but a parked thread keeps all of this memory.
 const MOST_HEAP: usize = 4;
 
-/// What all isolates of one run share; settled before the first of them starts.
+/// State that all isolates of one run share. It is complete before the first of them starts.
 pub(super) struct Shared {
     pub(super) graph: Arc<Graph>,
     pub(super) bytes: Arc<Vec<Bytes>>,
@@ -46,13 +46,13 @@ pub(super) struct Shared {
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) run: Arc<Run>,
     pub(super) rules: Rules,
-    /// Keeps the folders of the program's scopes open; the rules refer to them.
+    /// Keeps the folders of the program's scopes open. The rules only refer to them.
     pub(super) files: Arc<Roots>,
     pub(super) remotes: Arc<Remotes>,
 }
 
 impl Shared {
-    /// What the run came to, with the memory that it took until now.
+    /// Returns the outcome of the run, with the memory that it has used until now.
     fn outcome(&self, exit: Exit) -> Outcome {
         Outcome {
             exit,
@@ -65,23 +65,23 @@ impl Shared {
         exit(why).map(|exit| self.outcome(exit))
     }
 
-    /// The heap limit of the isolate that this package has for itself.
+    /// Returns the heap limit of this package's own isolate.
     fn heap_of(&self, package: &str) -> u64 {
         let own = self.limits.packages.get(package).and_then(|own| own.heap);
         own.unwrap_or(self.limits.heap)
     }
 }
 
-/// What an isolate is started for.
+/// The work that an isolate is started for.
 pub(super) enum Job {
-    /// A program.
+    /// Runs a program.
     Run {
         shared: Arc<Shared>,
         args: Vec<String>,
         _under_way: UnderWay,
         answer: Answer,
     },
-    /// A package with an isolate of its own, until its program is over or it ends by itself.
+    /// Serves the requests to a package in its own isolate, until the program ends or the isolate fails.
     Serve {
         shared: Arc<Shared>,
         package: u32,
@@ -91,7 +91,7 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Does it on this thread, and tells who asked how it ended.
+    /// Performs the job on this thread and reports how it ended.
     pub(super) async fn perform(self, booted: Result<Booted, RunError>) {
         match &self {
             Job::Run {
@@ -125,8 +125,8 @@ impl Job {
     }
 }
 
-/// A job that ends without an answer is answered all the same: the engine's bindings panic, at times because they were stopped.
-/// (Who was told before is told nothing more.)
+/// Reports a failure if the job is dropped before it completes. The engine's bindings panic, sometimes because the
+/// isolate was terminated. If a completion was sent before, this one has no effect.
 impl Drop for Job {
     fn drop(&mut self) {
         let panic = panics::of_this_isolate();
@@ -134,7 +134,7 @@ impl Drop for Job {
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
                 Some(why) => shared.stopped(why),
-                // What the engine has no memory for, its bindings panic over.
+                // The bindings panic if the engine has no memory left.
                 None if was_refused() => Ok(shared.outcome(Exit::Limit(LimitHit {
                     unit: Unit::Program,
                     limit: Limit::Heap(shared.limits.heap),
@@ -155,7 +155,7 @@ impl Drop for Job {
 
 /// An isolate that belongs to a program.
 struct Isolate {
-    /// Before the engine, and so dropped before it.
+    /// Declared before `js`, so that it is dropped before the engine.
     #[cfg(feature = "v8")]
     _entered: garbage::Entered,
     js: Released,
@@ -168,13 +168,13 @@ struct Isolate {
     _linked: super::linker::Linked,
     #[cfg(feature = "quickjs")]
     heap: Option<super::heap::Watched>,
-    /// After the engine, and so dropped after it.
+    /// Declared after `js`, so that it is dropped after the engine.
     #[cfg(feature = "v8")]
     guarded: Option<fatal::Guarded>,
     _given: Given,
 }
 
-/// However it ends: the engine's bindings panic, too.
+/// Closes the open resources. It also runs if the engine's bindings panic.
 impl Drop for Isolate {
     fn drop(&mut self) {
         panics::unguard();
@@ -186,7 +186,7 @@ impl Drop for Isolate {
 }
 
 impl Isolate {
-    /// Gives the isolate to this package of the program; 0 is the program itself.
+    /// Assigns the isolate to this package of the program. Package 0 is the program itself.
     fn new(shared: &Shared, gate: Rc<Gate>, package: u32, booted: Booted) -> Result<Isolate, RunError> {
         let loader = GraphLoader::new(
             shared.graph.clone(),
@@ -250,7 +250,7 @@ impl Isolate {
         })
     }
 
-    /// Notes what the heap takes at the end.
+    /// Records the size of the heap at the end.
     fn note_heap(&mut self) {
         #[cfg(feature = "v8")]
         let bytes = garbage::heap_of(self.js.v8_isolate());
@@ -259,7 +259,7 @@ impl Isolate {
         self.gate.memory.note_heap(bytes);
     }
 
-    /// Lets the brake stop this isolate, at the heap limit too.
+    /// Makes this isolate terminable, by other threads and at its heap limit.
     fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
         self.brake = Some(brake.clone());
         self.js.op_state().borrow_mut().put(brake.clone());
@@ -285,8 +285,8 @@ impl Isolate {
             if current >= most {
                 parking.park();
             }
-            // Room to unwind in, and for the one allocation that did not fit: where it fits now, the built-in function returns, and the
-            // thread need not be parked.
+            // The isolate needs memory to unwind, and for the allocation that did not fit. If this allocation now
+            // succeeds, the built-in function returns, and the thread does not need to be parked.
             most
         };
         #[cfg(feature = "v8")]
@@ -299,8 +299,8 @@ impl Isolate {
     }
 }
 
-/// Runs the program, and tells how it ended when what it had open is closed. To take the heap apart takes the engine longer than a
-/// small program: nobody waits for that.
+/// Runs the program and reports the outcome as soon as the open resources are closed. The teardown of the heap comes
+/// later, because it takes longer than a small program.
 async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted) -> Result<(), RunError> {
     let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
     if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
@@ -321,7 +321,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
         .ok_or_else(|| engine("the graph has no entry module"))?;
     let (stopped, run) = (answer.clone(), Arc::downgrade(&shared.run));
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        // The run has the brake in turn.
+        // The run refers to the brake. A strong reference to the run would be a cycle.
         let memory = run.upgrade().map(|run| run.memory_used());
         stopped.give(exit(why).map(|exit| Outcome {
             exit,
@@ -342,7 +342,8 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
 
     brake.finish();
     drop(watchdog);
-    // What stops the whole run may reach a package's isolate first, and its callers here.
+    // If the whole run was stopped, a package worker may have been stopped first, and its callers have failed here. So
+    // the reason of the run comes first.
     let exit = match (shared.run.reason().or(brake.reason()), ended) {
         (Some(why), _) => exit(why),
         (None, Ok(())) => Ok(Exit::Completed),
@@ -355,7 +356,7 @@ async fn main(shared: &Shared, args: &[String], answer: &Answer, booted: Booted)
     Ok(())
 }
 
-/// Returns how a run ends that was stopped.
+/// Returns the exit of a run that was stopped.
 fn exit(why: &Stopped) -> Result<Exit, RunError> {
     match why {
         Stopped::Asked => Ok(Exit::Stopped),
@@ -377,7 +378,8 @@ async fn package_isolate(
     let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
     let mut isolate = Isolate::new(shared, gate, package, booted)?;
     let unit = Unit::Package(name.clone());
-    // The package has the brake in turn: two that kept each other would both stay.
+    // The package worker refers to the brake. A strong reference to the worker would be a cycle, and neither would be
+    // freed.
     let stopped = Arc::downgrade(remote);
     let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
         if let Some(remote) = stopped.upgrade() {
@@ -417,7 +419,7 @@ async fn package_isolate(
     })
 }
 
-/// Answers requests in the order in which they come, while what they began goes on.
+/// Serves requests in the order of their arrival. The event loop continues to run the work that they began.
 async fn answer_requests(
     isolate: &mut Isolate,
     mut requests: UnboundedReceiver<Request>,
@@ -433,7 +435,7 @@ async fn answer_requests(
                     Request::Describe { module, answer } => {
                         let loaded = load(isolate, module).await;
                         let described = match loaded {
-                            // Evaluated once, whatever comes of it: what throws then ends the isolate.
+                            // The module is evaluated once. If the evaluation throws, the isolate ends.
                             Ok(id) => Ok(evaluate(isolate, module, id).await?),
                             Err(error) => Err(error.to_string()),
                         };
@@ -460,7 +462,7 @@ async fn load(isolate: &mut Isolate, module: u32) -> Result<deno_core::ModuleId,
     isolate.js.load_side_es_module(&url).await
 }
 
-/// Evaluates a module of the package, and says what it exports.
+/// Evaluates a module of the package and returns a description of its exports.
 async fn evaluate(
     isolate: &mut Isolate,
     module: u32,
@@ -472,7 +474,8 @@ async fn evaluate(
     isolate.modules.describe(js, namespace)
 }
 
-/// Evaluates the entry module, calls its default export where that is a function, and runs until nothing is left to do.
+/// Evaluates the entry module, calls its default export if this is a function, and runs the event loop until it is
+/// empty.
 async fn program(
     isolate: &mut Isolate,
     module: u32,
@@ -514,18 +517,20 @@ fn default_function(
     Ok(function.map(|function| v8::Global::new(scope, function)))
 }
 
-/// What an error that nobody caught means for its isolate.
+/// The consequence of an uncaught error for its isolate.
 enum Ending {
     Limit(LimitHit),
     Denied(Arc<DenialReport>, UncaughtError),
     Error(UncaughtError),
 }
 
-/// What an error stands for is never read from its text, which guests can write: see `extensions/marks.rs`.
+/// Determines the consequence of an uncaught error. The text of the error does not count, because guests can write it:
+/// see `extensions/marks.rs`.
 fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit) -> Ending {
     let error = match error.into_kind() {
         CoreErrorKind::Js(error) => error,
-        // An error that a module of the program caused while it was loaded: an import that was not locked, say.
+        // A module of the program caused this error while it was loaded, for example by an import that is not in the
+        // lock.
         other => {
             return Ending::Error(UncaughtError::of(isolate.loader.shown(&other.to_string())));
         }
@@ -545,7 +550,8 @@ fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit) -> Ending 
     }
 }
 
-/// Whether the engine refused memory because of the heap limit. QuickJS throws then, where V8 stops the isolate.
+/// Returns true if the engine refused memory because of the heap limit. QuickJS then throws an error. V8 terminates the
+/// isolate instead.
 fn was_refused() -> bool {
     #[cfg(feature = "quickjs")]
     return super::heap::was_refused();
@@ -553,7 +559,7 @@ fn was_refused() -> bool {
     false
 }
 
-/// The text of something thrown that is no error, without what an engine says before it.
+/// Returns the text of a thrown value that is not an error, without the prefix that the engine adds.
 fn thrown(message: &str) -> &str {
     let message = message.strip_prefix("Uncaught ").unwrap_or(message);
     message.strip_prefix("(in promise) ").unwrap_or(message)
@@ -567,19 +573,20 @@ fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Exit {
     }
 }
 
-/// Returns what the realm says about a thrown value. No guest knows the random bits that such a text begins with.
+/// Returns the realm's description of a thrown value. Such a text begins with random bits that no guest knows, so
+/// guests cannot forge it.
 fn said(error: &JsError) -> Uncaught {
     Uncaught::of(&error.exception_message)
 }
 
 fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
-    // V8 keeps the frames of an error where no guest gets at them.
+    // V8 keeps the frames of an error out of the reach of guests.
     let is_framed = said(error).is_framed || cfg!(feature = "v8");
     let message = match (&error.name, &error.message) {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (None, Some(message)) => message.clone(),
         (Some(name), None) => name.clone(),
-        // Reading them runs a function of the guest, which threw.
+        // To read them, the engine calls a function of the guest, and this function threw.
         (None, None) if Uncaught::is_in(&error.exception_message) => {
             "an error whose name and message cannot be read".to_owned()
         }
@@ -587,7 +594,7 @@ fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
     };
     let message = loader.shown(&message);
     let mut stack = String::new();
-    // Errors that are no objects of the engine's class have no frames of its own.
+    // An object that is not of the engine's error class has no frames that the engine wrote.
     for frame in error.frames.iter().filter(|_| is_framed) {
         let file = frame.file_name.as_deref().unwrap_or("<anonymous>");
         if file.starts_with("ext:") || file.starts_with("cap:") {
@@ -603,7 +610,7 @@ fn describe_error(error: &JsError, loader: &GraphLoader) -> UncaughtError {
             stack.push('\n');
         }
         match &frame.function_name {
-            // A name with a line end would look like two frames.
+            // A function name with a line break would look like two frames.
             Some(function) => {
                 let function =
                     function.replace(|it: char| it.is_control() || "\u{2028}\u{2029}".contains(it), "?");

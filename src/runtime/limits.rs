@@ -1,67 +1,68 @@
-//! What a program, an isolate and a package may use, and how it is said that somebody used more.
+//! The limits of programs, isolates and packages, and the report of a limit that was hit.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What one run may use. A limit that is hit ends the run with [`crate::Exit::Limit`], and nothing else in the process.
+/// The limits of one run. If a limit is hit, only this run ends, with [`crate::Exit::Limit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of the JavaScript heap of each isolate, and on V8 as many again of array buffers. At least 8 MiB.
+    /// Maximum size of the JavaScript heap of each isolate, in bytes. On V8, array buffers have another limit of the
+    /// same size. The minimum is 8 MiB.
     pub heap: u64,
-    /// Longest time from start to end. None: no limit.
+    /// Maximum time from start to end. `None` means no limit.
     pub wall: Option<Duration>,
-    /// Most processor time, of all isolates of the run together. None: no limit.
+    /// Maximum processor time of all isolates of the run together. `None` means no limit.
     pub cpu: Option<Duration>,
-    /// Most bytes of one response that `net.fetch` receives.
+    /// Maximum size of one response that `net.fetch` receives, in bytes.
     pub response: u64,
-    /// Longest wait for a server's next bytes.
+    /// Maximum time to wait for the next bytes of a server.
     pub idle: Duration,
-    /// How much the program may do, all its packages and isolates together.
+    /// The quotas of the program, with all its packages and isolates.
     pub quotas: Quotas,
-    /// What packages may use, by their names in the graph; besides what the program may.
+    /// Additional limits of packages, by their names in the graph.
     pub packages: BTreeMap<String, PackageLimits>,
 }
 
-/// What one package may use.
+/// The limits of one package.
 ///
-/// A package that shares the program's isolate has quotas only: which package's objects fill a shared heap, and who uses a
-/// shared thread's time, nobody can tell.
+/// A package that shares the program's isolate has only quotas. The runtime cannot determine which package's objects
+/// fill a shared heap, or which package uses the time of a shared thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageLimits {
-    /// As [`Limits::heap`], for the package's own isolate. None: as the program's.
+    /// Heap limit of the package's own isolate, like [`Limits::heap`]. `None` means the limit of the program.
     pub heap: Option<u64>,
-    /// Longest life of the package's own isolate.
+    /// Maximum lifetime of the package's own isolate.
     pub wall: Option<Duration>,
-    /// Most processor time of the package's own isolate.
+    /// Maximum processor time of the package's own isolate.
     pub cpu: Option<Duration>,
-    /// How much the package may do.
+    /// The quotas of the package.
     pub quotas: Quotas,
 }
 
-/// How much may be done. None: no limit but that of the heap.
+/// Quotas. `None` means no limit except that of the heap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
-    /// Operations that are decided in one second, allowed or not.
+    /// Maximum number of decisions in one second, allowed or denied.
     pub operations: Option<u64>,
-    /// Files that are open and responses that are being received, at one time.
+    /// Maximum number of open files and of responses that are being received.
     pub handles: Option<u64>,
-    /// Asynchronous operations and calls of other isolates that are under way, at one time.
+    /// Maximum number of pending asynchronous operations and calls of other isolates.
     pub pending: Option<u64>,
-    /// Timers that are set, at one time. They belong to an isolate: a package that shares the program's has some of its
-    /// own only if it was given the functions that set them.
+    /// Maximum number of active timers. Timers belong to an isolate. A package that shares the program's isolate has
+    /// its own timers only if it was given the functions that set them.
     pub timers: Option<u64>,
-    /// Bytes that are printed.
+    /// Maximum number of bytes that are printed.
     pub output: Option<u64>,
-    /// Bytes that are read from files and from the key-value store.
+    /// Maximum number of bytes that are read from files and from the key-value store.
     pub read: Option<u64>,
-    /// Bytes of responses that are received.
+    /// Maximum number of bytes that are received in responses.
     pub fetched: Option<u64>,
 }
 
 impl PackageLimits {
-    /// The first limit that a package in the program's isolate, with these globals, cannot have. Timers it has of its own if all
-    /// functions that set them were given to it.
+    /// Returns the key of the first limit that a package in the program's isolate, with these globals, cannot have.
+    /// Such a package has its own timers if it was given all functions that set them.
     pub(crate) fn of_an_isolate(&self, globals: &[String]) -> Option<&'static str> {
         let given = |name: &str| globals.iter().any(|given| given == name);
         let has_timers = given("setTimeout") && given("setInterval");
@@ -76,7 +77,7 @@ impl PackageLimits {
 }
 
 impl Limits {
-    /// The smallest heap that can be asked for, in bytes: less does not hold the realm.
+    /// Minimum heap limit, in bytes. A smaller heap cannot hold the realm.
     pub const SMALLEST_HEAP: u64 = 8 << 20;
 }
 
@@ -94,13 +95,13 @@ impl Default for Limits {
     }
 }
 
-/// Who has a limit.
+/// The owner of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
     /// The whole program.
     Program,
-    /// The package of this name.
+    /// The package with this name.
     Package(String),
 }
 
@@ -113,7 +114,7 @@ impl fmt::Display for Unit {
     }
 }
 
-/// A limit, with its figure.
+/// A limit, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
@@ -127,9 +128,9 @@ pub enum Limit {
     Operations(u64),
     /// Open files and responses.
     Handles(u64),
-    /// Operations under way.
+    /// Pending operations.
     Pending(u64),
-    /// Timers that are set.
+    /// Active timers.
     Timers(u64),
     /// Bytes printed.
     Output(u64),
@@ -140,7 +141,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// Its key in the manifest.
+    /// Returns the limit's key in the manifest.
     pub fn key(&self) -> &'static str {
         match self {
             Limit::Heap(_) => "heap",
@@ -176,13 +177,13 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The limit that was hit, and whose it is.
+/// A limit that was hit, with its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitHit {
-    /// Whose it is, and what was stopped.
+    /// The owner of the limit, which was stopped.
     pub unit: Unit,
-    /// Which limit, and its figure.
+    /// The limit, with its value.
     pub limit: Limit,
 }
 

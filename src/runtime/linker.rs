@@ -1,8 +1,9 @@
-//! The linking of modules on QuickJS.
+//! Linking of modules on QuickJS.
 //!
-//! The engine asks a function of its host for the full name of each module that it imports. The bindings' own function resolves names that
-//! were recorded, by the importing module or by any other, and takes a name that it does not know for a full one. This one asks the
-//! module loader of the isolate, which knows the names that it wrote into the text of modules. Any other name is an error.
+//! QuickJS calls a function of its host to get the full name of each imported module. The function of the bindings
+//! searches the names that any module has recorded, and treats an unknown name as a full name. This file replaces it
+//! with a function that asks the isolate's module loader. The loader knows the names that it wrote into the text of
+//! modules. Any other name is an error.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -24,7 +25,8 @@ thread_local! {
     static LOADER: RefCell<Option<Rc<GraphLoader>>> = const { RefCell::new(None) };
 }
 
-/// `JSModuleNormalizeFunc2`: context, name of the importing module, name of the imported one, attributes, data of the host.
+/// `JSModuleNormalizeFunc2`: context, name of the importing module, name of the imported module, attributes, data of
+/// the host.
 type Normalize =
     unsafe extern "C" fn(Context, *const c_char, *const c_char, Value, *mut c_void) -> *mut c_char;
 
@@ -35,17 +37,17 @@ unsafe extern "C" {
     fn js_strdup(context: Context, text: *const c_char) -> *mut c_char;
 }
 
-/// The modules of the isolate on this thread are linked by a loader, until this is dropped.
+/// The registration of a loader for the modules of this thread's isolate. Dropping it removes the registration.
 pub(super) struct Linked(());
 
 impl Drop for Linked {
     fn drop(&mut self) {
-        // On a thread that ends, there is nothing to forget any more.
+        // On a thread that ends, the loader may already be gone.
         let _ = LOADER.try_with(|loader| loader.take());
     }
 }
 
-/// Links the modules of this isolate by this loader alone.
+/// Links the modules of this isolate with this loader only.
 pub(super) fn link_by(js: &mut JsRuntime, loader: &Rc<GraphLoader>) -> Linked {
     LOADER.set(Some(loader.clone()));
     deno_core::scope!(scope, js);
@@ -54,7 +56,7 @@ pub(super) fn link_by(js: &mut JsRuntime, loader: &Rc<GraphLoader>) -> Linked {
     Linked(())
 }
 
-/// The full name of what a module imports, or an exception.
+/// Returns the full name of an imported module, or throws an exception.
 unsafe extern "C" fn normalize(
     context: Context,
     importer: *const c_char,
@@ -62,7 +64,8 @@ unsafe extern "C" fn normalize(
     _attributes: Value,
     _data: *mut c_void,
 ) -> *mut c_char {
-    // SAFETY: the engine passes two texts that end with a NUL and stay until this returns; what it gets is its own copy.
+    // SAFETY: the engine passes two strings that end with a NUL and live until this function returns. The result is a
+    // copy that the engine owns.
     unsafe {
         let (importer, name) = (CStr::from_ptr(importer), CStr::from_ptr(name));
         match linked(&importer.to_string_lossy(), &name.to_string_lossy()) {
@@ -76,7 +79,7 @@ unsafe extern "C" fn normalize(
 }
 
 fn linked(importer: &str, name: &str) -> Result<CString, CString> {
-    // Texts of the engine come from C strings, so they have no NUL.
+    // The engine's strings come from C strings, so they contain no NUL.
     let text = |text: String| CString::new(text).unwrap_or_default();
     let loader = LOADER.with_borrow(Option::clone);
     let found = match loader {

@@ -1,7 +1,7 @@
-//! The account of what the host holds for one isolate outside the engine's heap.
+//! The account of an isolate's external memory, which the host holds outside the engine's heap.
 //!
-//! The engine's heap limit counts none of it: the memory of array buffers (V8), bytes that operations return, arguments and results of
-//! operations that are under way. All of it is counted here, and limited together to the figure of the heap limit. Capabilities have
+//! The engine's heap limit does not count this memory: array buffers (V8), bytes that operations return, and arguments
+//! and results of pending operations. The account counts all of it. Its limit equals the heap limit. Capabilities have
 //! another such account (`extensions/room.rs`).
 
 use std::fmt;
@@ -12,47 +12,47 @@ use tokio::sync::Notify;
 
 use super::MemoryUse;
 
-/// What takes so many bytes may go beyond the account by a quarter.
+/// Maximum size of a small allocation, in bytes. Small allocations may exceed the limit of the account by a quarter.
 const SMALL: usize = 4096;
 
-/// How many collections of garbage in a row may bring no room, until only some requests ask for one: each takes as long as ten thousand
-/// requests that are refused.
+/// Maximum number of consecutive collections of garbage that free no memory. After that, only some requests collect,
+/// because a collection takes as long as ten thousand refused requests.
 const FUTILE_COLLECTIONS: usize = 8;
-/// From then on, one of so many requests asks for a collection.
+/// Number of requests for each collection after that.
 const LATER_COLLECTION: usize = 64;
 
-/// The memory that one isolate may hold outside the engine's heap. Clones are the same account.
+/// The account of the memory that one isolate may hold outside the engine's heap. Clones share the account.
 #[derive(Clone)]
 pub(crate) struct Memory(Arc<Account>);
 
 struct Account {
     most: usize,
     used: AtomicUsize,
-    /// The most that `used` ever was.
+    /// The maximum that `used` has reached.
     peak: AtomicUsize,
-    /// The most that the engine's heap was seen to take.
+    /// The maximum measured size of the engine's heap.
     heap: AtomicUsize,
-    /// The account of the isolate's capabilities, once it has some.
+    /// The account of the isolate's capabilities, if it has some.
     capabilities: OnceLock<Memory>,
-    /// Results that guests did not get yet. Those who wait for room wait for them.
+    /// The number of results that guests have not received yet. Requests that wait for memory wait for these.
     in_flight: AtomicUsize,
-    /// How often in a row there was no room.
+    /// The number of consecutive requests that did not get memory.
     failures: AtomicUsize,
-    /// Collections of garbage that were asked for.
+    /// The number of garbage collections that were requested.
     collections: AtomicUsize,
-    /// Whether a guest got a result since the last of them, and may have let go of it.
+    /// True if a guest received a result since the last collection. The guest may have dropped this result.
     has_delivered: AtomicBool,
     freed: Notify,
 }
 
-/// A part of the account, until it is dropped.
+/// A part of the account, which is counted until this is dropped.
 pub(crate) struct Held {
     memory: Memory,
     bytes: usize,
     in_flight: bool,
 }
 
-/// There is no room for so many bytes.
+/// The error for a request that exceeds the limit of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom {
     asked: usize,
@@ -71,7 +71,7 @@ impl fmt::Display for NoRoom {
 }
 
 impl Memory {
-    /// Creates the account of an isolate with such a heap.
+    /// Creates the account of an isolate with this heap limit.
     pub(crate) fn new(heap: u64) -> Self {
         Memory(Arc::new(Account {
             most: usize::try_from(heap).unwrap_or(usize::MAX),
@@ -87,24 +87,24 @@ impl Memory {
         }))
     }
 
-    /// Returns the account of this isolate's capabilities, with a limit of its own that has the same figure. A guest that keeps many
-    /// capabilities can still use them.
+    /// Returns the account of this isolate's capabilities. It has its own limit, equal to the heap limit. So a guest
+    /// that keeps many capabilities can still use them.
     pub(crate) fn of_capabilities(&self) -> Memory {
         let made = || Memory::new(self.0.most as u64);
         self.0.capabilities.get_or_init(made).clone()
     }
 
-    /// Notes how many bytes the engine's heap takes now.
+    /// Records the current size of the engine's heap.
     pub(crate) fn note_heap(&self, bytes: usize) {
         self.0.heap.fetch_max(bytes, Ordering::Relaxed);
     }
 
-    /// Notes how many bytes are held now, where the engine counts some of them.
+    /// Records the number of bytes that are currently held, if the engine counts some of them.
     pub(crate) fn note_held(&self, bytes: usize) {
         self.0.peak.fetch_max(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the most that was counted here and noted of the heap.
+    /// Returns the maximum that was counted here, and the maximum size of the heap.
     pub(crate) fn most_used(&self) -> MemoryUse {
         let peak = |memory: &Memory| memory.0.peak.load(Ordering::Relaxed) as u64;
         MemoryUse {
@@ -113,19 +113,19 @@ impl Memory {
         }
     }
 
-    /// Returns how many bytes may be held.
+    /// Returns the maximum number of bytes that may be held.
     pub(crate) fn most(&self) -> usize {
         self.0.most
     }
 
-    /// Returns how many bytes are held now.
+    /// Returns the number of bytes that are currently held.
     pub(crate) fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// Counts the bytes if there is room for them.
+    /// Counts the bytes if there is enough memory. Returns true in this case.
     pub(crate) fn take(&self, bytes: usize) -> bool {
-        // Large results must not keep small operations from going on.
+        // Large results must not block small operations.
         let reserve = if bytes <= SMALL && self.0.most > 16 * SMALL {
             self.0.most / 4
         } else {
@@ -145,7 +145,7 @@ impl Memory {
         counted.is_ok()
     }
 
-    /// Counts the bytes no longer.
+    /// Stops counting the bytes.
     pub(crate) fn give_back(&self, bytes: usize) {
         let less = |used: usize| Some(used.saturating_sub(bytes));
         let _ = self
@@ -155,7 +155,7 @@ impl Memory {
         self.0.freed.notify_waiters();
     }
 
-    /// Counts the bytes whether there is room or not. Callers that a guest can trigger must look first.
+    /// Counts the bytes unconditionally. Callers that a guest can trigger must check the limit first.
     pub(crate) fn hold(&self, bytes: usize) -> Held {
         let before = self.0.used.fetch_add(bytes, Ordering::Relaxed);
         self.0
@@ -164,15 +164,15 @@ impl Memory {
         self.held(bytes)
     }
 
-    /// Counts the bytes if there is room for them.
+    /// Counts the bytes if there is enough memory.
     pub(crate) fn try_hold(&self, bytes: usize) -> Option<Held> {
         self.take(bytes).then(|| self.held(bytes))
     }
 
-    /// Counts the bytes, after a collection of garbage if there is no room before. Called on the isolate's thread.
+    /// Counts the bytes, if necessary after a garbage collection. It must be called on the isolate's thread.
     ///
     /// # Errors
-    /// There is no room.
+    /// There is not enough memory.
     pub(crate) fn hold_now(&self, bytes: usize) -> Result<Held, NoRoom> {
         if let Some(held) = self.try_hold(bytes) {
             self.0.failures.store(0, Ordering::Relaxed);
@@ -192,11 +192,11 @@ impl Memory {
         held.ok_or(self.no_room(bytes))
     }
 
-    /// Counts the bytes of a result that a guest has not got yet. Waits as long as other results are in flight: the guest may let go of
-    /// them. Called on the isolate's thread.
+    /// Counts the bytes of a result that a guest has not received yet. It waits while other results are in flight,
+    /// because the guest may drop them. It must be called on the isolate's thread.
     ///
     /// # Errors
-    /// There is no room, and nothing to wait for.
+    /// There is not enough memory, and nothing to wait for.
     pub(crate) async fn room_for(&self, bytes: usize) -> Result<Held, NoRoom> {
         if let Some(held) = self.try_hold(bytes) {
             return Ok(held.sent());
@@ -205,13 +205,15 @@ impl Memory {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
-            // Before the account is looked at: what is freed after that wakes this.
+            // This must come before the check of the account, so that memory that is freed after the check wakes this
+            // task.
             freed.as_mut().enable();
             if let Some(held) = self.try_hold(bytes) {
                 return Ok(held.sent());
             }
             let is_alone = self.0.in_flight.load(Ordering::SeqCst) == 0;
-            // One collection answers all that waited for it: else a thousand of them would collect a thousand times.
+            // One collection serves all tasks that waited for it. Otherwise, a thousand tasks would collect a thousand
+            // times.
             let is_answered = self.0.collections.load(Ordering::SeqCst) != begun
                 && !self.0.has_delivered.load(Ordering::SeqCst);
             if is_alone && is_answered {
@@ -241,21 +243,21 @@ impl Memory {
 }
 
 impl Held {
-    /// Counts the bytes as those of a result that is in flight.
+    /// Marks the bytes as those of a result in flight.
     fn sent(mut self) -> Self {
         self.in_flight = true;
         self.memory.0.in_flight.fetch_add(1, Ordering::SeqCst);
         self
     }
 
-    /// Counts only so many bytes from now on.
+    /// Reduces the number of counted bytes.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(bytes);
         self.bytes -= less;
         self.memory.give_back(less);
     }
 
-    /// Counts the bytes as before, but the guest has got them.
+    /// Marks the result as received by the guest. The bytes are still counted.
     pub(crate) fn delivered(&mut self) {
         if std::mem::take(&mut self.in_flight) {
             self.memory.0.has_delivered.store(true, Ordering::SeqCst);
@@ -286,7 +288,7 @@ mod tests {
         assert_eq!(memory.hold_now(1).err(), Some(NoRoom { asked: 1, used: 100 }));
         drop((first, second));
         assert_eq!(memory.used(), 0);
-        // Unconditionally, and more than there is.
+        // This counts the bytes unconditionally, even beyond the limit.
         let over = memory.hold(usize::MAX / 2);
         assert!(memory.try_hold(1).is_none());
         drop(over);
@@ -317,7 +319,7 @@ mod tests {
             let waits = async { memory.room_for(40).await.map(drop) };
             let delivers = async {
                 tokio::task::yield_now().await;
-                // The guest has got it, and keeps it: there is nothing to wait for.
+                // The guest has received the result and keeps it, so there is nothing to wait for.
                 first.delivered();
             };
             let (waited, ()) = tokio::join!(waits, delivers);

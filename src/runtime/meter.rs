@@ -1,4 +1,4 @@
-//! Counting what a program and its packages do, against their quotas.
+//! Quotas: counting of the operations of a program and its packages.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,11 @@ use std::sync::{Arc, OnceLock};
 use super::brake::{Brake, Run, Stopped};
 use super::limits::{Limit, LimitHit, Quotas, Unit};
 
-/// Where a program or a package stands with its quotas. One that was exceeded stays so: everything that is asked for
-/// afterwards is refused.
+/// The quota usage of a program or a package. After a quota was exceeded, every further request is refused.
 pub(crate) struct Meter {
     unit: Unit,
     quotas: Quotas,
-    /// The second that `operations` are counted in.
+    /// The second that `operations` belong to.
     second: AtomicU64,
     operations: AtomicU64,
     handles: Arc<AtomicU64>,
@@ -22,7 +21,8 @@ pub(crate) struct Meter {
     read: AtomicU64,
     fetched: AtomicU64,
     hit: OnceLock<LimitHit>,
-    /// What ends with the unit. A package that shares an isolate has none: it is refused everything instead.
+    /// The run or isolate that ends with the unit. A package that shares an isolate has none. Instead, everything that
+    /// it requests is refused.
     stop: OnceLock<Stop>,
 }
 
@@ -31,7 +31,7 @@ enum Stop {
     Isolate(Brake),
 }
 
-/// What is counted while it lasts.
+/// Things that are counted while they exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lasting {
     Handle,
@@ -39,7 +39,7 @@ pub(crate) enum Lasting {
     Timer,
 }
 
-/// Bytes that are counted.
+/// Kinds of counted bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bytes {
     Output,
@@ -65,7 +65,7 @@ impl Meter {
         })
     }
 
-    /// One operation, in this second of Unix time.
+    /// Counts one operation in this second of Unix time.
     fn operation(&self, second: u64) -> Result<(), LimitHit> {
         self.going()?;
         let Some(most) = self.quotas.operations else {
@@ -127,7 +127,7 @@ impl Meter {
     }
 }
 
-/// Something that is counted as long as this lives.
+/// A thing that is counted until this is dropped.
 pub(crate) struct Held(Arc<AtomicU64>);
 
 impl Drop for Held {
@@ -136,12 +136,12 @@ impl Drop for Held {
     }
 }
 
-/// As [`Held`], by everybody who counts.
+/// A thing that is counted for the program and, if it has quotas, for the package, until this is dropped.
 pub(crate) struct HeldByAll {
     _by: [Option<Held>; 2],
 }
 
-/// What a module's doings are counted against: its package's quotas, where it has some, and the program's.
+/// The quotas that a module's operations count against: those of its package, if it has some, and the program's.
 #[derive(Clone)]
 pub(crate) struct Account {
     package: Option<Arc<Meter>>,
@@ -174,7 +174,7 @@ impl Account {
     }
 }
 
-/// The meters of one run.
+/// The quotas of one run.
 pub(crate) struct Meters {
     program: Arc<Meter>,
     packages: HashMap<String, Arc<Meter>>,
@@ -194,14 +194,14 @@ impl Meters {
         }
     }
 
-    /// Lets the quotas of a package stop the isolate that it has for itself.
+    /// Lets the quotas of a package stop the package's own isolate.
     pub(crate) fn stop_isolate(&self, package: &str, brake: &Brake) {
         if let Some(meter) = self.packages.get(package) {
             let _ = meter.stop.set(Stop::Isolate(brake.clone()));
         }
     }
 
-    /// The account of the modules of this package; the program's own modules have the program's.
+    /// Returns the account for the modules of this package. The program's own modules have the program's account.
     pub(crate) fn account(&self, package: &str) -> Account {
         Account {
             package: self.packages.get(package).cloned(),
@@ -252,10 +252,10 @@ mod tests {
             hit.to_string(),
             "package p hit its limit of 3 operations a second"
         );
-        // Exceeded once is exceeded: not in the next second either, and nothing else.
+        // An exceeded quota stays exceeded, also in the next second. Other operations are refused as well.
         assert_eq!(account.operation(9), Err(hit.clone()));
         assert_eq!(account.bytes(Bytes::Read, 1), Err(hit));
-        // The others go on.
+        // Other packages continue.
         meters.account("q").operation(9).unwrap();
     }
 
@@ -282,7 +282,7 @@ mod tests {
         );
     }
 
-    /// The program's quota is that of all its packages together.
+    /// The quota of the program counts all its packages together.
     #[test]
     fn packages_count_against_the_program() {
         let (meters, run) = meters();

@@ -1,4 +1,4 @@
-//! `Runtime`: the library's front door.
+//! `Runtime`: the library's main interface.
 
 mod answer;
 mod boot;
@@ -56,7 +56,8 @@ pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, cycle as i
 pub(crate) use self::settle::call;
 pub(crate) use self::thread::{prepare, start_engine};
 
-/// How many bytes the heap of the isolate on this thread can grow by, where the engine does not take care of that itself.
+/// Returns the number of bytes by which the heap of this thread's isolate can still grow. On V8, the engine limits the
+/// heap itself, and the result is unlimited.
 pub(crate) fn heap_room() -> usize {
     #[cfg(feature = "quickjs")]
     return heap::room();
@@ -72,9 +73,9 @@ use crate::audit::AuditSink;
 use crate::extensions::{KvStore, Presentation, Roots, Rules, Variables};
 use crate::modules::{LinkPlan, Unattested};
 
-/// Runs programs, each in an isolate of its own on a thread of its own.
+/// Runs programs. Each program has its own isolate on its own thread.
 ///
-/// A runtime is `Send + Sync` and cheap to clone; between runs it keeps no state but its key-value store's. Runs of
+/// A runtime is `Send + Sync` and cheap to clone. Between runs, it keeps no state except its key-value store. Runs of
 /// one runtime share its token, stores and limits, and nothing else.
 #[derive(Clone)]
 pub struct Runtime {
@@ -96,16 +97,16 @@ struct Inner {
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
     most_parked: usize,
-    /// For the first run.
+    /// A starting isolate for the first run.
     started: Mutex<Option<Started>>,
 }
 
-/// Stops the runs of one runtime, from any thread.
+/// A handle that stops the runs of one runtime, from any thread.
 #[derive(Clone)]
 pub struct Stop(Arc<Running>);
 
 impl Stop {
-    /// Ends every run that is under way with [`Exit::Stopped`]. Runs that start later are not touched.
+    /// Ends every active run with [`Exit::Stopped`]. Runs that start later are not affected.
     pub fn stop(&self) {
         self.0.stop();
     }
@@ -128,29 +129,33 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// A runtime with nothing granted and no store yet.
+    /// Returns a builder for a runtime without a token and without a store.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// A handle that stops the runs of this runtime.
+    /// Returns a handle that stops the runs of this runtime.
     pub fn stop_handle(&self) -> Stop {
         Stop(self.inner.running.clone())
     }
 
-    /// How many isolates wait for a program now: see [`Builder::idle_isolates`].
+    /// Returns the number of isolates that currently wait for a program: see [`Builder::idle_isolates`].
     pub fn idle_isolates(&self) -> usize {
         self.inner.pool.as_ref().map_or(0, |pool| pool.waiting())
     }
 
-    /// Runs the program of this graph: fetches and verifies every module's bytes, settles every module's authority,
-    /// and only then evaluates the entry module. Where that exports a function as `default`, it is called with `args`.
-    /// Dropping the future does not stop a program that has started: [`Runtime::stop_handle`] does.
+    /// Runs the program of this graph.
+    ///
+    /// The runtime first fetches and verifies the bytes of every module, and determines the authority of every module.
+    /// Only then is the entry module evaluated. If it exports a function as `default`, the runtime calls it with
+    /// `args`.
+    ///
+    /// If the future is dropped, a program that has started continues. [`Runtime::stop_handle`] stops it.
     ///
     /// # Errors
-    /// What kept the program from starting: bytes that are missing or wrong, grants that cannot be linked, a module
-    /// that lacks an attestation, WebAssembly on an engine that runs none, an engine that did not start. How a program that started ended is in the
-    /// [`Outcome`].
+    /// The program could not be started. Its bytes are missing or wrong, its grants cannot be linked, a module lacks an
+    /// attestation, or it contains WebAssembly and the engine runs none. The engine itself may also fail to start. If a
+    /// program started, the [`Outcome`] states how it ended.
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
         let inner = &self.inner;
         let count = parked_threads();
@@ -250,7 +255,7 @@ impl Runtime {
         let is_starting = started.is_some();
         pool::perform(started, pool, heap, job).map_err(no_thread)?;
         if is_starting {
-            // Which takes longer than this does.
+            // The engine takes longer to start than the runtime takes to sign, so signing now delays nothing.
             plan.sign(graph.entry());
         }
         outcome

@@ -1,4 +1,4 @@
-//! How a run ended.
+//! The outcome of a run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,25 +9,26 @@ use secure_runtime_loaders::store::StoreError;
 
 use super::LimitHit;
 
-/// What a program that started came to.
+/// The outcome of a program that was started.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// How it ended.
+    /// The way in which it ended.
     pub exit: Exit,
-    /// How much memory it took.
+    /// The memory that it used.
     pub memory: MemoryUse,
 }
 
-/// The most memory that the isolates of one program took. Each counts with its own peak, whenever that was.
+/// The sum of the peak memory of a program's isolates. The peaks need not be at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryUse {
-    /// Bytes of the engine's heap. On V8 they are read at each collection of garbage and at the end, and the memory of its compilers is
-    /// among them; on QuickJS, at the end. On both, the heap limit counts whole where it was hit.
+    /// Bytes of the engine's heap. V8's heap is measured at each garbage collection and at the end, including its
+    /// compilers' memory. QuickJS's heap is measured at the end. If the heap limit was hit, it counts in full on both
+    /// engines.
     pub heap: u64,
-    /// Bytes outside the engine's heap that the isolates' accounts counted: array buffers (V8), results, capabilities and what else
-    /// spec/runtime.md names (RUN-86).
+    /// Bytes outside the engine's heap that the isolates' accounts counted. They include array buffers (V8), results,
+    /// capabilities, and other memory that spec/runtime.md names (RUN-86).
     pub held: u64,
 }
 
@@ -41,47 +42,48 @@ impl MemoryUse {
     }
 }
 
-/// How a program ended.
+/// The way in which a program ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Exit {
-    /// It ran to its end.
+    /// The program ran to its end.
     Completed,
     /// A JavaScript error was not caught.
     Uncaught(UncaughtError),
-    /// A refusal was not caught; or a module imports WebAssembly that it may not import, and nothing was evaluated.
+    /// A denial was not caught. Or a module imports a WebAssembly module that it may not import, and nothing was
+    /// evaluated.
     Denied(Box<DenialReport>, UncaughtError),
-    /// It hit a limit.
+    /// The program hit a limit.
     Limit(LimitHit),
-    /// The host stopped it.
+    /// The host stopped the program.
     Stopped,
 }
 
-/// A JavaScript error that nobody caught, as text. Made by guests: escape control characters before showing it.
+/// An uncaught JavaScript error, as text. A guest wrote the text: escape control characters before you show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UncaughtError {
     /// The message, with the error's name.
     pub message: String,
-    /// Where, as a stack trace; empty where the guest threw something that has none.
+    /// The stack trace. It is empty if the guest threw a value without one.
     pub stack: String,
-    /// The errors that it was made of: its `cause`, and the `errors` of an `AggregateError`, each with its own. Of many and deep ones, the
-    /// first.
+    /// The errors that this one contains: its `cause`, and the `errors` of an `AggregateError`, each with its own
+    /// related errors. If there are too many or they are too deep, only the first ones are included.
     pub related: Vec<RelatedError>,
 }
 
-/// An error that another one was made of.
+/// An error that another error contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RelatedError {
-    /// Its number among the `errors` of an `AggregateError`, from 1; none where it is the `cause`.
+    /// The number among the `errors` of an `AggregateError`, from 1. It is `None` if the error is the `cause`.
     pub number: Option<usize>,
     /// The error.
     pub error: UncaughtError,
 }
 
 impl UncaughtError {
-    /// One that has a message, and nothing else.
+    /// Creates an error that has only a message.
     pub(crate) fn of(message: String) -> Self {
         UncaughtError {
             message,
@@ -91,27 +93,28 @@ impl UncaughtError {
     }
 }
 
-/// A refusal, with what is needed to explain it.
+/// A denial, with everything that an explanation needs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DenialReport {
     /// The module whose authority was used.
     pub module: String,
-    /// Its package; empty for the program itself.
+    /// The package of the module. It is empty for the program itself.
     pub package: String,
     /// The operation.
     pub operation: Operation<'static>,
-    /// The block that refused, and why. None where the chain allows it and something else refused.
+    /// The block that refused, with the reason. It is `None` if the chain allows the operation and another check
+    /// refused it.
     pub denial: Option<Denial>,
-    /// The authority. If more than 4,096 other operations were denied before this error was thrown again, that of the module, without what
-    /// was attenuated in the program.
+    /// The authority of the operation. If more than 4,096 other operations were denied before this error was thrown
+    /// again, it is the module's authority. In this case, attenuations in the program are not included.
     pub authority: Authority,
-    /// Where each block of the module's own chain comes from; blocks after these were added by `attenuate`.
+    /// The origin of each block of the module's own chain. Later blocks were added by `attenuate`.
     pub block_names: Arc<[String]>,
 }
 
 impl DenialReport {
-    /// Where the block comes from, for people.
+    /// Returns the origin of the block, for people.
     pub fn block_name(&self, block: usize) -> &str {
         self.block_names
             .get(block)
@@ -119,23 +122,23 @@ impl DenialReport {
     }
 }
 
-/// What kept a program from starting.
+/// The reason why a program was not started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A module's bytes could not be had, or were wrong.
+    /// The bytes of a module are missing or wrong.
     #[error("module {module}: {error}")]
     Module {
         /// The module.
         module: String,
-        /// Why.
+        /// The reason.
         #[source]
         error: Box<StoreError>,
     },
     /// A grant that the graph records cannot be linked.
     #[error("grants: {0}")]
     Grants(String),
-    /// The token demands modules that somebody attested, and this one is not.
+    /// The token requires an attestation of every module, and this module has none.
     #[error(
         "module {module} ({hash}) is not attested by {by}, which the token demands of every module; have the owner of that key review the module and attest its hash in a block of the token, or remove the module from the program"
     )]
@@ -144,10 +147,10 @@ pub enum RunError {
         module: String,
         /// Its content hash.
         hash: ContentHash,
-        /// Whose attestation it lacks.
+        /// The key that must attest the module.
         by: PublicKey,
     },
-    /// The program has a WebAssembly module, and this build's engine is not one that runs them.
+    /// The program has a WebAssembly module, and the engine of this build does not run WebAssembly.
     #[error(
         "module {module} is WebAssembly, which this build does not run: {engine} gives memories of it other sizes than the standard",
         engine = Engine::current()
@@ -156,7 +159,7 @@ pub enum RunError {
         /// The module.
         module: String,
     },
-    /// Limits for a package that the program does not have.
+    /// There are limits for a package that is not part of the program.
     #[error(
         "limits for package {package}, which is no package of the program: correct the name, or take them out"
     )]
@@ -164,7 +167,7 @@ pub enum RunError {
         /// The name.
         package: String,
     },
-    /// A limit that only an isolate can have, for a package that shares the program's.
+    /// A package in the program's isolate has a limit that only an isolate can have.
     #[error(
         "limit `{limit}` of package {package}: only an isolate has one; give the package one of its own with `isolate = true`, or take the limit out"
     )]
@@ -174,13 +177,13 @@ pub enum RunError {
         /// The limit's key.
         limit: &'static str,
     },
-    /// Packages in isolates of their own that import each other: each would wait for the other.
+    /// Packages in their own isolates import each other, so each would wait for the other.
     #[error(
         "packages in isolates of their own import each other: {}; let one of them share an isolate",
         packages.join(" imports ")
     )]
     IsolateCycle {
-        /// Their names, the first again at the end.
+        /// The names of the packages. The first is repeated at the end.
         packages: Vec<String>,
     },
     /// Too many threads of this process are parked.
@@ -188,26 +191,26 @@ pub enum RunError {
         "{count} threads of isolates are parked in this process, and each keeps its heap until the process ends: no further program is started; restart the process, or allow more with `Builder::most_parked_threads`"
     )]
     Parked {
-        /// How many.
+        /// The number of parked threads.
         count: usize,
     },
-    /// The engine did not do what it should: a bug in secure-runtime.
+    /// The engine failed. This is a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),
 }
 
-/// The JavaScript engine that this build uses.
+/// The JavaScript engine of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// V8: just-in-time compiler.
+    /// V8, with a just-in-time compiler.
     V8,
-    /// QuickJS-ng: small and portable.
+    /// QuickJS-ng, a small and portable engine.
     QuickJs,
 }
 
 impl Engine {
-    /// The engine of this build.
+    /// Returns the engine of this build.
     pub const fn current() -> Engine {
         if cfg!(feature = "quickjs") {
             Engine::QuickJs
@@ -216,7 +219,7 @@ impl Engine {
         }
     }
 
-    /// A caution about this engine for code that nobody vouches for, if there is one.
+    /// Returns a warning about the use of this engine for untrusted code, if there is one.
     pub const fn caution(self) -> Option<&'static str> {
         match self {
             Engine::V8 => None,
@@ -227,7 +230,8 @@ impl Engine {
         }
     }
 
-    /// Its version; for QuickJS-ng, which does not tell its own, that of the V8 interface that it stands behind.
+    /// Returns the engine's version. The bindings do not report that of QuickJS-ng. So for QuickJS-ng, it is the
+    /// version of the V8 interface that they implement.
     pub fn version() -> &'static str {
         deno_core::v8::V8::get_version()
     }

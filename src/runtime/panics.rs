@@ -1,7 +1,8 @@
 //! Panics on the threads of isolates.
 //!
-//! The engine's bindings panic over some values, and where the heap ends within them. Such a panic ends one isolate: who waits for it is told,
-//! and the others go on. A command's panic hook must not end the process then.
+//! The engine's bindings panic on some values, and if the heap is exhausted while they run. Such a panic ends one
+//! isolate: its callers get an error, and all other isolates continue. The panic hook of a command must not end the
+//! process in this case.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -11,7 +12,7 @@ use std::sync::Once;
 use super::brake::Stopped;
 use super::park::Parking;
 
-/// The name of the threads that isolates run on.
+/// Name of the threads that isolates run on.
 pub(super) const THREAD: &str = "secure-runtime-isolate";
 
 thread_local! {
@@ -23,20 +24,22 @@ thread_local! {
 }
 
 unsafe extern "C" {
-    /// Of the unwinder that Rust's standard library links (Itanium C++ ABI, level I): calls `visit` for each frame, from the innermost.
+    /// Calls `visit` for each frame, from the innermost. It belongs to the unwinder that Rust's standard library links
+    /// (Itanium C++ ABI, level I).
     fn _Unwind_Backtrace(visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int, data: *mut c_void)
     -> c_int;
-    /// The canonical frame address of a frame.
+    /// Returns the canonical frame address of a frame.
     fn _Unwind_GetCFA(frame: *mut c_void) -> usize;
 }
 
-/// Begins a panic's second message where a function that C calls would unwind.
+/// Prefix of the second message of a panic that would unwind out of a function that C calls.
 const CANNOT_UNWIND: &str = "panic in a function that cannot unwind";
 
-/// Sets a panic hook that parks a guest's thread if the panic cannot unwind to [`catch`]. All other panics go to the hook that was set before.
+/// Sets a panic hook that parks a guest's thread if the panic cannot unwind to [`catch`]. All other panics go to the
+/// previous hook.
 ///
-/// The engine calls functions of deno_core and of ours. Neither V8's compiled code nor a function with the C calling convention can be
-/// unwound, so a panic there would abort the process. The hook runs before that.
+/// The engine calls functions of deno_core and of this crate. Neither V8's compiled code nor a function with the C
+/// calling convention can be unwound, so a panic there would abort the process. The hook runs before that.
 pub(super) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -48,17 +51,17 @@ pub(super) fn install() {
     });
 }
 
-/// Lets a panic that cannot unwind park this thread, until [`unguard`].
+/// Registers the thread to be parked by a panic that cannot unwind, until [`unguard`].
 pub(super) fn guard(parking: &Parking) {
     GUARDED.set(Some(parking.clone()));
 }
 
-/// Panics of this thread no longer park it.
+/// Removes the registration: panics no longer park this thread.
 pub(super) fn unguard() {
     let _ = GUARDED.try_with(|guarded| guarded.take());
 }
 
-/// Calls a function, and ends its panics.
+/// Calls a function, and catches its panics.
 pub(super) fn catch(work: impl FnOnce()) {
     let frame = 0_u8;
     CATCHER.set(&raw const frame as usize);
@@ -74,7 +77,7 @@ pub(super) fn stack_in_use() -> Option<usize> {
     (catcher != usize::MAX).then(|| catcher.saturating_sub(&raw const frame as usize))
 }
 
-/// Never returns if the panic is a guest's and cannot unwind.
+/// Parks the thread if the panic is a guest's and cannot unwind. In this case it never returns.
 fn park_guest(panic: &PanicHookInfo<'_>) {
     let parking = GUARDED.try_with(|guarded| guarded.try_borrow().ok()?.clone());
     let Ok(Some(parking)) = parking else { return };
@@ -88,7 +91,7 @@ fn park_guest(panic: &PanicHookInfo<'_>) {
 /// Returns true if the frames of this thread can be walked to the one that catches panics.
 fn reaches_the_catcher() -> bool {
     extern "C" fn visit(frame: *mut c_void, outermost: *mut c_void) -> c_int {
-        // SAFETY: the unwinder calls this with one of its frames, and with the pointer that it was given below.
+        // SAFETY: the unwinder passes one of its frames, and the pointer that was given to it below.
         unsafe {
             let outermost = &mut *outermost.cast::<usize>();
             *outermost = (*outermost).max(_Unwind_GetCFA(frame));
@@ -101,7 +104,7 @@ fn reaches_the_catcher() -> bool {
     outermost >= CATCHER.get()
 }
 
-/// The reason and the place of a panic.
+/// Returns the reason and the place of a panic.
 pub(crate) fn described(panic: &PanicHookInfo<'_>) -> String {
     let cause = panic.payload();
     let cause = cause
@@ -115,10 +118,10 @@ pub(crate) fn described(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// Whether the panic ends the isolate on this thread and nothing else. It is noted for whoever waits for the isolate.
+/// Returns true if the panic ends only the isolate on this thread. It stores the message for the isolate's completion.
 pub(crate) fn ends_an_isolate(panic: &PanicHookInfo<'_>) -> bool {
     let described = described(panic);
-    // This one comes second, before the process is aborted.
+    // This panic comes second, before the process is aborted.
     if std::thread::current().name() != Some(THREAD) || described.starts_with(CANNOT_UNWIND) {
         return false;
     }
@@ -128,7 +131,7 @@ pub(crate) fn ends_an_isolate(panic: &PanicHookInfo<'_>) -> bool {
     .is_ok()
 }
 
-/// The first panic of the isolate on this thread.
+/// Returns the message of the first panic of the isolate on this thread.
 pub(crate) fn of_this_isolate() -> Option<String> {
     LAST.try_with(|last| last.borrow().clone()).ok().flatten()
 }

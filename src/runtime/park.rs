@@ -1,4 +1,4 @@
-//! Threads of isolates that can neither go on nor unwind.
+//! Threads of isolates that can neither continue nor unwind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,30 +9,33 @@ use std::thread;
 use super::brake::{Brake, Stopped};
 use crate::extensions::OpenThings;
 
-/// The threads that were parked since the process started.
+/// Number of threads that were parked since the process started.
 static PARKED: AtomicUsize = AtomicUsize::new(0);
 
-/// How many threads may be parked until no further program is started, unless the host says otherwise.
+/// Default number of parked threads at which no further program is started.
 pub(super) const MOST_PARKED: usize = 64;
 
-/// Returns how many threads of isolates this process has parked.
+/// Returns the number of isolate threads that this process has parked.
 ///
-/// The runtime parks a thread where the engine can neither continue nor unwind: an allocation failed inside a built-in function, or a
-/// function did not notice that it was stopped until the heap was several times its limit. The run was answered with its limit. The
-/// thread, its stack and its heap stay until the process ends. A process whose number grows should be restarted at a convenient time: a
-/// runtime starts no further program where there are too many (`Builder::most_parked_threads`).
+/// The runtime parks a thread if the engine can neither continue nor unwind. One reason is an allocation that fails
+/// inside a built-in function. Another is a function that does not notice its termination until the heap is several
+/// times its limit.
+///
+/// The run then reports its limit. The thread, its stack and its heap stay until the process ends. If the number grows,
+/// restart the process at a convenient time. If there are too many, a runtime starts no further program
+/// (`Builder::most_parked_threads`).
 pub fn parked_threads() -> usize {
     PARKED.load(Ordering::Relaxed)
 }
 
-/// What stops one isolate, and whatever ends with it, at its heap limit; from any thread.
+/// Stops one isolate at its heap limit, with everything that ends with it. Any thread may use it.
 #[derive(Clone)]
 pub(super) struct Stopping {
     why: Stopped,
     stop: Arc<dyn Fn(&Stopped) + Send + Sync>,
 }
 
-/// What the thread of one isolate does before it is parked.
+/// The steps before the thread of one isolate is parked.
 #[derive(Clone)]
 pub(super) struct Parking {
     brake: Brake,
@@ -42,7 +45,7 @@ pub(super) struct Parking {
 
 fn count() {
     let count = PARKED.fetch_add(1, Ordering::Relaxed) + 1;
-    // What listens to warnings may panic.
+    // A subscriber of warnings may panic.
     let _ = catch_unwind(|| {
         tracing::warn!(
             count,
@@ -53,7 +56,7 @@ fn count() {
 
 #[cfg(feature = "v8")]
 impl Stopping {
-    /// Parks a thread that is not the isolate's own, and stops the isolate.
+    /// Stops the isolate and parks this thread, which is not the isolate's own.
     pub(super) fn park_helper(&self) -> ! {
         (self.stop)(&self.why);
         count();
@@ -80,27 +83,27 @@ impl Parking {
         }
     }
 
-    /// Returns what stops the isolate from other threads.
+    /// Returns a handle that stops the isolate from other threads.
     #[cfg(feature = "v8")]
     pub(super) fn stopping(&self) -> Stopping {
         self.stopping.clone()
     }
 
-    /// Stops the isolate at its heap limit. The engine unwinds.
+    /// Stops the isolate at its heap limit. The engine then unwinds.
     pub(super) fn stop(&self) {
         (self.stopping.stop)(&self.stopping.why);
     }
 
-    /// Reports how the isolate ended, closes what it has open, and parks the thread for good. The alternatives are memory without
-    /// limit or the end of the process.
+    /// Reports how the isolate ended, closes its open resources, and parks the thread for good. The alternatives are
+    /// unbounded memory growth or aborting the process.
     pub(super) fn park(&self) -> ! {
         self.park_because(self.stopping.why.clone())
     }
 
-    /// As [`park`](Self::park), for another reason than the heap limit.
+    /// Parks the thread like [`park`](Self::park), for another reason than the heap limit.
     pub(super) fn park_because(&self, why: Stopped) -> ! {
         (self.stopping.stop)(&why);
-        // What is closed is a guest's files and connections. A panic there must not keep the thread from parking.
+        // This closes a guest's files and connections. A panic here must not prevent the parking.
         let _ = catch_unwind(AssertUnwindSafe(|| self.open.close()));
         count();
         self.brake.abandon(why)

@@ -1,4 +1,4 @@
-//! Threads with isolates: started for a job, or ahead of need.
+//! Threads with isolates. They are started for a job, or in advance.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,16 +13,16 @@ use super::panics;
 use super::release::Released;
 use super::thread;
 
-/// Isolates of one runtime that wait for a program, each on its thread.
+/// A pool of isolates that wait for programs. Each has its own thread.
 pub(super) struct Pool {
     heap: u64,
-    /// How many wait at most.
+    /// Maximum number of waiting isolates.
     size: usize,
     idle: Mutex<Vec<oneshot::Sender<Job>>>,
 }
 
 impl Pool {
-    /// A pool of `size` isolates with such heaps, of which the first begin to start now.
+    /// Creates a pool of `size` isolates with this heap limit, and begins to start them.
     pub(super) fn start(size: usize, heap: u64) -> std::io::Result<Arc<Pool>> {
         let pool = Arc::new(Pool {
             heap,
@@ -39,15 +39,15 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many isolates wait now.
+    /// Returns the number of isolates that currently wait.
     pub(super) fn waiting(&self) -> usize {
         self.idle().len()
     }
 
-    /// Starts one more, which waits for a job as long as the pool is there.
+    /// Starts another isolate. It waits for a job until the pool is dropped.
     fn add(self: &Arc<Self>) -> std::io::Result<()> {
         let (pool, (sender, jobs)) = (Arc::downgrade(self), oneshot::channel());
-        // It is this one's own thread: nobody waits while it boots.
+        // The closure runs on the new thread, so nothing waits while the isolate boots.
         let is_kept = move || pool.upgrade().is_some_and(|pool| pool.keep(sender));
         thread::spawn(waiting(self.heap, jobs, is_kept))
     }
@@ -61,7 +61,7 @@ impl Pool {
         has_room
     }
 
-    /// Gives the job to an isolate that waits; back where there is none.
+    /// Sends the job to a waiting isolate. Returns the job if there is none.
     fn give(self: &Arc<Self>, mut job: Job) -> Option<Job> {
         loop {
             let Some(waiting) = self.idle().pop() else {
@@ -69,34 +69,34 @@ impl Pool {
             };
             match waiting.send(job) {
                 Ok(()) => {
-                    // Should there be no thread now, the next job starts its own.
+                    // If no thread can be started now, the next job starts its own.
                     let _ = self.add();
                     return None;
                 }
-                // That one is gone: its engine panicked, say.
+                // This isolate has ended, for example because its engine panicked.
                 Err(back) => job = back,
             }
         }
     }
 }
 
-/// An isolate that begins to start before it is known what for.
+/// An isolate that begins to start before its job is known.
 pub(crate) struct Started {
     heap: u64,
     isolate: oneshot::Sender<Job>,
 }
 
 impl Started {
-    /// Begins to start an isolate with such a heap, and does not wait for it.
+    /// Begins to start an isolate with this heap limit, without waiting for it.
     pub(crate) fn begin(heap: u64) -> Started {
         let (isolate, jobs) = oneshot::channel();
-        // Without a thread, the job comes back, and whoever has it hears why there is none.
+        // If there is no thread, the job comes back, and its caller gets the error from the next attempt.
         let _ = thread::order(waiting(heap, jobs, || true));
         Started { heap, isolate }
     }
 }
 
-/// Starts an isolate, and performs the job that it gets, if it is kept until then.
+/// Starts an isolate, and performs its job. If the isolate is not kept, it ends without a job.
 fn waiting(
     heap: u64,
     jobs: oneshot::Receiver<Job>,
@@ -108,14 +108,15 @@ fn waiting(
             let job: Option<Job> = if is_kept() { jobs.await.ok() } else { None };
             match job {
                 Some(job) => job.perform(booted).await,
-                // Nobody took it.
+                // No job was sent to this isolate.
                 None => drop(booted.map(|booted| Released::from(booted.js))),
             }
         });
     })
 }
 
-/// Performs the job on an isolate with such a heap: on one that has begun to start, on one of the pool, or on a new one.
+/// Performs the job on an isolate with this heap limit: an isolate that is already starting, one of the pool, or a new
+/// one.
 pub(super) fn perform(
     started: Option<Started>,
     pool: Option<&Arc<Pool>>,
@@ -136,7 +137,7 @@ pub(super) fn perform(
     }))
 }
 
-/// Wakes whoever polls, as long as there is somebody.
+/// Wakes the task that polls the future, as long as there is one.
 #[derive(Default)]
 struct Woken(Mutex<Option<Waker>>);
 
@@ -154,8 +155,9 @@ impl Wake for Woken {
     }
 }
 
-/// The future, with wakers that hold nothing of the event loop once it ended. deno_core keeps one of an isolate that was stopped while
-/// a module was evaluated, and with it would keep the loop's files open.
+/// Runs a future with a waker that holds nothing of the event loop after the future has ended. If an isolate was
+/// stopped while a module was evaluated, deno_core keeps its waker. The original waker would keep the files of the
+/// event loop open.
 async fn apart<T>(work: impl Future<Output = T>) -> T {
     let (woken, mut work) = (Arc::new(Woken::default()), pin!(work));
     let waker = Waker::from(woken.clone());
@@ -175,13 +177,13 @@ async fn apart<T>(work: impl Future<Output = T>) -> T {
     ended
 }
 
-/// Runs the future on this thread, to its end.
+/// Runs the future to completion on this thread.
 fn on_this_thread(work: impl Future<Output = ()>) {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    // Without an event loop the job is dropped, and its asker hears that nobody answers.
+    // Without an event loop, the job is dropped and reports a failure.
     let Ok(reactor) = reactor else { return };
-    // A panic of the engine's bindings ends this isolate and nothing else; its job tells who asked.
+    // A panic of the engine's bindings ends only this isolate. Its job reports the failure.
     panics::catch(|| reactor.block_on(apart(work)));
-    // File work that a stopped program left behind may still block; it is not waited for.
+    // File operations of a stopped program may still block. They are not awaited.
     reactor.shutdown_background();
 }

@@ -1,6 +1,7 @@
-//! QuickJS itself, below its bindings (`v8x` 149.4.0-rc.4, which deno_core 0.413 pins): what they do not offer.
+//! Features of QuickJS that its bindings lack (`v8x` 149.4.0-rc.4, which deno_core 0.413 pins).
 //!
-//! The functions are those of quickjs.h, and are linked with the bindings. Values are laid out so where addresses have 64 bits.
+//! The functions are declared in quickjs.h, and are linked with the bindings. The layout of values is that of targets
+//! with 64-bit addresses.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -18,14 +19,14 @@ pub(super) struct Value {
     pub(super) tag: i64,
 }
 
-/// The tag of an object.
+/// Tag of an object.
 pub(super) const OBJECT: i64 = -1;
-/// The tag of what is returned where something was thrown.
+/// Tag of the value that a function returns if it threw an exception.
 const EXCEPTION: i64 = 6;
 
 /// `JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY`.
 const COMPILE: c_int = 1 << 5;
-/// `JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE`: with the lines for stack traces, without the text.
+/// `JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE`: with the line numbers for stack traces, but without the source.
 const WRITE: c_int = 1 | 1 << 4;
 /// `JS_READ_OBJ_BYTECODE`.
 const READ: c_int = 1;
@@ -48,22 +49,24 @@ unsafe extern "C" {
     fn js_free(context: Context, memory: *mut c_void);
 }
 
-/// The context that the runtime's code runs in.
+/// Returns the context that the runtime's code runs in.
 pub(super) fn context(scope: &v8::PinScope<'_, '_>) -> Context {
     let context = scope.get_current_context();
     let handle: *const v8::Context = &*context;
-    // SAFETY: a handle of the bindings is a place of a value; a context's holds its address, where an object's has the object's.
+    // SAFETY: a handle of the bindings points to a value. For a context, this value contains the context's address, in
+    // the field that contains an object's address otherwise.
     unsafe { (*handle.cast::<Value>()).object }
 }
 
-/// A script, compiled.
+/// Compiles a script and returns its bytecode.
 ///
 /// # Errors
-/// What the compiler says.
+/// The message of the compiler.
 pub(super) fn compile(js: &mut JsRuntime, name: &CStr, source: &CStr) -> Result<Vec<u8>, String> {
     deno_core::scope!(scope, js);
     let context = context(scope);
-    // SAFETY: the context is alive and used on its thread; both texts end with a NUL; what is written is copied before it is freed.
+    // SAFETY: the context is alive and used on its thread. Both strings end with a NUL. The output is copied before it
+    // is freed.
     unsafe {
         let length = source.count_bytes();
         let script = JS_Eval(context, source.as_ptr(), length, name.as_ptr(), COMPILE);
@@ -82,20 +85,21 @@ pub(super) fn compile(js: &mut JsRuntime, name: &CStr, source: &CStr) -> Result<
     }
 }
 
-/// Runs what [`compile`] gave, in this process.
+/// Runs bytecode that [`compile`] returned in this process.
 ///
 /// # Errors
-/// What the script throws.
+/// The exception of the script.
 pub(super) fn run(js: &mut JsRuntime, compiled: &[u8]) -> Result<(), String> {
     deno_core::scope!(scope, js);
     let context = context(scope);
-    // SAFETY: the context is alive, entered and used on its thread. The bytes are the compiler's own, of this very library.
+    // SAFETY: the context is alive, entered and used on its thread. The bytes come from the compiler of the same
+    // library.
     unsafe {
         let script = JS_ReadObject(context, compiled.as_ptr(), compiled.len(), READ);
         if script.tag == EXCEPTION {
             return Err(thrown(context));
         }
-        // Takes the script.
+        // `JS_EvalFunction` takes ownership of the script.
         let value = JS_EvalFunction(context, script);
         if value.tag == EXCEPTION {
             return Err(thrown(context));
@@ -105,12 +109,12 @@ pub(super) fn run(js: &mut JsRuntime, compiled: &[u8]) -> Result<(), String> {
     }
 }
 
-/// What was thrown, as text; nothing is pending any more.
+/// Returns the pending exception as text, and clears it.
 ///
 /// # Safety
-/// The context is alive, used on its thread, and something was thrown.
+/// The context is alive and used on its thread, and an exception is pending.
 unsafe fn thrown(context: Context) -> String {
-    // SAFETY: the text is copied before it is freed, and the value freed once.
+    // SAFETY: the string is copied before it is freed, and the value is freed once.
     unsafe {
         let error = JS_GetException(context);
         let text = JS_ToCStringLen2(context, ptr::null_mut(), error, false);

@@ -1,20 +1,24 @@
-//! An engine's end: everything that its isolate has is given back.
+//! Teardown of an engine: all memory of its isolate is freed.
 //!
-//! V8 does that by itself. QuickJS counts references, and frees with its runtime what nothing outside refers to. Its bindings (`v8x`
-//! 149.4.0-rc.4, which deno_core 0.413 pins) refer to some objects that they never let go: each function template's prototype, what each
-//! synthetic module exports, and more, in tables of the thread that are forgotten when the isolate is disposed of. One such object is enough:
-//! every function refers to its realm, and the realm to all that is global and to all modules. So nothing is freed that is larger than
-//! the blocks that the runtime carves from its own pages: all arrays, strings and code of the guest.
+//! V8 does this itself. QuickJS counts references. When its runtime is freed, it frees all objects that nothing outside
+//! refers to. Its bindings (`v8x` 149.4.0-rc.4, which deno_core 0.413 pins) leak references to some objects. Examples
+//! are the prototype of each function template and the exports of each synthetic module. The references are in
+//! thread-local tables that are dropped with the isolate.
 //!
-//! What is done here: the last object that is made in such a heap knows all others, and says to the garbage collector, when that counts
-//! for the last time, that whatever references it cannot find are its own. They are within the heap then like all others,
-//! nothing is referred to from outside, and everything is freed as any garbage is, finalizers included.
+//! One such object is enough: every function refers to its realm, and the realm refers to all globals and modules. So
+//! no allocation is freed that is larger than the blocks that the runtime allocates from its own pages. These are all
+//! arrays, strings and code of the guest.
+//!
+//! This module creates a last object in such a heap, the keeper, which refers to all other objects. During the last
+//! collection, the keeper tells the garbage collector that it owns all references that the collector cannot find. So
+//! these references seem to come from inside the heap, and nothing outside refers to an object. The collector then
+//! frees everything like any garbage, and runs the finalizers.
 
 use std::ops::{Deref, DerefMut};
 
 use deno_core::JsRuntime;
 
-/// An engine that gives back everything when it is dropped.
+/// An engine whose memory is freed completely when it is dropped.
 pub(super) struct Released(JsRuntime);
 
 impl From<JsRuntime> for Released {
@@ -37,7 +41,7 @@ impl DerefMut for Released {
     }
 }
 
-// Where addresses are not of 64 bits, QuickJS lays out its values otherwise; there, it gives back less.
+// On targets without 64-bit addresses, QuickJS's values have another layout, and some memory leaks.
 #[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
 impl Drop for Released {
     fn drop(&mut self) {
@@ -56,7 +60,7 @@ mod keeper {
 
     /// A runtime of QuickJS.
     type Engine = *mut c_void;
-    /// What the garbage collector has done with each object that another one refers to.
+    /// The garbage collector's function for each object that another one refers to.
     type Visit = unsafe extern "C" fn(Engine, *mut c_void);
 
     /// `JSClassDef` of quickjs.h.
@@ -69,7 +73,8 @@ mod keeper {
         exotic: *const c_void,
     }
 
-    // QuickJS's own interface (quickjs.h), which is linked with its bindings, and of these the function behind heap snapshots.
+    // QuickJS's own interface (quickjs.h), which is linked with its bindings. `v82jsc_heap_objects` is the bindings'
+    // function for heap snapshots.
     unsafe extern "C" {
         fn JS_GetRuntime(context: Context) -> Engine;
         fn JS_SetGCThreshold(engine: Engine, bytes: usize);
@@ -86,29 +91,33 @@ mod keeper {
         fn free(memory: *mut c_void);
     }
 
-    /// All objects of a heap, each with how many references to it are the keeper's.
+    /// All objects of a heap, each with the number of references that the keeper owns.
     struct Keeper {
         objects: Vec<(Value, u32)>,
         has_counted: bool,
     }
 
     impl Value {
-        /// How many references there are to this object, or how many the collector has not found yet.
+        /// Returns the number of references to this object. During a collection, it is the number of references that
+        /// the collector has not found yet.
         ///
         /// # Safety
-        /// It is a living object, and [`counts_are_known`].
+        /// The value is a living object, and [`counts_are_known`] has returned true.
         unsafe fn references(self) -> i32 {
-            // SAFETY: the count is the second half of the eight bytes before every object (`JSMallocBlockHeader` of quickjs.c).
+            // SAFETY: the count is the second half of the eight bytes before every object (`JSMallocBlockHeader` of
+            // quickjs.c).
             unsafe { self.object.cast::<i32>().sub(1).read() }
         }
     }
 
-    /// Whether the references to an object are counted where [`Value::references`] looks, tried with one that has one.
+    /// Returns true if [`Value::references`] reads the reference count of an object. It tests this with an object that
+    /// has one reference.
     ///
     /// # Safety
     /// The object is alive.
     unsafe fn counts_are_known(context: Context, object: Value) -> bool {
-        // SAFETY: a second reference is made and let go. The four bytes before an object belong to its allocation whatever they are.
+        // SAFETY: a second reference is created and dropped. The four bytes before an object belong to its allocation
+        // in any case.
         unsafe {
             let one = object.references();
             JS_DupValue(context, object);
@@ -118,7 +127,7 @@ mod keeper {
         }
     }
 
-    /// Makes the keeper. The isolate must be disposed of next, and no guest run before.
+    /// Creates the keeper. The caller must dispose of the isolate next, and run no guest before.
     pub(super) fn keep_all(js: &mut JsRuntime) {
         let context = {
             deno_core::scope!(scope, js);
@@ -132,9 +141,10 @@ mod keeper {
             exotic: ptr::null(),
         };
         let mut id = 0;
-        // SAFETY: the context is alive as the isolate is, and used on its thread. The calls are those that quickjs.h describes. From here to the
-        // end the heap grows by this object alone, and the collector runs once, when the runtime is freed: the references that it
-        // does not find then belong to nobody any more, since whoever has one and knows it has let it go before.
+        // SAFETY: the context lives as long as the isolate, and is used on its thread. The calls follow quickjs.h. From
+        // here on, only this object is added to the heap, and the collector runs once, when the runtime is freed.
+        // References that it does not find then are leaked: every owner that still exists has dropped its references
+        // before.
         unsafe {
             let engine = JS_GetRuntime(context);
             JS_SetGCThreshold(engine, usize::MAX);
@@ -155,7 +165,7 @@ mod keeper {
                 return;
             }
             let mut count = 0;
-            // Each is referred to once more for this: by the keeper, from now on.
+            // The function adds one reference to each object, which the keeper now owns.
             let all = v82jsc_heap_objects(context, &mut count);
             let mut objects = Vec::new();
             if !all.is_null() {
@@ -174,12 +184,13 @@ mod keeper {
         }
     }
 
-    /// Tells the collector of the references that are the keeper's: the first time all that it has not found, and since the keeper is
-    /// the last object, that is all that no object has; from then on the same ones.
+    /// Reports the references of the keeper to the collector. At the first call, these are all references that the
+    /// collector has not found. The keeper is the last object, so no object owns them. Later calls report the same
+    /// references.
     unsafe extern "C" fn mark(engine: Engine, keeper: Value, visit: Visit) {
         let mut id = 0;
-        // SAFETY: the collector calls this with an object of the class: its opaque pointer is null or the keeper's, which nobody else uses.
-        // The keeper has a reference to each of its objects, so they live.
+        // SAFETY: the collector calls this with an object of the class. Its opaque pointer is null or points to the
+        // keeper, which has no other user. The keeper has a reference to each of its objects, so they are alive.
         unsafe {
             let Some(keeper) = JS_GetAnyOpaque(keeper, &mut id).cast::<Keeper>().as_mut() else {
                 return;
@@ -196,10 +207,11 @@ mod keeper {
         }
     }
 
-    /// Forgets the references. All that they lead to is garbage, too, and freed by the collector whatever its count.
+    /// Drops the list of references. The objects are also garbage, so the collector frees them, whatever their counts
+    /// are.
     unsafe extern "C" fn drop_keeper(_engine: Engine, keeper: Value) {
         let mut id = 0;
-        // SAFETY: as in `mark`; a finalizer runs once.
+        // SAFETY: as in `mark`. A finalizer runs once.
         unsafe {
             let keeper = JS_GetAnyOpaque(keeper, &mut id).cast::<Keeper>();
             if !keeper.is_null() {

@@ -1,4 +1,4 @@
-//! Packages in isolates of their own, as the other isolates of the program see them.
+//! Package workers: packages in their own isolates, seen from the other isolates of the program.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::limits::LimitHit;
 use super::pool::{self, Pool};
 use crate::extensions::{Call, Contents};
 
-/// Arguments and results of so many bytes are not refused.
+/// Maximum size of arguments and results, in bytes, that are never refused.
 const SMALL: u64 = 1024;
 
 /// The isolate of one package.
@@ -24,14 +24,14 @@ pub(crate) struct Remote {
     requests: mpsc::UnboundedSender<Request>,
     ended: watch::Sender<Option<Ended>>,
     brake: OnceLock<Brake>,
-    /// Bytes of arguments and results that nobody took yet: they lie in no isolate's heap.
+    /// Bytes of arguments and results in transit. No isolate's heap contains them, so they are counted here.
     on_the_way: Arc<AtomicU64>,
     most_on_the_way: u64,
 }
 
-/// What is asked of a package's isolate.
+/// A request to a package worker.
 pub(crate) enum Request {
-    /// What the module with this index exports; the answer may be the error that it threw.
+    /// Requests the exports of the module with this index. If the module threw an error, the response is this error.
     Describe {
         module: u32,
         answer: oneshot::Sender<Result<Description, String>>,
@@ -39,21 +39,21 @@ pub(crate) enum Request {
     Call(Call),
 }
 
-/// What a module exports: its names in order, and the values under them.
+/// The exports of a module: the names in order, and their values.
 pub(crate) struct Description {
     pub(crate) names: Vec<String>,
     pub(crate) values: Contents,
 }
 
-/// How an isolate ended.
+/// The way in which an isolate ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The program is over, or the host stopped it.
+    /// The program has ended, or the host stopped it.
     Stopped,
     Limit(LimitHit),
-    /// An error was not caught in it.
+    /// An error in the isolate was not caught.
     Uncaught(String),
-    /// The engine did not do what it should.
+    /// The engine failed.
     Fault(String),
 }
 
@@ -67,7 +67,7 @@ impl From<&Stopped> for Ended {
     }
 }
 
-/// Bytes on their way between two isolates, counted until somebody took them.
+/// Bytes in transit between two isolates. They are counted until the receiver takes them.
 #[derive(Default)]
 pub(crate) struct OnTheWay(Option<(Arc<AtomicU64>, u64)>);
 
@@ -80,7 +80,7 @@ impl Drop for OnTheWay {
 }
 
 impl Remote {
-    /// Says how the isolate ended; what is said first counts.
+    /// Sets the way in which the isolate ended. Only the first call has an effect.
     pub(crate) fn end(&self, how: Ended) {
         self.ended.send_if_modified(|ended| {
             let is_first = ended.is_none();
@@ -89,17 +89,17 @@ impl Remote {
         });
     }
 
-    /// Says what can stop the isolate.
+    /// Sets the brake that can stop the isolate.
     pub(super) fn stopped_by(&self, brake: &Brake) {
         let _ = self.brake.set(brake.clone());
     }
 
-    /// Why the isolate was stopped, if it was.
+    /// Returns the reason why the isolate was stopped, if it was.
     pub(super) fn stopped(&self) -> Option<&Stopped> {
         self.brake.get()?.reason()
     }
 
-    /// The limit that the isolate ended by, if it did.
+    /// Returns the limit that ended the isolate, if there is one.
     pub(crate) fn limit(&self) -> Option<LimitHit> {
         match &*self.ended.borrow() {
             Some(Ended::Limit(hit)) => Some(hit.clone()),
@@ -107,7 +107,7 @@ impl Remote {
         }
     }
 
-    /// The error that everybody gets who asks an isolate that ended: code and message.
+    /// Returns the error for all callers of an isolate that has ended: code and message.
     fn failure(&self, how: &Ended) -> (&'static str, String) {
         let package = &self.package;
         match how {
@@ -127,11 +127,11 @@ impl Remote {
         }
     }
 
-    /// Counts bytes that are handed over.
+    /// Counts bytes that are sent.
     ///
     /// # Errors
-    /// More are on their way already than the heap of the program may have. What is small may go all the same, so that every call
-    /// can be answered, if only by this error.
+    /// More bytes are in transit than the program's heap limit. Small messages are always accepted, so that every call
+    /// can get a response, at least this error.
     pub(crate) fn send(&self, bytes: usize) -> Result<OnTheWay, (&'static str, String)> {
         let bytes = bytes as u64;
         let before = self.on_the_way.fetch_add(bytes, Ordering::Relaxed);
@@ -149,10 +149,10 @@ impl Remote {
         ))
     }
 
-    /// What the module exports.
+    /// Returns the exports of the module.
     ///
     /// # Errors
-    /// The isolate ended: code and message. Within: the error that the module threw.
+    /// The isolate has ended: code and message. The inner error is the one that the module threw.
     pub(crate) async fn describe(
         &self,
         module: u32,
@@ -161,10 +161,10 @@ impl Remote {
         self.ask(Request::Describe { module, answer }, answered).await
     }
 
-    /// Calls a function; the result, or what it threw.
+    /// Calls a function. The contents of the response are its result, or the error that it threw.
     ///
     /// # Errors
-    /// The isolate ended: code and message.
+    /// The isolate has ended: code and message.
     pub(crate) async fn call(
         self: &Arc<Self>,
         function: u32,
@@ -186,7 +186,7 @@ impl Remote {
         answered: oneshot::Receiver<T>,
     ) -> Result<T, (&'static str, String)> {
         let mut ended = self.ended.subscribe();
-        // Where nobody receives any more, it has ended, or is about to say so.
+        // If there is no receiver, the isolate has ended or is about to report its end.
         let _ = self.requests.send(request);
         let answer = async {
             match answered.await {
@@ -205,12 +205,12 @@ impl Remote {
     }
 }
 
-/// The isolates of one program's packages.
+/// The package workers of one program.
 #[derive(Default)]
 pub(crate) struct Remotes(Mutex<BTreeMap<u32, Arc<Remote>>>);
 
 impl Remotes {
-    /// The isolate of this package.
+    /// Returns the package worker of this package, if it has one.
     pub(crate) fn of(&self, package: u32) -> Option<Arc<Remote>> {
         self.0
             .lock()
@@ -219,10 +219,10 @@ impl Remotes {
             .cloned()
     }
 
-    /// Starts the isolates of all packages that have one, before somebody needs them.
+    /// Starts all package workers in advance, before another isolate needs them.
     ///
     /// # Errors
-    /// There is no thread for one.
+    /// No thread could be started for one of them.
     pub(super) fn start(shared: &Arc<Shared>, pool: Option<&Arc<Pool>>) -> std::io::Result<()> {
         for (package, index) in shared.graph.packages().iter().zip(0..) {
             if !package.isolate {
@@ -254,16 +254,17 @@ impl Remotes {
     }
 }
 
-/// Whether the values of such a module come from an isolate: the others are data, which every isolate has for itself.
+/// Returns true if the values of such a module come from a package worker. Other modules are data, and every isolate
+/// loads its own copy.
 pub(crate) fn runs_code(kind: ModuleKind) -> bool {
     matches!(kind, ModuleKind::JavaScript | ModuleKind::Wasm)
 }
 
-/// Packages in isolates of their own of which each waits for the next one's modules before its own are evaluated, and the last
-/// for the first's; by their names.
+/// Returns the names of isolated packages that import each other in a cycle, if there is one. Each would wait for the
+/// modules of the next before it evaluates its own, and the last for those of the first.
 pub(crate) fn cycle(graph: &Graph) -> Option<Vec<String>> {
     let isolated = |package: u32| graph.package(package).is_some_and(|package| package.isolate);
-    // What each isolate imports from others: through all modules that it loads for itself.
+    // The packages that each isolate imports from other isolates, through all modules that it loads itself.
     let mut imports: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for (unit, _) in (0..).zip(graph.packages()).filter(|(unit, _)| isolated(*unit)) {
         let mut others = BTreeSet::new();

@@ -1,7 +1,8 @@
-//! The scripts that make an engine one of ours, up to the locked realm: where there is a snapshot, it has them behind it.
+//! The scripts that prepare an engine, up to the locked realm. A snapshot contains their result.
 //!
-//! QuickJS has no snapshots. There, the first isolate of a process compiles the scripts, and the others run what it compiled: reading
-//! and compiling takes longer than all that the scripts do. (Its bindings would compile each script twice, in every isolate.)
+//! QuickJS has no snapshots. The first isolate of a process compiles the scripts, and the others run the compiled code,
+//! because reading and compiling takes longer than running. (The bindings would compile each script twice, in every
+//! isolate.)
 
 use deno_core::{Extension, JsRuntime};
 
@@ -13,12 +14,12 @@ use crate::{extensions, realm, snapshot};
 mod kept {
     use super::*;
 
-    /// What the engine starts with; it runs their scripts itself.
+    /// Returns the extensions that the engine starts with. The engine runs their scripts itself.
     pub(in crate::runtime) fn extensions() -> Vec<Extension> {
         extensions::all()
     }
 
-    /// Runs what the engine has not run.
+    /// Runs the scripts that the engine has not run.
     pub(in crate::runtime) fn run(js: &mut JsRuntime) -> Result<(), RunError> {
         match snapshot::BOOT {
             Some(_) => Ok(()),
@@ -40,10 +41,11 @@ mod kept {
 
     const _: () = assert!(snapshot::BOOT.is_none());
 
-    /// In order. They are in this process's memory only, and of our own sources.
+    /// The compiled scripts, in order. They come from the runtime's own sources, and exist only in this process's
+    /// memory.
     static COMPILED: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 
-    /// What the engine starts with; their scripts are not its business.
+    /// Returns the extensions that the engine starts with, without their scripts.
     pub(in crate::runtime) fn extensions() -> Vec<Extension> {
         let mut extensions = extensions::all();
         for extension in &mut extensions {

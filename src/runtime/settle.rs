@@ -1,8 +1,8 @@
-//! Calls into an isolate, and waiting for what they began.
+//! The event loop: calls into an isolate, and waiting for their results.
 //!
-//! deno_core waits for a promise by handing the engine a function that has a part of the runtime, and gets that back when the promise is
-//! settled. Where the isolate is stopped before, it stays for good: 13 KiB for a module that was being evaluated. So nothing is handed
-//! over here: the promise is looked at whenever the event loop ran.
+//! To wait for a promise, deno_core gives the engine a function that owns a part of the runtime. The engine returns it
+//! when the promise is settled. If the isolate is stopped before, this part leaks: 13 KiB for a module that was being
+//! evaluated. So this module gives the engine nothing. It checks the promise after each turn of the event loop.
 
 use std::future::poll_fn;
 #[cfg(feature = "quickjs")]
@@ -16,10 +16,10 @@ use crate::modules::{BegunImports, CapabilityModules};
 #[cfg(feature = "quickjs")]
 use crate::runtime::Brake;
 
-/// Calls a function; what it returns.
+/// Calls a function and returns its result.
 ///
 /// # Errors
-/// What it threw, or that it was stopped.
+/// The function threw an exception, or was terminated.
 pub(crate) fn call(
     js: &mut JsRuntime,
     function: &v8::Global<v8::Function>,
@@ -38,10 +38,11 @@ pub(crate) fn call(
     }
 }
 
-/// Runs the event loop until this value is settled, where it is a promise.
+/// Runs the event loop until this value is settled, if it is a promise.
 ///
 /// # Errors
-/// What the promise was rejected with, or what nobody caught meanwhile; or the loop has nothing to do any more and the promise is open.
+/// The promise was rejected, or another error was not caught meanwhile. It is also an error if the event loop is empty
+/// while the promise is pending.
 pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) -> Result<(), CoreError> {
     if let Some(settled) = state(js, &value) {
         return settled;
@@ -57,10 +58,10 @@ pub(super) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) ->
     .await
 }
 
-/// Runs the event loop until nothing is left to do.
+/// Runs the event loop until it is empty.
 ///
 /// # Errors
-/// An error that no guest caught.
+/// An error that the guest did not catch.
 pub(super) async fn run(js: &mut JsRuntime) -> Result<(), CoreError> {
     poll_fn(|context| match poll(js, context)? {
         Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -82,7 +83,7 @@ fn poll(js: &mut JsRuntime, context: &mut Context<'_>) -> Result<Poll<()>, CoreE
     }
 }
 
-/// What the value came to; nothing while it is open.
+/// Returns the result of a settled value, or `None` while it is pending.
 fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(), CoreError>> {
     deno_core::scope!(scope, js);
     let Ok(promise) = v8::Local::<v8::Promise>::try_from(v8::Local::new(scope, value)) else {
@@ -90,7 +91,7 @@ fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(),
     };
     match promise.state() {
         v8::PromiseState::Pending => {
-            // A rejection is seen here, so it is not one that nobody handles.
+            // This code handles the rejection, so the engine must not report it as unhandled.
             promise.mark_as_handled();
             None
         }
@@ -103,13 +104,14 @@ fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(),
     }
 }
 
-/// Evaluates a module that is loaded, with all that it imports, until that is done.
+/// Evaluates a loaded module and all its imports, and waits until this is done.
 ///
-/// On V8 by an import of ours, which deno_core can take back. QuickJS's bindings abort the process where they import the program so, and keep
-/// more of each isolate anyway (RUN-58): there, by deno_core's own evaluation of a module.
+/// On V8, the runtime imports the module itself, so that deno_core can free the state of the evaluation. QuickJS's
+/// bindings abort the process if they import the program in this way, and leak more of each isolate anyway (RUN-58). So
+/// QuickJS uses deno_core's evaluation of a module.
 ///
 /// # Errors
-/// As [`settled`].
+/// The same as [`settled`].
 #[cfg(feature = "v8")]
 pub(super) async fn evaluated(
     js: &mut JsRuntime,
@@ -129,7 +131,8 @@ pub(super) async fn evaluated(
     loaded: ModuleId,
 ) -> Result<(), CoreError> {
     let mut evaluation = pin!(js.mod_evaluate(loaded));
-    // If the evaluation hit a limit, deno_core would search for what the module waits for, and print that it finds nothing.
+    // If a limit was hit during the evaluation, deno_core would search for the pending import, and print that it found
+    // nothing.
     let brake = js.op_state().borrow().try_borrow::<Brake>().cloned();
     if brake.is_some_and(|brake| brake.reason().is_some()) {
         return Err(CoreErrorKind::ExecutionTerminated.into_box());

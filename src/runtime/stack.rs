@@ -1,29 +1,31 @@
-//! The text of `error.stack`, of any error that a guest makes.
+//! The text of `error.stack`, for every error that a guest creates.
 //!
-//! deno_core makes that text of the error's name and message, and panics where the text is longer than a string can be. The panic
-//! is within a function that cannot unwind, which ends the process. So it gets an object with a name and a message that fit.
+//! deno_core builds this text from the error's name and message, and panics if it exceeds the maximum length of a
+//! string. The panic is in a function that cannot unwind, so it would end the process. Therefore deno_core gets an
+//! object whose name and message are short enough.
 //!
-//! To format the text, deno_core calls JavaScript from Rust. If the stack overflows there, V8 checks that the overflow is at most 40 KiB
-//! beyond its limit (`IsOnCentralStack`), and ends the process otherwise. So nothing is formatted if the stack is nearly exhausted.
+//! To format the text, deno_core calls JavaScript from Rust. If the stack overflows there, V8 checks that the overflow
+//! is at most 40 KiB beyond its limit (`IsOnCentralStack`), and ends the process otherwise. So nothing is formatted if
+//! the stack is nearly exhausted.
 
 use deno_core::v8;
 
 use super::panics;
 
-/// Most characters (UTF-16 units) of a name or a message that the text repeats.
+/// Maximum number of characters (UTF-16 units) of a name or a message in the text.
 const MOST: usize = 64 << 10;
 
-/// V8's limit of the stack, in bytes (its flag `--stack-size`, 984 KiB).
+/// V8's stack limit, in bytes (its flag `--stack-size`, 984 KiB).
 const STACK: usize = 984 << 10;
-/// Stack that must be left for formatting, in bytes. It is enough for the frames of a build without optimisation.
+/// Minimum stack for formatting, in bytes. It is enough for the frames of a build without optimisation.
 const ROOM: usize = 256 << 10;
-/// The text of an error whose `stack` is read when less is left.
+/// Text of `error.stack` if less stack is left.
 const NO_ROOM: &str = "(no stack trace: the stack was nearly exhausted)";
 
-/// Where deno_core looks for the call sites of an error that nobody caught.
+/// Name of the private property in which deno_core looks up the call sites of an uncaught error.
 const CALL_SITES: &str = "deno_core::call_site_evals";
 
-/// Sets the function that makes the text.
+/// Sets the function that formats the text.
 pub(super) fn prepare(isolate: &mut v8::Isolate) {
     isolate.set_prepare_stack_trace_callback(prepared);
 }
@@ -50,14 +52,14 @@ fn prepared<'s, 'i>(
                 continue;
             };
             let part = part(scope, object, key).unwrap_or_else(|| v8::undefined(scope).into());
-            // An own property: nothing that a guest defined is called.
+            // Defining an own property calls no function of the guest.
             shown.create_data_property(scope, key.into(), part);
         }
     }
     deno_core::error::format_stack_trace(scope, shown.into(), call_sites)
 }
 
-/// The property as text that is short enough; nothing where it is undefined, or cannot be had.
+/// Returns the property as text, shortened if necessary, or `None` if it is undefined or cannot be read.
 fn part<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     object: v8::Local<'s, v8::Object>,

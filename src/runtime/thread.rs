@@ -1,8 +1,8 @@
 //! Threads for isolates.
 //!
-//! V8 guards its code pages with memory protection keys, and a thread inherits its rights to them from the thread that
-//! made it: every isolate must run on a descendant of the thread that started V8. An embedder's threads need not be, so
-//! one host thread starts the engine and makes all isolate threads.
+//! V8 protects its code pages with memory protection keys, and a thread inherits its rights to them from its parent. So
+//! every isolate must run on a descendant of the thread that started V8. An embedder's threads may not be descendants.
+//! Therefore one host thread starts the engine and all isolate threads.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,42 +13,45 @@ use super::panics::{self, THREAD};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A job, and where to say whether its thread started.
+/// A job, and the channel that reports whether its thread started.
 type Order = (Job, Sender<io::Result<()>>);
 
-/// The stack of an isolate's thread, in bytes. The engines limit JavaScript to less than this by themselves.
+/// Size of the stack of an isolate's thread, in bytes. The engines themselves limit JavaScript to less.
 const STACK: usize = 8 << 20;
 
-/// Keeps QuickJS's bindings from keeping compiled code in a folder of the user, where they would find it by a hash that is easy to
-/// forge, and run it unseen. To be called before other threads read the environment.
+/// Disables the code cache of QuickJS's bindings. They would store compiled code in a folder of the user, find it by a
+/// hash that is easy to forge, and run it unchecked. It must be called before other threads read the environment.
 fn keep_no_code() {
-    /// What the bindings look for when they first compile something.
+    /// The variable that the bindings read when they first compile code.
     const VARIABLE: &str = "V82JSC_NO_BC_CACHE";
     if cfg!(feature = "quickjs") && std::env::var_os(VARIABLE).is_none() {
-        // SAFETY: Rust's own readers of the environment wait for each other. What remains is C code that reads it in another thread
-        // at this moment: the command line has none yet, and the crate's documentation tells embedders to set the variable themselves.
+        // SAFETY: Rust's own functions synchronise their access to the environment. The remaining risk is C code that
+        // reads it on another thread at this moment. The command has no such thread yet. The crate's documentation
+        // tells embedders to set the variable themselves.
         unsafe { std::env::set_var(VARIABLE, "1") };
     }
 }
 
-/// Lets V8 compile on the isolate's own thread only, unless the host has started V8 itself.
+/// Lets V8 compile only on the isolate's own thread, unless the host has started V8 itself.
 ///
-/// Left alone, it compiles what is hot on threads of its own, with all of its compilers. Where the heap is full, these wait for the
-/// isolate's thread to collect garbage, and a race in that (V8 15.0, `CollectionBarrier::AwaitCollectionBackground`) aborts the process:
-/// a guest that fills its heap would end everybody's programs. What is compiled here also counts as the guest's processor time.
+/// By default, V8 compiles hot functions on its own threads, with all of its compilers. If the heap is full, these
+/// threads wait for the isolate's thread to collect garbage. A race in this code (V8 15.0,
+/// `CollectionBarrier::AwaitCollectionBackground`) aborts the process. So a guest that fills its heap would end the
+/// programs of all others. Compilation on the isolate's thread also counts as the guest's processor time.
 ///
-/// The quick compiler waits until there is more for it to do than the functions that finish a realm, which run once: else that takes a
-/// quarter longer in every isolate. (Programs of 5 to 100 ms took as long as before.)
+/// The baseline compiler waits until it has more work than the functions that finish a realm, which run only once.
+/// Otherwise, finishing takes 25% longer in every isolate. (Programs of 5 to 100 ms took the same time as before.)
 #[cfg(feature = "v8")]
 fn compile_in_place() {
-    // Flags cannot be set any more once V8 runs, and V8 does not tell whether it does; its threads do.
+    // Flags cannot be set after V8 has started. V8 does not report whether it has started, but the names of its threads
+    // do.
     let names = std::fs::read_dir("/proc/self/task").map(|threads| {
         let comm = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).ok();
         threads.flatten().filter_map(comm).collect::<Vec<String>>()
     });
     let runs = match &names {
         Ok(names) => names.iter().any(|name| name.starts_with("V8 ")),
-        // Nobody can tell. Where there is no /proc, it is more likely that it does not.
+        // Without permission to read /proc, the state is unknown. Without /proc, V8 has probably not started.
         Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
     };
     if runs {
@@ -63,7 +66,7 @@ fn compile_in_place() {
     }
 }
 
-/// What must be settled before the engine is started, and before the process is confined: once, whoever asks first.
+/// Prepares the process for the engine. This runs once, before the engine starts and before the process is sandboxed.
 pub(crate) fn prepare() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
@@ -75,13 +78,13 @@ pub(crate) fn prepare() {
 
 static HOST: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
 
-/// Runs the job on a new thread that may hold an isolate.
+/// Runs the job on a new thread that may have an isolate.
 pub(super) fn spawn(job: Job) -> io::Result<()> {
     order(job)?.recv().map_err(|_| gone())?
 }
 
-/// As [`spawn`], without waiting for the thread, or for the engine where this is its first one: what is received is whether it
-/// started. A job that never runs is dropped.
+/// Runs the job like [`spawn`], without waiting for the thread, or for the engine if this is its first thread. The
+/// receiver reports whether the thread started. A job that never runs is dropped.
 pub(super) fn order(job: Job) -> io::Result<Receiver<io::Result<()>>> {
     let (started, answer) = mpsc::channel();
     host()
@@ -92,12 +95,12 @@ pub(super) fn order(job: Job) -> io::Result<Receiver<io::Result<()>>> {
     Ok(answer)
 }
 
-/// Begins to start the engine, and does not wait for it.
+/// Begins to start the engine, without waiting for it.
 pub(crate) fn start_engine() {
     host();
 }
 
-/// The thread that makes all isolate threads. It starts the engine first.
+/// Returns the channel to the thread that starts all isolate threads. That thread first starts the engine.
 fn host() -> &'static Mutex<Sender<Order>> {
     HOST.get_or_init(|| {
         prepare();
@@ -115,7 +118,7 @@ fn host() -> &'static Mutex<Sender<Order>> {
                 let _ = started.send(spawned.map(drop));
             }
         };
-        // Should this fail, the channel is closed, and `order` says so each time.
+        // If this fails, the channel is closed, and `order` returns an error each time.
         let _ = thread::Builder::new()
             .name("secure-runtime-host".to_owned())
             .spawn(serve);

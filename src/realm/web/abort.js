@@ -1,6 +1,6 @@
-// AbortController and AbortSignal (https://dom.spec.whatwg.org/#aborting-ongoing-activities), with as much of Event
-// and EventTarget as they need. Event, EventTarget and DOMException are not globals; a guest meets them only as the
-// classes of what it receives.
+// AbortController and AbortSignal (https://dom.spec.whatwg.org/#aborting-ongoing-activities), with the parts of Event
+// and EventTarget that they need. Event, EventTarget and DOMException are not globals. Guests meet them only as the
+// classes of objects that they receive.
 "use strict";
 ((globalThis) => {
   const { Boolean, Error, Map, Math, Number, Object, Promise, Reflect, Set, Symbol, TypeError } = globalThis;
@@ -22,7 +22,7 @@
     constructor(message = "", name = "Error") {
       super(string(message));
       this.#name = string(name);
-      // An own property: `name` on Error.prototype is frozen and must not be assigned.
+      // An own property, because `name` of Error.prototype is frozen and cannot be assigned.
       Object.defineProperty(this, "name", { value: this.#name, configurable: true });
     }
 
@@ -32,13 +32,14 @@
   }
   finish(DOMException, "DOMException");
 
-  // A listener's error must not stop the others, and must not vanish: it ends the program like any unhandled rejection.
+  // An error of a listener must not stop the other listeners, and must not be lost. It ends the program like any
+  // unhandled rejection.
   const report = (error) => void Promise.reject(error);
 
   let begin; // (event, target): marks the event as being dispatched
-  let finishDispatch; // (event)
-  let isStopped; // event => whether a listener asked for no more listeners
-  let typeOf; // event => its type, whatever properties a guest put on it
+  let finishDispatch; // (event): ends the dispatch, and returns false if a listener cancelled the event
+  let isStopped; // event => true if a listener requested that no further listener is called
+  let typeOf; // event => its type, even if a guest defined properties on it
 
   class Event {
     #type;
@@ -101,7 +102,7 @@
       this.#isCancelled ||= this.#cancelable;
     }
     stopPropagation() {
-      this.#type; // there is one target, so nothing is left to stop
+      this.#type; // there is only one target, so there is no propagation to stop
     }
     stopImmediatePropagation() {
       this.#isStopped = true;
@@ -144,8 +145,8 @@
   }
 
   let fire; // (target, event): calls the listeners of the event's type
-  let listen; // (target, type, callback, capture, once): the listener, or undefined when it is there already
-  let forget; // (target, listener)
+  let listen; // (target, type, callback, capture, once): returns the listener, or undefined if it exists already
+  let forget; // (target, listener): removes the listener
 
   class EventTarget {
     #listeners = [];
@@ -212,15 +213,15 @@
   }
   finish(EventTarget, "EventTarget");
 
-  let isAborted; // signal => boolean; throws a TypeError when it is no signal
-  let abort; // (signal, reason)
-  let abortSteps; // (signal, steps): runs `steps(reason)` when it aborts, at once when it did; returns how to undo it
-  let follow; // (signal, source): aborts `signal` when `source` does
+  let isAborted; // signal => boolean; throws a TypeError if it is not a signal
+  let abort; // (signal, reason): aborts the signal
+  let abortSteps; // (signal, steps): calls `steps(reason)` on abort, now if already aborted; returns a cancel function
+  let follow; // (signal, source): aborts `signal` when `source` is aborted
 
   class AbortSignal extends EventTarget {
-    #reason = undefined; // undefined until aborted; the standard knows no other flag
+    #reason = undefined; // undefined until aborted; the standard has no other flag
     #steps = new Set();
-    #sources = new Set(); // signals that never follow another one themselves
+    #sources = new Set(); // signals that do not follow other signals
     #dependents = new Set();
     #handler = null;
     #listener = null;
@@ -230,7 +231,7 @@
       abort = (signal, reason) => {
         if (isAborted(signal)) return;
         const cause = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
-        // Every signal learns the reason before any listener runs, so that no listener sees half of it.
+        // Every signal gets the reason before any listener runs, so that no listener sees an inconsistent state.
         const reached = [signal, ...signal.#dependents].filter((one) => !isAborted(one));
         for (const one of reached) one.#reason = cause;
         for (const one of reached) one.#runSteps();
@@ -283,7 +284,7 @@
         throw new TypeError("AbortSignal.timeout: the time is not a number of milliseconds from 0 to 2^53 - 1");
       }
       const signal = new AbortSignal(internal);
-      const longest = 2 ** 31 - 1; // what a timer can hold
+      const longest = 2 ** 31 - 1; // the maximum delay of a timer
       const wait = (left) =>
         web.setTimeout(() => {
           if (left > longest) wait(left - longest);
@@ -328,7 +329,7 @@
     }
     set onabort(handler) {
       this.#handler = Object(handler) === handler ? handler : null;
-      // The place in the order of listeners is the one of the first assignment, as with every event handler.
+      // The first assignment determines the position among the listeners, like that of every event handler.
       if (this.#handler !== null && this.#listener === null) {
         const run = (event) => {
           if (typeof this.#handler === "function") Reflect.apply(this.#handler, this, [event]);
@@ -371,7 +372,7 @@
   web.AbortController = AbortController;
   web.AbortSignal = AbortSignal;
   web.DOMException = DOMException;
-  web.Event = Event; // for lockdown; not a global
+  web.Event = Event; // only for lockdown; not a global
   web.isAbortSignal = isSignal;
   web.abortSteps = (signal, steps) => {
     checkSignal(signal, "signal");

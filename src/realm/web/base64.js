@@ -1,5 +1,5 @@
-// atob and btoa (https://html.spec.whatwg.org/multipage/webappapis.html#atob): Latin-1 text as base64, and back. They hold no
-// state and read nothing.
+// atob and btoa (https://html.spec.whatwg.org/multipage/webappapis.html#atob), which convert Latin-1 text from and to
+// base64. They hold no state and read nothing else.
 "use strict";
 ((globalThis) => {
   const { Object, Reflect } = globalThis;
@@ -10,7 +10,7 @@
   const codeAt = (text, index) => Reflect.apply(charCodeAt, text, [index]);
 
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  // What each character of the alphabet stands for, by its code; undefined for every other.
+  // The value of each character of the alphabet, by its code. All other characters have none.
   const values = Object.create(null);
   for (let value = 0; value < 64; value++) values[codeAt(alphabet, value)] = value;
   const isSpace = (code) => code === 32 || code === 9 || code === 10 || code === 12 || code === 13;
@@ -19,7 +19,8 @@
     throw new web.DOMException(message, "InvalidCharacterError");
   };
 
-  // Methods: unlike a function, they have no `prototype`, which would be one more object that all modules share.
+  // Methods, because unlike other functions they have no `prototype`, which would be another object that all modules
+  // share.
   const { atob, btoa } = {
     btoa(data) {
       needs(arguments.length, 1, "btoa");
@@ -64,7 +65,7 @@
         }
       }
       const left = count % 4;
-      // Padding may be left out, but not be too much or too little.
+      // Padding may be missing, but it must not be too long or too short.
       if (left === 1 || (padding > 0 && (left + padding !== 4 || padding > 2))) wrong();
       if (left === 2) made += fromCharCode((bits >> 4) & 255);
       if (left === 3) made += fromCharCode((bits >> 10) & 255, (bits >> 2) & 255);

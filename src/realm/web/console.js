@@ -1,5 +1,5 @@
-// console (https://console.spec.whatwg.org), one object for each module that asks, so that every line can name its
-// module. There is no time(), timeLog() or timeEnd(): they would be a clock, and a clock is a capability.
+// console (https://console.spec.whatwg.org). Each module gets its own object, so that every line can name its module.
+// There is no time(), timeLog() or timeEnd(). They would be a clock, and a clock is a capability.
 "use strict";
 ((globalThis) => {
   const { Array, Error, Map, Math, Number, Object, Reflect, String, parseFloat, parseInt } = globalThis;
@@ -11,7 +11,8 @@
   const shallow = 4;
   const deep = 8;
 
-  // Whether it is short and of ASCII that is printed as it is. Most lines are, and for those no expression has to be compiled.
+  // Returns true if the text is short and consists of ASCII characters that are printed unchanged. This holds for most
+  // lines, and saves the compilation of a regular expression.
   const isPlain = ((text) => {
     if (text.length > 80) return false;
     for (let at = 0; at < text.length; at++) {
@@ -20,19 +21,21 @@
     }
     return true;
   });
-  // What could move the cursor, forge a line, reorder what is read or be read by nobody is escaped, by one table for all of the runtime.
+  // Escapes characters that could move the cursor, forge a line, reorder text, or be invisible. The whole runtime uses
+  // one table of such characters.
   const visible = ((text) => isPlain(text) ? text : ops.op_sr_text_visible(text.toWellFormed()));
 
-  // What every program that prints comes by is in parentheses, which has it compiled when it is read: snapshots have it compiled.
+  // Functions that every printing program calls are in parentheses. So they are compiled when they are read, and
+  // snapshots contain the compiled code.
   const plain = ((value, budget) => (typeof value === "string" ? value : inspect(value, { depth: shallow, budget })));
 
   function number(value, convert) {
     if (typeof value === "bigint") return `${value}n`;
-    // Symbols and objects: converting an object would call the guest's valueOf.
+    // The result for symbols and objects is NaN. Converting an object would call the guest's valueOf.
     return typeof value === "symbol" || Object(value) === value ? "NaN" : `${convert(value)}`;
   }
 
-  // %j is shown as %o: JSON.stringify would call the guest's toJSON and getters.
+  // %j is shown like %O, because JSON.stringify would call the guest's toJSON and getters.
   const directives = new Map([
     ["s", (value, budget) => (Object(value) === value ? inspect(value, { depth: 0, budget }) : stringOf(value))],
     ["d", (value) => number(value, Number)],
@@ -41,7 +44,7 @@
     ["j", (value, budget) => inspect(value, { depth: shallow, budget })],
     ["o", (value, budget) => inspect(value, { depth: deep, budget })],
     ["O", (value, budget) => inspect(value, { depth: shallow, budget })],
-    ["c", () => ""], // a style, which a line of text does not have
+    ["c", () => ""], // a style, which a line of text cannot have
   ]);
 
   function stringOf(value) {
@@ -49,13 +52,13 @@
     return Object.is(value, -0) ? "-0" : String(value);
   }
 
-  /** The arguments of one call as text. */
+  /** Formats the arguments of one call as text. */
   const format = ((values) => {
     let left = outputLimit;
     const rest = [...values];
     const parts = [];
     const add = ((text) => {
-      parts.push(text.slice(0, left + 1)); // one more than allowed, so that the printer sees that it was cut
+      parts.push(text.slice(0, left + 1)); // one character more than allowed, so that the printer detects the cut
       left = Math.max(0, left - text.length);
     });
     if (typeof rest[0] === "string" && rest.length > 1) {
@@ -86,7 +89,7 @@
     return parts.join("");
   });
 
-  /** Rows and columns of console.table, from data properties only. */
+  /** Returns the rows and columns of console.table. It reads only data properties. */
   function tableOf(data, wanted) {
     const columns = new Map(); // name => index
     const rows = [];
@@ -128,10 +131,8 @@
     return [rule("\u250c", "\u252c", "\u2510"), head, rule("\u251c", "\u253c", "\u2524"), ...body, rule("\u2514", "\u2534", "\u2518")].join("\n");
   }
 
-  /**
-   * A console. `label`, when not null, stands in brackets before every line, so that no module can print a line that
-   * looks like another one's; `print(text, isError)` gets whole lines that end in a newline.
-   */
+  // Creates a console. A `label` that is not null stands in brackets before every line, so that no module can forge a
+  // line of another one. `print(text, isError)` gets whole lines that end in a newline.
   web.makeConsole = (label, print) => {
     const counts = new Map();
     const indents = [];
@@ -221,7 +222,7 @@
         indents.pop();
       },
     };
-    // Frozen with its methods: a module may pass its console on, and then it must still print under this label.
+    // The methods are frozen too. A module may pass its console to others, and it must still print under this label.
     for (const method of Object.values(console)) Object.freeze(method);
     return Object.freeze(console);
   };

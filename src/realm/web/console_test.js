@@ -1,4 +1,4 @@
-// What `console` prints, tested on the engine before lockdown. Throws when anything differs.
+// Tests of the output of `console`, on the engine before lockdown. The script throws if anything differs.
 "use strict";
 ((globalThis) => {
   let printed = [];
@@ -55,7 +55,7 @@
     logs("{\n  error: [TypeError: boom]\n  Caused by: 1\n}", { error });
   }
 
-  // Nothing of the guest's runs, and nothing that it throws gets out.
+  // No function of the guest runs, and none of its exceptions escapes.
   logs("{ a: [Getter], b: [Setter], c: [Getter/Setter] }", {
     get a() { return bomb(); },
     set b(_) { bomb(); },
@@ -90,7 +90,7 @@
   logs("NaN NaN 7n", "%d %i %d", { valueOf: bomb }, Symbol("x"), 7n);
   logs("{ toString: [Function: toString] }", "%s", { toString() { bomb(); } });
 
-  // No output can look like another module's, move the cursor or change the direction of writing.
+  // No output can imitate that of another module, move the cursor or change the direction of text.
   shows("[marked/lib/x.js] a\n[marked/lib/x.js] [main.js] b", () => labelled.log("a\n[main.js] b"));
   shows("[marked/lib/x.js] \\x1b[2J\\x0d\\x08\\x9b \\u202e \\u2066 \\u2028 \t|", () =>
     labelled.log("\x1b[2J\r\b\x9b \u202e \u2066 \u2028 \t|"));

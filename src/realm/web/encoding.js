@@ -1,5 +1,5 @@
-// TextEncoder and TextDecoder (https://encoding.spec.whatwg.org). UTF-8 is the only encoding: a decoder for another
-// one is refused with a RangeError, as the standard refuses an unknown label.
+// TextEncoder and TextDecoder (https://encoding.spec.whatwg.org). UTF-8 is the only encoding. A decoder for another
+// encoding is rejected with a RangeError, like an unknown label in the standard.
 "use strict";
 ((globalThis) => {
   const { ArrayBuffer, Boolean, DataView, Object, RangeError, Reflect, Set, Symbol, TypeError, Uint8Array } = globalThis;
@@ -7,7 +7,7 @@
   const web = (globalThis.__web ??= {});
   const { string, dictionary, option, finish } = web.idl;
 
-  // A guest may define `buffer` or `byteLength` on its own array; the intrinsic getters cannot be fooled.
+  // A guest may define `buffer` or `byteLength` on its own array. The intrinsic getters ignore these properties.
   const getterOf = (prototype, name) => {
     const { get } = Object.getOwnPropertyDescriptor(prototype, name);
     return (value) => Reflect.apply(get, value, []);
@@ -21,7 +21,7 @@
   }));
   const bufferLength = getterOf(ArrayBuffer.prototype, "byteLength");
 
-  /** The bytes behind a BufferSource, not copied. */
+  /** Returns the bytes of a BufferSource, without copying them. */
   function bytesOf(source, where) {
     if (ArrayBuffer.isView(source)) {
       const view = viewKinds[typedArrayTag(source) === undefined ? 1 : 0];
@@ -76,14 +76,14 @@
     #ignoreBom;
     #streaming = false;
     #atStart = true;
-    #pending = noBytes; // the bytes of a character that the last chunk cut
+    #pending = noBytes; // the first bytes of a character that the last chunk cut
 
     constructor(label = "utf-8", options = undefined) {
       const name = string(label);
       const given = dictionary(options, "TextDecoder");
       this.#fatal = Boolean(option(given, "fatal"));
       this.#ignoreBom = Boolean(option(given, "ignoreBOM"));
-      // The standard trims ASCII white space, which is less than trim() does.
+      // The standard trims only ASCII white space, but trim() removes more.
       if (!utf8Labels.has(name.replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "").toLowerCase())) {
         throw new RangeError(`TextDecoder: '${name}' is not supported, only utf-8 is`);
       }
@@ -123,7 +123,7 @@
         this.#streaming = false;
         throw new TypeError("TextDecoder.decode: the bytes are not valid utf-8");
       }
-      // A copy: the guest owns the chunk and may write to it before the next call.
+      // A copy, because the guest owns the chunk and may write to it before the next call.
       this.#pending = bytes.slice(bytes.length - cut);
       if (!this.#atStart || text.length === 0) {
         return text;

@@ -1,30 +1,30 @@
-// The few rules of Web IDL that the classes beside this file share. Runs first, before lockdown, with the other files
-// of this folder; nothing here is reachable by a guest.
+// The rules of Web IDL that the classes beside this file share. It is the first file of this folder to run, before
+// lockdown. No guest can reach its functions.
 //
-// Why conversions live in one place: a guest's argument may be a proxy or an object with getters, and an argument
-// that is looked at twice may answer differently. Every function here looks at its argument once.
+// All conversions are here, because a guest's argument may be a proxy or an object with getters. If such an argument is
+// read twice, the values may differ. Every function here reads its argument once.
 "use strict";
 ((globalThis) => {
   const { Object, Reflect, Symbol, TypeError } = globalThis;
   const web = (globalThis.__web ??= {});
 
-  // Functions that describe an object of a class with private state to `console`: value => text, or undefined.
+  // Functions that describe an object with private state to `console`: value => text, or undefined for other objects.
   web.describers = [];
 
   web.idl = Object.freeze({
-    /** Throws unless `given` arguments are at least `needed`. */
+    /** Throws if fewer than `needed` arguments are `given`. */
     needs(given, needed, where) {
       if (given < needed) {
         throw new TypeError(`${where}: ${needed} argument${needed === 1 ? "" : "s"} required, ${given} given`);
       }
     },
 
-    /** A USVString: a string without lone surrogates. A template literal, unlike String(), refuses symbols. */
+    /** Returns a USVString: a string without lone surrogates. A template literal, unlike String(), rejects symbols. */
     string(value) {
       return `${value}`.toWellFormed();
     },
 
-    /** Throws unless `options` is an object or left out. */
+    /** Throws if `options` is neither an object nor left out. */
     dictionary(options, where) {
       if (options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function") {
         throw new TypeError(`${where}: options must be an object`);
@@ -32,17 +32,17 @@
       return options ?? undefined;
     },
 
-    /** One option, read as an own property so that what it inherits never counts. */
+    /** Reads one option as an own property, so that inherited values have no effect. */
     option(options, name) {
       return options !== undefined && Object.hasOwn(options, name) ? options[name] : undefined;
     },
 
-    /** Walks an iterable whose iterator method was read already. */
+    /** Returns an iterable over a value whose iterator method was already read. */
     walk(value, method) {
       return { [Symbol.iterator]: () => Reflect.apply(method, value, []) };
     },
 
-    /** Gives a class the shape that Web IDL demands: a tag, and enumerable members. */
+    /** Gives a class the form that Web IDL requires: a tag, and enumerable members. */
     finish(Class, name) {
       for (const target of [Class, Class.prototype]) {
         for (const key of Reflect.ownKeys(target)) {

@@ -1,9 +1,11 @@
-// How `console` shows a value.
+// The text of a value in the output of `console`.
 //
-// The value is a guest's, and showing it must give nothing away and start nothing: getters are named and never called,
-// `toString`, `toJSON` and `Symbol.toStringTag` are never looked at. Two things the engine starts by itself, and what
-// they throw is swallowed: a proxy's traps, and the `name` and `message` of an error whose stack is formatted late.
-// The work is bounded by a budget of characters, so that a small program cannot print a large structure.
+// The value belongs to a guest, and showing it must reveal nothing and run nothing. Getters are named and never called.
+// `toString`, `toJSON` and `Symbol.toStringTag` are never read.
+//
+// The engine itself runs code in two cases, and exceptions there are ignored. It calls a proxy's traps, and it reads
+// the `name` and `message` of an error whose stack is formatted late. A budget of characters bounds the work, so that a
+// small program cannot print a large structure.
 "use strict";
 ((globalThis) => {
   const {
@@ -13,7 +15,7 @@
   const web = (globalThis.__web ??= {});
 
   const mostItems = 100;
-  const mostPrototypes = 32; // a proxy can answer with a new prototype for ever
+  const mostPrototypes = 32; // a proxy can return a new prototype forever
   const lineWidth = 76;
   const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);
 
@@ -27,7 +29,7 @@
     return (value) => Reflect.apply(method, value, []);
   };
 
-  // Lockdown turns some data properties of these prototypes into accessors, so their names are taken down now.
+  // Lockdown turns some data properties of these prototypes into accessors, so the names are recorded now.
   const knownNames = new Map();
   for (const name of Reflect.ownKeys(globalThis)) {
     const value = typeof name === "string" ? describe(globalThis, name).value : undefined;
@@ -37,7 +39,7 @@
     }
   }
 
-  // V8 keeps an error's stack in an own property (an accessor since 2025), QuickJS may keep it on the prototype.
+  // V8 keeps an error's stack in an own property (an accessor since 2025). QuickJS may keep it on the prototype.
   const stackGetters = new Set(
     [describe(new Error(), "stack")?.get, describe(Error.prototype, "stack")?.get].filter(Boolean),
   );
@@ -65,7 +67,7 @@
     [Number, String, Boolean, BigInt, Symbol].map(({ prototype }) => [prototype, methodOf(prototype, "valueOf")]),
   );
 
-  /** The value of a data property, never of a getter. */
+  /** Returns the value of a data property. It never calls a getter. */
   const dataOf = (object, key) => describe(object, key)?.value;
 
   function prototypesOf(object) {
@@ -99,7 +101,7 @@
   const indented = (text) => text.replaceAll("\n", "\n  ");
   const more = (count) => `... ${count} more item${count === 1 ? "" : "s"}`;
 
-  /** Items between brackets: on one line when that is short, else one a line, small ones side by side. */
+  /** Joins items in brackets. A short list is on one line. Otherwise, each item has its own line, except small ones. */
   function layOut(prefix, open, items, close) {
     const head = prefix === "" ? open : `${prefix} ${open}`;
     if (items.length === 0) return head + close;
@@ -131,7 +133,7 @@
       this.#left = budget;
     }
 
-    /** Counts text against the budget. */
+    /** Counts text against the budget, and cuts it off at the end of the budget. */
     #take(text) {
       const taken = text.length > this.#left ? `${text.slice(0, this.#left)}\u2026` : text;
       this.#left = Math.max(0, this.#left - taken.length - 2);
@@ -186,7 +188,7 @@
         try {
           return kind(this, object, name, depth, chain);
         } catch {
-          break; // it inherits from the class and is none of it
+          break; // it inherits from the class but is not an instance
         }
       }
       const prefix = name === "Object" ? "" : name ?? "[Object: null prototype]";
@@ -211,12 +213,12 @@
       return layOut(this.#take(prefix), "{", all, "}");
     }
 
-    /** A collection: its items, then its own properties. */
+    /** Shows a collection: its items, then its own properties. */
     collection(prefix, items, object, depth) {
       return this.#braces(prefix, items, object, depth);
     }
 
-    /** A thing with a text of its own, followed by its own properties when it has any. */
+    /** Shows an object that has its own text, followed by its own properties if there are any. */
     #withProperties(head, object, depth, isIndex = () => false) {
       const text = this.#take(head);
       if (this.isTooDeep(depth)) return text;
@@ -343,7 +345,7 @@
       const descriptor = describe(holder, "stack");
       if (descriptor === undefined) continue;
       if (typeof descriptor.value === "string") return descriptor.value;
-      // Only the engine's own getter: another one is the guest's.
+      // Only the engine's own getter is called. Any other getter belongs to the guest.
       if (!stackGetters.has(descriptor.get)) return undefined;
       try {
         return Reflect.apply(descriptor.get, error, []);
@@ -354,7 +356,8 @@
     return undefined;
   }
 
-  /** An error's name without calling a getter: its own, its class's, or the one that the intrinsic class had at start. */
+  // Returns an error's name without calling a getter: its own, its class's, or the original name of the intrinsic
+  // class.
   function errorNameOf(error, chain) {
     for (const object of [error, ...chain]) {
       const descriptor = describe(object, "name");
@@ -364,7 +367,7 @@
     return undefined;
   }
 
-  /** The lines of a stack that name places, without the host's own. */
+  /** Returns the lines of a stack that name places, without those of the host. */
   function framesOf(stack) {
     return stack.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes("ext:"));
   }
@@ -389,8 +392,8 @@
     return inspector.named(text, error, depth, (key) => key === "stack" || key === "message" || key === "name");
   }
 
-  // Which intrinsic prototype in an object's chain makes it shown how. Each reads a private slot first, and so throws
-  // for an object that only inherits.
+  // The functions that show an object, by an intrinsic prototype in its chain. Each reads a private slot first, so it
+  // throws for an object that only inherits.
   const kinds = new Map([
     [Map.prototype, showMap],
     [Set.prototype, showSet],
@@ -410,8 +413,8 @@
     });
   }
 
-  /** Shows a value in at most about `budget` characters; objects deeper than `depth` by their class only. */
+  /** Shows a value in at most about `budget` characters. Objects deeper than `depth` are shown only by their class. */
   web.inspect = (value, { depth, budget }) => new Inspector(depth, budget).show(value);
-  /** What of a stack is a guest's. */
+  /** Returns the frames of a stack that belong to guests. */
   web.framesOf = framesOf;
 })(globalThis);

@@ -1,4 +1,4 @@
-// URL and URLSearchParams (https://url.spec.whatwg.org). Parsing and serialising are Rust's: `op_sr_url_*` in web.rs.
+// URL and URLSearchParams (https://url.spec.whatwg.org). Rust parses and serialises: `op_sr_url_*` in web.rs.
 "use strict";
 ((globalThis) => {
   const { Map, Object, Reflect, Symbol, TypeError } = globalThis;
@@ -8,7 +8,7 @@
 
   const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 
-  // Reads the list anew at each step: the standard demands that an iterator sees changes made meanwhile.
+  // Reads the list at each step, because the standard requires that an iterator sees changes.
   class ParamsIterator {
     #list;
     #project;
@@ -28,8 +28,8 @@
       return { value: this.#project(pair), done: false };
     }
   }
-  // Hidden from every walk over the globals, so it is finished and frozen here. Without `constructor` a guest cannot
-  // make one of its own.
+  // No global leads to this prototype, so it is finished here. Without `constructor`, a guest cannot create its own
+  // iterator.
   delete ParamsIterator.prototype.constructor;
   finish(ParamsIterator, "URLSearchParams Iterator");
   Object.setPrototypeOf(ParamsIterator.prototype, iteratorPrototype);
@@ -81,8 +81,8 @@
     return pairsOfIterable(init, method);
   }
 
-  let bind; // (params, pairs, onChange): ties the parameters to a URL
-  let refill; // (params, pairs): replaces the pairs without telling the URL
+  let bind; // (params, onChange): ties the parameters to a URL
+  let refill; // (params, pairs): replaces the pairs without notifying the URL
 
   class URLSearchParams {
     #pairs;
@@ -175,7 +175,7 @@
     }
 
     sort() {
-      // `<` compares code units, and the language's sort is stable: both as the standard demands.
+      // `<` compares code units, and the language's sort is stable. The standard requires both.
       this.#pairs.sort((left, right) => (left[0] < right[0] ? -1 : left[0] > right[0] ? 1 : 0));
       this.#changed();
     }
@@ -231,7 +231,7 @@
   }
 
   class URL {
-    // What the parser returned, as one record: the components cannot disagree with each other.
+    // The components that the parser returned, as one record, so that they always match each other.
     #parts;
     #params = null;
 
@@ -259,7 +259,7 @@
     }
 
     #set(component, value) {
-      // null: the standard ignores a value that does not fit the component.
+      // If the value does not fit the component, the result is null. The standard ignores such a value.
       this.#parts = ops.op_sr_url_set(this.#parts.href, component, value) ?? this.#parts;
     }
 
@@ -367,5 +367,5 @@
 
   web.URL = URL;
   web.URLSearchParams = URLSearchParams;
-  web.ParamsIterator = ParamsIterator; // for lockdown; not a global
+  web.ParamsIterator = ParamsIterator; // only for lockdown; not a global
 })(globalThis);

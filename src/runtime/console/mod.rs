@@ -1,4 +1,4 @@
-//! Where the text goes that guests print.
+//! The destinations of the text that guests print.
 
 mod writer;
 
@@ -11,13 +11,13 @@ pub use self::writer::{ConsoleWriter, Unwritten};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsoleLine<'a> {
-    /// The text, with its line feeds; control characters of the guest are escaped.
+    /// The text, with its line feeds. Control characters of the guest are escaped.
     pub text: &'a str,
-    /// Whether it was printed by `console.error` or `console.warn`.
+    /// True if `console.error` or `console.warn` printed it.
     pub is_error: bool,
 }
 
-/// Where printed text goes.
+/// The destination of printed text.
 #[derive(Clone)]
 pub(crate) struct PrintSink(Kind);
 
@@ -36,7 +36,7 @@ impl PrintSink {
         PrintSink(Kind::Sink(Arc::new(sink)))
     }
 
-    /// Prints on the isolate's thread. A writer without room holds the thread up until the isolate `is_stopped`.
+    /// Prints on the isolate's thread. If a writer has no room, the thread waits until the isolate `is_stopped`.
     pub(crate) fn print(&self, text: &str, is_error: bool, is_stopped: impl Fn() -> bool) {
         match &self.0 {
             Kind::Sink(sink) => sink(ConsoleLine { text, is_error }),

@@ -1,7 +1,8 @@
 //! A bounded queue of printed text, and two threads that write it.
 //!
-//! A write to a pipe that nobody reads never returns. So no isolate's thread writes: it waits for room in the queue, and gives up
-//! when its isolate is stopped. The two streams have a thread each, since one of them may be stuck while the other is read.
+//! A write to a pipe that no process reads never returns. So an isolate's thread does not write itself. It waits for
+//! room in the queue, and stops waiting when its isolate is stopped. Each of the two streams has its own thread,
+//! because one may be blocked while the other one is read.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,32 +11,33 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Most bytes of guests that wait to be written. A text that is longer has the queue for itself.
+/// Maximum size of queued output of guests, in bytes. A longer text needs an empty queue.
 const QUEUE: usize = 256 << 10;
 
-/// Most texts that wait, each of which takes memory besides its bytes. Those that follow each other in one stream are one.
+/// Maximum number of queued texts, because each takes memory in addition to its bytes. Consecutive texts of one stream
+/// are merged.
 const TEXTS: usize = 4096;
 
-/// Most bytes that wait besides, of the host's own lines.
+/// Maximum additional size of queued lines of the host, in bytes.
 const OWN: usize = 64 << 10;
 
-/// Most bytes that are given to the operating system in one call: room in the queue is noticed after each.
+/// Maximum number of bytes in one system call. After each call, waiting threads learn how much room there is.
 const PIECE: usize = 16 << 10;
 
-/// How often a thread that waits for room looks whether its isolate was stopped.
+/// Interval at which a thread that waits for room checks whether its isolate was stopped.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long before the end of the waiting the two streams are written without regard to each other.
+/// Time before the end of the waiting at which the two streams become independent of each other.
 const APART: Duration = Duration::from_secs(1);
 
-/// How long a stream that would block is left alone: one that another process made non-blocking.
+/// Interval between writes to a stream that would block, because another process made it non-blocking.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// Writes what guests print to standard output and standard error, on threads of its own. Clones are the same writer;
-/// runtimes may share one.
+/// Writes the output of guests to standard output and standard error, on its own threads. Clones share one writer, and
+/// runtimes may share it too.
 ///
-/// Text of both streams is written in the order in which it was printed. Where the reader is slow, an isolate that prints waits; one
-/// that is stopped, by a limit or by its host, no longer waits.
+/// Text of both streams is written in the order of printing. If the reader is slow, an isolate that prints waits. If a
+/// limit or the host stops the isolate, it no longer waits.
 ///
 /// ```no_run
 /// # fn embed(builder: secure_runtime::Builder) -> Result<(), Box<dyn std::error::Error>> {
@@ -53,41 +55,41 @@ const AGAIN: Duration = Duration::from_millis(2);
 #[derive(Clone)]
 pub struct ConsoleWriter(Arc<Handle>);
 
-/// The end of the waiting came before everything was written: nobody reads, or too slowly.
+/// The error that not everything was written in time, because the reader is absent or too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{bytes} bytes of output were not read in time and are lost; read standard output and standard error, or discard them"
 )]
 #[non_exhaustive]
 pub struct Unwritten {
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: usize,
 }
 
-/// What its clones share; the threads do not have it.
+/// The part that all clones share. The threads do not refer to it.
 struct Handle(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Told to the thread of a stream: there is something to write.
+    /// Notifies the thread of a stream that there is text to write.
     work: Each<Condvar>,
-    /// Told to everybody else: something was written, or the end is another.
+    /// Notifies all other threads that text was written, or that the end has changed.
     progress: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// In the order in which it was printed.
+    /// The texts in the order of printing.
     texts: VecDeque<Text>,
     is_writing: Each<bool>,
-    /// Bytes that wait, and those that are being written.
+    /// The number of queued bytes, and of bytes that are being written.
     size: usize,
-    /// Whether both streams are one file, such as a terminal: they then stay in order.
+    /// True if both streams are one file, such as a terminal. They are then always written in order.
     is_one_file: bool,
-    /// Whether the streams are written without regard to each other.
+    /// True if the streams are written independently of each other.
     is_apart: bool,
-    /// When nobody waits any more.
+    /// The time at which all waiting ends.
     end: Option<Instant>,
     is_closed: bool,
     failures: Each<Option<io::ErrorKind>>,
@@ -104,7 +106,7 @@ enum Stream {
     Errors,
 }
 
-/// Something of each stream.
+/// A pair of values, one for each stream.
 #[derive(Default)]
 struct Each<T> {
     output: T,
@@ -128,17 +130,17 @@ impl<T> Each<T> {
 }
 
 impl ConsoleWriter {
-    /// Writes to the standard output and standard error of the process.
+    /// Creates a writer for the standard output and standard error of the process.
     ///
     /// # Errors
-    /// The operating system gives no thread, or no second handle of a stream.
+    /// The operating system provides no thread, or no second handle of a stream.
     pub fn standard() -> io::Result<ConsoleWriter> {
         #[cfg(unix)]
         {
             use std::fs::File;
             use std::os::fd::AsFd;
 
-            // Rust's own handles have a lock, which whoever is stuck would hold.
+            // Rust's own handles have a lock, which a blocked thread would hold.
             let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             let error = File::from(io::stderr().as_fd().try_clone_to_owned()?);
             let file = |stream: &File| {
@@ -152,10 +154,10 @@ impl ConsoleWriter {
         ConsoleWriter::start(Box::new(io::stdout()), Box::new(io::stderr()), true)
     }
 
-    /// Writes to these in place of standard output and standard error.
+    /// Creates a writer for other destinations than standard output and standard error.
     ///
     /// # Errors
-    /// The operating system gives no thread.
+    /// The operating system provides no thread.
     pub fn new(
         output: impl Write + Send + 'static,
         errors: impl Write + Send + 'static,
@@ -170,7 +172,7 @@ impl ConsoleWriter {
     ) -> io::Result<ConsoleWriter> {
         let shared = Arc::new(Shared::default());
         shared.queue().is_one_file = is_one_file;
-        // Made first: dropped, it ends a thread that was started where the other could not be.
+        // The writer is created first. If only one thread can be started, dropping the writer ends that thread.
         let writer = ConsoleWriter(Arc::new(Handle(shared.clone())));
         for (stream, mut to) in [(Stream::Output, output), (Stream::Errors, errors)] {
             let shared = shared.clone();
@@ -181,7 +183,7 @@ impl ConsoleWriter {
         Ok(writer)
     }
 
-    /// Prints a guest's text. Waits for room until the isolate `is_stopped`; then the text is dropped.
+    /// Prints a guest's text. It waits for room until the isolate `is_stopped`, and then discards the text.
     pub(super) fn print(&self, text: &str, is_error: bool, is_stopped: impl Fn() -> bool) {
         let shared = &*self.0.0;
         let mut queue = shared.queue();
@@ -196,8 +198,8 @@ impl ConsoleWriter {
         shared.push(queue, stream, text);
     }
 
-    /// Puts a line of the host's own into the queue of standard error, after what guests printed. Never waits: where nobody reads for
-    /// long, the line is dropped.
+    /// Queues a line of the host for standard error, after the output of guests. It never waits: if the output is not
+    /// read for a long time, the line is discarded.
     pub fn say(&self, line: &str) {
         let queue = self.0.0.queue();
         if queue.has_room(line.len(), QUEUE + OWN) {
@@ -205,7 +207,7 @@ impl ConsoleWriter {
         }
     }
 
-    /// Has everybody who waits in [`ConsoleWriter::finish`] wait until `end` at the most, whatever they asked for.
+    /// Limits all calls of [`ConsoleWriter::finish`] to end at `end`, even if they were given a later time.
     pub fn end_by(&self, end: Instant) {
         let mut queue = self.0.0.queue();
         queue.end = Some(queue.end.map_or(end, |before| before.min(end)));
@@ -213,8 +215,8 @@ impl ConsoleWriter {
         self.0.0.progress.notify_all();
     }
 
-    /// Waits until everything is written, or until `end`. Shortly before that, what can be written of one stream is written, though
-    /// the other one is stuck.
+    /// Waits until everything is written, or until `end`. Shortly before `end`, text of one stream is written even if
+    /// the other stream is blocked.
     ///
     /// # Errors
     /// Not everything was written.
@@ -242,7 +244,8 @@ impl ConsoleWriter {
         Ok(())
     }
 
-    /// The first failure of standard output and of standard error. A reader that is gone is none.
+    /// Returns the first failure of standard output and of standard error. A reader that has closed its end is not a
+    /// failure.
     pub fn failures(&self) -> [Option<io::ErrorKind>; 2] {
         let failures = &self.0.0.queue().failures;
         [failures.output, failures.errors].map(|kind| kind.filter(|kind| *kind != io::ErrorKind::BrokenPipe))
@@ -276,7 +279,7 @@ impl Shared {
         if text.is_empty() {
             return;
         }
-        // The thread is awake otherwise, or woken when it is its turn.
+        // Otherwise, the thread is awake, or the other thread wakes it.
         let is_asleep = queue.texts.is_empty() && !queue.is_writing.output && !queue.is_writing.errors;
         let must_wake = queue.is_apart || is_asleep;
         queue.size += text.len();
@@ -293,7 +296,7 @@ impl Shared {
         }
     }
 
-    /// The thread of one stream, until the writer is gone and everything written.
+    /// Runs the thread of one stream, until the writer is dropped and everything is written.
     fn write(&self, stream: Stream, to: &mut dyn Write) {
         let mut queue = self.queue();
         loop {
@@ -308,7 +311,7 @@ impl Shared {
             for piece in bytes.chunks(PIECE) {
                 let has_failed = queue.failures.of(stream).is_some();
                 drop(queue);
-                // What nobody takes any more is dropped.
+                // After a failure, the text is discarded.
                 let written = if has_failed { Ok(()) } else { write_all(to, piece) };
                 queue = self.queue();
                 queue.size -= piece.len();
@@ -318,7 +321,7 @@ impl Shared {
                 self.progress.notify_all();
             }
             *queue.is_writing.of_mut(stream) = false;
-            // It may be the other one's turn, or both may be through.
+            // It may be the other thread's turn, or both threads may be done.
             self.wake_both();
         }
     }
@@ -329,7 +332,8 @@ impl Queue {
         self.size == 0 || self.texts.len() < TEXTS && self.size.saturating_add(bytes) <= most
     }
 
-    /// The text that this stream's thread is to write next. None where there is none, or where it is the other one's turn.
+    /// Returns the next text for this stream's thread. Returns `None` if there is none, or if it is the other stream's
+    /// turn.
     fn take(&mut self, stream: Stream) -> Option<Vec<u8>> {
         let at = if self.is_apart {
             self.texts.iter().position(|text| text.stream == stream)?
@@ -344,7 +348,7 @@ impl Queue {
     }
 }
 
-/// As `Write::write_all` and `flush`, to a stream that may be non-blocking, too.
+/// Writes everything and flushes, like `Write::write_all` and `flush`. The stream may also be non-blocking.
 fn write_all(to: &mut dyn Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match to.write(bytes) {

@@ -1,16 +1,16 @@
-//! The queue, with streams that are stuck or broken.
+//! Tests of the queue with blocked and broken streams.
 
 use std::sync::mpsc;
 
 use super::*;
 
-/// What was written, by both streams.
+/// The text that both streams wrote.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Less than was offered, as a pipe may.
+        // Like a pipe, it may write less than was offered.
         let some = &bytes[..bytes.len().min(1000)];
         self.0
             .lock()
@@ -24,7 +24,7 @@ impl Write for Log {
     }
 }
 
-/// Takes nothing until it is told to.
+/// Blocks every write until the channel is closed or gets a message.
 struct Stuck(mpsc::Receiver<()>);
 
 impl Write for Stuck {
@@ -71,7 +71,7 @@ fn whoever_is_stopped_does_not_wait_for_room() {
     let (go_on, stuck) = mpsc::channel();
     let writer = ConsoleWriter::new(Stuck(stuck), Log::default()).unwrap();
     let line = "x".repeat(QUEUE);
-    // The queue is for it alone, whatever its size.
+    // A text of any size fits into an empty queue.
     writer.print(&line.repeat(2), false, || false);
     let looks = std::cell::Cell::new(0);
     writer.print(&line, false, || {
@@ -110,7 +110,7 @@ fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
     assert_eq!(*errors.0.lock().unwrap(), "one\ntwo\nthree\n");
 }
 
-/// By somebody else, who hears later than they began to wait.
+/// Another thread sets the end after the waiting has begun.
 #[test]
 fn whoever_waits_for_the_end_can_be_hurried() {
     let (_go_on, stuck) = mpsc::channel();
