@@ -23,8 +23,8 @@ pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) 
     lines
 }
 
-/// Compares what the CommonJS modules of a lock require in vain with what is installed now. `bytes` are the modules', in their order.
-/// Returns a line for each difference.
+/// Returns a line for each package that a CommonJS module of the lock requires in vain, and that is installed now.
+/// `bytes` are those of the modules, in the same order.
 pub(crate) fn of_requires(
     graph: &Graph,
     manifest: &Manifest,

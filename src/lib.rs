@@ -29,15 +29,16 @@
 //! memory until the process ends. A runtime starts no further program while there are as many as
 //! [`Builder::most_parked_threads`] allows.
 //!
-//! The first run also sets a panic hook, which calls the previous hook unless it parks the thread of an isolate. A host that
-//! uses a hook of its own must set it before: a parked thread keeps the lock of Rust's panic hook.
+//! The first run also sets a panic hook, which calls the previous hook unless it parks the thread of an isolate. A host
+//! with its own hook must set it before that. A parked thread keeps the lock of Rust's panic hook.
 //!
 //! With QuickJS, the first run sets the environment variable `V82JSC_NO_BC_CACHE`. Without it, the engine's bindings
 //! would store compiled code in a folder of the user. If other threads may read the environment through C at that
 //! moment, the process should set the variable itself when it starts.
 //!
-//! The parts: [`secure_runtime_capabilities`] (grants, tokens, decisions; no I/O), [`secure_runtime_loaders`] (content
-//! addresses, stores, graphs; no engine), and this crate, the only one that depends on the JavaScript engine.
+//! There are three parts. [`secure_runtime_capabilities`] contains grants, tokens and decisions, and does no I/O.
+//! [`secure_runtime_loaders`] contains content addresses, stores and graphs, and no engine. This crate is the only one
+//! that depends on the JavaScript engine.
 
 #[cfg(all(feature = "v8", feature = "quickjs"))]
 compile_error!(

@@ -20,7 +20,7 @@ const errorOf = async (call) => {
   }
 };
 
-/** What disposing of these throws, where the engine has such stacks. */
+/** Returns the error that disposing of these throws, if the engine has such stacks. */
 async function disposed(failures) {
   if (globalThis.AsyncDisposableStack === undefined) return [];
   const stack = new AsyncDisposableStack();

@@ -11,7 +11,7 @@ grants = ["fs.read=./data/**"]
 ---*/
 import * as own from "cap:self";
 
-/** Every property on the way up to the first prototype that all objects have, with its value where that is to be had. */
+/** Returns every property up to the first prototype that all objects have, with its value if it can be read. */
 function properties(value) {
   const found = new Map();
   for (let step = value; step !== null && step !== Object.prototype && step !== Function.prototype; step = Object.getPrototypeOf(step)) {

@@ -89,7 +89,7 @@ export async function attack({ a, refuses }) {
 export async function control({ a }) {
   const buffer = new Uint8Array(16);
   const seen = async (file) => new TextDecoder().decode(buffer.subarray(0, (await file.read(buffer)) ?? 0)).trim();
-  // Renames of other things change nothing, a file that was removed or replaced is what it was, and so is one that came back.
+  // Renames of other files change nothing. A file that was removed, replaced or moved back is the same as before.
   const [file, removed, replaced] = [await fs.open("w/out/a.txt"), await fs.open("w/out/moved.txt"), await fs.open("w/out/sub/b.txt")];
   await a.move("w/other.txt", "w/another.txt");
   await fs.remove("w/out/moved.txt");
