@@ -1,4 +1,4 @@
-// What `import … from "cap:self"` gives, for TypeScript. The meaning of each is in runtime.md; a test holds the names equal to what
+// The exports of "cap:self", for TypeScript. runtime.md defines their meaning. A test compares the names with those that
 // guests find.
 
 declare module "cap:self" {
@@ -142,8 +142,8 @@ declare module "cap:self" {
   }
 
   /**
-   * What an importer finds of a package with an isolate of its own: `Isolated<typeof import("name")>`. Functions are asynchronous;
-   * everything else is a copy.
+   * The exports of a package with its own isolate, as an importer finds them: `Isolated<typeof import("name")>`. Functions
+   * are asynchronous. Everything else is a copy.
    */
   export type Isolated<Exports> = {
     readonly [name in keyof Exports]: Exports[name] extends (...args: infer Arguments) => infer Result

@@ -29,11 +29,8 @@ const FIRST_WORDS: &[&str] = &[
 /// Maximum number of words in a sentence of a doc comment.
 const MAX_WORDS: usize = 25;
 
-/// Maximum width of a comment line in a folder of [`PLAIN`]. rustfmt wraps code at 110 columns.
+/// Maximum width of a comment line. rustfmt wraps code at 110 columns.
 const MAX_COLUMNS: usize = 120;
-
-/// Maximum width of a comment line elsewhere: the widest line today. Lower it when a folder is added to [`PLAIN`].
-const MAX_COLUMNS_ELSEWHERE: usize = 177;
 
 /// Hosts of package registries. They are split, so that this file does not contain them.
 const HOSTS: &[(&str, &str)] = &[
@@ -123,11 +120,6 @@ fn problems(path: &str, text: &str) -> Vec<Problem> {
         );
     }
     let is_plain = PLAIN.iter().any(|folder| path.starts_with(folder));
-    let max_columns = if is_plain {
-        MAX_COLUMNS
-    } else {
-        MAX_COLUMNS_ELSEWHERE
-    };
     // Searching the whole text once is much faster than searching each line.
     let names_registry = registry_host(text).is_some();
     for (number, line) in (1..).zip(text.lines()) {
@@ -145,10 +137,10 @@ fn problems(path: &str, text: &str) -> Vec<Problem> {
         }
         if is_code(path) {
             let columns = line.chars().count();
-            if is_comment(line) && columns > max_columns {
+            if is_comment(line) && columns > MAX_COLUMNS {
                 add(
                     number,
-                    format!("the comment has {columns} columns: wrap it at {max_columns}"),
+                    format!("the comment has {columns} columns: wrap it at {MAX_COLUMNS}"),
                 );
             }
             if is_ignored_without_reason(line) {
@@ -327,7 +319,7 @@ impl DocComment<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_COLUMNS, MAX_COLUMNS_ELSEWHERE, MAX_WORDS, problems};
+    use super::{MAX_COLUMNS, MAX_WORDS, problems};
 
     fn check(path: &str, text: &str) -> Vec<String> {
         problems(path, text).iter().map(ToString::to_string).collect()
@@ -416,10 +408,8 @@ mod tests {
 
     #[test]
     fn comment_lines_are_narrow() {
-        for (path, limit) in [
-            ("xtask/src/x1.rs", MAX_COLUMNS),
-            ("elsewhere/x1.js", MAX_COLUMNS_ELSEWHERE),
-        ] {
+        let limit = MAX_COLUMNS;
+        for path in ["xtask/src/x1.rs", "elsewhere/x1.js"] {
             for start in ["// ", "/// ", "    // ", "/* "] {
                 let line = |columns: usize| format!("{start}{}\n", "é".repeat(columns - start.len()));
                 assert_eq!(check(path, &line(limit)), [""; 0]);
