@@ -1,5 +1,5 @@
-// The exports of "cap:self", for TypeScript. runtime.md defines their meaning. A test compares the names with those that
-// guests find.
+// The exports of "cap:self", for TypeScript. runtime.md defines their meaning. A test compares the names with those
+// that guests find.
 
 declare module "cap:self" {
   /** Scopes as a manifest has them. What is not named is not held; with `expires` alone the rights stay. */
@@ -142,8 +142,8 @@ declare module "cap:self" {
   }
 
   /**
-   * The exports of a package with its own isolate, as an importer finds them: `Isolated<typeof import("name")>`. Functions
-   * are asynchronous. Everything else is a copy.
+   * The exports of a package with its own isolate, as an importer finds them: `Isolated<typeof import("name")>`.
+   * Functions are asynchronous. Everything else is a copy.
    */
   export type Isolated<Exports> = {
     readonly [name in keyof Exports]: Exports[name] extends (...args: infer Arguments) => infer Result
