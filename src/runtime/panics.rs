@@ -11,6 +11,7 @@ use std::sync::Once;
 
 use super::brake::Stopped;
 use super::park::Parking;
+use crate::extensions::panic_is_expected;
 
 /// Name of the threads that isolates run on.
 pub(super) const THREAD: &str = "secure-runtime-isolate";
@@ -81,6 +82,10 @@ pub(super) fn stack_in_use() -> Option<usize> {
 fn park_guest(panic: &PanicHookInfo<'_>) {
     let parking = GUARDED.try_with(|guarded| guarded.try_borrow().ok()?.clone());
     let Ok(Some(parking)) = parking else { return };
+    // A function of this crate that the engine calls catches it.
+    if panic_is_expected() {
+        return;
+    }
     let described = described(panic);
     if described.starts_with(CANNOT_UNWIND) || !reaches_the_catcher() {
         let first = of_this_isolate();
@@ -134,4 +139,19 @@ pub(crate) fn ends_an_isolate(panic: &PanicHookInfo<'_>) -> bool {
 /// Returns the message of the first panic of the isolate on this thread.
 pub(crate) fn of_this_isolate() -> Option<String> {
     LAST.try_with(|last| last.borrow().clone()).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_walked_to_the_catcher_and_no_further() {
+        assert!(!reaches_the_catcher());
+        let mut reached = false;
+        catch(|| reached = reaches_the_catcher());
+        assert!(reached);
+        catch(|| panic::resume_unwind(Box::new("caught")));
+        assert!(!reaches_the_catcher());
+    }
 }
