@@ -36,7 +36,7 @@ fn lock(fixture: &Fixture) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Whatever package.json contains, an import of the package is a file of the package.
+/// An import of a package resolves to a file of the package, for every content of its package.json.
 #[test]
 fn package_jsons() {
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
