@@ -16,7 +16,7 @@ const SHOWN: usize = 20;
 
 /// Compares the current targets of imports with the locked ones, without reading a module. Returns a line for each
 /// difference.
-pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) -> Vec<String> {
+pub fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) -> Vec<String> {
     let drift = resolve::drift(graph, project);
     let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
     shorten(&mut lines);
@@ -25,12 +25,7 @@ pub(crate) fn of_imports(graph: &Graph, manifest: &Manifest, project: &Project) 
 
 /// Returns a line for each package that a CommonJS module of the lock requires in vain, and that is installed now.
 /// `bytes` are those of the modules, in the same order.
-pub(crate) fn of_requires(
-    graph: &Graph,
-    manifest: &Manifest,
-    project: &Project,
-    bytes: &[Bytes],
-) -> Vec<String> {
+pub fn of_requires(graph: &Graph, manifest: &Manifest, project: &Project, bytes: &[Bytes]) -> Vec<String> {
     let drift = resolve::installed_since(graph, project, bytes.iter().map(AsRef::as_ref));
     let mut lines: Vec<String> = drift.iter().map(|drift| described(drift, manifest)).collect();
     shorten(&mut lines);
@@ -42,7 +37,7 @@ pub(crate) fn of_requires(
 ///
 /// # Errors
 /// The manifest cannot be locked at all.
-pub(crate) fn of_everything(
+pub fn of_everything(
     graph: &Graph,
     manifest: &Manifest,
     folder: &Path,

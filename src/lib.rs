@@ -21,7 +21,7 @@
 //! ```
 //!
 //! With V8, the first run sets the flags `--no-concurrent-recompilation` and `--no-concurrent-sparkplug`, unless V8
-//! already runs. Without them, a guest that fills its heap can end the process (see `src/runtime/thread.rs`). A host
+//! already runs. Without them, a guest that fills its heap can end the process (see `engine/src/v8/mod.rs`). A host
 //! that starts V8 itself must set them before.
 //!
 //! V8 ends the process if an allocation fails. The first run installs handlers that park the thread of the isolate
@@ -36,44 +36,42 @@
 //! would store compiled code in a folder of the user. If other threads may read the environment through C at that
 //! moment, the process should set the variable itself when it starts.
 //!
-//! There are three parts. [`secure_runtime_capabilities`] contains grants, tokens and decisions, and does no I/O.
-//! [`secure_runtime_loaders`] contains content addresses, stores and graphs, and no engine. This crate is the only one
-//! that depends on the JavaScript engine.
-
-#[cfg(all(feature = "v8", feature = "quickjs"))]
-compile_error!(
-    "features `v8` and `quickjs` exclude each other; build with --no-default-features --features quickjs"
-);
-#[cfg(not(any(feature = "v8", feature = "quickjs")))]
-compile_error!("choose an engine: feature `v8` (default) or `quickjs`");
+//! [`initialize`] has these effects without a run, at a time that the host chooses.
+//!
+//! One `use secure_runtime::…` is enough for most hosts. The parts are crates of their own. [`capabilities`] contains
+//! grants, tokens and decisions, and does no I/O. [`loaders`] contains content addresses, stores and graphs, and no
+//! engine. The crate `secure-runtime-engine` contains isolates, and is the only one that depends on the JavaScript
+//! engine.
 
 mod audit;
 mod bounds;
-pub mod cli;
-mod drift;
-mod extensions;
+pub mod drift;
 mod manifest;
-mod modules;
-mod program;
-mod realm;
-mod review;
+pub mod program;
+pub mod review;
 mod revocation;
 mod runtime;
-mod self_write;
-mod signatures;
+pub mod self_write;
+pub mod signatures;
 mod snapshot;
 mod wall;
 mod within_lock;
 
-pub use audit::{AuditLog, AuditOptions, AuditRecord, Sealed, Verdict};
-pub use extensions::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow};
-pub use manifest::{Manifest, ManifestError};
+pub use audit::{AuditLog, AuditOptions};
+pub use bounds::Bounds;
+pub use manifest::{Manifest, ManifestError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
-pub use runtime::{
-    BuildError, Builder, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Limits,
-    MemoryUse, Outcome, PackageLimits, Quotas, RelatedError, RunError, Runtime, Stop, UncaughtError, Unit,
-    Unwritten, parked_threads,
+pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize};
+pub use secure_runtime_capabilities::{
+    self as capabilities, Base, Families, KeyPair, PublicKey, Revocations, Rights, Token,
 };
+pub use secure_runtime_engine::{
+    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, KvError, KvStore, KvValue, Limit,
+    LimitHit, Limits, LinkPlan, MAX_KV_VALUE, MemoryKvStore, MemoryUse, OPERATIONS, OperationRow, Outcome,
+    PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed, UncaughtError, Unit, Unwritten, Verdict,
+    panic_of_process, parked_threads, prepare,
+};
+pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Wall, WallError, WallReport, WallSupport};

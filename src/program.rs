@@ -19,13 +19,13 @@ use secure_runtime_loaders::{ContentHash, Graph, GraphError};
 use crate::bounds::{Bounds, BoundsError};
 use crate::drift;
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
-use crate::runtime::{Limits, isolate_cycle};
 use crate::signatures::{self, SignatureError, Trust};
 use crate::within_lock::canonical_grants;
-pub(crate) use crate::within_lock::{lock_input, within_lock};
+pub use crate::within_lock::{lock_input, within_lock};
+use secure_runtime_engine::{Limits, isolate_cycle};
 
 /// The name of the lock file.
-pub(crate) const LOCK: &str = "secure.lock";
+pub const LOCK: &str = "secure.lock";
 
 /// A program in memory whose bytes are all verified.
 #[derive(Debug)]
@@ -86,12 +86,12 @@ impl From<&str> for StorePlace {
 
 impl StorePlace {
     /// Returns true if the place is an address and not a folder.
-    pub(crate) fn is_address(&self) -> bool {
+    pub fn is_address(&self) -> bool {
         self.place.contains("://")
     }
 
     /// Creates a client for the store at this address.
-    pub(crate) fn http(&self) -> Result<HttpStore, StoreError> {
+    pub fn http(&self) -> Result<HttpStore, StoreError> {
         let store = HttpStore::new(&self.place)?;
         match &self.token {
             Some(token) => store.with_token(token.clone()),
@@ -277,7 +277,7 @@ impl Store for Modules {
 ///
 /// # Errors
 /// A module that cannot be found, or isolates that would wait for each other.
-pub(crate) fn lock(folder: &Path, manifest: &Manifest) -> Result<resolve::Locked, ProgramError> {
+pub fn lock(folder: &Path, manifest: &Manifest) -> Result<resolve::Locked, ProgramError> {
     let locked = resolve::lock(&lock_input(folder, manifest)?)?;
     refuse_cycle(&locked.graph)?;
     Ok(locked)
@@ -489,7 +489,7 @@ impl Program {
     }
 
     /// Returns the local store that the program was opened with, and the other stores.
-    pub(crate) fn stores(&self) -> (Option<&Path>, &[StorePlace]) {
+    pub fn stores(&self) -> (Option<&Path>, &[StorePlace]) {
         (self.local_store.as_deref(), &self.other_stores)
     }
 
@@ -513,7 +513,7 @@ impl Program {
 ///
 /// # Errors
 /// [`ProgramError::Drift`] if there are lines.
-pub(crate) fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
+pub fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
     if lines.is_empty() {
         Ok(())
     } else {
@@ -522,7 +522,7 @@ pub(crate) fn refuse_drift(lines: Vec<String>) -> Result<(), ProgramError> {
 }
 
 /// Opens the stores of the options, the local one first.
-pub(crate) fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
+pub fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
     let mut layered = Layered::new();
     if let Some(folder) = &options.local_store {
         layered = layered.with_local(LocalStore::create(folder)?);
@@ -533,7 +533,11 @@ pub(crate) fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
     Ok(layered)
 }
 
-pub(crate) fn base_of(folder: &Path) -> Result<Base, ProgramError> {
+/// Returns the folder of relative paths, with its links resolved.
+///
+/// # Errors
+/// The folder does not exist, or its path is not UTF-8.
+pub fn base_of(folder: &Path) -> Result<Base, ProgramError> {
     let fault = |reason: String| ProgramError::Path {
         path: folder.to_owned(),
         reason,

@@ -9,8 +9,8 @@ use secure_runtime_capabilities::{ActionName, Families, FamilyName, Token};
 use secure_runtime_loaders::Graph;
 
 use crate::manifest::MANIFEST;
-use crate::modules::LinkPlan;
 use crate::program::{self, LOCK, Program};
+use secure_runtime_engine::LinkPlan;
 
 impl Program {
     /// Returns the files that the program may write itself under this token, among its manifest, its lock and `others`.
@@ -29,7 +29,7 @@ impl Program {
 }
 
 /// Returns the manifest or lock of this folder, if the program of the folder may write them.
-pub(crate) fn own_files(graph: &Graph, folder: &Path) -> Vec<PathBuf> {
+pub fn own_files(graph: &Graph, folder: &Path) -> Vec<PathBuf> {
     let files = [MANIFEST, LOCK].map(|name| folder.join(name));
     written(graph, None, folder, files.into_iter())
 }

@@ -1,10 +1,11 @@
-//! The heap snapshot of an engine with a locked realm, which build.rs creates. V8 creates isolates from it in a
-//! fraction of the time that the scripts of this crate and deno_core take.
+//! The snapshot of the locked realm, which build.rs creates.
 
-/// The snapshot that isolates start from. Without it, isolates run the scripts. QuickJS does not support snapshots.
+use secure_runtime_engine::Snapshot;
+
+/// The snapshot that isolates start from. Without the feature `snapshot`, isolates run the scripts.
 #[cfg(all(feature = "v8", feature = "snapshot"))]
-pub(crate) const BOOT: Option<&'static [u8]> =
-    Some(include_bytes!(concat!(env!("OUT_DIR"), "/boot.snapshot")));
+pub(crate) const BOOT: Snapshot =
+    Snapshot::of_this_build(include_bytes!(concat!(env!("OUT_DIR"), "/boot.snapshot")));
 
 #[cfg(not(all(feature = "v8", feature = "snapshot")))]
-pub(crate) const BOOT: Option<&'static [u8]> = None;
+pub(crate) const BOOT: Snapshot = Snapshot::NONE;

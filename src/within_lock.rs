@@ -11,10 +11,10 @@ use crate::bounds::{Bounds, Within, wider};
 use crate::manifest::Manifest;
 use crate::program::{ProgramError, base_of};
 use crate::review::{module_owner, package_owner};
-use crate::runtime::PackageLimits;
+use secure_runtime_engine::PackageLimits;
 
 /// Returns the input that the loaders need to lock the program: the content of the manifest in canonical form.
-pub(crate) fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, ProgramError> {
+pub fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, ProgramError> {
     let canonical = |of: &BTreeMap<String, Vec<String>>| -> Result<BTreeMap<_, _>, ProgramError> {
         let owners = of.iter();
         owners
@@ -78,7 +78,7 @@ fn unusable(grants: &[String], error: &ScopeError) -> ProgramError {
 ///
 /// # Errors
 /// The first difference by which the manifest allows more than the lock.
-pub(crate) fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
+pub fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
     let check = Check {
         families: Families::builtin(),
         base: base_of(folder)?,

@@ -6,7 +6,7 @@ use crate::support::Scene;
 
 #[test]
 fn every_guest_program_completes() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest");
+    let folder = crate::support::root().join("tests/guest");
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

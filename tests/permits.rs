@@ -75,7 +75,7 @@ fn walked() -> Vec<String> {
 /// Names of properties by object, in the form of the walk and the lists.
 type Properties = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads the lists in a text in the form of src/realm/permits.js, without those for the other engine.
+/// Reads the lists in a text in the form of engine/src/realm/permits.js, without those for the other engine.
 fn listed(text: &str, into: &mut Properties) {
     let engine = if cfg!(feature = "v8") {
         "v8: `"
@@ -113,7 +113,7 @@ fn listed(text: &str, into: &mut Properties) {
 #[test]
 fn what_a_guest_reaches_is_what_was_reviewed() {
     let mut list = Properties::new();
-    listed(include_str!("../src/realm/permits.js"), &mut list);
+    listed(include_str!("../engine/src/realm/permits.js"), &mut list);
     listed(include_str!("permits/made.txt"), &mut list);
     assert!(list.len() > 200, "{}", list.len());
     // Classes of errors that this test cannot provoke. One loop creates them together with the others.

@@ -247,10 +247,7 @@ fn every_line_of_the_specification_has_a_test() {
         }
     }
     let mut tests = String::new();
-    read(
-        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"),
-        &mut tests,
-    );
+    read(&crate::support::root().join("tests"), &mut tests);
     let named = |name: &str| {
         tests
             .match_indices(name)

@@ -12,8 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use secure_runtime_engine::{AuditRecord, Verdict};
+
 use super::file::LogFile;
-use super::{AuditRecord, Verdict};
 use crate::runtime::Stop;
 
 /// Maximum time to wait for a file that accepts no data.

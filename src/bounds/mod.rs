@@ -14,12 +14,12 @@ use secure_runtime_loaders::Package;
 
 pub(crate) use self::compare::{Within, wider};
 use self::figure::Figure;
-use crate::runtime::{Limits, PackageLimits, Quotas};
 use crate::signatures::{Trust, TrustedKey};
+use secure_runtime_engine::{Limits, PackageLimits, Quotas};
 
 /// The limits and the demanded signatures of the program, or of a package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     limits: BTreeMap<&'static str, Figure>,
     trust: Option<Trust>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Bounds {
 /// The error for a line that this version does not understand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{owner}: the bound {line:?} is not one that this version of secure-runtime knows")]
-pub(crate) struct BoundsError {
+pub struct BoundsError {
     owner: String,
     line: String,
 }
@@ -50,7 +50,7 @@ const LIMITS: [(&str, Figure); 12] = [
 
 impl Bounds {
     /// Returns the bounds of a program with these limits, without those of its packages.
-    pub(crate) fn of_program(limits: &Limits, trust: Option<&Trust>) -> Bounds {
+    pub fn of_program(limits: &Limits, trust: Option<&Trust>) -> Bounds {
         // The pattern has no `..`, so that a new limit cannot be forgotten here.
         let Limits {
             heap,
@@ -76,7 +76,7 @@ impl Bounds {
     }
 
     /// Returns the bounds of a package with these limits.
-    pub(crate) fn of_package(limits: &PackageLimits, trust: Option<&Trust>) -> Bounds {
+    pub fn of_package(limits: &PackageLimits, trust: Option<&Trust>) -> Bounds {
         let PackageLimits {
             heap,
             wall,
@@ -128,7 +128,7 @@ impl Bounds {
     ///
     /// # Errors
     /// The graph contains a line that this version would not have written.
-    pub(crate) fn of_graph(package: &Package) -> Result<Bounds, BoundsError> {
+    pub fn of_graph(package: &Package) -> Result<Bounds, BoundsError> {
         let refused = |line: &str| BoundsError {
             owner: crate::review::package_owner(&package.name),
             line: line.to_owned(),
@@ -164,7 +164,7 @@ impl Bounds {
     }
 
     /// Returns the canonical lines in ascending order.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let limits = self.limits.iter();
         let mut lines: Vec<String> = limits
             .map(|(key, figure)| format!("limits.{key}={figure}"))

@@ -7,9 +7,9 @@ use secure_runtime_capabilities::parse_duration;
 use toml::de::DeValue;
 
 use super::ManifestError;
-use super::parse::{Key, Source, Value};
 use super::size::parse_size;
-use crate::runtime::{Limits, PackageLimits, Quotas};
+use super::source::{Key, Source, Value};
+use secure_runtime_engine::{Limits, PackageLimits, Quotas};
 
 const KNOWN: [&str; 12] = [
     "heap",

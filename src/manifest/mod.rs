@@ -10,6 +10,7 @@ mod packages;
 mod parse;
 mod report;
 mod size;
+mod source;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +20,10 @@ use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::files::{FileError, read_named};
 
 pub use self::report::ManifestError;
-pub(crate) use self::size::parse_size;
+pub use self::size::parse_size;
 
-use crate::runtime::Limits;
 use crate::signatures::Trust;
+use secure_runtime_engine::Limits;
 
 /// The name of the manifest file.
 pub(crate) const MANIFEST: &str = "secure.toml";
@@ -38,7 +39,7 @@ pub struct Manifest {
     /// The targets of bare and `#` specifiers.
     pub imports: BTreeMap<String, String>,
     /// The line number of each entry of `imports`, starting from 1.
-    pub(crate) import_lines: BTreeMap<String, usize>,
+    pub import_lines: BTreeMap<String, usize>,
     /// The maximum rights of the program, as sorted grants in one-line form (`fs.read=./data/**`).
     pub grants: Vec<String>,
     /// The grants of packages, by package name.
@@ -93,7 +94,7 @@ impl Manifest {
         base: &Base,
         families: &Families,
     ) -> Result<Manifest, ManifestError> {
-        parse::manifest(&parse::Source {
+        parse::manifest(&source::Source {
             path,
             text,
             base,

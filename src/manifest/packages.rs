@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 use super::ManifestError;
-use super::parse::{Source, Value};
-use crate::modules::ENDOWMENTS;
+use super::source::{Source, Value};
+use secure_runtime_engine::ENDOWMENTS;
 
 /// Parses the additional global names of each package: `globals = ["…"]`.
 pub(super) fn globals(

@@ -12,7 +12,7 @@ const UNITS: [&str; 12] = [
 ///
 /// # Errors
 /// A text that says how to write the size.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let unit =
         text.trim_start_matches(|character: char| character.is_ascii_digit() || ". ".contains(character));
     let size: Option<ByteSize> = text.parse().ok();

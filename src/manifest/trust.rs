@@ -7,7 +7,7 @@ use secure_runtime_capabilities::{Claim, PublicKey};
 use toml::de::{DeArray, DeValue};
 
 use super::ManifestError;
-use super::parse::{Source, Value};
+use super::source::{Source, Value};
 use crate::signatures::{Trust, TrustedKey};
 
 const HINT: &str =

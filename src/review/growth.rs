@@ -16,20 +16,20 @@ use crate::bounds::{BoundsError, wider};
 
 /// The authority that one owner gained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Growth {
+pub struct Growth {
     /// The owner, for example `the program`, `package marked` or `module app:/main.js`.
-    pub(crate) owner: String,
+    pub owner: String,
     /// The gained rights, in the form of `secure.toml`.
-    pub(crate) gained: Vec<String>,
+    pub gained: Vec<String>,
     /// The old owner of the same code, or of the code that it replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) was: Option<String>,
+    pub was: Option<String>,
 }
 
 /// The reason why two graphs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum GrowthError {
+pub enum GrowthError {
     /// This version does not understand a grant.
     #[error("{owner}: {source}")]
     Grant { owner: String, source: Box<ScopeError> },
@@ -54,7 +54,7 @@ impl GrowthError {
 ///
 /// # Errors
 /// This version does not understand a grant or a bound.
-pub(crate) fn growth(
+pub fn growth(
     old: &Graph,
     new: &Graph,
     families: &Families,

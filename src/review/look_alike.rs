@@ -13,7 +13,7 @@ const MOST: usize = 20;
 ///
 /// Module names in ASCII are not compared. Names of bundled files often contain hashes that look alike, and that is
 /// harmless.
-pub(crate) fn look_alikes(graphs: &[&Graph]) -> Vec<String> {
+pub fn look_alikes(graphs: &[&Graph]) -> Vec<String> {
     let packages = graphs.iter().flat_map(|graph| graph.packages());
     let modules = graphs.iter().flat_map(|graph| graph.modules());
     let mut warnings = pairs(

@@ -13,90 +13,113 @@ use std::collections::{BTreeMap, BTreeSet};
 use secure_runtime_loaders::{Graph, Module};
 use serde::Serialize;
 
-pub(crate) use self::growth::{Growth, growth};
-pub(crate) use self::look_alike::look_alikes;
+pub use self::growth::{Growth, growth};
+pub use self::look_alike::look_alikes;
 
 /// The differences between two graphs. Growth of authority is computed separately, by [`growth`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Difference {
-    pub(crate) packages: Vec<PackageChange>,
-    pub(crate) modules: Vec<ModuleChange>,
+pub struct Difference {
+    /// Packages that were added or removed, or whose version changed.
+    pub packages: Vec<PackageChange>,
+    /// Modules that were added or removed, or whose bytes or source changed.
+    pub modules: Vec<ModuleChange>,
     /// Imports that are new, or that mean another module than before.
-    pub(crate) imports: Vec<NewImport>,
+    pub imports: Vec<NewImport>,
     /// Global names that modules did not use before.
-    pub(crate) globals: Vec<NewGlobals>,
-    pub(crate) grants: Vec<GrantChange>,
+    pub globals: Vec<NewGlobals>,
+    /// Grants that were added or removed.
+    pub grants: Vec<GrantChange>,
     /// Other changed settings of the program and of packages: isolation, globals, limits, demanded signatures.
-    pub(crate) settings: Vec<GrantChange>,
+    pub settings: Vec<GrantChange>,
     /// Entries of `[imports]` that were added or removed.
-    pub(crate) import_map: Vec<GrantChange>,
+    pub import_map: Vec<GrantChange>,
     /// The new entry module, if it changed.
-    pub(crate) entry: Option<String>,
+    pub entry: Option<String>,
 }
 
 /// A package that was added or removed, or whose version changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct PackageChange {
-    pub(crate) name: String,
-    pub(crate) change: Change,
-    pub(crate) old_version: Option<String>,
-    pub(crate) new_version: Option<String>,
+pub struct PackageChange {
+    /// The package's name.
+    pub name: String,
+    /// The kind of change.
+    pub change: Change,
+    /// The version before, if it has one.
+    pub old_version: Option<String>,
+    /// The version now, if it has one.
+    pub new_version: Option<String>,
 }
 
 /// A module that was added or removed, or whose bytes or source changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ModuleChange {
-    pub(crate) name: String,
-    pub(crate) change: Change,
-    pub(crate) old: Option<Content>,
-    pub(crate) new: Option<Content>,
+pub struct ModuleChange {
+    /// The module's name.
+    pub name: String,
+    /// The kind of change.
+    pub change: Change,
+    /// The content before, unless the module was added.
+    pub old: Option<Content>,
+    /// The content now, unless the module was removed.
+    pub new: Option<Content>,
     /// The difference of the two texts, if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) text: Option<String>,
+    pub text: Option<String>,
 }
 
 /// The content of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Content {
-    pub(crate) hash: String,
-    pub(crate) size: u64,
+pub struct Content {
+    /// The content hash, as text.
+    pub hash: String,
+    /// The size in bytes.
+    pub size: u64,
     /// The hash of the source, if the module was transformed from one. Different sources can produce the same module.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) source: Option<String>,
+    pub source: Option<String>,
 }
 
 /// An import that is new or means another module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct NewImport {
-    pub(crate) module: String,
-    pub(crate) specifier: String,
+pub struct NewImport {
+    /// The importing module.
+    pub module: String,
+    /// The specifier in its source.
+    pub specifier: String,
     /// The module that the import meant before.
-    pub(crate) old: Option<String>,
+    pub old: Option<String>,
     /// The module that the import means now.
-    pub(crate) new: String,
+    pub new: String,
 }
 
 /// Free names that a module did not use before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct NewGlobals {
-    pub(crate) module: String,
-    pub(crate) names: Vec<String>,
+pub struct NewGlobals {
+    /// The module.
+    pub module: String,
+    /// The names.
+    pub names: Vec<String>,
 }
 
 /// Grants that were added or removed, as lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct GrantChange {
-    pub(crate) owner: String,
-    pub(crate) added: Vec<String>,
-    pub(crate) removed: Vec<String>,
+pub struct GrantChange {
+    /// The program, package or module that holds the grants.
+    pub owner: String,
+    /// The added lines.
+    pub added: Vec<String>,
+    /// The removed lines.
+    pub removed: Vec<String>,
 }
 
 /// The kind of change of a package or module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Change {
+pub enum Change {
+    /// It did not exist before.
     Added,
+    /// It no longer exists.
     Removed,
+    /// It exists with another value.
     Changed,
 }
 
@@ -120,7 +143,7 @@ impl Change {
     }
 
     /// Returns `+`, `-` or `~`.
-    pub(crate) fn sign(self) -> char {
+    pub fn sign(self) -> char {
         match self {
             Change::Added => '+',
             Change::Removed => '-',
@@ -131,7 +154,7 @@ impl Change {
 
 impl Difference {
     /// Returns the differences from `old` to `new`.
-    pub(crate) fn between(old: &Graph, new: &Graph) -> Difference {
+    pub fn between(old: &Graph, new: &Graph) -> Difference {
         let (before, after) = (modules(old), modules(new));
         Difference {
             packages: packages_changed(old, new),
@@ -147,7 +170,7 @@ impl Difference {
     }
 
     /// Describes each change in a line of text. Returns nothing if none of the described parts changed.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let packages =
             self.packages
                 .iter()
@@ -196,7 +219,7 @@ impl Difference {
 }
 
 /// Returns the description of an owner, for example `the program` or `package marked`.
-pub(crate) fn package_owner(name: &str) -> String {
+pub fn package_owner(name: &str) -> String {
     match name {
         "" => "the program".to_owned(),
         name => format!("package {name}"),
@@ -204,7 +227,7 @@ pub(crate) fn package_owner(name: &str) -> String {
 }
 
 /// Returns the description of an owner, for example `module app:/main.js`.
-pub(crate) fn module_owner(name: &str) -> String {
+pub fn module_owner(name: &str) -> String {
     format!("module {name}")
 }
 

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use secure_runtime_capabilities::{
     Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, Token, TokenError,
 };
+use secure_runtime_engine::{
+    AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, KvStore, Limits, MOST_PARKED, MemoryKvStore, Pool,
+    Presentation, PrintSink, Running, Started, Variables,
+};
 use secure_runtime_loaders::store::Store;
 
-use super::park::MOST_PARKED;
-use super::pool::{Pool, Started};
-use super::{ConsoleLine, ConsoleWriter, Inner, Limits, PrintSink, Running, Runtime};
-use crate::audit::{AuditRecord, AuditSink};
-use crate::extensions::{KvStore, MemoryKvStore, Presentation, Variables};
+use super::{Inner, Runtime, WarmIsolate};
+use crate::snapshot;
 
 /// The configuration of a [`Runtime`]. See [`Runtime::builder`].
 pub struct Builder {
@@ -222,8 +223,8 @@ impl Builder {
     }
 
     /// Runs the first program in this isolate, if its heap limit is that of the limits.
-    pub(crate) fn started(mut self, started: Started) -> Self {
-        self.started = Some(started);
+    pub fn warm_isolate(mut self, isolate: WarmIsolate) -> Self {
+        self.started = Some(isolate.0);
         self
     }
 
@@ -269,7 +270,7 @@ impl Builder {
         let pool = match self.idle_isolates {
             0 => None,
             count => Some(
-                Pool::start(count, self.limits.heap)
+                Pool::start(count, self.limits.heap, snapshot::BOOT)
                     .map_err(|error| BuildError::Threads(error.to_string()))?,
             ),
         };

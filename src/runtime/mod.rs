@@ -1,77 +1,21 @@
 //! `Runtime`: the library's main interface.
 
-mod answer;
-mod boot;
-mod brake;
-#[cfg(feature = "v8")]
-mod buffers;
 mod builder;
-mod console;
-#[cfg(feature = "v8")]
-mod fatal;
-mod garbage;
-#[cfg(feature = "quickjs")]
-mod heap;
-mod isolate;
-mod limits;
-#[cfg(feature = "quickjs")]
-mod linker;
-mod memory;
-mod meter;
-mod outcome;
-pub(crate) mod panics;
-mod park;
-mod pool;
-#[cfg(all(feature = "quickjs", target_pointer_width = "64"))]
-mod quickjs;
-mod release;
-mod remote;
-mod scripts;
-mod settle;
-#[cfg(feature = "v8")]
-mod stack;
-mod thread;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_runtime_capabilities::{Base, Families, Token};
+use secure_runtime_engine::{
+    AuditSink, Engine, KvStore, Limits, LinkPlan, Outcome, Pool, Presentation, PrintSink, Program, RunError,
+    Running, Started, Unattested, Variables, isolate_cycle, parked_threads,
+};
 use secure_runtime_loaders::store::Store;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
 pub use self::builder::{BuildError, Builder};
-pub use self::console::{ConsoleLine, ConsoleWriter, Unwritten};
-pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
-pub use self::outcome::{
-    DenialReport, Engine, Exit, MemoryUse, Outcome, RelatedError, RunError, UncaughtError,
-};
-pub use self::park::parked_threads;
 
-pub(crate) use self::brake::Brake;
-pub(crate) use self::console::PrintSink;
-pub(crate) use self::memory::{Held, Memory, NoRoom};
-pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
-pub(crate) use self::pool::Started;
-pub(crate) use self::remote::{Description, OnTheWay, Remote, Remotes, cycle as isolate_cycle, runs_code};
-pub(crate) use self::settle::call;
-pub(crate) use self::thread::{prepare, start_engine};
-
-/// Returns the number of bytes by which the heap of this thread's isolate can still grow. On V8, the engine limits the
-/// heap itself, and the result is unlimited.
-pub(crate) fn heap_room() -> usize {
-    #[cfg(feature = "quickjs")]
-    return heap::room();
-    #[cfg(feature = "v8")]
-    usize::MAX
-}
-
-use self::answer::Answer;
-use self::brake::{Run, Running, UnderWay};
-use self::isolate::Job;
-use self::pool::Pool;
-use crate::audit::AuditSink;
-use crate::extensions::{KvStore, Presentation, Roots, Rules, Variables};
-use crate::modules::{LinkPlan, Unattested};
+use crate::snapshot;
 
 /// Runs programs. Each program has its own isolate on its own thread.
 ///
@@ -99,6 +43,33 @@ struct Inner {
     most_parked: usize,
     /// A starting isolate for the first run.
     started: Mutex<Option<Started>>,
+}
+
+/// An isolate that starts before its program is known: see [`Builder::warm_isolate`].
+pub struct WarmIsolate(Started);
+
+impl WarmIsolate {
+    /// Begins to start an isolate with this heap limit in bytes, without waiting for it. If no runtime gets it, it ends
+    /// when this is dropped.
+    pub fn start(heap: u64) -> WarmIsolate {
+        WarmIsolate(Started::begin(heap, snapshot::BOOT))
+    }
+}
+
+impl fmt::Debug for WarmIsolate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("WarmIsolate")
+    }
+}
+
+/// Prepares the process for the engine, and begins to start the engine on another thread, without waiting for it.
+/// [`Runtime::run`] calls this unless somebody has called it before.
+///
+/// It has the effects on the process that the crate's documentation lists: flags of V8, handlers of failed allocations, a
+/// panic hook, and on QuickJS an environment variable. A host that sets its own panic hook, starts V8 itself, or reads
+/// the environment on other threads should call this first.
+pub fn initialize() {
+    secure_runtime_engine::start_engine();
 }
 
 /// A handle that stops the runs of one runtime, from any thread.
@@ -167,7 +138,7 @@ impl Runtime {
         if let Some(Unattested { module, hash, by }) = plan.unattested() {
             return Err(RunError::NotAttested { module, hash, by });
         }
-        if cfg!(feature = "quickjs")
+        if Engine::current() == Engine::QuickJs
             && let Some(module) = graph
                 .modules()
                 .iter()
@@ -205,47 +176,25 @@ impl Runtime {
                 });
             }
         }
-        if let Some(packages) = remote::cycle(graph) {
+        if let Some(packages) = isolate_cycle(graph) {
             return Err(RunError::IsolateCycle { packages });
         }
-        let (asker, outcome) = tokio::sync::oneshot::channel();
         let plan = Arc::new(plan);
-        let run = Arc::new(Run::default());
-        let files = Roots::of_program(plan.ceiling());
-        let shared = Arc::new(isolate::Shared {
+        let program = Program {
             graph: Arc::new(graph.clone()),
-            bytes: Arc::new(bytes),
+            plan: plan.clone(),
+            bytes,
             store: inner.store.clone(),
             limits: inner.limits.clone(),
+            families: inner.families.clone(),
+            base: inner.base.clone(),
+            presentation: inner.presentation.clone(),
+            audit: inner.audit.clone(),
             print: inner.print.clone(),
             variables: inner.variables.clone(),
             kv: inner.kv.clone(),
             tls: inner.tls.clone(),
-            rules: Rules {
-                families: inner.families.clone(),
-                base: inner.base.clone(),
-                plan: plan.clone(),
-                files: Arc::downgrade(&files),
-                presentation: inner.presentation.clone(),
-                program: graph.hash().to_string(),
-                audit: inner.audit.clone(),
-                meters: Arc::new(Meters::new(&inner.limits, &run)),
-                marks: Arc::default(),
-            },
-            files,
-            run,
-            remotes: Arc::default(),
-        });
-        let no_thread = |error| RunError::Engine(format!("no thread for an isolate: {error}"));
-        let under_way = UnderWay::begin(&inner.running, &shared.run);
-        let pool = inner.pool.as_ref();
-        Remotes::start(&shared, pool).map_err(no_thread)?;
-        let heap = inner.limits.heap;
-        let job = Job::Run {
-            shared,
-            args: args.to_vec(),
-            _under_way: under_way,
-            answer: Answer::to(asker),
+            snapshot: snapshot::BOOT,
         };
         let started = inner
             .started
@@ -253,7 +202,7 @@ impl Runtime {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let is_starting = started.is_some();
-        pool::perform(started, pool, heap, job).map_err(no_thread)?;
+        let outcome = program.start(args.to_vec(), &inner.running, inner.pool.as_ref(), started)?;
         if is_starting {
             // The engine takes longer to start than the runtime takes to sign, so signing now delays nothing.
             plan.sign(graph.entry());

@@ -19,11 +19,13 @@ use crate::Manifest;
 
 /// A valid signature that counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Signed {
+pub struct Signed {
     /// The owner, for example `the program` or `package marked`.
-    pub(crate) owner: String,
-    pub(crate) key: PublicKey,
-    pub(crate) statement: Statement,
+    pub owner: String,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// The signed statement.
+    pub statement: Statement,
 }
 
 /// Checks all signatures that the manifest demands, at this time in Unix seconds. `graph` must be that of the lock,
@@ -31,7 +33,7 @@ pub(crate) struct Signed {
 ///
 /// # Errors
 /// [`SignatureError`]: the first demand that is not met.
-pub(crate) async fn require(
+pub async fn require(
     manifest: &Manifest,
     graph: &Graph,
     stores: &Layered,
@@ -52,18 +54,18 @@ pub(crate) async fn require(
 
 /// Returns the current time in Unix seconds. If the clock is before 1970 and therefore wrong, it returns the maximum,
 /// so that keys with an end time do not count.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(u64::MAX, |since| since.as_secs())
 }
 
 /// Returns the subject of the program's signatures.
-pub(crate) fn program(graph: &Graph) -> Subject {
+pub fn program(graph: &Graph) -> Subject {
     Subject::Graph(*graph.hash().as_bytes())
 }
 
 /// Returns the subject of the signatures of this package.
-pub(crate) fn package(graph: &Graph, name: &str) -> Option<Subject> {
+pub fn package(graph: &Graph, name: &str) -> Option<Subject> {
     let index = (0..)
         .zip(graph.packages())
         .find(|(_, package)| package.name == name)?
@@ -79,7 +81,7 @@ pub(crate) fn package(graph: &Graph, name: &str) -> Option<Subject> {
 ///
 /// # Errors
 /// [`SignatureError`].
-pub(crate) async fn check(
+pub async fn check(
     trust: &Trust,
     owner: &str,
     subject: Subject,

@@ -105,7 +105,7 @@ impl Trust {
     }
 
     /// Returns true if all signatures that meet this policy also meet the other one, at any time.
-    pub(crate) fn implies(&self, other: &Trust) -> bool {
+    pub fn implies(&self, other: &Trust) -> bool {
         let counts_there = |trusted: &&TrustedKey| {
             let mut there = other.keys.iter();
             there.any(|known| known.key == trusted.key && known.counts_whenever(trusted))

@@ -192,7 +192,7 @@ impl Wall {
         if ENTERED.set(()).is_err() {
             return Err(WallError::Entered);
         }
-        crate::runtime::prepare();
+        secure_runtime_engine::prepare();
         // The result is cached now, because the kernel refuses the query inside the sandbox.
         Wall::support();
         // Landlock comes first, because seccomp refuses the calls that reach other threads.

@@ -10,9 +10,9 @@ use secure_runtime_capabilities::{
 };
 use url::Url;
 
-use crate::modules::LinkPlan;
 use crate::program::{self, Program};
 use crate::revocation::RevocationFeed;
+use secure_runtime_engine::LinkPlan;
 
 /// Maximum number of ports in separate rules. If there are more, all ports are allowed.
 const MOST_PORTS: usize = 4096;

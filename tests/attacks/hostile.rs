@@ -26,10 +26,7 @@ const LONGEST: usize = 24 << 10;
 const AT_ONE_TIME: usize = 2;
 
 fn folder(of: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz")
-        .join(of)
-        .join("operations")
+    crate::support::root().join("fuzz").join(of).join("operations")
 }
 
 fn seeds() -> Vec<Vec<u8>> {

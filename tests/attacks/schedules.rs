@@ -27,7 +27,7 @@ struct Came {
 
 /// Returns the paths of all cases. `ATTACK` limits them to names with this prefix.
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/cases");
+    let folder = crate::support::root().join("tests/attacks/cases");
     let wanted = std::env::var("ATTACK").unwrap_or_default();
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()

@@ -15,6 +15,11 @@ pub(crate) use self::server::Server;
 /// Maximum time of a run, so that a test that hangs fails.
 const WALL: Duration = Duration::from_secs(600);
 
+/// Returns the root folder of the repository. The tests belong to the package `cli`.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 /// A program in a temporary folder, which is removed at the end of the test.
 pub(crate) struct Scene {
     /// Removes the folder when it is dropped.

@@ -37,7 +37,7 @@ pub(crate) fn run(choice: Choice, filters: &[String]) -> Result<()> {
     let mut build = cargo(&[
         "test",
         "--package",
-        "secure-runtime",
+        "secure-runtime-cli",
         "--test",
         "main",
         "--no-run",
@@ -66,7 +66,7 @@ fn traced(engine: Engine, record: &Path, filters: &[String]) -> Command {
     let mut command = Command::new("strace");
     command.args(["--follow-forks", "--quiet=all", "--string-limit=8", "--output"]);
     command.arg(record);
-    let tests = cargo(&["test", "--package", "secure-runtime", "--test", "main"]);
+    let tests = cargo(&["test", "--package", "secure-runtime-cli", "--test", "main"]);
     command.arg(tests.get_program()).args(tests.get_args());
     command
         .args(engine.cargo_arguments())

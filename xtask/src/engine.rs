@@ -27,7 +27,7 @@ pub(crate) enum Choice {
     Quickjs,
 }
 
-/// A JavaScript engine; each is a Cargo feature of the root package.
+/// A JavaScript engine; each is a Cargo feature of the command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     V8,
@@ -39,8 +39,8 @@ impl Engine {
     /// new default feature could make a test run the other engine unnoticed.
     pub(crate) fn cargo_arguments(self) -> [&'static str; 3] {
         let feature = match self {
-            Self::V8 => "secure-runtime/v8,secure-runtime/snapshot",
-            Self::QuickJs => "secure-runtime/quickjs",
+            Self::V8 => "secure-runtime-cli/v8,secure-runtime-cli/snapshot",
+            Self::QuickJs => "secure-runtime-cli/quickjs",
         };
         ["--no-default-features", "--features", feature]
     }

@@ -11,6 +11,7 @@ mod demo;
 mod engine;
 mod fuzz;
 mod interop;
+mod layers;
 mod mutants;
 mod packages;
 mod scoreboard;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::layers;
 use crate::steps::{Steps, root};
 
 /// Folders whose documentation is in plain English. If you rewrite another folder, add it here.
@@ -13,6 +14,8 @@ const PLAIN: &[&str] = &[
     "benches/",
     "build.rs",
     "capabilities/",
+    "cli/",
+    "engine/",
     "fuzz/",
     "loaders/",
     "src/",
@@ -78,6 +81,10 @@ pub(crate) fn check(steps: &mut Steps) -> Result<()> {
                 eprintln!("{problem}");
                 count += 1;
             }
+        }
+        for problem in layers::problems(&root())? {
+            eprintln!("{problem}");
+            count += 1;
         }
         match count {
             0 => Ok(()),

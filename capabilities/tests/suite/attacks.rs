@@ -222,7 +222,7 @@ fn every_attack_has_its_test() {
         include_str!("../allocations.rs"),
         include_str!("../../src/key.rs"),
         include_str!("../../src/pattern.rs"),
-        include_str!("../../../src/extensions/gate.rs"),
+        include_str!("../../../engine/src/extensions/monitor.rs"),
         include_str!("../../../tests/fs/links.rs"),
         include_str!("../../../tests/fs/operations.rs"),
     ]

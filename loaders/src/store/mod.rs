@@ -9,6 +9,7 @@ mod http;
 mod incoming;
 mod layered;
 mod local;
+mod local_as_store;
 mod memory;
 mod outboard;
 #[cfg(feature = "http")]

@@ -1,0 +1,93 @@
+//! Creation of engine objects around Rust values, for the results of ops.
+//!
+//! deno_core assumes that the engine can always create an object. QuickJS's bindings cannot if the isolate is being
+//! terminated or its heap is full. An op would then panic in a place that cannot unwind, and abort the process.
+//!
+//! So ops create their objects here. An asynchronous op leaves its value in a hand-off table, and a synchronous op
+//! creates the object.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use deno_core::{GarbageCollected, OpState, cppgc, v8};
+
+use super::error::OpError;
+use crate::js_engine::{self, heap_room};
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true if this thread expects a panic, which is then not reported.
+pub(crate) fn panic_is_expected() -> bool {
+    EXPECTED.get()
+}
+
+/// Checks that the isolate's heap has room for a text of this size. Without room, the bindings of QuickJS panic. V8
+/// does its own accounting.
+///
+/// # Errors
+/// The heap does not have enough room.
+pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError> {
+    // A character takes two bytes. The rest is for objects that are created from the text.
+    let needed = bytes.saturating_mul(2).saturating_add(64 << 10);
+    let room = heap_room();
+    if needed <= room {
+        return Ok(());
+    }
+    let size = |bytes: usize| bytesize::ByteSize(bytes as u64).display().iec().to_string();
+    Err(OpError::range_error(format!(
+        "{doing}: {} do not fit into the heap, of which {} are left; read it in parts, or raise the limit `heap`",
+        size(bytes),
+        size(room)
+    )))
+}
+
+/// The hand-off table: values that asynchronous ops have left for [`left`], by number.
+#[derive(Default)]
+pub(crate) struct Left {
+    things: HashMap<u32, Box<dyn Any>>,
+    next: u32,
+}
+
+impl Left {
+    /// Stores a value for [`left`] and returns its number.
+    pub(crate) fn leave(state: &RefCell<OpState>, thing: impl Any) -> u32 {
+        let mut state = state.borrow_mut();
+        let left = state.borrow_mut::<Left>();
+        left.next = left.next.wrapping_add(1);
+        left.things.insert(left.next, Box::new(thing));
+        left.next
+    }
+}
+
+/// Creates an object around a value that an asynchronous op has left.
+///
+/// # Errors
+/// The value was taken already, or the same as for [`object`].
+pub(crate) fn left<'s, T: GarbageCollected + 'static>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let thing = state.borrow_mut::<Left>().things.remove(&number);
+    let thing = thing.and_then(|thing| thing.downcast::<T>().ok());
+    let thing = thing.ok_or_else(|| OpError::type_error("this was taken already"))?;
+    object(scope, *thing)
+}
+
+/// Creates an object around this value.
+///
+/// # Errors
+/// The isolate is being terminated, or has no memory left.
+pub(crate) fn object<'s, T: GarbageCollected + 'static>(
+    scope: &mut v8::PinScope<'s, '_>,
+    thing: T,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    EXPECTED.set(js_engine::CREATION_PANICS);
+    let made = catch_unwind(AssertUnwindSafe(|| cppgc::make_cppgc_object(scope, thing)));
+    EXPECTED.set(false);
+    made.map_err(|_| OpError::range_error("the engine cannot make another object"))
+}

@@ -1,0 +1,295 @@
+//! Calls between the isolates of a program: messages, and the ops that transfer them.
+//!
+//! A value is sent as text and bytes, which realm code makes and decodes (`crossing.js`). A capability is sent as its
+//! authority. No object and no handle of an engine belongs to two isolates.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
+
+use super::delegation::Chain;
+use super::error::OpError;
+use super::fs::FsCapability;
+use super::host_objects::{Left, has_room_for_text, left, object};
+use super::monitor::Gate;
+use super::resource_table::OpenThings;
+use super::results::{HeldBytes, UNDER_WAY, no_room};
+use crate::memory::Memory;
+use crate::package_worker::{Call, Contents, Crossing, Description, OnTheWay, Remote};
+use crate::quota::{Account, Lasting};
+use crate::termination::Brake;
+
+/// A message that realm code holds.
+pub(crate) struct Parcel(RefCell<Contents>);
+
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for Parcel {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Parcel"
+    }
+}
+
+impl Parcel {
+    pub(crate) fn new(contents: Contents) -> Self {
+        Parcel(RefCell::new(contents))
+    }
+}
+
+/// The isolate of another package.
+pub(crate) struct RemotePackage(pub(crate) Arc<Remote>);
+
+// SAFETY: the object holds no engine handles, so there is nothing to trace.
+unsafe impl GarbageCollected for RemotePackage {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"RemotePackage"
+    }
+}
+
+/// The calls that this isolate is processing, and the description of a module if it was requested.
+#[derive(Default)]
+pub(crate) struct Requests {
+    next: u32,
+    calls: HashMap<u32, Call>,
+    described: Option<Description>,
+    brake: Option<Brake>,
+}
+
+impl Requests {
+    /// Stores the call. Returns its number for realm code.
+    pub(crate) fn begin(&mut self, call: Call) -> u32 {
+        self.next = self.next.wrapping_add(1);
+        self.calls.insert(self.next, call);
+        self.next
+    }
+
+    /// Discards responses after this termination handle has terminated the isolate: guests were interrupted, so the
+    /// responses are not valid.
+    pub(crate) fn until(&mut self, brake: &Brake) {
+        self.brake = Some(brake.clone());
+    }
+
+    pub(crate) fn take_description(&mut self) -> Option<Description> {
+        self.described.take()
+    }
+}
+
+fn gone() -> OpError {
+    OpError::type_error("this call was answered already")
+}
+
+#[op2]
+pub(crate) fn op_sr_parcel<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[string] text: String,
+    #[buffer] bytes: JsBuffer,
+    is_thrown: bool,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let parcel = Parcel::new(Contents {
+        text,
+        bytes: bytes.to_vec(),
+        is_thrown,
+        ..Contents::default()
+    });
+    object(scope, parcel)
+}
+
+/// Adds a capability to the message. An `fs` capability is added with the handle that its files are opened beneath.
+#[op2(fast)]
+pub(crate) fn op_sr_parcel_put(
+    #[cppgc] parcel: &Parcel,
+    #[string] family: String,
+    #[cppgc] chain: &Chain,
+    #[cppgc] fs: Option<&FsCapability>,
+) -> Result<(), OpError> {
+    let capability = &chain.0;
+    parcel.0.borrow_mut().capabilities.push(Crossing {
+        family,
+        principal: capability.principal.clone(),
+        authority: capability.authority.clone(),
+        is_revocable: capability.is_revocable,
+        roots: fs.map(FsCapability::roots).transpose()?,
+    });
+    Ok(())
+}
+
+#[op2]
+#[string]
+pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> Result<String, OpError> {
+    let text = std::mem::take(&mut parcel.0.borrow_mut().text);
+    has_room_for_text(text.len(), "taking what another isolate sent")?;
+    Ok(text)
+}
+
+#[op2]
+pub(crate) fn op_sr_parcel_bytes(state: &OpState, #[cppgc] parcel: &Parcel) -> Result<HeldBytes, OpError> {
+    let mut contents = parcel.0.borrow_mut();
+    let held = state.borrow::<Memory>().hold_now(contents.bytes.len());
+    let held = held.map_err(|why| no_room("receiving", "arguments or results", why))?;
+    contents.on_the_way = OnTheWay::default();
+    Ok(HeldBytes::new(std::mem::take(&mut contents.bytes), held))
+}
+
+#[op2(fast)]
+pub(crate) fn op_sr_parcel_is_thrown(#[cppgc] parcel: &Parcel) -> bool {
+    parcel.0.borrow().is_thrown
+}
+
+fn lost() -> OpError {
+    OpError::type_error("the parcel has no such capability")
+}
+
+#[op2]
+#[string]
+pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -> Result<String, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    Ok(crossing.family.clone())
+}
+
+/// Creates the chain of a received capability, for this isolate.
+#[op2]
+pub(crate) fn op_sr_parcel_chain<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    #[cppgc] parcel: &Parcel,
+    #[smi] index: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    let gate = state.borrow::<Rc<Gate>>();
+    gate.room.look(scope)?;
+    object(scope, chain(gate, crossing))
+}
+
+fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
+    let (principal, authority) = (&crossing.principal, &crossing.authority);
+    Chain(Rc::new(gate.capability_of(
+        principal,
+        authority.clone(),
+        crossing.is_revocable,
+    )))
+}
+
+/// Creates the handle that the files of a received `fs` are opened beneath.
+#[op2]
+pub(crate) fn op_sr_parcel_fs<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    #[cppgc] parcel: &Parcel,
+    #[smi] index: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let contents = parcel.0.borrow();
+    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
+    let roots = crossing.roots.clone().ok_or_else(lost)?;
+    let Chain(capability) = chain(state.borrow::<Rc<Gate>>(), crossing);
+    let arrived = FsCapability::arrived(capability, roots, state.borrow::<OpenThings>());
+    object(scope, arrived)
+}
+
+/// Calls a function of another isolate. [`op_sr_isolate_answered`] returns the message with its result or exception.
+#[op2]
+#[smi]
+pub(crate) async fn op_sr_isolate_call(
+    state: Rc<RefCell<OpState>>,
+    #[cppgc] package: &RemotePackage,
+    #[smi] function: u32,
+    #[cppgc] arguments: &Parcel,
+) -> Result<u32, OpError> {
+    let remote = package.0.clone();
+    let mut arguments = arguments.0.take();
+    let account = state.borrow().borrow::<Account>().clone();
+    let rules = state.borrow().borrow::<Rc<Gate>>().rules.clone();
+    let failed = |(code, message): (&'static str, String)| {
+        if let Some(hit) = remote.limit().filter(|hit| hit.to_string() == message) {
+            rules.marks.ended(hit);
+        }
+        OpError::system("IsolateError", code, message)
+    };
+    let pending = account.begin(Lasting::Pending);
+    let _pending =
+        pending.map_err(|hit| rules.over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
+    let memory = state.borrow().borrow::<Memory>().clone();
+    let held = memory.hold_now(UNDER_WAY);
+    let _held = held.map_err(|why| no_room("calling package", &remote.package, why))?;
+    arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
+    let answer = remote.call(function, arguments).await.map_err(failed)?;
+    Ok(Left::leave(&state, Parcel::new(answer)))
+}
+
+#[op2]
+pub(crate) fn op_sr_isolate_answered<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] number: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    left::<Parcel>(scope, state, number)
+}
+
+/// Returns the number of the function that is called.
+#[op2(fast)]
+pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Result<u32, OpError> {
+    let requests = state.borrow::<Requests>();
+    let call = requests.calls.get(&call).ok_or_else(gone)?;
+    Ok(call.function)
+}
+
+#[op2]
+pub(crate) fn op_sr_isolate_arguments<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] call: u32,
+) -> Result<v8::Local<'s, v8::Object>, OpError> {
+    let requests = state.borrow_mut::<Requests>();
+    let call = requests.calls.get_mut(&call).ok_or_else(gone)?;
+    object(scope, Parcel::new(std::mem::take(&mut call.arguments)))
+}
+
+/// Completes a call with a message.
+///
+/// # Errors
+/// Too many bytes are in messages already. The call can still be completed with a smaller message.
+#[op2(fast)]
+pub(crate) fn op_sr_isolate_answer(
+    state: &mut OpState,
+    #[smi] number: u32,
+    #[cppgc] parcel: &Parcel,
+) -> Result<(), OpError> {
+    let requests = state.borrow_mut::<Requests>();
+    let is_stopped = requests
+        .brake
+        .as_ref()
+        .is_some_and(|brake| brake.reason().is_some());
+    if is_stopped {
+        return Err(gone());
+    }
+    let call = requests.calls.get(&number).ok_or_else(gone)?;
+    let size = parcel.0.borrow().size();
+    let counted = call.remote.send(size);
+    let counted = counted.map_err(|(code, message)| OpError::system("IsolateError", code, message))?;
+    let call = requests.calls.remove(&number).ok_or_else(gone)?;
+    let mut contents = parcel.0.take();
+    contents.on_the_way = counted;
+    // The caller may have ended.
+    let _ = call.answer.send(contents);
+    Ok(())
+}
+
+/// Stores the exports of a module that this isolate was asked to describe.
+#[op2]
+pub(crate) fn op_sr_isolate_describe(
+    state: &mut OpState,
+    #[serde] names: Vec<String>,
+    #[cppgc] parcel: &Parcel,
+) {
+    state.borrow_mut::<Requests>().described = Some(Description {
+        names,
+        values: parcel.0.take(),
+    });
+}

@@ -1,0 +1,73 @@
+//! Results of operations that stay counted until the engine has released them.
+
+use deno_core::{ToV8, v8};
+use deno_error::JsErrorBox;
+
+use super::error::OpError;
+use crate::js_engine;
+use crate::memory::{Held, NoRoom};
+
+/// Memory of one running operation, in bytes: its future, its task and the message of its thread.
+pub(super) const UNDER_WAY: usize = 2048;
+
+/// Bytes for a `Uint8Array`. On V8, they are counted until the buffer is collected. On QuickJS, they are counted until
+/// the engine has copied them to its heap.
+pub(crate) struct HeldBytes {
+    bytes: Box<[u8]>,
+    held: Held,
+}
+
+/// A text. It is counted until the engine has copied it to its heap.
+pub(crate) struct HeldText {
+    text: String,
+    _held: Held,
+}
+
+impl HeldBytes {
+    /// Creates the result. `held` is the reservation for the bytes.
+    pub(crate) fn new(bytes: Vec<u8>, mut held: Held) -> Self {
+        let bytes = bytes.into_boxed_slice();
+        held.shrink_to(bytes.len());
+        HeldBytes { bytes, held }
+    }
+}
+
+impl HeldText {
+    /// Creates the result. `held` is the reservation for the text.
+    pub(crate) fn new(text: String, held: Held) -> Self {
+        HeldText { text, _held: held }
+    }
+}
+
+/// Returns the refusal of an operation for which there is not enough memory.
+pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OpError {
+    OpError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
+}
+
+impl<'s> ToV8<'s> for HeldBytes {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let HeldBytes { bytes, mut held } = self;
+        held.delivered();
+        let length = bytes.len();
+        let buffer = if length == 0 {
+            v8::ArrayBuffer::new(scope, 0)
+        } else {
+            js_engine::buffer(scope, bytes, held)
+        };
+        let array = v8::Uint8Array::new(scope, buffer, 0, length);
+        let array = array.ok_or_else(|| JsErrorBox::range_error("the engine cannot make another array"))?;
+        Ok(array.into())
+    }
+}
+
+impl<'s> ToV8<'s> for HeldText {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let text = v8::String::new(scope, &self.text);
+        let text = text.ok_or_else(|| JsErrorBox::range_error("the text is longer than a string can be"))?;
+        Ok(text.into())
+    }
+}

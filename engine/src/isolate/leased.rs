@@ -1,0 +1,150 @@
+//! An isolate that is leased to a program.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::boot::{Booted, Given, engine};
+use super::panics;
+use super::released::Released;
+use super::shared::Shared;
+use crate::extensions::{Entries, Gate, Left, NetLimits, OpenThings, Requests};
+use crate::limits::{Limit, LimitHit, Unit};
+use crate::modules::{CapabilityModules, GraphLoader};
+use crate::outcome::RunError;
+use crate::park::Parking;
+use crate::termination::{Brake, Run, Stopped};
+use crate::{js_engine, realm};
+
+/// Maximum size of a heap until its isolate has unwound, as a multiple of its limit. A larger factor would let more
+/// built-in functions return, but a parked thread keeps all of this memory.
+const MOST_HEAP: usize = 4;
+
+/// An isolate that belongs to a program.
+pub(super) struct Isolate {
+    /// Declared before `js`, so that it is dropped before the engine.
+    _entered: js_engine::Entered,
+    pub(super) js: Released,
+    pub(super) gate: Rc<Gate>,
+    pub(super) loader: Rc<GraphLoader>,
+    pub(super) modules: Rc<CapabilityModules>,
+    pub(super) open: OpenThings,
+    brake: Option<Brake>,
+    /// Declared after `js`, so that it is dropped after the engine.
+    _linked: js_engine::Linked,
+    /// Declared after `js`, so that it is dropped after the engine.
+    guard: Option<js_engine::HeapGuard>,
+    _given: Given,
+}
+
+/// Closes the open resources. It also runs if the engine's bindings panic.
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        panics::unguard();
+        if let Some(brake) = &self.brake {
+            brake.finish();
+        }
+        self.open.close();
+    }
+}
+
+impl Isolate {
+    /// Assigns the isolate to this package of the program. Package 0 is the program itself.
+    pub(super) fn new(
+        shared: &Shared,
+        gate: Rc<Gate>,
+        package: u32,
+        booted: Booted,
+    ) -> Result<Isolate, RunError> {
+        let loader = GraphLoader::new(
+            shared.graph.clone(),
+            shared.bytes.clone(),
+            shared.store.clone(),
+            gate.clone(),
+            shared.remotes.clone(),
+            package,
+        );
+        let loader = loader.map_err(engine)?;
+        let modules = CapabilityModules {
+            gate: gate.clone(),
+            loader: loader.clone(),
+            factory: Default::default(),
+        };
+        gate.rules.marks.used_here();
+        shared.run.count(&gate.memory);
+        let (mut js, modules, given) = booted.given_to(&loader, modules);
+        let linked = js_engine::link_by(&mut js, &loader);
+        let memory = gate.memory.clone();
+        let entered = js_engine::enter(js.v8_isolate(), move |heap| memory.note_heap(heap));
+        modules
+            .attach_fast_ops(&mut js, shared.snapshot)
+            .map_err(engine)?;
+        let open = OpenThings::default();
+        let name = shared.graph.package(package).map(|package| package.name.as_str());
+        {
+            let state = js.op_state();
+            let mut state = state.borrow_mut();
+            state.put(shared.print.clone());
+            state.put(shared.variables.clone());
+            state.put(Entries::new(shared.kv.clone()));
+            state.put(NetLimits {
+                body: shared.limits.response,
+                idle: shared.limits.idle,
+                tls: shared.tls.clone(),
+            });
+            state.put(gate.account(name.unwrap_or_default()));
+            state.put(gate.memory.clone());
+            state.put(gate.clone());
+            state.put(open.clone());
+            state.put(Left::default());
+            state.put(Requests::default());
+            state.put(realm::Timers::default());
+        }
+        Ok(Isolate {
+            js: js.into(),
+            gate,
+            loader,
+            modules,
+            open,
+            brake: None,
+            _linked: linked,
+            guard: None,
+            _entered: entered,
+            _given: given,
+        })
+    }
+
+    /// Records the size of the heap at the end.
+    pub(super) fn note_heap(&mut self) {
+        let bytes = js_engine::heap_used(&mut self.js);
+        self.gate.memory.note_heap(bytes);
+    }
+
+    /// Makes this isolate terminable, by other threads and at its heap limit.
+    pub(super) fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
+        self.brake = Some(brake.clone());
+        self.js.op_state().borrow_mut().put(brake.clone());
+        let why = Stopped::Limit(LimitHit {
+            unit: unit.clone(),
+            limit: Limit::Heap(heap),
+        });
+        let (at_limit, run) = (brake.clone(), run.clone());
+        let parking = Parking::new(brake, &self.open, why, move |why| match unit {
+            Unit::Program => run.stop(why),
+            Unit::Package(_) => at_limit.pull(why.clone()),
+        });
+        panics::guard(&parking);
+        let (memory, guarded) = (self.gate.memory.clone(), parking.clone());
+        let near_limit = move |current: usize, initial: usize| {
+            memory.note_heap(current);
+            parking.stop();
+            let most = initial.saturating_mul(MOST_HEAP);
+            if current >= most {
+                parking.park();
+            }
+            // The isolate needs memory to unwind, and for the allocation that did not fit. If this allocation now
+            // succeeds, the built-in function returns, and the thread does not need to be parked.
+            most
+        };
+        self.guard = Some(js_engine::limit_heap(&mut self.js, heap, &guarded, near_limit));
+    }
+}

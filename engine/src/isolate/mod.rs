@@ -1,0 +1,23 @@
+//! Isolates: their threads, their start, the programs that run in them, and their end.
+
+mod boot;
+mod completion;
+pub(crate) mod event_loop;
+mod job;
+mod leased;
+pub(crate) mod panics;
+mod pool;
+mod released;
+mod run;
+mod shared;
+mod thread;
+mod uncaught;
+
+pub use self::pool::{Pool, Started};
+pub use self::thread::{prepare, start_engine};
+
+pub(crate) use self::completion::Answer;
+pub(crate) use self::event_loop::call;
+pub(crate) use self::job::Job;
+pub(crate) use self::pool::perform;
+pub(crate) use self::shared::Shared;

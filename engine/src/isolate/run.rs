@@ -1,0 +1,236 @@
+//! Runs: of a program in its own isolate, and of a package in a package worker.
+
+use std::sync::Arc;
+
+use deno_core::error::CoreError;
+use deno_core::{JsRuntime, ModuleSpecifier, v8};
+use deno_error::JsErrorBox;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::boot::{Booted, engine};
+use super::completion::Answer;
+use super::event_loop::{call, run, settled};
+use super::leased::Isolate;
+use super::shared::{Shared, exit};
+use super::uncaught::{Ending, ending, uncaught};
+use crate::extensions::{Gate, Mark, Requests, mark_of};
+use crate::js_engine::evaluated;
+use crate::limits::Unit;
+use crate::modules::wasm_permitted;
+use crate::outcome::{Exit, Outcome, RunError, UncaughtError};
+use crate::package_worker::{Description, Ended, Remote, Request};
+use crate::termination::{Brake, Times, Watchdog};
+
+/// Runs the program and reports the outcome as soon as the open resources are closed. The teardown of the heap comes
+/// later, because it takes longer than a small program.
+pub(super) async fn main(
+    shared: &Shared,
+    args: &[String],
+    answer: &Answer,
+    booted: Booted,
+) -> Result<(), RunError> {
+    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
+    if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
+        let rules = &gate.rules;
+        let Some(Mark::Denied(report)) = mark_of(&refusal, rules) else {
+            return Err(RunError::Grants(refusal.to_string()));
+        };
+        let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
+        let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);
+        answer.give(Ok(shared.outcome(exit)));
+        return Ok(());
+    }
+    let limits = &shared.limits;
+    let mut isolate = Isolate::new(shared, gate, 0, booted)?;
+    let entry = isolate
+        .loader
+        .entry()
+        .ok_or_else(|| engine("the graph has no entry module"))?;
+    let (stopped, run) = (answer.clone(), Arc::downgrade(&shared.run));
+    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+        // The run refers to the brake. A strong reference to the run would be a cycle.
+        let memory = run.upgrade().map(|run| run.memory_used());
+        stopped.give(exit(why).map(|exit| Outcome {
+            exit,
+            memory: memory.unwrap_or_default(),
+        }));
+    });
+    isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
+    shared.run.enter(&brake);
+    let times = Times {
+        unit: Unit::Program,
+        wall: limits.wall,
+        cpu: limits.cpu,
+    };
+    let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
+
+    let work = program(&mut isolate, shared.graph.entry(), &entry, args);
+    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
+
+    brake.finish();
+    drop(watchdog);
+    // If the whole run was stopped, a package worker may have been stopped first, and its callers have failed here. So
+    // the reason of the run comes first.
+    let exit = match (shared.run.reason().or(brake.reason()), ended) {
+        (Some(why), _) => exit(why),
+        (None, Ok(())) => Ok(Exit::Completed),
+        (None, Err(error)) => Ok(uncaught(error, &isolate, shared)),
+    };
+    isolate.open.close();
+    shared.files.close();
+    isolate.note_heap();
+    answer.give(exit.map(|exit| shared.outcome(exit)));
+    Ok(())
+}
+
+pub(super) async fn package_isolate(
+    shared: &Shared,
+    package: u32,
+    remote: &Arc<Remote>,
+    requests: UnboundedReceiver<Request>,
+    booted: Booted,
+) -> Result<Ended, RunError> {
+    let name = &remote.package;
+    let own = shared.limits.packages.get(name).cloned().unwrap_or_default();
+    let heap = own.heap.unwrap_or(shared.limits.heap);
+    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
+    let mut isolate = Isolate::new(shared, gate, package, booted)?;
+    let unit = Unit::Package(name.clone());
+    // The package worker refers to the brake. A strong reference to the worker would be a cycle, and neither would be
+    // freed.
+    let stopped = Arc::downgrade(remote);
+    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+        if let Some(remote) = stopped.upgrade() {
+            remote.end(why.into());
+        }
+    });
+    isolate.stopped_by(&brake, unit.clone(), heap, &shared.run);
+    remote.stopped_by(&brake);
+    shared.rules.meters.stop_isolate(name, &brake);
+    isolate
+        .js
+        .op_state()
+        .borrow_mut()
+        .borrow_mut::<Requests>()
+        .until(&brake);
+    shared.run.enter(&brake);
+    let times = Times {
+        unit: unit.clone(),
+        wall: own.wall,
+        cpu: own.cpu,
+    };
+    let watchdog = Watchdog::of_isolate(times, &brake).map_err(engine)?;
+
+    let work = answer_requests(&mut isolate, requests);
+    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
+
+    brake.finish();
+    drop(watchdog);
+    isolate.note_heap();
+    Ok(match (brake.reason(), ended) {
+        (Some(why), _) => why.into(),
+        (None, Ok(())) => Ended::Stopped,
+        (None, Err(error)) => match ending(error, &isolate, heap, unit) {
+            Ending::Limit(hit) => Ended::Limit(hit),
+            Ending::Denied(_, error) | Ending::Error(error) => Ended::Uncaught(error.message),
+        },
+    })
+}
+
+/// Serves requests in the order of their arrival. The event loop continues to run the work that they began.
+async fn answer_requests(
+    isolate: &mut Isolate,
+    mut requests: UnboundedReceiver<Request>,
+) -> Result<(), CoreError> {
+    let mut is_idle = false;
+    loop {
+        tokio::select! {
+            biased;
+            request = requests.recv() => {
+                let Some(request) = request else { return Ok(()) };
+                is_idle = false;
+                match request {
+                    Request::Describe { module, answer } => {
+                        let loaded = load(isolate, module).await;
+                        let described = match loaded {
+                            // The module is evaluated once. If the evaluation throws, the isolate ends.
+                            Ok(id) => Ok(evaluate(isolate, module, id).await?),
+                            Err(error) => Err(error.to_string()),
+                        };
+                        let _ = answer.send(described);
+                    }
+                    Request::Call(call) => {
+                        let number = isolate.js.op_state().borrow_mut().borrow_mut::<Requests>().begin(call);
+                        isolate.modules.serve(&mut isolate.js, number)?;
+                    }
+                }
+            }
+            ended = run(&mut isolate.js), if !is_idle => {
+                ended?;
+                is_idle = true;
+            }
+        }
+    }
+}
+
+/// Loads a module of the package.
+async fn load(isolate: &mut Isolate, module: u32) -> Result<deno_core::ModuleId, CoreError> {
+    let url = isolate.loader.ask(module);
+    let url = url.ok_or_else(|| JsErrorBox::type_error("there is no such module"))?;
+    isolate.js.load_side_es_module(&url).await
+}
+
+/// Evaluates a module of the package and returns a description of its exports.
+async fn evaluate(
+    isolate: &mut Isolate,
+    module: u32,
+    id: deno_core::ModuleId,
+) -> Result<Description, CoreError> {
+    let js = &mut isolate.js;
+    evaluated(js, &isolate.modules, module, id).await?;
+    let namespace = js.get_module_namespace(id)?;
+    isolate.modules.describe(js, namespace)
+}
+
+/// Evaluates the entry module, calls its default export if this is a function, and runs the event loop until it is
+/// empty.
+async fn program(
+    isolate: &mut Isolate,
+    module: u32,
+    entry: &ModuleSpecifier,
+    args: &[String],
+) -> Result<(), CoreError> {
+    let js = &mut isolate.js;
+    let id = js.load_main_es_module(entry).await?;
+    evaluated(js, &isolate.modules, module, id).await?;
+    if let Some(main) = default_function(js, id)? {
+        let args = {
+            deno_core::scope!(scope, js);
+            let values: Vec<v8::Local<v8::Value>> = args
+                .iter()
+                .filter_map(|arg| v8::String::new(scope, arg))
+                .map(Into::into)
+                .collect();
+            let array: v8::Local<v8::Value> = v8::Array::new_with_elements(scope, &values).into();
+            v8::Global::new(scope, array)
+        };
+        let result = call(js, &main, &args)?;
+        settled(js, result).await?;
+    }
+    run(js).await
+}
+
+fn default_function(
+    js: &mut JsRuntime,
+    module: deno_core::ModuleId,
+) -> Result<Option<v8::Global<v8::Function>>, CoreError> {
+    let namespace = js.get_module_namespace(module)?;
+    deno_core::scope!(scope, js);
+    let namespace = v8::Local::new(scope, namespace);
+    let Some(key) = v8::String::new(scope, "default") else {
+        return Ok(None);
+    };
+    let value = namespace.get(scope, key.into());
+    let function = value.and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+    Ok(function.map(|function| v8::Global::new(scope, function)))
+}

@@ -1,0 +1,63 @@
+//! The state that the isolates of one run share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use secure_runtime_loaders::{Graph, Store};
+
+use crate::console::PrintSink;
+use crate::extensions::{KvStore, Roots, Rules, Variables};
+use crate::limits::Limits;
+use crate::outcome::{Exit, Outcome, RunError};
+use crate::package_worker::Remotes;
+use crate::snapshot::Snapshot;
+use crate::termination::{Run, Stopped};
+
+/// State that all isolates of one run share. It is complete before the first of them starts.
+pub(crate) struct Shared {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) bytes: Arc<Vec<Bytes>>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) limits: Limits,
+    pub(crate) print: PrintSink,
+    pub(crate) variables: Variables,
+    pub(crate) kv: Arc<dyn KvStore>,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) run: Arc<Run>,
+    /// The snapshot that the isolates start from.
+    pub(crate) snapshot: Snapshot,
+    pub(crate) rules: Rules,
+    /// Keeps the folders of the program's scopes open. The rules only refer to them.
+    pub(crate) files: Arc<Roots>,
+    pub(crate) remotes: Arc<Remotes>,
+}
+
+impl Shared {
+    /// Returns the outcome of the run, with the memory that it has used until now.
+    pub(super) fn outcome(&self, exit: Exit) -> Outcome {
+        Outcome {
+            exit,
+            memory: self.run.memory_used(),
+        }
+    }
+
+    /// Returns the result of a run that was stopped.
+    pub(super) fn stopped(&self, why: &Stopped) -> Result<Outcome, RunError> {
+        exit(why).map(|exit| self.outcome(exit))
+    }
+
+    /// Returns the heap limit of this package's own isolate.
+    pub(crate) fn heap_of(&self, package: &str) -> u64 {
+        let own = self.limits.packages.get(package).and_then(|own| own.heap);
+        own.unwrap_or(self.limits.heap)
+    }
+}
+
+/// Returns the exit of a run that was stopped.
+pub(super) fn exit(why: &Stopped) -> Result<Exit, RunError> {
+    match why {
+        Stopped::Asked => Ok(Exit::Stopped),
+        Stopped::Limit(hit) => Ok(Exit::Limit(hit.clone())),
+        Stopped::Failed(fault) => Err(RunError::engine(fault)),
+    }
+}

@@ -1,0 +1,116 @@
+//! The free names of a module that have a separate definition for each module.
+//!
+//! `console`, `Date`, `Math` and `Intl` read or write something outside of the isolate, so their rights are those of
+//! the module that uses them. If a module uses such a name freely, the loader appends an import of its bindings after
+//! the last line. Imports are hoisted, so this is like a declaration at the top, and moves no source position. If a
+//! module declares the name itself, its declaration is used.
+//!
+//! The appended import does not reach the properties of the global object itself. They belong to no module, so they
+//! refuse. Modules of packages never see that object. `globalThis` is one of these names too, and means an object that
+//! the modules of one package share.
+//!
+//! The names that the manifest gives to a package, such as `fetch`, work in the same way. In other modules, they are
+//! undefined.
+//!
+//! The graph contains the free names of each module. They were found when the program was locked, so no source is
+//! parsed here. A wrong graph gains no rights: a missing name means the global that refuses, and an extra name is a
+//! syntax error of that module.
+
+use secure_runtime_loaders::{Graph, Module};
+
+/// The names. The second text of each must occur in a module that needs the binding.
+const NAMES: [(&str, &str); 7] = [
+    ("console", ""),
+    ("Date", ""),
+    ("Math", "random"),
+    ("Intl", "DateTimeFormat"),
+    ("globalThis", ""),
+    ("global", ""),
+    ("self", ""),
+];
+
+/// Additional names that a package can be given by its `globals` in the manifest. engine/src/realm/endow.js creates them.
+pub const ENDOWMENTS: &[&str] = &[
+    "clearInterval",
+    "clearTimeout",
+    "crypto",
+    "fetch",
+    "performance",
+    "setInterval",
+    "setTimeout",
+];
+
+/// The names of the global object.
+const GLOBAL_OBJECT: [&str; 3] = ["globalThis", "global", "self"];
+
+/// Returns the names that the module's package was given.
+///
+/// # Errors
+/// The graph has a name that this version does not know. Another version may have made the graph.
+pub(super) fn given_names(graph: &Graph, module: &Module) -> Result<Vec<&'static str>, String> {
+    let names = graph
+        .package_of(module)
+        .map_or(&[][..], |package| &package.globals);
+    let known = |name: &String| {
+        let known = ENDOWMENTS.iter().find(|known| *known == name).copied();
+        known.ok_or_else(|| {
+            let package = module.name.as_str();
+            format!("{package}: its package is given the global {name:?}, which does not exist here")
+        })
+    };
+    names.iter().map(known).collect()
+}
+
+/// Returns the names of the module that get bindings.
+pub(super) fn bound_names(module: &Module, given: &[&'static str], source: &str) -> Vec<&'static str> {
+    let used = |name: &str| module.globals.iter().any(|global| global == name);
+    let is_given = |name: &str| match name {
+        // The program's own modules see the real global object. In ECMAScript modules, `globalThis` names it.
+        "globalThis" | "self" => module.package != 0,
+        "global" => module.package != 0 || is_common_js(module),
+        _ => true,
+    };
+    // The first module of a package that uses the global object creates it. The free names of that module become its
+    // properties, so that `self.Math === Math`.
+    let has_own = module.package != 0 && GLOBAL_OBJECT.into_iter().any(used);
+    NAMES
+        .into_iter()
+        .filter(|(name, needs)| used(name) && is_given(name) && (has_own || source.contains(needs)))
+        .map(|(name, _)| name)
+        .chain(given.iter().copied().filter(|name| used(name)))
+        .collect()
+}
+
+fn is_common_js(module: &Module) -> bool {
+    let origin = module.origin.as_ref();
+    origin.is_some_and(|origin| origin.transformation.is_common_js())
+}
+
+/// The comments that set a script's name and source map, without a value. The engine uses the last ones.
+const NO_OTHER_NAME: &str = "\n//# sourceURL=\n//# sourceMappingURL=";
+
+/// Returns the source in the form for the engine. A module cannot set its own name or source map, because stack traces
+/// show both.
+pub(crate) fn with_bindings(source: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return format!("{source}{NO_OTHER_NAME}");
+    }
+    format!(
+        "{source}\n;import{{{}}}from\"{}\";{NO_OTHER_NAME}",
+        names.join(","),
+        super::synthetic_urls::BINDINGS
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_appended_import_moves_no_position() {
+        let source = "console.log(1) // end";
+        let bound = with_bindings(source, &["console"]);
+        assert!(bound.starts_with("console.log(1) // end\n"));
+        assert!(with_bindings(source, &[]).starts_with("console.log(1) // end\n"));
+    }
+}

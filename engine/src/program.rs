@@ -1,0 +1,136 @@
+//! The start of a program: its isolates, and the state that they share.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use secure_runtime_capabilities::{Base, Families};
+use secure_runtime_loaders::Graph;
+use secure_runtime_loaders::store::Store;
+use tokio::sync::oneshot;
+
+use crate::audit::AuditSink;
+use crate::console::PrintSink;
+use crate::extensions::{KvStore, Presentation, Roots, Rules, Variables};
+use crate::isolate::{Answer, Job, Pool, Shared, Started, perform};
+use crate::limits::Limits;
+use crate::modules::LinkPlan;
+use crate::outcome::{Outcome, RunError};
+use crate::package_worker::Remote;
+use crate::quota::Meters;
+use crate::snapshot::Snapshot;
+use crate::termination::{Run, Running, UnderWay};
+
+/// A verified program with its rights, its limits and its surroundings, ready to start.
+pub struct Program {
+    /// The graph.
+    pub graph: Arc<Graph>,
+    /// The authority of each module.
+    pub plan: Arc<LinkPlan>,
+    /// The verified bytes of each module, in the order of the graph.
+    pub bytes: Vec<Bytes>,
+    /// The store of modules that are added at run time.
+    pub store: Arc<dyn Store>,
+    /// The limits of the run.
+    pub limits: Limits,
+    /// The families of operations that scopes refer to.
+    pub families: Families,
+    /// The folder of relative paths.
+    pub base: Base,
+    /// The credentials of the host.
+    pub presentation: Presentation,
+    /// The receiver of audit records.
+    pub audit: AuditSink,
+    /// The destination of printed text.
+    pub print: PrintSink,
+    /// The environment variables.
+    pub variables: Variables,
+    /// The key-value store.
+    pub kv: Arc<dyn KvStore>,
+    /// The configuration of TLS connections.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The snapshot that isolates start from.
+    pub snapshot: Snapshot,
+}
+
+impl Program {
+    /// Starts the program's isolates, and calls the entry module's function with `args`. The receiver gets the outcome.
+    ///
+    /// The program's own isolate is `started` if its heap limit fits. Otherwise it is one of the `pool`, or a new one.
+    ///
+    /// # Errors
+    /// There is no thread for an isolate.
+    pub fn start(
+        self,
+        args: Vec<String>,
+        running: &Arc<Running>,
+        pool: Option<&Arc<Pool>>,
+        started: Option<Started>,
+    ) -> Result<oneshot::Receiver<Result<Outcome, RunError>>, RunError> {
+        let (asker, outcome) = oneshot::channel();
+        let run = Arc::new(Run::default());
+        let files = Roots::of_program(self.plan.ceiling());
+        let heap = self.limits.heap;
+        let snapshot = self.snapshot;
+        let shared = Arc::new(Shared {
+            rules: Rules {
+                families: self.families,
+                base: self.base,
+                plan: self.plan,
+                files: Arc::downgrade(&files),
+                presentation: self.presentation,
+                program: self.graph.hash().to_string(),
+                audit: self.audit,
+                meters: Arc::new(Meters::new(&self.limits, &run)),
+                marks: Arc::default(),
+            },
+            graph: self.graph,
+            bytes: Arc::new(self.bytes),
+            store: self.store,
+            limits: self.limits,
+            print: self.print,
+            variables: self.variables,
+            kv: self.kv,
+            tls: self.tls,
+            snapshot,
+            files,
+            run,
+            remotes: Arc::default(),
+        });
+        let no_thread = |error| RunError::Engine(format!("no thread for an isolate: {error}"));
+        let under_way = UnderWay::begin(running, &shared.run);
+        start_workers(&shared, pool).map_err(no_thread)?;
+        let job = Job::Run {
+            shared,
+            args,
+            _under_way: under_way,
+            answer: Answer::to(asker),
+        };
+        perform(started, pool, heap, snapshot, job).map_err(no_thread)?;
+        Ok(outcome)
+    }
+}
+
+/// Starts all package workers in advance, before another isolate needs them.
+///
+/// # Errors
+/// No thread could be started for one of them.
+fn start_workers(shared: &Arc<Shared>, pool: Option<&Arc<Pool>>) -> io::Result<()> {
+    for (package, index) in shared.graph.packages().iter().zip(0..) {
+        if !package.isolate {
+            continue;
+        }
+        let (remote, requests) = Remote::new(package.name.clone(), shared.limits.heap);
+        shared.remotes.add(index, remote.clone());
+        let heap = shared.heap_of(&package.name);
+        let job = Job::Serve {
+            shared: shared.clone(),
+            package: index,
+            remote,
+            requests: RefCell::new(Some(requests)),
+        };
+        perform(None, pool, heap, shared.snapshot, job)?;
+    }
+    Ok(())
+}
