@@ -178,7 +178,7 @@ pub enum ScopeError {
         text: String,
     },
     /// The family rejects the scope or resource.
-    #[error("{} is nothing that `{family}.{action}` can mean: {problem}", quoted(text))]
+    #[error("{} is not valid for `{family}.{action}`: {problem}", quoted(text))]
     Invalid {
         /// The family.
         family: FamilyName,

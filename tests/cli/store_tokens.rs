@@ -205,8 +205,8 @@ const REFUSED: [(Option<&str>, &str); 11] = [
     (Some("expired"), "block 1: it expired at 2"),
     (Some("early"), "block 1: it is valid only from 2"),
     (Some("other-hash"), "block 1: it has store."),
-    (Some("files"), "block 0: it has nothing of store."),
-    (Some("modules"), "block 0: it has nothing of store."),
+    (Some("files"), "block 0: it has no grant of store."),
+    (Some("modules"), "block 0: it has no grant of store."),
     (Some("bound"), "sending it proves no possession of a key"),
     (Some("unattested"), "it is only for modules that ed25519/"),
     (Some("revoked"), "block 1: it was revoked"),
@@ -219,7 +219,7 @@ fn reading_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
-        (Some("add"), "block 0: it has nothing of store.read"),
+        (Some("add"), "block 0: it has no grant of store.read"),
         (Some("new"), "block 1: it has store.read of `blake3:"),
     ]);
     let absent = ContentHash::of(b"absent");
@@ -303,7 +303,7 @@ fn adding_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
-        (Some("read"), "block 0: it has nothing of store.add"),
+        (Some("read"), "block 0: it has no grant of store.add"),
         (Some("hello"), "block 1: it has store.add of `blake3:"),
     ]);
     for (token, why) in cases {

@@ -127,7 +127,7 @@ fn errors_list_the_known_names() {
         ("store.write=*", "`store` has no action `write`; known: read, add"),
         (
             "store.read=blake3:01",
-            "`blake3:01` is nothing that `store.read` can mean: a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all",
+            "`blake3:01` is not valid for `store.read`: a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all",
         ),
         (
             "fs.reed=.",
@@ -136,11 +136,11 @@ fn errors_list_the_known_names() {
         ("fs=.", "a grant of `fs` says which action: `fs.read`, `fs.write`"),
         (
             "fs.read=./*.csv",
-            "`./*.csv` is nothing that `fs.read` can mean: `*` stands only at the end, as a folder with all below it: `./data/**`",
+            "`./*.csv` is not valid for `fs.read`: `*` stands only at the end, as a folder with all below it: `./data/**`",
         ),
         (
             "clock=2ms",
-            "`2ms` is nothing that `clock.read` can mean: use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never",
+            "`2ms` is not valid for `clock.read`: use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never",
         ),
         (
             "fs.read",
@@ -148,7 +148,7 @@ fn errors_list_the_known_names() {
         ),
         (
             "net.connect=https://a.com/x",
-            "`https://a.com/x` is nothing that `net.connect` can mean: an origin is only scheme, host and port: remove the path",
+            "`https://a.com/x` is not valid for `net.connect`: an origin is only scheme, host and port: remove the path",
         ),
     ] {
         assert_eq!(grant(text).unwrap_err().to_string(), expected, "{text}");
