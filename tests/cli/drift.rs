@@ -62,7 +62,7 @@ fn a138_an_import_map_that_leads_elsewhere_is_seen() {
     drifted(
         &scene,
         &[
-            "secure.toml:6: [imports] \"greet\" is \"./vendor/other\", and the lock was made with \"./vendor/greet\"",
+            "secure.toml:6: [imports] \"greet\" is \"./vendor/other\", and the lock records \"./vendor/greet\"",
         ],
     );
     let scene = locked()
@@ -104,7 +104,8 @@ fn a138_a_pin_to_another_version_is_seen() {
     let scene = installed();
     let manifest = scene.read("secure.toml").replace("1.2.3", "2.0.0");
     let scene = scene.file("secure.toml", manifest.clone());
-    let pin = "secure.toml:6: [imports] \"greet\" is \"npm:greet@2.0.0\", and the lock was made with \"npm:greet@1.2.3\"";
+    let pin =
+        "secure.toml:6: [imports] \"greet\" is \"npm:greet@2.0.0\", and the lock records \"npm:greet@1.2.3\"";
     for arguments in [&["verify"][..], &["run", "--locked"]] {
         let said = secure_runtime(&scene, arguments).failure_with_hint(4);
         assert!(said.contains(pin), "{arguments:?} {said}");
@@ -121,7 +122,7 @@ fn a138_a_pin_to_another_version_is_seen() {
         &scene,
         &[
             pin,
-            "package greet has the version \"2.0.0\", and the lock was made with \"1.2.3\"",
+            "package greet has the version \"2.0.0\", and the lock records \"1.2.3\"",
         ],
     );
     // Nothing is installed. The lock and the manifest are sufficient.
@@ -151,7 +152,7 @@ fn a139_exports_that_changed_are_seen() {
             "export const greet = () => 'new';\n",
         );
         let line = format!(
-            "app:/main.js: \"greet\" was locked as \"greet/index.js\", and now means {folder}/greet/new.js"
+            "app:/main.js: \"greet\" was locked as \"greet/index.js\", and now resolves to {folder}/greet/new.js"
         );
         drifted(&scene, &[&line]);
     }
@@ -176,7 +177,7 @@ fn a139_a_new_file_that_wins_is_seen() {
     let scene = scene.file("vendor/greet/hello.js", "module.exports = 'Bye';\n");
     drifted_but_for_output(
         &scene,
-        "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now means vendor/greet/hello.js",
+        "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now resolves to vendor/greet/hello.js",
     );
     // A package in a nearer `node_modules`.
     let scene = installed()
@@ -263,7 +264,8 @@ fn a139_a_package_that_was_required_in_vain_is_seen() {
         .file("node_modules/extra/package.json", "{}")
         .file("node_modules/extra/index.js", "module.exports = ' And more.';\n");
     let ran = secure_runtime(&scene, &["run"]);
-    let line = "greet/index.js: \"extra\" was locked as nothing, and now means node_modules/extra/index.js";
+    let line =
+        "greet/index.js: \"extra\" was locked as nothing, and now resolves to node_modules/extra/index.js";
     assert!(
         ran.err.contains(line) && !ran.err.contains("commented"),
         "{ran:#?}"

@@ -129,7 +129,7 @@ impl fmt::Display for LockWarning {
             Self::UnusedPackage { name } => {
                 write!(
                     formatter,
-                    "[imports] \"{}\" is imported by nothing",
+                    "[imports] \"{}\" is not imported by any module",
                     printable(name)
                 )
             }

@@ -358,7 +358,7 @@ async fn a_server_that_always_starts_again() {
     let error = fetch(Duration::from_millis(50)).await.unwrap_err();
     assert!(
         matches!(&error, StoreError::Unavailable { reason, .. }
-            if reason.contains("no whole answer") || reason.contains("it was asked 64 times")),
+            if reason.contains("no complete response") || reason.contains("64 requests for one file")),
         "{error:?}"
     );
     assert!(!local.contains(&hash));

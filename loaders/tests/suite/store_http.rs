@@ -362,7 +362,7 @@ async fn slow_responses() {
             store.fetch(&hash, LIMIT, &local, &|_, _| ()).await.unwrap_err(),
         ] {
             assert!(
-                matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no whole answer")),
+                matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no complete response")),
                 "{error:?}"
             );
         }

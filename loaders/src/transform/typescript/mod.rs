@@ -30,7 +30,7 @@ pub(crate) fn strip(source: &str) -> Result<String, SyntaxProblem> {
         SyntaxProblem::at(
             &text,
             offset,
-            &format!("without its types it is no JavaScript: {message}"),
+            &format!("without its types it is not JavaScript: {message}"),
         )
     })?;
     match shape::difference(&typed.program, &plain.program) {
