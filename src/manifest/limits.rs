@@ -164,7 +164,7 @@ fn duration(source: &Source<'_>, value: &Value<'_>) -> Result<Duration, Manifest
         Ok(duration) if !duration.is_zero() => Ok(duration),
         Ok(_) => Err(source.error(
             value.span(),
-            format!("{text:?} is no time at all"),
+            format!("the duration {text:?} is zero"),
             "a duration such as \"30s\" or \"1m\"".to_owned(),
         )),
         Err(error) => Err(source.error(value.span(), error.to_string(), None)),

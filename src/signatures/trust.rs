@@ -48,7 +48,7 @@ pub enum TrustError {
         keys: usize,
     },
     /// A key never counts.
-    #[error("{key} is trusted until a time that is not after the one from which it is")]
+    #[error("{key}: `until` is not after `from`")]
     Times {
         /// The key.
         key: PublicKey,

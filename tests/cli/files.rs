@@ -191,7 +191,7 @@ fn a129_what_is_too_large_is_refused() {
 fn a129_what_is_said_to_be_empty_is_bounded_too() {
     let (scene, _) = scene();
     let said = secure_runtime(&scene, &["store", "add", "/proc/self/pagemap"]).failure_with_hint(2);
-    assert!(said.contains("/proc/self/pagemap: gave more than "), "{said}");
+    assert!(said.contains("/proc/self/pagemap: has more than "), "{said}");
     let left = fs::read_dir(super::store(&scene).join("blobs")).unwrap();
     let left: Vec<_> = left
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

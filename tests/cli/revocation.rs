@@ -74,7 +74,7 @@ fn revoking_a_token_does_not_revoke_its_parent() {
     let said = revoke(&format!("b.token --root-key {root}")).success();
     let b = ids(&scene, "b.token", &root);
     for part in [
-        "revoked block 1 of b.token, its last block: this token and all that was made from it".to_owned(),
+        "revoked block 1 of b.token, its last block: this token and all tokens derived from it".to_owned(),
         format!("id {}", b[1]),
         "number 2, revokes 1 block,".to_owned(),
     ] {
@@ -211,7 +211,7 @@ fn a_command_needs_a_current_list() {
             assert!(said.contains(part), "{part}: {said}");
         }
     };
-    ends(2, "r.list cannot be had: there is no such file");
+    ends(2, "r.list cannot be read: there is no such file");
     std::fs::write(scene.base().join("r.list"), "words").unwrap();
     ends(4, "r.list is refused: this is not a revocation list");
     write_list(&scene, "issuer.key", "r.list", 1, 600);
@@ -236,7 +236,7 @@ fn a_command_needs_a_current_list() {
     run(&scene, &revoke).success();
     let said = explain().success();
     assert!(
-        said.contains("refuses: it was revoked") && said.contains("ask who issued the token"),
+        said.contains("refuses: it was revoked") && said.contains("ask the token's issuer"),
         "{said}"
     );
 }
@@ -399,7 +399,7 @@ fn revocation_reaches_a_running_program() {
     for part in [
         "the capability was revoked",
         "refused by block 0: block 0 of the given token",
-        "ask who issued the token for another one",
+        "ask the token's issuer for another one",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -285,7 +285,7 @@ fn lost_output_is_an_error() {
         (done.code, done.err.as_str()),
         (
             Some(0),
-            "note: no secure.lock: what runs is not pinned; `secure-runtime lock` pins it\n"
+            "note: no secure.lock: the modules that run are not pinned; `secure-runtime lock` pins them\n"
         )
     );
 }

@@ -82,7 +82,7 @@ fn every_input_of_a_resolution_is_compared() {
         (
             "no exports",
             edit(json, "{\".\":\"./index.js\"}", "{}"),
-            "means nothing: the package's package.json does not export",
+            "resolves to nothing: the package's package.json does not export",
         ),
         (
             "imports",
