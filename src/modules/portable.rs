@@ -178,7 +178,7 @@ fn end_of_search(body: &str) -> Result<String, String> {
     let nested = templates(body);
     if nested > DEEPEST {
         return Err(format!(
-            "QuickJS's bindings take it for templates that are nested {nested} deep, of which they read at most {DEEPEST}; run it with a \
+            "QuickJS's bindings read it as templates that are nested {nested} deep, and support at most {DEEPEST}; run it with a \
              build that has V8"
         ));
     }

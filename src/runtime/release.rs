@@ -159,7 +159,7 @@ mod keeper {
             }
             if !counts_are_known(context, object) {
                 tracing::warn!(
-                    "QuickJS counts references in another way: the memory of isolates is not given back"
+                    "QuickJS counts references in another way: the memory of isolates is not freed"
                 );
                 JS_FreeValue(context, object);
                 return;

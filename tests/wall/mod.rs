@@ -318,7 +318,7 @@ fn a_thread_that_cannot_be_restricted_is_an_error() {
     );
     let said: Vec<_> = results.keys().map(|(_, said)| said.as_str()).collect();
     assert!(
-        matches!(&said[..], [said] if said.contains("does not answer to a signal")),
+        matches!(&said[..], [said] if said.contains("does not react to a signal")),
         "{said:?}"
     );
 }
