@@ -20,7 +20,7 @@ fn minted(scene: &Scene, root: &KeyPair, grants: &[&str]) -> Token {
 
 /// RUN-15
 #[test]
-fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
+fn revocation_ends_a_capability_and_everything_derived_from_it() {
     let server = Server::start();
     let source = r#"import { fs, net, env, clock, random, kv, seal, CapabilityError } from "cap:self";
         const tell = async (what, call) => {
@@ -186,7 +186,7 @@ fn export(root: &KeyPair, holder: Holder) -> (Scene, Vec<u8>, Ran) {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_for_a_key_is_worth_something_to_its_owner_alone() {
+fn a_token_sealed_for_a_key_works_only_for_its_owner() {
     let (root, owner, thief) = (
         KeyPair::generate().unwrap(),
         KeyPair::generate().unwrap(),

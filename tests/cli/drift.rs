@@ -49,7 +49,7 @@ fn locked() -> Scene {
 
 /// A138, CLI-50, GRAPH-93: an import map with another folder, another file, or additional entries.
 #[test]
-fn a138_an_import_map_that_leads_elsewhere_is_seen() {
+fn a138_a_changed_import_map_is_detected() {
     let manifest = greeting().read("secure.toml");
     let moved = |of: &str, to: &str| manifest.replace(of, to);
     let scene = locked()
@@ -100,7 +100,7 @@ fn installed() -> Scene {
 
 /// A138, CLI-50: a pin to another version, which may or may not be installed.
 #[test]
-fn a138_a_pin_to_another_version_is_seen() {
+fn a138_a_pin_to_another_version_is_detected() {
     let scene = installed();
     let manifest = scene.read("secure.toml").replace("1.2.3", "2.0.0");
     let scene = scene.file("secure.toml", manifest.clone());
@@ -137,7 +137,7 @@ fn a138_a_pin_to_another_version_is_seen() {
 
 /// A139, CLI-50: the exports of a package, which depend on files without a hash in the lock.
 #[test]
-fn a139_exports_that_changed_are_seen() {
+fn a139_changed_exports_are_detected() {
     for scene in [locked(), installed()] {
         let folder = if scene.base().join("node_modules").exists() {
             "node_modules"
@@ -160,7 +160,7 @@ fn a139_exports_that_changed_are_seen() {
 
 /// A139, CLI-50: a new file that takes precedence over the locked one.
 #[test]
-fn a139_a_new_file_that_wins_is_seen() {
+fn a139_a_new_file_with_precedence_is_detected() {
     let scene = greeting()
         .file(
             "vendor/greet/package.json",
@@ -216,7 +216,7 @@ fn drifted_but_for_output(scene: &Scene, line: &str) {
 /// A139, CLI-50: drift that only locking again detects, such as the kind of a module or an optional package. `run` does
 /// not look for it.
 #[test]
-fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
+fn a139_locked_and_verify_detect_drift_that_needs_locking_again() {
     let scene = installed();
     let json = scene
         .read("node_modules/greet/package.json")

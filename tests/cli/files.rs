@@ -35,7 +35,7 @@ fn scene() -> (Scene, String) {
 
 /// CLI-43, A129. Every command refuses a FIFO without a writer and an endless device at once, in place of any file.
 #[test]
-fn a129_what_is_no_regular_file_is_refused_at_once() {
+fn a129_files_that_are_not_regular_are_refused_at_once() {
     let (scene, root) = scene();
     let root = root.as_str();
     let fifo_path = scene.base().join("fifo");
@@ -156,7 +156,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
 
 /// CLI-43. A file or standard input that is too large is not read completely.
 #[test]
-fn a129_what_is_too_large_is_refused() {
+fn a129_files_that_are_too_large_are_refused() {
     let (scene, root) = scene();
     for name in ["secure.toml", "secure.lock", "a.token", "root.key"] {
         let file = fs::OpenOptions::new()

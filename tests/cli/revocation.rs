@@ -243,7 +243,7 @@ fn a_command_needs_a_current_list() {
 
 /// CLI-22, TOK-42. A rollback to an older list of the same key is detected under any name and at any place.
 #[test]
-fn an_older_list_counts_under_no_other_name() {
+fn an_older_list_is_refused_under_every_name() {
     let (scene, root) = with_token();
     let server = Server::start();
     std::fs::create_dir(scene.base().join("r1")).unwrap();

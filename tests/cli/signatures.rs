@@ -260,7 +260,7 @@ fn signatures_come_from_other_stores() {
 
 /// SIG-11.
 #[test]
-fn only_what_is_right_is_signed_and_verified_besides() {
+fn only_verified_programs_are_signed() {
     let (scene, [a, b, c]) = locked();
     let scene = scene.file("vendor/greet/index.js", "changed");
     secure_runtime(&scene, &["sign", "--key", "a.key"]).failure_with_hint(4);
@@ -360,7 +360,7 @@ fn a_package_is_signed_for_all_programs() {
 
 /// SIG-8.
 #[test]
-fn policies_that_say_nothing_are_refused() {
+fn policies_without_effect_are_refused() {
     let (scene, [a, b, _]) = locked();
     let manifest = scene.read("secure.toml");
     let mut scene = scene;

@@ -220,7 +220,7 @@ fn scene(port: u16) -> Scene {
 /// WALL-1, WALL-3, WALL-4, WALL-6, WALL-7: code that bypasses the reference monitor, on every thread, with a control
 /// process without the sandbox.
 #[test]
-fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
+fn code_that_bypasses_the_monitor_is_stopped_by_the_sandbox() {
     assert!(
         Wall::support().lacks().is_empty(),
         "this kernel cannot build the wall: {}",
