@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_module_is_refused() {
+    fn text_that_is_not_a_module_is_refused() {
         let names = Names::new("7".to_owned());
         assert!(names.rewrite(0, "import {", &[], "cap:bindings").is_err());
         assert!(names.rewrite(0, "", &[], "cap:bindings").unwrap().0.is_empty());

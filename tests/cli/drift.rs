@@ -244,7 +244,7 @@ fn a139_locked_and_verify_detect_drift_that_needs_locking_again() {
 
 /// A139, CLI-50: a package that CommonJS requires in vain, and that is installed later. A comment requires nothing.
 #[test]
-fn a139_a_package_that_was_required_in_vain_is_seen() {
+fn a139_a_missing_package_that_is_installed_later_is_detected() {
     let scene = installed()
         .file(
             "node_modules/greet/package.json",

@@ -188,7 +188,7 @@ fn a129_files_that_are_too_large_are_refused() {
 /// A129, CLI-43. A file of `/proc` is said to be empty, and may have no end.
 #[cfg(target_os = "linux")]
 #[test]
-fn a129_what_is_said_to_be_empty_is_bounded_too() {
+fn a129_files_with_a_stated_size_of_zero_are_bounded() {
     let (scene, _) = scene();
     let said = secure_runtime(&scene, &["store", "add", "/proc/self/pagemap"]).failure_with_hint(2);
     assert!(said.contains("/proc/self/pagemap: has more than "), "{said}");

@@ -91,7 +91,7 @@ fn patterns_without_a_scope_are_described() {
 
 /// TOK-27
 #[test]
-fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
+fn a_folder_scope_covers_the_folder_and_its_content() {
     let rights = grant("fs.read=./data/**").unwrap();
     let read = |path: &str| rights.allows(FamilyName::FS, ActionName::READ, path);
     assert!(read("/srv/app/data") && read("/srv/app/data/a/b"));

@@ -70,7 +70,7 @@ async fn the_graph_records_webassembly() {
 
 /// GRAPH-68: an importer states no type for it. Imported as text or bytes, it is a file like any other.
 #[test]
-fn how_it_is_imported() {
+fn webassembly_is_imported_without_a_type() {
     let wasm = binary("(module)");
     for (main, problem) in [
         (
