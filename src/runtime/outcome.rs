@@ -224,7 +224,7 @@ impl Engine {
         match self {
             Engine::V8 => None,
             Engine::QuickJs => Some(
-                "this build has QuickJS-ng, the engine for machines without V8: it was tested with less hostile code, and its \
+                "this build has QuickJS-ng, the engine for machines without V8: it has been exposed to less hostile code, and its \
                  bindings can panic; use a build with V8 for code that you do not trust",
             ),
         }
