@@ -148,7 +148,7 @@ pub enum ProgramError {
     },
     /// The lock differs from the result of locking the project now.
     #[error(
-        "{LOCK} is out of date: it is not what {MANIFEST} and the files of the project mean now\n  {}\n  help: review the difference, then run `secure-runtime lock` to accept it",
+        "{LOCK} is out of date: {MANIFEST} or the files of the project changed\n  {}\n  help: review the difference, then run `secure-runtime lock` to accept it",
         lines.join("\n  ")
     )]
     Drift {
@@ -390,7 +390,7 @@ impl Program {
         let drifted = drifted
             .into_iter()
             .chain(required)
-            .map(|line| format!("{LOCK} is out of date, and what was locked runs: {line}"));
+            .map(|line| format!("{LOCK} is out of date, and the locked program runs: {line}"));
         let distrusted = store.distrusted();
         let warnings = distrusted.iter().map(ToString::to_string).chain(drifted);
         Ok(Program {

@@ -152,7 +152,7 @@ pub enum ScopeError {
         suggestion: Option<String>,
     },
     /// The family has several actions, and the grant names none.
-    #[error("a grant of `{family}` says which action: {}", known_names.iter().map(|name| format!("`{family}.{name}`")).collect::<Vec<_>>().join(", "))]
+    #[error("a grant of `{family}` must name the action: {}", known_names.iter().map(|name| format!("`{family}.{name}`")).collect::<Vec<_>>().join(", "))]
     NoAction {
         /// The family.
         family: FamilyName,

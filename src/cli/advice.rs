@@ -191,9 +191,7 @@ impl Advice<'_> {
 /// Returns the advice for a denial that no missing grant explains.
 fn otherwise(explanation: &Explanation) -> String {
     match explanation.decision {
-        Decision::Allowed => {
-            "the grants cover it; it was refused for the reason that the message gives".to_owned()
-        }
+        Decision::Allowed => "the grants cover it; it was refused for the reason in the message".to_owned(),
         Decision::Denied(denial) => {
             let help = reason::help(denial.reason);
             // A grant is missing, but no scope can be written that matches only this resource.

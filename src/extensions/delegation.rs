@@ -226,7 +226,7 @@ impl Family for Sealing {
     }
 
     fn parse_scope(&self, _: ActionName, _: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        Err(Problem::Other("no grant gives it".to_owned()))
+        Err(Problem::Other("it cannot be granted".to_owned()))
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {

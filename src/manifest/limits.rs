@@ -146,7 +146,7 @@ fn heap(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
     if size < Limits::SMALLEST_HEAP {
         return Err(source.error(
             value.span(),
-            "the heap must be at least 8MiB: less does not hold the realm",
+            "the heap must be at least 8MiB: the realm does not fit into less",
             None,
         ));
     }

@@ -11,7 +11,7 @@ use secure_runtime_loaders::StoreError;
 pub enum SignatureError {
     /// There are fewer signatures than demanded.
     #[error(
-        "{owner}: {found} of the {needed} signatures that are demanded for {subject}; what is missing:\n  {}\n  help: have \
+        "{owner}: {found} of the {needed} signatures that are demanded for {subject}; missing:\n  {}\n  help: have \
          one of them sign with `secure-runtime sign`, and name the store that has the signature with --store",
         lacking.iter().map(|(key, lack)| format!("{key}: {lack}")).collect::<Vec<_>>().join("\n  ")
     )]

@@ -27,7 +27,7 @@ fn drifted(scene: &Scene, parts: &[&str]) {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(
         ran.err
-            .contains("warning: secure.lock is out of date, and what was locked runs"),
+            .contains("warning: secure.lock is out of date, and the locked program runs"),
         "{ran:#?}"
     );
     named(&ran.err, &["run"]);

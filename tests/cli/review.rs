@@ -53,8 +53,7 @@ fn diff_shows_what_changed_in_code() {
     assert!(!said.contains("main.js") && !said.contains("    | "), "{said}");
     let same = secure_runtime(&scene, &["graph", "diff", ".", "secure.lock"]).success();
     assert!(
-        same.ends_with("no module, package or program may do more than before\n")
-            && !same.contains("modules"),
+        same.ends_with("no module, package or program gains authority\n") && !same.contains("modules"),
         "{same}"
     );
     secure_runtime(&scene, &["graph", "diff", "none.lock"]).failure_with_hint(2);
@@ -111,7 +110,7 @@ fn diff_shows_sources_that_changed() {
 fn diff_shows_growth_of_authority() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
-    let grown = said.split("who may now do more than before\n").nth(1).unwrap();
+    let grown = said.split("gain authority\n").nth(1).unwrap();
     assert_eq!(
         grown,
         "  the program: fs.read = [\"./**\"]\n  package greet: fs.read = [\"./data/**\"]\n"

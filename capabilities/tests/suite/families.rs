@@ -133,10 +133,13 @@ fn errors_list_the_known_names() {
             "fs.reed=.",
             "`fs` has no action `reed`; did you mean `read`? Known: read, write",
         ),
-        ("fs=.", "a grant of `fs` says which action: `fs.read`, `fs.write`"),
+        (
+            "fs=.",
+            "a grant of `fs` must name the action: `fs.read`, `fs.write`",
+        ),
         (
             "fs.read=./*.csv",
-            "`./*.csv` is not valid for `fs.read`: `*` stands only at the end, as a folder with all below it: `./data/**`",
+            "`./*.csv` is not valid for `fs.read`: `*` is allowed only at the end, for a folder with its content: `./data/**`",
         ),
         (
             "clock=2ms",

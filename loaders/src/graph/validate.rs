@@ -284,7 +284,7 @@ fn text(subject: Subject<'_>, text: &str) -> Result<(), GraphError> {
             let character = character.escape_unicode();
             Err(rule(
                 subject,
-                format!("has the character {character}, which may not stand there"),
+                format!("has the character {character}, which is not allowed there"),
             ))
         }
         None => Ok(()),

@@ -310,11 +310,11 @@ fn shown(report: &Report) -> String {
     }
     section(&mut shown, "entry", difference.entry.iter().cloned());
     if report.growth.is_empty() {
-        shown.push_str("no module, package or program may do more than before\n");
+        shown.push_str("no module, package or program gains authority\n");
     } else {
         section(
             &mut shown,
-            "who may now do more than before",
+            "gain authority",
             report.growth.iter().flat_map(|growth| {
                 let was = growth.was.as_ref().map(|was| format!(" (before: {was})"));
                 let was = was.unwrap_or_default();

@@ -36,7 +36,7 @@ pub(crate) fn strip(source: &str) -> Result<String, SyntaxProblem> {
     match shape::difference(&typed.program, &plain.program) {
         Some(offset) => Err(at(
             offset,
-            "without its types this would mean something else; put what the type belongs to into parentheses",
+            "without its types this would mean something else; put the typed expression into parentheses",
         )),
         None => Ok(text),
     }
