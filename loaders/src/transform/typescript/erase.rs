@@ -338,7 +338,7 @@ const ENUM: &str = "`enum` makes an object when the program runs, and is not Jav
 const NAMESPACE: &str = "a namespace with values makes an object when the program runs, and is not JavaScript; write a \
                          module, or an object";
 const AMBIENT: &str = "this belongs into a declaration file (.d.ts), or behind `declare`";
-const PARAMETER_PROPERTY: &str = "a parameter that declares a property assigns it when the program runs, and is no \
+const PARAMETER_PROPERTY: &str = "a parameter that declares a property assigns it when the program runs, and is not \
                                   JavaScript; declare the property in the class, and assign it in the constructor";
 const IMPORT_EQUALS: &str =
     "`import … =` is not JavaScript; write `import … from \"…\"`, or `const … = …` for a name of a namespace";
