@@ -1,4 +1,4 @@
-# Where Debian's libsimde-dev is installed, CMake takes the SIMDe headers from there and clones nothing.
+# If Debian's libsimde-dev is installed, CMake uses its SIMDe headers and clones nothing.
 if(EXISTS "/usr/include/simde")
   set(FETCHCONTENT_SOURCE_DIR_SIMDE "/usr/include" CACHE PATH "")
 endif()

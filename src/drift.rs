@@ -57,7 +57,7 @@ pub fn of_everything(
     }
     let mut lines = Difference::between(&old, &new).lines();
     if lines.is_empty() {
-        lines.push("what some imports mean changed".to_owned());
+        lines.push("some imports now resolve to other modules".to_owned());
     }
     shorten(&mut lines);
     Ok(lines)

@@ -133,14 +133,14 @@ pub enum ProgramError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The program must have a lock and has none.
-    #[error("{path}: there is no lock, and --locked asks for one\n  help: run `secure-runtime lock` and commit {LOCK}", path = path.display())]
+    #[error("{path}: there is no lock, and --locked requires one\n  help: run `secure-runtime lock` and commit {LOCK}", path = path.display())]
     NotLocked {
         /// The missing file.
         path: PathBuf,
     },
     /// The manifest allows more than the lock.
     #[error(
-        "{MANIFEST} {what} than {LOCK} records\n  help: run `secure-runtime lock` to accept it, after a look at the difference"
+        "{MANIFEST} {what} than {LOCK} records\n  help: review the difference, then run `secure-runtime lock` to accept it"
     )]
     Outgrown {
         /// The difference, as a verb and an object.
@@ -148,7 +148,7 @@ pub enum ProgramError {
     },
     /// The lock differs from the result of locking the project now.
     #[error(
-        "{LOCK} is out of date: it is not what {MANIFEST} and the files of the project mean now\n  {}\n  help: run `secure-runtime lock` to accept it, after a look at the difference",
+        "{LOCK} is out of date: {MANIFEST} or the files of the project changed\n  {}\n  help: review the difference, then run `secure-runtime lock` to accept it",
         lines.join("\n  ")
     )]
     Drift {
@@ -165,7 +165,7 @@ pub enum ProgramError {
     },
     /// An isolate, limits or trust that the manifest says of a package which the locked program does not have.
     #[error(
-        "{MANIFEST}: [packages.{package:?}] has `isolate`, `limits` or `trust`, and the locked program has no such package\n  help: correct the name, or take them out; if the program imports the package now, run `secure-runtime lock`"
+        "{MANIFEST}: [packages.{package:?}] has `isolate`, `limits` or `trust`, and the locked program has no such package\n  help: correct the name, or remove them; if the program imports the package now, run `secure-runtime lock`"
     )]
     NoSuchPackage {
         /// The package's name.
@@ -173,7 +173,7 @@ pub enum ProgramError {
     },
     /// Packages in isolates of their own that import each other: each would wait for the other.
     #[error(
-        "{MANIFEST}: packages in isolates of their own import each other: {}\n  help: take `isolate = true` out of the table [packages.NAME] of one of them",
+        "{MANIFEST}: packages in isolates of their own import each other: {}\n  help: remove `isolate = true` from the table [packages.NAME] of one of them",
         packages.join(" imports ")
     )]
     IsolateCycle {
@@ -390,7 +390,7 @@ impl Program {
         let drifted = drifted
             .into_iter()
             .chain(required)
-            .map(|line| format!("{LOCK} is out of date, and what was locked runs: {line}"));
+            .map(|line| format!("{LOCK} is out of date, and the locked program runs: {line}"));
         let distrusted = store.distrusted();
         let warnings = distrusted.iter().map(ToString::to_string).chain(drifted);
         Ok(Program {
@@ -417,7 +417,7 @@ impl Program {
         }
         if options.locked {
             return Err(fault(
-                "a file without a manifest has no lock, and --locked asks for one",
+                "a file without a manifest has no lock, and --locked requires one",
             ));
         }
         let folder = match path.parent() {

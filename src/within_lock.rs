@@ -196,7 +196,7 @@ impl Check<'_> {
             (Some(locked), Some(said)) => Some(self.narrow(&owner, locked, said)?),
             (Some(_), None) => {
                 return Err(outgrown(format!(
-                    "no longer narrows {owner}, which then holds more"
+                    "no longer narrows {owner}, which then has more rights"
                 )));
             }
         };

@@ -26,7 +26,7 @@ impl Write for Stuck {
 
 /// RUN-90. A limit or the host can end a program that waits for space in the console queue.
 #[test]
-fn nobody_has_to_read_what_programs_print() {
+fn limits_end_a_program_with_a_blocked_console() {
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

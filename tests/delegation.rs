@@ -20,7 +20,7 @@ fn minted(scene: &Scene, root: &KeyPair, grants: &[&str]) -> Token {
 
 /// RUN-15
 #[test]
-fn revoking_ends_what_was_lent_and_all_that_was_made_of_it() {
+fn revocation_ends_a_capability_and_everything_derived_from_it() {
     let server = Server::start();
     let source = r#"import { fs, net, env, clock, random, kv, seal, CapabilityError } from "cap:self";
         const tell = async (what, call) => {
@@ -186,7 +186,7 @@ fn export(root: &KeyPair, holder: Holder) -> (Scene, Vec<u8>, Ran) {
 
 /// RUN-16
 #[test]
-fn what_is_sealed_for_a_key_is_worth_something_to_its_owner_alone() {
+fn a_token_sealed_for_a_key_works_only_for_its_owner() {
     let (root, owner, thief) = (
         KeyPair::generate().unwrap(),
         KeyPair::generate().unwrap(),
@@ -315,12 +315,12 @@ fn seal_refuses_with_advice() {
         (
             seal("fs.revocable().capability"),
             open,
-            "seal one that is not revocable",
+            "seal a capability that is not revocable",
         ),
         (
             seal("fs.revocable().capability.attenuate({ expires: '1m' })"),
             open,
-            "seal one that is not revocable",
+            "seal a capability that is not revocable",
         ),
         (seal(revoked), open, "revoked: fs seal"),
         (seal("fs.attenuate({ expires: '0s' })"), open, "expired: fs seal"),
@@ -332,20 +332,12 @@ fn seal_refuses_with_advice() {
         ),
         (seal("fs"), Some(&bound), "bound to another holder"),
         (seal("fs"), Some(&sealed), "the token is sealed"),
-        (
-            "seal(fs)".to_owned(),
-            open,
-            "TypeError: seal needs to know for whom",
-        ),
-        (
-            "seal(fs, {})".to_owned(),
-            open,
-            "TypeError: seal needs to know for whom",
-        ),
+        ("seal(fs)".to_owned(), open, "TypeError: seal needs a holder"),
+        ("seal(fs, {})".to_owned(), open, "TypeError: seal needs a holder"),
         (
             "seal(fs, Object.create({ holder: 'x' }))".to_owned(),
             open,
-            "TypeError: seal needs to know for whom",
+            "TypeError: seal needs a holder",
         ),
         (
             "seal(fs, { holder: 'x' })".to_owned(),
@@ -418,7 +410,9 @@ fn a_bound_token_is_sealed_only_for_its_holder() {
     assert_eq!(sealed.blocks().last().unwrap().holder, Some(host().holder()));
     let refused = run(other.holder());
     assert!(
-        refused.out.contains("is worth nothing to another holder"),
+        refused
+            .out
+            .contains("no other holder could use a token derived from it"),
         "{refused:#?}"
     );
 }

@@ -252,7 +252,7 @@ fn unknown_names_are_errors_of_the_manifest() {
         .exit
         .unwrap_err();
     for part in [
-        "\"process\" cannot be given",
+        "\"process\" is not a global that a package can have",
         "secure.toml:10:21",
         "crypto, fetch, performance",
     ] {

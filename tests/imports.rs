@@ -108,7 +108,7 @@ fn a_granted_hash_can_be_imported() {
 
 /// RUN-46: without a `module` grant, only imports that were locked for the module succeed, and nothing is recorded.
 #[test]
-fn without_a_grant_only_what_was_locked_is_imported() {
+fn without_a_grant_only_locked_imports_succeed() {
     let ran = scene(
         &[],
         &[],
@@ -175,7 +175,7 @@ fn a_static_import_is_never_granted() {
 /// A142, RUN-98: two packages that import data of a third one cannot change it for each other or for the third. The
 /// modules of one package share it.
 #[test]
-fn a142_data_of_a_package_is_another_value_for_each_importing_package() {
+fn a142_each_importing_package_has_its_own_value_of_data() {
     let manifest = "[package]\nname = \"test\"\nentry = \"main.js\"\n[imports]\n\
         data = \"npm:data@1.0.0\"\none = \"npm:one@1.0.0\"\ntwo = \"npm:two@1.0.0\"\n";
     let imports = "import list from 'data/list.json' with { type: 'json' };\n\

@@ -21,7 +21,7 @@ fn wall() -> Limits {
 
 /// RUN-40: the wall limit ends every kind of endless program.
 #[test]
-fn the_wall_limit_ends_what_does_not_end() {
+fn the_wall_limit_ends_endless_programs() {
     for source in [
         "for (;;) {}",
         "while (true) await 0;",
@@ -111,7 +111,7 @@ fn the_heap_limit_holds_for_every_kind_of_memory() {
 
 /// RUN-44, A94: if an isolate is terminated while it creates objects of the runtime, its run ends, and nothing else.
 #[test]
-fn being_stopped_while_objects_are_made_ends_the_run_alone() {
+fn stopping_a_run_that_creates_objects_ends_only_that_run() {
     let rest = "if (n % 500 === 0) await new Promise((done) => setTimeout(done, 0));";
     for round in 0..12 {
         for source in [
@@ -137,7 +137,7 @@ fn being_stopped_while_objects_are_made_ends_the_run_alone() {
 
 /// RUN-75, A92: the memory of capabilities is counted.
 #[test]
-fn capabilities_have_as_much_room_as_the_heap() {
+fn capabilities_may_use_as_much_memory_as_the_heap() {
     let of = |heap: u64, source: &str| {
         let source = format!(
             "import {{ clock, fs }} from 'cap:self';
@@ -207,7 +207,7 @@ fn capabilities_have_as_much_room_as_the_heap() {
 /// RUN-86: results for which there is no memory wait for earlier results, and all are read in the end. Results that are
 /// kept too long are refused.
 #[test]
-fn results_wait_for_room_and_are_refused_where_there_is_none() {
+fn results_wait_for_memory_and_are_refused_if_there_is_none() {
     let of = |source: &str| {
         let source = format!("import {{ fs }} from 'cap:self'; {source}");
         Scene::of_main(&["fs.read=./data/**"], &source)
@@ -312,7 +312,7 @@ fn runs_are_apart() {
 }
 
 #[test]
-fn limits_that_cannot_be_held_are_refused() {
+fn limits_that_cannot_be_enforced_are_refused() {
     let scene = Scene::of_main(&[], "");
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -505,7 +505,7 @@ fn timers_are_counted_while_they_are_set() {
 /// A text that does not fit into the heap ends the program with the heap limit, or is an error with that message. It
 /// never causes a fault of the engine.
 #[test]
-fn a_file_larger_than_the_heap_is_no_fault_of_the_engine() {
+fn a_file_larger_than_the_heap_is_not_an_engine_fault() {
     for read in [
         "await fs.readTextFile('large.txt');",
         "await Promise.all([1, 2, 3, 4].map(() => fs.readTextFile('medium.txt')));",

@@ -363,7 +363,7 @@ fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
 }
 
 #[test]
-fn what_needs_no_grant_touches_nothing() {
+fn operations_without_a_grant_make_no_decision() {
     let server = Server::start();
     for row in OPERATIONS.iter().filter(|row| row.actions.is_empty()) {
         let call = CALLS

@@ -253,7 +253,7 @@ fn a_denied_request_makes_no_connection() {
 
 /// RUN-31
 #[test]
-fn a_name_of_the_loopback_address_needs_the_address_granted_too() {
+fn a_name_for_the_loopback_address_needs_a_grant_for_the_address() {
     let steps = |said| {
         [(
             "net.fetch('http://localhost:${one.port}/ok').then((response) => response.text())",
@@ -376,7 +376,7 @@ fn a_failed_connection_is_an_error_and_not_a_denial() {
 
 /// RUN-32
 #[test]
-fn proxies_of_the_environment_are_not_asked() {
+fn proxies_of_the_environment_are_not_used() {
     let server = Server::start();
     let proxy = Server::start();
     let scene = Scene::new()

@@ -241,7 +241,7 @@ fn one_global_object_for_a_package() {
 /// RUN-9, RUN-93, A130: modules of a package with different rights do not share a global object. So a module never uses
 /// its rights with values that a module with other rights put there. Modules of other packages do not share it either.
 #[test]
-fn modules_with_other_rights_have_a_global_object_alone() {
+fn modules_with_different_rights_share_no_global_object() {
     let scene = scene(
         "p = \"npm:p\"\n",
         "import p from 'p'; console.log(p)",

@@ -111,7 +111,7 @@ fn listed(text: &str, into: &mut Properties) {
 /// RUN-1, RUN-2, RUN-74: each object that a guest reaches is listed and frozen, and each listed object exists. If an
 /// engine upgrade adds an object that lockdown does not remove, this test fails and prints the path to it.
 #[test]
-fn what_a_guest_reaches_is_what_was_reviewed() {
+fn guests_reach_only_reviewed_properties() {
     let mut list = Properties::new();
     listed(include_str!("../engine/src/realm/permits.js"), &mut list);
     listed(include_str!("permits/made.txt"), &mut list);

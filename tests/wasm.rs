@@ -321,7 +321,7 @@ mod v8 {
             ),
             (
                 binary(r#"(module (import "cap:value/cap:wasm/0" "default" (func)))"#),
-                "capabilities are nothing that WebAssembly could hold",
+                "WebAssembly cannot hold capabilities",
             ),
             (b"\0asm\x01\0\0\0\xff".to_vec(), "byte 8: "),
             (binary("(module)"), ""),

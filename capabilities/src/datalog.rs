@@ -90,7 +90,7 @@ pub enum ProfileError {
     },
     /// A check of a form that the profile does not have.
     #[error(
-        "its check {check} is none of the profile's: one operation's resources, one time limit, one holder, or one attestation"
+        "its check {check} is not one of the profile's: one operation's resources, one time limit, one holder, or one attestation"
     )]
     Check {
         /// The check's number in the block, from 0.
@@ -103,7 +103,7 @@ pub enum ProfileError {
         check: usize,
     },
     /// A third-party block contains something other than attestations.
-    #[error("it is a third party's, and holds something else than 1 to 1,024 facts `attested(\"blake3:…\")`")]
+    #[error("it is a third party's, and must hold only 1 to 1,024 facts `attested(\"blake3:…\")`")]
     Attestation,
     /// The rights exceed a limit or have a pattern of the wrong kind.
     #[error(transparent)]

@@ -223,7 +223,7 @@ impl Explained {
         }
         match self.scopes.as_deref() {
             None => format!("it leaves {what} unchanged"),
-            Some([]) => format!("it has nothing of {what}"),
+            Some([]) => format!("it has no grant of {what}"),
             Some(scopes) => {
                 let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope).to_string()).collect();
                 let others = match self.others {

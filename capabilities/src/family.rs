@@ -152,7 +152,7 @@ pub enum ScopeError {
         suggestion: Option<String>,
     },
     /// The family has several actions, and the grant names none.
-    #[error("a grant of `{family}` says which action: {}", known_names.iter().map(|name| format!("`{family}.{name}`")).collect::<Vec<_>>().join(", "))]
+    #[error("a grant of `{family}` must name the action: {}", known_names.iter().map(|name| format!("`{family}.{name}`")).collect::<Vec<_>>().join(", "))]
     NoAction {
         /// The family.
         family: FamilyName,
@@ -178,7 +178,7 @@ pub enum ScopeError {
         text: String,
     },
     /// The family rejects the scope or resource.
-    #[error("{} is nothing that `{family}.{action}` can mean: {problem}", quoted(text))]
+    #[error("{} is not valid for `{family}.{action}`: {problem}", quoted(text))]
     Invalid {
         /// The family.
         family: FamilyName,

@@ -294,7 +294,7 @@ pub(crate) fn parse_scope(text: &str) -> Result<Pattern, OriginError> {
     };
     if host.contains('*') {
         return Err(refused(
-            "`*` stands only for whole labels at the front, as in `https://*.example.com`",
+            "`*` is allowed only for whole labels at the front, as in `https://*.example.com`",
         ));
     }
     let hosts = if below.is_some() {

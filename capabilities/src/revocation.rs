@@ -102,7 +102,7 @@ pub enum RevocationError {
     Times,
     /// The list is older than one that was accepted before.
     #[error(
-        "the revocation list number {sequence} is older than number {seen}, which was seen before: somebody may be hiding revocations"
+        "the revocation list number {sequence} is older than number {seen}, which was seen before: an attacker may be hiding revocations"
     )]
     RolledBack {
         /// The sequence number of the list.

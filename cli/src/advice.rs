@@ -115,7 +115,7 @@ impl Advice<'_> {
         let mut help = Vec::new();
         if lacking.iter().any(|block| *block < program) {
             help.push(format!(
-                "the given token does not allow it: ask who issued it for one that has `{}`",
+                "the given token does not allow it: ask its issuer for one that has `{}`",
                 missing.manifest_line()
             ));
         }
@@ -127,7 +127,8 @@ impl Advice<'_> {
         }
         if lacking.iter().any(|block| *block >= own) {
             help.push(
-                "the program narrowed this capability with attenuate(): it has to keep more there".to_owned(),
+                "the program narrowed this capability with attenuate(): include this right in that call"
+                    .to_owned(),
             );
         }
         help.join("\n  help: ")
@@ -190,14 +191,12 @@ impl Advice<'_> {
 /// Returns the advice for a denial that no missing grant explains.
 fn otherwise(explanation: &Explanation) -> String {
     match explanation.decision {
-        Decision::Allowed => {
-            "the grants cover it; it was refused for the reason that the message gives".to_owned()
-        }
+        Decision::Allowed => "the grants cover it; it was refused for the reason in the message".to_owned(),
         Decision::Denied(denial) => {
             let help = reason::help(denial.reason);
             // A grant is missing, but no scope can be written that matches only this resource.
             help.unwrap_or(
-                "its name would mean more than itself as a scope, because of the `*`: rename it, or grant what it is in",
+                "as a scope, its name would match more than itself, because of the `*`: rename it, or grant its folder",
             )
             .to_owned()
         }

@@ -89,5 +89,5 @@ pub(super) fn finish_soon() {
 
 /// Returns the failure for output that could not be written.
 pub(super) fn unwritten(what: &str) -> Failure {
-    Failure::usage(what).help("write it to a file that can be written, or free some space")
+    Failure::usage(what).help("redirect it to a writable file, or free some space")
 }

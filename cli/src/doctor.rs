@@ -62,7 +62,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<String, Failure> {
         Finding::of("engine", trial(Limits::default()), State::Bad),
         Finding::of("untrusted code", untrusted_code(), State::Lacking),
         Finding::of("processor limit", processor_limit(), State::Lacking),
-        Finding::of("second wall", second_wall(), State::Lacking),
+        Finding::of("OS sandbox", second_wall(), State::Lacking),
         Finding::of("openat2", openat2(), State::Lacking),
         Finding::of("local store", local_store(), State::Bad),
         Finding::of("revocation lists", revocation_lists(), State::Lacking),
@@ -80,7 +80,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<String, Failure> {
                 "programs cannot be run here: {}: {}",
                 bad.what, bad.found
             ))
-            .help("see to what is marked with `bad` above"))
+            .help("fix the findings that are marked `bad` above"))
         }
     }
 }
@@ -167,7 +167,7 @@ fn openat2() -> Result<String, String> {
 
 #[cfg(not(target_os = "linux"))]
 fn openat2() -> Result<String, String> {
-    Err("not of this system: paths are kept beneath their folders step by step".to_owned())
+    Err("only Linux has it: paths are kept beneath their folders step by step".to_owned())
 }
 
 fn local_store() -> Result<String, String> {
@@ -180,10 +180,10 @@ fn local_store() -> Result<String, String> {
         let blobs = text::count(blobs.len(), "blob");
         Ok(format!("{shown}, {blobs}{}", free(&folder)))
     } else if folder.symlink_metadata().is_ok() && !folder.is_dir() {
-        Err(format!("{shown} is no folder"))
+        Err(format!("{shown} is not a folder"))
     } else {
         Ok(format!(
-            "{shown}, not made yet: `secure-runtime lock` does{}",
+            "{shown}, not created yet: `secure-runtime lock` creates it{}",
             free(&folder)
         ))
     }
@@ -207,7 +207,7 @@ fn revocation_lists() -> Result<String, String> {
     let made = if folder.is_dir() {
         ""
     } else {
-        ", not made yet: `--revocations` does"
+        ", not created yet: `--revocations` creates it"
     };
     Ok(format!("{}{made}", folder.display()))
 }

@@ -142,7 +142,7 @@ impl From<LockError> for Failure {
         let failure = Failure::usage(error.to_string());
         if error.is_in_installed_package() {
             return failure.with_help(
-                "this is a file of an installed package, which does not run here as it is: take another version of the package, \
+                "the file belongs to an installed package that does not run here: use another version of the package, \
                  or another package",
             );
         }
@@ -169,7 +169,7 @@ impl From<StoreError> for Failure {
         if let StoreError::Refused { .. } = error {
             // The store wrote this text, so it is not searched for advice.
             return Failure::usage(error.to_string())
-                .with_help("give a token that allows it, from who runs the store, with --store-token FILE");
+                .with_help("ask the operator of the store for a token that allows it, and pass it with --store-token FILE");
         }
         Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
             .help("`secure-runtime store list` shows where the local store is and what it has")
@@ -211,15 +211,15 @@ impl From<RunError> for Failure {
 
 impl From<WallError> for Failure {
     fn from(error: WallError) -> Self {
-        Failure::usage(format!("the second wall: {error}"))
-            .with_help("run it with --wall off to do without, where that is acceptable")
+        Failure::usage(format!("the OS sandbox: {error}"))
+            .with_help("run it with --wall off if that is acceptable")
     }
 }
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         Failure::new(Code::Integrity, format!("the token: {error}"))
-            .help("get the token anew from who issued it, and check that --root-key is their public key")
+            .help("get the token again from its issuer, and check that --root-key is the issuer's public key")
     }
 }
 
@@ -259,7 +259,7 @@ impl From<RevocationError> for Failure {
     fn from(error: RevocationError) -> Self {
         let is_integrity = !matches!(error, RevocationError::Id { .. } | RevocationError::Times);
         Failure::new(integrity_or_usage(is_integrity), error.to_string())
-            .help("get the list anew from who issues it, and check that the key is theirs")
+            .help("get the list again from its issuer, and check that the key is the issuer's")
     }
 }
 
@@ -267,7 +267,7 @@ impl From<StatementError> for Failure {
     fn from(error: StatementError) -> Self {
         let is_usage = matches!(error, StatementError::Claim { .. } | StatementError::Claims);
         Failure::new(integrity_or_usage(!is_usage), error.to_string())
-            .with_help("claim something such as reviewed or built-from=TEXT")
+            .with_help("write a claim such as reviewed or built-from=TEXT")
     }
 }
 
@@ -287,18 +287,18 @@ impl From<RevocationFeedError> for Failure {
                 "give the path of a file, or an address such as https://example.com/revoked.list"
             }
             RevocationFeedError::Unavailable { .. } => {
-                "see that it can be reached: without a current list, nothing is allowed"
+                "make sure that it can be reached: without a current list, nothing is allowed"
             }
             RevocationFeedError::Refused { .. } => {
-                "get it anew from who issues it, and check that --revocation-key (or --root-key) is their public key"
+                "get it again from its issuer, and check that --revocation-key (or --root-key) is the issuer's public key"
             }
             RevocationFeedError::Stale { .. } => {
-                "have who issues it renew it: `secure-runtime token revoke --list FILE --key FILE`"
+                "ask its issuer to renew it: `secure-runtime token revoke --list FILE --key FILE`"
             }
             RevocationFeedError::Damaged { .. } => {
-                "if you know why, delete it: an older list will then not be noticed once"
+                "if you know why, delete it: the next list is then accepted, even if it is an older one"
             }
-            _ => "make the folder one that can be written, or set XDG_STATE_HOME to another",
+            _ => "make the folder writable, or set XDG_STATE_HOME to another folder",
         };
         Failure::new(integrity_or_usage(error.is_integrity()), error.to_string()).with_help(help)
     }

@@ -26,10 +26,10 @@ entry = "main.js"
 [imports]
 greet = "./vendor/greet/"       # a third-party package; "npm:NAME@VERSION" takes one from node_modules
 
-[grants]                        # the program's ceiling: its own modules may do this
+[grants]                        # the program's rights: its own modules have them, and no package can have more
 fs.read = ["./data/**"]
 
-# A package holds nothing unless it is said here:
+# A package has no rights unless they are granted here:
 # [packages.greet]
 # grants = { fs.read = ["./data/names.txt"] }
 
@@ -58,7 +58,7 @@ export default async function main(args) {
     ),
     (
         "vendor/greet/index.js",
-        r#"// This package holds no rights: whatever it tries to read, its own `cap:self` refuses.
+        r#"// This package has no rights: its own `cap:self` refuses every operation.
 export function greet(name) {
   return `Hello, ${name}!`;
 }

@@ -61,7 +61,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     warnings.extend(look_alikes(&[&locked.graph]));
     warnings.extend(self_write::own_files(&locked.graph, &folder).iter().map(|file| {
         let file = file.display();
-        format!("the program may write {file}, which decides about it: `run` refuses it without --allow-self-write")
+        format!("the program may write {file}, and so change its own restrictions: `run` refuses it without --allow-self-write")
     }));
     if !arguments.json {
         warnings.iter().for_each(|warning| console::warn(warning));
@@ -73,7 +73,10 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
         let old = old.transpose()?.ok_or_else(|| {
             Failure::new(
                 Code::Integrity,
-                format!("{}: there is no lock, and --frozen writes none", path.display()),
+                format!(
+                    "{}: there is no lock, and --frozen does not write one",
+                    path.display()
+                ),
             )
             .help("run `secure-runtime lock` and commit secure.lock")
         })?;
@@ -85,7 +88,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
                 changes.join("\n  ")
             );
             return Err(Failure::new(Code::Integrity, what).with_help(
-                "run `secure-runtime lock` without --frozen to accept it, after a look at the difference",
+                "review the difference, then run `secure-runtime lock` without --frozen to accept it",
             ));
         }
         verify::signatures(&manifest, &old, None, stores)?;
@@ -153,7 +156,7 @@ fn changes(old: &Graph, new: &Graph) -> Vec<String> {
     let difference = Difference::between(old, new);
     let mut lines = difference.lines();
     if lines.is_empty() {
-        lines.push("what some imports mean changed".to_owned());
+        lines.push("some imports now resolve to other modules".to_owned());
     }
     if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         lines.truncate(SHOWN);

@@ -78,7 +78,7 @@ impl RevocationArguments {
         };
         let feed = RevocationFeed::new(place, key)?.kept_in(&project::revocation_folder()?);
         if let RevocationsLoaded::Kept(problem) = feed.load().await? {
-            console::warn(&format!("{problem}; the one from before is still current"));
+            console::warn(&format!("{problem}; the previous list is still current"));
         }
         Ok(Some(feed))
     }

@@ -81,7 +81,7 @@ pub(super) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     let reactor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::bug(format!("no event loop: {error}")))?;
+        .map_err(|error| Failure::bug(format!("the event loop cannot be started: {error}")))?;
     let done = reactor.block_on(future);
     // A name lookup or file operation on another thread may still block. The command does not wait for it.
     reactor.shutdown_background();

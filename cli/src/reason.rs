@@ -21,14 +21,14 @@ pub(super) fn help(reason: Reason) -> Option<&'static str> {
         }
         Reason::NotYetValid { .. } => "wait, or get a token that is valid already",
         Reason::WrongHolder => {
-            "get a token that is bound to this holder or to nobody, or show whose key it is: --holder-key, or a proof"
+            "get a token that is bound to this holder or to none, or prove possession of its holder's key: --holder-key, or a proof"
         }
         Reason::NotAttested { .. } => {
             "have them attest the module: `secure-runtime token attest request` begins it"
         }
-        Reason::Revoked => "ask who issued the token for another one",
+        Reason::Revoked => "ask the token's issuer for another one",
         Reason::StaleRevocations { .. } => {
-            "get a current list from who issues it: `secure-runtime token revoke` renews it"
+            "get a current list from its issuer: `secure-runtime token revoke` renews it"
         }
         _ => "see `secure-runtime help explain`",
     })

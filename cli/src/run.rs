@@ -162,7 +162,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         console::warn(warning);
     }
     if !program.was_locked() && manifest.is_some() {
-        console::note("no secure.lock: what runs is not pinned; `secure-runtime lock` pins it");
+        console::note("no secure.lock: the modules that run are not pinned; `secure-runtime lock` pins them");
     }
 
     may_not_write_itself(arguments, &program, presented.as_ref())?;
@@ -282,7 +282,7 @@ fn raise(hit: &LimitHit) -> String {
         _ => "[limits]".to_owned(),
     };
     let key = hit.limit.key();
-    format!("raise `{key}` under {table} in secure.toml, or find out what uses it up")
+    format!("raise `{key}` under {table} in secure.toml, or find out what reaches the limit")
 }
 
 fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
@@ -311,7 +311,7 @@ fn may_not_write_itself(
         return Ok(());
     };
     let what = format!(
-        "the program may write {}, which decides about it",
+        "the program may write {}, and so change its own restrictions or records",
         first.display()
     );
     if arguments.allow_self_write {
@@ -338,7 +338,7 @@ fn enter_wall(
     if choice == WallChoice::Required && !support.lacks().is_empty() {
         return Err(
             Failure::usage(format!("--wall required: this kernel has {support}"))
-                .help("run it on a newer Linux kernel that has Landlock, or with --wall auto"),
+                .help("run it on a Linux kernel with seccomp and all parts of Landlock, or with --wall auto"),
         );
     }
     let mut wall = Wall::new().program(program, presented.map(|presented| &presented.token))?;
@@ -362,15 +362,15 @@ fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     // The text matches the message of `OpError::system`.
     if error.message.ends_with("the operating system refuses it") {
         return failure.with_help(
-            "if it is granted and the user may do it, the second wall refuses it: what was granted was replaced, removed or \
-             not there when the program started; grant its folder, or see whether --wall off changes it; --wall-log names system calls \
-             that it refuses",
+            "if the program has a grant for it and the user has access, the OS sandbox refuses it: the granted file was \
+             replaced, removed or missing when the program started; grant its folder, or try --wall off; --wall-log names \
+             refused system calls",
         );
     }
     match only_strict(error, graph) {
         Some(module) => failure.with_help(format!(
-            "{} is CommonJS, which runs as strict code here: in it, assigning a name that nobody declared or a property that cannot \
-             change is an error",
+            "{} is CommonJS, which runs as strict code here: strict code cannot assign undeclared names or read-only \
+             properties",
             text::plain(module)
         )),
         None => failure,
@@ -470,7 +470,7 @@ fn denied(
             shown(error)
         );
         return Ok(Failure::new(Code::Denied, what).with_help(
-            "seal what still allows something and cannot be revoked, in a program that runs with --token",
+            "seal a capability that still has grants and is not revocable, in a program that runs with --token",
         ));
     }
     let advice = Advice {
@@ -528,7 +528,7 @@ fn finish(audit: Option<&AuditLog>) -> Result<(), Failure> {
 
 fn audit_failure(path: &Path, reason: &io::Error) -> Failure {
     Failure::usage(format!(
-        "the audit file {} cannot be written: {reason}: what cannot be recorded is not done",
+        "the audit file {} cannot be written: {reason}: an operation that cannot be recorded is refused",
         path.display()
     ))
     .help("name a file that can be written, or free some space")

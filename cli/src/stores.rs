@@ -55,18 +55,19 @@ fn addressed<'a, 'b>(
     if given.contains("://") {
         // The text after the address is a file name, or possibly the token itself, so it is not shown.
         let place = given.rsplit_once('=').map_or(given, |(place, _)| place);
-        let what = format!("--store-token: {} begins with no --store", text::one_line(place));
-        return Err(Failure::usage(what).help("write URL=FILE, with the address as it is after --store"));
+        let what = format!(
+            "--store-token: {} does not begin with the address of a --store",
+            text::one_line(place)
+        );
+        return Err(Failure::usage(what).help("write URL=FILE, with the same address as after --store"));
     }
     match (addresses.pop(), addresses.is_empty()) {
         (Some(place), true) => Ok((place, given)),
         (Some(_), false) => Err(Failure::usage(
-            "--store-token: it is not said which of the stores it is for",
+            "--store-token: there are several stores, and it does not name one of them",
         )
-        .help("write URL=FILE: a token that one store takes is shown to no other")),
-        (None, _) => Err(
-            Failure::usage("--store-token: there is no store that it could be for")
-                .help("give the address of the store with --store"),
-        ),
+        .help("write URL=FILE: the token is sent to that store only")),
+        (None, _) => Err(Failure::usage("--store-token: no store is given")
+            .help("give the address of the store with --store")),
     }
 }

@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_counted_once_and_comes_back() {
+    fn external_memory_is_counted_once_and_returned() {
         let memory = Memory::new(100);
         let mut first = memory.try_hold(60).unwrap();
         assert!(memory.try_hold(60).is_none());
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_that_was_used_stays_and_has_the_capabilities_in_it() {
+    fn the_peak_includes_capabilities_and_does_not_decrease() {
         let memory = Memory::new(100);
         assert_eq!(memory.most_used(), MemoryUse::default());
         drop((memory.hold(30), memory.try_hold(50)));

@@ -131,7 +131,7 @@ pub enum RunError {
     },
     /// The program has a WebAssembly module, and the engine of this build does not run WebAssembly.
     #[error(
-        "module {module} is WebAssembly, which this build does not run: {engine} gives memories of it other sizes than the standard",
+        "module {module} is WebAssembly, which this build does not run: in {engine}, its memories have other sizes than in the standard",
         engine = Engine::current()
     )]
     WebAssembly {
@@ -140,7 +140,7 @@ pub enum RunError {
     },
     /// There are limits for a package that is not part of the program.
     #[error(
-        "limits for package {package}, which is no package of the program: correct the name, or take them out"
+        "limits for package {package}, which is not a package of the program: correct the name, or remove them"
     )]
     NoSuchPackage {
         /// The name.
@@ -148,7 +148,7 @@ pub enum RunError {
     },
     /// A package in the program's isolate has a limit that only an isolate can have.
     #[error(
-        "limit `{limit}` of package {package}: only an isolate has one; give the package one of its own with `isolate = true`, or take the limit out"
+        "limit `{limit}` of package {package}: only an isolate has it; give the package an isolate of its own with `isolate = true`, or remove the limit"
     )]
     SharedLimit {
         /// The package.
@@ -210,7 +210,7 @@ impl Engine {
         match self {
             Engine::V8 => None,
             Engine::QuickJs => Some(
-                "this build has QuickJS-ng, the engine for machines where V8 cannot be had: it has seen less hostile code, and its \
+                "this build has QuickJS-ng, the engine for machines without V8: it has been exposed to less hostile code, and its \
                  bindings can panic; use a build with V8 for code that you do not trust",
             ),
         }

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_counted_while_it_lasts() {
+    fn permits_are_counted_until_they_are_dropped() {
         let (meters, _run) = meters();
         let account = meters.account("p");
         let first = account.begin(Lasting::Handle).unwrap();

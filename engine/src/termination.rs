@@ -308,7 +308,7 @@ impl Watchdog {
         }
         if cpu.is_some() && !ThreadClock::of_this_thread().is_readable() {
             return Err(std::io::Error::other(
-                "the processor time limit cannot be held: the thread's clock is not readable",
+                "the processor time limit cannot be enforced: the thread's clock is not readable",
             ));
         }
         let (end, ended) = mpsc::channel();

@@ -1,4 +1,4 @@
-// Uses a package that looks useful, and shows what else the package tries.
+// Uses a package that looks useful, and prints the attacks that the package tries.
 import { fs } from "cap:self";
 import { log, table } from "useful-table";
 
@@ -9,7 +9,7 @@ export default async function main() {
   await fs.mkdir("out", { recursive: true });
   await fs.writeTextFile("out/table.txt", written);
 
-  // A real attacker keeps no log. This one does, so that there is something to see.
+  // A real attacker keeps no log. This one does, so that the program can print it.
   let succeeded = 0;
   for (const { when, attempt, error, result } of log) {
     if (error === undefined) succeeded += 1;
@@ -18,7 +18,7 @@ export default async function main() {
   }
   console.log(`\n${log.length} attempts, ${succeeded} succeeded`);
 
-  // Not from the log, but looked at here: what the package was to break still works.
+  // The log could be wrong. So the program checks that the attacked objects still work.
   const whole = [1, 2, 3].map((value) => value * 2).join() === "2,4,6"
     && JSON.parse('{"a":[1]}').a[0] === 1
     && {}.then === undefined && {}.polluted === undefined

@@ -1,6 +1,6 @@
 // Turns the CSV and Markdown files in data/ into out/report.html.
 //
-// Only this module touches files. The packages get text and numbers, and give text and numbers back.
+// Only this module reads and writes files. The packages receive and return text and numbers.
 import { fs } from "cap:self";
 import { rollups, sum } from "d3-array";
 import { csvParseRows } from "d3-dsv";
@@ -36,7 +36,7 @@ export default async function main(args) {
   console.log(`out/report.html: ${months.length} months, ${plants.length} plants, ${notes.length} notes`);
 }
 
-/** The rows of a CSV file as objects with the names in its first line; what looks like a number is one. */
+/** Returns the rows of a CSV file as objects, with the names of its first line. Numbers are converted. */
 async function readTable(path) {
   const [names, ...rows] = csvParseRows(await fs.readTextFile(path));
   return rows.map((cells) => Object.fromEntries(names.map((name, column) => [name, value(cells[column])])));
@@ -46,7 +46,7 @@ function value(text) {
   return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
-/** The Markdown files of a folder, by name. */
+/** Returns the Markdown files of a folder, ordered by name. */
 async function readNotes(folder) {
   const names = [];
   for await (const entry of fs.readDir(folder)) {

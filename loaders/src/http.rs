@@ -53,7 +53,7 @@ pub enum HttpError {
     #[error("there is no such file")]
     NotFound,
     /// The file ends before the start of the requested range.
-    #[error("it ends before the range that was asked for")]
+    #[error("it ends before the requested range")]
     NoSuchRange,
     /// The file is larger than the limit.
     #[error("it is larger than {limit} bytes")]
@@ -146,7 +146,7 @@ impl HttpClient {
         match tokio::time::timeout(self.options.timeout, self.answer(url, limit)).await {
             Ok(result) => result,
             Err(_) => Err(unavailable(&format!(
-                "no whole answer within {:?}",
+                "no complete response within {:?}",
                 self.options.timeout
             ))),
         }
@@ -199,12 +199,12 @@ impl HttpClient {
             }
             let reason = beginning(answer).await;
             Err(HttpError::Protocol {
-                reason: format!("it does not keep it: status {status}: {reason}"),
+                reason: format!("it did not store the blob: status {status}: {reason}"),
             })
         };
         match tokio::time::timeout(allowed, put).await {
             Ok(result) => result,
-            Err(_) => Err(unavailable(&format!("it was not taken within {allowed:?}"))),
+            Err(_) => Err(unavailable(&format!("the upload did not end within {allowed:?}"))),
         }
     }
 
@@ -283,7 +283,7 @@ fn file(answer: Response, from: u64) -> Result<Response, HttpError> {
         StatusCode::PARTIAL_CONTENT if from > 0 => {
             if content_range(&answer).is_none_or(|(start, _)| start != from) {
                 return Err(protocol(
-                    "it gives another range than the one asked for".to_owned(),
+                    "it returned another range than the requested one".to_owned(),
                 ));
             }
         }
@@ -308,7 +308,7 @@ fn file(answer: Response, from: u64) -> Result<Response, HttpError> {
         .any(|encoding| encoding != "identity")
     {
         return Err(protocol(
-            "the answer is compressed though that was not asked for".to_owned(),
+            "the response is compressed, although that was not requested".to_owned(),
         ));
     }
     Ok(answer)

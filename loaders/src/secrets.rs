@@ -290,7 +290,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_was_hidden_is_hidden_once(pieces in proptest::collection::vec(piece(), 0..12)) {
+        fn hidden_secrets_are_not_hidden_twice(pieces in proptest::collection::vec(piece(), 0..12)) {
             let text = pieces.concat();
             let once = hide(&text).into_owned();
             proptest::prop_assert_eq!(hide(&once), &*once);

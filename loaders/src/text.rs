@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_must_not_be_printed() {
+    fn finds_characters_that_must_not_be_printed() {
         assert_eq!(forbidden_character("größe/日本.js"), None);
         for character in [
             '\0',

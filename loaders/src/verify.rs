@@ -360,8 +360,8 @@ pub enum LoadError {
     /// The lock contradicts itself. The file has the hash in the lock, but its transformation results in another module
     /// than the lock records.
     #[error(
-        "the lock is wrong: {} has the hash that it should, but becomes a module \"{}\" with the hash {actual}, and the \
-         lock says {expected}; run `secure-runtime lock`, and see what changes",
+        "the lock is wrong: {} has the right hash, but its module \"{}\" has the hash {actual}, and the \
+         lock says {expected}; run `secure-runtime lock` and review the changes",
         path.display(), printable(module)
     )]
     Transformed {

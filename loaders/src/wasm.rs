@@ -228,7 +228,7 @@ impl WasmInterface {
         }
         if module.starts_with(crate::transform::HOST) {
             let message = format!(
-                "imports from \"{module}\", but capabilities are nothing that WebAssembly could hold; import a JavaScript module that has them"
+                "imports from \"{module}\", but WebAssembly cannot hold capabilities; import a JavaScript module that has them"
             );
             return Err(WasmProblem::at(offset, message));
         }
@@ -260,7 +260,7 @@ fn checked_name(name: &str, offset: u64) -> Result<(), WasmProblem> {
         return Err(WasmProblem::at(offset, message));
     }
     if RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
-        let message = format!("the name \"{name}\" is one that the standard keeps for itself");
+        let message = format!("the name \"{name}\" is reserved by the standard");
         return Err(WasmProblem::at(offset, message));
     }
     Ok(())

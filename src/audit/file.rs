@@ -24,12 +24,12 @@ impl LogFile {
             let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned());
             if options.max_size == Some(0) || options.keep == 0 {
                 return Err(refused(
-                    "a largest size of 0, or none to keep, would lose records",
+                    "a maximum size of 0, or 0 files to keep, would lose records",
                 ));
             }
             if !metadata.is_file() {
                 return Err(refused(
-                    "it is no regular file, so it cannot be replaced when it has grown large",
+                    "it is not a regular file, so it cannot be replaced at its maximum size",
                 ));
             }
             lock(&file)?;
@@ -155,7 +155,7 @@ fn lock(file: &File) -> io::Result<()> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => io::Error::new(
             io::ErrorKind::ResourceBusy,
-            "another process replaces it when it has grown large: give each process a file of its own",
+            "another process replaces it at its maximum size: use a separate file for each process",
         ),
         TryLockError::Error(error) => error,
     })

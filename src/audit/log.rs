@@ -205,7 +205,7 @@ impl Shared {
             state.check()?;
             if state.is_finished && state.written < taken {
                 return Err(io::Error::other(
-                    "the audit log was finished before its file took the record",
+                    "the audit log was finished before the record was written",
                 ));
             }
         }

@@ -26,7 +26,7 @@ pub struct Bounds {
 
 /// The error for a line that this version does not understand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{owner}: the bound {line:?} is not one that this version of secure-runtime knows")]
+#[error("{owner}: this version of secure-runtime does not know the bound {line:?}")]
 pub struct BoundsError {
     owner: String,
     line: String,

@@ -146,7 +146,7 @@ fn heap(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
     if size < Limits::SMALLEST_HEAP {
         return Err(source.error(
             value.span(),
-            "the heap must be at least 8MiB: less does not hold the realm",
+            "the heap must be at least 8MiB: the realm does not fit into less",
             None,
         ));
     }
@@ -164,7 +164,7 @@ fn duration(source: &Source<'_>, value: &Value<'_>) -> Result<Duration, Manifest
         Ok(duration) if !duration.is_zero() => Ok(duration),
         Ok(_) => Err(source.error(
             value.span(),
-            format!("{text:?} is no time at all"),
+            format!("the duration {text:?} is zero"),
             "a duration such as \"30s\" or \"1m\"".to_owned(),
         )),
         Err(error) => Err(source.error(value.span(), error.to_string(), None)),

@@ -67,8 +67,9 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
         let path = folder.join(MANIFEST);
         let text = match read_named(&path, MAX_SIZE) {
-            Ok(bytes) => String::from_utf8(bytes.into())
-                .map_err(|_| ManifestError::plain(&path, "is not UTF-8 text; write it anew".to_owned()))?,
+            Ok(bytes) => String::from_utf8(bytes.into()).map_err(|_| {
+                ManifestError::plain(&path, "is not UTF-8 text; convert it to UTF-8".to_owned())
+            })?,
             Err(FileError::NotFound) => return Err(ManifestError::missing(&path)),
             Err(error) => return Err(ManifestError::plain(&path, format!("cannot be read: {error}"))),
         };

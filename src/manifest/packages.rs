@@ -24,7 +24,11 @@ pub(super) fn globals(
             let name = source.string(value, "a global")?;
             if !ENDOWMENTS.contains(&name) {
                 let hint = format!("known here: {}", ENDOWMENTS.join(", "));
-                return Err(source.error(value.span(), format!("{name:?} cannot be given"), hint));
+                return Err(source.error(
+                    value.span(),
+                    format!("{name:?} is not a global that a package can have"),
+                    hint,
+                ));
             }
             names.insert(name.to_owned());
         }

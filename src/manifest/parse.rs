@@ -191,10 +191,11 @@ fn owners(
             let own = Rights::new(grant.rights.iter().cloned())
                 .map_err(|error| source.error(grant.place.clone(), error.to_string(), None))?;
             if !ceiling.covers(&own) {
-                let hint = "add it to [grants], or ask for less here: nobody in a program holds more than the program";
+                let hint =
+                    "add it to [grants], or grant less here: no module has more rights than the program";
                 return Err(source.error(
                     grant.place.clone(),
-                    format!("`{}` is outside of what [grants] allows", grant.line),
+                    format!("[grants] does not allow `{}`", grant.line),
                     Some(hint.to_owned()),
                 ));
             }

@@ -10,8 +10,7 @@ use super::ManifestError;
 use super::source::{Source, Value};
 use crate::signatures::{Trust, TrustedKey};
 
-const HINT: &str =
-    "write [trust] with keys = [\"ed25519/…\"], and where they are several, threshold = 1 or more of them";
+const HINT: &str = "write [trust] with keys = [\"ed25519/…\"], and, for several keys, threshold = NUMBER";
 
 /// Parses the policy of a table with `keys`, `threshold` and `claims`.
 pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Result<Trust, ManifestError> {
@@ -37,7 +36,7 @@ pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Res
     // With several keys, the threshold must be explicit. A default could be too weak.
     let threshold = match threshold {
         None if keys.len() > 1 => {
-            let what = "several keys, and no threshold that says how many of them must have signed";
+            let what = "several keys need a threshold: the number of them that must have signed";
             return Err(source.error(value.span(), what, HINT.to_owned()));
         }
         threshold => threshold.unwrap_or(1),

@@ -73,7 +73,7 @@ fn pairs<'a>(
                     _ => format!(" ({})", letters.into_iter().collect::<Vec<_>>().join(", ")),
                 };
                 warnings.push(format!(
-                    "{what} {one} and {other} look alike{letters}: see that both are meant"
+                    "{what} {one} and {other} look alike{letters}: check that both are intended"
                 ));
             }
         }

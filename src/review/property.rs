@@ -392,7 +392,7 @@ fn projects() -> tempfile::TempDir {
 /// CLI-25, CLI-48, CLI-49, A137: growth includes a grant, a higher or removed limit, a removed isolate, and signatures
 /// that are sufficient now.
 #[test]
-fn whatever_is_allowed_anew_is_growth() {
+fn all_new_rights_are_reported_as_growth() {
     let folder = projects();
     let (mut grown, mut same, mut refused) = (0, 0, 0);
     let config = ProptestConfig {

@@ -72,7 +72,7 @@ pub enum RevocationsLoaded {
 #[non_exhaustive]
 pub enum RevocationFeedError {
     /// A text is neither a path nor an address.
-    #[error("{place:?} is no place of a revocation list: {reason}")]
+    #[error("{place:?} is not the path or address of a revocation list: {reason}")]
     Place {
         /// The given text.
         place: String,
@@ -80,7 +80,7 @@ pub enum RevocationFeedError {
         reason: String,
     },
     /// The source did not return the bytes of a list.
-    #[error("the revocation list at {place} cannot be had: {reason}")]
+    #[error("the revocation list at {place} cannot be read: {reason}")]
     Unavailable {
         /// The path or address.
         place: String,

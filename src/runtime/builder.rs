@@ -39,7 +39,7 @@ pub struct Builder {
 pub enum BuildError {
     /// There is no base folder for relative paths.
     #[error(
-        "no base folder: call .base(folder) with the folder that relative paths of grants and operations mean"
+        "no base folder: call .base(folder) with the folder that relative paths of grants and operations refer to"
     )]
     NoBase,
     /// The base folder is not usable.
@@ -51,7 +51,7 @@ pub enum BuildError {
         reason: String,
     },
     /// There is no store.
-    #[error("no store: call .store(store) with the place that has the modules' bytes")]
+    #[error("no store: call .store(store) with the store of the modules' bytes")]
     NoStore,
     /// There is a token, but no key that verifies it.
     #[error(

@@ -209,6 +209,6 @@ impl Runtime {
         }
         outcome
             .await
-            .map_err(|_| RunError::Engine("the isolate's thread ended without an answer".to_owned()))?
+            .map_err(|_| RunError::Engine("the isolate's thread ended without a result".to_owned()))?
     }
 }

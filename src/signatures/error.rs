@@ -11,8 +11,8 @@ use secure_runtime_loaders::StoreError;
 pub enum SignatureError {
     /// There are fewer signatures than demanded.
     #[error(
-        "{owner}: {found} of the {needed} signatures that are demanded for {subject}; what is missing:\n  {}\n  help: have \
-         one of them sign with `secure-runtime sign`, and name with --store where the signature is",
+        "{owner}: {found} of the {needed} signatures that are demanded for {subject}; missing:\n  {}\n  help: have \
+         one of them sign with `secure-runtime sign`, and name the store that has the signature with --store",
         lacking.iter().map(|(key, lack)| format!("{key}: {lack}")).collect::<Vec<_>>().join("\n  ")
     )]
     NotEnough {
@@ -29,7 +29,7 @@ pub enum SignatureError {
     },
     /// A signature is invalid.
     #[error(
-        "the signature of {key} for {subject} is wrong: {error}\n  help: delete {location}, and get it anew from who signed"
+        "the signature of {key} for {subject} is wrong: {error}\n  help: delete {location}, and get it again from the signer"
     )]
     Wrong {
         /// The key that should have signed.
@@ -63,13 +63,13 @@ pub enum Lack {
         reason: String,
     },
     /// The key is not trusted yet.
-    #[error("the key counts from {} on", shown(*from))]
+    #[error("the key is trusted from {} on", shown(*from))]
     NotYet {
         /// The time from which the key is trusted, in Unix seconds.
         from: u64,
     },
     /// The key is no longer trusted.
-    #[error("the key counts no more since {}", shown(*until))]
+    #[error("the key was trusted until {}", shown(*until))]
     Expired {
         /// The time until which the key was trusted, in Unix seconds.
         until: u64,

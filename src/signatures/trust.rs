@@ -48,7 +48,7 @@ pub enum TrustError {
         keys: usize,
     },
     /// A key never counts.
-    #[error("{key} is trusted until a time that is not after the one from which it is")]
+    #[error("{key}: `until` is not after `from`")]
     Times {
         /// The key.
         key: PublicKey,
@@ -196,7 +196,7 @@ mod tests {
 
     /// SIG-9.
     #[test]
-    fn a_key_counts_from_one_second_until_another() {
+    fn a_key_is_trusted_from_one_second_until_another() {
         let key = TrustedKey {
             from: Some(10),
             until: Some(20),

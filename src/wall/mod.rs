@@ -90,7 +90,7 @@ pub struct WallSupport {
 #[non_exhaustive]
 pub enum WallError {
     /// The rights of a program could not be determined.
-    #[error("what the program may do cannot be told: {0}")]
+    #[error("the program's rights cannot be determined: {0}")]
     Grants(String),
     /// The kernel did not accept the rules for files and ports.
     #[error("Landlock: {0}")]
@@ -105,7 +105,7 @@ pub enum WallError {
     Entered,
     /// Another thread of the process could not be restricted.
     #[error(
-        "thread {thread} of the process cannot be confined: {reason}; enter the wall before that thread is started, or do not block signals in it"
+        "thread {thread} of the process cannot be confined: {reason}; enter the OS sandbox before that thread is started, or do not block signals in it"
     )]
     Thread {
         /// The id of the thread.
@@ -275,7 +275,7 @@ impl fmt::Display for WallSupport {
         formatter.write_str(if self.seccomp { ", seccomp" } else { ", no seccomp" })?;
         let lacks = self.lacks();
         if !lacks.is_empty() {
-            write!(formatter, "; not held back: {}", lacks.join(", "))?;
+            write!(formatter, "; not confined: {}", lacks.join(", "))?;
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ mod tests {
         assert!(
             support(None, true)
                 .to_string()
-                .starts_with("no Landlock, seccomp; not held back: files")
+                .starts_with("no Landlock, seccomp; not confined: files")
         );
     }
 }

@@ -131,7 +131,7 @@ fn tried(what: &str) -> BTreeMap<i64, i32> {
 
 /// WALL-6, WALL-9: for each user and each plan, calls outside the tables are refused, and calls in them are not.
 #[test]
-fn every_number_answers_as_the_tables_say() {
+fn every_number_gives_the_result_in_the_tables() {
     // SAFETY: the call takes no arguments and only returns a number.
     let users: &[&str] = match unsafe { libc::getuid() } {
         0 => &["", "as nobody"],

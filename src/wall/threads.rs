@@ -118,7 +118,7 @@ impl Handler {
                 return Ok(());
             }
             if asked.elapsed() > PATIENCE {
-                return Err(fault("it does not answer to a signal".to_owned()));
+                return Err(fault("it does not react to a signal".to_owned()));
             }
             thread::sleep(Duration::from_micros(20));
         }

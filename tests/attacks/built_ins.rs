@@ -42,7 +42,7 @@ fn a86_a_loop_inside_the_engine_ends_with_the_wall_limit() {
 }
 
 #[test]
-fn a86_a_built_in_that_takes_memory_without_looking_up_ends_with_a_limit() {
+fn a86_a_long_built_in_that_takes_memory_ends_with_a_limit() {
     for source in [
         "new Array(2 ** 26).fill(0);",
         "Array.from({ length: 2 ** 32 - 1 });",

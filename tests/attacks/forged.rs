@@ -163,7 +163,7 @@ fn a102_only_the_object_of_a_limit_is_the_limit() {
 
 /// RUN-82, RUN-64.
 #[test]
-fn a102_a_denial_crosses_isolates_as_what_it_is() {
+fn a102_a_denial_of_another_isolate_is_still_a_denial() {
     let run = |thrown: &str| {
         let packages = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\ngrants = {}\n";
         let scene = Scene::new()

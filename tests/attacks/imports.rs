@@ -36,7 +36,7 @@ fn refused(what: &str, scene: &Scene) {
 }
 
 #[test]
-fn a02_an_import_of_what_is_not_the_packages_own_is_refused_before_anything_runs() {
+fn a02_an_import_outside_the_package_is_refused_before_anything_runs() {
     let specifiers = [
         "../secret.js",
         "./../secret.js",
@@ -118,7 +118,7 @@ fn a02_a_name_for_debuggers_is_no_other_importer() {
 }
 
 #[test]
-fn a02_import_attributes_make_no_other_kind_of_module() {
+fn a02_import_attributes_do_not_change_the_kind_of_a_module() {
     for attributes in [
         "{ type: \"secure-runtime\" }",
         "{ type: \"text\" }",
@@ -220,7 +220,7 @@ fn a73_a_link_in_a_package_does_not_bring_files_from_outside() {
 }
 
 #[test]
-fn a69_nothing_is_evaluated_where_one_module_of_many_is_not_as_it_should_be() {
+fn a69_one_wrong_module_prevents_all_evaluation() {
     for (what, last) in [
         ("an import that is missing", "import \"./missing.js\";"),
         ("a syntax error", "export default }{;"),
@@ -342,7 +342,7 @@ fn a75_no_compiled_code_is_kept() {
 /// A lock from another author is checked against the files beside it. Files that it omits are not loaded, and a wrong
 /// kind is refused. Grants that the manifest does not contain have no effect.
 #[test]
-fn a_lock_that_was_written_by_others_gives_nothing_more() {
+fn a_lock_by_another_author_gives_no_more_rights() {
     let tries = "import { fs } from \"cap:self\";\n\
         import data from \"./data.json\" with { type: \"json\" };\n\
         import { first } from \"./first.js\";\n\

@@ -7,7 +7,7 @@ use crate::support::{Scene, manifest};
 /// A90: a run may change global objects, register objects and store values in its modules. The next run of the same
 /// program by the same runtime sees none of it.
 #[test]
-fn a90_the_next_run_finds_nothing_of_the_one_before() {
+fn a90_a_run_finds_no_data_of_the_previous_run() {
     let packages = "[imports]\nsuspect = \"./suspect/\"\n[packages.suspect]\ngrants = {}\n";
     let scene = Scene::new()
         .file("secure.toml", manifest(&["kv.read=*", "kv.write=*"], packages))

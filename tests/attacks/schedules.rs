@@ -45,7 +45,7 @@ fn files() -> Vec<PathBuf> {
 const FLAGS: &str = "ATTACK_V8_FLAGS";
 
 #[test]
-fn every_attack_comes_to_nothing_and_every_control_works() {
+fn every_attack_fails_and_every_control_works() {
     #[cfg(feature = "v8")]
     if let Ok(flags) = std::env::var(FLAGS) {
         let given = std::iter::once("v8").chain(flags.split(' ')).map(str::to_owned);
@@ -86,7 +86,7 @@ fn every_attack_comes_to_nothing_and_every_control_works() {
 fn in_process_with(flags: &str) -> String {
     let ran = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
-            "attacks::schedules::every_attack_comes_to_nothing_and_every_control_works",
+            "attacks::schedules::every_attack_fails_and_every_control_works",
             "--exact",
             "--nocapture",
         ])
@@ -101,7 +101,7 @@ fn in_process_with(flags: &str) -> String {
 
 /// Warm isolates are as safe as new ones. The cases and the permit list are tested again.
 #[test]
-fn every_attack_comes_to_nothing_in_isolates_that_waited() {
+fn every_attack_fails_in_warm_isolates() {
     if std::env::var_os(WAITING).is_some() {
         return;
     }
@@ -119,7 +119,7 @@ fn every_attack_comes_to_nothing_in_isolates_that_waited() {
     let err = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{out}\n{err}");
     assert!(
-        out.contains("every_attack_comes_to_nothing_and_every_control_works ... ok"),
+        out.contains("every_attack_fails_and_every_control_works ... ok"),
         "{out}"
     );
 }
@@ -132,7 +132,7 @@ const COMPILED: &str = "TURBOFAN";
 /// inlined.
 #[cfg(feature = "v8")]
 #[test]
-fn every_attack_comes_to_nothing_where_all_is_compiled() {
+fn every_attack_fails_if_everything_is_compiled() {
     let flags = "--always-sparkplug --no-concurrent-recompilation --invocation-count-for-feedback-allocation=1 \
                  --invocation-count-for-maglev=1 --invocation-count-for-turbofan=2 \
                  --minimum-invocations-after-ic-update=1 --max-inlined-bytecode-size=9999";
@@ -142,7 +142,7 @@ fn every_attack_comes_to_nothing_where_all_is_compiled() {
 /// Only the interpreter runs, for regular expressions too.
 #[cfg(feature = "v8")]
 #[test]
-fn every_attack_comes_to_nothing_where_nothing_is_compiled() {
+fn every_attack_fails_if_nothing_is_compiled() {
     assert!(
         !in_process_with("--jitless").contains(COMPILED),
         "something was compiled"

@@ -130,7 +130,7 @@ fn a88_call_sites_that_a_guest_forges_end_its_program_at_most() {
 }
 
 #[test]
-fn what_is_thrown_is_not_printed_around_the_console() {
+fn thrown_values_do_not_bypass_the_console() {
     // V8 itself prints an uncaught exception to standard output, without escaping.
     for thrown in [
         "Object.defineProperty(new Error('x'), 'stack', { get() { throw 'forged \\u001b[2J'; } })",

@@ -32,7 +32,7 @@ fn minted(scene: &Scene, grants: &[&str]) -> (Token, KeyPair) {
 }
 
 #[test]
-fn a79_a_token_that_was_not_signed_as_it_is_starts_nothing() {
+fn a79_a_token_with_a_wrong_signature_starts_no_program() {
     let scene = scene();
     let (token, key) = minted(&scene, &["fs.read=./data/**"]);
     let bytes = token.as_bytes();
@@ -80,7 +80,7 @@ fn a80_the_token_is_the_ceiling_whatever_the_manifest_says() {
 }
 
 #[test]
-fn a82_a_token_that_is_bound_to_another_holder_is_worth_nothing() {
+fn a82_a_token_that_is_bound_to_another_holder_allows_nothing() {
     let scene = scene();
     let (token, key) = minted(&scene, &["fs.read=./data/**"]);
     let stolen = token

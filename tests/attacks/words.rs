@@ -215,7 +215,7 @@ fn module(random: &mut Random) -> (String, Vec<String>, bool) {
 
 /// RUN-80, RUN-81.
 #[test]
-fn text_made_of_the_engines_words_means_what_it_means_elsewhere_or_is_refused() {
+fn text_with_the_engines_words_keeps_its_meaning_or_is_refused() {
     const MODULES: usize = 60;
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let (mut ran_count, mut refused_count) = (0, 0);

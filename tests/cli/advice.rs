@@ -313,7 +313,7 @@ fn advice_never_suggests_editing_installed_files() {
         .file("node_modules/p/index.js", "import 'none'; let a = = 1");
     let said = secure_runtime(&scene, &["lock"]).failure_with_hint(2);
     assert!(
-        said.contains("help: this is a file of an installed package"),
+        said.contains("help: the file belongs to an installed package"),
         "{said}"
     );
     let own = Scene::of_main(&[], "let a = = 1");

@@ -127,7 +127,7 @@ fn denied_many(end: &str) -> Scene {
 
 /// CLI-34.
 #[test]
-fn whatever_ends_the_program_nothing_that_was_recorded_is_lost() {
+fn no_end_of_a_program_loses_a_record() {
     for (end, code) in [
         ("throw Symbol('end')", 1),
         ("", 0),

@@ -57,7 +57,7 @@ fn growth(scene: &Scene, lines: &[&str]) {
 
 /// A135, CLI-49, GRAPH-88, GRAPH-92: a limit that is raised or removed.
 #[test]
-fn a135_a_limit_that_is_raised_or_removed_is_seen() {
+fn a135_a_raised_or_removed_limit_is_detected() {
     let limits = "[limits]\nheap = \"64MiB\"\ncpu = \"10m\"\nwall = \"20m\"\noperations = 1000\n";
     let scene = locked(limits);
     secure_runtime(&scene, &["run", "--locked"]).success();
@@ -105,7 +105,7 @@ fn stricter_limits_are_accepted_and_spelling_does_not_matter() {
 
 /// A135, CLI-49: limits and isolates of packages.
 #[test]
-fn a135_limits_of_packages_are_seen() {
+fn a135_changed_limits_of_packages_are_detected() {
     let isolated =
         "[packages.greet]\nisolate = true\nlimits = { heap = \"16MiB\", cpu = \"10m\", operations = 50 }\n";
     let scene = with(
@@ -141,7 +141,7 @@ fn a135_limits_of_packages_are_seen() {
 
 /// A136, CLI-49: a demand for signatures that is removed or weakened.
 #[test]
-fn a136_a_demand_for_signatures_that_is_removed_is_seen() {
+fn a136_a_weaker_demand_for_signatures_is_detected() {
     let scene = greeting();
     let keys = [public_key(&scene, "a.key"), public_key(&scene, "b.key")];
     let trust = |of: &str, rest: &str| format!("[{of}]\nkeys = [{:?}, {:?}]\n{rest}\n", keys[0], keys[1]);
@@ -178,7 +178,7 @@ fn a136_a_demand_for_signatures_that_is_removed_is_seen() {
 
 /// A135, SIG-11: a signature covers the limits, so a program with other limits is not the signed one.
 #[test]
-fn a135_a_signature_is_about_the_limits_too() {
+fn a135_a_signature_covers_the_limits() {
     let limits = "[limits]\ncpu = \"10m\"\n";
     let scene = locked(limits);
     let key = public_key(&scene, "a.key");
@@ -213,7 +213,7 @@ fn relocked(old: Scene, new: &Scene) -> Scene {
 
 /// A137, CLI-48. The restriction `grants = {}` of a module no longer applies after the module is renamed.
 #[test]
-fn a137_a_renamed_module_keeps_its_place_in_a_review() {
+fn a137_a_renamed_module_is_compared_with_its_old_name() {
     let code = "export const plugin = 1;\n";
     let narrowed = |name: &str| format!("[modules.\"./{name}\"]\ngrants = {{}}\n");
     let gained = "module app:/b.js: fs.read = [\"./data/**\"] (before: module app:/a.js)";

@@ -37,7 +37,10 @@ fn doctor_reports_its_findings() {
     let found = states(&scene, 0);
     assert_eq!(of(&found, "engine").0, "good");
     assert_eq!(of(&found, "local store").0, "good");
-    assert!(of(&found, "local store").1.contains("not made yet"), "{found:?}");
+    assert!(
+        of(&found, "local store").1.contains("not created yet"),
+        "{found:?}"
+    );
     // RUN-84: the code that the engine of this build is suitable for.
     let (state, said) = of(&found, "untrusted code");
     match Engine::current() {
@@ -56,7 +59,7 @@ fn doctor_reports_its_findings() {
     } else {
         "lacking"
     };
-    assert_eq!(of(&found, "second wall"), (state, wall.to_string().as_str()));
+    assert_eq!(of(&found, "OS sandbox"), (state, wall.to_string().as_str()));
 
     secure_runtime(&scene, &["lock"]).success();
     let said = secure_runtime(&scene, &["doctor"]).success();

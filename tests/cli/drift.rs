@@ -27,7 +27,7 @@ fn drifted(scene: &Scene, parts: &[&str]) {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(
         ran.err
-            .contains("warning: secure.lock is out of date, and what was locked runs"),
+            .contains("warning: secure.lock is out of date, and the locked program runs"),
         "{ran:#?}"
     );
     named(&ran.err, &["run"]);
@@ -49,7 +49,7 @@ fn locked() -> Scene {
 
 /// A138, CLI-50, GRAPH-93: an import map with another folder, another file, or additional entries.
 #[test]
-fn a138_an_import_map_that_leads_elsewhere_is_seen() {
+fn a138_a_changed_import_map_is_detected() {
     let manifest = greeting().read("secure.toml");
     let moved = |of: &str, to: &str| manifest.replace(of, to);
     let scene = locked()
@@ -62,7 +62,7 @@ fn a138_an_import_map_that_leads_elsewhere_is_seen() {
     drifted(
         &scene,
         &[
-            "secure.toml:6: [imports] \"greet\" is \"./vendor/other\", and the lock was made with \"./vendor/greet\"",
+            "secure.toml:6: [imports] \"greet\" is \"./vendor/other\", and the lock records \"./vendor/greet\"",
         ],
     );
     let scene = locked()
@@ -100,11 +100,12 @@ fn installed() -> Scene {
 
 /// A138, CLI-50: a pin to another version, which may or may not be installed.
 #[test]
-fn a138_a_pin_to_another_version_is_seen() {
+fn a138_a_pin_to_another_version_is_detected() {
     let scene = installed();
     let manifest = scene.read("secure.toml").replace("1.2.3", "2.0.0");
     let scene = scene.file("secure.toml", manifest.clone());
-    let pin = "secure.toml:6: [imports] \"greet\" is \"npm:greet@2.0.0\", and the lock was made with \"npm:greet@1.2.3\"";
+    let pin =
+        "secure.toml:6: [imports] \"greet\" is \"npm:greet@2.0.0\", and the lock records \"npm:greet@1.2.3\"";
     for arguments in [&["verify"][..], &["run", "--locked"]] {
         let said = secure_runtime(&scene, arguments).failure_with_hint(4);
         assert!(said.contains(pin), "{arguments:?} {said}");
@@ -121,7 +122,7 @@ fn a138_a_pin_to_another_version_is_seen() {
         &scene,
         &[
             pin,
-            "package greet has the version \"2.0.0\", and the lock was made with \"1.2.3\"",
+            "package greet has the version \"2.0.0\", and the lock records \"1.2.3\"",
         ],
     );
     // Nothing is installed. The lock and the manifest are sufficient.
@@ -136,7 +137,7 @@ fn a138_a_pin_to_another_version_is_seen() {
 
 /// A139, CLI-50: the exports of a package, which depend on files without a hash in the lock.
 #[test]
-fn a139_exports_that_changed_are_seen() {
+fn a139_changed_exports_are_detected() {
     for scene in [locked(), installed()] {
         let folder = if scene.base().join("node_modules").exists() {
             "node_modules"
@@ -151,7 +152,7 @@ fn a139_exports_that_changed_are_seen() {
             "export const greet = () => 'new';\n",
         );
         let line = format!(
-            "app:/main.js: \"greet\" was locked as \"greet/index.js\", and now means {folder}/greet/new.js"
+            "app:/main.js: \"greet\" was locked as \"greet/index.js\", and now resolves to {folder}/greet/new.js"
         );
         drifted(&scene, &[&line]);
     }
@@ -159,7 +160,7 @@ fn a139_exports_that_changed_are_seen() {
 
 /// A139, CLI-50: a new file that takes precedence over the locked one.
 #[test]
-fn a139_a_new_file_that_wins_is_seen() {
+fn a139_a_new_file_with_precedence_is_detected() {
     let scene = greeting()
         .file(
             "vendor/greet/package.json",
@@ -176,7 +177,7 @@ fn a139_a_new_file_that_wins_is_seen() {
     let scene = scene.file("vendor/greet/hello.js", "module.exports = 'Bye';\n");
     drifted_but_for_output(
         &scene,
-        "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now means vendor/greet/hello.js",
+        "greet/index.js: \"./hello\" was locked as \"greet/hello.json\", and now resolves to vendor/greet/hello.js",
     );
     // A package in a nearer `node_modules`.
     let scene = installed()
@@ -215,7 +216,7 @@ fn drifted_but_for_output(scene: &Scene, line: &str) {
 /// A139, CLI-50: drift that only locking again detects, such as the kind of a module or an optional package. `run` does
 /// not look for it.
 #[test]
-fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
+fn a139_locked_and_verify_detect_drift_that_needs_locking_again() {
     let scene = installed();
     let json = scene
         .read("node_modules/greet/package.json")
@@ -243,7 +244,7 @@ fn a139_what_only_locking_again_shows_is_an_error_where_it_was_asked_for() {
 
 /// A139, CLI-50: a package that CommonJS requires in vain, and that is installed later. A comment requires nothing.
 #[test]
-fn a139_a_package_that_was_required_in_vain_is_seen() {
+fn a139_a_missing_package_that_is_installed_later_is_detected() {
     let scene = installed()
         .file(
             "node_modules/greet/package.json",
@@ -263,7 +264,8 @@ fn a139_a_package_that_was_required_in_vain_is_seen() {
         .file("node_modules/extra/package.json", "{}")
         .file("node_modules/extra/index.js", "module.exports = ' And more.';\n");
     let ran = secure_runtime(&scene, &["run"]);
-    let line = "greet/index.js: \"extra\" was locked as nothing, and now means node_modules/extra/index.js";
+    let line =
+        "greet/index.js: \"extra\" was locked as nothing, and now resolves to node_modules/extra/index.js";
     assert!(
         ran.err.contains(line) && !ran.err.contains("commented"),
         "{ran:#?}"

@@ -248,7 +248,7 @@ fn a_value_that_ends_a_packages_isolate_ends_nothing_else() {
 
 /// CLI-1. The message about a limit in a module's body contains only words of the runtime.
 #[test]
-fn a_limit_is_told_without_words_of_the_engine() {
+fn the_message_of_a_limit_has_no_text_of_the_engine() {
     for body in ["while (true) {}", "await null; while (true) {}"] {
         let scene = Scene::new()
             .file("secure.toml", manifest(&[], "[limits]\nwall = \"500ms\"\n"))

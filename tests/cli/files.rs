@@ -35,7 +35,7 @@ fn scene() -> (Scene, String) {
 
 /// CLI-43, A129. Every command refuses a FIFO without a writer and an endless device at once, in place of any file.
 #[test]
-fn a129_what_is_no_regular_file_is_refused_at_once() {
+fn a129_files_that_are_not_regular_are_refused_at_once() {
     let (scene, root) = scene();
     let root = root.as_str();
     let fifo_path = scene.base().join("fifo");
@@ -156,7 +156,7 @@ fn a129_what_is_no_regular_file_is_refused_at_once() {
 
 /// CLI-43. A file or standard input that is too large is not read completely.
 #[test]
-fn a129_what_is_too_large_is_refused() {
+fn a129_files_that_are_too_large_are_refused() {
     let (scene, root) = scene();
     for name in ["secure.toml", "secure.lock", "a.token", "root.key"] {
         let file = fs::OpenOptions::new()
@@ -188,10 +188,10 @@ fn a129_what_is_too_large_is_refused() {
 /// A129, CLI-43. A file of `/proc` is said to be empty, and may have no end.
 #[cfg(target_os = "linux")]
 #[test]
-fn a129_what_is_said_to_be_empty_is_bounded_too() {
+fn a129_files_with_a_stated_size_of_zero_are_bounded() {
     let (scene, _) = scene();
     let said = secure_runtime(&scene, &["store", "add", "/proc/self/pagemap"]).failure_with_hint(2);
-    assert!(said.contains("/proc/self/pagemap: gave more than "), "{said}");
+    assert!(said.contains("/proc/self/pagemap: has more than "), "{said}");
     let left = fs::read_dir(super::store(&scene).join("blobs")).unwrap();
     let left: Vec<_> = left
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

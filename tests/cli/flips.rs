@@ -59,7 +59,7 @@ fn of_a_module_in_the_store() {
             for arguments in [&["run"][..], &["verify"]] {
                 let said = secure_runtime(&scene, arguments).failure_with_hint(4);
                 assert!(
-                    said.contains(&name) && said.contains("gave wrong bytes"),
+                    said.contains(&name) && said.contains("returned wrong bytes"),
                     "{said}"
                 );
             }

@@ -25,7 +25,7 @@ const HIDDEN: [char; 16] = [
 
 /// CLI-38. No module, import, package, grant or manifest key may contain one.
 #[test]
-fn no_name_has_what_nobody_sees() {
+fn no_name_has_invisible_characters() {
     for character in HIDDEN {
         let shown = character.escape_unicode().to_string();
         // A module, by its file name and by its import.
@@ -63,7 +63,7 @@ fn no_name_has_what_nobody_sees() {
 
 /// CLI-5. Messages make invisible characters visible.
 #[test]
-fn messages_show_what_nobody_sees() {
+fn messages_show_invisible_characters() {
     // All of them in one name. Between letters, the neighbours of such a character do not make it meaningful.
     let name: String = HIDDEN
         .iter()
@@ -159,7 +159,7 @@ fn visible_text_is_printed_unchanged() {
 
 /// CLI-38. Warnings about names that look alike, when a program is locked and when its modules are shown.
 #[test]
-fn names_that_look_alike_are_told() {
+fn names_that_look_alike_cause_warnings() {
     let scene = Scene::of_main(&[], "import './lib/auth.js';\nimport './lib/\u{430}uth.js';\n")
         .file("lib/auth.js", "")
         .file("lib/\u{430}uth.js", "");

@@ -53,7 +53,7 @@ fn diff_shows_what_changed_in_code() {
     assert!(!said.contains("main.js") && !said.contains("    | "), "{said}");
     let same = secure_runtime(&scene, &["graph", "diff", ".", "secure.lock"]).success();
     assert!(
-        same.ends_with("nobody may do more than before\n") && !same.contains("modules"),
+        same.ends_with("no module, package or program gains authority\n") && !same.contains("modules"),
         "{same}"
     );
     secure_runtime(&scene, &["graph", "diff", "none.lock"]).failure_with_hint(2);
@@ -95,7 +95,7 @@ fn diff_shows_sources_that_changed() {
     assert!(changed.contains("\n  changed app:/main.ts\n"), "{changed}");
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
     assert!(
-        said.contains("\n  ~ app:/main.ts  21 B -> 21 B, the same bytes of another source\n"),
+        said.contains("\n  ~ app:/main.ts  21 B -> 21 B, the same bytes from another source\n"),
         "{said}"
     );
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock", "--json"]).success();
@@ -110,10 +110,7 @@ fn diff_shows_sources_that_changed() {
 fn diff_shows_growth_of_authority() {
     let scene = updated();
     let said = secure_runtime(&scene, &["graph", "diff", "old.lock"]).success();
-    let grown = said
-        .split("who may now do what it could not do before\n")
-        .nth(1)
-        .unwrap();
+    let grown = said.split("gain authority\n").nth(1).unwrap();
     assert_eq!(
         grown,
         "  the program: fs.read = [\"./**\"]\n  package greet: fs.read = [\"./data/**\"]\n"

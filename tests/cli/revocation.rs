@@ -74,7 +74,7 @@ fn revoking_a_token_does_not_revoke_its_parent() {
     let said = revoke(&format!("b.token --root-key {root}")).success();
     let b = ids(&scene, "b.token", &root);
     for part in [
-        "revoked block 1 of b.token, its last block: this token and all that was made from it".to_owned(),
+        "revoked block 1 of b.token, its last block: this token and all tokens derived from it".to_owned(),
         format!("id {}", b[1]),
         "number 2, revokes 1 block,".to_owned(),
     ] {
@@ -211,7 +211,7 @@ fn a_command_needs_a_current_list() {
             assert!(said.contains(part), "{part}: {said}");
         }
     };
-    ends(2, "r.list cannot be had: there is no such file");
+    ends(2, "r.list cannot be read: there is no such file");
     std::fs::write(scene.base().join("r.list"), "words").unwrap();
     ends(4, "r.list is refused: this is not a revocation list");
     write_list(&scene, "issuer.key", "r.list", 1, 600);
@@ -236,14 +236,14 @@ fn a_command_needs_a_current_list() {
     run(&scene, &revoke).success();
     let said = explain().success();
     assert!(
-        said.contains("refuses: it was revoked") && said.contains("ask who issued the token"),
+        said.contains("refuses: it was revoked") && said.contains("ask the token's issuer"),
         "{said}"
     );
 }
 
 /// CLI-22, TOK-42. A rollback to an older list of the same key is detected under any name and at any place.
 #[test]
-fn an_older_list_counts_under_no_other_name() {
+fn an_older_list_is_refused_under_every_name() {
     let (scene, root) = with_token();
     let server = Server::start();
     std::fs::create_dir(scene.base().join("r1")).unwrap();
@@ -399,7 +399,7 @@ fn revocation_reaches_a_running_program() {
     for part in [
         "the capability was revoked",
         "refused by block 0: block 0 of the given token",
-        "ask who issued the token for another one",
+        "ask the token's issuer for another one",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

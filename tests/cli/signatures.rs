@@ -163,7 +163,7 @@ fn keys_rotate() {
     let scene = demand(scene, &format!("[trust]\nthreshold = 1\nkeys = [{old}, {next}]"));
     refused(
         &scene,
-        &["counts no more since 2020-01-01T00:00:00Z", &b, "no signature"],
+        &["was trusted until 2020-01-01T00:00:00Z", &b, "no signature"],
     );
     sign(&scene, "b.key");
     accepted(&scene);
@@ -172,7 +172,7 @@ fn keys_rotate() {
         .replace("from = \"2020", "from = \"2999");
     let scene = scene.file("secure.toml", early);
     secure_runtime(&scene, &["lock"]).success();
-    refused(&scene, &["counts from 2999-01-01T00:00:00Z on"]);
+    refused(&scene, &["is trusted from 2999-01-01T00:00:00Z on"]);
 }
 
 /// SIG-7.
@@ -260,7 +260,7 @@ fn signatures_come_from_other_stores() {
 
 /// SIG-11.
 #[test]
-fn only_what_is_right_is_signed_and_verified_besides() {
+fn only_verified_programs_are_signed() {
     let (scene, [a, b, c]) = locked();
     let scene = scene.file("vendor/greet/index.js", "changed");
     secure_runtime(&scene, &["sign", "--key", "a.key"]).failure_with_hint(4);
@@ -360,7 +360,7 @@ fn a_package_is_signed_for_all_programs() {
 
 /// SIG-8.
 #[test]
-fn policies_that_say_nothing_are_refused() {
+fn policies_without_effect_are_refused() {
     let (scene, [a, b, _]) = locked();
     let manifest = scene.read("secure.toml");
     let mut scene = scene;
@@ -372,7 +372,7 @@ fn policies_that_say_nothing_are_refused() {
         ("[trust]\nkeys = [\"ed25519/00\"]", "64 lower-case"),
         ("[trust]\nkeys = [\"A\", \"A\"]\nthreshold = 2", "twice"),
         ("[trust]\nkeys = [\"A\", { key = \"A\" }]\nthreshold = 1", "twice"),
-        ("[trust]\nkeys = [\"A\", \"B\"]", "no threshold"),
+        ("[trust]\nkeys = [\"A\", \"B\"]", "several keys need a threshold"),
         ("[trust]\nkeys = [\"A\", \"B\"]\nthreshold = 3", "threshold is 3"),
         ("[trust]\nkeys = [\"A\"]\nthreshold = 0", "threshold is 0"),
         ("[trust]\nkeys = [\"A\"]\nthreshold = -1", "whole number"),

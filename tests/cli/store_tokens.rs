@@ -200,14 +200,17 @@ impl World {
 
 /// Tokens that allow no operation, and the reason for the refusal.
 const REFUSED: [(Option<&str>, &str); 11] = [
-    (None, "this store asks for a token"),
+    (None, "this store requires a token"),
     (Some("other-root"), "a signature does not hold"),
     (Some("expired"), "block 1: it expired at 2"),
     (Some("early"), "block 1: it is valid only from 2"),
     (Some("other-hash"), "block 1: it has store."),
-    (Some("files"), "block 0: it has nothing of store."),
-    (Some("modules"), "block 0: it has nothing of store."),
-    (Some("bound"), "sending it proves no possession of a key"),
+    (Some("files"), "block 0: it has no grant of store."),
+    (Some("modules"), "block 0: it has no grant of store."),
+    (
+        Some("bound"),
+        "sending it does not prove possession of the holder's key",
+    ),
     (Some("unattested"), "it is only for modules that ed25519/"),
     (Some("revoked"), "block 1: it was revoked"),
     (Some("garbage"), "not URL-safe Base64"),
@@ -219,7 +222,7 @@ fn reading_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
-        (Some("add"), "block 0: it has nothing of store.read"),
+        (Some("add"), "block 0: it has no grant of store.read"),
         (Some("new"), "block 1: it has store.read of `blake3:"),
     ]);
     let absent = ContentHash::of(b"absent");
@@ -303,7 +306,7 @@ fn adding_needs_a_token() {
     let world = World::new();
     let served = world.serve(&[]);
     let cases = REFUSED.into_iter().chain([
-        (Some("read"), "block 0: it has nothing of store.add"),
+        (Some("read"), "block 0: it has no grant of store.add"),
         (Some("hello"), "block 1: it has store.add of `blake3:"),
     ]);
     for (token, why) in cases {
@@ -479,13 +482,13 @@ fn a_token_is_sent_only_to_its_store() {
         ),
         (
             &["--store", &one, "--store-token", &to_strangers],
-            "begins with no --store",
+            "does not begin with the address of a --store",
         ),
         (
             &["--store", folder, "--store-token", "both.token"],
-            "no store that it could be for",
+            "no store is given",
         ),
-        (&["--store-token", "both.token"], "no store that it could be for"),
+        (&["--store-token", "both.token"], "no store is given"),
         (
             &["--store", &in_the_open, "--store-token", "both.token"],
             "https://",
@@ -567,7 +570,7 @@ fn programs_can_come_from_a_store_that_requires_a_token() {
     let from = ["--store", &served.address];
     let with = ["--store-token", "read.token"];
     let said = secure_runtime(&there, &[&["run", "--locked"][..], &from].concat()).failure_with_hint(2);
-    assert!(said.contains("asks for a token"), "{said}");
+    assert!(said.contains("requires a token"), "{said}");
     let ran = secure_runtime(&there, &[&["run", "--locked"][..], &from, &with].concat()).success();
     assert_eq!(ran, "Hello, world!\n");
 

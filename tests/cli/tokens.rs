@@ -216,7 +216,7 @@ fn a_token_limits_the_program() {
     assert_eq!(run("data/a.txt").success(), "A\n");
     let said = run("b.txt").failure_with_hint(3);
     assert!(
-        said.contains("refused by block 0: block 0 of the given token") && said.contains("ask who issued it"),
+        said.contains("refused by block 0: block 0 of the given token") && said.contains("ask its issuer"),
         "{said}"
     );
     secure_runtime(&scene, &["run", "--", "b.txt"]).success();

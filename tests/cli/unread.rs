@@ -74,7 +74,7 @@ const FLOODS: [&str; 4] = [
 
 /// CLI-36. A limit ends a program that waits for a reader.
 #[test]
-fn a_limit_ends_a_program_that_nobody_reads() {
+fn a_limit_ends_a_program_without_a_reader() {
     for source in FLOODS {
         let scene = printing("wall = \"1s\"", source);
         let begun = Instant::now();
@@ -119,7 +119,7 @@ fn a_limit_ends_a_program_that_nobody_reads() {
 
 /// CLI-36, CLI-1. A signal ends such a program as well.
 #[test]
-fn a_signal_ends_a_program_that_nobody_reads() {
+fn a_signal_ends_a_program_without_a_reader() {
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         for source in FLOODS {
             let scene = begun(source);
@@ -285,7 +285,7 @@ fn lost_output_is_an_error() {
         (done.code, done.err.as_str()),
         (
             Some(0),
-            "note: no secure.lock: what runs is not pinned; `secure-runtime lock` pins it\n"
+            "note: no secure.lock: the modules that run are not pinned; `secure-runtime lock` pins them\n"
         )
     );
 }

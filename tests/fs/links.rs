@@ -100,7 +100,7 @@ fn links_lead_nowhere_outside_the_folder_that_is_granted() {
 
 /// RUN-12, RUN-20
 #[test]
-fn a_link_to_a_sibling_is_followed_by_who_holds_both_and_not_by_who_holds_one() {
+fn a_link_to_a_sibling_is_followed_only_with_grants_for_both() {
     expect(
         Scene::new()
             .file("data/one/a.txt", "one")
@@ -248,7 +248,7 @@ fn moving_a_link_or_a_folder_does_not_move_a_grant() {
 
 /// RUN-23: scopes inside writable folders are opened without following links.
 #[test]
-fn a_folder_within_what_may_be_written_is_never_found_through_a_link() {
+fn a_scope_in_a_writable_folder_is_not_found_through_a_link() {
     // The link existed before. The program may write above it, so it could have placed the link itself.
     let grants = &[
         "fs.write=./data/**",
@@ -278,7 +278,7 @@ fn a_folder_within_what_may_be_written_is_never_found_through_a_link() {
 }
 
 #[test]
-fn removing_a_tree_removes_links_and_not_what_they_lead_to() {
+fn removing_a_tree_removes_links_and_not_their_targets() {
     let scene = expect(
         Scene::new()
             .file("kept/a.txt", "kept")

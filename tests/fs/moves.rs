@@ -23,7 +23,7 @@ const PACKAGES: usize = 3;
 type Snapshot = BTreeMap<String, String>;
 
 #[test]
-fn no_sequence_of_operations_shows_bytes_outside_of_what_may_be_read() {
+fn no_sequence_of_operations_reveals_unreadable_bytes() {
     let programs = std::env::var("PROPERTY_CASES").map_or(PROGRAMS, |cases| cases.parse().unwrap());
     let mut counts = Counts::default();
     for seed in 0..programs {

@@ -307,7 +307,7 @@ fn a_file_that_is_too_large_for_memory_is_read_piece_by_piece() {
 
 /// RUN-91: only regular files are reported as files.
 #[test]
-fn kinds_of_files_are_told_apart() {
+fn kinds_of_files_are_distinguished() {
     let scene = Scene::new()
         .file("data/file", "")
         .folder("data/folder")

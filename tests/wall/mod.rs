@@ -220,7 +220,7 @@ fn scene(port: u16) -> Scene {
 /// WALL-1, WALL-3, WALL-4, WALL-6, WALL-7: code that bypasses the reference monitor, on every thread, with a control
 /// process without the sandbox.
 #[test]
-fn what_gets_past_the_first_wall_is_stopped_by_the_second() {
+fn code_that_bypasses_the_monitor_is_stopped_by_the_sandbox() {
     assert!(
         Wall::support().lacks().is_empty(),
         "this kernel cannot build the wall: {}",
@@ -318,7 +318,7 @@ fn a_thread_that_cannot_be_restricted_is_an_error() {
     );
     let said: Vec<_> = results.keys().map(|(_, said)| said.as_str()).collect();
     assert!(
-        matches!(&said[..], [said] if said.contains("does not answer to a signal")),
+        matches!(&said[..], [said] if said.contains("does not react to a signal")),
         "{said:?}"
     );
 }

@@ -42,9 +42,11 @@ impl Family for Env {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        parse_beginning(text, "`*` stands only at the end of a name: `APP_*`", |name| {
-            VariableName::parse(name).map(|_| ())
-        })
+        parse_beginning(
+            text,
+            "`*` is allowed only at the end of a name: `APP_*`",
+            |name| VariableName::parse(name).map(|_| ()),
+        )
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {

@@ -7,7 +7,7 @@ use crate::{Action, ActionName, Base, Family, FamilyName, FsPath, Pattern, Probl
 pub struct Fs;
 
 const WILDCARD: Problem = Problem::Wildcard {
-    hint: "`*` stands only at the end, as a folder with all below it: `./data/**`",
+    hint: "`*` is allowed only at the end, for a folder with its content: `./data/**`",
 };
 
 impl Family for Fs {

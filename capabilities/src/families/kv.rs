@@ -51,9 +51,11 @@ impl Family for Kv {
     }
 
     fn parse_scope(&self, _: ActionName, text: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        parse_beginning(text, "`*` stands only at the end of a key: `user/42/*`", |key| {
-            Key::parse(key).map(|_| ())
-        })
+        parse_beginning(
+            text,
+            "`*` is allowed only at the end of a key: `user/42/*`",
+            |key| Key::parse(key).map(|_| ()),
+        )
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {

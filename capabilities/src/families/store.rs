@@ -57,11 +57,11 @@ impl Family for Store {
         &[
             Action {
                 name: ActionName::READ,
-                summary: "read blobs of a store that asks for tokens",
+                summary: "read blobs of a store that requires tokens",
             },
             Action {
                 name: ActionName::ADD,
-                summary: "add blobs to a store that asks for tokens",
+                summary: "add blobs to a store that requires tokens",
             },
         ]
     }

@@ -91,7 +91,7 @@ fn patterns_without_a_scope_are_described() {
 
 /// TOK-27
 #[test]
-fn a_folder_scope_holds_the_folder_and_what_is_below_it() {
+fn a_folder_scope_covers_the_folder_and_its_content() {
     let rights = grant("fs.read=./data/**").unwrap();
     let read = |path: &str| rights.allows(FamilyName::FS, ActionName::READ, path);
     assert!(read("/srv/app/data") && read("/srv/app/data/a/b"));
@@ -127,20 +127,23 @@ fn errors_list_the_known_names() {
         ("store.write=*", "`store` has no action `write`; known: read, add"),
         (
             "store.read=blake3:01",
-            "`blake3:01` is nothing that `store.read` can mean: a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all",
+            "`blake3:01` is not valid for `store.read`: a blob is blake3:HASH with 64 lower-case hexadecimal digits; as a scope, `*` alone means all",
         ),
         (
             "fs.reed=.",
             "`fs` has no action `reed`; did you mean `read`? Known: read, write",
         ),
-        ("fs=.", "a grant of `fs` says which action: `fs.read`, `fs.write`"),
+        (
+            "fs=.",
+            "a grant of `fs` must name the action: `fs.read`, `fs.write`",
+        ),
         (
             "fs.read=./*.csv",
-            "`./*.csv` is nothing that `fs.read` can mean: `*` stands only at the end, as a folder with all below it: `./data/**`",
+            "`./*.csv` is not valid for `fs.read`: `*` is allowed only at the end, for a folder with its content: `./data/**`",
         ),
         (
             "clock=2ms",
-            "`2ms` is nothing that `clock.read` can mean: use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never",
+            "`2ms` is not valid for `clock.read`: use one of 1us, 10us, 100us, 1ms, 10ms, 100ms, 1s, never",
         ),
         (
             "fs.read",
@@ -148,7 +151,7 @@ fn errors_list_the_known_names() {
         ),
         (
             "net.connect=https://a.com/x",
-            "`https://a.com/x` is nothing that `net.connect` can mean: an origin is only scheme, host and port: remove the path",
+            "`https://a.com/x` is not valid for `net.connect`: an origin is only scheme, host and port: remove the path",
         ),
     ] {
         assert_eq!(grant(text).unwrap_err().to_string(), expected, "{text}");

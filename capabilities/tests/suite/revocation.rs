@@ -119,7 +119,7 @@ fn revocation_reaches_other_threads() {
 
 /// A program can revoke a capability that it delegated, without a list. This revokes the last block.
 #[test]
-fn a_revoker_stops_what_was_delegated_and_nothing_before_it() {
+fn a_revoker_revokes_derived_tokens_and_no_earlier_ones() {
     let kept = token();
     let given = kept.attenuate(&Block::default()).unwrap();
     let narrower = given.attenuate(&Block::default()).unwrap();

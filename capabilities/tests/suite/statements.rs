@@ -116,7 +116,7 @@ fn no_byte_can_be_changed() {
 
 /// SIG-3: a signature is valid only for its key, its subject and its purpose.
 #[test]
-fn a_signature_is_good_for_nothing_else() {
+fn a_signature_is_valid_for_one_purpose() {
     let (bytes, key) = (signed(), signer().public());
     let other = KeyPair::from_secret(&[5; 32]).unwrap().public();
     assert_eq!(

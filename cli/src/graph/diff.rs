@@ -263,7 +263,7 @@ fn shown(report: &Report) -> String {
             if let (Some(old), Some(new)) = (&module.old, &module.new)
                 && old.hash == new.hash
             {
-                line.push_str(", the same bytes of another source");
+                line.push_str(", the same bytes from another source");
             }
             // Each line gets a mark, so that a line of a module cannot imitate a line of this command's output.
             for text in module.text.iter().flat_map(|text| text.lines()) {
@@ -274,7 +274,7 @@ fn shown(report: &Report) -> String {
     );
     section(
         &mut shown,
-        "imports that are new",
+        "new and changed imports",
         difference.imports.iter().map(|import| {
             let before = import
                 .old
@@ -290,7 +290,7 @@ fn shown(report: &Report) -> String {
     let globals = difference.globals.iter();
     section(
         &mut shown,
-        "what modules newly expect of their environment",
+        "names that modules newly expect from their environment",
         globals.map(|globals| format!("{}: {}", globals.module, globals.names.join(", "))),
     );
     for (title, changes) in [
@@ -311,11 +311,11 @@ fn shown(report: &Report) -> String {
     }
     section(&mut shown, "entry", difference.entry.iter().cloned());
     if report.growth.is_empty() {
-        shown.push_str("nobody may do more than before\n");
+        shown.push_str("no module, package or program gains authority\n");
     } else {
         section(
             &mut shown,
-            "who may now do what it could not do before",
+            "gain authority",
             report.growth.iter().flat_map(|growth| {
                 let was = growth.was.as_ref().map(|was| format!(" (before: {was})"));
                 let was = was.unwrap_or_default();

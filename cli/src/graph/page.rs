@@ -28,7 +28,7 @@ pub(super) fn html(name: &str, graph: &Graph) -> String {
         count(graph.modules().len(), "module"),
         total_size(graph.modules().iter()),
         graph.hash(),
-        picture::svg("packages, and which imports which", graph),
+        picture::svg("packages and their imports", graph),
     );
     for (index, package) in (0..).zip(graph.packages()) {
         let class = if package.grants.is_empty() {

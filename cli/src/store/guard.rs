@@ -41,13 +41,13 @@ impl Rules {
         now: SystemTime,
     ) -> Result<Account, Refused> {
         let Some(token) = token else {
-            return Err(refused("this store asks for a token: `Authorization: Bearer …`"));
+            return Err(refused("this store requires a token: `Authorization: Bearer …`"));
         };
         let token = Token::parse_text(token, &self.root)
             .map_err(|error| refused(format!("the token is refused: {error}")))?;
         let now = now
             .duration_since(UNIX_EPOCH)
-            .map_err(|_| refused("the clock of this store is wrong: no token can be judged"))?
+            .map_err(|_| refused("the clock of this store is wrong: no token can be verified"))?
             .as_secs();
         // No holder is proven: a header that anyone can send does not prove possession of a key.
         let context = Context {
@@ -67,7 +67,7 @@ impl Rules {
                 .first()
                 .map_or_else(|| Account::new(b""), |id| Account::new(id.as_bytes()))),
             Decision::Denied(denial) if denial.reason == Reason::WrongHolder => Err(refused(
-                "the token is bound to a holder, and sending it proves no possession of a key: use one that is bound to nobody",
+                "the token is bound to a holder, and sending it does not prove possession of the holder's key: use a token that is not bound",
             )),
             Decision::Denied(denial) => {
                 let right = format!("{}.{}", operation.family(), operation.action());

@@ -122,7 +122,7 @@ fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result
                 error: FileError::TooLarge { limit },
                 ..
             } => fault(format!(
-                "gave more than {}, and was said to have {}",
+                "has more than {}, although its size is stated as {}",
                 size(limit),
                 size(length)
             )),
@@ -207,9 +207,9 @@ fn collect(store: &LocalStore, locks: &[PathBuf], older_than: Duration) -> Resul
             keep.extend(module.origin.as_ref().map(|origin| origin.hash));
         }
     }
-    let before = SystemTime::now().checked_sub(older_than).ok_or_else(|| {
-        Failure::usage("--older-than reaches back before all time").help("give a duration such as 30days")
-    })?;
+    let before = SystemTime::now()
+        .checked_sub(older_than)
+        .ok_or_else(|| Failure::usage("--older-than is too long").help("give a duration such as 30days"))?;
     let collected = store.collect((!locks.is_empty()).then_some(&keep), before)?;
     Ok(format!(
         "deleted {} and {} left half-written, {} in {}\n",
@@ -298,9 +298,9 @@ fn verify(store: &LocalStore, repair: bool) -> Result<String, Failure> {
         ),
     )
     .with_help(if repair {
-        "what was wrong is deleted; `secure-runtime lock` puts the modules of a project back, `store add` files"
+        "the damaged blobs are deleted; `secure-runtime lock` adds the modules of a project again, `store add` adds files"
     } else {
-        "`secure-runtime store verify --repair` deletes them; `secure-runtime lock` puts the modules of a project back"
+        "`secure-runtime store verify --repair` deletes them; `secure-runtime lock` adds the modules of a project again"
     }))
 }
 
@@ -308,5 +308,5 @@ fn reactor() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::bug(format!("no event loop: {error}")))
+        .map_err(|error| Failure::bug(format!("the event loop cannot be started: {error}")))
 }

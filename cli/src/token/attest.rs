@@ -89,8 +89,8 @@ fn sign(arguments: &Sign) -> Result<String, Failure> {
     modules.dedup();
     let request = project::read_text(&arguments.request, "the request")?;
     let request = AttestationRequest::parse_text(&request).map_err(|_| {
-        Failure::new(Code::Integrity, "the request is not one for an attestation")
-            .help("get it anew from who asks: `secure-runtime token attest request` prints it")
+        Failure::new(Code::Integrity, "this is not a request for an attestation")
+            .help("get it again from its sender: `secure-runtime token attest request` prints it")
     })?;
     let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
     let count = modules.len();
@@ -122,7 +122,7 @@ fn refused(error: &TokenError) -> Failure {
         TokenError::Sealed => Failure::usage("the token is sealed: nothing can be added to it")
             .help("use the token that it was made from, and seal it afterwards"),
         TokenError::Attestation { .. } | TokenError::Profile { .. } => Failure::new(Code::Integrity, error.to_string())
-            .help("ask for a new one: it is good for the token that it was asked for, before anything else is added"),
+            .help("ask for a new one: an attestation fits only the token that it was requested for, before anything else is added"),
         error => Failure::usage(error.to_string()).help("start from a token nearer to the root"),
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn revoke(arguments: &Arguments) -> Result<String, Failure> {
 
     if old.is_none() {
         console::note(&format!(
-            "{} is a first list: if another was published under this key, put that one here and revoke again",
+            "{} is a first list: if another list was published under this key, put that list here and revoke again",
             path.display()
         ));
     }
@@ -98,13 +98,14 @@ fn next(
 ) -> Result<RevocationList, Failure> {
     if let Some(old) = old.filter(|old| now < old.issued) {
         return Err(Failure::usage(format!(
-            "the list was made at {}, which has yet to come",
+            "the list was made at {}, which is in the future",
             shown_time(old.issued)
         ))
         .help("set this machine's clock"));
     }
     let valid = valid.or(old.map(|old| old.next_update.saturating_sub(old.issued)));
-    let too_many = || Failure::usage("no list comes after this one").help("issue lists under a new key");
+    let too_many =
+        || Failure::usage("the list has the highest possible number").help("issue lists under a new key");
     let sequence = old
         .map_or(Some(1), |old| old.sequence.checked_add(1))
         .ok_or_else(too_many)?;
@@ -121,7 +122,7 @@ fn revoked(arguments: &Arguments) -> Result<Vec<Revoked>, Failure> {
     let mut revoked = Vec::new();
     for id in &arguments.ids {
         let id: RevocationId = id.parse()?;
-        let what = "what has the block of this id".to_owned();
+        let what = "every token with the block of this id".to_owned();
         revoked.push(Revoked { id, what });
     }
     let root_key = arguments.root_key.as_deref().unwrap_or_default();
@@ -138,9 +139,9 @@ fn revoked(arguments: &Arguments) -> Result<Vec<Revoked>, Failure> {
             .help("`secure-runtime token inspect` shows its blocks")
         })?;
         let reach = match block {
-            0 => "the authority block: all that was ever made from the token that was minted",
-            _ if block == last => "its last block: this token and all that was made from it",
-            _ => "this token and all else that has this block",
+            0 => "the authority block: all tokens derived from the minted token",
+            _ if block == last => "its last block: this token and all tokens derived from it",
+            _ => "this token and all other tokens with this block",
         };
         let what = format!("block {block} of {}, {reach}", file.display());
         revoked.push(Revoked { id, what });

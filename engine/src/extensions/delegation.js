@@ -38,7 +38,7 @@
       const chain = chainOf[family](capability);
       if (chain === undefined) continue;
       if (holder === undefined) {
-        throw new TypeError('seal needs to know for whom: { holder: "ed25519:..." } or { holder: "blake3:..." }');
+        throw new TypeError('seal needs a holder: { holder: "ed25519:..." } or { holder: "blake3:..." }');
       }
       return ops.op_sr_seal(chain, family, text(holder, "holder"));
     }

@@ -134,12 +134,12 @@ impl Capability {
         let refuse = |why: &str| self.refuse_otherwise(operation, shown, why);
         if self.is_revocable {
             return Err(refuse(
-                "revoking it in this program would not reach a token that has left; seal one that is not revocable, and give it an expiry",
+                "a revocation in this program does not reach a token outside of it; seal a capability that is not revocable, and set an expiry",
             ));
         }
         let Some(given) = self.gate.rules.plan.given() else {
             return Err(refuse(
-                "the program runs without a token, so nobody else could verify one made from it; run it with a token and its root key",
+                "the program runs without a token, so nobody else could verify a sealed token; run it with a token and its root key",
             ));
         };
         if let Some(bound) = given
@@ -149,7 +149,7 @@ impl Capability {
             .find(|bound| *bound != holder)
         {
             return Err(refuse(&format!(
-                "the program's token is bound to {bound}, and is worth nothing to another holder; run it with one that is not bound"
+                "the program's token is bound to {bound}, so no other holder could use a token derived from it; run it with a token that is not bound"
             )));
         }
         let rights = self.authority.effective_rights().iter();
@@ -226,7 +226,7 @@ impl Family for Sealing {
     }
 
     fn parse_scope(&self, _: ActionName, _: &str, _: &Base) -> Result<Vec<Pattern>, Problem> {
-        Err(Problem::Other("no grant gives it".to_owned()))
+        Err(Problem::Other("it cannot be granted".to_owned()))
     }
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {

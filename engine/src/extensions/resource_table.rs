@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_isolate_closes_what_its_objects_left_open() {
+    fn the_isolate_closes_resources_that_its_objects_left_open() {
         let open = OpenThings::default();
         let (first, second, third) = (open.keep(1), open.keep("two"), open.keep(Rc::new(())));
         assert_eq!(first.get().as_deref(), Some(&1));

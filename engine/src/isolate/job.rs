@@ -61,7 +61,7 @@ impl Job {
                         package_isolate(shared, *package, remote, requests, booted).await
                     }
                     (Err(error), _) => Err(error),
-                    (_, None) => Err(RunError::engine("there is nobody to serve")),
+                    (_, None) => Err(RunError::engine("there is no isolate to serve")),
                 };
                 remote.end(ended.unwrap_or_else(|error| Ended::Fault(error.to_string())));
             }
@@ -74,7 +74,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let panic = panics::of_this_isolate();
-        let why = panic.unwrap_or_else(|| "the isolate's thread ended without an answer".to_owned());
+        let why = panic.unwrap_or_else(|| "the isolate's thread ended without a result".to_owned());
         match self {
             Job::Run { shared, answer, .. } => answer.give(match shared.run.reason() {
                 Some(why) => shared.stopped(why),

@@ -101,15 +101,15 @@ impl GraphLoader {
                 // Guests must not learn the locations of stores.
                 tracing::warn!(%error, "a module cannot be added");
                 match error.is_absence() {
-                    true => fault(&"no store that could be asked has it"),
-                    false => fault(&"a store answered wrong bytes, or cannot be read"),
+                    true => fault(&"no available store has it"),
+                    false => fault(&"a store returned wrong bytes, or cannot be read"),
                 }
             })?;
             let text = std::str::from_utf8(&bytes).map_err(|_| fault(&"is not UTF-8"))?;
             let found = static_imports(text).map_err(|problem| fault(&problem))?;
             if !found.imports.is_empty() {
                 return Err(fault(
-                    &"imports something; a module that is added by its hash is given what it needs by who imports it",
+                    &"has imports; a module that is added by its hash must not import, so pass it the values that it needs",
                 ));
             }
             let source = texts.without_imports(text).map_err(|problem| fault(&problem))?;

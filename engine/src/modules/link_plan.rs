@@ -299,7 +299,7 @@ mod tests {
 
     /// No block can be added to a sealed token. Modules have the authority that their blocks leave, and no token.
     #[test]
-    fn under_a_sealed_token_modules_are_narrowed_all_the_same() {
+    fn modules_under_a_sealed_token_are_narrowed_too() {
         let graph = program(&["a.js"]);
         let (families, base) = (Families::builtin(), Base::new("/srv").unwrap());
         let rights = families.parse_grants(["fs.read=./**"], &base).unwrap();

@@ -349,7 +349,7 @@ impl ModuleLoader for GraphLoader {
         match found {
             Some(url) => Ok(url),
             None => Err(refused(format!(
-                "import {specifier:?} in {name}: not part of the locked program; only what was locked can be imported"
+                "import {specifier:?} in {name}: not part of the locked program; only locked modules can be imported"
             ))),
         }
     }

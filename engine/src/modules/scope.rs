@@ -55,7 +55,9 @@ pub(super) fn given_names(graph: &Graph, module: &Module) -> Result<Vec<&'static
         let known = ENDOWMENTS.iter().find(|known| *known == name).copied();
         known.ok_or_else(|| {
             let package = module.name.as_str();
-            format!("{package}: its package is given the global {name:?}, which does not exist here")
+            format!(
+                "{package}: the manifest gives its package the global {name:?}, which does not exist here"
+            )
         })
     };
     names.iter().map(known).collect()

@@ -53,7 +53,7 @@ pub(super) fn source(module: &Module, bytes: &[u8], value: &str) -> Result<Strin
     for (number, import) in found.imports.iter().enumerate() {
         if !module.imports.contains_key(&import.module) {
             return Err(format!(
-                "import {:?}: not part of the locked program; only what was locked can be imported",
+                "import {:?}: not part of the locked program; only locked modules can be imported",
                 import.module
             ));
         }

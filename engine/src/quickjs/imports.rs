@@ -178,7 +178,7 @@ fn end_of_search(body: &str) -> Result<String, String> {
     let nested = templates(body);
     if nested > DEEPEST {
         return Err(format!(
-            "QuickJS's bindings take it for templates that are nested {nested} deep, of which they read at most {DEEPEST}; run it with a \
+            "QuickJS's bindings read it as templates that are nested {nested} deep, and support at most {DEEPEST}; run it with a \
              build that has V8"
         ));
     }
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_module_is_refused() {
+    fn text_that_is_not_a_module_is_refused() {
         let names = Names::new("7".to_owned());
         assert!(names.rewrite(0, "import {", &[], "cap:bindings").is_err());
         assert!(names.rewrite(0, "", &[], "cap:bindings").unwrap().0.is_empty());

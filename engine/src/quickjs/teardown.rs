@@ -121,9 +121,7 @@ pub(crate) fn teardown(js: &mut JsRuntime) {
             return;
         }
         if !counts_are_known(context, object) {
-            tracing::warn!(
-                "QuickJS counts references in another way: the memory of isolates is not given back"
-            );
+            tracing::warn!("QuickJS counts references in another way: the memory of isolates is not freed");
             JS_FreeValue(context, object);
             return;
         }

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_written_otherwise_with_the_same_meaning() {
+    fn rewritten_words_keep_their_meaning() {
         for (source, wanted) in [
             ("a %NeverOptimizeFunction(b)", "a % NeverOptimizeFunction(b)"),
             ("a %NeverOptimizeFunction", "a %NeverOptimizeFunction"),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_otherwise_is_refused() {
+    fn words_that_cannot_be_rewritten_are_refused() {
         for source in [
             "/import defer/",
             "/[%NeverOptimizeFunction(]/",
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_found() {
+    fn remaining_words_are_found() {
         assert_eq!(remaining("a. import.defer\t ("), Some("import.defer"));
         assert_eq!(remaining("\"import source\""), Some("import source"));
         assert_eq!(remaining("import  defer from '%NeverOptimizeFunction'"), None);

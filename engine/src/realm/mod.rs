@@ -159,7 +159,7 @@ mod tests {
 
     /// An engine that starts reads no file.
     #[test]
-    fn every_script_of_ours_is_part_of_the_binary() {
+    fn every_script_of_the_realm_is_part_of_the_binary() {
         let mut extensions = extensions();
         extensions.push(crate::extensions::families());
         let scripts: Vec<_> = extensions.iter().flat_map(|one| one.js_files.iter()).collect();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reviewed_is_removed() {
+    fn unreviewed_properties_are_removed() {
         let brought = "const hosts = { fresh: [Array.prototype, Math, globalThis, Map.prototype.get, Reflect],
                  'at concat': [Array.prototype], '': [Array.prototype, Math], '@@iterator': [Array.prototype] };
              for (const [name, owners] of Object.entries(hosts)) for (const owner of owners) owner[name] = {};
@@ -218,7 +218,7 @@ mod tests {
 
     /// RUN-74: objects that V8 adds to a restored realm are treated like those that existed before.
     #[test]
-    fn what_comes_late_is_reviewed_too() {
+    fn properties_of_a_restored_realm_are_reviewed() {
         let late = "for (const owner of [Map.prototype, Math, globalThis]) owner.fresh = {};";
         let script = "[Map.prototype, Math, globalThis].map((owner) => ('fresh' in owner) + ' ' + Object.isFrozen(owner)).join()";
         assert_eq!(
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_removed_keeps_the_realm_from_being_locked() {
+    fn a_property_that_cannot_be_removed_prevents_locking() {
         for (brought, named) in [
             (
                 "Object.defineProperty(Map, 'fresh', { value: 1 })",

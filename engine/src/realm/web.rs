@@ -263,7 +263,7 @@ mod tests {
     use deno_core::{JsRuntime, RuntimeOptions};
 
     #[test]
-    fn console_shows_values_and_runs_nothing_of_theirs() {
+    fn console_shows_values_and_runs_no_code_of_guests() {
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

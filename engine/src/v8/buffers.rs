@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_memory_is_given_out_once_and_comes_back() {
+    fn the_memory_is_lent_once_and_returned() {
         let memory = Memory::new(100);
         let first = allocate_from(&memory, 60, true);
         assert!(!first.is_null());

@@ -1,4 +1,4 @@
-// A stacked area chart as SVG text. d3 computes the shapes; nothing here draws, reads or writes.
+// A stacked area chart as SVG text. d3 computes the shapes. This module has no rights.
 import { max, ticks } from "d3-array";
 import { area, curveMonotoneX, stack } from "d3-shape";
 
@@ -8,7 +8,7 @@ const WIDTH = 800;
 const HEIGHT = 360;
 const MARGIN = { top: 20, right: 10, bottom: 46, left: 48 };
 
-/** `rows` over the column `x`, one band for each of `keys`. */
+/** Returns a chart of `rows` over the column `x`, with one band for each of `keys`. */
 export function stackedArea(rows, { x, keys, colors, unit }) {
   const series = stack().keys(keys)(rows);
   const top = max(series, (band) => max(band, (point) => point[1]));

@@ -1,4 +1,4 @@
-// HTML as text. Strings are escaped; what is HTML already is wrapped by `raw`.
+// HTML as text. Strings are escaped, except for those that are marked as HTML by `raw`.
 
 class Raw {
   constructor(html) {

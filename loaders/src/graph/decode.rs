@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Graph, GraphError> {
         return Err(reader.malformed(
             0,
             "a map with 6 entries",
-            format!("a map with {fields} entries stands"),
+            format!("found a map with {fields} entries"),
         ));
     }
     reader.key("the entry", key::graph::ENTRY)?;
@@ -108,7 +108,7 @@ fn package(reader: &mut Reader<'_>) -> Result<Package, GraphError> {
                 return Err(reader.malformed(
                     offset,
                     "a package's next key",
-                    format!("the key {other} stands"),
+                    format!("found the key {other}"),
                 ));
             }
         }
@@ -159,7 +159,7 @@ fn module(reader: &mut Reader<'_>) -> Result<Module, GraphError> {
                 return Err(reader.malformed(
                     offset,
                     "a module's next key",
-                    format!("the key {other} stands"),
+                    format!("found the key {other}"),
                 ));
             }
         }
@@ -209,7 +209,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
                 least = key::origin::OMITTED;
             }
             key::origin::OMITTED if least <= key::origin::OMITTED => {
-                omitted = reader.list("what a module does without", limits::IMPORTS, |reader| {
+                omitted = reader.list("a module's omitted specifiers", limits::IMPORTS, |reader| {
                     reader.text("a specifier")
                 })?;
                 least = u64::MAX;
@@ -218,7 +218,7 @@ fn origin(reader: &mut Reader<'_>) -> Result<Origin, GraphError> {
                 return Err(reader.malformed(
                     offset,
                     "an origin's next key",
-                    format!("the key {other} stands"),
+                    format!("found the key {other}"),
                 ));
             }
         }
@@ -293,7 +293,11 @@ impl Reader<'_> {
         let offset = self.offset;
         let first = self.take(what, 1)?.first().copied().unwrap_or_default();
         if first >> 5 != major {
-            return Err(self.malformed(offset, what, format!("an item begins with {first:#04x}")));
+            return Err(self.malformed(
+                offset,
+                what,
+                format!("found an item that begins with {first:#04x}"),
+            ));
         }
         let (width, least) = match first & 0x1f {
             marker @ 0..=23 => return Ok(marker.into()),
@@ -301,15 +305,21 @@ impl Reader<'_> {
             25 => (2, 0x100),
             26 => (4, 0x1_0000),
             27 => (8, 0x1_0000_0000),
-            31 => return Err(self.malformed(offset, what, "an item has no length")),
-            _ => return Err(self.malformed(offset, what, format!("an item begins with {first:#04x}"))),
+            31 => return Err(self.malformed(offset, what, "found an item without a length")),
+            _ => {
+                return Err(self.malformed(
+                    offset,
+                    what,
+                    format!("found an item that begins with {first:#04x}"),
+                ));
+            }
         };
         let value = self
             .take(what, width)?
             .iter()
             .fold(0, |value: u64, byte| value << 8 | u64::from(*byte));
         if value < least {
-            return Err(self.malformed(offset, what, "a number has more bytes than it needs"));
+            return Err(self.malformed(offset, what, "found a number that has more bytes than it needs"));
         }
         Ok(value)
     }
@@ -327,7 +337,7 @@ impl Reader<'_> {
             Err(self.malformed(
                 offset,
                 format!("the key {key} of {what}"),
-                format!("the key {found} stands"),
+                format!("found the key {found}"),
             ))
         }
     }
@@ -335,7 +345,7 @@ impl Reader<'_> {
     fn index(&mut self, what: &str) -> Result<u32, GraphError> {
         let offset = self.offset;
         let value = self.unsigned(what)?;
-        u32::try_from(value).map_err(|_| self.malformed(offset, what, format!("{value} stands there")))
+        u32::try_from(value).map_err(|_| self.malformed(offset, what, format!("found {value}")))
     }
 
     fn map(&mut self, what: &str, lengths: std::ops::RangeInclusive<u64>) -> Result<u64, GraphError> {
@@ -344,7 +354,7 @@ impl Reader<'_> {
         if lengths.contains(&length) {
             Ok(length)
         } else {
-            Err(self.malformed(offset, what, format!("a map with {length} entries stands there")))
+            Err(self.malformed(offset, what, format!("found a map with {length} entries")))
         }
     }
 
@@ -378,7 +388,7 @@ impl Reader<'_> {
             let offset = self.offset;
             let specifier = self.text("a specifier")?;
             if entries.insert(specifier, value(self)?).is_some() {
-                return Err(self.malformed(offset, "another specifier", "the same one stands twice"));
+                return Err(self.malformed(offset, "another specifier", "found the same one twice"));
             }
         }
         Ok(entries)
@@ -391,7 +401,7 @@ impl Reader<'_> {
         let bytes = self.take(what, length as usize)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(self.malformed(offset, what, "text that is not UTF-8 stands")),
+            Err(_) => Err(self.malformed(offset, what, "found text that is not UTF-8")),
         }
     }
 
@@ -399,12 +409,12 @@ impl Reader<'_> {
         let offset = self.offset;
         let length = self.length(what, major::BYTES)?;
         if length != ContentHash::LENGTH as u64 {
-            return Err(self.malformed(offset, what, format!("{length} bytes stand there, not 32")));
+            return Err(self.malformed(offset, what, format!("found {length} bytes, not 32")));
         }
         let bytes = self.take(what, ContentHash::LENGTH)?;
         match bytes.try_into() {
             Ok(bytes) => Ok(ContentHash::from_bytes(bytes)),
-            Err(_) => Err(self.malformed(offset, what, "a hash has another length")),
+            Err(_) => Err(self.malformed(offset, what, "found a hash of another length")),
         }
     }
 }

@@ -3,7 +3,7 @@
 #[non_exhaustive]
 pub enum GraphError {
     /// The bytes are not CBOR of the right shape.
-    #[error("not a graph: at byte {offset}, where {expected} should stand, {found}")]
+    #[error("not a graph: at byte {offset}, expected {expected}, but {found}")]
     Malformed {
         /// The offset of the error, in bytes from the start.
         offset: usize,

@@ -119,7 +119,7 @@ fn module_rules(
     if path.starts_with("browser:false/") != (transformation == Some(Transformation::LeftOut)) {
         return Err(rule(
             subject,
-            "what is left out, and nothing else, is in a folder \"browser:false\"",
+            "modules that are left out, and no others, are in a folder \"browser:false\"",
         ));
     }
     module_size(subject, module.size)?;
@@ -168,11 +168,11 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     if !exports.is_empty() && origin.transformation != Transformation::ImportedCommonJs && !is_left_out {
         return Err(rule(
             subject,
-            "only CommonJS that ECMAScript modules import, and what is left out, has exports",
+            "only CommonJS that ECMAScript modules import, and modules that are left out, have exports",
         ));
     }
     if is_left_out && (origin.size != 0 || origin.hash != ContentHash::of(b"")) {
-        return Err(rule(subject, "what is left out is empty"));
+        return Err(rule(subject, "a module that is left out is empty"));
     }
     if !exports.is_sorted_by(|left, right| left < right) {
         return Err(rule(subject, "exports are in ascending order, each once"));
@@ -180,12 +180,12 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
     let omitted = &origin.omitted;
     limit(subject, omitted.len(), limits::IMPORTS)?;
     if !omitted.is_empty() && !origin.transformation.is_common_js() {
-        return Err(rule(subject, "only CommonJS does without something"));
+        return Err(rule(subject, "only CommonJS has omitted specifiers"));
     }
     if !omitted.is_sorted_by(|left, right| left < right) {
         return Err(rule(
             subject,
-            "what it does without is in ascending order, each once",
+            "omitted specifiers are in ascending order, each once",
         ));
     }
     for specifier in omitted {
@@ -193,7 +193,7 @@ fn origin(subject: Subject<'_>, module: &Module, origin: &Origin) -> Result<(), 
         if module.imports.contains_key(specifier) {
             return Err(rule(
                 subject,
-                format!("\"{}\" is imported, and done without", printable(specifier)),
+                format!("\"{}\" is both imported and omitted", printable(specifier)),
             ));
         }
     }
@@ -284,7 +284,7 @@ fn text(subject: Subject<'_>, text: &str) -> Result<(), GraphError> {
             let character = character.escape_unicode();
             Err(rule(
                 subject,
-                format!("has the character {character}, which may not stand there"),
+                format!("has the character {character}, which is not allowed there"),
             ))
         }
         None => Ok(()),

@@ -181,7 +181,7 @@ impl Download {
 
     fn too_slow(&self) -> HttpError {
         unavailable(&format!(
-            "no whole answer within {:?}, and less than {SLOWEST} bytes a second",
+            "no complete response within {:?}, and less than {SLOWEST} bytes a second",
             self.client.options.timeout
         ))
     }

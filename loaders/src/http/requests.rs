@@ -33,7 +33,7 @@ impl Requests {
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
             Ok(_) => Ok(()),
             Err(_) => Err(unavailable(&format!(
-                "it was asked {MAX_REQUESTS} times for one file, and its answers break off; ask again later"
+                "{MAX_REQUESTS} requests for one file got incomplete responses; try again later"
             ))),
         }
     }

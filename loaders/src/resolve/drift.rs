@@ -79,7 +79,7 @@ impl fmt::Display for Drift {
         match self {
             Self::ImportMap { key, locked, now } => write!(
                 formatter,
-                "[imports] \"{}\" is {}, and the lock was made with {}",
+                "[imports] \"{}\" is {}, and the lock records {}",
                 printable(key),
                 said(now),
                 said(locked)
@@ -89,7 +89,7 @@ impl fmt::Display for Drift {
             }
             Self::Version { package, locked, now } => write!(
                 formatter,
-                "package {} has the version {}, and the lock was made with {}",
+                "package {} has the version {}, and the lock records {}",
                 printable(package),
                 said(now),
                 said(locked)
@@ -108,8 +108,8 @@ impl fmt::Display for Drift {
                     said(locked)
                 )?;
                 match now {
-                    Ok(file) => write!(formatter, "means {}", printable(file)),
-                    Err(problem) => write!(formatter, "means nothing: {problem}"),
+                    Ok(file) => write!(formatter, "resolves to {}", printable(file)),
+                    Err(problem) => write!(formatter, "resolves to nothing: {problem}"),
                 }
             }
         }

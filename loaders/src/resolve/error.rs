@@ -67,8 +67,8 @@ pub enum LockError {
     },
     /// An isolate, limits or trust are said of a package that the program has in `[imports]` and imports nowhere.
     #[error(
-        "[packages.\"{0}\"]: no module imports this package, so `isolate`, `limits` and `trust` there are about nothing; \
-         import it, or take them out",
+        "[packages.\"{0}\"]: no module imports this package, so `isolate`, `limits` and `trust` there have no effect; \
+         import it, or remove them",
         printable(name)
     )]
     PackageNotImported {
@@ -167,7 +167,7 @@ pub enum ImportProblem {
     #[error("it has a percent-encoding that is malformed or stands for / \\ % ? # or NUL")]
     Encoding,
     /// The specifier has a query or a fragment.
-    #[error("it has a `?` or `#` part, which names nothing here; leave it out")]
+    #[error("it has a `?` or `#` part, which is not supported; remove it")]
     QueryOrFragment,
     /// The path is absolute.
     #[error("it is not relative; write a path that begins with `./` or `../`")]
@@ -182,7 +182,7 @@ pub enum ImportProblem {
         scheme: String,
     },
     /// The specifier is not a valid package name.
-    #[error("it is no package's name; for a file write a path that begins with `./`")]
+    #[error("it is not the name of a package; for a file, write a path that begins with `./`")]
     PackageName,
     /// An import attribute is not a known `type`.
     #[error("the attribute {key}: \"{value}\" is not supported; `type` is \"json\", \"text\" or \"bytes\"")]
@@ -199,7 +199,7 @@ pub enum ImportProblem {
     #[error("it is JSON; add `with {{ type: \"json\" }}`")]
     JsonNeedsAttribute,
     /// A file that is not `.json` is imported with `type: "json"`.
-    #[error("it is announced as JSON but is no .json file")]
+    #[error("it is imported as JSON, but is not a .json file")]
     NotJson,
     /// A bare name is not in `[imports]`.
     #[error("the manifest does not import it; add to secure.toml: [imports] {suggestion}")]
@@ -224,7 +224,7 @@ pub enum ImportProblem {
     Value,
     /// The version is a range.
     #[error(
-        "\"{}\" is no exact version; write the version that is installed{}",
+        "\"{}\" is not an exact version; write the version that is installed{}",
         printable(range),
         installed_hint(installed)
     )]
@@ -295,7 +295,9 @@ pub enum ImportProblem {
         package: String,
     },
     /// The package folder is the project's folder or contains it.
-    #[error("a package's folder is below the project's folder and has not the project's own files")]
+    #[error(
+        "a package's folder must be below the project's folder, and must not contain the project's own files"
+    )]
     WholeProject,
     /// The package is a single file and has no other files.
     #[error("the package is a single file; to let it import others, list its folder in [imports]")]
@@ -322,7 +324,7 @@ pub enum ImportProblem {
     },
     /// The file is in the folder whose name is reserved for modules that are left out.
     #[error(
-        "{} is in a folder `browser:false`, which is kept for what packages do without; rename the folder",
+        "{} is in a folder `browser:false`, a name that is reserved for modules that are left out; rename the folder",
         path.display()
     )]
     Reserved {
@@ -337,7 +339,7 @@ pub enum ImportProblem {
     },
     /// A target in `exports` or `imports` is not a path below the package's folder.
     #[error(
-        "the package's package.json has the target {}, which is no path below its folder",
+        "the package's package.json has the target {}, which is not a path below its folder",
         printable(target)
     )]
     ExportTarget {
@@ -351,7 +353,7 @@ pub enum ImportProblem {
         path: PathBuf,
     },
     /// The file is imported as two different kinds of module.
-    #[error("{} is imported as {first} elsewhere in the program, and here as {second}; a file is one thing", path.display())]
+    #[error("{} is imported as {first} elsewhere in the program, and here as {second}; import it in the same way everywhere", path.display())]
     TwoKinds {
         /// The file.
         path: PathBuf,
@@ -361,7 +363,7 @@ pub enum ImportProblem {
         second: &'static str,
     },
     /// The runtime does not support this kind of file.
-    #[error("{} is no .js, .mjs, .cjs, .ts, .mts, .json or .wasm file{}", path.display(), extension_hint(path))]
+    #[error("{} is not a .js, .mjs, .cjs, .ts, .mts, .json or .wasm file{}", path.display(), extension_hint(path))]
     Extension {
         /// The file.
         path: PathBuf,
@@ -374,7 +376,7 @@ pub enum ImportProblem {
     },
     /// An installed package contains TypeScript.
     #[error(
-        "{} is TypeScript in a node_modules folder, whose packages are JavaScript; import what the package was compiled to, \
+        "{} is TypeScript in a node_modules folder, whose packages are JavaScript; import the compiled JavaScript of the package, \
          or copy it into a folder of the project and list that in [imports]",
         path.display()
     )]
@@ -397,7 +399,7 @@ pub enum ImportProblem {
         problem: SyntaxProblem,
     },
     /// The WebAssembly module is invalid, or uses a feature that is not supported.
-    #[error("{}: no WebAssembly module that runs here: {problem}", path.display())]
+    #[error("{} is not a WebAssembly module that runs here: {problem}", path.display())]
     WebAssembly {
         /// The file.
         path: PathBuf,
@@ -405,7 +407,7 @@ pub enum ImportProblem {
         problem: WasmProblem,
     },
     /// A CommonJS module requires a WebAssembly module.
-    #[error("it is WebAssembly, which `require` does not give; import it, in an ECMAScript module")]
+    #[error("it is WebAssembly, which `require` cannot load; import it in an ECMAScript module")]
     RequiredWebAssembly,
     /// The entry is a WebAssembly module.
     #[error("it is WebAssembly; write a JavaScript module that imports it")]
@@ -429,7 +431,7 @@ fn scheme_hint(scheme: &str) -> String {
             format!("code from a {scheme}: address is not in the lock; make it a file")
         }
         "file" => "write a path that begins with `./`".to_owned(),
-        scheme => format!("the scheme `{}:` names nothing here", printable(scheme)),
+        scheme => format!("the scheme `{}:` is not supported", printable(scheme)),
     }
 }
 

@@ -129,14 +129,14 @@ impl fmt::Display for LockWarning {
             Self::UnusedPackage { name } => {
                 write!(
                     formatter,
-                    "[imports] \"{}\" is imported by nothing",
+                    "[imports] \"{}\" is not imported by any module",
                     printable(name)
                 )
             }
             Self::ComputedImport { place } => {
                 write!(
                     formatter,
-                    "{place}: a computed import() loads only what the module also imports by a literal"
+                    "{place}: a computed import() loads only modules that the module also imports by a literal"
                 )
             }
             Self::UnresolvedImport {

@@ -15,7 +15,7 @@ pub enum StoreError {
     },
     /// The store returned bytes with another hash.
     #[error(
-        "the store {store} gave wrong bytes: {location} should have the hash {expected} but has {actual}; \
+        "the store {store} returned wrong bytes: {location} should have the hash {expected} but has {actual}; \
          delete it or repair the store, nothing of it was used"
     )]
     Corrupt {
@@ -30,7 +30,7 @@ pub enum StoreError {
     },
     /// A blob is verified while it arrives, and a part of it does not match the hash.
     #[error(
-        "the store {store} gave wrong bytes: {location} is not {hash} from byte {offset} on; \
+        "the store {store} returned wrong bytes: {location} is not {hash} from byte {offset} on; \
          delete it or repair the store, nothing from there on was used"
     )]
     CorruptAt {
@@ -53,7 +53,7 @@ pub enum StoreError {
     },
     /// The store returned more bytes than the limit.
     #[error(
-        "the store {store} gave wrong bytes: {location} has more than the {limit} bytes that {hash} may have; \
+        "the store {store} returned wrong bytes: {location} has more than the {limit} bytes that {hash} may have; \
          delete it or repair the store, nothing of it was used"
     )]
     TooLarge {

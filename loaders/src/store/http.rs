@@ -115,7 +115,7 @@ impl HttpStore {
                 match self.client.put(&url, 0, Body::default).await {
                     Err(refused @ HttpError::Refused { .. }) => Err(fault(refused)),
                     _ => Err(fault(HttpError::Unavailable {
-                        reason: format!("{lost}; perhaps it takes no blob of {size} bytes"),
+                        reason: format!("{lost}; perhaps it does not accept a blob of {size} bytes"),
                     })),
                 }
             }

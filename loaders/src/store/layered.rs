@@ -185,7 +185,7 @@ impl Search {
             StoreError::File { ref store, .. } if *store != other.store.name() => return Err(error),
             error => {
                 if other.wrong.set(error.clone()).is_ok() {
-                    tracing::warn!(%error, "a store answered wrongly and is not asked again");
+                    tracing::warn!(%error, "a store returned wrong bytes and is not used again");
                 }
                 self.wrong.get_or_insert(error);
             }

@@ -132,7 +132,7 @@ impl LocalStore {
     pub fn add_at_most(&self, bytes: &mut impl Read, limit: u64) -> Result<(ContentHash, u64), StoreError> {
         let fault = |error: FileError| StoreError::File {
             store: self.name(),
-            location: "what should be added".to_owned(),
+            location: "the added bytes".to_owned(),
             error,
         };
         let mut incoming = Incoming::new(self)?;

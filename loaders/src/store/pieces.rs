@@ -48,7 +48,7 @@ where
                 batch.push(Ok(piece));
             }
             Some(Err(error)) => {
-                tracing::error!(%error, "what was to be sent is broken off");
+                tracing::error!(%error, "a response broke off");
                 batch.push(Err(error));
                 return (batch, None);
             }

@@ -160,7 +160,7 @@ fn left_out_modules_are_empty() {
     fixture.write("node_modules/p/index.js", "import './browser:false/a.js'");
     let error = fixture.lock().unwrap_err().to_string();
     assert!(
-        error.contains("which is kept for what packages do without"),
+        error.contains("a name that is reserved for modules that are left out"),
         "{error}"
     );
 }

@@ -77,12 +77,12 @@ fn every_input_of_a_resolution_is_compared() {
         (
             "exports",
             edit(json, "\"./index.js\"", "\"./in.js\""),
-            "app:/main.js: \"esm\" was locked as \"esm/index.js\", and now means node_modules/esm/in.js",
+            "app:/main.js: \"esm\" was locked as \"esm/index.js\", and now resolves to node_modules/esm/in.js",
         ),
         (
             "no exports",
             edit(json, "{\".\":\"./index.js\"}", "{}"),
-            "means nothing: the package's package.json does not export",
+            "resolves to nothing: the package's package.json does not export",
         ),
         (
             "imports",
@@ -107,7 +107,7 @@ fn every_input_of_a_resolution_is_compared() {
         (
             "version without a pin",
             edit("node_modules/cjs/package.json", "1.0.0", "1.0.1"),
-            "package cjs has the version \"1.0.1\", and the lock was made with \"1.0.0\"",
+            "package cjs has the version \"1.0.1\", and the lock records \"1.0.0\"",
         ),
         (
             "no package.json",
@@ -120,23 +120,23 @@ fn every_input_of_a_resolution_is_compared() {
             "app:/main.js: \"cjs\" was locked as \"cjs/main.js\"",
         ),
         (
-            "done without no more",
+            "no longer omitted",
             edit(
                 "node_modules/cjs/package.json",
                 "\"fs\":false",
                 "\"fs\":\"./part\"",
             ),
-            "cjs/main.js: \"fs\" was locked as nothing, and now means node_modules/cjs/part.json",
+            "cjs/main.js: \"fs\" was locked as nothing, and now resolves to node_modules/cjs/part.json",
         ),
         (
-            "done without, by nobody",
+            "omitted, of another specifier",
             edit("node_modules/cjs/package.json", "\"fs\":false", "\"x\":false"),
-            "cjs/main.js: \"fs\" was locked as nothing, and now means nothing",
+            "cjs/main.js: \"fs\" was locked as nothing, and now resolves to nothing",
         ),
         (
             "an ending that comes first",
             write("node_modules/cjs/part.js"),
-            "cjs/main.js: \"./part\" was locked as \"cjs/part.json\", and now means node_modules/cjs/part.js",
+            "cjs/main.js: \"./part\" was locked as \"cjs/part.json\", and now resolves to node_modules/cjs/part.js",
         ),
         (
             "an index that comes first",
@@ -261,8 +261,8 @@ fn the_import_map_is_compared() {
     assert_eq!(
         found,
         [
-            "[imports] \"esm\" is \"npm:esm\", and the lock was made with \"npm:esm@1.0.0\"",
-            "[imports] \"more\" is \"npm:more@1.0.0\", and the lock was made with nothing"
+            "[imports] \"esm\" is \"npm:esm\", and the lock records \"npm:esm@1.0.0\"",
+            "[imports] \"more\" is \"npm:more@1.0.0\", and the lock records nothing"
         ]
     );
 }

@@ -151,7 +151,7 @@ fn messages() {
     let error = Graph::decode(b"{\"version\":1}").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "not a graph: at byte 0, where the graph should stand, an item begins with 0x7b"
+        "not a graph: at byte 0, expected the graph, but found an item that begins with 0x7b"
     );
     let mut bytes = bytes(&vectors()["accepted"][0]);
     bytes.push(0);
@@ -159,7 +159,7 @@ fn messages() {
     assert!(
         error
             .to_string()
-            .ends_with("where the end should stand, there are more bytes"),
+            .ends_with("expected the end, but there are more bytes"),
         "{error}"
     );
     let last = bytes.len() - 2;

@@ -362,7 +362,7 @@ async fn slow_responses() {
             store.fetch(&hash, LIMIT, &local, &|_, _| ()).await.unwrap_err(),
         ] {
             assert!(
-                matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no whole answer")),
+                matches!(&error, StoreError::Unavailable { reason, .. } if reason.contains("no complete response")),
                 "{error:?}"
             );
         }
@@ -371,7 +371,7 @@ async fn slow_responses() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn an_address_without_a_listener_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -68,7 +68,7 @@ fn written(folder: &std::path::Path) -> u64 {
 
 /// STORE-22, A126: clients that send nothing or half a head, or that fall silent, keep nobody out.
 #[tokio::test]
-async fn a126_half_requests_keep_nobody_out() {
+async fn a126_incomplete_requests_do_not_block_other_clients() {
     let (_folder, _store, address, _stop) = served_with(ServeOptions {
         head: LONG,
         ..options()

@@ -170,7 +170,7 @@ fn put_replaces_a_wrong_blob() {
 }
 
 #[test]
-fn verify_all_names_what_is_wrong() {
+fn verify_all_names_every_wrong_blob() {
     let (_folder, store) = store();
     let good = store.put(b"good").unwrap();
     let bad = store.put(b"bad").unwrap();

@@ -128,7 +128,7 @@ fn rejections_have_a_position() {
     let error = fixture.lock().unwrap_err().to_string();
     assert_eq!(
         error,
-        "the entry \"main.ts\": main.ts: line 2, column 8: `enum` makes an object when the program runs, and is no \
+        "the entry \"main.ts\": main.ts: line 2, column 8: `enum` makes an object when the program runs, and is not \
          JavaScript; write `const NAME = { … } as const`, or a union of literals\n  export enum B { C }\n         ^"
     );
 }

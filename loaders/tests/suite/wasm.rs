@@ -70,12 +70,12 @@ async fn the_graph_records_webassembly() {
 
 /// GRAPH-68: an importer states no type for it. Imported as text or bytes, it is a file like any other.
 #[test]
-fn how_it_is_imported() {
+fn webassembly_is_imported_without_a_type() {
     let wasm = binary("(module)");
     for (main, problem) in [
         (
             "import './a.wasm' with { type: 'json' }",
-            "it is announced as JSON but is no .json file",
+            "it is imported as JSON, but is not a .json file",
         ),
         (
             "import './a.wasm' with { type: 'wasm' }",
@@ -91,7 +91,7 @@ fn how_it_is_imported() {
         ),
         (
             "require('./a.wasm')",
-            "it is WebAssembly, which `require` does not give",
+            "it is WebAssembly, which `require` cannot load",
         ),
     ] {
         let entry = if main.starts_with("require") {
@@ -184,14 +184,17 @@ fn refused() {
             binary("(module (global (export \"g\") v128 (v128.const i64x2 0 0)))"),
             "v128",
         ),
-        (binary("(module (func (export \"wasm:f\")))"), "keeps for itself"),
+        (
+            binary("(module (func (export \"wasm:f\")))"),
+            "reserved by the standard",
+        ),
         (
             binary("(module (import \"wasm:js-string\" \"length\" (func)))"),
-            "keeps for itself",
+            "reserved by the standard",
         ),
         (
             binary("(module (import \"cap:self\" \"fs\" (func)))"),
-            "capabilities are nothing that WebAssembly could hold",
+            "WebAssembly cannot hold capabilities",
         ),
         (
             binary("(module (func) (export \"f\" (func 0)) (export \"f\" (func 0)))"),
@@ -204,7 +207,7 @@ fn refused() {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("lib/a.wasm: no WebAssembly module that runs here: byte ")
+            error.contains("lib/a.wasm is not a WebAssembly module that runs here: byte ")
                 && error.contains(problem),
             "{problem}: {error}"
         );

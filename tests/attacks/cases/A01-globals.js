@@ -1,8 +1,8 @@
 /*---
 id = "A01"
-title = "nothing that is reachable from the globals does I/O, is an op, or is the engine's own interface"
+title = "the globals lead to nothing that does I/O, to no op and to no interface of the engine"
 boundary = "modules"
-elsewhere = { deno = "its own interface is a global there, and guarded where it is called", node = "its own interface is a global there, and guarded where it is called" }
+elsewhere = { deno = "its own interface is a global there, and checks each call", node = "its own interface is a global there, and checks each call" }
 app_grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = []

@@ -1,8 +1,8 @@
 /*---
 id = "A02"
-title = "only what was locked can be imported, however it is named"
+title = "only locked modules can be imported, by any name"
 boundary = "program"
-elsewhere = "there the built-in modules can be imported, and are guarded where they are used"
+elsewhere = "its built-in modules can be imported there, and check each use"
 app_grants = ["fs.read=./**"]
 expect = "nothing"
 audit = []

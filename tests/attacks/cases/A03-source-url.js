@@ -1,6 +1,6 @@
 /*---
 id = "A03"
-title = "a sourceURL comment does not make a module another one"
+title = "a sourceURL comment does not give a module the identity of another"
 boundary = "modules"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A04"
-title = "a module whose path looks like another package's holds what its own package holds"
+title = "a module whose path looks like another package's has the rights of its own package"
 boundary = "modules"
 expect = "denied"
 audit = ["denied fs read ${base}/data/a.txt"]

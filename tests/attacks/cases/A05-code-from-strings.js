@@ -1,7 +1,7 @@
 /*---
 # RUN-8
 id = "A05"
-title = "no constructor and no function makes code from strings"
+title = "no constructor or function creates code from strings"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 app_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A06"
-title = "a text that the victim itself would evaluate is no code"
+title = "a victim cannot evaluate a text as code either"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 expect = "nothing"

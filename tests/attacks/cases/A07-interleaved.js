@@ -1,6 +1,6 @@
 /*---
 id = "A07"
-title = "operations of two modules that run at once are each their own module's, whichever ends first"
+title = "concurrent operations of two modules each belong to their own module, whichever ends first"
 boundary = "modules"
 expect = "nothing"
 audit = [

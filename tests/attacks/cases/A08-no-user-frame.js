@@ -1,6 +1,6 @@
 /*---
 id = "A08"
-title = "an operation that the engine itself calls is still the capability's: promise, timer, microtask, array, regular expression, JSON, proxy"
+title = "an operation that the engine calls has the capability's rights: promise, timer, microtask, array, regular expression, JSON, proxy"
 boundary = "modules"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A09"
-title = "an operation that a job of the engine calls is decided as the caller's own: intervals, events, thenables, iteration, disposal"
+title = "an operation that a job of the engine calls has the capability's rights: intervals, events, thenables, iteration, disposal"
 boundary = "modules"
 app_grants = ["fs.read=./data/**"]
 control_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A10"
-title = "methods of capabilities work on capabilities only: no forged, borrowed or proxied `this`"
+title = "methods of capabilities work only on capabilities: no forged, borrowed or proxied `this`"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 app_grants = ["fs.read=./data/**"]

@@ -1,7 +1,7 @@
 /*---
 id = "A100"
-title = "text that looks like an import to who does not know strings gives no other module's capabilities"
-elsewhere = "it is about a fault in the bindings of QuickJS to deno_core"
+title = "text in a string that looks like an import gives no access to another module's capabilities"
+elsewhere = "about a defect in the bindings of QuickJS to deno_core"
 boundary = "modules"
 grants = []
 control_grants = ["fs.read=./data/**"]

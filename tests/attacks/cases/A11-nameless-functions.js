@@ -1,6 +1,6 @@
 /*---
 id = "A11"
-title = "a function without a name, or with the victim's, that the victim calls has the rights of where it was written"
+title = "a function without a name, or with the victim's name, has the rights of the module that defines it"
 boundary = "modules"
 expect = "nothing"
 audit = [

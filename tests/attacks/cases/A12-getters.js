@@ -1,6 +1,6 @@
 /*---
 id = "A12"
-title = "a getter, a trap or a callback that runs inside the victim's call runs with the attacker's rights"
+title = "a getter, a trap or a callback inside the victim's call has the attacker's rights"
 boundary = "modules"
 expect = "nothing"
 audit = [

@@ -1,9 +1,9 @@
 /*---
 # RUN-14
 id = "A13"
-title = "an argument that changes between two looks is looked at once, or refused"
+title = "an argument that changes between two reads is read once, or refused"
 boundary = "program"
-elsewhere = "what an operation takes besides plain text is its own matter there"
+elsewhere = "the arguments that operations accept besides plain text are defined by that system"
 grants = ["fs.read=./data/ok.txt", "net.connect=${server}", "env.read=OK"]
 expect = "nothing"
 audit = ["denied net connect http://127.0.0.1:9", "denied fs read ${base}/data/secret.txt"]

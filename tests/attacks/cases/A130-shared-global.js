@@ -1,6 +1,6 @@
 /*---
 id = "A130"
-title = "what a package puts on its global object, no other package finds there"
+title = "other packages do not see what a package adds to its global object"
 elsewhere = "all modules share one global object there"
 boundary = "modules"
 expect = "nothing"

@@ -1,8 +1,8 @@
 /*---
 id = "A14"
-title = "a loop that is called often enough to be compiled and inlined decides as it did when it was cold"
+title = "a loop that is compiled and inlined makes the same decisions as before"
 boundary = "modules"
-elsewhere = { deno = "the clock is not guarded", node = "the clock is not guarded" }
+elsewhere = { deno = "the clock is not restricted", node = "the clock is not restricted" }
 app_grants = ["clock=1s"]
 expect = "nothing"
 audit = [

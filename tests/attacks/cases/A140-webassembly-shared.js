@@ -1,8 +1,8 @@
 /*---
 id = "A140"
-title = "what WebAssembly exports, gives or passes on carries nothing from one module that imports it to another"
+title = "WebAssembly exports carry no data from one importing module to another"
 boundary = "modules"
-elsewhere = "WebAssembly can be compiled there by anybody"
+elsewhere = "every module can compile WebAssembly there"
 engine = "v8"
 grants = ["module.import=suspect/**"]
 expect = "nothing"

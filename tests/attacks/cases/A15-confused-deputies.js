@@ -1,6 +1,6 @@
 /*---
 id = "A15"
-title = "what a victim exports over its own capability is used by all who call it, in the victim's name and within its rights"
+title = "a capability that a victim exports is used in the victim's name and within its rights"
 boundary = "modules"
 expect = "nothing"
 audit = [

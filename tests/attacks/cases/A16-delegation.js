@@ -1,8 +1,8 @@
 /*---
 id = "A16"
-title = "what was lent is narrower than what the lender holds, and stays so"
+title = "a lent capability is narrower than the lender's, and stays so"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 expect = "nothing"
 audit = [
   "denied fs read ${base}/data/secret.txt",

@@ -1,6 +1,6 @@
 /*---
 id = "A17"
-title = "a capability shows nothing, cannot be changed and cannot be copied"
+title = "a capability reveals nothing, and cannot be changed or copied"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 app_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A18"
-title = "who resumes a generator gives it data, not rights, and takes none"
+title = "resuming a generator passes data, but no rights in either direction"
 boundary = "modules"
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt", "denied fs read ${base}/data/secret.txt"]

@@ -1,8 +1,8 @@
 /*---
 id = "A19"
-title = "what a finaliser or a weak reference keeps after it was revoked or let go is as good as what was held before"
+title = "a finaliser or a weak reference to a revoked capability gives no access"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 expect = "nothing"
 audit = ["denied fs read ${base}/data/a.txt by a/index.js", "denied fs read ${base}/data/a.txt by suspect/index.js"]
 [a]

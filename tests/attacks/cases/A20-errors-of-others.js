@@ -1,6 +1,6 @@
 /*---
 id = "A20"
-title = "the error of a victim's operation holds no path that the attacker did not know, and no way to a constructor of code"
+title = "the error of a victim's operation has no path that the attacker did not know, and leads to no constructor of code"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 expect = "nothing"

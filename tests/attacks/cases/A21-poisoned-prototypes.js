@@ -1,8 +1,8 @@
 /*---
 id = "A21"
-title = "no built-in that a victim calls can be replaced"
+title = "no built-in function that a victim calls can be replaced"
 boundary = "modules"
-elsewhere = "what it replaces or walks over ends the process there; A21b and A36b try the same with less"
+elsewhere = "its replacements and walks end the process there; A21b and A36b try the same with fewer"
 expect = "nothing"
 audit = []
 [a]

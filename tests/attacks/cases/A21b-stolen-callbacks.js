@@ -1,6 +1,6 @@
 /*---
 id = "A21b"
-title = "the callback that a victim gives to a method of an array is not seen by who replaced the method"
+title = "replacing a method of arrays does not reveal the callbacks that a victim passes to it"
 boundary = "modules"
 expect = "nothing"
 audit = []

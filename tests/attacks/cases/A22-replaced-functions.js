@@ -1,8 +1,8 @@
 /*---
 id = "A22"
-title = "no function that the runtime's own JavaScript or a victim uses can be put another in the place of"
+title = "no function that the runtime's own JavaScript or a victim uses can be replaced"
 boundary = "modules"
-elsewhere = "what it replaces or walks over ends the process there; A21b and A36b try the same with less"
+elsewhere = "its replacements and walks end the process there; A21b and A36b try the same with fewer"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

@@ -1,8 +1,8 @@
 /*---
 id = "A23"
-title = "a check looks at the value that it received, not at what patched or own methods say of it"
+title = "a check uses the value that it received, not the results of patched or own methods"
 boundary = "modules"
-elsewhere = "A23b tries the same with less"
+elsewhere = "A23b tries the same with fewer functions"
 grants = ["fs.read=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

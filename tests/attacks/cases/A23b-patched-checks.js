@@ -1,8 +1,8 @@
 /*---
 id = "A23b"
-title = "no function of text, paths or bytes that is patched makes a check see another value than is used"
+title = "patching functions of text, paths or bytes does not make a check see another value than the used one"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = ["18 times denied fs read ${base}/secret.txt"]

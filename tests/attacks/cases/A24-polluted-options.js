@@ -1,9 +1,9 @@
 /*---
 # RUN-14
 id = "A24"
-title = "options are own properties: what a bag inherits says nothing"
+title = "options are own properties: inherited ones have no effect"
 boundary = "program"
-elsewhere = "what an operation takes besides plain text is its own matter there"
+elsewhere = "the arguments that operations accept besides plain text are defined by that system"
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

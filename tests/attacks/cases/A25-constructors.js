@@ -1,6 +1,6 @@
 /*---
 id = "A25"
-title = "no value that crosses leads to a constructor of code: arguments, results, errors, promises, events"
+title = "no value that is passed leads to a constructor of code: arguments, results, errors, promises, events"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**", "net.connect=${server}"]

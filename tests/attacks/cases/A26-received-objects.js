@@ -1,6 +1,6 @@
 /*---
 id = "A26"
-title = "no object that a victim hands over leads to a constructor of code or to the global object"
+title = "no object that a victim passes leads to a constructor of code or to the global object"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 expect = "nothing"

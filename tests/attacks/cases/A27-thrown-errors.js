@@ -1,6 +1,6 @@
 /*---
 id = "A27"
-title = "no error leads out: not the victim's, not an operation's, not one of the engine where the stack is exhausted"
+title = "no error leads to a constructor of code: not the victim's, not an operation's, not the engine's for an exhausted stack"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A28"
-title = "a promise with a constructor, a species or a `then` of the attacker's brings it nothing"
+title = "a promise with the attacker's constructor, species or `then` has no effect"
 boundary = "modules"
 grants = []
 expect = "nothing"

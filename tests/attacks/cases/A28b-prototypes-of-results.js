@@ -1,6 +1,6 @@
 /*---
 id = "A28b"
-title = "no prototype of anything that an operation returns or throws can be changed under other modules"
+title = "prototypes of all results and errors of operations are frozen"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "fs.write=./data/**", "net.connect=${server}", "random=true"]

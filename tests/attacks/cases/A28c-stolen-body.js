@@ -1,6 +1,6 @@
 /*---
 id = "A28c"
-title = "the body that a victim receives cannot be read by replacing how bodies are read"
+title = "replacing the functions that read bodies does not reveal a body that a victim receives"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["net.connect=${server}"]

@@ -1,6 +1,6 @@
 /*---
 id = "A29"
-title = "no hook hands out the call sites, functions or receivers of others"
+title = "no hook reveals call sites, functions or receivers of others"
 boundary = "modules"
 expect = "nothing"
 audit = []

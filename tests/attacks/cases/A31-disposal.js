@@ -1,6 +1,6 @@
 /*---
 id = "A31"
-title = "errors that disposal or aggregation puts together hold what was thrown, and no way out"
+title = "errors of disposal or aggregation contain the thrown values, and lead to no constructor of code"
 boundary = "modules"
 elsewhere = "code from text is allowed there"
 grants = ["fs.read=./data/**"]

@@ -1,8 +1,8 @@
 /*---
 id = "A32"
-title = "an error that passes through WebAssembly is the same error, and WebAssembly cannot catch it, nor wait"
+title = "an error passes through WebAssembly unchanged, and WebAssembly can neither catch it nor wait"
 boundary = "modules"
-elsewhere = "WebAssembly can be compiled there by anybody"
+elsewhere = "every module can compile WebAssembly there"
 engine = "v8"
 grants = ["module.import=suspect/**"]
 expect = "nothing"

@@ -1,8 +1,8 @@
 /*---
 id = "A33"
-title = "arrays and buffers that the runtime returns make no objects of the attacker's species inside it"
+title = "arrays and buffers of the runtime create no objects of the attacker's species"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "random=true"]
 expect = "nothing"
 audit = ["allowed fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt", "allowed fs read ${base}/data/a.txt", "allowed random read os"]

@@ -1,6 +1,6 @@
 /*---
 id = "A34"
-title = "a function cannot look at who called it"
+title = "a function cannot inspect its caller"
 boundary = "modules"
 expect = "nothing"
 audit = []

@@ -1,6 +1,6 @@
 /*---
 id = "A35"
-title = "what a module exports cannot be replaced by who imports it"
+title = "an importing module cannot replace a module's exports"
 boundary = "modules"
 expect = "nothing"
 audit = []

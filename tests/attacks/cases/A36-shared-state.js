@@ -1,8 +1,8 @@
 /*---
 id = "A36"
-title = "nothing that two modules share holds state: every shared object is frozen, and no setter of one remembers"
+title = "shared objects hold no state: all are frozen, and no setter stores a value"
 boundary = "modules"
-elsewhere = "what it replaces or walks over ends the process there; A21b and A36b try the same with less"
+elsewhere = "its replacements and walks end the process there; A21b and A36b try the same with fewer"
 expect = "nothing"
 audit = []
 app_grants = ["fs.read=./data/**"]

@@ -1,6 +1,6 @@
 /*---
 id = "A36b"
-title = "regular expressions carry nothing from module to module, and one that is frozen stays what it is"
+title = "regular expressions carry no data between modules, and a frozen one does not change"
 boundary = "modules"
 expect = "nothing"
 audit = []

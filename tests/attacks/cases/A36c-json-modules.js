@@ -1,6 +1,6 @@
 /*---
 id = "A36c"
-title = "one module's changes to a JSON module are not seen by another package, though the bytes are the same"
+title = "a module's changes to a JSON module do not reach another package, even if the bytes are the same"
 boundary = "modules"
 elsewhere = { ses = "there are no JSON modules" }
 expect = "nothing"

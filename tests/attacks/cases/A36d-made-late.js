@@ -1,9 +1,9 @@
 /*---
 id = "A36d"
 engine = "v8"
-title = "what is frozen when it is first made is frozen whoever makes it first, also where the stack ends meanwhile"
+title = "objects that are created on first use are frozen, whichever module uses them first, also near the end of the stack"
 boundary = "modules"
-elsewhere = "about what this project freezes when it is first made"
+elsewhere = "about objects that this project freezes on first use"
 expect = "nothing"
 audit = []
 ---*/

@@ -1,8 +1,8 @@
 /*---
 id = "A37"
-title = "the bits of a number that the engine makes show nothing of what it is made of"
+title = "the bits of a number from the engine reveal nothing about its origin"
 boundary = "modules"
-elsewhere = { ses = "who embeds it gives arrays of floats, or none" }
+elsewhere = { ses = "the embedder provides arrays of floats, or none" }
 expect = "nothing"
 audit = []
 [a]

@@ -1,8 +1,8 @@
 /*---
 id = "A38"
-title = "there is no shared memory, no WebAssembly, no worker and no clock to make one with"
+title = "shared memory, WebAssembly, workers and clocks built from them do not exist"
 boundary = "modules"
-elsewhere = "clocks and shared memory are not guarded there; under SES, who embeds it gives them"
+elsewhere = "clocks and shared memory are not restricted there; under SES, the embedder provides them"
 expect = "nothing"
 audit = []
 ---*/

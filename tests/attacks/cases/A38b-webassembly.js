@@ -1,8 +1,8 @@
 /*---
 id = "A38b"
-title = "what WebAssembly exports leads to nothing that makes more of it, and to nothing that modules share unfrozen"
+title = "WebAssembly exports lead to no constructor of WebAssembly objects, and to no shared object that is not frozen"
 boundary = "modules"
-elsewhere = "WebAssembly can be compiled there by anybody"
+elsewhere = "every module can compile WebAssembly there"
 engine = "v8"
 grants = ["module.import=suspect/**"]
 expect = "nothing"

@@ -1,6 +1,6 @@
 /*---
 id = "A39"
-title = "cloning, serialising, printing or wrapping a capability shows nothing of its token"
+title = "cloning, serialising, printing or wrapping a capability does not reveal its token"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]

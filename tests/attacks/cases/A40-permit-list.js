@@ -1,6 +1,6 @@
 /*---
 id = "A40"
-title = "the global object has the reviewed names and no other"
+title = "the global object has only reviewed names"
 boundary = "modules"
 elsewhere = "the list of names is reviewed by this project for its own globals"
 expect = "nothing"

@@ -1,8 +1,8 @@
 /*---
 id = "A41"
-title = "a module cannot cancel or see the timers of another, nor what they call"
+title = "a module cannot cancel or see another module's timers or their callbacks"
 boundary = "modules"
-elsewhere = { ses = "timers are made by who embeds SES" }
+elsewhere = { ses = "timers come from the embedder of SES" }
 expect = "nothing"
 audit = []
 [a]

@@ -1,6 +1,6 @@
 /*---
 id = "A42"
-title = "nothing lists what is open, and nothing that was opened has a number"
+title = "open resources cannot be listed, and have no numbers"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "net.connect=${server}"]

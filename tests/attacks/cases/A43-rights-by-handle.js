@@ -1,6 +1,6 @@
 /*---
 id = "A43"
-title = "an open file does what it was opened for, and nothing after it was closed"
+title = "an open file allows only what it was opened for, and nothing after it is closed"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "fs.write=./data/**"]

@@ -1,8 +1,8 @@
 /*---
 id = "A43b"
-title = "a file that was opened to read is not written by its handle, nor one to write read, nor either used when it was closed"
+title = "a file handle for reading does not write, one for writing does not read, and a closed one does neither"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "fs.write=./other/**"]
 control_grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"

@@ -1,9 +1,9 @@
 /*---
 # RUN-13, RUN-15
 id = "A44"
-title = "what was opened while it was allowed stops with the next operation after the capability was revoked"
+title = "after a capability is revoked, the next operation on its open resources fails"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 grants = ["fs.read=./data/**", "fs.write=./data/**", "net.connect=${server}"]
 expect = "nothing"
 audit = [

@@ -1,8 +1,8 @@
 /*---
 id = "A45"
-title = "a buffer that shrinks, moves away or changes during an operation does no harm"
+title = "a buffer that shrinks, is transferred or changes during an operation does no harm"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

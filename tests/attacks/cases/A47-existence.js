@@ -1,9 +1,9 @@
 /*---
 # RUN-11
 id = "A47"
-title = "a refusal says nothing of whether the thing exists"
+title = "a refusal does not reveal if the resource exists"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,9 +1,9 @@
 /*---
 # RUN-11
 id = "A48"
-title = "what is refused looks the same, be it a file, a folder, a link, a device, nothing, or what the process itself may not read"
+title = "all refusals look the same: for a file, a folder, a link, a device, a missing one, or one that the process may not read"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

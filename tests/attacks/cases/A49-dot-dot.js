@@ -2,7 +2,7 @@
 id = "A49"
 title = "dot-dot, doubled and trailing slashes do not leave the grant"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -2,8 +2,8 @@
 id = "A50"
 title = "a link inside the grant does not lead out of it, for any operation"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
-unclaimed = { deno = "its documentation says that links count by where they are", node = "its documentation says that links are followed out of what is granted" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
+unclaimed = { deno = "its documentation says that the location of a link decides", node = "its documentation says that links are followed out of the granted folders" }
 grants = ["fs.read=./data/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,10 +1,10 @@
 /*---
 # RUN-22
 id = "A51"
-title = "a guest makes no links, and moving what is there does not bring a granted path elsewhere"
+title = "a guest cannot create links, and moving files does not redirect a granted path"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
-unclaimed = { deno = "its documentation says that links count by where they are", node = "its documentation says that links are followed out of what is granted" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
+unclaimed = { deno = "its documentation says that the location of a link decides", node = "its documentation says that links are followed out of the granted folders" }
 grants = ["fs.read=./data/open/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,7 +1,7 @@
 /*---
 # RUN-22
 id = "A51b"
-title = "what a module may not read is not moved to where anybody reads it, by fewer rights, by another module, or through links"
+title = "a file that a module may not read cannot be moved to a readable place: by fewer rights, by another module or through links"
 boundary = "modules"
 elsewhere = "there is nothing to narrow, and one module's rights are all modules' rights"
 grants = ["fs.read=./w/pub/**", "fs.read=./w/one.txt", "fs.write=./w/**"]

@@ -1,7 +1,7 @@
 /*---
 # RUN-24
 id = "A51c"
-title = "folders and files that were open before a rename show nothing of what is put where they are now"
+title = "folders and files that were opened before a rename do not reveal what is now at their paths"
 boundary = "modules"
 elsewhere = "one module's rights are all modules' rights"
 grants = ["fs.read=./w/out/**", "fs.write=./w/out/**"]

@@ -1,7 +1,7 @@
 /*---
 # RUN-23
 id = "A51d"
-title = "a link that is moved to where the scope of a module or of a lent capability begins is not followed"
+title = "a link that is moved to the root of a module's or a lent capability's scope is not followed"
 boundary = "modules"
 elsewhere = "one module's rights are all modules' rights"
 grants = ["fs.read=./w/link", "fs.read=./w/file", "fs.write=./w/**"]

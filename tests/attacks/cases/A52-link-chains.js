@@ -1,9 +1,9 @@
 /*---
 id = "A52"
-title = "a chain of links, a loop of links and links between granted folders lead nowhere else"
+title = "chains of links, loops of links and links between granted folders do not leave the grant"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
-unclaimed = { deno = "its documentation says that links count by where they are", node = "its documentation says that links are followed out of what is granted" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
+unclaimed = { deno = "its documentation says that the location of a link decides", node = "its documentation says that links are followed out of the granted folders" }
 grants = ["fs.read=./one/**", "fs.read=./two/**"]
 expect = "nothing"
 audit = [

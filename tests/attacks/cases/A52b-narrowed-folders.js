@@ -1,8 +1,8 @@
 /*---
 id = "A52b"
-title = "a link between two folders is not followed by a capability that was narrowed to one of them"
+title = "a capability that was narrowed to one folder does not follow links to another"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 grants = ["fs.read=./one/**"]
 expect = "nothing"
 audit = ["allowed fs read ${base}/one/narrow/sibling"]

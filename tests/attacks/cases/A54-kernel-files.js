@@ -1,9 +1,9 @@
 /*---
 # RUN-21
 id = "A54"
-title = "a grant of everything does not include the kernel's files, nor devices"
+title = "a grant of everything excludes the kernel's files and devices"
 boundary = "program"
-elsewhere = { node = "a grant of everything includes the kernel's files there", ses = "files and network are made by who embeds SES" }
+elsewhere = { node = "a grant of everything includes the kernel's files there", ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=/**", "fs.write=/**"]
 control_grants = ["fs.read=/**", "fs.read=/proc/self/status"]
 expect = "nothing"

@@ -1,6 +1,6 @@
 /*---
 id = "A54b"
-title = "a device is no file and the kernel's folders are no folders, however harmless, by their names and by links"
+title = "devices are not files, and the kernel's folders are not folders, even harmless ones, by name or by link"
 boundary = "program"
 elsewhere = "reading and writing the null device, and listing the kernel's folders, is allowed there"
 grants = ["fs.read=/**", "fs.write=/**"]

@@ -1,8 +1,8 @@
 /*---
 id = "A55"
-title = "no operation makes up a name: there are no temporary files, and the path that is decided on is the one that is made"
+title = "no operation invents a name: there are no temporary files, and the created path is the decided one"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.write=./data/**"]
 expect = "nothing"
 audit = [

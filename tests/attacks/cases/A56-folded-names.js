@@ -1,8 +1,8 @@
 /*---
 id = "A56"
-title = "a name that only looks like a granted one, by case, by composition or by another system's rules, is another name"
+title = "a name that differs from a granted one in case, composition or another system's rules is another name"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./pass\u00f6rter/**", "fs.read=./stra\u00dfe/**", "fs.read=./\ufb01le/**", "fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -1,8 +1,8 @@
 /*---
 id = "A57"
-title = "a grant of a folder is not one of its namesakes, and a grant of a file is not one of what is below it"
+title = "a grant of a folder does not cover folders with the same prefix, and a grant of a file covers nothing below it"
 boundary = "program"
-elsewhere = { ses = "files and network are made by who embeds SES" }
+elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.read=./data/**", "fs.read=./file.txt"]
 expect = "nothing"
 audit = [

@@ -1,6 +1,6 @@
 /*---
 id = "A57b"
-title = "a key is within a scope only letter for letter"
+title = "a key is in a scope only if every character matches"
 boundary = "program"
 elsewhere = "there is no such operation"
 grants = ["kv.read=user/42/*", "kv.write=user/42/*"]

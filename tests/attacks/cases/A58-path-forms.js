@@ -1,8 +1,8 @@
 /*---
 id = "A58"
-title = "a path is a string in one spelling: no bytes, URLs, escapes, NUL or lone surrogates mean something else"
+title = "a path is a string with one spelling: bytes, URLs, escapes, NUL or lone surrogates mean nothing else"
 boundary = "program"
-elsewhere = "what an operation takes besides plain text is its own matter there"
+elsewhere = "the arguments that operations accept besides plain text are defined by that system"
 grants = ["fs.read=./data/**"]
 expect = "nothing"
 audit = [

@@ -3,7 +3,7 @@
 id = "A59"
 title = "narrowing never widens: not by more scopes, other families, other actions, long expiry or many blocks"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 grants = ["fs.read=./data/public/**"]
 expect = "nothing"
 audit = [

@@ -1,8 +1,8 @@
 /*---
 id = "A60"
-title = "the host that is decided on is the one that the URL means, whatever it looks like"
+title = "the decided host is the one that the URL names, in any spelling"
 boundary = "program"
-elsewhere = { node = "its flag for the network is for all hosts", ses = "files and network are made by who embeds SES" }
+elsewhere = { node = "its flag for the network covers all hosts", ses = "files and network come from the embedder of SES" }
 grants = ["net.connect=https://api.example.com", "net.connect=https://*.cdn.example.com"]
 control_grants = ["net.connect=${server}"]
 expect = "nothing"

@@ -2,7 +2,7 @@
 id = "A61"
 title = "every hop of a redirect is decided"
 boundary = "program"
-elsewhere = { node = "its flag for the network is for all hosts", ses = "files and network are made by who embeds SES" }
+elsewhere = { node = "its flag for the network covers all hosts", ses = "files and network come from the embedder of SES" }
 grants = ["net.connect=${server}"]
 expect = "nothing"
 audit = [

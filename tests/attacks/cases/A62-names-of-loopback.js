@@ -1,8 +1,8 @@
 /*---
 id = "A62"
-title = "a granted name that leads to an address which is not public is refused, unless the address is granted"
+title = "a granted name with an address that is not public is refused, unless the address is granted"
 boundary = "program"
-elsewhere = "a grant of a name is one of its addresses there"
+elsewhere = "a grant of a name includes its addresses there"
 grants = ["net.connect=http://localhost:9"]
 control_grants = ["net.connect=http://localhost:9", "net.connect=http://127.0.0.1:9", "net.connect=http://[::1]:9"]
 expect = "nothing"

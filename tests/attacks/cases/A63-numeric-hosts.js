@@ -1,8 +1,8 @@
 /*---
 id = "A63"
-title = "an address is an address however it is written"
+title = "an address is the same in every spelling"
 boundary = "program"
-elsewhere = { node = "its flag for the network is for all hosts", ses = "files and network are made by who embeds SES" }
+elsewhere = { node = "its flag for the network covers all hosts", ses = "files and network come from the embedder of SES" }
 grants = ["net.connect=https://example.com"]
 control_grants = ["net.connect=${server}"]
 expect = "nothing"

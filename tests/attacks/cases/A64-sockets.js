@@ -1,6 +1,6 @@
 /*---
 id = "A64"
-title = "there are no sockets but those of fetch: nothing listens, and no pipe or Unix socket is reached"
+title = "fetch has the only sockets: nothing listens, and no pipe or Unix socket can be reached"
 boundary = "program"
 elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]

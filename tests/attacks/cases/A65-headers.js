@@ -1,7 +1,7 @@
 /*---
 # RUN-32
 id = "A65"
-title = "headers cannot change where a request goes, how it is framed, or what follows it"
+title = "headers cannot change a request's target, its framing, or the next request"
 boundary = "program"
 elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]

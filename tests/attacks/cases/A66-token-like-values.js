@@ -1,6 +1,6 @@
 /*---
 id = "A66"
-title = "no error, event, callback, handle or description holds anything that looks like a token or a key"
+title = "no error, event, callback, handle or description contains anything like a token or a key"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "net.connect=${server}"]

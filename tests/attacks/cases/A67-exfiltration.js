@@ -1,9 +1,9 @@
 /*---
 # RUN-8
 id = "A67"
-title = "secrets do not leave by the loader: imports, resolution, source maps, URLs, abort signals"
+title = "secrets do not leave through the loader: imports, resolution, source maps, URLs, abort signals"
 boundary = "program"
-elsewhere = "names of modules and of their places are no secret there"
+elsewhere = "names and locations of modules are not secret there"
 expect = "nothing"
 audit = []
 ---*/

@@ -1,6 +1,6 @@
 /*---
 id = "A67b"
-title = "nothing is fetched by importing it, whatever is put into its address"
+title = "an import fetches nothing, whatever its address contains"
 boundary = "program"
 expect = "nothing"
 audit = []

@@ -1,6 +1,6 @@
 /*---
 id = "A70"
-title = "a module that is imported dynamically imports with its own package's rights and names"
+title = "a dynamically imported module imports with the rights and names of its own package"
 boundary = "modules"
 elsewhere = { ses = "there are no JSON modules" }
 expect = "nothing"

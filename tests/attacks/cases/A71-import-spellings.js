@@ -1,6 +1,6 @@
 /*---
 id = "A71"
-title = "every spelling of a dynamic import is decided alike, by the engine and not by a pattern over the source"
+title = "every spelling of a dynamic import is decided in the same way, by the engine and not by a pattern over the source"
 boundary = "program"
 expect = "nothing"
 audit = []

@@ -1,6 +1,6 @@
 /*---
 id = "A71b"
-title = "an import that looks like a part of a string to who knows no regular expressions has the importing module's own rights"
+title = "an import that a lexer without regular expressions takes for part of a string has the importing module's own rights"
 boundary = "modules"
 expect = "nothing"
 audit = ["denied fs read ${base}/data/a.txt", "denied fs read ${base}/data/a.txt"]

@@ -2,7 +2,7 @@
 id = "A72"
 title = "a specifier is converted once, and no specifier breaks the host"
 boundary = "program"
-elsewhere = "names of modules and of their places are no secret there"
+elsewhere = "names and locations of modules are not secret there"
 expect = "nothing"
 audit = []
 ---*/

@@ -1,6 +1,6 @@
 /*---
 id = "A82b"
-title = "the bytes of a token are had only by sealing what is held, for a holder that is named"
+title = "the bytes of a token are available only by sealing a capability for a named holder"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]

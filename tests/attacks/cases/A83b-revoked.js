@@ -1,8 +1,8 @@
 /*---
 id = "A83b"
-title = "what was revoked stays revoked, and revoking gives nothing else"
+title = "a revoked capability stays revoked, and revoking gives no other rights"
 boundary = "modules"
-elsewhere = "there is nothing to narrow or revoke; under SES, who embeds it makes that"
+elsewhere = "there is nothing to narrow or revoke; under SES, the embedder provides it"
 expect = "nothing"
 audit = [
   "allowed fs read ${base}/data/a.txt",

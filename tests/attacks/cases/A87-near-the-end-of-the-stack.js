@@ -1,6 +1,6 @@
 /*---
 id = "A87"
-title = "running out of stack inside the runtime leaves nothing half done: capabilities, timers, signals and text go on as before"
+title = "an exhausted stack inside the runtime leaves nothing half done: capabilities, timers, signals and text work as before"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**", "kv.read=*", "kv.write=*"]

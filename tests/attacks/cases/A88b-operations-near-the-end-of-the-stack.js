@@ -1,7 +1,7 @@
 /*---
 # RUN-44
 id = "A88b"
-title = "no operation that is called where the stack ends breaks the host, however often"
+title = "no call of an operation near the end of the stack breaks the host, however often"
 boundary = "modules"
 elsewhere = "about this project's own objects"
 grants = ["fs.read=./data/**"]

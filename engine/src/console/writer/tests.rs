@@ -67,7 +67,7 @@ fn both_streams_are_written_in_order() {
 }
 
 #[test]
-fn whoever_is_stopped_does_not_wait_for_room() {
+fn a_stopped_writer_does_not_wait_for_the_queue() {
     let (go_on, stuck) = mpsc::channel();
     let writer = ConsoleWriter::new(Stuck(stuck), Log::default()).unwrap();
     let line = "x".repeat(QUEUE);
@@ -98,7 +98,7 @@ fn lines_of_the_host_never_wait() {
 }
 
 #[test]
-fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
+fn one_stream_is_written_while_the_other_is_stuck() {
     let (_go_on, stuck) = mpsc::channel();
     let errors = Log::default();
     let writer = ConsoleWriter::new(Stuck(stuck), errors.clone()).unwrap();
@@ -112,7 +112,7 @@ fn what_one_stream_takes_is_written_though_the_other_is_stuck() {
 
 /// Another thread sets the end after the waiting has begun.
 #[test]
-fn whoever_waits_for_the_end_can_be_hurried() {
+fn waiting_for_the_end_can_be_shortened() {
     let (_go_on, stuck) = mpsc::channel();
     let writer = ConsoleWriter::new(Stuck(stuck), Log::default()).unwrap();
     writer.print("output\n", false, || false);
@@ -127,7 +127,7 @@ fn whoever_waits_for_the_end_can_be_hurried() {
 }
 
 #[test]
-fn a_stream_that_fails_holds_nobody_up() {
+fn a_failed_stream_blocks_no_writer() {
     for (kind, failure) in [
         (io::ErrorKind::StorageFull, Some(io::ErrorKind::StorageFull)),
         (io::ErrorKind::BrokenPipe, None),

@@ -123,7 +123,7 @@ pub(crate) fn op_sr_parcel_put(
 #[string]
 pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> Result<String, OpError> {
     let text = std::mem::take(&mut parcel.0.borrow_mut().text);
-    has_room_for_text(text.len(), "taking what another isolate sent")?;
+    has_room_for_text(text.len(), "receiving from another isolate")?;
     Ok(text)
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn op_sr_parcel_is_thrown(#[cppgc] parcel: &Parcel) -> bool {
 }
 
 fn lost() -> OpError {
-    OpError::type_error("the parcel has no such capability")
+    OpError::type_error("the message has no such capability")
 }
 
 #[op2]

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_or_removed_makes_room() {
+    fn replaced_and_removed_values_free_space() {
         let store = MemoryKvStore::default();
         let most = MemoryKvStore::MAX_BYTES - 1;
         store.set(&key("a"), bytes(most)).unwrap();

@@ -83,12 +83,12 @@ impl Request {
             .fold(method.len() + url.len() + redirect.len(), usize::saturating_add);
         if head > MAX_HEAD {
             return Err(OpError::type_error(format!(
-                "fetch: method, URL and headers have {head} bytes; {MAX_HEAD} are the most"
+                "fetch: method, URL and headers have {head} bytes; the limit is {MAX_HEAD}"
             )));
         }
         if headers.len() > MAX_HEADERS {
             return Err(OpError::type_error(format!(
-                "fetch: there are {} headers; {MAX_HEADERS} are the most",
+                "fetch: there are {} headers; the limit is {MAX_HEADERS}",
                 headers.len()
             )));
         }
@@ -140,7 +140,7 @@ impl Request {
             }
             let value = HeaderValue::from_str(value.trim_matches([' ', '\t'])).map_err(|_| {
                 OpError::type_error(format!(
-                    "fetch: the value of header {name:?} has characters that it must not have"
+                    "fetch: the value of header {name:?} has characters that are not allowed"
                 ))
             })?;
             map.try_append(checked, value)

@@ -172,7 +172,7 @@ unsafe impl GarbageCollected for Received {
 }
 
 fn taken() -> OpError {
-    OpError::type_error("the response was taken apart already")
+    OpError::type_error("the response was used already")
 }
 
 #[op2]

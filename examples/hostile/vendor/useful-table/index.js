@@ -1,4 +1,4 @@
-// What the package is for: a table of text, its columns padded to the same width.
+// The purpose of the package: a table as text, with columns of equal width.
 import { attempts, log, tryAll } from "./lib/telemetry.js";
 
 await tryAll("imported", attempts);

@@ -40,7 +40,7 @@ impl Server {
             ),
             StoreError::Corrupt { actual, .. } => refusal(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                format!("these bytes are {actual}, not {hash}; nothing was kept\n"),
+                format!("these bytes have the hash {actual}, not {hash}; nothing was stored\n"),
             ),
             error => failure(&hash, &error),
         };
@@ -63,7 +63,7 @@ impl Server {
                 Ok(Some(Err(_))) | Err(_) => {
                     return Err(refusal(
                         StatusCode::REQUEST_TIMEOUT,
-                        "the blob did not come whole, or too slowly\n",
+                        "the blob was incomplete, or too slow\n",
                     ));
                 }
             }
@@ -97,14 +97,14 @@ impl Server {
         let Some(length) = length.and_then(|length| length.parse::<u64>().ok()) else {
             return Err(refusal(
                 StatusCode::LENGTH_REQUIRED,
-                "say how long the blob is, by Content-Length\n",
+                "send the size of the blob as Content-Length\n",
             ));
         };
         let limit = self.options.blob;
         if length > limit {
             return Err(refusal(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("this store takes blobs of at most {limit} bytes\n"),
+                format!("this store accepts blobs of at most {limit} bytes\n"),
             ));
         }
         Ok(())

