@@ -313,20 +313,23 @@ fn an_abort_signal_ends_a_request_at_any_time() {
 
 #[test]
 fn an_endless_response_and_a_silent_server_are_limited() {
-    let limits = Limits {
-        response: 100_000,
+    let idle = Limits {
         idle: Duration::from_millis(300),
         ..Limits::default()
     };
+    expect(idle, ONE, &[("net.fetch('${one}/silent')", "TimedOut ETIMEDOUT")]);
+    let response = Limits {
+        response: 100_000,
+        ..Limits::default()
+    };
     expect(
-        limits,
+        response,
         ONE,
         &[
             (
                 "net.fetch('${one}/endless').then((response) => response.text())",
                 "NetworkError",
             ),
-            ("net.fetch('${one}/silent')", "TimedOut ETIMEDOUT"),
             (
                 "net.fetch('${one}/ok').then((response) => response.text())",
                 "\"hello\"",

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use secure_runtime_capabilities::Denial;
+use secure_runtime_capabilities::{Denial, Operation};
 use secure_runtime_loaders::ContentHash;
 use secure_runtime_text::ascii_json;
 use serde::Serialize;
@@ -67,12 +67,22 @@ pub struct Sealed {
 }
 
 impl AuditRecord {
-    pub(crate) fn now() -> String {
-        humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-    }
-
-    pub(crate) fn hash_text(hash: &ContentHash) -> String {
-        hash.to_string()
+    /// Creates the record of an operation that is allowed now. `module` is a module of the program with this graph hash,
+    /// and `hash` its content hash.
+    pub fn new(program: String, module: String, hash: &ContentHash, operation: &Operation<'_>) -> Self {
+        AuditRecord {
+            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            program,
+            module,
+            hash: hash.to_string(),
+            family: operation.family().to_string(),
+            action: operation.action().to_string(),
+            resource: operation.resource().to_owned(),
+            verdict: Verdict::Allowed,
+            block: None,
+            reason: None,
+            sealed: None,
+        }
     }
 
     pub(crate) fn refusal(mut self, denial: Option<Denial>, reason: String) -> Self {

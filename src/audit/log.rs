@@ -263,22 +263,23 @@ fn patiently<T>(mutex: &Mutex<T>, deadline: Instant) -> Option<MutexGuard<'_, T>
 
 #[cfg(test)]
 mod tests {
+    use secure_runtime_capabilities::{Operation, Resolution};
+    use secure_runtime_loaders::ContentHash;
+
     use super::*;
 
     fn record(number: usize, verdict: Verdict) -> AuditRecord {
-        AuditRecord {
-            time: AuditRecord::now(),
-            program: "blake3:00".to_owned(),
-            module: "app:/main.js".to_owned(),
-            hash: "blake3:00".to_owned(),
-            family: "fs".to_owned(),
-            action: "read".to_owned(),
-            resource: format!("/{number}"),
-            verdict,
-            block: None,
-            reason: None,
-            sealed: None,
-        }
+        let operation = Operation::clock_read(Resolution::Second);
+        let hash = ContentHash::of(b"");
+        let mut record = AuditRecord::new(
+            "blake3:00".to_owned(),
+            "app:/main.js".to_owned(),
+            &hash,
+            &operation,
+        );
+        record.resource = format!("/{number}");
+        record.verdict = verdict;
+        record
     }
 
     /// Lines of programs that share a log do not mix, and the lines of each program keep their order.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use secure_runtime_capabilities::{Base, Families, Right, Rights};
+use secure_runtime_capabilities::{Right, Rights};
 use toml::de::{DeTable, DeValue};
 
 use super::report::line_of;

@@ -65,9 +65,9 @@ impl fmt::Debug for WarmIsolate {
 /// Prepares the process for the engine, and begins to start the engine on another thread, without waiting for it.
 /// [`Runtime::run`] calls this unless somebody has called it before.
 ///
-/// It has the effects on the process that the crate's documentation lists: flags of V8, handlers of failed allocations, a
-/// panic hook, and on QuickJS an environment variable. A host that sets its own panic hook, starts V8 itself, or reads
-/// the environment on other threads should call this first.
+/// The crate's documentation lists the effects on the process: flags of V8, handlers of failed allocations, a panic
+/// hook, and on QuickJS an environment variable. A host that sets its own panic hook afterwards, or reads the
+/// environment on other threads, should call this first.
 pub fn initialize() {
     secure_runtime_engine::start_engine();
 }

@@ -5,7 +5,7 @@
 //! the seeds of `fuzz/seeds/operations`. `cargo xtask fuzz operations` builds this and runs new inputs for
 //! `FUZZ_SECONDS`. The engine is not in the workspace of `fuzz/`, which would compile it a second time.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

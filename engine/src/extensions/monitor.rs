@@ -12,7 +12,7 @@ use super::error::{OpError, Refused, clipped};
 use super::external_memory::{Room, Taken};
 use super::fs::Roots;
 use super::marks::{Mark, Marks};
-use crate::audit::{AuditRecord, AuditSink, Verdict};
+use crate::audit::{AuditRecord, AuditSink};
 use crate::limits::LimitHit;
 use crate::memory::Memory;
 use crate::modules::{LinkPlan, Principal};
@@ -284,19 +284,8 @@ impl Capability {
         if !self.gate.rules.audit.is_on() {
             return Ok(());
         }
-        let record = AuditRecord {
-            time: AuditRecord::now(),
-            program: self.gate.rules.program.clone(),
-            module: self.principal.name.clone(),
-            hash: AuditRecord::hash_text(&self.principal.hash),
-            family: operation.family().to_string(),
-            action: operation.action().to_string(),
-            resource: operation.resource().to_owned(),
-            verdict: Verdict::Allowed,
-            block: None,
-            reason: None,
-            sealed: None,
-        };
+        let (principal, program) = (&self.principal, self.gate.rules.program.clone());
+        let record = AuditRecord::new(program, principal.name.clone(), &principal.hash, operation);
         self.gate.rules.audit.write(&complete(record))
     }
 }
