@@ -612,3 +612,7 @@ impl GraphLoader {
         given.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "quickjs")]
+mod tests;

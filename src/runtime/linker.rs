@@ -88,3 +88,18 @@ fn linked(importer: &str, name: &str) -> Result<CString, CString> {
     };
     found.map(text).map_err(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RUN-81.
+    #[test]
+    fn without_a_program_no_name_is_linked() {
+        let refused = linked("app:/main.js", "cap:self").unwrap_err();
+        assert!(
+            refused.to_string_lossy().contains("no program runs here"),
+            "{refused:?}"
+        );
+    }
+}
