@@ -295,3 +295,29 @@ fn call(
     let result = function.call(scope, receiver, arguments)?;
     Some(v8::Global::new(scope, result))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RUN-81.
+    #[test]
+    fn urls_have_random_bits_that_are_new_in_each_run() {
+        let (one, other) = (OwnUrls::new().unwrap(), OwnUrls::new().unwrap());
+        for urls in [&one, &other] {
+            // The chance that 64 random bits are all zero is negligible.
+            let bits: u128 = urls.secret.parse().unwrap();
+            assert!(bits >> 64 != 0 && bits << 64 != 0, "{bits}");
+        }
+        let own = Own {
+            specifier: SELF,
+            module: 3,
+        };
+        let (url, value) = (one.url(own), one.value_url(own));
+        assert!(one.of_url(&url) == Some(own) && one.of_value(&value) == Some(own));
+        assert!(other.of_url(&url).is_none() && other.of_value(&value).is_none());
+        for guess in ["cap:self/3", "cap:self//3", "cap:self/0/3"] {
+            assert!(one.of_url(guess).is_none(), "{guess}");
+        }
+    }
+}
