@@ -48,6 +48,8 @@ pub use self::outcome::{
 pub use self::park::parked_threads;
 
 pub(crate) use self::brake::Brake;
+#[cfg(test)]
+pub(crate) use self::brake::Stopped;
 pub(crate) use self::console::PrintSink;
 pub(crate) use self::memory::{Held, Memory, NoRoom};
 pub(crate) use self::meter::{Account, Bytes, HeldByAll, Lasting, Meters};
