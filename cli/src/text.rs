@@ -43,7 +43,7 @@ pub(super) fn quoted_lines(text: &str) -> String {
     if text.chars().nth(LENGTH).is_some() {
         shown.push('…');
     }
-    let shown = secure_runtime_text::readable(&shown).replace("\r\n", "\n");
+    let shown = secure_runtime_text::readable(&shown);
     shown.replace('\t', "\\t").replace('\n', "\n    | ")
 }
 

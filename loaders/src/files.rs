@@ -298,3 +298,25 @@ fn folder_of(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_reports_no_size_is_bounded_too() {
+        let refused = read_bounded(&b"12345"[..], 4);
+        assert!(
+            matches!(refused, Err(FileError::TooLarge { limit: 4 })),
+            "{refused:?}"
+        );
+        assert_eq!(read_bounded(&b"1234"[..], 4).unwrap(), "1234");
+    }
+
+    #[test]
+    fn a_file_is_not_locked_like_a_folder() {
+        let file = NamedTempFile::new().unwrap();
+        let locked = FolderLock::beside(&file.path().join("lock")).map(drop);
+        assert_eq!(locked, Err(FileError::NotFound));
+    }
+}

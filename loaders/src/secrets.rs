@@ -340,6 +340,15 @@ mod tests {
         ]
     }
 
+    /// The search needs a character that the text does not contain.
+    #[test]
+    fn a_text_with_every_noncharacter_is_not_shown() {
+        let every: String = ('\u{fdd0}'..='\u{fdef}').collect();
+        assert_eq!(hide(&format!("{every} {TOKEN}")), NOT_SHOWN);
+        let fewer = every.trim_end_matches('\u{fdef}');
+        assert_eq!(hide(&format!("{fewer} {TOKEN}")), format!("{fewer} {NOT_SHOWN}"));
+    }
+
     #[test]
     fn other_text_is_unchanged() {
         let hash = format!("blake3:{}", "0a".repeat(32));

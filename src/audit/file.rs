@@ -190,4 +190,26 @@ mod tests {
         assert_eq!(whole_lines(b"aa\nbb\n", 2), b"");
         assert_eq!(first_line(b"aa\nbb\n"), b"aa\n");
     }
+
+    /// CLI-16. A blocked write could not be given up, and the run could not be stopped.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_nobody_reads_does_not_block_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        // Opening a FIFO for both directions does not wait for another process.
+        let mut reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut log = LogFile::open(&path, &AuditOptions::default()).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&log.file).unwrap();
+        // Without the flag, the next line would never return.
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK), "{flags:?}");
+        let lines = vec![b'\n'; 8 << 20];
+        let written = log.write(&lines).unwrap();
+        assert!(0 < written && written < lines.len(), "{written}");
+        assert_eq!(log.write(&lines).unwrap(), 0);
+        reader.read_exact(&mut vec![0; written]).unwrap();
+        assert_eq!(log.write(&lines).unwrap(), written);
+    }
 }

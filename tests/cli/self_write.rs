@@ -1,5 +1,6 @@
 //! Programs that may write files that decide about them.
 
+use super::delegation::{key, run};
 use super::secure_runtime;
 use crate::support::Scene;
 
@@ -73,4 +74,34 @@ fn a_program_that_may_write_its_audit_file_is_refused() {
     let arguments = ["run", "main.js", "--grant", "fs.write=./**", "--audit", "a.jsonl"];
     secure_runtime(&scene, &arguments).failure(2);
     assert_eq!(secure_runtime(&scene, &arguments[..4]).success(), "ran\n");
+}
+
+/// CLI-39. The grants of a program are those that its token leaves.
+#[test]
+fn a_program_may_write_what_its_token_leaves() {
+    let scene = Scene::of_main(&["fs.write=./**"], "console.log('ran');")
+        .folder("out")
+        .folder("log");
+    let root = key(&scene, "root.key");
+    for (scope, token, written) in [
+        ("./out/**", "out.token", None),
+        ("./**", "all.token", Some("secure.toml")),
+        ("./log/**", "log.token", Some("log/audit.jsonl")),
+    ] {
+        let mint = format!("token mint --key root.key --grant fs.write={scope} --out {token}");
+        run(&scene, &mint).success();
+        let ran = run(
+            &scene,
+            &format!("run --token {token} --root-key {root} --audit log/audit.jsonl"),
+        );
+        let Some(written) = written else {
+            assert_eq!(ran.success(), "ran\n");
+            continue;
+        };
+        let said = ran.failure_with_hint(2);
+        assert!(
+            said.contains("the program may write") && said.contains(written),
+            "{said}"
+        );
+    }
 }

@@ -215,7 +215,15 @@ mod tests {
         // Names may contain spaces. In output, the unusual ones are escaped.
         assert_eq!(forbidden_in_names("全角\u{3000}名"), None);
         assert_eq!(escaped("a\u{a0}b \u{2800}c"), "a\\u{a0}b \\u{2800}c");
-        assert_eq!(forbidden_in_names("a\u{2800}"), Some('\u{2800}'));
+    }
+
+    #[test]
+    fn symbols_without_ink_are_blank() {
+        for blank in ['\u{2800}', '\u{1d159}', '\u{fffc}'] {
+            let shown = blank.escape_unicode().to_string();
+            assert_eq!(forbidden_in_names(&format!("a{blank}")), Some(blank), "{shown}");
+            assert_eq!(escaped(&blank.to_string()), shown);
+        }
     }
 
     #[test]

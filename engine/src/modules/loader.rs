@@ -403,7 +403,7 @@ impl GraphLoader {
         })
     }
 
-    fn source(
+    pub(crate) fn source(
         &self,
         specifier: &ModuleSpecifier,
         requested: &RequestedModuleType,

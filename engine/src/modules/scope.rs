@@ -29,7 +29,7 @@ const NAMES: [(&str, &str); 7] = [
     ("self", ""),
 ];
 
-/// Additional names that a package can be given by its `globals` in the manifest. engine/src/realm/endow.js creates them.
+/// Additional names that a package can be given by its `globals` in the manifest. `realm/endow.js` creates them.
 pub const ENDOWMENTS: &[&str] = &[
     "clearInterval",
     "clearTimeout",

@@ -43,7 +43,7 @@ pub(crate) struct Own {
 #[derive(Debug)]
 pub(crate) struct OwnUrls {
     /// The random bits.
-    pub(super) secret: String,
+    pub(crate) secret: String,
 }
 
 impl OwnUrls {
@@ -60,12 +60,12 @@ impl OwnUrls {
     }
 
     /// Returns a URL such as `cap:self/SECRET/3`.
-    pub(super) fn url(&self, own: Own) -> String {
+    pub(crate) fn url(&self, own: Own) -> String {
         format!("{}/{}/{}", own.specifier, self.secret, own.module)
     }
 
     /// Returns a URL such as `cap:value/cap:self/SECRET/3`.
-    pub(super) fn value_url(&self, own: Own) -> String {
+    pub(crate) fn value_url(&self, own: Own) -> String {
         format!("{VALUE}/{}", self.url(own))
     }
 
@@ -88,5 +88,31 @@ impl OwnUrls {
     /// Returns the synthetic module whose value has this URL.
     pub(super) fn of_value(&self, url: &str) -> Option<Own> {
         self.of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RUN-81.
+    #[test]
+    fn urls_have_random_bits_that_are_new_in_each_run() {
+        let (one, other) = (OwnUrls::new().unwrap(), OwnUrls::new().unwrap());
+        for urls in [&one, &other] {
+            // The chance that 64 random bits are all zero is negligible.
+            let bits: u128 = urls.secret.parse().unwrap();
+            assert!(bits >> 64 != 0 && bits << 64 != 0, "{bits}");
+        }
+        let own = Own {
+            specifier: SELF,
+            module: 3,
+        };
+        let (url, value) = (one.url(own), one.value_url(own));
+        assert!(one.of_url(&url) == Some(own) && one.of_value(&value) == Some(own));
+        assert!(other.of_url(&url).is_none() && other.of_value(&value).is_none());
+        for guess in ["cap:self/3", "cap:self//3", "cap:self/0/3"] {
+            assert!(one.of_url(guess).is_none(), "{guess}");
+        }
     }
 }

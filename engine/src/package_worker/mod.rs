@@ -63,8 +63,8 @@ impl Drop for OnTheWay {
 }
 
 impl Remote {
-    /// Creates the package worker, and the receiver of its requests. `most_on_the_way` is the maximum number of bytes of
-    /// arguments and results in transit.
+    /// Creates the package worker, and the receiver of its requests. `most_on_the_way` is the maximum number of bytes
+    /// of arguments and results in transit.
     pub(crate) fn new(
         package: String,
         most_on_the_way: u64,

@@ -113,3 +113,6 @@ impl GraphLoader {
         found().ok_or_else(|| self.unchecked(name, importer))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,8 +39,8 @@ impl ModuleTexts {
         self.0.names.without_imports(source)
     }
 
-    /// Returns the specifier in the source that the engine calls `name` in this module. Returns none if `name` is not an
-    /// import of the module.
+    /// Returns the specifier in the source that the engine calls `name` in this module. Returns none if `name` is not
+    /// an import of the module.
     pub(crate) fn specifier<'a>(&self, name: &str, module: u32) -> Option<Cow<'a, str>> {
         let imports = self.0.imports.borrow();
         let specifier = self.0.names.specifier(name, module, imports.get(&module)?)?;

@@ -1,6 +1,6 @@
 // Web APIs that the manifest can give to a package by name, as `globals = ["fetch", ...]`. They are not part of the
 // language. Each module gets its own objects, over its own capabilities. So a name gives a module no right that it does
-// not also have by "cap:self". engine/src/modules/scope.rs lists the same names.
+// not also have by "cap:self". modules/scope.rs lists the same names.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;

@@ -325,7 +325,7 @@
       return freeze(exports);
     },
     // Returns a function that instantiates one WebAssembly module, with the values that the module imports: see
-    // engine/src/modules/wasm.rs. The function returns the module's exports in their order. For a global, which no export can
+    // modules/wasm.rs. The function returns the module's exports in their order. For a global, which no export can
     // change, it returns the value. All importers of the module share the exports, so they are frozen before any
     // importer gets them. `start` is the export to call afterwards, or null.
     wasm(bytes, start) {
@@ -349,9 +349,9 @@
     // Imports the only module that the loader expects: see `GraphLoader::evaluation`.
     evaluate: ((url) => import(url)),
     attach,
-    // Calls between isolates: see engine/src/extensions/isolates/.
+    // Calls between isolates: see extensions/isolates/.
     ...secure.isolates,
-    // Creates the values of a module's free names: see engine/src/modules/scope.rs.
+    // Creates the values of a module's free names: see modules/scope.rs.
     bindings: ((chain, label, names, given, sharing) => {
       const clock = ops.op_sr_clock(chain);
       const now = () => checked(often.op_sr_clock_now, clock);

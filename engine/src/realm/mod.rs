@@ -47,10 +47,16 @@ fn op_sr_print(
     };
     let counted = account.bytes(Bytes::Output, text.len());
     counted.map_err(|hit| gate.rules.over(&hit, ("console", "print"), "", module))?;
-    let brake = state.try_borrow::<Brake>();
-    let is_stopped = || brake.is_some_and(|brake| brake.reason().is_some());
-    state.borrow::<PrintSink>().print(text, is_error, is_stopped);
+    state
+        .borrow::<PrintSink>()
+        .print(text, is_error, || is_stopped(state));
     Ok(())
+}
+
+/// Returns true if this isolate was stopped.
+fn is_stopped(state: &OpState) -> bool {
+    let brake = state.try_borrow::<Brake>();
+    brake.is_some_and(|brake| brake.reason().is_some())
 }
 
 /// The active timers of an isolate, by the package that they count against. The isolate's own timers have an empty
@@ -156,6 +162,7 @@ mod tests {
     use deno_core::{FastString, JsRuntime, RuntimeOptions};
 
     use super::*;
+    use crate::termination::Stopped;
 
     /// An engine that starts reads no file.
     #[test]
@@ -192,6 +199,20 @@ mod tests {
         deno_core::scope!(scope, js);
         let value = deno_core::v8::Local::new(scope, value);
         Ok(value.to_rust_string_lossy(scope))
+    }
+
+    /// RUN-90. Otherwise a thread that waits for room in the console queue would wait forever after its run has ended.
+    #[test]
+    fn printing_ends_when_the_isolate_is_stopped() {
+        let mut js = JsRuntime::new(RuntimeOptions::default());
+        let brake = Brake::new(js.v8_isolate().thread_safe_handle(), |_| ());
+        let state = js.op_state();
+        assert!(!is_stopped(&state.borrow()));
+        state.borrow_mut().put(brake.clone());
+        assert!(!is_stopped(&state.borrow()));
+        brake.pull(Stopped::Asked);
+        assert!(is_stopped(&state.borrow()));
+        brake.finish();
     }
 
     #[test]

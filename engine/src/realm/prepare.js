@@ -88,7 +88,7 @@
   });
   const { setTimeout, clearTimeout } = timersOf(null);
 
-  // The errors that Rust created as denials, with the texts of their marks: see engine/src/extensions/marks.rs. No guest can
+  // The errors that Rust created as denials, with the texts of their marks: see extensions/marks.rs. No guest can
   // reach this map.
   const marks = new WeakMap();
   const { get: markGet, set: markSet } = WeakMap.prototype;

@@ -9,7 +9,8 @@
 //!
 //! V8 calls three functions before it ends the process (V8 15.0, src/base/logging.cc and src/api/api.cc):
 //!
-//! - `V8::FatalProcessOutOfMemory` calls the isolate's out-of-memory handler.
+//! - `V8::FatalProcessOutOfMemory` calls the isolate's out-of-memory handler. Without a handler, it calls the printer
+//!   below. V8 intends to remove that fallback (<https://crbug.com/614440>).
 //! - `FatalOOM` and `FatalNoSecurityImpact` call only the process's printer of stack traces.
 //! - `V8_Fatal`, which reports a failed check, calls the handler of fatal errors, and then the same printer. The state
 //!   of the engine may be corrupted then, so the process must end.

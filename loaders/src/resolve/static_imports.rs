@@ -95,3 +95,17 @@ pub fn static_imports(source: &str) -> Result<StaticImports, SyntaxProblem> {
 fn range(span: Span) -> Range<usize> {
     span.start as usize..span.end as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_import_with_a_phase_are_refused() {
+        for call in ["import.source('x')", "f(async () => import.defer('x'))"] {
+            let problem = static_imports(call).unwrap_err();
+            assert!(problem.to_string().contains("are not supported"), "{problem}");
+        }
+        assert!(static_imports("x.import.source('x'); import('x')").is_ok());
+    }
+}

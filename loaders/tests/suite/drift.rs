@@ -1,6 +1,6 @@
 //! Drift: files that influence the resolution of imports and have no hash.
 
-use secure_runtime_loaders::resolve::{Drift, drift};
+use secure_runtime_loaders::resolve::{Drift, drift, installed_since};
 
 use crate::fixture::Fixture;
 
@@ -229,6 +229,47 @@ fn missing_files_are_not_compared() {
     }
     let found = after(|fixture| std::fs::remove_file(fixture.path("main.js")).unwrap());
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// GRAPH-93: a package that a CommonJS module requires, and that is installed after locking. Only the text of the
+/// module names it. Comments and text of other modules require nothing, and `drift` reports modules that are left out.
+#[test]
+fn packages_that_were_required_in_vain_are_compared() {
+    // The text of a module that is not CommonJS may contain what a CommonJS module is wrapped in.
+    let wrapper = "(function(exports,require,module){require('./later.js');\n})";
+    let fixture = Fixture::new(&[
+        ("main.js", "import 'cjs'; import './typed.ts';"),
+        ("typed.ts", wrapper),
+        (
+            "node_modules/cjs/package.json",
+            r#"{"browser":{"omitted":false}}"#,
+        ),
+        (
+            "node_modules/cjs/index.js",
+            "// require('commented')\ntry { require('extra'); } catch {}\nrequire('omitted');",
+        ),
+    ])
+    .import("cjs", "npm:cjs");
+    let locked = fixture.lock().unwrap();
+    let text = |found: &[Drift]| found.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let installed = || {
+        let bytes = locked.bytes.iter().map(AsRef::as_ref);
+        text(&installed_since(&locked.graph, &fixture.project(), bytes))
+    };
+    assert_eq!(installed(), [""; 0]);
+    fixture.write("node_modules/cjs/package.json", "{}");
+    fixture.write("later.js", "");
+    for package in ["commented", "extra", "omitted"] {
+        fixture.write(&format!("node_modules/{package}/package.json"), "{}");
+        fixture.write(&format!("node_modules/{package}/index.js"), "");
+    }
+    let line = |package: &str| {
+        format!(
+            "cjs/index.js: \"{package}\" was locked as nothing, and now means node_modules/{package}/index.js"
+        )
+    };
+    assert_eq!(installed(), [line("extra")]);
+    assert_eq!(text(&drift(&locked.graph, &fixture.project())), [line("omitted")]);
 }
 
 /// GRAPH-89, GRAPH-93: the import map, entry by entry.

@@ -315,7 +315,7 @@ async fn right_responses() {
     assert_eq!(get(vec![chunked]).await.0.unwrap(), "hello");
 }
 
-/// STORE-8: only failures to connect and status 5xx are retried.
+/// STORE-8: only failures to connect, status 5xx and status 429 are retried.
 #[tokio::test]
 async fn attempts() {
     let broken = || answer("HTTP/1.1 503 Busy\nContent-Length: 0\nConnection: close", b"");
@@ -323,6 +323,9 @@ async fn attempts() {
     let wrong = || answer("HTTP/1.1 200 OK\nContent-Length: 5\nConnection: close", b"hellp");
     let (result, requests) = get(vec![broken(), broken(), right()]).await;
     assert_eq!((result.unwrap(), requests), ("hello".into(), 3));
+    let busy = answer("HTTP/1.1 429 Busy\nContent-Length: 0\nConnection: close", b"");
+    let (result, requests) = get(vec![busy, right()]).await;
+    assert_eq!((result.unwrap(), requests), ("hello".into(), 2));
     let (result, requests) = get(vec![broken(), broken(), broken(), right()]).await;
     assert!(matches!(result, Err(StoreError::Unavailable { .. })));
     assert_eq!(requests, 3);

@@ -158,6 +158,28 @@ fn the_limit_holds() {
     ));
 }
 
+/// CLI-43: a source that is larger than it was said to be is not stored.
+#[test]
+fn a_source_is_read_up_to_its_limit() {
+    let (_folder, store) = store();
+    let bytes = vec![7; 300_000];
+    let hash = ContentHash::of(&bytes);
+    let added = store.add_at_most(&mut bytes.as_slice(), 299_999);
+    assert!(
+        matches!(
+            added,
+            Err(StoreError::File {
+                error: FileError::TooLarge { limit: 299_999 },
+                ..
+            })
+        ),
+        "{added:?}"
+    );
+    assert!(!store.contains(&hash));
+    let added = store.add_at_most(&mut bytes.as_slice(), 300_000);
+    assert_eq!(added.unwrap(), (hash, 300_000));
+}
+
 /// STORE-5: writing the right bytes repairs a blob.
 #[test]
 fn put_replaces_a_wrong_blob() {

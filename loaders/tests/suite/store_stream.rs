@@ -270,6 +270,40 @@ async fn broken_connections() {
     }
 }
 
+/// STORE-15: the client reports a file that changes during the download as an error of the server.
+#[tokio::test]
+async fn a_file_that_changes_during_a_download_is_refused() {
+    let source = Arc::new(Source::new(2_000_000));
+    for (second, reason) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 50000",
+            "the size of the file changes",
+        ),
+        ("HTTP/1.1 200 OK", "the file is shorter than the last time"),
+    ] {
+        let served = source.clone();
+        let server = Server::start(
+            move |asked| match (asked.path.contains("/outboards/"), asked.from) {
+                (true, _) => Answer::not_found(),
+                (false, None) => Answer::whole(&served.blob).breaking_after(100_000),
+                (false, Some(_)) => Answer {
+                    head: second.to_owned(),
+                    body: served.blob[..50_000].to_vec(),
+                    breaks_after: None,
+                },
+            },
+        )
+        .await;
+        let (_folder, local) = store();
+        let fetched = client(&server).fetch(&source.hash, LIMIT, &local, &quiet).await;
+        let error = fetched.unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Protocol { .. }) && error.to_string().contains(reason),
+            "{error:?}"
+        );
+    }
+}
+
 /// The name of the case, the bytes that an earlier process left, and the expected start positions of requests.
 type Begun = (&'static str, Vec<u8>, Vec<Option<u64>>);
 

@@ -50,6 +50,23 @@ impl Write for Broken {
     }
 }
 
+/// Refuses every other write, like a non-blocking pipe that is full until its reader reads.
+struct Full(Log, bool);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn both_streams_are_written_in_order() {
     let log = Log::default();
@@ -142,4 +159,16 @@ fn a_failed_stream_blocks_no_writer() {
         assert_eq!(writer.failures(), [failure, None]);
         assert_eq!(*errors.0.lock().unwrap(), "error\n".repeat(10));
     }
+}
+
+/// Another process that shares the standard output may have made it non-blocking.
+#[test]
+fn a_full_pipe_that_does_not_block_loses_no_output() {
+    let log = Log::default();
+    let writer = ConsoleWriter::new(Full(log.clone(), false), io::sink()).unwrap();
+    let text = "x".repeat(5_500);
+    writer.print(&text, false, || false);
+    writer.finish(None).unwrap();
+    assert_eq!(writer.failures(), [None, None]);
+    assert_eq!(*log.0.lock().unwrap(), text);
 }
