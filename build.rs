@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )
         .into());
     }
-    let snapshot = secure_runtime_engine::snapshot::create()?;
+    let snapshot = secure_runtime_engine::create_snapshot()?;
     std::fs::write(format!("{}/boot.snapshot", variable("OUT_DIR")?), snapshot)?;
     Ok(())
 }

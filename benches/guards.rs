@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
-use secure_runtime::{AuditLog, AuditOptions, Exit, OpenOptions, Program, Runtime, Wall};
+use secure_runtime::{AuditLog, AuditOptions, Exit, OpenOptions, Program, Runtime, Sandbox};
 
 /// The variables of a process that measures: the benchmark, the number of repetitions, and the folder of the program.
 const MEASURE: [&str; 3] = [
@@ -123,7 +123,7 @@ fn measure(what: &str, times: u64, folder: &Path) {
     let program = open(folder);
     let mut started = Instant::now();
     if what == "enter" || what.ends_with("walled") {
-        let wall = Wall::new().program(&program, None).expect("its grants");
+        let wall = Sandbox::new().program(&program, None).expect("its grants");
         wall.enter().expect("the wall");
     }
     if what != "enter" {

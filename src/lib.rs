@@ -68,10 +68,10 @@ pub use secure_runtime_capabilities::{
 };
 pub use secure_runtime_engine::{
     AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, KvError, KvStore, KvValue, Limit,
-    LimitHit, Limits, LinkPlan, MAX_KV_VALUE, MemoryKvStore, MemoryUse, OPERATIONS, OperationRow, Outcome,
-    PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed, UncaughtError, Unit, Unwritten, Verdict,
+    LimitHit, LimitScope, Limits, LinkPlan, MAX_KV_VALUE, MemoryKvStore, MemoryUse, OPERATIONS, OperationRow,
+    Outcome, PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict,
     panic_of_process, parked_threads, prepare,
 };
 pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};
-pub use signatures::{Lack, SignatureError, Trust, TrustError, TrustedKey};
-pub use wall::{Wall, WallError, WallReport, WallSupport};
+pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};
+pub use wall::{Sandbox, SandboxError, SandboxReport, SandboxSupport};

@@ -142,7 +142,7 @@ pub enum ProgramError {
     #[error(
         "{MANIFEST} {what} than {LOCK} records\n  help: review the difference, then run `secure-runtime lock` to accept it"
     )]
-    Outgrown {
+    LockOutdated {
         /// The difference, as a verb and an object.
         what: String,
     },
@@ -226,7 +226,7 @@ impl ProgramError {
             ProgramError::LockFile(error) => error.is_integrity(),
             ProgramError::Load(error) => error.is_integrity(),
             ProgramError::Store(error) => error.is_integrity(),
-            ProgramError::Outgrown { .. }
+            ProgramError::LockOutdated { .. }
             | ProgramError::Drift { .. }
             | ProgramError::UnknownBound { .. }
             | ProgramError::NotLocked { .. }

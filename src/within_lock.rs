@@ -228,5 +228,5 @@ impl Check<'_> {
 }
 
 fn outgrown(what: String) -> ProgramError {
-    ProgramError::Outgrown { what }
+    ProgramError::LockOutdated { what }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secure_runtime::{
-    Exit, Limit, LimitHit, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime, Unit,
+    Exit, Limit, LimitHit, LimitScope, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime,
 };
 
 use crate::support::{Ran, Scene, grant_table};
@@ -281,7 +281,7 @@ fn a_limit_ends_the_packages_isolate_and_nothing_else() {
         match ran.exit {
             Ok(Exit::Limit(hit)) => {
                 assert_eq!(hit.to_string(), message);
-                assert_eq!(hit.unit, Unit::Package("p".to_owned()));
+                assert_eq!(hit.unit, LimitScope::Package("p".to_owned()));
             }
             other => panic!("{package}: {other:?}"),
         }
@@ -313,7 +313,7 @@ fn the_programs_limits_are_for_all_its_isolates() {
             matches!(
                 &ran.exit,
                 Ok(Exit::Limit(LimitHit {
-                    unit: Unit::Program,
+                    unit: LimitScope::Program,
                     limit: Limit::Cpu(_) | Limit::Wall(_),
                     ..
                 }))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secure_runtime::{
-    Exit, Limit, LimitHit, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime, Unit,
+    Exit, Limit, LimitHit, LimitScope, Limits, OpenOptions, PackageLimits, Program, Quotas, Runtime,
 };
 
 use crate::support::Scene;
@@ -470,7 +470,7 @@ fn an_uncaught_quota_is_a_limit() {
     );
     match ran.exit {
         Ok(Exit::Limit(hit)) => {
-            assert_eq!(hit.unit, Unit::Package("p".to_owned()));
+            assert_eq!(hit.unit, LimitScope::Package("p".to_owned()));
             assert_eq!(hit.limit, Limit::Operations(3));
         }
         other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{project, text, version};
-use secure_runtime::{Engine, Exit, Limits, Runtime, Wall};
+use secure_runtime::{Engine, Exit, Limits, Runtime, Sandbox};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -140,7 +140,7 @@ fn processor_limit() -> Result<String, String> {
 }
 
 fn second_wall() -> Result<String, String> {
-    let support = Wall::support();
+    let support = Sandbox::support();
     if support.lacks().is_empty() {
         Ok(support.to_string())
     } else {

@@ -12,7 +12,7 @@ use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::verify::LoadError;
 
 use secure_runtime::{
-    BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SignatureError, WallError,
+    BuildError, ManifestError, ProgramError, RevocationFeedError, RunError, SandboxError, SignatureError,
 };
 
 /// Exit codes other than 0. They are a stable contract, see spec/cli.md.
@@ -209,8 +209,8 @@ impl From<RunError> for Failure {
     }
 }
 
-impl From<WallError> for Failure {
-    fn from(error: WallError) -> Self {
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
         Failure::usage(format!("the OS sandbox: {error}"))
             .with_help("run it with --wall off if that is acceptable")
     }

@@ -18,8 +18,8 @@ use super::{console, ending, project};
 use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
-    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, Manifest,
-    OpenOptions, Outcome, Program, RunError, Runtime, UncaughtError, Unit, Wall, WarmIsolate,
+    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Manifest,
+    OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError, WarmIsolate,
 };
 
 #[derive(Debug, clap::Args)]
@@ -270,7 +270,7 @@ fn read_in_time(console: &ConsoleWriter, begun: Instant, wall: Duration) -> Resu
         return Err(told.failure());
     }
     ending::soon(Code::Limit);
-    let limit = LimitHit::new(Unit::Program, Limit::Wall(wall));
+    let limit = LimitHit::new(LimitScope::Program, Limit::Wall(wall));
     let help = format!("the program ended before, but {unwritten}");
     Err(Failure::new(Code::Limit, limit.to_string()).with_help(help))
 }
@@ -278,7 +278,7 @@ fn read_in_time(console: &ConsoleWriter, begun: Instant, wall: Duration) -> Resu
 /// Returns advice that names the table and the key of the exceeded limit.
 fn raise(hit: &LimitHit) -> String {
     let table = match &hit.unit {
-        Unit::Package(name) => format!("[packages.{name:?}.limits]"),
+        LimitScope::Package(name) => format!("[packages.{name:?}.limits]"),
         _ => "[limits]".to_owned(),
     };
     let key = hit.limit.key();
@@ -334,14 +334,14 @@ fn enter_wall(
     if choice == WallChoice::Off {
         return Ok(());
     }
-    let support = Wall::support();
+    let support = Sandbox::support();
     if choice == WallChoice::Required && !support.lacks().is_empty() {
         return Err(
             Failure::usage(format!("--wall required: this kernel has {support}"))
                 .help("run it on a Linux kernel with seccomp and all parts of Landlock, or with --wall auto"),
         );
     }
-    let mut wall = Wall::new().program(program, presented.map(|presented| &presented.token))?;
+    let mut wall = Sandbox::new().program(program, presented.map(|presented| &presented.token))?;
     if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
         wall = wall.revocations(feed);
     }

@@ -67,8 +67,8 @@ pub struct Sealed {
 }
 
 impl AuditRecord {
-    /// Creates the record of an operation that is allowed now. `module` is a module of the program with this graph hash,
-    /// and `hash` its content hash.
+    /// Creates the record of an operation that is allowed now. `program` is the graph hash of the program, and `hash`
+    /// the content hash of its module.
     pub fn new(program: String, module: String, hash: &ContentHash, operation: &Operation<'_>) -> Self {
         AuditRecord {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),

@@ -26,7 +26,7 @@ mod program;
 mod quickjs;
 mod quota;
 mod realm;
-pub mod snapshot;
+mod snapshot;
 mod termination;
 #[cfg(feature = "v8")]
 mod v8;
@@ -39,11 +39,11 @@ use v8 as js_engine;
 pub use self::audit::{AuditRecord, AuditSink, Sealed, Verdict};
 pub use self::console::{ConsoleLine, ConsoleWriter, PrintSink, Unwritten};
 pub use self::extensions::{
-    KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow, Presentation, SEAL,
+    Credentials, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow, SEAL,
     Variables,
 };
-pub use self::isolate::{Pool, Started, prepare, start_engine};
-pub use self::limits::{Limit, LimitHit, Limits, PackageLimits, Quotas, Unit};
+pub use self::isolate::{Pool, StartingIsolate, prepare, start_engine};
+pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas};
 pub use self::memory::MemoryUse;
 pub use self::modules::{ENDOWMENTS, LinkPlan, PlanError, Principal, Unattested};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
@@ -52,6 +52,8 @@ pub use self::park::{MOST_PARKED, parked_threads};
 pub use self::program::Program;
 pub use self::snapshot::Snapshot;
 pub use self::termination::Running;
+#[cfg(feature = "v8")]
+pub use self::v8::create_snapshot;
 
 /// Returns the message of a panic that concerns the whole process. Returns `None` if the panic ends only the isolate on
 /// this thread, or if a function of this crate catches it.

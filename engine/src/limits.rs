@@ -98,18 +98,18 @@ impl Default for Limits {
 /// The owner of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unit {
+pub enum LimitScope {
     /// The whole program.
     Program,
     /// The package with this name.
     Package(String),
 }
 
-impl fmt::Display for Unit {
+impl fmt::Display for LimitScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unit::Program => formatter.write_str("the program"),
-            Unit::Package(name) => write!(formatter, "package {name}"),
+            LimitScope::Program => formatter.write_str("the program"),
+            LimitScope::Package(name) => write!(formatter, "package {name}"),
         }
     }
 }
@@ -182,14 +182,14 @@ impl fmt::Display for Limit {
 #[non_exhaustive]
 pub struct LimitHit {
     /// The owner of the limit, which was stopped.
-    pub unit: Unit,
+    pub unit: LimitScope,
     /// The limit, with its value.
     pub limit: Limit,
 }
 
 impl LimitHit {
     /// Returns the report of this limit of this unit.
-    pub fn new(unit: Unit, limit: Limit) -> Self {
+    pub fn new(unit: LimitScope, limit: Limit) -> Self {
         LimitHit { unit, limit }
     }
 }

@@ -69,7 +69,7 @@ struct Account {
 }
 
 /// A part of the account, which is counted until this is dropped.
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     memory: Memory,
     bytes: usize,
     in_flight: bool,
@@ -179,7 +179,7 @@ impl Memory {
     }
 
     /// Counts the bytes unconditionally. Callers that a guest can trigger must check the limit first.
-    pub(crate) fn hold(&self, bytes: usize) -> Held {
+    pub(crate) fn hold(&self, bytes: usize) -> Reservation {
         let before = self.0.used.fetch_add(bytes, Ordering::Relaxed);
         self.0
             .peak
@@ -188,7 +188,7 @@ impl Memory {
     }
 
     /// Counts the bytes if there is enough memory.
-    pub(crate) fn try_hold(&self, bytes: usize) -> Option<Held> {
+    pub(crate) fn try_hold(&self, bytes: usize) -> Option<Reservation> {
         self.take(bytes).then(|| self.held(bytes))
     }
 
@@ -196,7 +196,7 @@ impl Memory {
     ///
     /// # Errors
     /// There is not enough memory.
-    pub(crate) fn hold_now(&self, bytes: usize) -> Result<Held, NoRoom> {
+    pub(crate) fn hold_now(&self, bytes: usize) -> Result<Reservation, NoRoom> {
         if let Some(held) = self.try_hold(bytes) {
             self.0.failures.store(0, Ordering::Relaxed);
             return Ok(held);
@@ -220,7 +220,7 @@ impl Memory {
     ///
     /// # Errors
     /// There is not enough memory, and nothing to wait for.
-    pub(crate) async fn room_for(&self, bytes: usize) -> Result<Held, NoRoom> {
+    pub(crate) async fn room_for(&self, bytes: usize) -> Result<Reservation, NoRoom> {
         if let Some(held) = self.try_hold(bytes) {
             return Ok(held.sent());
         }
@@ -249,8 +249,8 @@ impl Memory {
         }
     }
 
-    fn held(&self, bytes: usize) -> Held {
-        Held {
+    fn held(&self, bytes: usize) -> Reservation {
+        Reservation {
             memory: self.clone(),
             bytes,
             in_flight: false,
@@ -265,7 +265,7 @@ impl Memory {
     }
 }
 
-impl Held {
+impl Reservation {
     /// Marks the bytes as those of a result in flight.
     fn sent(mut self) -> Self {
         self.in_flight = true;
@@ -290,7 +290,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.delivered();
         self.memory.give_back(self.bytes);

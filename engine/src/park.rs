@@ -3,10 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use crate::extensions::OpenThings;
-use crate::termination::{Brake, Stopped};
+use crate::extensions::ResourceTable;
+use crate::termination::{Stopped, Termination};
 
 /// Number of threads that were parked since the process started.
 static PARKED: AtomicUsize = AtomicUsize::new(0);
@@ -37,12 +36,13 @@ pub(crate) struct Stopping {
 /// The steps before the thread of one isolate is parked.
 #[derive(Clone)]
 pub(crate) struct Parking {
-    brake: Brake,
-    open: OpenThings,
-    stopping: Stopping,
+    termination: Termination,
+    open: ResourceTable,
+    pub(crate) stopping: Stopping,
 }
 
-fn count() {
+/// Counts a thread that is parked now.
+pub(crate) fn count() {
     let count = PARKED.fetch_add(1, Ordering::Relaxed) + 1;
     // A subscriber of warnings may panic.
     let _ = catch_unwind(|| {
@@ -54,25 +54,21 @@ fn count() {
 }
 
 impl Stopping {
-    /// Stops the isolate and parks this thread, which is not the isolate's own.
-    pub(crate) fn park_helper(&self) -> ! {
+    /// Stops the isolate at its heap limit.
+    pub(crate) fn stop(&self) {
         (self.stop)(&self.why);
-        count();
-        loop {
-            thread::park();
-        }
     }
 }
 
 impl Parking {
     pub(crate) fn new(
-        brake: &Brake,
-        open: &OpenThings,
+        termination: &Termination,
+        open: &ResourceTable,
         why: Stopped,
         stop: impl Fn(&Stopped) + Send + Sync + 'static,
     ) -> Self {
         Parking {
-            brake: brake.clone(),
+            termination: termination.clone(),
             open: open.clone(),
             stopping: Stopping {
                 why,
@@ -81,14 +77,9 @@ impl Parking {
         }
     }
 
-    /// Returns a handle that stops the isolate from other threads.
-    pub(crate) fn stopping(&self) -> Stopping {
-        self.stopping.clone()
-    }
-
     /// Stops the isolate at its heap limit. The engine then unwinds.
     pub(crate) fn stop(&self) {
-        (self.stopping.stop)(&self.stopping.why);
+        self.stopping.stop();
     }
 
     /// Reports how the isolate ended, closes its open resources, and parks the thread for good. The alternatives are
@@ -103,6 +94,6 @@ impl Parking {
         // This closes a guest's files and connections. A panic here must not prevent the parking.
         let _ = catch_unwind(AssertUnwindSafe(|| self.open.close()));
         count();
-        self.brake.abandon(why)
+        self.termination.park(why)
     }
 }

@@ -12,13 +12,13 @@ use tokio::sync::oneshot;
 
 use crate::audit::AuditSink;
 use crate::console::PrintSink;
-use crate::extensions::{KvStore, Presentation, Roots, Rules, Variables};
-use crate::isolate::{Answer, Job, Pool, Shared, Started, perform};
+use crate::extensions::{Credentials, KvStore, PreopenedDirectories, Rules, Variables};
+use crate::isolate::{Completion, Job, Pool, Shared, StartingIsolate, perform};
 use crate::limits::Limits;
 use crate::modules::LinkPlan;
 use crate::outcome::{Outcome, RunError};
-use crate::package_worker::Remote;
-use crate::quota::Meters;
+use crate::package_worker::PackageWorker;
+use crate::quota::QuotaUse;
 use crate::snapshot::Snapshot;
 use crate::termination::{Run, Running, UnderWay};
 
@@ -39,7 +39,7 @@ pub struct Program {
     /// The folder of relative paths.
     pub base: Base,
     /// The credentials of the host.
-    pub presentation: Presentation,
+    pub credentials: Credentials,
     /// The receiver of audit records.
     pub audit: AuditSink,
     /// The destination of printed text.
@@ -66,11 +66,11 @@ impl Program {
         args: Vec<String>,
         running: &Arc<Running>,
         pool: Option<&Arc<Pool>>,
-        started: Option<Started>,
+        started: Option<StartingIsolate>,
     ) -> Result<oneshot::Receiver<Result<Outcome, RunError>>, RunError> {
         let (asker, outcome) = oneshot::channel();
         let run = Arc::new(Run::default());
-        let files = Roots::of_program(self.plan.ceiling());
+        let files = PreopenedDirectories::of_program(self.plan.ceiling());
         let heap = self.limits.heap;
         let snapshot = self.snapshot;
         let shared = Arc::new(Shared {
@@ -79,10 +79,10 @@ impl Program {
                 base: self.base,
                 plan: self.plan,
                 files: Arc::downgrade(&files),
-                presentation: self.presentation,
+                credentials: self.credentials,
                 program: self.graph.hash().to_string(),
                 audit: self.audit,
-                meters: Arc::new(Meters::new(&self.limits, &run)),
+                quotas_used: Arc::new(QuotaUse::new(&self.limits, &run)),
                 marks: Arc::default(),
             },
             graph: self.graph,
@@ -105,7 +105,7 @@ impl Program {
             shared,
             args,
             _under_way: under_way,
-            answer: Answer::to(asker),
+            answer: Completion::to(asker),
         };
         perform(started, pool, heap, snapshot, job).map_err(no_thread)?;
         Ok(outcome)
@@ -121,7 +121,7 @@ fn start_workers(shared: &Arc<Shared>, pool: Option<&Arc<Pool>>) -> io::Result<(
         if !package.isolate {
             continue;
         }
-        let (remote, requests) = Remote::new(package.name.clone(), shared.limits.heap);
+        let (remote, requests) = PackageWorker::new(package.name.clone(), shared.limits.heap);
         shared.remotes.add(index, remote.clone());
         let heap = shared.heap_of(&package.name);
         let job = Job::Serve {

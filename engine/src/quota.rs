@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::limits::{Limit, LimitHit, Quotas, Unit};
-use crate::termination::{Brake, Run, Stopped};
+use crate::limits::{Limit, LimitHit, LimitScope, Quotas};
+use crate::termination::{Run, Stopped, Termination};
 
 /// The quota usage of a program or a package. After a quota was exceeded, every further request is refused.
-pub(crate) struct Meter {
-    unit: Unit,
+pub(crate) struct UnitUse {
+    unit: LimitScope,
     quotas: Quotas,
     /// The second that `operations` belong to.
     second: AtomicU64,
@@ -28,12 +28,12 @@ pub(crate) struct Meter {
 
 enum Stop {
     Run(Arc<Run>),
-    Isolate(Brake),
+    Isolate(Termination),
 }
 
 /// Things that are counted while they exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lasting {
+pub(crate) enum InFlight {
     Handle,
     Pending,
     Timer,
@@ -47,9 +47,9 @@ pub(crate) enum Bytes {
     Fetched,
 }
 
-impl Meter {
-    fn new(unit: Unit, quotas: Quotas) -> Arc<Self> {
-        Arc::new(Meter {
+impl UnitUse {
+    fn new(unit: LimitScope, quotas: Quotas) -> Arc<Self> {
+        Arc::new(UnitUse {
             unit,
             quotas,
             second: AtomicU64::new(0),
@@ -87,15 +87,15 @@ impl Meter {
         most.map_or(Ok(()), |most| self.within(used, count, most, limit))
     }
 
-    fn begin(&self, kind: Lasting) -> Result<Held, LimitHit> {
+    fn begin(&self, kind: InFlight) -> Result<UnitPermit, LimitHit> {
         self.going()?;
         let (used, most, limit): (_, _, fn(u64) -> Limit) = match kind {
-            Lasting::Handle => (&self.handles, self.quotas.handles, Limit::Handles),
-            Lasting::Pending => (&self.pending, self.quotas.pending, Limit::Pending),
-            Lasting::Timer => (&self.timers, self.quotas.timers, Limit::Timers),
+            InFlight::Handle => (&self.handles, self.quotas.handles, Limit::Handles),
+            InFlight::Pending => (&self.pending, self.quotas.pending, Limit::Pending),
+            InFlight::Timer => (&self.timers, self.quotas.timers, Limit::Timers),
         };
         self.within(used, 1, most.unwrap_or(u64::MAX), limit)?;
-        Ok(Held(used.clone()))
+        Ok(UnitPermit(used.clone()))
     }
 
     fn within(
@@ -116,7 +116,7 @@ impl Meter {
         let hit = self.hit.get_or_init(|| hit);
         match self.stop.get() {
             Some(Stop::Run(run)) => run.stop(&Stopped::Limit(hit.clone())),
-            Some(Stop::Isolate(brake)) => brake.pull(Stopped::Limit(hit.clone())),
+            Some(Stop::Isolate(termination)) => termination.terminate(Stopped::Limit(hit.clone())),
             None => {}
         }
         Err(hit.clone())
@@ -128,45 +128,45 @@ impl Meter {
 }
 
 /// A thing that is counted until this is dropped.
-pub(crate) struct Held(Arc<AtomicU64>);
+pub(crate) struct UnitPermit(Arc<AtomicU64>);
 
-impl Drop for Held {
+impl Drop for UnitPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A thing that is counted for the program and, if it has quotas, for the package, until this is dropped.
-pub(crate) struct HeldByAll {
-    _by: [Option<Held>; 2],
+pub(crate) struct Permit {
+    _by: [Option<UnitPermit>; 2],
 }
 
 /// The quotas that a module's operations count against: those of its package, if it has some, and the program's.
 #[derive(Clone)]
 pub(crate) struct Account {
-    package: Option<Arc<Meter>>,
-    program: Arc<Meter>,
+    package: Option<Arc<UnitUse>>,
+    program: Arc<UnitUse>,
 }
 
 impl Account {
     /// Counts one operation in this second of Unix time.
     pub(crate) fn operation(&self, second: u64) -> Result<(), LimitHit> {
-        self.each(|meter| meter.operation(second))
+        self.each(|unit| unit.operation(second))
     }
 
     pub(crate) fn bytes(&self, kind: Bytes, count: usize) -> Result<(), LimitHit> {
-        self.each(|meter| meter.bytes(kind, count as u64))
+        self.each(|unit| unit.bytes(kind, count as u64))
     }
 
-    pub(crate) fn begin(&self, kind: Lasting) -> Result<HeldByAll, LimitHit> {
-        let package = self.package.as_ref().map(|meter| meter.begin(kind)).transpose()?;
+    pub(crate) fn begin(&self, kind: InFlight) -> Result<Permit, LimitHit> {
+        let package = self.package.as_ref().map(|unit| unit.begin(kind)).transpose()?;
         let program = self.program.begin(kind)?;
-        Ok(HeldByAll {
+        Ok(Permit {
             _by: [package, Some(program)],
         })
     }
 
-    fn each(&self, count: impl Fn(&Meter) -> Result<(), LimitHit>) -> Result<(), LimitHit> {
+    fn each(&self, count: impl Fn(&UnitUse) -> Result<(), LimitHit>) -> Result<(), LimitHit> {
         if let Some(package) = &self.package {
             count(package)?;
         }
@@ -175,29 +175,29 @@ impl Account {
 }
 
 /// The quotas of one run.
-pub(crate) struct Meters {
-    program: Arc<Meter>,
-    packages: HashMap<String, Arc<Meter>>,
+pub(crate) struct QuotaUse {
+    program: Arc<UnitUse>,
+    packages: HashMap<String, Arc<UnitUse>>,
 }
 
-impl Meters {
+impl QuotaUse {
     pub(crate) fn new(limits: &super::Limits, run: &Arc<Run>) -> Self {
         let packages = limits.packages.iter().map(|(name, limits)| {
-            let unit = Unit::Package(name.clone());
-            (name.clone(), Meter::new(unit, limits.quotas.clone()))
+            let unit = LimitScope::Package(name.clone());
+            (name.clone(), UnitUse::new(unit, limits.quotas.clone()))
         });
-        let program = Meter::new(Unit::Program, limits.quotas.clone());
+        let program = UnitUse::new(LimitScope::Program, limits.quotas.clone());
         let _ = program.stop.set(Stop::Run(run.clone()));
-        Meters {
+        QuotaUse {
             program,
             packages: packages.collect(),
         }
     }
 
     /// Lets the quotas of a package stop the package's own isolate.
-    pub(crate) fn stop_isolate(&self, package: &str, brake: &Brake) {
-        if let Some(meter) = self.packages.get(package) {
-            let _ = meter.stop.set(Stop::Isolate(brake.clone()));
+    pub(crate) fn stop_isolate(&self, package: &str, termination: &Termination) {
+        if let Some(unit) = self.packages.get(package) {
+            let _ = unit.stop.set(Stop::Isolate(termination.clone()));
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::limits::{Limits, PackageLimits};
 
-    fn meters() -> (Meters, Arc<Run>) {
+    fn quotas_used() -> (QuotaUse, Arc<Run>) {
         let quotas = Quotas {
             operations: Some(3),
             handles: Some(2),
@@ -235,13 +235,13 @@ mod tests {
         };
         limits.packages.insert("p".to_owned(), package);
         let run = Arc::new(Run::default());
-        (Meters::new(&limits, &run), run)
+        (QuotaUse::new(&limits, &run), run)
     }
 
     #[test]
     fn operations_are_counted_by_the_second() {
-        let (meters, _run) = meters();
-        let account = meters.account("p");
+        let (quotas_used, _run) = quotas_used();
+        let account = quotas_used.account("p");
         for second in 1..5 {
             for _ in 0..3 {
                 account.operation(second).unwrap();
@@ -256,25 +256,25 @@ mod tests {
         assert_eq!(account.operation(9), Err(hit.clone()));
         assert_eq!(account.bytes(Bytes::Read, 1), Err(hit));
         // Other packages continue.
-        meters.account("q").operation(9).unwrap();
+        quotas_used.account("q").operation(9).unwrap();
     }
 
     #[test]
     fn permits_are_counted_until_they_are_dropped() {
-        let (meters, _run) = meters();
-        let account = meters.account("p");
-        let first = account.begin(Lasting::Handle).unwrap();
-        let second = account.begin(Lasting::Handle).unwrap();
+        let (quotas_used, _run) = quotas_used();
+        let account = quotas_used.account("p");
+        let first = account.begin(InFlight::Handle).unwrap();
+        let second = account.begin(InFlight::Handle).unwrap();
         drop(first);
-        let third = account.begin(Lasting::Handle).unwrap();
-        assert!(account.begin(Lasting::Handle).is_err());
+        let third = account.begin(InFlight::Handle).unwrap();
+        assert!(account.begin(InFlight::Handle).is_err());
         drop((second, third));
     }
 
     #[test]
     fn bytes_add_up() {
-        let (meters, _run) = meters();
-        let account = meters.account("p");
+        let (quotas_used, _run) = quotas_used();
+        let account = quotas_used.account("p");
         account.bytes(Bytes::Read, 10).unwrap();
         assert_eq!(
             account.bytes(Bytes::Read, 1).unwrap_err().to_string(),
@@ -285,13 +285,13 @@ mod tests {
     /// The quota of the program counts all its packages together.
     #[test]
     fn packages_count_against_the_program() {
-        let (meters, run) = meters();
+        let (quotas_used, run) = quotas_used();
         for package in ["p", "p", "q", ""] {
-            meters.account(package).operation(1).unwrap();
+            quotas_used.account(package).operation(1).unwrap();
         }
-        let hit = meters.account("r").operation(1).unwrap_err();
-        assert_eq!(hit.unit, Unit::Program);
-        assert_eq!(meters.account("p").operation(2), Err(hit));
+        let hit = quotas_used.account("r").operation(1).unwrap_err();
+        assert_eq!(hit.unit, LimitScope::Program);
+        assert_eq!(quotas_used.account("p").operation(2), Err(hit));
         drop(run);
     }
 }

@@ -1,4 +1,4 @@
-//! Termination of isolates: the registry of a run's isolates, the brake that terminates one isolate, and the watchdog
+//! Termination of isolates: the registry of a run's isolates, the handle that terminates one isolate, and the watchdog
 //! for time limits.
 
 use std::collections::HashMap;
@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 
-use crate::limits::{Limit, LimitHit, Unit};
+use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::memory::{Memory, MemoryUse};
 
 /// Interval at which the watchdog reads the processor time.
 const CPU_TICK: Duration = Duration::from_millis(20);
 
 /// Interval between attempts to terminate an isolate.
-const BRAKE_TICK: Duration = Duration::from_millis(1);
+const TERMINATION_TICK: Duration = Duration::from_millis(1);
 
-/// Interval between attempts after the completion was sent. It replaces [`BRAKE_TICK`].
+/// Interval between attempts after the completion was sent. It replaces [`TERMINATION_TICK`].
 const LATER_TICK: Duration = Duration::from_millis(50);
 
 /// Maximum time that a terminated isolate has to end by itself. An isolate that does not react in this time probably
@@ -42,7 +42,7 @@ pub(crate) enum Stopped {
 
 /// Terminates one isolate from other threads. It terminates running code and wakes a waiting event loop.
 #[derive(Clone)]
-pub(crate) struct Brake(Arc<Parts>);
+pub(crate) struct Termination(Arc<Parts>);
 
 struct Parts {
     /// The reason of the termination. Only the first one is kept.
@@ -56,13 +56,13 @@ struct Parts {
     give_up: Box<dyn Fn(&Stopped) + Send + Sync>,
 }
 
-impl Brake {
-    /// Creates the brake of the isolate that runs on this thread.
+impl Termination {
+    /// Creates the handle of the isolate that runs on this thread.
     pub(crate) fn new(
         isolate: v8::IsolateHandle,
         give_up: impl Fn(&Stopped) + Send + Sync + 'static,
     ) -> Self {
-        Brake(Arc::new(Parts {
+        Termination(Arc::new(Parts {
             reason: OnceLock::new(),
             isolate,
             wake: AtomicWaker::new(),
@@ -79,7 +79,7 @@ impl Brake {
     }
 
     /// Runs the work on this thread and returns its result, or `None` if the isolate is terminated before.
-    pub(crate) async fn unless_pulled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn unless_terminated<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         poll_fn(|context| {
             // The waker must be registered before the reason is read. A terminating thread sets the reason first and
@@ -101,25 +101,29 @@ impl Brake {
     /// Terminates the isolate, and repeats this until the isolate ends. If a termination arrives while deno_core
     /// creates the error object of a failed operation, deno_core discards it. So a guest that only calls failing
     /// operations would survive a single attempt.
-    pub(crate) fn pull(&self, why: Stopped) {
+    pub(crate) fn terminate(&self, why: Stopped) {
         if self.0.finished.load(Ordering::SeqCst) {
             return;
         }
         let _ = self.0.reason.set(why);
-        self.press();
+        self.attempt();
         if self.0.pulled.swap(true, Ordering::SeqCst) {
             return;
         }
-        let brake = self.clone();
+        let termination = self.clone();
         let again = move || {
             let pulled = Instant::now();
             let mut has_given_up = false;
-            while !brake.0.finished.load(Ordering::SeqCst) {
-                thread::sleep(if has_given_up { LATER_TICK } else { BRAKE_TICK });
-                brake.press();
+            while !termination.0.finished.load(Ordering::SeqCst) {
+                thread::sleep(if has_given_up {
+                    LATER_TICK
+                } else {
+                    TERMINATION_TICK
+                });
+                termination.attempt();
                 if !has_given_up && pulled.elapsed() >= PATIENCE {
                     has_given_up = true;
-                    brake.give_up();
+                    termination.give_up();
                 }
             }
         };
@@ -138,7 +142,7 @@ impl Brake {
 
     /// Reports how the isolate ended, and never returns. Only the isolate's own thread calls this, if the engine can
     /// neither continue nor unwind. The thread and its memory are lost until the process ends.
-    pub(crate) fn abandon(&self, why: Stopped) -> ! {
+    pub(crate) fn park(&self, why: Stopped) -> ! {
         let _ = self.0.reason.set(why);
         self.finish();
         self.give_up();
@@ -147,7 +151,7 @@ impl Brake {
         }
     }
 
-    fn press(&self) {
+    fn attempt(&self) {
         if !self.0.finished.load(Ordering::SeqCst) {
             self.0.isolate.terminate_execution();
             self.0.wake.wake();
@@ -158,7 +162,7 @@ impl Brake {
 /// The isolates of one run: the program's own isolate and the package workers.
 #[derive(Default)]
 pub(crate) struct Run {
-    brakes: Mutex<Vec<Brake>>,
+    terminations: Mutex<Vec<Termination>>,
     /// The memory accounts of the isolates.
     memories: Mutex<Vec<Memory>>,
     stopped: OnceLock<Stopped>,
@@ -166,10 +170,10 @@ pub(crate) struct Run {
 
 impl Run {
     /// Registers an isolate. If the run was already stopped, the isolate is terminated at once.
-    pub(crate) fn enter(&self, brake: &Brake) {
-        self.brakes().push(brake.clone());
+    pub(crate) fn enter(&self, termination: &Termination) {
+        self.terminations().push(termination.clone());
         if let Some(why) = self.stopped.get() {
-            brake.pull(why.clone());
+            termination.terminate(why.clone());
         }
     }
 
@@ -189,8 +193,8 @@ impl Run {
     /// Stops all isolates of the run.
     pub(crate) fn stop(&self, why: &Stopped) {
         let _ = self.stopped.set(why.clone());
-        for brake in self.brakes().iter() {
-            brake.pull(why.clone());
+        for termination in self.terminations().iter() {
+            termination.terminate(why.clone());
         }
     }
 
@@ -201,15 +205,18 @@ impl Run {
 
     /// Returns the processor time of all isolates together.
     fn processor_time(&self) -> Duration {
-        self.brakes().iter().map(|brake| brake.0.clock.used()).sum()
+        self.terminations()
+            .iter()
+            .map(|termination| termination.0.clock.used())
+            .sum()
     }
 
     fn memories(&self) -> std::sync::MutexGuard<'_, Vec<Memory>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn brakes(&self) -> std::sync::MutexGuard<'_, Vec<Brake>> {
-        self.brakes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn terminations(&self) -> std::sync::MutexGuard<'_, Vec<Termination>> {
+        self.terminations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -263,7 +270,7 @@ impl Drop for UnderWay {
 
 /// The time limits of one unit.
 pub(crate) struct Times {
-    pub(crate) unit: Unit,
+    pub(crate) unit: LimitScope,
     pub(crate) wall: Option<Duration>,
     pub(crate) cpu: Option<Duration>,
 }
@@ -286,12 +293,12 @@ impl Watchdog {
     }
 
     /// Enforces the limits of one isolate.
-    pub(crate) fn of_isolate(times: Times, brake: &Brake) -> std::io::Result<Self> {
-        let (measured, stopped, ended) = (brake.clone(), brake.clone(), brake.clone());
+    pub(crate) fn of_isolate(times: Times, termination: &Termination) -> std::io::Result<Self> {
+        let (measured, stopped, ended) = (termination.clone(), termination.clone(), termination.clone());
         Watchdog::start(
             times,
             move || measured.0.clock.used(),
-            move |why| stopped.pull(why),
+            move |why| stopped.terminate(why),
             move || ended.reason().is_some(),
         )
     }

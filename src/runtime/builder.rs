@@ -8,8 +8,8 @@ use secure_runtime_capabilities::{
     Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, Token, TokenError,
 };
 use secure_runtime_engine::{
-    AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, KvStore, Limits, MOST_PARKED, MemoryKvStore, Pool,
-    Presentation, PrintSink, Running, Started, Variables,
+    AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, Credentials, KvStore, Limits, MOST_PARKED,
+    MemoryKvStore, Pool, PrintSink, Running, StartingIsolate, Variables,
 };
 use secure_runtime_loaders::store::Store;
 
@@ -29,8 +29,8 @@ pub struct Builder {
     kv: Arc<dyn KvStore>,
     idle_isolates: usize,
     most_parked: usize,
-    started: Option<Started>,
-    presentation: Presentation,
+    started: Option<StartingIsolate>,
+    credentials: Credentials,
 }
 
 /// The reason why a runtime could not be built.
@@ -105,7 +105,7 @@ impl Builder {
             idle_isolates: 0,
             most_parked: MOST_PARKED,
             started: None,
-            presentation: Presentation::default(),
+            credentials: Credentials::default(),
         }
     }
 
@@ -132,14 +132,14 @@ impl Builder {
     /// Presents the token as the owner of this key pair. A token that is bound to the public key requires this. The
     /// private key is not kept.
     pub fn holder_key(mut self, key: &KeyPair) -> Self {
-        self.presentation.keys.push(key.holder());
+        self.credentials.keys.push(key.holder());
         self
     }
 
     /// Applies these revocations to every decision from now on. Keep a clone to supply newer lists. While the list is
     /// not current, nothing is allowed.
     pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.presentation.revocations = Some(revocations);
+        self.credentials.revocations = Some(revocations);
         self
     }
 
@@ -294,7 +294,7 @@ impl Builder {
                 print: self.print,
                 variables: self.variables,
                 kv: self.kv,
-                presentation: self.presentation,
+                credentials: self.credentials,
                 tls: Arc::new(tls),
                 running: Arc::new(Running::default()),
                 pool,

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_runtime_capabilities::{Base, Families, Token};
 use secure_runtime_engine::{
-    AuditSink, Engine, KvStore, Limits, LinkPlan, Outcome, Pool, Presentation, PrintSink, Program, RunError,
-    Running, Started, Unattested, Variables, isolate_cycle, parked_threads,
+    AuditSink, Credentials, Engine, KvStore, Limits, LinkPlan, Outcome, Pool, PrintSink, Program, RunError,
+    Running, StartingIsolate, Unattested, Variables, isolate_cycle, parked_threads,
 };
 use secure_runtime_loaders::store::Store;
 use secure_runtime_loaders::{Graph, ModuleKind};
@@ -36,23 +36,23 @@ struct Inner {
     print: PrintSink,
     variables: Variables,
     kv: Arc<dyn KvStore>,
-    presentation: Presentation,
+    credentials: Credentials,
     tls: Arc<rustls::ClientConfig>,
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
     most_parked: usize,
     /// A starting isolate for the first run.
-    started: Mutex<Option<Started>>,
+    started: Mutex<Option<StartingIsolate>>,
 }
 
 /// An isolate that starts before its program is known: see [`Builder::warm_isolate`].
-pub struct WarmIsolate(Started);
+pub struct WarmIsolate(StartingIsolate);
 
 impl WarmIsolate {
     /// Begins to start an isolate with this heap limit in bytes, without waiting for it. If no runtime gets it, it ends
     /// when this is dropped.
     pub fn start(heap: u64) -> WarmIsolate {
-        WarmIsolate(Started::begin(heap, snapshot::BOOT))
+        WarmIsolate(StartingIsolate::begin(heap, snapshot::BOOT))
     }
 }
 
@@ -188,7 +188,7 @@ impl Runtime {
             limits: inner.limits.clone(),
             families: inner.families.clone(),
             base: inner.base.clone(),
-            presentation: inner.presentation.clone(),
+            credentials: inner.credentials.clone(),
             audit: inner.audit.clone(),
             print: inner.print.clone(),
             variables: inner.variables.clone(),

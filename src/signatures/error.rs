@@ -25,7 +25,7 @@ pub enum SignatureError {
         /// Number of valid signatures that were found.
         found: usize,
         /// The keys without a valid signature, with the reasons.
-        lacking: Vec<(PublicKey, Lack)>,
+        lacking: Vec<(PublicKey, MissingSignature)>,
     },
     /// A signature is invalid.
     #[error(
@@ -55,7 +55,7 @@ impl From<StoreError> for SignatureError {
 /// The reason why a key has no valid signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Lack {
+pub enum MissingSignature {
     /// There is no signature.
     #[error("no signature: {reason}")]
     Signature {

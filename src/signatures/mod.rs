@@ -12,7 +12,7 @@ use secure_runtime_capabilities::{PublicKey, Statement, StatementError, Subject}
 use secure_runtime_loaders::Graph;
 use secure_runtime_loaders::store::{Layered, Store};
 
-pub use self::error::{Lack, SignatureError};
+pub use self::error::{MissingSignature, SignatureError};
 pub use self::trust::{Trust, TrustError, TrustedKey};
 
 use crate::Manifest;
@@ -98,7 +98,7 @@ pub async fn check(
             None => find(trusted.key, subject, stores).await?,
         };
         let counted = found.and_then(|statement| match trust.lacks_claim(&statement) {
-            Some(claim) => Err(Lack::Claim { claim: claim.clone() }),
+            Some(claim) => Err(MissingSignature::Claim { claim: claim.clone() }),
             None => Ok(statement),
         });
         match counted {
@@ -127,12 +127,12 @@ async fn find(
     key: PublicKey,
     subject: Subject,
     stores: &Layered,
-) -> Result<Result<Statement, Lack>, SignatureError> {
+) -> Result<Result<Statement, MissingSignature>, SignatureError> {
     let hash = secure_runtime_loaders::ContentHash::from_bytes(*subject.hash());
     let found = match stores.signature(&hash, key.as_bytes()).await {
         Ok(found) => found,
         Err(error) if error.is_absence() => {
-            return Ok(Err(Lack::Signature {
+            return Ok(Err(MissingSignature::Signature {
                 reason: error.to_string(),
             }));
         }

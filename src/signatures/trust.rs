@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use secure_runtime_capabilities::{Claim, PublicKey, Statement};
 
-use super::Lack;
+use super::MissingSignature;
 
 /// The demanded signatures: a threshold, the keys, and the claims that each signature must contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,10 +136,10 @@ impl TrustedKey {
     }
 
     /// Returns the reason why the key does not count at this time, or `None` if it counts.
-    pub(super) fn lapsed(&self, now: u64) -> Option<Lack> {
+    pub(super) fn lapsed(&self, now: u64) -> Option<MissingSignature> {
         match (self.from, self.until) {
-            (Some(from), _) if now < from => Some(Lack::NotYet { from }),
-            (_, Some(until)) if now >= until => Some(Lack::Expired { until }),
+            (Some(from), _) if now < from => Some(MissingSignature::NotYet { from }),
+            (_, Some(until)) if now >= until => Some(MissingSignature::Expired { until }),
             _ => None,
         }
     }
@@ -203,8 +203,8 @@ mod tests {
             ..key(1)
         };
         let lapsed = |now| key.lapsed(now);
-        assert_eq!(lapsed(9), Some(Lack::NotYet { from: 10 }));
+        assert_eq!(lapsed(9), Some(MissingSignature::NotYet { from: 10 }));
         assert_eq!((lapsed(10), lapsed(19)), (None, None));
-        assert_eq!(lapsed(20), Some(Lack::Expired { until: 20 }));
+        assert_eq!(lapsed(20), Some(MissingSignature::Expired { until: 20 }));
     }
 }

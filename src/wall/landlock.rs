@@ -10,7 +10,7 @@ use landlock::{
 };
 
 use super::plan::{Plan, Rule};
-use super::{WallError, threads};
+use super::{SandboxError, threads};
 
 /// The newest interface version whose access rights are all restricted. Rights that an older kernel does not know are
 /// left out.
@@ -19,9 +19,9 @@ const NEWEST: ABI = ABI::V9;
 /// The interface version that can restrict all threads at once.
 const ALL_THREADS: u32 = 8;
 
-impl From<RulesetError> for WallError {
+impl From<RulesetError> for SandboxError {
     fn from(error: RulesetError) -> Self {
-        WallError::Landlock(error.to_string())
+        SandboxError::Landlock(error.to_string())
     }
 }
 
@@ -44,7 +44,7 @@ fn number(status: LandlockStatus) -> Option<u32> {
 
 /// Restricts all threads. Returns the interface version, the number of other threads, and the folders that are wider
 /// than the grants.
-pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), WallError> {
+pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), SandboxError> {
     let (rules, wider) = plan.rules();
     let ports = plan.connect_ports();
     let mut ruleset = Ruleset::default()
@@ -69,14 +69,14 @@ pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), W
         let status = created.all_threads(true)?.restrict_self()?;
         return match status.all_threads {
             true => Ok((number(status.landlock), others, wider)),
-            false => Err(WallError::Landlock(
+            false => Err(SandboxError::Landlock(
                 "the kernel confines no other threads".to_owned(),
             )),
         };
     }
     let copy = created
         .try_clone()
-        .map_err(|error| WallError::Landlock(error.to_string()))?;
+        .map_err(|error| SandboxError::Landlock(error.to_string()))?;
     let other_threads = match Option::<OwnedFd>::from(copy) {
         Some(rules) => threads::confine_others(&rules)?,
         None => 0,

@@ -8,10 +8,10 @@
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
-//! use secure_runtime::{OpenOptions, Program, Wall};
+//! use secure_runtime::{OpenOptions, Program, Sandbox};
 //!
 //! let program = Program::open("examples/report".as_ref(), &OpenOptions::default()).await?;
-//! let report = Wall::new().program(&program, None)?.enter()?; // irreversible
+//! let report = Sandbox::new().program(&program, None)?.enter()?; // irreversible
 //! if !report.is_complete() {
 //!     eprintln!("{report}");
 //! }
@@ -57,16 +57,16 @@ use self::plan::Plan;
 /// opened. Open files stay open. Programs that run later cannot do more than the programs that the sandbox was built
 /// for.
 #[derive(Clone, Debug, Default)]
-pub struct Wall {
+pub struct Sandbox {
     plan: Plan,
 }
 
-/// The result of [`Wall::enter`].
+/// The result of [`Sandbox::enter`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct WallReport {
+pub struct SandboxReport {
     /// The features of the kernel, all of which are in use.
-    pub support: WallSupport,
+    pub support: SandboxSupport,
     /// Number of other threads of the process, which are restricted as well.
     pub other_threads: usize,
     /// Folders in which everything can be written, although the grants name only some files in them. A rule for a file
@@ -77,7 +77,7 @@ pub struct WallReport {
 /// The sandbox features of this kernel. Missing features are not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct WallSupport {
+pub struct SandboxSupport {
     /// The version of the Landlock interface. `None` means that there is no Landlock, so files are not restricted.
     pub landlock: Option<u32>,
     /// True if system calls can be refused (seccomp).
@@ -88,7 +88,7 @@ pub struct WallSupport {
 /// run guests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WallError {
+pub enum SandboxError {
     /// The rights of a program could not be determined.
     #[error("the program's rights cannot be determined: {0}")]
     Grants(String),
@@ -100,7 +100,7 @@ pub enum WallError {
     Seccomp(String),
     /// The process has already entered an OS sandbox.
     #[error(
-        "the process is in an OS sandbox already, which cannot be changed; make one `Wall` for all programs"
+        "the process is in an OS sandbox already, which cannot be changed; make one `Sandbox` for all programs"
     )]
     Entered,
     /// Another thread of the process could not be restricted.
@@ -115,19 +115,19 @@ pub enum WallError {
     },
 }
 
-impl Wall {
+impl Sandbox {
     /// Creates a sandbox that allows only the resources that every run needs, such as random bytes and time zones.
     pub fn new() -> Self {
-        Wall::default()
+        Sandbox::default()
     }
 
     /// Allows the folders, files and ports that this program was granted, limited by this token. Call it for each
     /// program that will run.
     ///
     /// # Errors
-    /// [`WallError::Grants`].
-    pub fn program(mut self, program: &Program, token: Option<&Token>) -> Result<Self, WallError> {
-        self.plan.program(program, token).map_err(WallError::Grants)?;
+    /// [`SandboxError::Grants`].
+    pub fn program(mut self, program: &Program, token: Option<&Token>) -> Result<Self, SandboxError> {
+        self.plan.program(program, token).map_err(SandboxError::Grants)?;
         Ok(self)
     }
 
@@ -179,27 +179,27 @@ impl Wall {
     }
 
     /// Restricts the process irreversibly. Parts that this kernel does not support are left out, see
-    /// [`WallReport::is_complete`].
+    /// [`SandboxReport::is_complete`].
     ///
     /// All threads are restricted, including those that already run. For this, a signal may interrupt each of them
     /// once.
     ///
     /// # Errors
-    /// [`WallError`]: the restriction that the kernel refused.
+    /// [`SandboxError`]: the restriction that the kernel refused.
     #[cfg(target_os = "linux")]
-    pub fn enter(self) -> Result<WallReport, WallError> {
+    pub fn enter(self) -> Result<SandboxReport, SandboxError> {
         static ENTERED: OnceLock<()> = OnceLock::new();
         if ENTERED.set(()).is_err() {
-            return Err(WallError::Entered);
+            return Err(SandboxError::Entered);
         }
         secure_runtime_engine::prepare();
         // The result is cached now, because the kernel refuses the query inside the sandbox.
-        Wall::support();
+        Sandbox::support();
         // Landlock comes first, because seccomp refuses the calls that reach other threads.
         let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
         let seccomp = seccomp::enter(&self.plan)?;
-        Ok(WallReport {
-            support: WallSupport { landlock, seccomp },
+        Ok(SandboxReport {
+            support: SandboxSupport { landlock, seccomp },
             other_threads,
             wider,
         })
@@ -210,34 +210,34 @@ impl Wall {
     /// # Errors
     /// None.
     #[cfg(not(target_os = "linux"))]
-    pub fn enter(self) -> Result<WallReport, WallError> {
-        Ok(WallReport::default())
+    pub fn enter(self) -> Result<SandboxReport, SandboxError> {
+        Ok(SandboxReport::default())
     }
 
     /// Returns the sandbox features of this kernel. The query changes nothing.
-    pub fn support() -> WallSupport {
-        static SUPPORT: OnceLock<WallSupport> = OnceLock::new();
+    pub fn support() -> SandboxSupport {
+        static SUPPORT: OnceLock<SandboxSupport> = OnceLock::new();
         *SUPPORT.get_or_init(|| {
             #[cfg(target_os = "linux")]
-            let support = WallSupport {
+            let support = SandboxSupport {
                 landlock: landlock::version(),
                 seccomp: seccomp::is_supported(),
             };
             #[cfg(not(target_os = "linux"))]
-            let support = WallSupport::default();
+            let support = SandboxSupport::default();
             support
         })
     }
 }
 
-impl WallReport {
+impl SandboxReport {
     /// Returns true if the sandbox has all its parts.
     pub fn is_complete(&self) -> bool {
         self.support.lacks().is_empty()
     }
 }
 
-impl WallSupport {
+impl SandboxSupport {
     /// Returns descriptions of everything that a sandbox on this kernel cannot restrict.
     pub fn lacks(&self) -> Vec<&'static str> {
         let version = self.landlock.unwrap_or(0);
@@ -260,13 +260,13 @@ impl WallSupport {
     }
 }
 
-impl fmt::Display for WallReport {
+impl fmt::Display for SandboxReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.support.fmt(formatter)
     }
 }
 
-impl fmt::Display for WallSupport {
+impl fmt::Display for SandboxSupport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.landlock {
             Some(version) => write!(formatter, "Landlock {version}")?,
@@ -288,7 +288,7 @@ mod tests {
     /// WALL-2.
     #[test]
     fn missing_kernel_features_are_named() {
-        let support = |landlock, seccomp| WallSupport { landlock, seccomp };
+        let support = |landlock, seccomp| SandboxSupport { landlock, seccomp };
         assert!(support(Some(6), true).lacks().is_empty());
         assert_eq!(support(Some(6), false).lacks(), ["system calls"]);
         assert_eq!(support(Some(3), true).lacks().first(), Some(&"TCP ports"));

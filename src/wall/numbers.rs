@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use super::calls::{self, LAST_REVIEWED, UNKNOWN};
 use super::plan::Plan;
-use super::{Wall, arguments};
+use super::{Sandbox, arguments};
 
 /// The numbers that are tried. Linux has fewer than 500 on these architectures.
 const NUMBERS: std::ops::RangeInclusive<i64> = 0..=600;
@@ -53,7 +53,7 @@ fn child_process_that_tries_all_numbers() {
     let limited = arguments::limited(&plan(&what), std::process::id()).unwrap();
     let limited: BTreeSet<i64> = limited.iter().map(|((_, number), _)| *number).collect();
     if what.contains("sandbox") {
-        let mut wall = Wall::new();
+        let mut wall = Sandbox::new();
         wall.plan = plan(&what);
         wall.enter().unwrap();
         #[cfg(target_arch = "x86_64")]

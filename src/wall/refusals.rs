@@ -7,13 +7,13 @@ use std::ffi::c_void;
 use std::io::{self, Write};
 use std::{mem, ptr};
 
-use super::WallError;
+use super::SandboxError;
 
 /// True if refusals can be reported on this architecture, because the handler can read the call from the registers.
 const SUPPORTED: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// Installs the handler. Returns false if this architecture does not support it.
-pub(super) fn report() -> Result<bool, WallError> {
+pub(super) fn report() -> Result<bool, SandboxError> {
     if !SUPPORTED {
         return Ok(false);
     }
@@ -24,7 +24,7 @@ pub(super) fn report() -> Result<bool, WallError> {
     // SAFETY: the pointers are to this frame or null, and the handler has the signature that the flags require.
     match unsafe { libc::sigaction(libc::SIGSYS, &action, ptr::null_mut()) } {
         0 => Ok(true),
-        _ => Err(WallError::Seccomp(io::Error::last_os_error().to_string())),
+        _ => Err(SandboxError::Seccomp(io::Error::last_os_error().to_string())),
     }
 }
 

@@ -11,11 +11,11 @@ use seccompiler::{
 };
 
 use super::plan::Plan;
-use super::{WallError, arguments, calls, refusals};
+use super::{SandboxError, arguments, calls, refusals};
 
-impl From<BackendError> for WallError {
+impl From<BackendError> for SandboxError {
     fn from(error: BackendError) -> Self {
-        WallError::Seccomp(error.to_string())
+        SandboxError::Seccomp(error.to_string())
     }
 }
 
@@ -32,13 +32,14 @@ fn architecture() -> Option<TargetArch> {
 }
 
 /// Restricts all threads to the calls that the plan needs. Returns false if this is not supported.
-pub(super) fn enter(plan: &Plan) -> Result<bool, WallError> {
+pub(super) fn enter(plan: &Plan) -> Result<bool, SandboxError> {
     let Some(architecture) = architecture().filter(|_| is_supported()) else {
         return Ok(false);
     };
     let reports = plan.reports_refusals() && refusals::report()?;
     let program = program(plan, std::process::id(), reports, architecture)?;
-    seccompiler::apply_filter_all_threads(&program).map_err(|error| WallError::Seccomp(error.to_string()))?;
+    seccompiler::apply_filter_all_threads(&program)
+        .map_err(|error| SandboxError::Seccomp(error.to_string()))?;
     Ok(true)
 }
 
@@ -49,7 +50,7 @@ fn program(
     process: u32,
     reports: bool,
     architecture: TargetArch,
-) -> Result<BpfProgram, WallError> {
+) -> Result<BpfProgram, SandboxError> {
     let refuse = match reports {
         true => SeccompAction::Trap,
         false => SeccompAction::Errno(libc::EPERM.cast_unsigned()),
@@ -67,7 +68,7 @@ fn program(
 }
 
 /// Returns the rules of every allowed call. A call without rules is allowed with any arguments.
-fn allowed(plan: &Plan, process: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>, WallError> {
+fn allowed(plan: &Plan, process: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>, SandboxError> {
     let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = arguments::limited(plan, process)?
         .into_iter()
         .map(|((_, number), rules)| (number, rules))

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, mem, ptr, thread};
 
-use super::WallError;
+use super::SandboxError;
 
 /// Maximum time to wait for a thread.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ static CONFINED: AtomicI32 = AtomicI32::new(0);
 static FAILED: AtomicI32 = AtomicI32::new(0);
 
 /// Restricts every thread except the calling one, and returns their number.
-pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, WallError> {
+pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, SandboxError> {
     // The signal handler and its variables are global to the process.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,13 +53,13 @@ pub(super) fn confine_others(rules: &OwnedFd) -> Result<usize, WallError> {
 }
 
 /// Returns the number of threads of the process.
-pub(super) fn count() -> Result<usize, WallError> {
+pub(super) fn count() -> Result<usize, SandboxError> {
     threads().map(|threads| threads.len())
 }
 
-fn threads() -> Result<BTreeSet<i32>, WallError> {
+fn threads() -> Result<BTreeSet<i32>, SandboxError> {
     let fault =
-        |error: io::Error| WallError::Landlock(format!("the process's threads cannot be listed: {error}"));
+        |error: io::Error| SandboxError::Landlock(format!("the process's threads cannot be listed: {error}"));
     let mut threads = BTreeSet::new();
     for entry in fs::read_dir("/proc/self/task").map_err(fault)? {
         let name = entry.map_err(fault)?.file_name();
@@ -74,7 +74,7 @@ struct Handler {
 }
 
 impl Handler {
-    fn install() -> Result<Self, WallError> {
+    fn install() -> Result<Self, SandboxError> {
         for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
             // SAFETY: all-zero bytes are a valid `sigaction`: no handler, no flags, no mask.
             let mut before: libc::sigaction = unsafe { mem::zeroed() };
@@ -85,12 +85,14 @@ impl Handler {
                 return Ok(Handler { signal });
             }
         }
-        Err(WallError::Landlock("every real-time signal is in use".to_owned()))
+        Err(SandboxError::Landlock(
+            "every real-time signal is in use".to_owned(),
+        ))
     }
 
     /// Makes one thread restrict itself.
-    fn interrupt(&self, thread: i32) -> Result<(), WallError> {
-        let fault = |reason: String| WallError::Thread { thread, reason };
+    fn interrupt(&self, thread: i32) -> Result<(), SandboxError> {
+        let fault = |reason: String| SandboxError::Thread { thread, reason };
         FAILED.store(0, Ordering::SeqCst);
         let send = |signal: i32| {
             // SAFETY: the call takes three numbers. If the thread no longer exists, it returns an error.
@@ -134,7 +136,7 @@ impl Drop for Handler {
     }
 }
 
-fn set(signal: i32, handler: libc::sighandler_t) -> Result<(), WallError> {
+fn set(signal: i32, handler: libc::sighandler_t) -> Result<(), SandboxError> {
     // SAFETY: all-zero bytes are a valid `sigaction`: no handler, no flags, no mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler;
@@ -142,7 +144,7 @@ fn set(signal: i32, handler: libc::sighandler_t) -> Result<(), WallError> {
     // SAFETY: both pointers are to this frame or null. The handler has the signature that the flags require.
     match unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } {
         0 => Ok(()),
-        _ => Err(WallError::Landlock(io::Error::last_os_error().to_string())),
+        _ => Err(SandboxError::Landlock(io::Error::last_os_error().to_string())),
     }
 }
 

@@ -107,7 +107,7 @@ fn every_attack_fails_in_warm_isolates() {
     }
     let ran = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
-            "attacks::schedules::every_attack_comes_to_nothing_and",
+            "attacks::schedules::every_attack_fails_and",
             "permits::",
             "realm::",
             "repairs::",

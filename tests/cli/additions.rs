@@ -117,7 +117,7 @@ fn hashes_without_a_grant_are_not_added() {
 fn errors_of_added_modules_are_reported() {
     let importing = "import { fs } from 'cap:self'; export const read = () => 1;";
     for (module, said) in [
-        (importing, "imports something"),
+        (importing, "has imports"),
         ("export const = 1", "line 1, column 14"),
         ("exports.read = require('x')", "uncaught"),
     ] {

@@ -1,6 +1,6 @@
 //! `doctor`, and the option `--wall` of `run`.
 
-use secure_runtime::{Engine, Wall};
+use secure_runtime::{Engine, Sandbox};
 use serde_json::Value;
 
 use super::{command, greeting, has_run, secure_runtime, store};
@@ -53,7 +53,7 @@ fn doctor_reports_its_findings() {
             "{said}"
         ),
     }
-    let wall = Wall::support();
+    let wall = Sandbox::support();
     let state = if wall.lacks().is_empty() {
         "good"
     } else {
@@ -96,7 +96,7 @@ fn run_enters_the_sandbox_that_the_option_demands() {
 
     let scene = greeting();
     let done = secure_runtime(&scene, &["run", "--wall", "required"]);
-    if Wall::support().lacks().is_empty() {
+    if Sandbox::support().lacks().is_empty() {
         done.success();
         assert!(has_run(&scene));
     } else {

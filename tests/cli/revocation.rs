@@ -326,7 +326,7 @@ fn the_newest_list_is_kept_and_rollbacks_are_detected() {
     server.put("/r.list", None);
     let said = verify().failure(3);
     assert!(
-        said.contains("cannot be had") && said.contains("it was revoked"),
+        said.contains("cannot be read") && said.contains("it was revoked"),
         "{said}"
     );
     assert!(

@@ -325,7 +325,7 @@ fn adding_needs_a_token() {
     }
     world.add(&served, "new.bin", Some("add")).success();
     let said = world.get(&served, &world.new, Some("add")).failure_with_hint(2);
-    assert!(said.contains("nothing of store.read"), "{said}");
+    assert!(said.contains("it has no grant of store.read"), "{said}");
     world.get(&served, &world.new, Some("read")).success();
 
     // The client reports the reason even if the server closes the connection before everything was sent.

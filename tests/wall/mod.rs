@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::{fs, io, thread};
 
-use secure_runtime::{OpenOptions, Program, Runtime, Wall, WallError};
+use secure_runtime::{OpenOptions, Program, Runtime, Sandbox, SandboxError};
 
 use self::probes::Expected::{Forbidden, NotPermitted, Unknown, Works};
 use self::probes::{MAY_FAIL_ANYWAY, Places, parent, probe, probes};
@@ -55,7 +55,7 @@ fn child_process_in_the_sandbox() {
     match std::env::var(WALL).as_deref() {
         Err(_) => return print!("{}", probe(&at, "no wall")),
         Ok("without the program") => {
-            Wall::new().enter().unwrap();
+            Sandbox::new().enter().unwrap();
             return print!("{}", probe(&at, "an empty wall"));
         }
         Ok("with a thread that blocks signals") => return refused_by_a_thread(&program),
@@ -70,8 +70,8 @@ fn child_process_in_the_sandbox() {
             probe(&at, "a thread from before")
         }
     });
-    let report = Wall::new().program(&program, None).unwrap().enter().unwrap();
-    assert_eq!(report.support, Wall::support());
+    let report = Sandbox::new().program(&program, None).unwrap().enter().unwrap();
+    assert_eq!(report.support, Sandbox::support());
     // The test harness has a thread as well.
     assert!(report.other_threads >= 1, "{report:?}");
     assert!(report.wider.is_empty(), "{report:?}");
@@ -97,9 +97,11 @@ fn child_process_in_the_sandbox() {
 
 /// A host that allows itself an additional call, and enables reports of refused calls.
 fn reported() {
-    let wall = Wall::new().system_call(libc::SYS_getpriority).report_refusals();
+    let wall = Sandbox::new()
+        .system_call(libc::SYS_getpriority)
+        .report_refusals();
     wall.enter().unwrap();
-    assert_eq!(Wall::new().enter().unwrap_err(), WallError::Entered);
+    assert_eq!(Sandbox::new().enter().unwrap_err(), SandboxError::Entered);
     // SAFETY: both calls take numbers.
     let (allowed, refused) = unsafe {
         (
@@ -137,8 +139,12 @@ fn refused_by_a_thread(program: &Program) {
         thread::park();
     });
     is_blocked.recv().unwrap();
-    let refused = Wall::new().program(program, None).unwrap().enter().unwrap_err();
-    assert!(matches!(refused, WallError::Thread { .. }), "{refused}");
+    let refused = Sandbox::new()
+        .program(program, None)
+        .unwrap()
+        .enter()
+        .unwrap_err();
+    assert!(matches!(refused, SandboxError::Thread { .. }), "{refused}");
     println!("PROBE|refused|{refused}|0");
 }
 
@@ -222,9 +228,9 @@ fn scene(port: u16) -> Scene {
 #[test]
 fn code_that_bypasses_the_monitor_is_stopped_by_the_sandbox() {
     assert!(
-        Wall::support().lacks().is_empty(),
+        Sandbox::support().lacks().is_empty(),
         "this kernel cannot build the wall: {}",
-        Wall::support()
+        Sandbox::support()
     );
     let (granted, other) = (
         TcpListener::bind("127.0.0.1:0").unwrap(),

@@ -36,16 +36,16 @@ pub(crate) fn op_sr_attenuate<'s>(
     #[string] expires: Option<String>,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let capability = &chain.0;
-    let gate = &capability.gate;
-    gate.room.look(scope)?;
+    let monitor = &capability.monitor;
+    monitor.room.look(scope)?;
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
         for scope in scopes {
-            let parsed = gate
+            let parsed = monitor
                 .rules
                 .families
-                .parse_scope(family, Some(action), scope, &gate.rules.base);
+                .parse_scope(family, Some(action), scope, &monitor.rules.base);
             rights.extend(parsed.map_err(|error| refused(&error))?);
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn op_sr_attenuate<'s>(
         None => None,
         Some(text) => {
             let duration = parse_duration(text).map_err(|error| refused(&format!("expires: {error}")))?;
-            Some(gate.now().saturating_add(duration.as_secs()))
+            Some(monitor.now().saturating_add(duration.as_secs()))
         }
     };
     let block = Block {
@@ -77,7 +77,7 @@ pub(crate) fn op_sr_revocable<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] chain: &Chain,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    chain.0.gate.room.look(scope)?;
+    chain.0.monitor.room.look(scope)?;
     let revocable = chain.0.narrow(&Block::default(), true);
     let revocable = revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))?;
     object(scope, revocable)
@@ -101,11 +101,11 @@ pub(crate) fn op_sr_seal(
 ) -> Result<Vec<u8>, OpError> {
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("seal: {error}"));
     let holder: Holder = holder.parse().map_err(|error| refused(&error))?;
-    let family = chain.0.gate.rules.families.family(family);
+    let family = chain.0.monitor.rules.families.family(family);
     let family = family.map_err(|error| refused(&error))?.name();
     let sealing = Sealing::of(family).map_err(|error| refused(&error))?;
     let shown = holder.to_string();
-    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.gate.rules.base);
+    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.monitor.rules.base);
     let operation = operation.map_err(|error| refused(&error))?;
     chain.0.seal(&operation, holder, &shown)
 }
@@ -113,7 +113,7 @@ pub(crate) fn op_sr_seal(
 impl Capability {
     fn narrow(&self, block: &Block, is_revocable: bool) -> Result<Chain, BlockError> {
         let authority = self.authority.narrow(block)?;
-        Ok(Chain(Rc::new(self.gate.capability_of(
+        Ok(Chain(Rc::new(self.monitor.capability_of(
             &self.principal,
             authority,
             is_revocable,
@@ -137,7 +137,7 @@ impl Capability {
                 "a revocation in this program does not reach a token outside of it; seal a capability that is not revocable, and set an expiry",
             ));
         }
-        let Some(given) = self.gate.rules.plan.given() else {
+        let Some(given) = self.monitor.rules.plan.given() else {
             return Err(refuse(
                 "the program runs without a token, so nobody else could verify a sealed token; run it with a token and its root key",
             ));
@@ -181,10 +181,10 @@ impl Capability {
     fn sealed(&self, token: &Token) -> Sealed {
         let authority = token.authority();
         let described = self
-            .gate
+            .monitor
             .rules
             .families
-            .describe(authority.effective_rights(), &self.gate.rules.base);
+            .describe(authority.effective_rights(), &self.monitor.rules.base);
         Sealed {
             token: token.id().to_string(),
             grants: described.iter().map(|grant| grant.manifest_line()).collect(),

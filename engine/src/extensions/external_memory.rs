@@ -8,10 +8,10 @@ use deno_core::v8;
 
 use super::error::OpError;
 use crate::js_engine;
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 
 /// The external memory of one isolate's capabilities.
-pub(crate) struct Room {
+pub(crate) struct ExternalMemory {
     memory: Memory,
     taken: Cell<usize>,
     /// The number of bytes that was last reported to the engine.
@@ -19,24 +19,24 @@ pub(crate) struct Room {
 }
 
 /// A reservation, which is released when it is dropped.
-pub(crate) struct Taken {
+pub(crate) struct TakenMemory {
     bytes: usize,
-    room: Rc<Room>,
-    _held: Held,
+    room: Rc<ExternalMemory>,
+    _held: Reservation,
 }
 
-impl Drop for Taken {
+impl Drop for TakenMemory {
     fn drop(&mut self) {
-        let Room { taken, .. } = &*self.room;
+        let ExternalMemory { taken, .. } = &*self.room;
         taken.set(taken.get().saturating_sub(self.bytes));
     }
 }
 
-impl Room {
+impl ExternalMemory {
     /// Creates the account of an isolate. Capabilities have their own limit, equal to that of `others`. So a guest that
     /// keeps many capabilities can still use them.
     pub(crate) fn new(others: &Memory) -> Rc<Self> {
-        Rc::new(Room {
+        Rc::new(ExternalMemory {
             memory: others.of_capabilities(),
             taken: Cell::new(0),
             told: Cell::new(0),
@@ -44,9 +44,9 @@ impl Room {
     }
 
     /// Reserves unconditionally. Callers that a guest can trigger must check the budget first, with `look`.
-    pub(super) fn take(self: &Rc<Self>, bytes: usize) -> Taken {
+    pub(super) fn take(self: &Rc<Self>, bytes: usize) -> TakenMemory {
         self.taken.set(self.taken.get().saturating_add(bytes));
-        Taken {
+        TakenMemory {
             bytes,
             room: self.clone(),
             _held: self.memory.hold(bytes),

@@ -47,16 +47,16 @@ pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError
 
 /// The hand-off table: values that asynchronous ops have left for [`left`], by number.
 #[derive(Default)]
-pub(crate) struct Left {
+pub(crate) struct HandOffs {
     things: HashMap<u32, Box<dyn Any>>,
     next: u32,
 }
 
-impl Left {
+impl HandOffs {
     /// Stores a value for [`left`] and returns its number.
     pub(crate) fn leave(state: &RefCell<OpState>, thing: impl Any) -> u32 {
         let mut state = state.borrow_mut();
-        let left = state.borrow_mut::<Left>();
+        let left = state.borrow_mut::<HandOffs>();
         left.next = left.next.wrapping_add(1);
         left.things.insert(left.next, Box::new(thing));
         left.next
@@ -72,7 +72,7 @@ pub(crate) fn left<'s, T: GarbageCollected + 'static>(
     state: &mut OpState,
     number: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let thing = state.borrow_mut::<Left>().things.remove(&number);
+    let thing = state.borrow_mut::<HandOffs>().things.remove(&number);
     let thing = thing.and_then(|thing| thing.downcast::<T>().ok());
     let thing = thing.ok_or_else(|| OpError::type_error("this was taken already"))?;
     object(scope, *thing)

@@ -332,11 +332,11 @@ impl Uncaught {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limit, Unit};
+    use crate::{Limit, LimitScope};
 
     fn hit(operations: u64) -> LimitHit {
         LimitHit {
-            unit: Unit::Program,
+            unit: LimitScope::Program,
             limit: Limit::Operations(operations),
         }
     }

@@ -28,16 +28,16 @@ pub use self::delegation::SEAL;
 pub(crate) use self::denials::{mark, mark_of};
 pub use self::env::Variables;
 pub(crate) use self::error::{OpError, clipped, properties_of};
-pub(crate) use self::fs::Roots;
-pub(crate) use self::host_objects::{Left, object, panic_is_expected};
-pub(crate) use self::isolates::{Parcel, RemotePackage, Requests};
+pub(crate) use self::fs::PreopenedDirectories;
+pub(crate) use self::host_objects::{HandOffs, object, panic_is_expected};
+pub(crate) use self::isolates::{Message, RemotePackage, Requests};
 pub(crate) use self::kv::Entries;
 pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub(crate) use self::marks::{Made, Mark, Marks, Uncaught, marks_prefix};
-pub use self::monitor::Presentation;
-pub(crate) use self::monitor::{Gate, Rules};
+pub use self::monitor::Credentials;
+pub(crate) use self::monitor::{Monitor, Rules};
 pub(crate) use self::net::NetLimits;
-pub(crate) use self::resource_table::OpenThings;
+pub(crate) use self::resource_table::ResourceTable;
 pub(crate) use self::results::{HeldBytes, no_room};
 pub use self::table::{OPERATIONS, OperationRow};
 
@@ -89,14 +89,14 @@ deno_core::extension!(
 deno_core::extension!(
     sr_isolates,
     ops = [
-        isolates::op_sr_parcel,
-        isolates::op_sr_parcel_put,
-        isolates::op_sr_parcel_text,
-        isolates::op_sr_parcel_bytes,
-        isolates::op_sr_parcel_is_thrown,
-        isolates::op_sr_parcel_family,
-        isolates::op_sr_parcel_chain,
-        isolates::op_sr_parcel_fs,
+        isolates::op_sr_message,
+        isolates::op_sr_message_put,
+        isolates::op_sr_message_text,
+        isolates::op_sr_message_bytes,
+        isolates::op_sr_message_is_thrown,
+        isolates::op_sr_message_family,
+        isolates::op_sr_message_chain,
+        isolates::op_sr_message_fs,
         isolates::op_sr_isolate_call,
         isolates::op_sr_isolate_answered,
         isolates::op_sr_isolate_function,

@@ -9,22 +9,22 @@ use secure_runtime_capabilities::{
 };
 
 use super::error::{OpError, Refused, clipped};
-use super::external_memory::{Room, Taken};
-use super::fs::Roots;
+use super::external_memory::{ExternalMemory, TakenMemory};
+use super::fs::PreopenedDirectories;
 use super::marks::{Mark, Marks};
 use crate::audit::{AuditRecord, AuditSink};
 use crate::limits::LimitHit;
 use crate::memory::Memory;
 use crate::modules::{LinkPlan, Principal};
 use crate::outcome::DenialReport;
-use crate::quota::{Account, Meters};
+use crate::quota::{Account, QuotaUse};
 
 /// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
 const BESIDES: usize = 1024;
 
 /// The credentials that the host presents with its token.
 #[derive(Clone, Debug, Default)]
-pub struct Presentation {
+pub struct Credentials {
     /// The keys that the host holds.
     pub keys: Vec<Holder>,
     /// The revocations to check, or None if the host has no revocation list.
@@ -38,12 +38,12 @@ pub(crate) struct Rules {
     pub(crate) base: Base,
     pub(crate) plan: Arc<LinkPlan>,
     /// The roots that the files of all its modules are opened beneath. They exist as long as the program runs.
-    pub(crate) files: Weak<Roots>,
-    pub(crate) presentation: Presentation,
+    pub(crate) files: Weak<PreopenedDirectories>,
+    pub(crate) credentials: Credentials,
     /// The graph hash of the program.
     pub(crate) program: String,
     pub(crate) audit: AuditSink,
-    pub(crate) meters: Arc<Meters>,
+    pub(crate) quotas_used: Arc<QuotaUse>,
     /// The marks of the errors in all isolates.
     pub(crate) marks: Arc<Marks>,
 }
@@ -57,12 +57,12 @@ impl Rules {
 }
 
 /// The reference monitor of one isolate. Every operation of the isolate passes it.
-pub(crate) struct Gate {
+pub(crate) struct Monitor {
     pub(crate) rules: Rules,
     /// The latest time that was seen, in seconds. If the clock is set back, expired capabilities stay expired.
     latest: Cell<u64>,
     /// The external memory of the isolate's capabilities.
-    pub(super) room: Rc<Room>,
+    pub(super) room: Rc<ExternalMemory>,
     /// The account of the isolate's memory outside of the engine's heap.
     pub(crate) memory: Memory,
 }
@@ -77,17 +77,17 @@ pub(crate) struct Capability {
     pub(crate) holders: Rc<[Holder]>,
     /// The account that its operations are counted against.
     pub(crate) account: Account,
-    pub(crate) gate: Rc<Gate>,
-    _room: Taken,
+    pub(crate) monitor: Rc<Monitor>,
+    _room: TakenMemory,
 }
 
-impl Gate {
+impl Monitor {
     /// Creates the monitor of an isolate with this memory account.
     pub(crate) fn new(rules: Rules, memory: Memory) -> Rc<Self> {
-        Rc::new(Gate {
+        Rc::new(Monitor {
             rules,
             latest: Cell::new(0),
-            room: Room::new(&memory),
+            room: ExternalMemory::new(&memory),
             memory,
         })
     }
@@ -116,21 +116,21 @@ impl Gate {
             is_revocable,
             holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
             account: self.account(&principal.package),
-            gate: self.clone(),
+            monitor: self.clone(),
             _room: room,
         }
     }
 
     /// Returns the account of this package's modules.
     pub(crate) fn account(&self, package: &str) -> Account {
-        self.rules.meters.account(package)
+        self.rules.quotas_used.account(package)
     }
 
     /// Returns the holders that act for this module.
     fn holders(&self, module: Holder) -> Rc<[Holder]> {
         [module]
             .into_iter()
-            .chain(self.rules.presentation.keys.iter().copied())
+            .chain(self.rules.credentials.keys.iter().copied())
             .collect()
     }
 
@@ -155,7 +155,7 @@ impl Capability {
         shown: &str,
         seconds: u64,
     ) -> Result<(), OpError> {
-        let now = latest(&self.gate.latest, seconds);
+        let now = latest(&self.monitor.latest, seconds);
         self.count(operation, shown, now)?;
         match self.authority.decide(operation, &self.context(now)) {
             Decision::Allowed => self
@@ -177,7 +177,7 @@ impl Capability {
         if !some {
             return self.check(operation, shown);
         }
-        self.count(operation, shown, self.gate.now())?;
+        self.count(operation, shown, self.monitor.now())?;
         if let Some(denial) = self.lapse() {
             return Err(self.refuse(operation, shown, denial));
         }
@@ -190,31 +190,32 @@ impl Capability {
         let counted = self.account.operation(now);
         counted.map_err(|hit| {
             let error = self.refuse_at_limit(operation, shown, &hit.to_string());
-            error.marked(&self.gate.rules.marks, Mark::Limit(hit))
+            error.marked(&self.monitor.rules.marks, Mark::Limit(hit))
         })
     }
 
     /// Returns the refusal of a running operation that exceeds a quota.
     pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OpError {
-        self.gate.rules.over(hit, action, shown, &self.principal.name)
+        self.monitor.rules.over(hit, action, shown, &self.principal.name)
     }
 
     /// Returns the decision only, for checks that are not yet operations. Nothing is recorded.
     pub(crate) fn decide(&self, operation: &Operation<'_>) -> Decision {
-        self.authority.decide(operation, &self.context(self.gate.now()))
+        self.authority
+            .decide(operation, &self.context(self.monitor.now()))
     }
 
     fn context(&self, now: u64) -> Context<'_> {
         Context {
             now,
             holders: &self.holders,
-            revocations: self.gate.rules.presentation.revocations.as_ref(),
+            revocations: self.monitor.rules.credentials.revocations.as_ref(),
         }
     }
 
     /// Returns the denial that currently applies to every operation, regardless of grants, if there is one.
     pub(super) fn lapse(&self) -> Option<Denial> {
-        self.authority.lapse(&self.context(self.gate.now()))
+        self.authority.lapse(&self.context(self.monitor.now()))
     }
 
     pub(crate) fn allows(&self, operation: &Operation<'_>) -> bool {
@@ -272,7 +273,7 @@ impl Capability {
             authority: self.authority.clone(),
             block_names: self.principal.block_names.clone(),
         };
-        error.marked(&self.gate.rules.marks, Mark::Denied(Arc::new(report)))
+        error.marked(&self.monitor.rules.marks, Mark::Denied(Arc::new(report)))
     }
 
     /// Writes the record of a decision. The record says "allowed" unless `complete` changes it.
@@ -281,12 +282,12 @@ impl Capability {
         operation: &Operation<'_>,
         complete: impl FnOnce(AuditRecord) -> AuditRecord,
     ) -> std::io::Result<()> {
-        if !self.gate.rules.audit.is_on() {
+        if !self.monitor.rules.audit.is_on() {
             return Ok(());
         }
-        let (principal, program) = (&self.principal, self.gate.rules.program.clone());
+        let (principal, program) = (&self.principal, self.monitor.rules.program.clone());
         let record = AuditRecord::new(program, principal.name.clone(), &principal.hash, operation);
-        self.gate.rules.audit.write(&complete(record))
+        self.monitor.rules.audit.write(&complete(record))
     }
 }
 

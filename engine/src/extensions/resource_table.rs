@@ -9,23 +9,23 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use super::error::OpError;
-use super::fs::Remembered;
+use super::fs::HandleCache;
 
 /// The resources by their addresses.
 type Things = RefCell<HashMap<*const (), Rc<dyn Any>>>;
 
 /// All open resources of one isolate.
 #[derive(Clone, Default)]
-pub(crate) struct OpenThings {
+pub(crate) struct ResourceTable {
     things: Rc<Things>,
-    folders: Remembered,
+    folders: HandleCache,
 }
 
-impl OpenThings {
+impl ResourceTable {
     /// Adds a resource, which stays open until its object or the isolate ends.
-    pub(crate) fn keep<T: 'static>(&self, thing: T) -> Open<T> {
+    pub(crate) fn keep<T: 'static>(&self, thing: T) -> Resource<T> {
         let thing = Rc::new(thing);
-        let open = Open {
+        let open = Resource {
             thing: Rc::downgrade(&thing),
             things: Rc::downgrade(&self.things),
         };
@@ -40,18 +40,18 @@ impl OpenThings {
     }
 
     /// Returns the folders that are open as parents of files.
-    pub(super) fn folders(&self) -> &Remembered {
+    pub(super) fn folders(&self) -> &HandleCache {
         &self.folders
     }
 }
 
 /// A reference from a guest's object to an open resource.
-pub(crate) struct Open<T: 'static> {
+pub(crate) struct Resource<T: 'static> {
     thing: Weak<T>,
     things: Weak<Things>,
 }
 
-impl<T> Open<T> {
+impl<T> Resource<T> {
     fn address(&self) -> *const () {
         self.thing.as_ptr().cast()
     }
@@ -61,7 +61,7 @@ impl<T> Open<T> {
         self.thing.upgrade()
     }
 
-    /// Like [`Open::get`], for a resource that only the end of its isolate closes.
+    /// Like [`Resource::get`], for a resource that only the end of its isolate closes.
     pub(crate) fn to_the_end(&self) -> Result<Rc<T>, OpError> {
         self.get()
             .ok_or_else(|| OpError::type_error("the isolate has ended"))
@@ -78,7 +78,7 @@ impl<T> Open<T> {
     }
 }
 
-impl<T> Drop for Open<T> {
+impl<T> Drop for Resource<T> {
     fn drop(&mut self) {
         self.close();
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_isolate_closes_resources_that_its_objects_left_open() {
-        let open = OpenThings::default();
+        let open = ResourceTable::default();
         let (first, second, third) = (open.keep(1), open.keep("two"), open.keep(Rc::new(())));
         assert_eq!(first.get().as_deref(), Some(&1));
         let used = second.get();

@@ -5,7 +5,7 @@ use deno_error::JsErrorBox;
 
 use super::error::OpError;
 use crate::js_engine;
-use crate::memory::{Held, NoRoom};
+use crate::memory::{NoRoom, Reservation};
 
 /// Memory of one running operation, in bytes: its future, its task and the message of its thread.
 pub(super) const UNDER_WAY: usize = 2048;
@@ -14,18 +14,18 @@ pub(super) const UNDER_WAY: usize = 2048;
 /// the engine has copied them to its heap.
 pub(crate) struct HeldBytes {
     bytes: Box<[u8]>,
-    held: Held,
+    held: Reservation,
 }
 
 /// A text. It is counted until the engine has copied it to its heap.
 pub(crate) struct HeldText {
     text: String,
-    _held: Held,
+    _held: Reservation,
 }
 
 impl HeldBytes {
     /// Creates the result. `held` is the reservation for the bytes.
-    pub(crate) fn new(bytes: Vec<u8>, mut held: Held) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, mut held: Reservation) -> Self {
         let bytes = bytes.into_boxed_slice();
         held.shrink_to(bytes.len());
         HeldBytes { bytes, held }
@@ -34,7 +34,7 @@ impl HeldBytes {
 
 impl HeldText {
     /// Creates the result. `held` is the reservation for the text.
-    pub(crate) fn new(text: String, held: Held) -> Self {
+    pub(crate) fn new(text: String, held: Reservation) -> Self {
         HeldText { text, _held: held }
     }
 }

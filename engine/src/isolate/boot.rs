@@ -18,7 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::{js_engine, realm};
 
 /// An isolate with a locked realm. It has run no guest and belongs to no program yet.
-pub(super) struct Booted {
+pub(super) struct WarmIsolate {
     pub(super) js: JsRuntime,
     /// The account of the isolate's memory outside the engine's heap.
     pub(super) memory: Memory,
@@ -36,9 +36,9 @@ struct Program {
 /// The assignment of an isolate to a program. After it is dropped, the engine refers to nothing of the program. On
 /// QuickJS, deno_core leaks some memory of an isolate that was stopped while a module was evaluated. So this leak stays
 /// small.
-pub(super) struct Given(Rc<Program>);
+pub(super) struct IsolateLease(Rc<Program>);
 
-impl Drop for Given {
+impl Drop for IsolateLease {
     fn drop(&mut self) {
         self.0.loader.take();
         self.0.modules.take();
@@ -55,9 +55,9 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
     RunError::Engine(error.to_string())
 }
 
-impl Booted {
+impl WarmIsolate {
     /// Starts an engine on this thread, with a heap limit in bytes.
-    pub(super) fn new(heap: u64, snapshot: Snapshot) -> Result<Booted, RunError> {
+    pub(super) fn new(heap: u64, snapshot: Snapshot) -> Result<WarmIsolate, RunError> {
         let memory = Memory::new(heap);
         let program = Rc::new(Program::default());
         let evaluator = program.clone();
@@ -85,7 +85,7 @@ impl Booted {
         js_engine::run_scripts(&mut js, snapshot)?;
         let factory = finish(&mut js)?;
         js.op_state().borrow_mut().put(imports);
-        Ok(Booted {
+        Ok(WarmIsolate {
             js,
             memory,
             factory,
@@ -98,12 +98,12 @@ impl Booted {
         self,
         loader: &Rc<GraphLoader>,
         modules: CapabilityModules,
-    ) -> (JsRuntime, Rc<CapabilityModules>, Given) {
+    ) -> (JsRuntime, Rc<CapabilityModules>, IsolateLease) {
         let modules = Rc::new(modules);
         modules.factory.replace(Some(self.factory));
         self.program.modules.replace(Some(modules.clone()));
         self.program.loader.replace(Some(loader.clone()));
-        (self.js, modules, Given(self.program))
+        (self.js, modules, IsolateLease(self.program))
     }
 }
 
@@ -180,7 +180,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         make_bindings: function("bindings")?,
         make_wasm: function("wasm")?,
         make_remote: function("remote")?,
-        of_engine: js_engine::Functions::new(function)?,
+        _of_engine: js_engine::Functions::new(function)?,
         attach: function("attach")?,
         describe: function("describe")?,
         serve: function("serve")?,

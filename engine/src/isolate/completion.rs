@@ -11,13 +11,13 @@ type Ended = Result<Outcome, RunError>;
 /// Sends the result of a run to its caller. Only the first result is sent.
 ///
 /// Normally, the isolate's own thread sends it. But some built-in functions of the engines do not notice a termination,
-/// and a guest can keep one busy for hours. Then the brake sends the result, and the thread is left behind.
+/// and a guest can keep one busy for hours. Then the termination handle sends it, and the thread is left behind.
 #[derive(Clone)]
-pub(crate) struct Answer(Arc<Mutex<Option<Sender<Ended>>>>);
+pub(crate) struct Completion(Arc<Mutex<Option<Sender<Ended>>>>);
 
-impl Answer {
+impl Completion {
     pub(crate) fn to(asker: Sender<Ended>) -> Self {
-        Answer(Arc::new(Mutex::new(Some(asker))))
+        Completion(Arc::new(Mutex::new(Some(asker))))
     }
 
     pub(super) fn give(&self, answer: Ended) {

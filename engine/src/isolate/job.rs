@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::boot::Booted;
-use super::completion::Answer;
+use super::boot::WarmIsolate;
+use super::completion::Completion;
 use super::panics;
 use super::run::{main, package_isolate};
 use super::shared::Shared;
 use crate::js_engine;
-use crate::limits::{Limit, LimitHit, Unit};
+use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::outcome::{Exit, RunError};
-use crate::package_worker::{Ended, Remote, Request};
+use crate::package_worker::{Ended, PackageWorker, Request};
 use crate::termination::UnderWay;
 
 /// The work that an isolate is started for.
@@ -23,20 +23,20 @@ pub(crate) enum Job {
         shared: Arc<Shared>,
         args: Vec<String>,
         _under_way: UnderWay,
-        answer: Answer,
+        answer: Completion,
     },
     /// Serves the requests to a package in its own isolate, until the program ends or the isolate fails.
     Serve {
         shared: Arc<Shared>,
         package: u32,
-        remote: Arc<Remote>,
+        remote: Arc<PackageWorker>,
         requests: RefCell<Option<UnboundedReceiver<Request>>>,
     },
 }
 
 impl Job {
     /// Performs the job on this thread and reports how it ended.
-    pub(super) async fn perform(self, booted: Result<Booted, RunError>) {
+    pub(super) async fn perform(self, booted: Result<WarmIsolate, RunError>) {
         match &self {
             Job::Run {
                 shared, args, answer, ..
@@ -80,7 +80,7 @@ impl Drop for Job {
                 Some(why) => shared.stopped(why),
                 // The bindings panic if the engine has no memory left.
                 None if js_engine::was_refused() => Ok(shared.outcome(Exit::Limit(LimitHit {
-                    unit: Unit::Program,
+                    unit: LimitScope::Program,
                     limit: Limit::Heap(shared.limits.heap),
                 }))),
                 None => Err(RunError::engine(why)),
@@ -88,7 +88,7 @@ impl Drop for Job {
             Job::Serve { shared, remote, .. } => remote.end(match remote.stopped() {
                 Some(why) => why.into(),
                 None if js_engine::was_refused() => Ended::Limit(LimitHit {
-                    unit: Unit::Package(remote.package.clone()),
+                    unit: LimitScope::Package(remote.package.clone()),
                     limit: Limit::Heap(shared.heap_of(&remote.package)),
                 }),
                 None => Ended::Fault(why),

@@ -3,16 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::boot::{Booted, Given, engine};
+use super::boot::{IsolateLease, WarmIsolate, engine};
 use super::panics;
 use super::released::Released;
 use super::shared::Shared;
-use crate::extensions::{Entries, Gate, Left, NetLimits, OpenThings, Requests};
-use crate::limits::{Limit, LimitHit, Unit};
+use crate::extensions::{Entries, HandOffs, Monitor, NetLimits, Requests, ResourceTable};
+use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::{CapabilityModules, GraphLoader};
 use crate::outcome::RunError;
 use crate::park::Parking;
-use crate::termination::{Brake, Run, Stopped};
+use crate::termination::{Run, Stopped, Termination};
 use crate::{js_engine, realm};
 
 /// Maximum size of a heap until its isolate has unwound, as a multiple of its limit. A larger factor would let more
@@ -24,24 +24,24 @@ pub(super) struct Isolate {
     /// Declared before `js`, so that it is dropped before the engine.
     _entered: js_engine::Entered,
     pub(super) js: Released,
-    pub(super) gate: Rc<Gate>,
+    pub(super) monitor: Rc<Monitor>,
     pub(super) loader: Rc<GraphLoader>,
     pub(super) modules: Rc<CapabilityModules>,
-    pub(super) open: OpenThings,
-    brake: Option<Brake>,
+    pub(super) open: ResourceTable,
+    termination: Option<Termination>,
     /// Declared after `js`, so that it is dropped after the engine.
     _linked: js_engine::Linked,
     /// Declared after `js`, so that it is dropped after the engine.
     guard: Option<js_engine::HeapGuard>,
-    _given: Given,
+    _given: IsolateLease,
 }
 
 /// Closes the open resources. It also runs if the engine's bindings panic.
 impl Drop for Isolate {
     fn drop(&mut self) {
         panics::unguard();
-        if let Some(brake) = &self.brake {
-            brake.finish();
+        if let Some(termination) = &self.termination {
+            termination.finish();
         }
         self.open.close();
     }
@@ -51,34 +51,34 @@ impl Isolate {
     /// Assigns the isolate to this package of the program. Package 0 is the program itself.
     pub(super) fn new(
         shared: &Shared,
-        gate: Rc<Gate>,
+        monitor: Rc<Monitor>,
         package: u32,
-        booted: Booted,
+        booted: WarmIsolate,
     ) -> Result<Isolate, RunError> {
         let loader = GraphLoader::new(
             shared.graph.clone(),
             shared.bytes.clone(),
             shared.store.clone(),
-            gate.clone(),
+            monitor.clone(),
             shared.remotes.clone(),
             package,
         );
         let loader = loader.map_err(engine)?;
         let modules = CapabilityModules {
-            gate: gate.clone(),
+            monitor: monitor.clone(),
             loader: loader.clone(),
             factory: Default::default(),
         };
-        gate.rules.marks.used_here();
-        shared.run.count(&gate.memory);
+        monitor.rules.marks.used_here();
+        shared.run.count(&monitor.memory);
         let (mut js, modules, given) = booted.given_to(&loader, modules);
         let linked = js_engine::link_by(&mut js, &loader);
-        let memory = gate.memory.clone();
+        let memory = monitor.memory.clone();
         let entered = js_engine::enter(js.v8_isolate(), move |heap| memory.note_heap(heap));
         modules
             .attach_fast_ops(&mut js, shared.snapshot)
             .map_err(engine)?;
-        let open = OpenThings::default();
+        let open = ResourceTable::default();
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {
             let state = js.op_state();
@@ -91,21 +91,21 @@ impl Isolate {
                 idle: shared.limits.idle,
                 tls: shared.tls.clone(),
             });
-            state.put(gate.account(name.unwrap_or_default()));
-            state.put(gate.memory.clone());
-            state.put(gate.clone());
+            state.put(monitor.account(name.unwrap_or_default()));
+            state.put(monitor.memory.clone());
+            state.put(monitor.clone());
             state.put(open.clone());
-            state.put(Left::default());
+            state.put(HandOffs::default());
             state.put(Requests::default());
             state.put(realm::Timers::default());
         }
         Ok(Isolate {
             js: js.into(),
-            gate,
+            monitor,
             loader,
             modules,
             open,
-            brake: None,
+            termination: None,
             _linked: linked,
             guard: None,
             _entered: entered,
@@ -116,24 +116,30 @@ impl Isolate {
     /// Records the size of the heap at the end.
     pub(super) fn note_heap(&mut self) {
         let bytes = js_engine::heap_used(&mut self.js);
-        self.gate.memory.note_heap(bytes);
+        self.monitor.memory.note_heap(bytes);
     }
 
     /// Makes this isolate terminable, by other threads and at its heap limit.
-    pub(super) fn stopped_by(&mut self, brake: &Brake, unit: Unit, heap: u64, run: &Arc<Run>) {
-        self.brake = Some(brake.clone());
-        self.js.op_state().borrow_mut().put(brake.clone());
+    pub(super) fn stopped_by(
+        &mut self,
+        termination: &Termination,
+        unit: LimitScope,
+        heap: u64,
+        run: &Arc<Run>,
+    ) {
+        self.termination = Some(termination.clone());
+        self.js.op_state().borrow_mut().put(termination.clone());
         let why = Stopped::Limit(LimitHit {
             unit: unit.clone(),
             limit: Limit::Heap(heap),
         });
-        let (at_limit, run) = (brake.clone(), run.clone());
-        let parking = Parking::new(brake, &self.open, why, move |why| match unit {
-            Unit::Program => run.stop(why),
-            Unit::Package(_) => at_limit.pull(why.clone()),
+        let (at_limit, run) = (termination.clone(), run.clone());
+        let parking = Parking::new(termination, &self.open, why, move |why| match unit {
+            LimitScope::Program => run.stop(why),
+            LimitScope::Package(_) => at_limit.terminate(why.clone()),
         });
         panics::guard(&parking);
-        let (memory, guarded) = (self.gate.memory.clone(), parking.clone());
+        let (memory, guarded) = (self.monitor.memory.clone(), parking.clone());
         let near_limit = move |current: usize, initial: usize| {
             memory.note_heap(current);
             parking.stop();

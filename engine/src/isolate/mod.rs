@@ -13,10 +13,10 @@ mod shared;
 mod thread;
 mod uncaught;
 
-pub use self::pool::{Pool, Started};
+pub use self::pool::{Pool, StartingIsolate};
 pub use self::thread::{prepare, start_engine};
 
-pub(crate) use self::completion::Answer;
+pub(crate) use self::completion::Completion;
 pub(crate) use self::event_loop::call;
 pub(crate) use self::job::Job;
 pub(crate) use self::pool::perform;

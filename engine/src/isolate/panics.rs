@@ -70,11 +70,10 @@ pub(super) fn catch(work: impl FnOnce()) {
     CATCHER.set(usize::MAX);
 }
 
-/// Returns how many bytes of this thread's stack are in use, if it is the thread of an isolate.
-pub(crate) fn stack_in_use() -> Option<usize> {
-    let frame = 0_u8;
-    let catcher = CATCHER.get();
-    (catcher != usize::MAX).then(|| catcher.saturating_sub(&raw const frame as usize))
+/// Returns the address of a variable in the frame that catches the panics of this thread. It is the maximum if the
+/// thread is not that of an isolate.
+pub(crate) fn catcher() -> usize {
+    CATCHER.get()
 }
 
 /// Parks the thread if the panic is a guest's and cannot unwind. In this case it never returns.
@@ -105,7 +104,7 @@ fn reaches_the_catcher() -> bool {
     let mut outermost = 0_usize;
     // SAFETY: `visit` does not unwind, and uses the pointer only during the call.
     unsafe { _Unwind_Backtrace(visit, (&raw mut outermost).cast()) };
-    outermost >= CATCHER.get()
+    outermost >= catcher()
 }
 
 /// Returns the reason and the place of a panic.

@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 
 use tokio::sync::oneshot;
 
-use super::boot::Booted;
+use super::boot::WarmIsolate;
 use super::job::Job;
 use super::panics;
 use super::released::Released;
@@ -84,18 +84,18 @@ impl Pool {
 }
 
 /// An isolate that begins to start before its job is known.
-pub struct Started {
+pub struct StartingIsolate {
     heap: u64,
     isolate: oneshot::Sender<Job>,
 }
 
-impl Started {
+impl StartingIsolate {
     /// Begins to start an isolate with this heap limit, without waiting for it.
-    pub fn begin(heap: u64, snapshot: Snapshot) -> Started {
+    pub fn begin(heap: u64, snapshot: Snapshot) -> StartingIsolate {
         let (isolate, jobs) = oneshot::channel();
         // If there is no thread, the job comes back, and its caller gets the error from the next attempt.
         let _ = thread::order(waiting(heap, snapshot, jobs, || true));
-        Started { heap, isolate }
+        StartingIsolate { heap, isolate }
     }
 }
 
@@ -108,7 +108,7 @@ fn waiting(
 ) -> Box<dyn FnOnce() + Send> {
     Box::new(move || {
         on_this_thread(async move {
-            let booted = Booted::new(heap, snapshot);
+            let booted = WarmIsolate::new(heap, snapshot);
             let job: Option<Job> = if is_kept() { jobs.await.ok() } else { None };
             match job {
                 Some(job) => job.perform(booted).await,
@@ -122,7 +122,7 @@ fn waiting(
 /// Performs the job on an isolate with this heap limit: an isolate that is already starting, one of the pool, or a new
 /// one.
 pub(crate) fn perform(
-    started: Option<Started>,
+    started: Option<StartingIsolate>,
     pool: Option<&Arc<Pool>>,
     heap: u64,
     snapshot: Snapshot,
@@ -138,7 +138,7 @@ pub(crate) fn perform(
     };
     let Some(job) = job else { return Ok(()) };
     thread::spawn(Box::new(move || {
-        on_this_thread(async { job.perform(Booted::new(heap, snapshot)).await });
+        on_this_thread(async { job.perform(WarmIsolate::new(heap, snapshot)).await });
     }))
 }
 

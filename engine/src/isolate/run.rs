@@ -7,31 +7,31 @@ use deno_core::{JsRuntime, ModuleSpecifier, v8};
 use deno_error::JsErrorBox;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::boot::{Booted, engine};
-use super::completion::Answer;
+use super::boot::{WarmIsolate, engine};
+use super::completion::Completion;
 use super::event_loop::{call, run, settled};
 use super::leased::Isolate;
 use super::shared::{Shared, exit};
 use super::uncaught::{Ending, ending, uncaught};
-use crate::extensions::{Gate, Mark, Requests, mark_of};
+use crate::extensions::{Mark, Monitor, Requests, mark_of};
 use crate::js_engine::evaluated;
-use crate::limits::Unit;
+use crate::limits::LimitScope;
 use crate::modules::wasm_permitted;
 use crate::outcome::{Exit, Outcome, RunError, UncaughtError};
-use crate::package_worker::{Description, Ended, Remote, Request};
-use crate::termination::{Brake, Times, Watchdog};
+use crate::package_worker::{Description, Ended, PackageWorker, Request};
+use crate::termination::{Termination, Times, Watchdog};
 
 /// Runs the program and reports the outcome as soon as the open resources are closed. The teardown of the heap comes
 /// later, because it takes longer than a small program.
 pub(super) async fn main(
     shared: &Shared,
     args: &[String],
-    answer: &Answer,
-    booted: Booted,
+    answer: &Completion,
+    booted: WarmIsolate,
 ) -> Result<(), RunError> {
-    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
-    if let Err(refusal) = wasm_permitted(&shared.graph, &gate) {
-        let rules = &gate.rules;
+    let monitor = Monitor::new(shared.rules.clone(), booted.memory.clone());
+    if let Err(refusal) = wasm_permitted(&shared.graph, &monitor) {
+        let rules = &monitor.rules;
         let Some(Mark::Denied(report)) = mark_of(&refusal, rules) else {
             return Err(RunError::Grants(refusal.to_string()));
         };
@@ -41,37 +41,37 @@ pub(super) async fn main(
         return Ok(());
     }
     let limits = &shared.limits;
-    let mut isolate = Isolate::new(shared, gate, 0, booted)?;
+    let mut isolate = Isolate::new(shared, monitor, 0, booted)?;
     let entry = isolate
         .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
     let (stopped, run) = (answer.clone(), Arc::downgrade(&shared.run));
-    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
-        // The run refers to the brake. A strong reference to the run would be a cycle.
+    let termination = Termination::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+        // The run refers to the termination handle. A strong reference to the run would be a cycle.
         let memory = run.upgrade().map(|run| run.memory_used());
         stopped.give(exit(why).map(|exit| Outcome {
             exit,
             memory: memory.unwrap_or_default(),
         }));
     });
-    isolate.stopped_by(&brake, Unit::Program, limits.heap, &shared.run);
-    shared.run.enter(&brake);
+    isolate.stopped_by(&termination, LimitScope::Program, limits.heap, &shared.run);
+    shared.run.enter(&termination);
     let times = Times {
-        unit: Unit::Program,
+        unit: LimitScope::Program,
         wall: limits.wall,
         cpu: limits.cpu,
     };
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
 
     let work = program(&mut isolate, shared.graph.entry(), &entry, args);
-    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
+    let ended = termination.unless_terminated(work).await.unwrap_or(Ok(()));
 
-    brake.finish();
+    termination.finish();
     drop(watchdog);
     // If the whole run was stopped, a package worker may have been stopped first, and its callers have failed here. So
     // the reason of the run comes first.
-    let exit = match (shared.run.reason().or(brake.reason()), ended) {
+    let exit = match (shared.run.reason().or(termination.reason()), ended) {
         (Some(why), _) => exit(why),
         (None, Ok(())) => Ok(Exit::Completed),
         (None, Err(error)) => Ok(uncaught(error, &isolate, shared)),
@@ -86,48 +86,48 @@ pub(super) async fn main(
 pub(super) async fn package_isolate(
     shared: &Shared,
     package: u32,
-    remote: &Arc<Remote>,
+    remote: &Arc<PackageWorker>,
     requests: UnboundedReceiver<Request>,
-    booted: Booted,
+    booted: WarmIsolate,
 ) -> Result<Ended, RunError> {
     let name = &remote.package;
     let own = shared.limits.packages.get(name).cloned().unwrap_or_default();
     let heap = own.heap.unwrap_or(shared.limits.heap);
-    let gate = Gate::new(shared.rules.clone(), booted.memory.clone());
-    let mut isolate = Isolate::new(shared, gate, package, booted)?;
-    let unit = Unit::Package(name.clone());
-    // The package worker refers to the brake. A strong reference to the worker would be a cycle, and neither would be
-    // freed.
+    let monitor = Monitor::new(shared.rules.clone(), booted.memory.clone());
+    let mut isolate = Isolate::new(shared, monitor, package, booted)?;
+    let unit = LimitScope::Package(name.clone());
+    // The package worker refers to the termination handle. A strong reference to the worker would be a cycle, and
+    // neither would be freed.
     let stopped = Arc::downgrade(remote);
-    let brake = Brake::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
+    let termination = Termination::new(isolate.js.v8_isolate().thread_safe_handle(), move |why| {
         if let Some(remote) = stopped.upgrade() {
             remote.end(why.into());
         }
     });
-    isolate.stopped_by(&brake, unit.clone(), heap, &shared.run);
-    remote.stopped_by(&brake);
-    shared.rules.meters.stop_isolate(name, &brake);
+    isolate.stopped_by(&termination, unit.clone(), heap, &shared.run);
+    remote.stopped_by(&termination);
+    shared.rules.quotas_used.stop_isolate(name, &termination);
     isolate
         .js
         .op_state()
         .borrow_mut()
         .borrow_mut::<Requests>()
-        .until(&brake);
-    shared.run.enter(&brake);
+        .until(&termination);
+    shared.run.enter(&termination);
     let times = Times {
         unit: unit.clone(),
         wall: own.wall,
         cpu: own.cpu,
     };
-    let watchdog = Watchdog::of_isolate(times, &brake).map_err(engine)?;
+    let watchdog = Watchdog::of_isolate(times, &termination).map_err(engine)?;
 
     let work = answer_requests(&mut isolate, requests);
-    let ended = brake.unless_pulled(work).await.unwrap_or(Ok(()));
+    let ended = termination.unless_terminated(work).await.unwrap_or(Ok(()));
 
-    brake.finish();
+    termination.finish();
     drop(watchdog);
     isolate.note_heap();
-    Ok(match (brake.reason(), ended) {
+    Ok(match (termination.reason(), ended) {
         (Some(why), _) => why.into(),
         (None, Ok(())) => Ended::Stopped,
         (None, Err(error)) => match ending(error, &isolate, heap, unit) {

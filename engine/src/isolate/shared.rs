@@ -6,10 +6,10 @@ use bytes::Bytes;
 use secure_runtime_loaders::{Graph, Store};
 
 use crate::console::PrintSink;
-use crate::extensions::{KvStore, Roots, Rules, Variables};
+use crate::extensions::{KvStore, PreopenedDirectories, Rules, Variables};
 use crate::limits::Limits;
 use crate::outcome::{Exit, Outcome, RunError};
-use crate::package_worker::Remotes;
+use crate::package_worker::PackageWorkers;
 use crate::snapshot::Snapshot;
 use crate::termination::{Run, Stopped};
 
@@ -28,8 +28,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Snapshot,
     pub(crate) rules: Rules,
     /// Keeps the folders of the program's scopes open. The rules only refer to them.
-    pub(crate) files: Arc<Roots>,
-    pub(crate) remotes: Arc<Remotes>,
+    pub(crate) files: Arc<PreopenedDirectories>,
+    pub(crate) remotes: Arc<PackageWorkers>,
 }
 
 impl Shared {

@@ -8,7 +8,7 @@ use super::leased::Isolate;
 use super::shared::Shared;
 use crate::extensions::{Made, Mark, Uncaught, mark};
 use crate::js_engine;
-use crate::limits::{Limit, LimitHit, Unit};
+use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::GraphLoader;
 use crate::outcome::{DenialReport, Exit, RelatedError, UncaughtError};
 
@@ -21,7 +21,7 @@ pub(super) enum Ending {
 
 /// Determines the consequence of an uncaught error. The text of the error does not count, because guests can write it:
 /// see `extensions/marks.rs`.
-pub(super) fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit) -> Ending {
+pub(super) fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: LimitScope) -> Ending {
     let error = match error.into_kind() {
         CoreErrorKind::Js(error) => error,
         // A module of the program caused this error while it was loaded, for example by an import that is not in the
@@ -36,7 +36,7 @@ pub(super) fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Unit)
             unit,
             limit: Limit::Heap(heap),
         }),
-        Made::Marked(text) => match mark(&text, &isolate.gate.rules) {
+        Made::Marked(text) => match mark(&text, &isolate.monitor.rules) {
             Some(Mark::Limit(hit)) => Ending::Limit(hit),
             Some(Mark::Denied(report)) => Ending::Denied(report, shown),
             None => Ending::Error(shown),
@@ -52,7 +52,7 @@ fn thrown(message: &str) -> &str {
 }
 
 pub(super) fn uncaught(error: CoreError, isolate: &Isolate, shared: &Shared) -> Exit {
-    match ending(error, isolate, shared.limits.heap, Unit::Program) {
+    match ending(error, isolate, shared.limits.heap, LimitScope::Program) {
         Ending::Limit(hit) => Exit::Limit(hit),
         Ending::Denied(report, error) => Exit::Denied(Box::new(report.as_ref().clone()), error),
         Ending::Error(error) => Exit::Uncaught(error),

@@ -14,7 +14,7 @@ use secure_runtime_loaders::store::MAX_BLOB_SIZE;
 use secure_runtime_loaders::{ContentHash, Graph, Module, static_imports};
 
 use super::loader::GraphLoader;
-use super::synthetic_urls::{Own, REFUSED};
+use super::synthetic_urls::{REFUSED, SyntheticModule};
 use crate::extensions::OpError;
 
 impl GraphLoader {
@@ -27,12 +27,12 @@ impl GraphLoader {
     /// exist or not.
     pub(super) fn granted(&self, from: u32, specifier: &str) -> Result<Option<ModuleSpecifier>, JsErrorBox> {
         let (Some(importer), Some(principal)) =
-            (self.graph.module(from), self.gate.rules.plan.principal(from))
+            (self.graph.module(from), self.monitor.rules.plan.principal(from))
         else {
             return Ok(None);
         };
         let capability = self
-            .gate
+            .monitor
             .capability(principal)
             .map_err(|error| JsErrorBox::type_error(format!("{}: {error}", principal.name)))?;
         let mut held = capability
@@ -77,7 +77,7 @@ impl GraphLoader {
         let number = self.last_refusal.get().checked_add(1)?;
         self.last_refusal.set(number);
         refusals.insert(number, refusal);
-        let own = Own {
+        let own = SyntheticModule {
             specifier: REFUSED,
             module: number,
         };

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use deno_core::{ImportAttributesContext, v8};
 
 use crate::extensions::clipped;
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 
 /// Maximum length of a specifier, in bytes. No graph contains a longer one (spec/graph.md).
 pub(crate) const MAX_SPECIFIER: usize = 4096;
@@ -33,7 +33,7 @@ const COPIES: usize = 4;
 #[derive(Clone)]
 pub(crate) struct BegunImports {
     memory: Memory,
-    held: Rc<RefCell<Vec<Held>>>,
+    held: Rc<RefCell<Vec<Reservation>>>,
 }
 
 impl BegunImports {

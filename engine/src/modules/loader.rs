@@ -16,12 +16,13 @@ use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
 use super::imports::{MAX_SPECIFIER, too_long};
 use super::synthetic_urls::{
-    BINDINGS, EVALUATION, ISOLATE, Own, OwnUrls, REFUSED, SELF, SELF_EXPORTS, VALUE_TYPE, WASM,
+    BINDINGS, EVALUATION, ISOLATE, REFUSED, SELF, SELF_EXPORTS, SyntheticModule, SyntheticUrls, VALUE_TYPE,
+    WASM,
 };
 use super::{json, scope, wasm};
-use crate::extensions::{Gate, OpError};
+use crate::extensions::{Monitor, OpError};
 use crate::js_engine::ModuleTexts;
-use crate::package_worker::{Contents, Remote, Remotes, runs_code};
+use crate::package_worker::{Contents, PackageWorker, PackageWorkers, runs_code};
 use crate::realm::LOCKDOWN_NAME;
 
 /// The referrer of modules that the host loads. No module has this name. Modules that the host evaluates are imported
@@ -31,7 +32,7 @@ const HOST: &str = ".";
 /// The module loader of one graph.
 pub(crate) struct GraphLoader {
     pub(crate) graph: Arc<Graph>,
-    pub(super) gate: Rc<Gate>,
+    pub(super) monitor: Rc<Monitor>,
     pub(super) bytes: Arc<Vec<Bytes>>,
     /// The store of modules that are added at run time.
     pub(super) store: Arc<dyn Store>,
@@ -41,13 +42,13 @@ pub(crate) struct GraphLoader {
     copies: RefCell<HashMap<String, u32>>,
     /// Free names by module, found when the module is loaded.
     names: RefCell<HashMap<u32, Vec<&'static str>>>,
-    pub(crate) own_urls: OwnUrls,
+    pub(crate) own_urls: SyntheticUrls,
     pub(crate) texts: ModuleTexts,
     /// The package of this isolate. 0 is the program itself.
     package: u32,
-    remotes: Arc<Remotes>,
+    remotes: Arc<PackageWorkers>,
     /// The module that the host is loading, which no module imports.
-    asked: RefCell<Option<ModuleSpecifier>>,
+    pub(crate) asked: RefCell<Option<ModuleSpecifier>>,
     /// The exported values of modules in other isolates, until they are taken.
     described: Rc<RefCell<HashMap<u32, Contents>>>,
     /// The refusals of computed imports, until they are thrown.
@@ -65,8 +66,8 @@ impl GraphLoader {
         graph: Arc<Graph>,
         bytes: Arc<Vec<Bytes>>,
         store: Arc<dyn Store>,
-        gate: Rc<Gate>,
-        remotes: Arc<Remotes>,
+        monitor: Rc<Monitor>,
+        remotes: Arc<PackageWorkers>,
         package: u32,
     ) -> Result<Rc<Self>, String> {
         let mut urls = Vec::with_capacity(graph.modules().len());
@@ -78,13 +79,13 @@ impl GraphLoader {
             }
             urls.push(url);
         }
-        let own_urls = OwnUrls::new()?;
+        let own_urls = SyntheticUrls::new()?;
         let texts = ModuleTexts::new(&own_urls.secret);
         Ok(Rc::new(GraphLoader {
             own_urls,
             texts,
             graph,
-            gate,
+            monitor,
             bytes,
             store,
             urls,
@@ -110,7 +111,7 @@ impl GraphLoader {
     pub(super) fn url(&self, module: u32) -> Option<ModuleSpecifier> {
         match self.remote(module) {
             Some(_) => {
-                let own = Own {
+                let own = SyntheticModule {
                     specifier: ISOLATE,
                     module,
                 };
@@ -163,15 +164,8 @@ impl GraphLoader {
         self.own_url(module)
     }
 
-    /// Returns the URL of this synthetic module, which the host loads next.
-    pub(crate) fn ask_own(&self, own: Own) -> Option<ModuleSpecifier> {
-        let url = ModuleSpecifier::parse(&self.own_urls.url(own)).ok();
-        self.asked.replace(url.clone());
-        url
-    }
-
     /// Returns the package worker of the module, if it runs in another isolate.
-    fn remote(&self, module: u32) -> Option<Arc<Remote>> {
+    fn remote(&self, module: u32) -> Option<Arc<PackageWorker>> {
         let module = self.graph.module(module)?;
         if module.package == self.package || !runs_code(module.kind) {
             return None;
@@ -180,7 +174,7 @@ impl GraphLoader {
     }
 
     /// Returns the package worker and the values for a module of another isolate. The values can be taken once.
-    pub(super) fn take_described(&self, module: u32) -> Option<(Arc<Remote>, Contents)> {
+    pub(super) fn take_described(&self, module: u32) -> Option<(Arc<PackageWorker>, Contents)> {
         let values = self.described.borrow_mut().remove(&module)?;
         Some((self.remote(module)?, values))
     }
@@ -223,7 +217,7 @@ impl GraphLoader {
     /// Returns the URL of `cap:self` or `cap:bindings` for the module with this index.
     pub(crate) fn of_its_own(&self, specifier: &str, module: u32) -> String {
         let specifier = if specifier == SELF { SELF } else { BINDINGS };
-        self.own_urls.url(Own { specifier, module })
+        self.own_urls.url(SyntheticModule { specifier, module })
     }
 
     /// Returns the URL of this import of the module with this index, by the locked program.
@@ -392,11 +386,11 @@ impl ModuleLoader for GraphLoader {
 
 impl GraphLoader {
     /// Returns the synthetic module with this URL.
-    fn own(&self, url: &str) -> Option<Own> {
+    fn own(&self, url: &str) -> Option<SyntheticModule> {
         self.own_urls.of_url(url).or_else(|| {
             let module = *self.by_url.get(url)?;
             let is_wasm = self.graph.module(module)?.kind == ModuleKind::Wasm;
-            is_wasm.then_some(Own {
+            is_wasm.then_some(SyntheticModule {
                 specifier: WASM,
                 module,
             })
@@ -442,7 +436,7 @@ impl GraphLoader {
             ));
         }
         if (module.kind, requested) == (ModuleKind::Wasm, &RequestedModuleType::None) {
-            let value = Own {
+            let value = SyntheticModule {
                 specifier: WASM,
                 module: index,
             };
@@ -490,7 +484,7 @@ impl GraphLoader {
     }
 
     /// Returns the source of a synthetic module. It exports the properties of its value.
-    fn own_source(&self, own: Own) -> String {
+    fn own_source(&self, own: SyntheticModule) -> String {
         if own.specifier == EVALUATION {
             let url = self.own_url(own.module).map(String::from).unwrap_or_default();
             return format!("import {url:?};");

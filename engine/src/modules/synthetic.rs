@@ -10,7 +10,7 @@ use secure_runtime_loaders::wasm;
 
 use super::loader::{GraphLoader, refused};
 use super::synthetic_urls::{ISOLATE, REFUSED, SELF, VALUE_TYPE, WASM};
-use crate::extensions::{Chain, Gate, Parcel, RemotePackage, Requests, object};
+use crate::extensions::{Chain, Message, Monitor, RemotePackage, Requests, object};
 use crate::isolate::call as call_function;
 use crate::js_engine;
 use crate::package_worker::Description;
@@ -18,7 +18,7 @@ use crate::snapshot::Snapshot;
 
 /// The factory of values for synthetic modules, such as `cap:self`, `cap:bindings` and those for WebAssembly.
 pub(crate) struct CapabilityModules {
-    pub(crate) gate: Rc<Gate>,
+    pub(crate) monitor: Rc<Monitor>,
     pub(crate) loader: Rc<GraphLoader>,
     /// The functions of realm/lockdown.js, after the realm is locked.
     pub(crate) factory: RefCell<Option<Factory>>,
@@ -30,7 +30,8 @@ pub(crate) struct Factory {
     pub(crate) make_self: v8::Global<v8::Function>,
     pub(crate) make_bindings: v8::Global<v8::Function>,
     pub(crate) make_remote: v8::Global<v8::Function>,
-    pub(crate) of_engine: js_engine::Functions,
+    /// QuickJS has none.
+    pub(crate) _of_engine: js_engine::Functions,
     pub(crate) attach: v8::Global<v8::Function>,
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,
@@ -79,11 +80,16 @@ impl CapabilityModules {
         if own.specifier == ISOLATE {
             let (remote, values) = self.loader.take_described(own.module).ok_or_else(unknown)?;
             let remote = object(scope, RemotePackage(remote)).map_err(JsErrorBox::from_err)?;
-            let values = object(scope, Parcel::new(values)).map_err(JsErrorBox::from_err)?;
+            let values = object(scope, Message::new(values)).map_err(JsErrorBox::from_err)?;
             return made(call(scope, &factory.make_remote, &[remote.into(), values.into()]));
         }
-        let principal = self.gate.rules.plan.principal(own.module).ok_or_else(unknown)?;
-        let capability = self.gate.capability(principal);
+        let principal = self
+            .monitor
+            .rules
+            .plan
+            .principal(own.module)
+            .ok_or_else(unknown)?;
+        let capability = self.monitor.capability(principal);
         let capability = capability.map_err(|error| refused(format!("{}: {error}", principal.name)))?;
         let chain = object(scope, Chain(Rc::new(capability))).map_err(JsErrorBox::from_err)?;
         let value = if own.specifier == SELF {
@@ -136,7 +142,7 @@ impl CapabilityModules {
     ///
     /// Must be called before the isolate can be terminated, because deno_core does not expect a termination there.
     pub(crate) fn attach_fast_ops(&self, js: &mut JsRuntime, snapshot: Snapshot) -> Result<(), CoreError> {
-        if snapshot.bytes().is_none() || self.gate.rules.plan.ceiling().effective_rights().is_empty() {
+        if snapshot.bytes().is_none() || self.monitor.rules.plan.ceiling().effective_rights().is_empty() {
             return Ok(());
         }
         let nothing = {

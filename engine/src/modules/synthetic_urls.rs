@@ -32,7 +32,7 @@ pub(crate) const SELF_EXPORTS: [&str; 8] = [
 
 /// A synthetic module: its kind, and the guest module that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Own {
+pub(crate) struct SyntheticModule {
     pub(crate) specifier: &'static str,
     /// The index of the guest module. For [`REFUSED`], the number of the refusal.
     pub(crate) module: u32,
@@ -41,36 +41,36 @@ pub(crate) struct Own {
 /// The URLs of synthetic modules. They contain random bits of this run. So no file contains such a URL, and no text of
 /// a guest can be mistaken for an import of one.
 #[derive(Debug)]
-pub(crate) struct OwnUrls {
+pub(crate) struct SyntheticUrls {
     /// The random bits.
     pub(crate) secret: String,
 }
 
-impl OwnUrls {
+impl SyntheticUrls {
     /// Draws the random bits.
     ///
     /// # Errors
     /// The operating system returned no random bytes.
-    pub(super) fn new() -> Result<OwnUrls, String> {
+    pub(super) fn new() -> Result<SyntheticUrls, String> {
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|_| "the operating system gave no random bytes".to_owned())?;
-        Ok(OwnUrls {
+        Ok(SyntheticUrls {
             secret: u128::from_le_bytes(secret).to_string(),
         })
     }
 
     /// Returns a URL such as `cap:self/SECRET/3`.
-    pub(crate) fn url(&self, own: Own) -> String {
+    pub(crate) fn url(&self, own: SyntheticModule) -> String {
         format!("{}/{}/{}", own.specifier, self.secret, own.module)
     }
 
     /// Returns a URL such as `cap:value/cap:self/SECRET/3`.
-    pub(crate) fn value_url(&self, own: Own) -> String {
+    pub(crate) fn value_url(&self, own: SyntheticModule) -> String {
         format!("{VALUE}/{}", self.url(own))
     }
 
     /// Returns the synthetic module with this URL.
-    pub(super) fn of_url(&self, url: &str) -> Option<Own> {
+    pub(crate) fn of_url(&self, url: &str) -> Option<SyntheticModule> {
         let (url, module) = url.rsplit_once('/')?;
         let (specifier, secret) = url.rsplit_once('/')?;
         if secret != self.secret {
@@ -79,14 +79,14 @@ impl OwnUrls {
         let specifier = [SELF, BINDINGS, WASM, ISOLATE, EVALUATION, REFUSED]
             .into_iter()
             .find(|own| *own == specifier)?;
-        Some(Own {
+        Some(SyntheticModule {
             specifier,
             module: module.parse().ok()?,
         })
     }
 
     /// Returns the synthetic module whose value has this URL.
-    pub(super) fn of_value(&self, url: &str) -> Option<Own> {
+    pub(super) fn of_value(&self, url: &str) -> Option<SyntheticModule> {
         self.of_url(url.strip_prefix(VALUE)?.strip_prefix('/')?)
     }
 }
@@ -98,13 +98,13 @@ mod tests {
     /// RUN-81.
     #[test]
     fn urls_have_random_bits_that_are_new_in_each_run() {
-        let (one, other) = (OwnUrls::new().unwrap(), OwnUrls::new().unwrap());
+        let (one, other) = (SyntheticUrls::new().unwrap(), SyntheticUrls::new().unwrap());
         for urls in [&one, &other] {
             // The chance that 64 random bits are all zero is negligible.
             let bits: u128 = urls.secret.parse().unwrap();
             assert!(bits >> 64 != 0 && bits << 64 != 0, "{bits}");
         }
-        let own = Own {
+        let own = SyntheticModule {
             specifier: SELF,
             module: 3,
         };

@@ -7,11 +7,11 @@ use secure_runtime_capabilities::{ModuleId, Operation};
 use secure_runtime_loaders::{Graph, Module, ModuleKind, wasm};
 
 use super::synthetic_urls::VALUE_TYPE;
-use crate::extensions::{Gate, OpError};
+use crate::extensions::{Monitor, OpError};
 
 /// Checks that every module that imports WebAssembly may do so. Each import is decided and recorded, and the first
 /// denial is the error. Must be called before any module of the program is evaluated.
-pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), OpError> {
+pub(crate) fn permitted(graph: &Graph, monitor: &Rc<Monitor>) -> Result<(), OpError> {
     if graph
         .modules()
         .iter()
@@ -31,12 +31,12 @@ pub(crate) fn permitted(graph: &Graph, gate: &Rc<Gate>) -> Result<(), OpError> {
             };
             let module =
                 ModuleId::new(&target.name, target.hash.as_bytes()).map_err(|error| unnamed(&error))?;
-            let principal = gate
+            let principal = monitor
                 .rules
                 .plan
                 .principal(index)
                 .ok_or_else(|| unnamed(&"the importing module has no rights"))?;
-            let capability = gate.capability(principal).map_err(|error| unnamed(&error))?;
+            let capability = monitor.capability(principal).map_err(|error| unnamed(&error))?;
             let operation = Operation::module_import(&module);
             capability.check(&operation, &target.name)?;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use secure_runtime_capabilities::Authority;
 use tokio::sync::oneshot;
 
-use super::{OnTheWay, Remote};
-use crate::extensions::Roots;
+use super::{OnTheWay, PackageWorker};
+use crate::extensions::PreopenedDirectories;
 use crate::modules::Principal;
 
 /// The contents of a message: a value that does not refer to the engine that created it.
@@ -29,7 +29,7 @@ pub(crate) struct Crossing {
     pub(crate) authority: Authority,
     pub(crate) is_revocable: bool,
     /// The roots that its files are opened beneath.
-    pub(crate) roots: Option<Arc<Roots>>,
+    pub(crate) roots: Option<Arc<PreopenedDirectories>>,
 }
 
 impl Contents {
@@ -46,7 +46,7 @@ pub(crate) struct Call {
     pub(crate) function: u32,
     pub(crate) arguments: Contents,
     pub(crate) answer: oneshot::Sender<Contents>,
-    pub(crate) remote: Arc<Remote>,
+    pub(crate) remote: Arc<PackageWorker>,
 }
 
 /// A request to a package worker.

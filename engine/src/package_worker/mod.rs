@@ -11,18 +11,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::message::{Call, Contents, Crossing, Description, Request};
 use crate::limits::LimitHit;
-use crate::termination::{Brake, Stopped};
+use crate::termination::{Stopped, Termination};
 
 /// Maximum size of arguments and results, in bytes, that are never refused.
 const SMALL: u64 = 1024;
 
 /// The isolate of one package.
-pub(crate) struct Remote {
+pub(crate) struct PackageWorker {
     /// The package's name.
     pub(crate) package: String,
     requests: mpsc::UnboundedSender<Request>,
     ended: watch::Sender<Option<Ended>>,
-    brake: OnceLock<Brake>,
+    termination: OnceLock<Termination>,
     /// Bytes of arguments and results in transit. No isolate's heap contains them, so they are counted here.
     on_the_way: Arc<AtomicU64>,
     most_on_the_way: u64,
@@ -62,19 +62,19 @@ impl Drop for OnTheWay {
     }
 }
 
-impl Remote {
+impl PackageWorker {
     /// Creates the package worker, and the receiver of its requests. `most_on_the_way` is the maximum number of bytes
     /// of arguments and results in transit.
     pub(crate) fn new(
         package: String,
         most_on_the_way: u64,
-    ) -> (Arc<Remote>, mpsc::UnboundedReceiver<Request>) {
+    ) -> (Arc<PackageWorker>, mpsc::UnboundedReceiver<Request>) {
         let (sender, requests) = mpsc::unbounded_channel();
-        let remote = Remote {
+        let remote = PackageWorker {
             package,
             requests: sender,
             ended: watch::Sender::new(None),
-            brake: OnceLock::new(),
+            termination: OnceLock::new(),
             on_the_way: Arc::default(),
             most_on_the_way,
         };
@@ -90,14 +90,14 @@ impl Remote {
         });
     }
 
-    /// Sets the brake that can stop the isolate.
-    pub(crate) fn stopped_by(&self, brake: &Brake) {
-        let _ = self.brake.set(brake.clone());
+    /// Sets the handle that can stop the isolate.
+    pub(crate) fn stopped_by(&self, termination: &Termination) {
+        let _ = self.termination.set(termination.clone());
     }
 
     /// Returns the reason why the isolate was stopped, if it was.
     pub(crate) fn stopped(&self) -> Option<&Stopped> {
-        self.brake.get()?.reason()
+        self.termination.get()?.reason()
     }
 
     /// Returns the limit that ended the isolate, if there is one.
@@ -208,11 +208,11 @@ impl Remote {
 
 /// The package workers of one program.
 #[derive(Default)]
-pub(crate) struct Remotes(Mutex<BTreeMap<u32, Arc<Remote>>>);
+pub(crate) struct PackageWorkers(Mutex<BTreeMap<u32, Arc<PackageWorker>>>);
 
-impl Remotes {
+impl PackageWorkers {
     /// Returns the package worker of this package, if it has one.
-    pub(crate) fn of(&self, package: u32) -> Option<Arc<Remote>> {
+    pub(crate) fn of(&self, package: u32) -> Option<Arc<PackageWorker>> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -221,7 +221,7 @@ impl Remotes {
     }
 
     /// Adds the package worker of this package.
-    pub(crate) fn add(&self, package: u32, remote: Arc<Remote>) {
+    pub(crate) fn add(&self, package: u32, remote: Arc<PackageWorker>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(package, remote);
     }

@@ -2,7 +2,7 @@
 
 use deno_core::v8;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 
 /// Returns the memory limits of an isolate.
 pub(crate) fn create_params(heap: u64, _memory: &Memory) -> v8::CreateParams {
@@ -13,7 +13,7 @@ pub(crate) fn create_params(heap: u64, _memory: &Memory) -> v8::CreateParams {
 pub(crate) fn buffer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: Box<[u8]>,
-    _held: Held,
+    _held: Reservation,
 ) -> v8::Local<'s, v8::ArrayBuffer> {
     let store = v8::ArrayBuffer::new_backing_store_from_bytes(bytes);
     v8::ArrayBuffer::with_backing_store(scope, &store.make_shared())

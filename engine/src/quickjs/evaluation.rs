@@ -10,7 +10,7 @@ use deno_core::{JsRuntime, ModuleId};
 
 use crate::isolate::event_loop::poll;
 use crate::modules::CapabilityModules;
-use crate::termination::Brake;
+use crate::termination::Termination;
 
 /// Evaluates a loaded module and all its imports, and waits until this is done.
 ///
@@ -26,8 +26,8 @@ pub(crate) async fn evaluated(
     let mut evaluation = pin!(js.mod_evaluate(loaded));
     // If a limit was hit during the evaluation, deno_core would search for the pending import, and print that it found
     // nothing.
-    let brake = js.op_state().borrow().try_borrow::<Brake>().cloned();
-    if brake.is_some_and(|brake| brake.reason().is_some()) {
+    let termination = js.op_state().borrow().try_borrow::<Termination>().cloned();
+    if termination.is_some_and(|termination| termination.reason().is_some()) {
         return Err(CoreErrorKind::ExecutionTerminated.into_box());
     }
     poll_fn(|context| {

@@ -16,9 +16,9 @@ use std::rc::Rc;
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
 use crate::console::PrintSink;
-use crate::extensions::{Chain, Gate, Marks, OpError, marks_prefix, properties_of};
-use crate::quota::{Account, Bytes, HeldByAll, Lasting};
-use crate::termination::Brake;
+use crate::extensions::{Chain, Marks, Monitor, OpError, marks_prefix, properties_of};
+use crate::quota::{Account, Bytes, InFlight, Permit};
+use crate::termination::Termination;
 
 mod web;
 
@@ -39,14 +39,14 @@ fn op_sr_print(
     #[string] text: &str,
     is_error: bool,
 ) -> Result<(), OpError> {
-    let gate = state.borrow::<Rc<Gate>>();
+    let monitor = state.borrow::<Rc<Monitor>>();
     let own = state.borrow::<Account>();
     let (account, module) = match chain {
         Some(Chain(capability)) => (&capability.account, capability.principal.name.as_str()),
         None => (own, "the program"),
     };
     let counted = account.bytes(Bytes::Output, text.len());
-    counted.map_err(|hit| gate.rules.over(&hit, ("console", "print"), "", module))?;
+    counted.map_err(|hit| monitor.rules.over(&hit, ("console", "print"), "", module))?;
     state
         .borrow::<PrintSink>()
         .print(text, is_error, || is_stopped(state));
@@ -55,14 +55,14 @@ fn op_sr_print(
 
 /// Returns true if this isolate was stopped.
 fn is_stopped(state: &OpState) -> bool {
-    let brake = state.try_borrow::<Brake>();
-    brake.is_some_and(|brake| brake.reason().is_some())
+    let termination = state.try_borrow::<Termination>();
+    termination.is_some_and(|termination| termination.reason().is_some())
 }
 
 /// The active timers of an isolate, by the package that they count against. The isolate's own timers have an empty
 /// name.
 #[derive(Default)]
-pub(crate) struct Timers(HashMap<String, Vec<HeldByAll>>);
+pub(crate) struct Timers(HashMap<String, Vec<Permit>>);
 
 /// Counts a timer that was set, or stops counting one that has ended.
 #[op2(fast)]
@@ -79,9 +79,9 @@ fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool
         None => (state.borrow::<Account>(), "the program", ""),
     };
     if is_set {
-        let begun = account.begin(Lasting::Timer);
-        let gate = state.borrow::<Rc<Gate>>();
-        let held = begun.map_err(|hit| gate.rules.over(&hit, ("timer", "set"), "", module))?;
+        let begun = account.begin(InFlight::Timer);
+        let monitor = state.borrow::<Rc<Monitor>>();
+        let held = begun.map_err(|hit| monitor.rules.over(&hit, ("timer", "set"), "", module))?;
         let timers = &mut state.borrow_mut::<Timers>().0;
         timers.entry(package.to_owned()).or_default().push(held);
     } else if let Some(timers) = state.borrow_mut::<Timers>().0.get_mut(package) {
@@ -205,14 +205,14 @@ mod tests {
     #[test]
     fn printing_ends_when_the_isolate_is_stopped() {
         let mut js = JsRuntime::new(RuntimeOptions::default());
-        let brake = Brake::new(js.v8_isolate().thread_safe_handle(), |_| ());
+        let termination = Termination::new(js.v8_isolate().thread_safe_handle(), |_| ());
         let state = js.op_state();
         assert!(!is_stopped(&state.borrow()));
-        state.borrow_mut().put(brake.clone());
+        state.borrow_mut().put(termination.clone());
         assert!(!is_stopped(&state.borrow()));
-        brake.pull(Stopped::Asked);
+        termination.terminate(Stopped::Asked);
         assert!(is_stopped(&state.borrow()));
-        brake.finish();
+        termination.finish();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use url::{Url, form_urlencoded, quirks};
 
 use crate::extensions::{HeldBytes, OpError, no_room, object};
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 
 deno_core::extension!(
     sr_web,
@@ -141,7 +141,7 @@ fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldByte
 
 /// The memory of an engine object outside the engine's heap. Only realm code knows the size. It is counted until this
 /// is collected.
-struct Weight(#[expect(dead_code, reason = "counts as long as it lives")] Option<Held>);
+struct Weight(#[expect(dead_code, reason = "counts as long as it lives")] Option<Reservation>);
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for Weight {

@@ -8,7 +8,7 @@ use std::ptr;
 
 use deno_core::v8;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, Reservation};
 
 /// Alignment of array buffers, in bytes. V8 requires that of the largest scalar type.
 const ALIGNMENT: usize = 16;
@@ -91,7 +91,7 @@ unsafe extern "C" fn free_held(bytes: *mut c_void, length: usize, held: *mut c_v
             bytes.cast::<u8>(),
             length,
         )));
-        drop(Box::from_raw(held.cast::<Held>()));
+        drop(Box::from_raw(held.cast::<Reservation>()));
     }
 }
 
@@ -99,7 +99,7 @@ unsafe extern "C" fn free_held(bytes: *mut c_void, length: usize, held: *mut c_v
 pub(crate) fn buffer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: Box<[u8]>,
-    held: Held,
+    held: Reservation,
 ) -> v8::Local<'s, v8::ArrayBuffer> {
     let length = bytes.len();
     let bytes = Box::into_raw(bytes).cast::<c_void>();

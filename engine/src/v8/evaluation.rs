@@ -5,8 +5,9 @@ use deno_core::error::CoreError;
 use deno_core::{JsRuntime, ModuleId, ModuleSpecifier, v8};
 
 use crate::isolate::event_loop::settled;
-use crate::modules::synthetic_urls::{EVALUATION, Own};
-use crate::modules::{CapabilityModules, GraphLoader, refused};
+use crate::modules::loader::refused;
+use crate::modules::synthetic_urls::{EVALUATION, SyntheticModule};
+use crate::modules::{CapabilityModules, GraphLoader};
 
 impl GraphLoader {
     /// Returns the URL of a synthetic module without exports that imports the module with this index. The host imports
@@ -14,11 +15,13 @@ impl GraphLoader {
     ///
     /// A module may export a function `then`, which an import of the module itself would call.
     fn evaluation(&self, module: u32) -> Option<ModuleSpecifier> {
-        let own = Own {
+        let own = SyntheticModule {
             specifier: EVALUATION,
             module,
         };
-        self.ask_own(own)
+        let url = ModuleSpecifier::parse(&self.own_urls.url(own)).ok();
+        self.asked.replace(url.clone());
+        url
     }
 }
 
@@ -32,7 +35,7 @@ impl CapabilityModules {
             let url = url.ok_or_else(|| refused("there is no such module".to_owned()))?;
             v8::Global::new(scope, v8::Local::<v8::Value>::from(url))
         };
-        self.call(js, |factory| &factory.of_engine.evaluate, &url)
+        self.call(js, |factory| &factory._of_engine.evaluate, &url)
     }
 }
 

@@ -26,7 +26,7 @@ use std::thread;
 
 use deno_core::v8;
 
-use crate::park::{Parking, Stopping};
+use crate::park::{Parking, Stopping, count};
 
 thread_local! {
     /// The isolate of this thread, once it runs a guest.
@@ -73,7 +73,7 @@ pub(super) fn install() {
 pub(super) fn guard(isolate: &mut v8::Isolate, parking: Parking) -> Guarded {
     // SAFETY: this thread has entered the isolate. The pointer is used only as a number.
     let address = unsafe { v8__Isolate__GetCurrent() } as usize;
-    stopping().push((address, parking.stopping()));
+    stopping().push((address, parking.stopping.clone()));
     GUARDED.set(Some(parking));
     isolate.set_oom_error_handler(out_of_memory);
     Guarded(address)
@@ -113,6 +113,10 @@ fn park_guest() {
         .find(|(isolate, _)| *isolate == address)
         .cloned();
     if let Some((_, stopping)) = known {
-        stopping.park_helper();
+        stopping.stop();
+        count();
+        loop {
+            thread::park();
+        }
     }
 }

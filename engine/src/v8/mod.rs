@@ -6,6 +6,7 @@ mod fatal;
 mod functions;
 mod garbage;
 mod properties;
+mod snapshot;
 mod stack;
 mod start;
 mod texts;
@@ -16,6 +17,7 @@ pub(crate) use self::fatal::Guarded as HeapGuard;
 pub(crate) use self::functions::Functions;
 pub(crate) use self::garbage::{Entered, collect, collect_if, enter};
 pub(crate) use self::properties::{CREATION_PANICS, FRAMES_ARE_SAFE, IS_V8, heap_room, was_refused};
+pub use self::snapshot::create_snapshot;
 pub(crate) use self::start::{
     Linked, extensions, heap_used, install_handlers, limit_heap, link_by, prepare_isolate, prepare_process,
     refuse_code_from_strings, run_scripts, teardown,

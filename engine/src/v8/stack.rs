@@ -35,7 +35,7 @@ fn prepared<'s, 'i>(
     error: v8::Local<'s, v8::Value>,
     call_sites: v8::Local<'s, v8::Array>,
 ) -> v8::Local<'s, v8::Value> {
-    if panics::stack_in_use().is_some_and(|used| used > STACK - ROOM) {
+    if stack_in_use().is_some_and(|used| used > STACK - ROOM) {
         return match v8::String::new(scope, NO_ROOM) {
             Some(text) => text.into(),
             None => v8::undefined(scope).into(),
@@ -57,6 +57,13 @@ fn prepared<'s, 'i>(
         }
     }
     deno_core::error::format_stack_trace(scope, shown.into(), call_sites)
+}
+
+/// Returns how many bytes of this thread's stack are in use, if it is the thread of an isolate.
+fn stack_in_use() -> Option<usize> {
+    let frame = 0_u8;
+    let catcher = panics::catcher();
+    (catcher != usize::MAX).then(|| catcher.saturating_sub(&raw const frame as usize))
 }
 
 /// Returns the property as text, shortened if necessary, or `None` if it is undefined or cannot be read.

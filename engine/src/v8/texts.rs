@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::modules::with_bindings;
+use crate::modules::scope::with_bindings;
 
 /// The texts of the modules in one isolate.
 #[derive(Clone, Default)]

@@ -5,7 +5,7 @@ mod program;
 mod roots;
 mod scope;
 
-pub(crate) use self::roots::{Remembered, Roots};
+pub(crate) use self::roots::{HandleCache, PreopenedDirectories};
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -19,12 +19,12 @@ use self::files::Much;
 use self::roots::{Gain, Need, Place};
 use super::delegation::Chain;
 use super::error::{OpError, clipped};
-use super::host_objects::{Left, has_room_for_text, left, object};
+use super::host_objects::{HandOffs, has_room_for_text, left, object};
 use super::monitor::Capability;
-use super::resource_table::{Open, OpenThings};
+use super::resource_table::{Resource, ResourceTable};
 use super::results::{HeldBytes, HeldText, UNDER_WAY, no_room};
-use crate::memory::Held;
-use crate::quota::{Bytes, HeldByAll, Lasting};
+use crate::memory::Reservation;
+use crate::quota::{Bytes, InFlight, Permit};
 
 /// Memory that is sufficient for most files, in bytes.
 const ENOUGH_FOR_SMALL: usize = 16 << 10;
@@ -32,7 +32,7 @@ const ENOUGH_FOR_SMALL: usize = 16 << 10;
 /// The Rust object behind a guest's `fs` object.
 pub(crate) struct FsCapability {
     capability: Rc<Capability>,
-    roots: Open<Arc<Roots>>,
+    roots: Resource<Arc<PreopenedDirectories>>,
 }
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
@@ -50,22 +50,26 @@ impl FsCapability {
     fn new(
         capability: Rc<Capability>,
         parent: Option<&FsCapability>,
-        open: &OpenThings,
+        open: &ResourceTable,
     ) -> Result<Self, OpError> {
         let parent = match parent {
             Some(parent) => parent.roots()?,
             // A module's capability is narrowed from the program's.
             None => {
-                let program = capability.gate.rules.files.upgrade();
+                let program = capability.monitor.rules.files.upgrade();
                 program.ok_or_else(|| OpError::type_error("the program has ended"))?
             }
         };
-        let roots = Roots::narrowed(&capability.authority, parent, open.folders());
+        let roots = PreopenedDirectories::narrowed(&capability.authority, parent, open.folders());
         Ok(FsCapability::arrived(capability, roots, open))
     }
 
     /// Creates the object of a capability that arrived from another isolate of the program.
-    pub(crate) fn arrived(capability: Rc<Capability>, roots: Arc<Roots>, open: &OpenThings) -> Self {
+    pub(crate) fn arrived(
+        capability: Rc<Capability>,
+        roots: Arc<PreopenedDirectories>,
+        open: &ResourceTable,
+    ) -> Self {
         FsCapability {
             capability,
             roots: open.keep(roots),
@@ -73,12 +77,12 @@ impl FsCapability {
     }
 
     /// Returns the roots, which the files of this capability are opened beneath.
-    pub(crate) fn roots(&self) -> Result<Arc<Roots>, OpError> {
+    pub(crate) fn roots(&self) -> Result<Arc<PreopenedDirectories>, OpError> {
         Ok(Arc::clone(&*self.roots.to_the_end()?))
     }
 
     fn path(&self, text: &str) -> Result<FsPath, OpError> {
-        FsPath::parse(text, &self.capability.gate.rules.base)
+        FsPath::parse(text, &self.capability.monitor.rules.base)
             .map_err(|error| OpError::type_error(format!("path {:?}: {error}", clipped(text))))
     }
 
@@ -121,10 +125,10 @@ impl FsCapability {
         text: &str,
         work: fn(&Place, usize) -> std::io::Result<Much<T>>,
         doing: &'static str,
-    ) -> Result<(T, Held), OpError> {
+    ) -> Result<(T, Reservation), OpError> {
         let path = self.path(text)?;
         self.check(ActionName::READ, &path, text)?;
-        let memory = &self.capability.gate.memory;
+        let memory = &self.capability.monitor.memory;
         let no_room = |why| no_room(doing, text, why);
         // Operations that wait for memory also use some.
         let _waiting = hold(&self.capability, UNDER_WAY, doing, text)?;
@@ -191,17 +195,17 @@ fn is_within(path: &str, tree: &str) -> bool {
 /// Counts an operation or an open file against the quota of this action.
 fn begin(
     capability: &Capability,
-    kind: Lasting,
+    kind: InFlight,
     action: ActionName,
     shown: &str,
-) -> Result<HeldByAll, OpError> {
+) -> Result<Permit, OpError> {
     let begun = capability.account.begin(kind);
     begun.map_err(|hit| capability.over(&hit, ("fs", action.as_str()), shown))
 }
 
 /// Reserves host memory for an operation immediately, because the guest's arguments were copied already.
-fn hold(capability: &Capability, bytes: usize, doing: &str, shown: &str) -> Result<Held, OpError> {
-    let held = capability.gate.memory.hold_now(bytes);
+fn hold(capability: &Capability, bytes: usize, doing: &str, shown: &str) -> Result<Reservation, OpError> {
+    let held = capability.monitor.memory.hold_now(bytes);
     held.map_err(|why| no_room(doing, shown, why))
 }
 
@@ -218,7 +222,7 @@ async fn blocking<T: Send + 'static>(
     (action, doing): (ActionName, &'static str),
     shown: &str,
 ) -> Result<T, OpError> {
-    let _pending = begin(capability, Lasting::Pending, action, shown)?;
+    let _pending = begin(capability, InFlight::Pending, action, shown)?;
     let _held = hold(capability, UNDER_WAY, doing, shown)?;
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
@@ -238,7 +242,7 @@ pub(crate) fn op_sr_fs<'s>(
     #[cppgc] chain: &Chain,
     #[cppgc] parent: Option<&FsCapability>,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let made = FsCapability::new(chain.0.clone(), parent, state.borrow::<OpenThings>())?;
+    let made = FsCapability::new(chain.0.clone(), parent, state.borrow::<ResourceTable>())?;
     object(scope, made)
 }
 
@@ -398,7 +402,7 @@ pub(crate) async fn op_sr_fs_rename(
     // A rename counts as reading the file and writing it elsewhere. Otherwise, a module with only write access could
     // publish files that no module may read. If no module of the program may read the new name, the rename reveals
     // nothing.
-    let readers = fs.capability.gate.rules.plan.ceiling();
+    let readers = fs.capability.monitor.rules.plan.ceiling();
     let is_read = |pattern: &Pattern| readers.intersects(FamilyName::FS, ActionName::READ, pattern);
     let is_shown =
         is_read(&Pattern::Exact(target.as_str().to_owned())) || is_read(&Pattern::prefix(target.below()));
@@ -424,14 +428,14 @@ pub(crate) struct OpenFile {
     readable: bool,
     writable: bool,
     /// The file, and its count as an open file.
-    file: Open<(Arc<FileAtPath>, HeldByAll)>,
+    file: Resource<(Arc<FileAtPath>, Permit)>,
 }
 
 /// A file, and the path where it was opened.
 struct FileAtPath {
     /// The file, and the number of renames when it was last found at its path.
     file: Mutex<(File, u64)>,
-    roots: Arc<Roots>,
+    roots: Arc<PreopenedDirectories>,
     actions: &'static [ActionName],
     path: FsPath,
 }
@@ -528,7 +532,7 @@ pub(crate) async fn op_sr_fs_open(
     } else {
         ActionName::READ
     };
-    let held = begin(&capability, Lasting::Handle, action, &path)?;
+    let held = begin(&capability, InFlight::Handle, action, &path)?;
     let (roots, at) = (fs.roots()?, checked.clone());
     let open = move || {
         let renames = roots.program.shared();
@@ -544,7 +548,7 @@ pub(crate) async fn op_sr_fs_open(
     };
     let file = blocking(&capability, open, (action, "opening"), &path).await?;
     let file = (Arc::new(file), held);
-    let file = state.borrow().borrow::<OpenThings>().keep(file);
+    let file = state.borrow().borrow::<ResourceTable>().keep(file);
     let opened = OpenFile {
         capability,
         path: checked,
@@ -553,7 +557,7 @@ pub(crate) async fn op_sr_fs_open(
         writable,
         file,
     };
-    Ok(Left::leave(&state, opened))
+    Ok(HandOffs::leave(&state, opened))
 }
 
 #[op2]
@@ -574,7 +578,7 @@ pub(crate) async fn op_sr_fs_file_read(
     let (capability, shown) = (file.capability.clone(), file.shown.clone());
     let length = files::piece(length);
     let _waiting = hold(&capability, UNDER_WAY, "reading", &shown)?;
-    let held = capability.gate.memory.room_for(length).await;
+    let held = capability.monitor.memory.room_for(length).await;
     let held = held.map_err(|why| no_room("reading", &shown, why))?;
     let read = move || handle.with(|file| files::read_some(file, length));
     let bytes = blocking(&capability, read, (ActionName::READ, "reading"), &shown).await?;

@@ -21,14 +21,14 @@ use super::scope::{Scope, below, is_root, or_slash, split};
 
 /// The roots of one capability: the effective scopes of its authority, by action.
 #[derive(Debug)]
-pub(crate) struct Roots {
+pub(crate) struct PreopenedDirectories {
     read: Vec<Root>,
     write: Vec<Root>,
     /// The roots of the capability that this one was narrowed from. None for the whole program, whose roots the host
     /// opened.
-    parent: Option<Arc<Roots>>,
+    parent: Option<Arc<PreopenedDirectories>>,
     pub(super) program: Arc<ProgramFiles>,
-    remembered: Remembered,
+    remembered: HandleCache,
 }
 
 /// Maximum number of handles in the cache of one isolate, and in that of the program's own scopes. Other folders are
@@ -37,9 +37,9 @@ const MOST_REMEMBERED: usize = 64;
 
 /// The number of cached handles of one isolate.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered(Arc<AtomicUsize>);
+pub(crate) struct HandleCache(Arc<AtomicUsize>);
 
-impl Remembered {
+impl HandleCache {
     /// Returns a slot for one more handle, if the cache is not full.
     fn one(&self) -> Option<Slot> {
         let more = |count: usize| (count < MOST_REMEMBERED).then_some(count + 1);
@@ -115,7 +115,7 @@ pub(crate) enum Gain {
     Partly,
 }
 
-impl Roots {
+impl PreopenedDirectories {
     /// Returns the roots of a whole program. Must be called before any of its modules runs.
     pub(crate) fn of_program(ceiling: &Authority) -> Arc<Self> {
         let program = Arc::new(ProgramFiles::new(ceiling));
@@ -127,23 +127,27 @@ impl Roots {
                 .map(|(scope, at)| Root::new(scope, at))
                 .collect()
         };
-        Arc::new(Roots {
+        Arc::new(PreopenedDirectories {
             read: roots(ActionName::READ, &program.read),
             write: roots(ActionName::WRITE, &program.write),
             parent: None,
             program,
-            remembered: Remembered::default(),
+            remembered: HandleCache::default(),
         })
     }
 
     /// Returns the roots of a capability that was narrowed from another one. A module's capability is narrowed from the
     /// program's.
-    pub(crate) fn narrowed(authority: &Authority, parent: Arc<Roots>, remembered: &Remembered) -> Arc<Self> {
+    pub(crate) fn narrowed(
+        authority: &Authority,
+        parent: Arc<PreopenedDirectories>,
+        remembered: &HandleCache,
+    ) -> Arc<Self> {
         let roots = |action| {
             let scopes = Scope::of(authority, action).into_iter();
             scopes.map(|scope| Root::new(scope, None)).collect()
         };
-        Arc::new(Roots {
+        Arc::new(PreopenedDirectories {
             read: roots(ActionName::READ),
             write: roots(ActionName::WRITE),
             program: parent.program.clone(),

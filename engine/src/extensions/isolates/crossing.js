@@ -55,15 +55,15 @@
   const details = ["code", "family", "action", "resource", "module"];
 
   // Ops that create Rust objects. `withRoom` checks that enough stack is left.
-  const makeParcel = withRoom((text, bytes, isThrown, capabilities) => {
-    const parcel = ops.op_sr_parcel(text, bytes, isThrown);
-    for (const [family, chain, handle] of capabilities) ops.op_sr_parcel_put(parcel, family, chain, handle);
+  const makeMessage = withRoom((text, bytes, isThrown, capabilities) => {
+    const parcel = ops.op_sr_message(text, bytes, isThrown);
+    for (const [family, chain, handle] of capabilities) ops.op_sr_message_put(parcel, family, chain, handle);
     return parcel;
   });
   const arrived = withRoom((parcel, index) => {
-    const family = ops.op_sr_parcel_family(parcel, index);
-    const chain = ops.op_sr_parcel_chain(parcel, index);
-    return families[family](chain, family === "fs" ? ops.op_sr_parcel_fs(parcel, index) : undefined);
+    const family = ops.op_sr_message_family(parcel, index);
+    const chain = ops.op_sr_message_chain(parcel, index);
+    return families[family](chain, family === "fs" ? ops.op_sr_message_fs(parcel, index) : undefined);
   });
   const call = withRoom(ops.op_sr_isolate_call);
   const argumentsOf = withRoom(ops.op_sr_isolate_arguments);
@@ -173,7 +173,7 @@
     const root = encode(value);
     const bytes = new Uint8Array(size);
     for (const [piece, at] of pieces) bytes.set(piece, at);
-    return makeParcel(stringify([root, nodes]), bytes, isThrown, capabilities);
+    return makeMessage(stringify([root, nodes]), bytes, isThrown, capabilities);
   };
 
   /**
@@ -181,8 +181,8 @@
    * and name.
    */
   const unpack = (parcel, functions) => {
-    const [root, nodes] = parse(ops.op_sr_parcel_text(parcel));
-    const bytes = ops.op_sr_parcel_bytes(parcel);
+    const [root, nodes] = parse(ops.op_sr_message_text(parcel));
+    const bytes = ops.op_sr_message_bytes(parcel);
     const made = [];
     const decode = (part) => {
       if (!isArray(part)) return part;
@@ -289,7 +289,7 @@
     freeze(unpack(parcel, (number, name) => {
       const called = { [name]: async (...args) => {
         const answer = ops.op_sr_isolate_answered(await call(isolate, number, pack(args, false, false)));
-        const isThrown = ops.op_sr_parcel_is_thrown(answer);
+        const isThrown = ops.op_sr_message_is_thrown(answer);
         const value = unpack(answer);
         if (isThrown) throw value;
         return value;

@@ -13,35 +13,35 @@ use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
 use super::delegation::Chain;
 use super::error::OpError;
 use super::fs::FsCapability;
-use super::host_objects::{Left, has_room_for_text, left, object};
-use super::monitor::Gate;
-use super::resource_table::OpenThings;
+use super::host_objects::{HandOffs, has_room_for_text, left, object};
+use super::monitor::Monitor;
+use super::resource_table::ResourceTable;
 use super::results::{HeldBytes, UNDER_WAY, no_room};
 use crate::memory::Memory;
-use crate::package_worker::{Call, Contents, Crossing, Description, OnTheWay, Remote};
-use crate::quota::{Account, Lasting};
-use crate::termination::Brake;
+use crate::package_worker::{Call, Contents, Crossing, Description, OnTheWay, PackageWorker};
+use crate::quota::{Account, InFlight};
+use crate::termination::Termination;
 
 /// A message that realm code holds.
-pub(crate) struct Parcel(RefCell<Contents>);
+pub(crate) struct Message(RefCell<Contents>);
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Parcel {
+unsafe impl GarbageCollected for Message {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
 
     fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Parcel"
+        c"Message"
     }
 }
 
-impl Parcel {
+impl Message {
     pub(crate) fn new(contents: Contents) -> Self {
-        Parcel(RefCell::new(contents))
+        Message(RefCell::new(contents))
     }
 }
 
 /// The isolate of another package.
-pub(crate) struct RemotePackage(pub(crate) Arc<Remote>);
+pub(crate) struct RemotePackage(pub(crate) Arc<PackageWorker>);
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
 unsafe impl GarbageCollected for RemotePackage {
@@ -58,7 +58,7 @@ pub(crate) struct Requests {
     next: u32,
     calls: HashMap<u32, Call>,
     described: Option<Description>,
-    brake: Option<Brake>,
+    termination: Option<Termination>,
 }
 
 impl Requests {
@@ -71,8 +71,8 @@ impl Requests {
 
     /// Discards responses after this termination handle has terminated the isolate: guests were interrupted, so the
     /// responses are not valid.
-    pub(crate) fn until(&mut self, brake: &Brake) {
-        self.brake = Some(brake.clone());
+    pub(crate) fn until(&mut self, termination: &Termination) {
+        self.termination = Some(termination.clone());
     }
 
     pub(crate) fn take_description(&mut self) -> Option<Description> {
@@ -85,13 +85,13 @@ fn gone() -> OpError {
 }
 
 #[op2]
-pub(crate) fn op_sr_parcel<'s>(
+pub(crate) fn op_sr_message<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[string] text: String,
     #[buffer] bytes: JsBuffer,
     is_thrown: bool,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let parcel = Parcel::new(Contents {
+    let parcel = Message::new(Contents {
         text,
         bytes: bytes.to_vec(),
         is_thrown,
@@ -102,8 +102,8 @@ pub(crate) fn op_sr_parcel<'s>(
 
 /// Adds a capability to the message. An `fs` capability is added with the handle that its files are opened beneath.
 #[op2(fast)]
-pub(crate) fn op_sr_parcel_put(
-    #[cppgc] parcel: &Parcel,
+pub(crate) fn op_sr_message_put(
+    #[cppgc] parcel: &Message,
     #[string] family: String,
     #[cppgc] chain: &Chain,
     #[cppgc] fs: Option<&FsCapability>,
@@ -121,14 +121,14 @@ pub(crate) fn op_sr_parcel_put(
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_parcel_text(#[cppgc] parcel: &Parcel) -> Result<String, OpError> {
+pub(crate) fn op_sr_message_text(#[cppgc] parcel: &Message) -> Result<String, OpError> {
     let text = std::mem::take(&mut parcel.0.borrow_mut().text);
     has_room_for_text(text.len(), "receiving from another isolate")?;
     Ok(text)
 }
 
 #[op2]
-pub(crate) fn op_sr_parcel_bytes(state: &OpState, #[cppgc] parcel: &Parcel) -> Result<HeldBytes, OpError> {
+pub(crate) fn op_sr_message_bytes(state: &OpState, #[cppgc] parcel: &Message) -> Result<HeldBytes, OpError> {
     let mut contents = parcel.0.borrow_mut();
     let held = state.borrow::<Memory>().hold_now(contents.bytes.len());
     let held = held.map_err(|why| no_room("receiving", "arguments or results", why))?;
@@ -137,7 +137,7 @@ pub(crate) fn op_sr_parcel_bytes(state: &OpState, #[cppgc] parcel: &Parcel) -> R
 }
 
 #[op2(fast)]
-pub(crate) fn op_sr_parcel_is_thrown(#[cppgc] parcel: &Parcel) -> bool {
+pub(crate) fn op_sr_message_is_thrown(#[cppgc] parcel: &Message) -> bool {
     parcel.0.borrow().is_thrown
 }
 
@@ -147,7 +147,7 @@ fn lost() -> OpError {
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -> Result<String, OpError> {
+pub(crate) fn op_sr_message_family(#[cppgc] parcel: &Message, #[smi] index: u32) -> Result<String, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     Ok(crossing.family.clone())
@@ -155,22 +155,22 @@ pub(crate) fn op_sr_parcel_family(#[cppgc] parcel: &Parcel, #[smi] index: u32) -
 
 /// Creates the chain of a received capability, for this isolate.
 #[op2]
-pub(crate) fn op_sr_parcel_chain<'s>(
+pub(crate) fn op_sr_message_chain<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
-    #[cppgc] parcel: &Parcel,
+    #[cppgc] parcel: &Message,
     #[smi] index: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
-    let gate = state.borrow::<Rc<Gate>>();
-    gate.room.look(scope)?;
-    object(scope, chain(gate, crossing))
+    let monitor = state.borrow::<Rc<Monitor>>();
+    monitor.room.look(scope)?;
+    object(scope, chain(monitor, crossing))
 }
 
-fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
+fn chain(monitor: &Rc<Monitor>, crossing: &Crossing) -> Chain {
     let (principal, authority) = (&crossing.principal, &crossing.authority);
-    Chain(Rc::new(gate.capability_of(
+    Chain(Rc::new(monitor.capability_of(
         principal,
         authority.clone(),
         crossing.is_revocable,
@@ -179,17 +179,17 @@ fn chain(gate: &Rc<Gate>, crossing: &Crossing) -> Chain {
 
 /// Creates the handle that the files of a received `fs` are opened beneath.
 #[op2]
-pub(crate) fn op_sr_parcel_fs<'s>(
+pub(crate) fn op_sr_message_fs<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
-    #[cppgc] parcel: &Parcel,
+    #[cppgc] parcel: &Message,
     #[smi] index: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let contents = parcel.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let roots = crossing.roots.clone().ok_or_else(lost)?;
-    let Chain(capability) = chain(state.borrow::<Rc<Gate>>(), crossing);
-    let arrived = FsCapability::arrived(capability, roots, state.borrow::<OpenThings>());
+    let Chain(capability) = chain(state.borrow::<Rc<Monitor>>(), crossing);
+    let arrived = FsCapability::arrived(capability, roots, state.borrow::<ResourceTable>());
     object(scope, arrived)
 }
 
@@ -200,19 +200,19 @@ pub(crate) async fn op_sr_isolate_call(
     state: Rc<RefCell<OpState>>,
     #[cppgc] package: &RemotePackage,
     #[smi] function: u32,
-    #[cppgc] arguments: &Parcel,
+    #[cppgc] arguments: &Message,
 ) -> Result<u32, OpError> {
     let remote = package.0.clone();
     let mut arguments = arguments.0.take();
     let account = state.borrow().borrow::<Account>().clone();
-    let rules = state.borrow().borrow::<Rc<Gate>>().rules.clone();
+    let rules = state.borrow().borrow::<Rc<Monitor>>().rules.clone();
     let failed = |(code, message): (&'static str, String)| {
         if let Some(hit) = remote.limit().filter(|hit| hit.to_string() == message) {
             rules.marks.ended(hit);
         }
         OpError::system("IsolateError", code, message)
     };
-    let pending = account.begin(Lasting::Pending);
+    let pending = account.begin(InFlight::Pending);
     let _pending =
         pending.map_err(|hit| rules.over(&hit, ("isolate", "call"), &remote.package, "the program"))?;
     let memory = state.borrow().borrow::<Memory>().clone();
@@ -220,7 +220,7 @@ pub(crate) async fn op_sr_isolate_call(
     let _held = held.map_err(|why| no_room("calling package", &remote.package, why))?;
     arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
     let answer = remote.call(function, arguments).await.map_err(failed)?;
-    Ok(Left::leave(&state, Parcel::new(answer)))
+    Ok(HandOffs::leave(&state, Message::new(answer)))
 }
 
 #[op2]
@@ -229,7 +229,7 @@ pub(crate) fn op_sr_isolate_answered<'s>(
     state: &mut OpState,
     #[smi] number: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    left::<Parcel>(scope, state, number)
+    left::<Message>(scope, state, number)
 }
 
 /// Returns the number of the function that is called.
@@ -248,7 +248,7 @@ pub(crate) fn op_sr_isolate_arguments<'s>(
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let requests = state.borrow_mut::<Requests>();
     let call = requests.calls.get_mut(&call).ok_or_else(gone)?;
-    object(scope, Parcel::new(std::mem::take(&mut call.arguments)))
+    object(scope, Message::new(std::mem::take(&mut call.arguments)))
 }
 
 /// Completes a call with a message.
@@ -259,13 +259,13 @@ pub(crate) fn op_sr_isolate_arguments<'s>(
 pub(crate) fn op_sr_isolate_answer(
     state: &mut OpState,
     #[smi] number: u32,
-    #[cppgc] parcel: &Parcel,
+    #[cppgc] parcel: &Message,
 ) -> Result<(), OpError> {
     let requests = state.borrow_mut::<Requests>();
     let is_stopped = requests
-        .brake
+        .termination
         .as_ref()
-        .is_some_and(|brake| brake.reason().is_some());
+        .is_some_and(|termination| termination.reason().is_some());
     if is_stopped {
         return Err(gone());
     }
@@ -286,7 +286,7 @@ pub(crate) fn op_sr_isolate_answer(
 pub(crate) fn op_sr_isolate_describe(
     state: &mut OpState,
     #[serde] names: Vec<String>,
-    #[cppgc] parcel: &Parcel,
+    #[cppgc] parcel: &Message,
 ) {
     state.borrow_mut::<Requests>().described = Some(Description {
         names,

@@ -16,7 +16,7 @@ use super::error::{OpError, clipped};
 use super::host_objects::{has_room_for_text, object};
 use super::monitor::Capability;
 use super::results::{UNDER_WAY, no_room};
-use crate::quota::{Bytes, Lasting};
+use crate::quota::{Bytes, InFlight};
 
 /// Number of keys in one request to the store.
 const PAGE: usize = 256;
@@ -39,7 +39,7 @@ unsafe impl GarbageCollected for KvCapability {
 #[derive(Clone)]
 pub(crate) struct Entries {
     store: Arc<dyn KvStore>,
-    /// Held by the running operation, so that operations run in the order of the calls.
+    /// Reservation by the running operation, so that operations run in the order of the calls.
     order: Rc<tokio::sync::Mutex<()>>,
 }
 
@@ -62,8 +62,8 @@ impl Entries {
     ) -> Result<T, OpError> {
         let action = operation.action();
         let over = |hit| capability.over(&hit, ("kv", action.as_str()), operation.resource());
-        let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
-        let held = capability.gate.memory.hold_now(UNDER_WAY.saturating_add(size));
+        let _pending = capability.account.begin(InFlight::Pending).map_err(over)?;
+        let held = capability.monitor.memory.hold_now(UNDER_WAY.saturating_add(size));
         let _held = held.map_err(|why| no_room("kv", operation.resource(), why))?;
         let _turn = self.order.lock().await;
         let store = self.store.clone();

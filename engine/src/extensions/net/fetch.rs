@@ -51,7 +51,7 @@ enum Redirect {
     Manual,
 }
 
-pub(super) struct Answer {
+pub(super) struct Completion {
     pub(super) status: u16,
     pub(super) reason: String,
     pub(super) url: String,
@@ -199,7 +199,7 @@ pub(super) async fn follow(
     capability: &Rc<Capability>,
     mut request: Request,
     limits: &NetLimits,
-) -> Result<Answer, OpError> {
+) -> Result<Completion, OpError> {
     let mut redirected = false;
     for _ in 0..=MAX_REDIRECTS {
         // The error shows the serialised URL, which is exactly what is sent.
@@ -377,7 +377,7 @@ fn answer(
     url: &Url,
     redirected: bool,
     limits: &NetLimits,
-) -> Answer {
+) -> Completion {
     let status = response.status();
     let headers = response
         .headers()
@@ -390,7 +390,7 @@ fn answer(
             )
         })
         .collect();
-    Answer {
+    Completion {
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or_default().to_owned(),
         url: url.to_string(),

@@ -11,13 +11,13 @@ use deno_core::{CancelFuture, CancelHandle, GarbageCollected, JsBuffer, OpState,
 use self::fetch::{Body, Request};
 use super::delegation::Chain;
 use super::error::OpError;
-use super::host_objects::{Left, left, object};
+use super::host_objects::{HandOffs, left, object};
 use super::monitor::Capability;
-use super::resource_table::{Open, OpenThings};
+use super::resource_table::{Resource, ResourceTable};
 use super::results::{HeldBytes, UNDER_WAY, no_room};
 use crate::limits::LimitHit;
-use crate::memory::Held;
-use crate::quota::{Bytes, HeldByAll, Lasting};
+use crate::memory::Reservation;
+use crate::quota::{Bytes, InFlight, Permit};
 
 /// Memory of a connection until its response is closed, in bytes: its client, its buffers, the response's headers, and
 /// one chunk of the body.
@@ -43,7 +43,7 @@ pub(crate) struct ResponseBody {
     url: String,
     capability: Rc<Capability>,
     /// The body, its count as an open response, and the memory of its connection.
-    body: Open<(tokio::sync::Mutex<Body>, HeldByAll, Held)>,
+    body: Resource<(tokio::sync::Mutex<Body>, Permit, Reservation)>,
 }
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
@@ -112,14 +112,14 @@ pub(crate) async fn op_sr_net_fetch(
             .sum::<usize>();
     let size = size.min(fetch::MAX_HEAD) + body.as_ref().map_or(0, |body| body.len());
     let no_room = |why| no_room("fetch", &url, why);
-    let _request = capability.gate.memory.hold_now(size).map_err(no_room)?;
+    let _request = capability.monitor.memory.hold_now(size).map_err(no_room)?;
     let request = Request::new(&method, &url, headers, body.map(|body| body.to_vec()), &redirect)?;
     // The URL is decided first, before any other work. Every redirect is decided again.
     fetch::check(&capability, request.url(), &url)?;
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
-    let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
-    let held = capability.account.begin(Lasting::Handle).map_err(over)?;
-    let connection = capability.gate.memory.hold_now(CONNECTION).map_err(no_room)?;
+    let _pending = capability.account.begin(InFlight::Pending).map_err(over)?;
+    let held = capability.account.begin(InFlight::Handle).map_err(over)?;
+    let connection = capability.monitor.memory.hold_now(CONNECTION).map_err(no_room)?;
     let answer = fetch::follow(&capability, request, &limits);
     let answer = match cancel {
         Some(cancel) => answer
@@ -129,7 +129,7 @@ pub(crate) async fn op_sr_net_fetch(
         None => answer.await,
     }?;
     let body = (tokio::sync::Mutex::new(answer.body), held, connection);
-    let body = state.borrow().borrow::<OpenThings>().keep(body);
+    let body = state.borrow().borrow::<ResourceTable>().keep(body);
     let received = Received {
         head: RefCell::new(Some(Head(
             answer.status,
@@ -144,7 +144,7 @@ pub(crate) async fn op_sr_net_fetch(
             body,
         })),
     };
-    Ok(Left::leave(&state, received))
+    Ok(HandOffs::leave(&state, received))
 }
 
 #[op2]
@@ -194,8 +194,8 @@ pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<HeldB
     let (capability, url) = (body.capability.clone(), body.url.clone());
     let over = |hit: LimitHit| capability.over(&hit, ("net", "connect"), &url);
     let body = body.body.to_the_end()?;
-    let _pending = capability.account.begin(Lasting::Pending).map_err(over)?;
-    let under_way = capability.gate.memory.hold_now(UNDER_WAY);
+    let _pending = capability.account.begin(InFlight::Pending).map_err(over)?;
+    let under_way = capability.monitor.memory.hold_now(UNDER_WAY);
     let _under_way = under_way.map_err(|why| no_room("fetch", &url, why))?;
     let mut body = body.0.lock().await;
     // An expired capability does not work on responses that it began to receive.
@@ -206,7 +206,7 @@ pub(crate) async fn op_sr_net_read(#[cppgc] body: &ResponseBody) -> Result<HeldB
         .bytes(Bytes::Fetched, bytes.len())
         .map_err(over)?;
     // One chunk of each response can exist before it is counted. The memory of its connection includes it.
-    let held = capability.gate.memory.room_for(bytes.len()).await;
+    let held = capability.monitor.memory.room_for(bytes.len()).await;
     let held = held.map_err(|why| no_room("fetch", &url, why))?;
     Ok(HeldBytes::new(bytes, held))
 }

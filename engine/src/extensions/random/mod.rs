@@ -90,7 +90,7 @@ pub(crate) fn op_sr_random_bytes(
         .ok()
         .filter(|length| *length <= MAX_BYTES)
         .ok_or_else(|| OpError::range_error(format!("bytes: the length must be from 0 to {MAX_BYTES}")))?;
-    let held = random.capability.gate.memory.hold_now(length as usize);
+    let held = random.capability.monitor.memory.hold_now(length as usize);
     let held = held.map_err(|why| no_room("making bytes", "random", why))?;
     let mut bytes = vec![0; length as usize];
     random.fill(&mut bytes)?;

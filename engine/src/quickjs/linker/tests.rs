@@ -10,12 +10,12 @@ use secure_runtime_loaders::{ContentHash, Graph, MemoryStore, Module, Package};
 
 use super::*;
 use crate::audit::AuditSink;
-use crate::extensions::{Gate, Rules};
+use crate::extensions::{Monitor, Rules};
 use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::modules::LinkPlan;
-use crate::modules::synthetic_urls::Own;
-use crate::quota::Meters;
+use crate::modules::synthetic_urls::SyntheticModule;
+use crate::quota::QuotaUse;
 
 const MAIN: &str = "app:/main.js";
 const OTHER: &str = "app:/other.js";
@@ -48,17 +48,17 @@ fn loaded() -> Rc<GraphLoader> {
         families,
         base,
         files: Weak::new(),
-        presentation: Default::default(),
+        credentials: Default::default(),
         program: graph.hash().to_string(),
         audit: AuditSink::none(),
-        meters: Arc::new(Meters::new(&Limits::default(), &Arc::default())),
+        quotas_used: Arc::new(QuotaUse::new(&Limits::default(), &Arc::default())),
         marks: Arc::default(),
     };
     let loader = GraphLoader::new(
         Arc::new(graph),
         Arc::new(sources.map(Bytes::from).to_vec()),
         Arc::new(MemoryStore::default()),
-        Gate::new(rules, Memory::new(1 << 20)),
+        Monitor::new(rules, Memory::new(1 << 20)),
         Arc::default(),
         0,
     )
@@ -75,7 +75,7 @@ fn loaded() -> Rc<GraphLoader> {
 fn a_name_that_the_loader_did_not_write_is_not_linked() {
     let loader = loaded();
     let name = |number: u32| format!("import:{}/0/{number}", loader.own_urls.secret);
-    let own = |module: u32| Own {
+    let own = |module: u32| SyntheticModule {
         specifier: SELF,
         module,
     };
