@@ -18,6 +18,8 @@ use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 use crate::extensions::{Chain, Gate, Marks, OpError, marks_prefix, properties_of};
 use crate::runtime::{Account, Brake, Bytes, HeldByAll, Lasting, PrintSink};
 
+#[cfg(feature = "v8")]
+mod json;
 mod web;
 
 /// The last script. It runs after the scripts of the extensions.
