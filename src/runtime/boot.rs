@@ -11,6 +11,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
+use super::settle::Reportable;
 use super::{Memory, RunError, scripts};
 use crate::modules::{BegunImports, CapabilityModules, Factory, GraphLoader};
 use crate::{realm, snapshot};
@@ -82,8 +83,9 @@ impl Booted {
         #[cfg(feature = "v8")]
         super::stack::prepare(js.v8_isolate());
         scripts::run(&mut js)?;
-        let factory = finish(&mut js)?;
+        let (factory, reportable) = finish(&mut js)?;
         js.op_state().borrow_mut().put(imports);
+        js.op_state().borrow_mut().put(reportable);
         Ok(Booted {
             js,
             memory,
@@ -173,7 +175,7 @@ fn finished<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Ob
 }
 
 /// Finishes the lockdown of the realm, and returns the functions that it creates.
-fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
+fn finish(js: &mut JsRuntime) -> Result<(Factory, Reportable), RunError> {
     deno_core::scope!(scope, js);
     // The realm's own functions refuse code from strings. V8 also refuses it itself.
     #[cfg(feature = "v8")]
@@ -189,7 +191,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         let function: v8::Local<v8::Function> = value.try_into().map_err(engine)?;
         Ok(v8::Global::new(scope, function))
     };
-    Ok(Factory {
+    let factory = Factory {
         make_self: function("self")?,
         make_bindings: function("bindings")?,
         make_wasm: function("wasm")?,
@@ -199,5 +201,6 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         attach: function("attach")?,
         describe: function("describe")?,
         serve: function("serve")?,
-    })
+    };
+    Ok((factory, Reportable(function("reportable")?)))
 }
