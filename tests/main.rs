@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod bounds;
 mod cli;
 mod console;
 mod delegation;

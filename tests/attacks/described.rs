@@ -168,6 +168,69 @@ fn a153_computed_imports_take_no_memory_beyond_the_account() {
     assert_eq!(ran.completed().out, format!("{bounded}true true\nother\n"));
 }
 
+/// RUN-87, A155. deno_core copies the texts of an uncaught error several times. Without limits, these errors take up to
+/// 2 GiB.
+#[test]
+fn a155_long_texts_of_uncaught_errors_are_shown_by_their_beginning() {
+    let long = "'x'.repeat(2 ** 28)";
+    for thrown in [
+        long.to_owned(),
+        format!("new Error({long})"),
+        format!("Symbol({long})"),
+        format!("Object.freeze(new Error({long}))"),
+        format!("Object.assign(new Error('a'), {{ stack: {long} }})"),
+        format!("Object.defineProperty(new Error('a'), 'name', {{ get() {{ return {long}; }} }})"),
+        format!("new (class extends Error {{ get message() {{ return {long}; }} }})()"),
+        format!("new Error('a', {{ cause: new Error({long}) }})"),
+        format!("new Error('a', {{ cause: {long} }})"),
+        format!("new AggregateError([new Error('a'), new Error({long})])"),
+        // The getter of one error makes the text of another one long, which was looked at before.
+        format!(
+            "(() => {{ const first = new Error('a'); const second = Object.defineProperty(new Error('b'), 'message',
+               {{ get() {{ first.message = {long}; return 'b'; }} }}); return new AggregateError([first, second]); }})()"
+        ),
+    ] {
+        for source in [
+            format!("throw ({thrown});"),
+            format!("setTimeout(() => {{ throw ({thrown}); }}, 1);"),
+            format!("Promise.reject({thrown});"),
+            format!("queueMicrotask(() => {{ throw ({thrown}); }});"),
+            format!("export default () => {{ throw ({thrown}); }}"),
+        ] {
+            let ran = Scene::of_main(&[], &source).limits(small()).run(&[]);
+            // deno_core itself reads the error of a module that is being evaluated, and V8's heap has no room for its
+            // text. QuickJS has no room for any such text.
+            let may_be_full = source.starts_with("throw") || Engine::current() == Engine::QuickJs;
+            if may_be_full && matches!(ran.exit, Ok(Exit::Limit(_))) {
+                continue;
+            }
+            let Ok(Exit::Uncaught(error)) = &ran.exit else {
+                panic!("{source}: {ran:?}");
+            };
+            let related = error.related.iter().map(|related| &related.error);
+            let texts: usize = related.chain([error]).map(|error| error.message.len()).sum();
+            assert!(texts < 200_000, "{source}: {texts}");
+        }
+    }
+    // An ordinary error has all of its text, its frames, and its causes.
+    let source = "throw new Error('y'.repeat(60_000), { cause: new Error('why') });";
+    let ran = Scene::of_main(&[], source).limits(small()).run(&[]);
+    let Ok(Exit::Uncaught(error)) = &ran.exit else {
+        panic!("{ran:?}");
+    };
+    assert_eq!(error.message, format!("Error: {}", "y".repeat(60_000)));
+    assert!(error.stack.contains("app:/main.js:1:"), "{error:?}");
+    assert_eq!(error.related[0].error.message, "Error: why");
+}
+
+/// Limits with a heap that is much smaller than the texts.
+fn small() -> Limits {
+    Limits {
+        heap: 64 << 20,
+        ..Limits::default()
+    }
+}
+
 /// Runs a program with a package that has its own isolate.
 fn of_package(package: &str, main: &str) -> crate::support::Ran {
     Scene::new()

@@ -144,7 +144,7 @@ fn errors_of_added_modules_are_reported() {
     );
     std::fs::remove_file(&blob).unwrap();
     let message = run(&scene, &hash()).failure(1);
-    assert!(message.contains("no store"), "{message}");
+    assert!(message.contains("no available store"), "{message}");
     // A file of the project is not a store.
     std::fs::write(scene.base().join("added.js"), ADDED).unwrap();
     command(&scene, &["store", "list"]).output().unwrap();

@@ -11,6 +11,7 @@ use deno_core::{
 };
 use deno_error::JsErrorBox;
 
+use super::event_loop::Reportable;
 use crate::memory::Memory;
 use crate::modules::{BegunImports, CapabilityModules, Factory, GraphLoader};
 use crate::outcome::RunError;
@@ -83,8 +84,9 @@ impl WarmIsolate {
         js.v8_isolate().add_message_listener(unprinted);
         js_engine::prepare_isolate(js.v8_isolate());
         js_engine::run_scripts(&mut js, snapshot)?;
-        let factory = finish(&mut js)?;
+        let (factory, reportable) = finish(&mut js)?;
         js.op_state().borrow_mut().put(imports);
+        js.op_state().borrow_mut().put(reportable);
         Ok(WarmIsolate {
             js,
             memory,
@@ -163,7 +165,7 @@ fn finished<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Ob
 }
 
 /// Finishes the lockdown of the realm, and returns the functions that it creates.
-fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
+fn finish(js: &mut JsRuntime) -> Result<(Factory, Reportable), RunError> {
     deno_core::scope!(scope, js);
     js_engine::refuse_code_from_strings(scope);
     let object = finished(scope)?;
@@ -175,7 +177,7 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         let function: v8::Local<v8::Function> = value.try_into().map_err(engine)?;
         Ok(v8::Global::new(scope, function))
     };
-    Ok(Factory {
+    let factory = Factory {
         make_self: function("self")?,
         make_bindings: function("bindings")?,
         make_wasm: function("wasm")?,
@@ -184,5 +186,6 @@ fn finish(js: &mut JsRuntime) -> Result<Factory, RunError> {
         attach: function("attach")?,
         describe: function("describe")?,
         serve: function("serve")?,
-    })
+    };
+    Ok((factory, Reportable(function("reportable")?)))
 }

@@ -12,6 +12,41 @@ use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 
 use crate::modules::BegunImports;
 
+/// The realm's function that makes the texts of an uncaught error short (realm/report.js). It returns the error that is
+/// reported.
+pub(super) struct Reportable(pub(super) v8::Global<v8::Function>);
+
+/// Returns the realm's function, or `None` before the realm is locked.
+fn reportable(js: &mut JsRuntime) -> Option<v8::Global<v8::Function>> {
+    let state = js.op_state();
+    let state = state.borrow();
+    state
+        .try_borrow::<Reportable>()
+        .map(|Reportable(function)| function.clone())
+}
+
+/// Describes a thrown value. deno_core copies all texts of an error, so the realm makes them short before.
+fn error_of(
+    scope: &mut v8::PinScope<'_, '_>,
+    reportable: Option<&v8::Global<v8::Function>>,
+    thrown: v8::Local<'_, v8::Value>,
+) -> CoreError {
+    let receiver: v8::Local<v8::Value> = v8::undefined(scope).into();
+    let shown = match reportable {
+        None => v8::Global::new(scope, thrown),
+        Some(function) => {
+            v8::tc_scope!(let scope, scope);
+            let function = v8::Local::new(scope, function);
+            let thrown = v8::Local::new(scope, thrown);
+            // Without a result, the isolate was terminated or its stack is exhausted.
+            let shown = function.call(scope, receiver, &[thrown]).unwrap_or(receiver);
+            v8::Global::new(scope, shown)
+        }
+    };
+    let shown = v8::Local::new(scope, shown);
+    CoreErrorKind::Js(JsError::from_v8_exception(scope, shown)).into_box()
+}
+
 /// Calls a function and returns its result.
 ///
 /// # Errors
@@ -21,6 +56,7 @@ pub(crate) fn call(
     function: &v8::Global<v8::Function>,
     argument: &v8::Global<v8::Value>,
 ) -> Result<v8::Global<v8::Value>, CoreError> {
+    let reportable = reportable(js);
     deno_core::scope!(scope, js);
     v8::tc_scope!(scope, scope);
     let (function, argument) = (v8::Local::new(scope, function), v8::Local::new(scope, argument));
@@ -29,7 +65,10 @@ pub(crate) fn call(
         return Ok(v8::Global::new(scope, result));
     }
     match scope.exception() {
-        Some(exception) => Err(CoreErrorKind::Js(JsError::from_v8_exception(scope, exception)).into_box()),
+        Some(exception) => {
+            scope.reset();
+            Err(error_of(scope, reportable.as_ref(), exception))
+        }
         None => Err(CoreErrorKind::ExecutionTerminated.into_box()),
     }
 }
@@ -81,6 +120,7 @@ pub(crate) fn poll(js: &mut JsRuntime, context: &mut Context<'_>) -> Result<Poll
 
 /// Returns the result of a settled value, or `None` while it is pending.
 fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(), CoreError>> {
+    let reportable = reportable(js);
     deno_core::scope!(scope, js);
     let Ok(promise) = v8::Local::<v8::Promise>::try_from(v8::Local::new(scope, value)) else {
         return Some(Ok(()));
@@ -94,8 +134,7 @@ fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(),
         v8::PromiseState::Fulfilled => Some(Ok(())),
         v8::PromiseState::Rejected => {
             let error = promise.result(scope);
-            let error = JsError::from_v8_exception(scope, error);
-            Some(Err(CoreErrorKind::Js(error).into_box()))
+            Some(Err(error_of(scope, reportable.as_ref(), error)))
         }
     }
 }

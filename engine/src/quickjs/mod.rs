@@ -11,6 +11,7 @@ mod linker;
 mod properties;
 mod scripts;
 mod start;
+mod strings;
 mod teardown;
 mod texts;
 mod words;
@@ -26,6 +27,7 @@ pub(crate) use self::scripts::{extensions, run_scripts};
 pub(crate) use self::start::{
     heap_used, install_handlers, limit_heap, prepare_isolate, prepare_process, refuse_code_from_strings,
 };
+pub(crate) use self::strings::{beginning, json_needs};
 pub(crate) use self::teardown::teardown;
 pub(crate) use self::texts::ModuleTexts;
 

@@ -29,8 +29,8 @@
     if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
     apply(then, settled, [() => void callback()]);
   });
-  const nativeClone = core.structuredClone;
-  install("structuredClone", (value) => nativeClone(value));
+  const { structuredClone } = secure;
+  install("structuredClone", (value) => structuredClone(value));
   for (const name of ["URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
     install(name, web[name]);
   }
@@ -111,7 +111,7 @@
 
   // QuickJS has no Intl. The object that its bindings define there supports no language, and uses a global that is not
   // permitted.
-  const isQuickJs = Object.hasOwn(globalThis, "__v8xTemporalTimeZone");
+  const { isQuickJs } = secure;
   if (isQuickJs) delete globalThis.Intl;
 
   // The memory of Intl objects is outside V8's heap, and V8 does not report its size. A formatter of dates takes tens
@@ -227,11 +227,6 @@
       },
     }.transfer));
     defineProperty(prototype.transfer, "length", { value: 0, writable: false, enumerable: false, configurable: true });
-    // The copy may contain such buffers too. It is refused if the buffers already exceed the limit.
-    install("structuredClone", (value) => {
-      ops.op_sr_buffer_room(0);
-      return nativeClone(value);
-    });
   }
 
   // ---- properties that the permit list cannot name --------------------------------------------------------------
@@ -349,6 +344,8 @@
     // Imports the only module that the loader expects: see `GraphLoader::evaluation`.
     evaluate: ((url) => import(url)),
     attach,
+    // Returns the error to report instead of one that nobody has caught: see report.js.
+    reportable: ((thrown) => secure.reportable(thrown)),
     // Calls between isolates: see extensions/isolates/.
     ...secure.isolates,
     // Creates the values of a module's free names: see modules/scope.rs.
@@ -450,15 +447,31 @@
   const { op_set_format_exception_callback: setDescriber } = ops;
   const { isNativeError } = core;
   const { inspect } = web;
+  const { reportable, readsStack, clipped } = secure;
   let describeError;
+  const LARGE = 1n << 4096n;
   const described = (thrown) => {
     try {
+      if (typeof thrown === "string") return `Uncaught ${clipped(thrown)}`;
+      // The text of such a number would be long, and take long to make.
+      if (typeof thrown === "bigint" && (thrown > LARGE || thrown < -LARGE)) return "Uncaught (a bigint of more than 1,000 digits)";
+      if (typeof thrown === "symbol" && !isQuickJs) return `Uncaught Symbol(${clipped(thrown.description ?? "")})`;
       if (Object(thrown) !== thrown || isNativeError(thrown)) return describeError(thrown);
       return `Uncaught ${inspect(thrown, { depth: 2, budget: 2000 })}`;
     } catch {
       return undefined; // the stack is exhausted
     }
   };
+
+  // deno_core reads an error that nobody has caught only after `reportable` has made its texts short.
+  const { op_dispatch_exception: dispatch } = ops;
+  core.setUnhandledPromiseRejectionHandler((_promise, reason) => {
+    const shown = reportable(reason);
+    if (shown === reason) return false;
+    dispatch(shown, true);
+    return true;
+  });
+  core.setReportExceptionCallback((error) => dispatch(reportable(error), false));
 
   // ---- steps in every isolate -----------------------------------------------------------------------------------
   // Functions in parentheses are compiled when they are read, so that the snapshot contains their compiled code. This
@@ -471,6 +484,7 @@
     ({ WebAssembly } = globalThis);
     // On V8, each error has its own accessor for `stack`.
     const { get: readStack, set: writeStack } = getOwnPropertyDescriptor(sample, "stack") ?? {};
+    readsStack(readStack);
     realm.finish(readStack === undefined ? {} : { "%readStack%": readStack, "%writeStack%": writeStack });
     setDescriber(described);
     return forRust;

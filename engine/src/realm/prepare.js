@@ -6,6 +6,25 @@
   const { ops } = core;
   const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { deleteProperty } = Reflect;
+  // Only QuickJS has this constructor.
+  const isQuickJs = globalThis.InternalError !== undefined;
+
+  // Throws a RangeError if the isolate's account has no room for so many bytes. Code that passes a guest's text to
+  // Rust, or to a function of the engine that copies it, must call this first with the most that is taken.
+  // (Looking at the length of a text costs nothing. V8 makes a text of 2^29 characters from a few objects.)
+  const FREE = 2 ** 20;
+  const room = (bytes, doing) => {
+    if (bytes > FREE) ops.op_sr_room(bytes < 2 ** 53 ? bytes : 2 ** 53 - 1, doing);
+  };
+  // Returns the beginning of a text, without joining the parts of a long one.
+  const LONG = 2 ** 20;
+  const { slice } = String.prototype;
+  const beginning = (text, length) => {
+    const isCheap = isQuickJs || text.length <= LONG || length > LONG;
+    return isCheap ? apply(slice, text, [0, length]) : ops.op_sr_beginning(text, length);
+  };
+  // The text in UTF-8, another copy, and its beginning in an error.
+  const ARGUMENT = 6;
 
   // Timer handles are opaque objects, not numbers. A number could be guessed, and one module could cancel the timers of
   // another. The callback is wrapped, because deno_core calls it with its own timer record as `this`. This record links
@@ -216,7 +235,7 @@
   }
 
   // The prototype of the error that QuickJS throws if no memory is left.
-  const OutOfMemory = globalThis.InternalError?.prototype;
+  const OutOfMemory = isQuickJs ? globalThis.InternalError.prototype : undefined;
   const symbolText = String;
   // Prefix of the realm's texts for Rust: random bits of the process.
   let prefix;
@@ -253,6 +272,9 @@
       if (mark !== null) apply(markSet, marks, [error, mark]);
     },
     withRoom,
+    room,
+    beginning,
+    isQuickJs,
     often,
     attach,
     CapabilityError,
@@ -274,9 +296,10 @@
       return read;
     },
     // Checks that a path or name is a primitive string. An object could return one text to the check and another one
-    // later.
+    // later. Rust copies the text, so there must be room for it.
     text: (value, what) => {
       if (typeof value !== "string") throw new TypeError(`${what} must be a string`);
+      room(value.length * ARGUMENT, what);
       return value;
     },
     // Copies the bytes that a guest passes, because the guest may change them afterwards.
@@ -298,15 +321,23 @@
         }
       }
       const grants = [];
+      // A list may contain one long text many times.
+      let length = 0;
+      const taken = (value) => {
+        const scope = String(value);
+        length += scope.length;
+        room(length * ARGUMENT, "attenuate");
+        return scope;
+      };
       for (const action of actions) {
         if (!Object.hasOwn(bag, action)) continue;
         const value = bag[action];
         const scopes = [];
-        if (Array.isArray(value)) for (const scope of value) scopes.push(String(scope));
-        else scopes.push(String(value));
+        if (Array.isArray(value)) for (const scope of value) scopes.push(taken(scope));
+        else scopes.push(taken(value));
         grants.push([action, scopes]);
       }
-      const expires = Object.hasOwn(bag, "expires") ? String(bag.expires) : null;
+      const expires = Object.hasOwn(bag, "expires") ? taken(bag.expires) : null;
       if (grants.length === 0 && expires === null) {
         throw new TypeError(`attenuate needs at least one of ${known.join(", ")}`);
       }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use url::{Url, form_urlencoded, quirks};
 
 use crate::extensions::{HeldBytes, OpError, no_room, object};
+use crate::js_engine;
 use crate::memory::{Memory, Reservation};
 
 deno_core::extension!(
@@ -21,10 +22,15 @@ deno_core::extension!(
         op_sr_url_query_parse,
         op_sr_url_query_serialize,
         op_sr_text_encode,
+        op_sr_text_encode_long,
         op_sr_text_encode_into,
         op_sr_text_decode,
         op_sr_text_visible,
+        op_sr_beginning,
         op_sr_buffer_room,
+        op_sr_json_room,
+        op_sr_kind,
+        op_sr_room,
         op_sr_weight,
     ],
 );
@@ -130,13 +136,98 @@ fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
 /// Encodes a string as UTF-8.
 #[op2]
 fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldBytes, OpError> {
-    // An isolate that belongs to no program yet runs no guest, so there is no limit.
-    let held = match state.try_borrow::<Memory>() {
-        Some(memory) => memory.hold_now(text.len()),
-        None => Memory::new(u64::MAX).hold_now(text.len()),
-    };
+    let held = account(state).hold_now(text.len());
     let held = held.map_err(|why| no_room("encoding", &text, why))?;
     Ok(HeldBytes::new(text.into_bytes(), held))
+}
+
+/// Encodes a long string as UTF-8. Rust does not copy it if there is no room for the bytes.
+#[op2]
+fn op_sr_text_encode_long(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &OpState,
+    text: v8::Local<'_, v8::String>,
+) -> Result<HeldBytes, OpError> {
+    let held = account(state).hold_now(text.utf8_length(scope));
+    let held = held.map_err(|why| OpError::range_error(format!("encoding a text: {why}")))?;
+    Ok(HeldBytes::new(
+        text.to_rust_string_lossy(scope).into_bytes(),
+        held,
+    ))
+}
+
+/// Returns the isolate's account. An isolate that belongs to no program yet runs no guest, so it has no limit.
+fn account(state: &OpState) -> Memory {
+    let memory = state.try_borrow::<Memory>().cloned();
+    memory.unwrap_or_else(|| Memory::new(u64::MAX))
+}
+
+/// Returns the kind of an object for `structuredClone` (clone.js).
+#[op2(fast)]
+#[smi]
+fn op_sr_kind(value: v8::Local<'_, v8::Value>) -> u32 {
+    let kinds = [
+        value.is_array(),
+        value.is_date(),
+        value.is_reg_exp(),
+        value.is_array_buffer(),
+        value.is_typed_array(),
+        value.is_data_view(),
+        value.is_map(),
+        value.is_set(),
+        value.is_native_error(),
+        value.is_boolean_object(),
+        value.is_number_object(),
+        value.is_string_object(),
+        value.is_big_int_object(),
+        value.is_proxy()
+            || value.is_promise()
+            || value.is_weak_map()
+            || value.is_weak_set()
+            || value.is_symbol_object()
+            || value.is_module_namespace_object(),
+    ];
+    (1..).zip(kinds).find(|(_, is)| *is).map_or(0, |(kind, _)| kind)
+}
+
+/// Checks that the account has room for memory that a function takes while it runs.
+#[op2(fast)]
+fn op_sr_room(state: &OpState, #[number] bytes: u64, #[string] doing: &str) -> Result<(), OpError> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let Some(memory) = state.try_borrow::<Memory>() else {
+        return Ok(());
+    };
+    let held = memory.hold_now(bytes);
+    held.map(drop)
+        .map_err(|why| OpError::range_error(format!("{doing}: {why}")))
+}
+
+/// Returns the beginning of a text. Unlike `slice`, it does not make V8 join the parts of the text first.
+///
+/// The realm also calls it while it describes an error, within any other op.
+#[op2(reentrant)]
+fn op_sr_beginning<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    #[smi] length: u32,
+) -> Result<v8::Local<'s, v8::String>, OpError> {
+    js_engine::beginning(scope, text, length as usize)
+        .ok_or_else(|| OpError::range_error("the text is longer than a string can be"))
+}
+
+/// Checks that the account has room for the memory that the engine's parser takes for a JSON text.
+#[op2(fast)]
+fn op_sr_json_room(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &OpState,
+    text: v8::Local<'_, v8::String>,
+) -> Result<(), OpError> {
+    let Some(memory) = state.try_borrow::<Memory>() else {
+        return Ok(());
+    };
+    let held = memory.hold_now(js_engine::json_needs(scope, text, memory.most()));
+    held.map(drop)
+        .map_err(|why| OpError::range_error(format!("JSON.parse: {why}")))
 }
 
 /// The memory of an engine object outside the engine's heap. Only realm code knows the size. It is counted until this

@@ -5,10 +5,12 @@ mod evaluation;
 mod fatal;
 mod functions;
 mod garbage;
+mod json;
 mod properties;
 mod snapshot;
 mod stack;
 mod start;
+mod strings;
 mod texts;
 
 pub(crate) use self::buffers::{buffer, create_params};
@@ -22,4 +24,5 @@ pub(crate) use self::start::{
     Linked, extensions, heap_used, install_handlers, limit_heap, link_by, prepare_isolate, prepare_process,
     refuse_code_from_strings, run_scripts, teardown,
 };
+pub(crate) use self::strings::{beginning, json_needs};
 pub(crate) use self::texts::ModuleTexts;

@@ -19,7 +19,7 @@
     /** Returns the variable's value, or undefined if it is not set. */
     get(name) {
       // The type is checked inline. On QuickJS, a function call takes about as long as the decision.
-      return often.op_sr_env_get(this.#handle, typeof name === "string" ? name : text(name, "name")) ?? undefined;
+      return often.op_sr_env_get(this.#handle, typeof name === "string" && name.length < 1024 ? name : text(name, "name")) ?? undefined;
     }
     has(name) {
       return often.op_sr_env_get(this.#handle, text(name, "name")) !== null;

@@ -2,7 +2,7 @@
 // one op. The op converts them once, decides on them, and uses exactly the values of the decision.
 "use strict";
 ((globalThis) => {
-  const { ops, often, options, text, bytes: copied, families, delegation, withRoom } = globalThis.__secure;
+  const { ops, often, options, text, bytes: copied, families, delegation, withRoom, room } = globalThis.__secure;
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
@@ -83,7 +83,9 @@
       return await often.op_sr_fs_read_file(this.#handle, text(path, "path"));
     }
     async writeTextFile(path, data, bag) {
-      await ops.op_sr_fs_write_text_file(this.#handle, text(path, "path"), String(data), flags(bag, ["append", "createNew"]));
+      const content = String(data);
+      room(content.length, "writeTextFile");
+      await ops.op_sr_fs_write_text_file(this.#handle, text(path, "path"), content, flags(bag, ["append", "createNew"]));
     }
     async writeFile(path, data, bag) {
       await ops.op_sr_fs_write_file(this.#handle, text(path, "path"), copied(data, "data"), flags(bag, ["append", "createNew"]));

@@ -7,7 +7,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
-  const { core, ops, families, delegation, withRoom } = secure;
+  const { core, ops, families, delegation, withRoom, room } = secure;
   const {
     isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
     isWeakSet,
@@ -81,15 +81,23 @@
     const pieces = [];
     const capabilities = [];
     let size = 0;
+    // A value may contain one long text many times. The JSON contains each of them, and Rust copies the JSON.
+    let characters = 0;
+    const counted = (text) => {
+      characters += text.length;
+      room(characters * 2, "a value for another isolate");
+      return text;
+    };
     const primitive = (value) => {
       switch (typeof value) {
         case "string":
+          return counted(value);
         case "boolean":
           return value;
         case "undefined":
           return ["u"];
         case "bigint":
-          return ["b", String(value)];
+          return ["b", counted(String(value))];
         case "number":
           return Number.isFinite(value) && !Object.is(value, -0) ? value : ["n", Object.is(value, -0) ? "-0" : String(value)];
         case "symbol":
@@ -127,7 +135,7 @@
       if (typeof value === "function") {
         if (!withFunctions) throw uncloneable("a function");
         add(exported, [value, owner]);
-        return add(node, "f", exported.length - 1, String(value.name));
+        return add(node, "f", exported.length - 1, counted(String(value.name)));
       }
       for (const family of keys(delegation.chainOf)) {
         const chain = delegation.chainOf[family](value);
@@ -138,9 +146,9 @@
       if (isProxy(value)) throw uncloneable("a proxy");
       if (isArray(value)) {
         add(node, "a", value.length);
-        for (const key of keys(value)) add(node, [key, encode(value[key], value)]);
+        for (const key of keys(value)) add(node, [counted(key), encode(value[key], value)]);
       } else if (isDate(value)) add(node, "d", encode(timeOf(value)));
-      else if (isRegExp(value)) add(node, "x", sourceOf(value), flagsOf(value));
+      else if (isRegExp(value)) add(node, "x", counted(sourceOf(value)), flagsOf(value));
       else if (isMap(value)) {
         const entries = [];
         mapEach(value, (item, key) => add(entries, [key, item]));
@@ -158,16 +166,17 @@
       else if (isNativeError(value)) {
         const text = (name) => {
           const found = value[name];
-          return typeof found === "string" ? found : "";
+          return typeof found === "string" ? counted(found) : "";
         };
         add(node, "e", text("name"), text("message"), Object.hasOwn(value, "cause") ? [encode(value.cause)] : null, secure.markOf(value));
         for (const name of details) {
-          if (Object.hasOwn(value, name) && typeof value[name] === "string") add(node, [name, value[name]]);
+          const found = Object.hasOwn(value, name) ? value[name] : undefined;
+          if (typeof found === "string") add(node, [name, counted(found)]);
         }
       } else if (isPromise(value) || isWeakMap(value) || isWeakSet(value)) throw uncloneable("such an object");
       else {
         add(node, "o");
-        for (const key of keys(value)) add(node, [key, encode(value[key], value)]);
+        for (const key of keys(value)) add(node, [counted(key), encode(value[key], value)]);
       }
     };
     const root = encode(value);

@@ -6,6 +6,7 @@
   const cancelHandle = withRoom(ops.op_sr_net_cancel_handle);
   const web = globalThis.__web;
   const secret = Symbol("net");
+  const MAX_HEAD = 2 ** 20;
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
   };
@@ -152,6 +153,10 @@
         headers.push(["content-type", "application/x-www-form-urlencoded;charset=UTF-8"]);
       }
       const parts = [method, url, headers, redirect];
+      // A header list may contain one long text many times. Rust has the same limit, in bytes.
+      const around = method.length + url.length + redirect.length;
+      const length = headers.reduce((sum, [name, value]) => sum + name.length + value.length, around);
+      if (length > MAX_HEAD) throw new TypeError(`fetch: method, URL and headers have ${length} characters; ${MAX_HEAD} bytes are the most`);
       const signal = bag.signal ?? null;
       if (signal === null) {
         return new Response(secret, ops.op_sr_net_received(await ops.op_sr_net_fetch(this.#handle, parts, body, null)));

@@ -4,7 +4,7 @@
 ((globalThis) => {
   const { Array, Error, Map, Math, Number, Object, Reflect, String, parseFloat, parseInt } = globalThis;
   const web = (globalThis.__web ??= {});
-  const { inspect, framesOf } = web;
+  const { inspect, framesOf, beginning } = web;
   const { ops } = globalThis.Deno.core;
 
   const outputLimit = 100 * 1024; // UTF-16 units printed by one call
@@ -58,7 +58,7 @@
     const rest = [...values];
     const parts = [];
     const add = ((text) => {
-      parts.push(text.slice(0, left + 1)); // one character more than allowed, so that the printer detects the cut
+      parts.push(beginning(text, left + 1)); // one character more than allowed, so that the printer detects the cut
       left = Math.max(0, left - text.length);
     });
     if (typeof rest[0] === "string" && rest.length > 1) {
@@ -94,6 +94,7 @@
     const columns = new Map(); // name => index
     const rows = [];
     let hasValues = false;
+    const short = (text) => text.length > 200 ? `${beginning(text, 200)}\u2026` : text;
     const cell = (value) => inspect(value, { depth: 0, budget: 200 }).replaceAll("\n", " ");
     for (const key of Reflect.ownKeys(data).slice(0, 1000)) {
       const descriptor = Reflect.getOwnPropertyDescriptor(data, key);
@@ -114,9 +115,9 @@
       rows.push(row);
     }
     const names = wanted ?? [...columns.keys()];
-    const head = ["(index)", ...names, ...(hasValues ? ["Values"] : [])];
+    const head = ["(index)", ...names.map(short), ...(hasValues ? ["Values"] : [])];
     const body = rows.map((row) => [
-      row.key,
+      short(row.key),
       ...names.map((name) => row.cells.get(name) ?? ""),
       ...(hasValues ? [row.value] : []),
     ]);
@@ -143,7 +144,7 @@
       const lines = [];
       let size = 0;
       let isCut = text.length > outputLimit;
-      for (const line of visible(text.slice(0, outputLimit)).split("\n")) {
+      for (const line of visible(beginning(text, outputLimit)).split("\n")) {
         const room = outputLimit - size - prefix.length - 1;
         if (room <= 0) {
           isCut = true;

@@ -54,7 +54,8 @@
 
     encode(input = "") {
       this.#brand;
-      return ops.op_sr_text_encode(string(input));
+      const text = string(input);
+      return text.length > PIECE ? ops.op_sr_text_encode_long(text) : ops.op_sr_text_encode(text);
     }
 
     encodeInto(source, destination) {
@@ -63,13 +64,33 @@
       if (!ArrayBuffer.isView(destination) || typedArrayTag(destination) !== "Uint8Array") {
         throw new TypeError("TextEncoder.encodeInto: the destination is not a Uint8Array");
       }
-      const [read, written] = ops.op_sr_text_encode_into(text, bytesOf(destination));
+      const bytes = bytesOf(destination);
+      // A UTF-16 unit takes at least one byte, so the other units do not fit.
+      const [read, written] = ops.op_sr_text_encode_into(web.beginning(text, bytes.length), bytes);
       return { read, written };
     }
   }
   finish(TextEncoder, "TextEncoder");
 
   const noBytes = new Uint8Array(0);
+  // Rust decodes pieces of this many bytes, so that its copies of a text stay small.
+  const PIECE = 1 << 20;
+
+  // Returns the text, or null if the bytes are invalid and `fatal` is true, and the number of bytes at the end that are
+  // left.
+  function decoded(bytes, fatal, stream) {
+    if (bytes.length <= PIECE) return ops.op_sr_text_decode(bytes, fatal, stream);
+    let made = "";
+    for (let from = 0;;) {
+      const isLast = bytes.length - from <= PIECE;
+      const piece = bytes.subarray(from, isLast ? bytes.length : from + PIECE);
+      const [text, cut] = ops.op_sr_text_decode(piece, fatal, stream || !isLast);
+      if (text === null) return [null, 0];
+      made += text;
+      if (isLast) return [made, cut];
+      from += piece.length - cut;
+    }
+  }
 
   class TextDecoder {
     #fatal;
@@ -118,7 +139,7 @@
         bytes.set(this.#pending);
         bytes.set(chunk, this.#pending.length);
       }
-      const [text, cut] = ops.op_sr_text_decode(bytes, this.#fatal, stream);
+      const [text, cut] = decoded(bytes, this.#fatal, stream);
       if (text === null) {
         this.#streaming = false;
         throw new TypeError("TextDecoder.decode: the bytes are not valid utf-8");

@@ -143,7 +143,7 @@
     show(value, depth = 0) {
       switch (typeof value) {
         case "string":
-          return this.#take(quote(value.slice(0, this.#left + 1)));
+          return this.#take(quote(web.beginning(value, this.#left + 1)));
         case "number":
           return this.#take(Object.is(value, -0) ? "-0" : `${value}`);
         case "bigint":

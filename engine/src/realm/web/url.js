@@ -4,7 +4,7 @@
   const { Map, Object, Reflect, Symbol, TypeError } = globalThis;
   const { ops } = globalThis.Deno.core;
   const web = (globalThis.__web ??= {});
-  const { needs, string, walk, finish } = web.idl;
+  const { needs, room, string, walk, finish } = web.idl;
 
   const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 
@@ -34,7 +34,48 @@
   finish(ParamsIterator, "URLSearchParams Iterator");
   Object.setPrototypeOf(ParamsIterator.prototype, iteratorPrototype);
 
-  const pairsOfString = (text) => ops.op_sr_url_query_parse(text.startsWith("?") ? text.slice(1) : text);
+  // Rust gets a query in pieces of about this many characters, so that the memory of the pieces stays small. The pairs
+  // themselves are on the engine's heap.
+  const PIECE = 65536;
+  // Maximum number of bytes that Rust takes for each character of a query or of a URL: its percent-encoded form, in
+  // several copies.
+  const QUERY = 16;
+  const WHOLE = 24;
+
+  function pairsOfString(text) {
+    const query = text.startsWith("?") ? text.slice(1) : text;
+    if (query.length <= PIECE) return ops.op_sr_url_query_parse(query);
+    const pairs = [];
+    for (let from = 0; from < query.length;) {
+      let to = query.indexOf("&", from + PIECE);
+      if (to === -1) to = query.length;
+      room((to - from) * QUERY, "URLSearchParams");
+      for (const pair of ops.op_sr_url_query_parse(query.slice(from, to))) pairs.push(pair);
+      from = to + 1;
+    }
+    return pairs;
+  }
+
+  function stringOfPairs(pairs) {
+    let made = "";
+    let piece = [];
+    let length = 0;
+    const flush = () => {
+      room(length * QUERY, "URLSearchParams");
+      const text = ops.op_sr_url_query_serialize(piece);
+      made = made === "" ? text : `${made}&${text}`;
+      piece = [];
+      length = 0;
+    };
+    for (const pair of pairs) {
+      const more = pair[0].length + pair[1].length + 2;
+      if (length > 0 && length + more > PIECE) flush();
+      piece.push(pair);
+      length += more;
+    }
+    if (length > 0) flush();
+    return made;
+  }
 
   function pairsOfIterable(init, method) {
     const pairs = [];
@@ -105,7 +146,7 @@
     }
 
     #serialize() {
-      return ops.op_sr_url_query_serialize(this.#pairs);
+      return stringOfPairs(this.#pairs);
     }
 
     #changed() {
@@ -218,8 +259,10 @@
     configurable: true,
   });
 
-  const parse = (url, base) =>
-    base === undefined ? ops.op_sr_url_parse(url) : ops.op_sr_url_join(url, base);
+  const parse = (url, base) => {
+    room((url.length + (base?.length ?? 0)) * WHOLE, "URL");
+    return base === undefined ? ops.op_sr_url_parse(url) : ops.op_sr_url_join(url, base);
+  };
 
   function parseOrThrow(url, base) {
     const parts = parse(url, base);
@@ -259,6 +302,7 @@
     }
 
     #set(component, value) {
+      room((this.#parts.href.length + value.length) * WHOLE, "URL");
       // If the value does not fit the component, the result is null. The standard ignores such a value.
       this.#parts = ops.op_sr_url_set(this.#parts.href, component, value) ?? this.#parts;
     }

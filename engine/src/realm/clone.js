@@ -1,0 +1,190 @@
+// `structuredClone` (HTML, section 2.7.3), without transferred objects.
+//
+// The engine's own function writes the value into a buffer and reads it again. It writes a text as often as the value
+// contains it. So a list of a few MiB could take any amount of memory, which no limit counts. Here, the copy shares its
+// texts with the value, and is made on the engine's heap.
+"use strict";
+((globalThis) => {
+  const secure = globalThis.__secure;
+  const { core, ops, isQuickJs } = secure;
+  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys } = Object;
+  const { apply } = Reflect;
+  // The results of `op_sr_kind`.
+  const [PLAIN, ARRAY, DATE, REG_EXP, BUFFER, TYPED_ARRAY, DATA_VIEW, MAP, SET, ERROR, BOOLEAN, NUMBER, STRING, BIG_INT] =
+    Array(14).keys();
+  const ObjectPrototype = Object.prototype;
+  const getter = (prototype, name) => {
+    const get = getOwnPropertyDescriptor(prototype, name)?.get;
+    return (object) => apply(get, object, []);
+  };
+  const method = (prototype, name) => {
+    const call = prototype[name];
+    return (object, ...args) => apply(call, object, args);
+  };
+  const TypedArray = getPrototypeOf(Int8Array);
+  const timeOf = method(Date.prototype, "getTime");
+  const mapEach = method(Map.prototype, "forEach");
+  const setEach = method(Set.prototype, "forEach");
+  const [mapGet, mapSet, setAdd] = [method(Map.prototype, "get"), method(Map.prototype, "set"), method(Set.prototype, "add")];
+  const bytesSet = method(TypedArray.prototype, "set");
+  const isResizable = "resizable" in ArrayBuffer.prototype ? getter(ArrayBuffer.prototype, "resizable") : () => false;
+  const mostBytes = getter(ArrayBuffer.prototype, "maxByteLength");
+  const arrayKind = getter(TypedArray.prototype, Symbol.toStringTag);
+  const arrayBuffer = getter(TypedArray.prototype, "buffer");
+  const arrayOffset = getter(TypedArray.prototype, "byteOffset");
+  const arrayLength = getter(TypedArray.prototype, "length");
+  const viewBuffer = getter(DataView.prototype, "buffer");
+  const viewOffset = getter(DataView.prototype, "byteOffset");
+  const viewLength = getter(DataView.prototype, "byteLength");
+  const boxes = {
+    __proto__: null,
+    [BOOLEAN]: method(Boolean.prototype, "valueOf"),
+    [NUMBER]: method(Number.prototype, "valueOf"),
+    [STRING]: method(String.prototype, "valueOf"),
+    [BIG_INT]: method(BigInt.prototype, "valueOf"),
+  };
+  const NativeDate = Date;
+  const NativeBuffer = ArrayBuffer;
+  const arrayKinds = { __proto__: null };
+  for (
+    const Kind of [
+      Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
+      BigInt64Array, BigUint64Array,
+    ]
+  ) arrayKinds[Kind.name] = Kind;
+  secure.late.push((() => {
+    if (globalThis.Float16Array !== undefined) arrayKinds.Float16Array = globalThis.Float16Array;
+  }));
+  const errorKinds = { __proto__: null };
+  for (const Kind of [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
+
+  const own = (object, key, value, enumerable) => {
+    defineProperty(object, key, { __proto__: null, value, writable: true, enumerable, configurable: true });
+  };
+  // Throws the engine's error for a value that cannot be cloned. For an object without properties that can, it returns
+  // the clone.
+  const native = core.structuredClone;
+
+  const bufferOf = (value) => {
+    const bytes = new Uint8Array(value); // throws if the buffer is detached
+    const { length } = bytes;
+    let made;
+    if (isResizable(value)) {
+      if (!isQuickJs) ops.op_sr_buffer_room(length);
+      made = new NativeBuffer(length, { __proto__: null, maxByteLength: mostBytes(value) });
+    } else {
+      made = new NativeBuffer(length);
+    }
+    bytesSet(new Uint8Array(made), bytes);
+    return made;
+  };
+
+  const cloneOf = (root) => {
+    const seen = new Map();
+    const properties = (made, value, list) => {
+      for (let at = 0; at < list.length; at++) {
+        const key = list[at];
+        // A getter may have removed the property.
+        if (!hasOwn(value, key)) continue;
+        const item = copied(value[key]);
+        if (key in made) own(made, key, item, true);
+        else made[key] = item;
+      }
+      return made;
+    };
+    const fill = (value) => {
+      const is = (made) => {
+        mapSet(seen, value, made);
+        return made;
+      };
+      const kind = ops.op_sr_kind(value);
+      switch (kind) {
+        case PLAIN: {
+          const list = keys(value);
+          const prototype = getPrototypeOf(value);
+          if (list.length === 0 && prototype !== ObjectPrototype && prototype !== null) return is(native(value));
+          return properties(is({}), value, list);
+        }
+        case ARRAY: {
+          const made = is([]);
+          const { length } = value;
+          const list = keys(value);
+          // Then the keys are all indices: they come first, in order.
+          if (list.length === length && (length === 0 || list[length - 1] === `${length - 1}`)) {
+            for (let at = 0; at < length; at++) {
+              const item = value[at];
+              // A getter may have removed the element.
+              if (item !== undefined || hasOwn(value, at)) made[at] = copied(item);
+            }
+            made.length = length;
+            return made;
+          }
+          made.length = length;
+          return properties(made, value, list);
+        }
+        case DATE:
+          return is(new NativeDate(timeOf(value)));
+        case REG_EXP:
+          return is(new RegExp(value));
+        case BUFFER:
+          return is(bufferOf(value));
+        case TYPED_ARRAY: {
+          const Kind = arrayKinds[arrayKind(value)];
+          const [offset, length] = [arrayOffset(value), arrayLength(value)];
+          return is(new Kind(copied(arrayBuffer(value)), offset, length));
+        }
+        case DATA_VIEW: {
+          const [offset, length] = [viewOffset(value), viewLength(value)];
+          return is(new DataView(copied(viewBuffer(value)), offset, length));
+        }
+        case MAP: {
+          const made = is(new Map());
+          const entries = [];
+          mapEach(value, (item, key) => entries[entries.length] = [key, item]);
+          for (let at = 0; at < entries.length; at++) mapSet(made, copied(entries[at][0]), copied(entries[at][1]));
+          return made;
+        }
+        case SET: {
+          const made = is(new Set());
+          const items = [];
+          setEach(value, (item) => items[items.length] = item);
+          for (let at = 0; at < items.length; at++) setAdd(made, copied(items[at]));
+          return made;
+        }
+        case ERROR: {
+          const Kind = errorKinds[`${value.name}`] ?? Error;
+          const message = getOwnPropertyDescriptor(value, "message");
+          const cause = getOwnPropertyDescriptor(value, "cause");
+          const { stack } = value;
+          const made = is(new Kind());
+          if (message !== undefined && "value" in message) own(made, "message", `${message.value}`, false);
+          if (typeof stack === "string") own(made, "stack", stack, false);
+          if (cause !== undefined && "value" in cause) own(made, "cause", copied(cause.value), false);
+          return made;
+        }
+        case BOOLEAN:
+        case NUMBER:
+        case STRING:
+        case BIG_INT:
+          return is(Object(boxes[kind](value)));
+        default:
+          // QuickJS would clone the target of a proxy.
+          if (isQuickJs) throw new TypeError("the value could not be cloned");
+          return native(value);
+      }
+    };
+    const copied = (value) => {
+      switch (typeof value) {
+        case "function":
+        case "symbol":
+          return native(value);
+        case "object":
+          return value === null ? null : mapGet(seen, value) ?? fill(value);
+        default:
+          return value;
+      }
+    };
+    return copied(root);
+  };
+  secure.structuredClone = cloneOf;
+})(globalThis);
