@@ -77,7 +77,7 @@ pub fn initialize() {
 pub struct Stop(Arc<Running>);
 
 impl Stop {
-    /// Ends every active run with [`Exit::Stopped`]. Runs that start later are not affected.
+    /// Ends every active run with [`crate::Exit::Stopped`]. Runs that start later are not affected.
     pub fn stop(&self) {
         self.0.stop();
     }
