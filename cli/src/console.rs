@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use secure_runtime::ConsoleWriter;
@@ -53,6 +54,37 @@ pub(super) fn report(failure: &Failure) {
         said.push_str(&text::message(help.trim_end()));
     }
     say(&said);
+}
+
+/// Time between attempts to write to a stream that does not block.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// Standard output for the result of a command. Another process may have made it non-blocking, so a write waits until
+/// the reader has read.
+pub(super) struct Results(io::StdoutLock<'static>);
+
+/// Returns the standard output for the result of a command.
+pub(super) fn results() -> Results {
+    Results(io::stdout().lock())
+}
+
+fn waiting<T>(mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(AGAIN),
+            done => return done,
+        }
+    }
+}
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        waiting(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        waiting(|| self.0.flush())
+    }
 }
 
 /// Waits until all printed output is written, and returns the exit code of the process. This is `code`, unless a signal

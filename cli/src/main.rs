@@ -151,7 +151,7 @@ fn main() -> ExitCode {
 
 /// Writes the output of a command. A reader that closes the pipe early, such as `head`, is not an error.
 fn print(output: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = console::results();
     let written = stdout
         .write_all(text::plain(&secrets::without_arguments(output)).as_bytes())
         .and_then(|()| stdout.flush());

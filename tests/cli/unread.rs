@@ -4,6 +4,8 @@ use std::io::{Read, pipe};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use secure_runtime_loaders::ContentHash;
+
 use super::{Done, command};
 use crate::support::{Scene, manifest};
 
@@ -258,6 +260,41 @@ fn a_non_blocking_pipe_loses_nothing() {
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert_eq!((child.wait().unwrap().code(), text.len()), (Some(0), 3_000_000));
+}
+
+/// CLI-37. The same holds for the result of a command.
+#[test]
+fn a_result_waits_for_the_reader_of_a_non_blocking_pipe() {
+    let large = "z".repeat(1_000_000);
+    let names: Vec<String> = (0..1000).map(|n| format!("{}{n}.js", "m".repeat(100))).collect();
+    let main: String = names.iter().map(|name| format!("import './{name}';\n")).collect();
+    let scene = names
+        .iter()
+        .fold(printing("", &main), |scene, name| scene.file(name, ""));
+    let scene = scene.file("large.txt", &large);
+    let hash = ContentHash::of(large.as_bytes()).to_string();
+    assert!(
+        command(&scene, &["store", "add", "large.txt"])
+            .status()
+            .unwrap()
+            .success()
+    );
+    for (arguments, least) in [
+        (&["store", "get", &hash][..], large.len()),
+        (&["graph", "show"], 100_000),
+    ] {
+        let (mut reader, writer) = pipe().unwrap();
+        rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let mut command = command(&scene, arguments);
+        let mut child = command.stdout(writer).spawn().unwrap();
+        drop(command);
+        // If the reader starts earlier than the writer, the pipe may never be full, and the test proves less.
+        std::thread::sleep(Duration::from_millis(500));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
+        assert!(text.len() >= least, "{arguments:?}: {}", text.len());
+    }
 }
 
 /// CLI-37. Output that cannot be written is an error. A reader that closed the pipe is not.

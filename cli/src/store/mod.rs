@@ -170,7 +170,7 @@ fn get(store: &LocalStore, hash: &str, out: Option<&Path>, from: Vec<StorePlace>
             }
         }
         None => {
-            let mut stdout = io::stdout().lock();
+            let mut stdout = console::results();
             let copied = blob
                 .copy_to(&mut stdout)
                 .and_then(|copied| stdout.flush().map(|()| copied));
