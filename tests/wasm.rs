@@ -25,7 +25,7 @@ fn quickjs_refuses_webassembly() {
     let Err(said) = &ran.exit else { panic!("{ran:#?}") };
     assert!(
         said.starts_with(
-            "module app:/lib/add.wasm is WebAssembly, which this build does not run: QuickJS-ng"
+            "module app:/lib/add.wasm is WebAssembly, which this build does not run: in QuickJS-ng"
         ),
         "{said}"
     );
