@@ -32,6 +32,8 @@ fn all_tests(root: &Path) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for folder in [
         "src",
+        "cli/src",
+        "engine/src",
         "tests",
         "loaders/src",
         "loaders/tests",

@@ -265,7 +265,7 @@ fn packages_that_were_required_in_vain_are_compared() {
     }
     let line = |package: &str| {
         format!(
-            "cjs/index.js: \"{package}\" was locked as nothing, and now means node_modules/{package}/index.js"
+            "cjs/index.js: \"{package}\" was locked as nothing, and now resolves to node_modules/{package}/index.js"
         )
     };
     assert_eq!(installed(), [line("extra")]);
