@@ -5,7 +5,7 @@ mod imports;
 mod json;
 mod link_plan;
 pub(crate) mod loader;
-pub(crate) mod scope;
+mod scope;
 mod synthetic;
 pub(crate) mod synthetic_urls;
 mod wasm;

@@ -87,32 +87,3 @@ fn is_common_js(module: &Module) -> bool {
     let origin = module.origin.as_ref();
     origin.is_some_and(|origin| origin.transformation.is_common_js())
 }
-
-/// The comments that set a script's name and source map, without a value. The engine uses the last ones.
-const NO_OTHER_NAME: &str = "\n//# sourceURL=\n//# sourceMappingURL=";
-
-/// Returns the source in the form for the engine. A module cannot set its own name or source map, because stack traces
-/// show both.
-pub(crate) fn with_bindings(source: &str, names: &[&str]) -> String {
-    if names.is_empty() {
-        return format!("{source}{NO_OTHER_NAME}");
-    }
-    format!(
-        "{source}\n;import{{{}}}from\"{}\";{NO_OTHER_NAME}",
-        names.join(","),
-        super::synthetic_urls::BINDINGS
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_appended_import_moves_no_position() {
-        let source = "console.log(1) // end";
-        let bound = with_bindings(source, &["console"]);
-        assert!(bound.starts_with("console.log(1) // end\n"));
-        assert!(with_bindings(source, &[]).starts_with("console.log(1) // end\n"));
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::modules::scope::with_bindings;
+use crate::modules::synthetic_urls::BINDINGS;
 
 /// The texts of the modules in one isolate.
 #[derive(Clone, Default)]
@@ -35,5 +35,34 @@ impl ModuleTexts {
     /// Returns a text of the engine with the specifiers of the source.
     pub(crate) fn shown(&self, text: &str) -> String {
         text.to_owned()
+    }
+}
+
+/// The comments that set a script's name and source map, without a value. The engine uses the last ones.
+const NO_OTHER_NAME: &str = "\n//# sourceURL=\n//# sourceMappingURL=";
+
+/// Returns the source in the form for the engine. A module cannot set its own name or source map, because stack traces
+/// show both.
+fn with_bindings(source: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return format!("{source}{NO_OTHER_NAME}");
+    }
+    format!(
+        "{source}\n;import{{{}}}from\"{}\";{NO_OTHER_NAME}",
+        names.join(","),
+        BINDINGS
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_appended_import_moves_no_position() {
+        let source = "console.log(1) // end";
+        let bound = with_bindings(source, &["console"]);
+        assert!(bound.starts_with("console.log(1) // end\n"));
+        assert!(with_bindings(source, &[]).starts_with("console.log(1) // end\n"));
     }
 }
