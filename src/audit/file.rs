@@ -38,6 +38,12 @@ impl LogFile {
         if !is_regular {
             do_not_wait(&file)?;
         }
+        if is_regular && !may_be_a_log(path)? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it exists and has no audit records, so appending would damage it; give another file",
+            ));
+        }
         let mut log = LogFile {
             path: path.to_owned(),
             file,
@@ -150,6 +156,21 @@ fn has_cut_line(path: &Path, metadata: &Metadata) -> bool {
     last().is_some_and(|last| last != *b"\n")
 }
 
+/// Returns true if the file is empty or begins with a record, complete or not. Any other file would be damaged.
+fn may_be_a_log(path: &Path) -> io::Result<bool> {
+    /// The beginning of a record: see [`secure_runtime_engine::AuditRecord`].
+    const RECORD: &[u8] = b"{\"time\":";
+    // A file that may only be written to cannot be checked.
+    let Ok((mut file, _)) = secure_runtime_loaders::files::open_named(path) else {
+        return Ok(true);
+    };
+    let mut begin = [0; RECORD.len()];
+    let read = file.read(&mut begin)?;
+    let begin = begin.get(..read).unwrap_or_default();
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(RECORD.starts_with(line))
+}
+
 /// Locks the file. If two processes rotated the same file, each would lose files that the other keeps.
 fn lock(file: &File) -> io::Result<()> {
     file.try_lock().map_err(|error| match error {
@@ -189,6 +210,28 @@ mod tests {
         assert_eq!(whole_lines(b"aa\nbb\n", 5), b"aa\n");
         assert_eq!(whole_lines(b"aa\nbb\n", 2), b"");
         assert_eq!(first_line(b"aa\nbb\n"), b"aa\n");
+    }
+
+    /// CLI-34.
+    #[test]
+    fn records_are_appended_to_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for (before, is_log) in [
+            ("", true),
+            ("{\"time\":\"2026\"}\n", true),
+            ("{\"ti\n{\"time\":\"2026\"}\n", true),
+            ("[package]\nname = \"x\"\n", false),
+            ("{\"name\":\"x\"}", false),
+            ("import './x.js';\n", false),
+        ] {
+            fs::write(&path, before).unwrap();
+            let opened = LogFile::open(&path, &AuditOptions::default());
+            assert_eq!(opened.is_ok(), is_log, "{before}");
+            if !is_log {
+                assert_eq!(fs::read_to_string(&path).unwrap(), before);
+            }
+        }
     }
 
     /// CLI-16. A blocked write could not be given up, and the run could not be stopped.

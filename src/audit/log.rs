@@ -406,7 +406,7 @@ mod tests {
     fn appending_never_extends_an_incomplete_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        for (before, lines) in [("", 1), ("{}\n", 2), ("{}\n{\"time\":", 3)] {
+        for (before, lines) in [("", 1), ("{\"time\":1}\n", 2), ("{\"time\":1}\n{\"time\":", 3)] {
             std::fs::write(&path, before).unwrap();
             let log = AuditLog::open(&path, AuditOptions::default()).unwrap();
             log.record(&record(0, Verdict::Denied)).unwrap();

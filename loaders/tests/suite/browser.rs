@@ -1,5 +1,5 @@
 //! Packages that declare replacements for environments without Node.js: spec/graph.md, GRAPH-39 and GRAPH-75 to
-//! GRAPH-80.
+//! GRAPH-79.
 
 use secure_runtime_loaders::resolve::ImportProblem;
 use secure_runtime_loaders::resolve::LockError;
