@@ -171,10 +171,27 @@ fn denial(said: &str, families: &Families, base: &Base) -> Result<Question, Fail
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .unwrap_or(resource);
+    // The message has the guest's own words: an address, or the name of a family that has no resources.
+    let operation = match (family, action) {
+        ("net", _) => operation(families, family, action, origin_of(resource), base)?,
+        ("random", "read") if resource == family => families.parse_operation("random read", base)?,
+        _ => operation(families, family, action, resource, base)?,
+    };
     Ok(Question {
         module: module.to_owned(),
-        operation: operation(families, family, action, resource, base)?,
+        operation,
     })
+}
+
+/// Returns the scheme, host and port of an address.
+fn origin_of(address: &str) -> &str {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address;
+    };
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    address
+        .get(..scheme.len() + "://".len() + host)
+        .unwrap_or(address)
 }
 
 fn operation(

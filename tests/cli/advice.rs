@@ -266,6 +266,27 @@ fn explain_reads_audit_records() {
     assert_eq!(secure_runtime(&scene, &["explain", message]).success(), explained);
 }
 
+/// CLI-14. `explain` accepts the message of a denial of every family.
+#[test]
+fn explain_reads_the_messages_of_all_families() {
+    let source = "import { fs, net, env, clock, random, kv } from 'cap:self';
+        for (const call of [
+            () => fs.readTextFile('a.txt'), () => net.fetch('https://example.com:8443/a?b#c'), () => env.get('HOME'),
+            () => clock.now(), () => random.bytes(1), () => kv.get('key'),
+        ]) { try { await call(); console.log('allowed'); } catch (error) { console.log(String(error)); } }";
+    let scene = Scene::of_main(&[], source);
+    let messages = secure_runtime(&scene, &["run"]).success();
+    assert_eq!(messages.lines().count(), 6, "{messages}");
+    for message in messages.lines() {
+        assert!(message.starts_with("CapabilityError: "), "{message}");
+        let explained = secure_runtime(&scene, &["explain", message]).success();
+        assert!(
+            explained.contains("is denied to module app:/main.js"),
+            "{message}: {explained}"
+        );
+    }
+}
+
 /// CLI-14.
 #[test]
 fn explain_reports_allowed_operations() {
