@@ -68,6 +68,6 @@ fn addressed<'a, 'b>(
         )
         .help("write URL=FILE: the token is sent to that store only")),
         (None, _) => Err(Failure::usage("--store-token: no store is given")
-            .help("give the address of the store with --store")),
+            .help("give the address of the store with --store, or with --to for `store add`")),
     }
 }

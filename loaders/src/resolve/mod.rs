@@ -136,7 +136,7 @@ impl fmt::Display for LockWarning {
             Self::ComputedImport { place } => {
                 write!(
                     formatter,
-                    "{place}: a computed import() loads only modules that the module also imports by a literal"
+                    "{place}: a computed import() loads only modules that the module also imports by a literal, and those of its `module` grants"
                 )
             }
             Self::UnresolvedImport {
