@@ -518,6 +518,42 @@ fn a154_ordinary_texts_and_lists_have_room() {
     }
 }
 
+/// RUN-86, A154: the classes of characters in regular expression literals need room, too. V8 checks literals when it
+/// compiles the module, also those in functions that never run.
+#[test]
+fn a154_literals_of_modules_have_room_or_are_refused() {
+    for (class, flag, many) in [
+        ("\\p{L}", "u", 1 << 15),
+        ("\\P{L}", "u", 1 << 15),
+        ("\\p{RGI_Emoji}", "v", 100),
+    ] {
+        let main = |count: usize| {
+            format!(
+                "export const f = () => /{}/{flag};\nconsole.log(f().source.length > 0);",
+                class.repeat(count)
+            )
+        };
+        let scene = Scene::of_main(&[], &main(many));
+        let (outcome, _) = run(&scene, &[]);
+        let Exit::Uncaught(error) = &outcome.exit else {
+            panic!("{class}: {:?}", outcome.exit);
+        };
+        assert!(
+            error.message.contains("there is no room for"),
+            "{}",
+            error.message
+        );
+        let scene = Scene::of_main(&[], &main(10));
+        let (outcome, out) = run(&scene, &[]);
+        assert!(
+            matches!(outcome.exit, Exit::Completed),
+            "{class}: {:?}",
+            outcome.exit
+        );
+        assert_eq!(out, "true\n");
+    }
+}
+
 /// RUN-86, A112: the account contains all growth of the process that a guest causes. The account is limited by the
 /// value of the heap limit, whichever function allocates.
 #[test]

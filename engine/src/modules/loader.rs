@@ -80,7 +80,7 @@ impl GraphLoader {
             urls.push(url);
         }
         let own_urls = SyntheticUrls::new()?;
-        let texts = ModuleTexts::new(&own_urls.secret);
+        let texts = ModuleTexts::new(&own_urls.secret, &monitor.memory);
         Ok(Rc::new(GraphLoader {
             own_urls,
             texts,

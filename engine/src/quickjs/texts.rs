@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::imports::{Imports, Names};
+use crate::memory::Memory;
 use crate::modules::synthetic_urls::BINDINGS;
 
 /// The texts of the modules in one isolate.
@@ -20,7 +21,7 @@ struct Texts {
 
 impl ModuleTexts {
     /// Creates the texts of an isolate, with these random bits.
-    pub(crate) fn new(secret: &str) -> Self {
+    pub(crate) fn new(secret: &str, _memory: &Memory) -> Self {
         ModuleTexts(Rc::new(Texts {
             names: Names::new(secret.to_owned()),
             imports: RefCell::default(),
