@@ -41,8 +41,9 @@ impl ModuleTexts {
         Ok(with_bindings(source, &[]))
     }
 
-    /// Checks that the account has room for all classes of characters in this source. The compiler checks every literal,
-    /// also in functions that never run. Text that is no literal counts, too, because nothing parses the source here.
+    /// Checks that the account has room for all classes of characters in this source. The compiler checks every
+    /// literal, also in functions that never run. Text that is no literal counts, too, because nothing parses the
+    /// source here.
     fn has_room_for(&self, source: &str) -> Result<(), String> {
         let count = |text: &str| source.matches(text).count();
         let classes = count("\\p{") + count("\\P{");
