@@ -186,6 +186,20 @@ impl Builder {
     }
 
     /// Prints the output of guests with this writer, instead of a sink.
+    ///
+    /// ```no_run
+    /// # fn embed(builder: secure_runtime::Builder) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use secure_runtime::ConsoleWriter;
+    ///
+    /// let console = ConsoleWriter::standard()?;
+    /// let runtime = builder.console_writer(&console).build()?;
+    /// // … runs …
+    /// console.finish(Some(Instant::now() + Duration::from_secs(2)))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn console_writer(mut self, writer: &ConsoleWriter) -> Self {
         self.print = writer.into();
         self

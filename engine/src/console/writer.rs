@@ -38,20 +38,6 @@ const AGAIN: Duration = Duration::from_millis(2);
 ///
 /// Text of both streams is written in the order of printing. If the reader is slow, an isolate that prints waits. If a
 /// limit or the host stops the isolate, it no longer waits.
-///
-/// ```no_run
-/// # fn embed(builder: secure_runtime::Builder) -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::{Duration, Instant};
-///
-/// use secure_runtime::ConsoleWriter;
-///
-/// let console = ConsoleWriter::standard()?;
-/// let runtime = builder.console_writer(&console).build()?;
-/// // … runs …
-/// console.finish(Some(Instant::now() + Duration::from_secs(2)))?;
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone)]
 pub struct ConsoleWriter(Arc<Handle>);
 
