@@ -37,7 +37,7 @@ pub(crate) fn op_sr_attenuate<'s>(
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
     let capability = &chain.0;
     let monitor = &capability.monitor;
-    monitor.room.look(scope)?;
+    monitor.external_memory.look(scope)?;
     let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
@@ -77,7 +77,7 @@ pub(crate) fn op_sr_revocable<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] chain: &Chain,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    chain.0.monitor.room.look(scope)?;
+    chain.0.monitor.external_memory.look(scope)?;
     let revocable = chain.0.narrow(&Block::default(), true);
     let revocable = revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))?;
     object(scope, revocable)

@@ -21,13 +21,13 @@ pub(crate) struct ExternalMemory {
 /// A reservation, which is released when it is dropped.
 pub(crate) struct TakenMemory {
     bytes: usize,
-    room: Rc<ExternalMemory>,
+    of: Rc<ExternalMemory>,
     _held: Reservation,
 }
 
 impl Drop for TakenMemory {
     fn drop(&mut self) {
-        let ExternalMemory { taken, .. } = &*self.room;
+        let ExternalMemory { taken, .. } = &*self.of;
         taken.set(taken.get().saturating_sub(self.bytes));
     }
 }
@@ -48,7 +48,7 @@ impl ExternalMemory {
         self.taken.set(self.taken.get().saturating_add(bytes));
         TakenMemory {
             bytes,
-            room: self.clone(),
+            of: self.clone(),
             _held: self.memory.hold(bytes),
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct Monitor {
     /// The latest time that was seen, in seconds. If the clock is set back, expired capabilities stay expired.
     latest: Cell<u64>,
     /// The external memory of the isolate's capabilities.
-    pub(super) room: Rc<ExternalMemory>,
+    pub(super) external_memory: Rc<ExternalMemory>,
     /// The account of the isolate's memory outside of the engine's heap.
     pub(crate) memory: Memory,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Capability {
     /// The account that its operations are counted against.
     pub(crate) account: Account,
     pub(crate) monitor: Rc<Monitor>,
-    _room: TakenMemory,
+    _taken: TakenMemory,
 }
 
 impl Monitor {
@@ -87,7 +87,7 @@ impl Monitor {
         Rc::new(Monitor {
             rules,
             latest: Cell::new(0),
-            room: ExternalMemory::new(&memory),
+            external_memory: ExternalMemory::new(&memory),
             memory,
         })
     }
@@ -107,8 +107,8 @@ impl Monitor {
         authority: Authority,
         is_revocable: bool,
     ) -> Capability {
-        let room = self
-            .room
+        let taken = self
+            .external_memory
             .take(size_of::<Capability>() + BESIDES + authority.memory());
         Capability {
             principal: principal.clone(),
@@ -117,7 +117,7 @@ impl Monitor {
             holders: self.holders(Holder::Module(*principal.hash.as_bytes())),
             account: self.account(&principal.package),
             monitor: self.clone(),
-            _room: room,
+            _taken: taken,
         }
     }
 

@@ -14,10 +14,7 @@
   if (isQuickJs) return;
   const { defineProperty, getOwnPropertyDescriptor } = Object;
   const { apply, construct } = Reflect;
-  const method = (prototype, name) => {
-    const real = prototype[name];
-    return (object, ...args) => apply(real, object, args);
-  };
+  const { method } = secure.intrinsics;
   const [codeAt, slice, includes, indexOf] = ["charCodeAt", "slice", "includes", "indexOf"].map((name) => method(String.prototype, name));
 
   // Texts of at most this many UTF-16 units are passed as they are. Longer texts are cut into pieces of this size.

@@ -8,34 +8,18 @@
   const secure = globalThis.__secure;
   const { core, ops, isQuickJs } = secure;
   const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, keys } = Object;
-  const { apply } = Reflect;
   // The results of `op_sr_kind`.
   const [PLAIN, ARRAY, DATE, REG_EXP, BUFFER, TYPED_ARRAY, DATA_VIEW, MAP, SET, ERROR, BOOLEAN, NUMBER, STRING, BIG_INT] =
     Array(14).keys();
   const ObjectPrototype = Object.prototype;
-  const getter = (prototype, name) => {
-    const get = getOwnPropertyDescriptor(prototype, name)?.get;
-    return (object) => apply(get, object, []);
-  };
-  const method = (prototype, name) => {
-    const call = prototype[name];
-    return (object, ...args) => apply(call, object, args);
-  };
-  const TypedArray = getPrototypeOf(Int8Array);
-  const timeOf = method(Date.prototype, "getTime");
-  const mapEach = method(Map.prototype, "forEach");
-  const setEach = method(Set.prototype, "forEach");
+  const {
+    getter, method, timeOf, mapEach, setEach, TypedArray, arrayKind, arrayBuffer, arrayOffset, arrayLength, viewBuffer, viewOffset, viewLength,
+    arrayKinds,
+  } = secure.intrinsics;
   const [mapGet, mapSet, setAdd] = [method(Map.prototype, "get"), method(Map.prototype, "set"), method(Set.prototype, "add")];
   const bytesSet = method(TypedArray.prototype, "set");
   const isResizable = "resizable" in ArrayBuffer.prototype ? getter(ArrayBuffer.prototype, "resizable") : () => false;
   const mostBytes = getter(ArrayBuffer.prototype, "maxByteLength");
-  const arrayKind = getter(TypedArray.prototype, Symbol.toStringTag);
-  const arrayBuffer = getter(TypedArray.prototype, "buffer");
-  const arrayOffset = getter(TypedArray.prototype, "byteOffset");
-  const arrayLength = getter(TypedArray.prototype, "length");
-  const viewBuffer = getter(DataView.prototype, "buffer");
-  const viewOffset = getter(DataView.prototype, "byteOffset");
-  const viewLength = getter(DataView.prototype, "byteLength");
   const boxes = {
     __proto__: null,
     [BOOLEAN]: method(Boolean.prototype, "valueOf"),
@@ -45,16 +29,6 @@
   };
   const NativeDate = Date;
   const NativeBuffer = ArrayBuffer;
-  const arrayKinds = { __proto__: null };
-  for (
-    const Kind of [
-      Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
-      BigInt64Array, BigUint64Array,
-    ]
-  ) arrayKinds[Kind.name] = Kind;
-  secure.late.push((() => {
-    if (globalThis.Float16Array !== undefined) arrayKinds.Float16Array = globalThis.Float16Array;
-  }));
   const errorKinds = { __proto__: null };
   for (const Kind of [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
 

@@ -3,6 +3,7 @@
 //! The scripts run in this order:
 //!
 //! - prepare.js creates staging objects.
+//! - intrinsics.js takes functions that read the internal state of objects.
 //! - bounds.js replaces functions of V8 that take much memory outside its heap.
 //! - clone.js contains `structuredClone`.
 //! - report.js contains the form in which uncaught errors are reported.
@@ -152,7 +153,7 @@ pub(crate) fn extensions() -> Vec<Extension> {
 }
 
 fn prepare() -> Extension {
-    let mut extension = with_scripts!(sr_prepare: "prepare.js", "bounds.js", "clone.js", "report.js", "permits.js", "harden.js", "endow.js");
+    let mut extension = with_scripts!(sr_prepare: "prepare.js", "intrinsics.js", "bounds.js", "clone.js", "report.js", "permits.js", "harden.js", "endow.js");
     // prepare.js requests this script, and explains why.
     let nothing = ExtensionFileSource::new("ext:sr_prepare/nothing.js", ascii_str!("(() => {})()"));
     extension.lazy_loaded_js_files = vec![nothing].into();

@@ -12,42 +12,16 @@
     isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
     isWeakSet,
   } = core;
-  const { freeze, defineProperty, keys, getPrototypeOf } = Object;
+  const { freeze, defineProperty, keys } = Object;
   const { apply } = Reflect;
   const { parse, stringify } = JSON;
   const { isArray } = Array;
-  const getter = (prototype, name) => {
-    const { get } = Object.getOwnPropertyDescriptor(prototype, name);
-    return (object) => apply(get, object, []);
-  };
-  const method = (prototype, name) => {
-    const call = prototype[name];
-    return (object, ...args) => apply(call, object, args);
-  };
-  const timeOf = method(Date.prototype, "getTime");
+  const {
+    getter, timeOf, mapEach, setEach, arrayKind, arrayBuffer, arrayOffset, arrayLength, viewBuffer, viewOffset, viewLength, arrayKinds,
+  } = secure.intrinsics;
   const sourceOf = getter(RegExp.prototype, "source");
   const flagsOf = getter(RegExp.prototype, "flags");
-  const mapEach = method(Map.prototype, "forEach");
-  const setEach = method(Set.prototype, "forEach");
-  const TypedArray = getPrototypeOf(Int8Array);
-  const arrayKind = getter(TypedArray.prototype, Symbol.toStringTag);
-  const arrayBuffer = getter(TypedArray.prototype, "buffer");
-  const arrayOffset = getter(TypedArray.prototype, "byteOffset");
-  const arrayLength = getter(TypedArray.prototype, "length");
-  const viewBuffer = getter(DataView.prototype, "buffer");
-  const viewOffset = getter(DataView.prototype, "byteOffset");
-  const viewLength = getter(DataView.prototype, "byteLength");
   const NativeDate = Date;
-  const arrayKinds = { __proto__: null };
-  for (
-    const Kind of [
-      Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
-      BigInt64Array, BigUint64Array,
-    ]
-  ) arrayKinds[Kind.name] = Kind;
-  secure.late.push((() => {
-    if (globalThis.Float16Array !== undefined) arrayKinds.Float16Array = globalThis.Float16Array;
-  }));
   const errorKinds = { __proto__: null, CapabilityError: secure.CapabilityError };
   for (const Kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) errorKinds[Kind.name] = Kind;
   for (const [name, Kind] of Object.entries(secure.systemErrors)) errorKinds[name] = Kind;
@@ -56,14 +30,14 @@
 
   // Ops that create Rust objects. `withRoom` checks that enough stack is left.
   const makeMessage = withRoom((text, bytes, isThrown, capabilities) => {
-    const parcel = ops.op_sr_message(text, bytes, isThrown);
-    for (const [family, chain, handle] of capabilities) ops.op_sr_message_put(parcel, family, chain, handle);
-    return parcel;
+    const sent = ops.op_sr_message(text, bytes, isThrown);
+    for (const [family, chain, handle] of capabilities) ops.op_sr_message_put(sent, family, chain, handle);
+    return sent;
   });
-  const arrived = withRoom((parcel, index) => {
-    const family = ops.op_sr_message_family(parcel, index);
-    const chain = ops.op_sr_message_chain(parcel, index);
-    return families[family](chain, family === "fs" ? ops.op_sr_message_fs(parcel, index) : undefined);
+  const arrived = withRoom((sent, index) => {
+    const family = ops.op_sr_message_family(sent, index);
+    const chain = ops.op_sr_message_chain(sent, index);
+    return families[family](chain, family === "fs" ? ops.op_sr_message_fs(sent, index) : undefined);
   });
   const call = withRoom(ops.op_sr_isolate_call);
   const argumentsOf = withRoom(ops.op_sr_isolate_arguments);
@@ -189,9 +163,9 @@
    * Returns the value of a message. `functions` returns a function that calls the exported function with this number
    * and name.
    */
-  const unpack = (parcel, functions) => {
-    const [root, nodes] = parse(ops.op_sr_message_text(parcel));
-    const bytes = ops.op_sr_message_bytes(parcel);
+  const unpack = (sent, functions) => {
+    const [root, nodes] = parse(ops.op_sr_message_text(sent));
+    const bytes = ops.op_sr_message_bytes(sent);
     const made = [];
     const decode = (part) => {
       if (!isArray(part)) return part;
@@ -212,7 +186,7 @@
         case "f":
           return is(functions(said[0], said[1]));
         case "c":
-          return is(arrived(parcel, said[0]));
+          return is(arrived(sent, said[0]));
         case "a": {
           const [length, ...entries] = said;
           const array = is([]);
@@ -294,8 +268,8 @@
   };
 
   /** Returns the exports of a module in another isolate: copies, and functions that call its functions. */
-  const remote = (isolate, parcel) =>
-    freeze(unpack(parcel, (number, name) => {
+  const remote = (isolate, sent) =>
+    freeze(unpack(sent, (number, name) => {
       const called = { [name]: async (...args) => {
         const answer = ops.op_sr_isolate_answered(await call(isolate, number, pack(args, false, false)));
         const isThrown = ops.op_sr_message_is_thrown(answer);

@@ -91,25 +91,25 @@ pub(crate) fn op_sr_message<'s>(
     #[buffer] bytes: JsBuffer,
     is_thrown: bool,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let parcel = Message::new(Contents {
+    let message = Message::new(Contents {
         text,
         bytes: bytes.to_vec(),
         is_thrown,
         ..Contents::default()
     });
-    object(scope, parcel)
+    object(scope, message)
 }
 
 /// Adds a capability to the message. An `fs` capability is added with the handle that its files are opened beneath.
 #[op2(fast)]
 pub(crate) fn op_sr_message_put(
-    #[cppgc] parcel: &Message,
+    #[cppgc] message: &Message,
     #[string] family: String,
     #[cppgc] chain: &Chain,
     #[cppgc] fs: Option<&FsCapability>,
 ) -> Result<(), OpError> {
     let capability = &chain.0;
-    parcel.0.borrow_mut().capabilities.push(Crossing {
+    message.0.borrow_mut().capabilities.push(Crossing {
         family,
         principal: capability.principal.clone(),
         authority: capability.authority.clone(),
@@ -121,15 +121,15 @@ pub(crate) fn op_sr_message_put(
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_message_text(#[cppgc] parcel: &Message) -> Result<String, OpError> {
-    let text = std::mem::take(&mut parcel.0.borrow_mut().text);
+pub(crate) fn op_sr_message_text(#[cppgc] message: &Message) -> Result<String, OpError> {
+    let text = std::mem::take(&mut message.0.borrow_mut().text);
     has_room_for_text(text.len(), "receiving from another isolate")?;
     Ok(text)
 }
 
 #[op2]
-pub(crate) fn op_sr_message_bytes(state: &OpState, #[cppgc] parcel: &Message) -> Result<HeldBytes, OpError> {
-    let mut contents = parcel.0.borrow_mut();
+pub(crate) fn op_sr_message_bytes(state: &OpState, #[cppgc] message: &Message) -> Result<HeldBytes, OpError> {
+    let mut contents = message.0.borrow_mut();
     let held = state.borrow::<Memory>().hold_now(contents.bytes.len());
     let held = held.map_err(|why| no_room("receiving", "arguments or results", why))?;
     contents.on_the_way = OnTheWay::default();
@@ -137,8 +137,8 @@ pub(crate) fn op_sr_message_bytes(state: &OpState, #[cppgc] parcel: &Message) ->
 }
 
 #[op2(fast)]
-pub(crate) fn op_sr_message_is_thrown(#[cppgc] parcel: &Message) -> bool {
-    parcel.0.borrow().is_thrown
+pub(crate) fn op_sr_message_is_thrown(#[cppgc] message: &Message) -> bool {
+    message.0.borrow().is_thrown
 }
 
 fn lost() -> OpError {
@@ -147,8 +147,8 @@ fn lost() -> OpError {
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_message_family(#[cppgc] parcel: &Message, #[smi] index: u32) -> Result<String, OpError> {
-    let contents = parcel.0.borrow();
+pub(crate) fn op_sr_message_family(#[cppgc] message: &Message, #[smi] index: u32) -> Result<String, OpError> {
+    let contents = message.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     Ok(crossing.family.clone())
 }
@@ -158,13 +158,13 @@ pub(crate) fn op_sr_message_family(#[cppgc] parcel: &Message, #[smi] index: u32)
 pub(crate) fn op_sr_message_chain<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
-    #[cppgc] parcel: &Message,
+    #[cppgc] message: &Message,
     #[smi] index: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let contents = parcel.0.borrow();
+    let contents = message.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let monitor = state.borrow::<Rc<Monitor>>();
-    monitor.room.look(scope)?;
+    monitor.external_memory.look(scope)?;
     object(scope, chain(monitor, crossing))
 }
 
@@ -182,10 +182,10 @@ fn chain(monitor: &Rc<Monitor>, crossing: &Crossing) -> Chain {
 pub(crate) fn op_sr_message_fs<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
-    #[cppgc] parcel: &Message,
+    #[cppgc] message: &Message,
     #[smi] index: u32,
 ) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let contents = parcel.0.borrow();
+    let contents = message.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let roots = crossing.roots.clone().ok_or_else(lost)?;
     let Chain(capability) = chain(state.borrow::<Rc<Monitor>>(), crossing);
@@ -259,7 +259,7 @@ pub(crate) fn op_sr_isolate_arguments<'s>(
 pub(crate) fn op_sr_isolate_answer(
     state: &mut OpState,
     #[smi] number: u32,
-    #[cppgc] parcel: &Message,
+    #[cppgc] message: &Message,
 ) -> Result<(), OpError> {
     let requests = state.borrow_mut::<Requests>();
     let is_stopped = requests
@@ -270,11 +270,11 @@ pub(crate) fn op_sr_isolate_answer(
         return Err(gone());
     }
     let call = requests.calls.get(&number).ok_or_else(gone)?;
-    let size = parcel.0.borrow().size();
+    let size = message.0.borrow().size();
     let counted = call.remote.send(size);
     let counted = counted.map_err(|(code, message)| OpError::system("IsolateError", code, message))?;
     let call = requests.calls.remove(&number).ok_or_else(gone)?;
-    let mut contents = parcel.0.take();
+    let mut contents = message.0.take();
     contents.on_the_way = counted;
     // The caller may have ended.
     let _ = call.answer.send(contents);
@@ -286,10 +286,10 @@ pub(crate) fn op_sr_isolate_answer(
 pub(crate) fn op_sr_isolate_describe(
     state: &mut OpState,
     #[serde] names: Vec<String>,
-    #[cppgc] parcel: &Message,
+    #[cppgc] message: &Message,
 ) {
     state.borrow_mut::<Requests>().described = Some(Description {
         names,
-        values: parcel.0.take(),
+        values: message.0.take(),
     });
 }
