@@ -10,7 +10,12 @@ use crate::outcome::DenialReport;
 
 /// Returns the mark of this error, in a program with these rules.
 pub(crate) fn mark_of(error: &OpError, rules: &Rules) -> Option<Mark> {
-    mark(&rules.marks.text(&error.to_string()), rules)
+    mark_of_message(&error.to_string(), rules)
+}
+
+/// Returns the mark of the error with this message that Rust created, and that never became an object of a guest.
+pub(crate) fn mark_of_message(message: &str, rules: &Rules) -> Option<Mark> {
+    mark(&rules.marks.text(message), rules)
 }
 
 /// Returns the mark with this text, in a program with these rules.

@@ -25,7 +25,7 @@ use crate::realm;
 
 pub(crate) use self::delegation::Chain;
 pub use self::delegation::SEAL;
-pub(crate) use self::denials::{mark, mark_of};
+pub(crate) use self::denials::{mark, mark_of, mark_of_message};
 pub use self::env::Variables;
 pub(crate) use self::error::{OpError, clipped, properties_of};
 pub(crate) use self::fs::PreopenedDirectories;

@@ -6,7 +6,7 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 
 use super::leased::Isolate;
 use super::shared::Shared;
-use crate::extensions::{Made, Mark, Uncaught, mark};
+use crate::extensions::{Made, Mark, Uncaught, mark, mark_of_message};
 use crate::js_engine;
 use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::GraphLoader;
@@ -25,9 +25,13 @@ pub(super) fn ending(error: CoreError, isolate: &Isolate, heap: u64, unit: Limit
     let error = match error.into_kind() {
         CoreErrorKind::Js(error) => error,
         // A module of the program caused this error while it was loaded, for example by an import that is not in the
-        // lock.
+        // lock, or because the isolate of a package has ended. It is not an object, so no guest wrote its text.
         other => {
-            return Ending::Error(UncaughtError::of(isolate.loader.shown(&other.to_string())));
+            let message = other.to_string();
+            return match mark_of_message(&message, &isolate.monitor.rules) {
+                Some(Mark::Limit(hit)) => Ending::Limit(hit),
+                _ => Ending::Error(UncaughtError::of(isolate.loader.shown(&message))),
+            };
         }
     };
     let shown = describe_error(&error, &isolate.loader);

@@ -193,9 +193,12 @@ impl GraphLoader {
         let value_url = self.own_urls.value_url(own);
         let (remote, described) = (self.remote(own.module)?, self.described.clone());
         let name = self.graph.module(own.module)?.name.clone();
-        let specifier = specifier.clone();
+        let (specifier, marks) = (specifier.clone(), self.monitor.rules.marks.clone());
         Some(ModuleLoadResponse::Async(Box::pin(async move {
-            let failed = |(_, message): (_, String)| JsErrorBox::new("IsolateError", message);
+            let failed = |(_, message): (_, String)| {
+                remote.mark_limit(&message, &marks);
+                JsErrorBox::new("IsolateError", message)
+            };
             let description = remote.describe(own.module).await.map_err(failed)?;
             let description =
                 description.map_err(|error| JsErrorBox::new("IsolateError", format!("{name}: {error}")))?;

@@ -10,6 +10,7 @@ use secure_runtime_loaders::{Graph, ModuleKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::message::{Call, Contents, Crossing, Description, Request};
+use crate::extensions::Marks;
 use crate::limits::LimitHit;
 use crate::termination::{Stopped, Termination};
 
@@ -100,11 +101,12 @@ impl PackageWorker {
         self.termination.get()?.reason()
     }
 
-    /// Returns the limit that ended the isolate, if there is one.
-    pub(crate) fn limit(&self) -> Option<LimitHit> {
-        match &*self.ended.borrow() {
-            Some(Ended::Limit(hit)) => Some(hit.clone()),
-            _ => None,
+    /// Marks the errors with this message as the limit that ended the isolate, if they report it.
+    pub(crate) fn mark_limit(&self, message: &str, marks: &Marks) {
+        if let Some(Ended::Limit(hit)) = &*self.ended.borrow()
+            && hit.to_string() == message
+        {
+            marks.ended(hit.clone());
         }
     }
 

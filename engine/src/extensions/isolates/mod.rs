@@ -207,9 +207,7 @@ pub(crate) async fn op_sr_isolate_call(
     let account = state.borrow().borrow::<Account>().clone();
     let rules = state.borrow().borrow::<Rc<Monitor>>().rules.clone();
     let failed = |(code, message): (&'static str, String)| {
-        if let Some(hit) = remote.limit().filter(|hit| hit.to_string() == message) {
-            rules.marks.ended(hit);
-        }
+        remote.mark_limit(&message, &rules.marks);
         OpError::system("IsolateError", code, message)
     };
     let pending = account.begin(InFlight::Pending);
