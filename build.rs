@@ -1,5 +1,5 @@
-//! With the feature `snapshot`, the build script starts an engine, locks its realm, and writes its heap for
-//! src/snapshot.rs.
+//! With the feature `snapshot`, the build script starts an engine, locks its realm, adds the scripts of the built-in
+//! families, and writes its heap for src/snapshot.rs.
 
 #[cfg(not(all(feature = "v8", feature = "snapshot")))]
 fn main() {
@@ -18,7 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )
         .into());
     }
-    let snapshot = secure_runtime_engine::create_snapshot()?;
+    let builtin = secure_runtime_families::builtin(secure_runtime_families::Settings::default());
+    let extensions = secure_runtime_engine::Extensions::new(builtin)?;
+    let snapshot = secure_runtime_engine::create_snapshot(&extensions)?;
     std::fs::write(format!("{}/boot.snapshot", variable("OUT_DIR")?), snapshot)?;
     Ok(())
 }

@@ -13,6 +13,48 @@ declare module "cap:self" {
     revocable(): { capability: Self; revoke: () => void };
   }
 
+  /** The bytes of a token that gives the capability to a holder outside the program. */
+  export function seal(
+    capability: AnyCapability,
+    options: { holder: `ed25519:${string}` | `blake3:${string}` },
+  ): Uint8Array;
+
+  /**
+   * Defines a kind of capability that this module makes. `methodsOf` returns the methods of one capability. They keep
+   * what they need in their closures, and are called without `this`.
+   */
+  export function defineCapability<Given extends unknown[], Methods extends Record<string, (...given: never[]) => unknown>>(
+    name: string,
+    methodsOf: (...given: Given) => Methods,
+  ): {
+    /** A frozen object with the methods and nothing else. */
+    readonly make: (...given: Given) => Readonly<Methods>;
+    /** True only for objects that this `make` has returned. */
+    readonly is: (value: unknown) => boolean;
+  };
+
+  export class CapabilityError extends Error {
+    readonly code: "denied" | "expired" | "revoked" | "limit";
+    readonly family: string;
+    readonly action: string;
+    readonly resource: string;
+    readonly module: string;
+  }
+
+  /**
+   * The exports of a package with its own isolate, as an importer finds them: `Isolated<typeof import("name")>`.
+   * Functions are asynchronous. Everything else is a copy.
+   */
+  export type Isolated<Exports> = {
+    readonly [name in keyof Exports]: Exports[name] extends (...args: infer Arguments) => infer Result
+      ? (...args: Arguments) => Promise<Awaited<Result>>
+      : Exports[name] extends AnyCapability | Date | Map<unknown, unknown>
+          | Set<unknown> | ArrayBuffer | ArrayBufferView | readonly unknown[]
+        ? Exports[name]
+      : Exports[name] extends object ? Isolated<Exports[name]>
+      : Exports[name];
+  };
+
   export interface FileInfo {
     readonly isFile: boolean;
     readonly isDirectory: boolean;
@@ -127,31 +169,5 @@ declare module "cap:self" {
   export const random: Random;
   export const kv: KeyValue;
 
-  /** The bytes of a token that gives the capability to a holder outside the program. */
-  export function seal(
-    capability: FileSystem | Network | Environment | Clock | Random | KeyValue,
-    options: { holder: `ed25519:${string}` | `blake3:${string}` },
-  ): Uint8Array;
-
-  export class CapabilityError extends Error {
-    readonly code: "denied" | "expired" | "revoked" | "limit";
-    readonly family: string;
-    readonly action: string;
-    readonly resource: string;
-    readonly module: string;
-  }
-
-  /**
-   * The exports of a package with its own isolate, as an importer finds them: `Isolated<typeof import("name")>`.
-   * Functions are asynchronous. Everything else is a copy.
-   */
-  export type Isolated<Exports> = {
-    readonly [name in keyof Exports]: Exports[name] extends (...args: infer Arguments) => infer Result
-      ? (...args: Arguments) => Promise<Awaited<Result>>
-      : Exports[name] extends FileSystem | Network | Environment | Clock | Random | KeyValue | Date | Map<unknown, unknown>
-          | Set<unknown> | ArrayBuffer | ArrayBufferView | readonly unknown[]
-        ? Exports[name]
-      : Exports[name] extends object ? Isolated<Exports[name]>
-      : Exports[name];
-  };
+  export type AnyCapability = FileSystem | Network | Environment | Clock | Random | KeyValue;
 }

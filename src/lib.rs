@@ -62,16 +62,16 @@ pub use bounds::Bounds;
 pub use manifest::{Manifest, ManifestError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
-pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize};
+pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};
 pub use secure_runtime_capabilities::{
     self as capabilities, Base, Families, KeyPair, PublicKey, Revocations, Rights, Token,
 };
 pub use secure_runtime_engine::{
-    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, KvError, KvStore, KvValue, Limit,
-    LimitHit, LimitScope, Limits, LinkPlan, MAX_KV_VALUE, MemoryKvStore, MemoryUse, OPERATIONS, OperationRow,
-    Outcome, PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict,
-    panic_of_process, parked_threads, prepare,
+    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Limits,
+    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed,
+    UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads, prepare,
 };
+pub use secure_runtime_families::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};
 pub use wall::{Sandbox, SandboxError, SandboxReport, SandboxSupport};

@@ -38,6 +38,7 @@ pub struct Program {
     warnings: Vec<String>,
     local_store: Option<PathBuf>,
     other_stores: Vec<StorePlace>,
+    families: Families,
 }
 
 /// The options for opening a program.
@@ -53,6 +54,8 @@ pub struct OpenOptions {
     pub stores: Vec<StorePlace>,
     /// Demanded signatures of the program, in addition to those that the manifest demands.
     pub signed_by: Option<Trust>,
+    /// The families that the program can be granted. The default is the built-in ones.
+    pub families: Families,
 }
 
 /// The place of a store, and the token for it.
@@ -322,6 +325,7 @@ impl Program {
         let mut program = Program::of_path(path, options, progress).await?;
         program.local_store = options.local_store.clone();
         program.other_stores = options.stores.clone();
+        program.families = options.families.clone();
         Ok(program)
     }
 
@@ -332,7 +336,7 @@ impl Program {
     ) -> Result<Program, ProgramError> {
         let folder = Manifest::folder_of(path);
         if folder.is_dir() {
-            let manifest = Manifest::read(&folder)?;
+            let manifest = Manifest::read(&folder, &options.families)?;
             if !options.grants.is_empty() {
                 return Err(ProgramError::GrantWithManifest {
                     path: folder.join(MANIFEST),
@@ -402,6 +406,7 @@ impl Program {
             warnings: warnings.collect(),
             local_store: None,
             other_stores: Vec::new(),
+            families: Families::default(),
         })
     }
 
@@ -429,7 +434,7 @@ impl Program {
             .and_then(|name| name.to_str())
             .ok_or_else(|| fault("its name is not UTF-8"))?;
         let base = base_of(&folder)?;
-        let families = Families::builtin();
+        let families = &options.families;
         for grant in &options.grants {
             let family = grant.split(['.', '=']).next().unwrap_or_default();
             families
@@ -443,7 +448,7 @@ impl Program {
         let input = LockInput {
             root: folder.clone(),
             entry: name.to_owned(),
-            app_grants: canonical_grants(&options.grants)?,
+            app_grants: canonical_grants(families, &options.grants)?,
             bounds: [(
                 String::new(),
                 Bounds::of_program(&Limits::default(), None).lines(),
@@ -469,12 +474,18 @@ impl Program {
             warnings: locked.warnings.iter().map(ToString::to_string).collect(),
             local_store: None,
             other_stores: Vec::new(),
+            families: Families::default(),
         }
     }
 
     /// Returns the folder that relative paths refer to.
     pub fn base(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the families that the program can be granted.
+    pub fn families(&self) -> &Families {
+        &self.families
     }
 
     /// Returns the graph of the program: its modules and their grants.

@@ -24,19 +24,20 @@ impl Program {
         let files = own
             .into_iter()
             .chain(others.iter().map(|file| (*file).to_owned()));
-        written(self.graph(), token, self.base(), files)
+        written(self.graph(), token, self.families(), self.base(), files)
     }
 }
 
 /// Returns the manifest or lock of this folder, if the program of the folder may write them.
-pub fn own_files(graph: &Graph, folder: &Path) -> Vec<PathBuf> {
+pub fn own_files(graph: &Graph, families: &Families, folder: &Path) -> Vec<PathBuf> {
     let files = [MANIFEST, LOCK].map(|name| folder.join(name));
-    written(graph, None, folder, files.into_iter())
+    written(graph, None, families, folder, files.into_iter())
 }
 
 fn written(
     graph: &Graph,
     token: Option<&Token>,
+    families: &Families,
     folder: &Path,
     files: impl Iterator<Item = PathBuf>,
 ) -> Vec<PathBuf> {
@@ -44,7 +45,7 @@ fn written(
     let Ok(base) = program::base_of(folder) else {
         return Vec::new();
     };
-    let Ok(plan) = LinkPlan::new(graph, token, &Families::builtin(), &base) else {
+    let Ok(plan) = LinkPlan::new(graph, token, families, &base) else {
         return Vec::new();
     };
     let scopes: Vec<_> = plan

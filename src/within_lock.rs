@@ -18,14 +18,14 @@ pub fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, Progr
     let canonical = |of: &BTreeMap<String, Vec<String>>| -> Result<BTreeMap<_, _>, ProgramError> {
         let owners = of.iter();
         owners
-            .map(|(owner, grants)| Ok((owner.clone(), canonical_grants(grants)?)))
+            .map(|(owner, grants)| Ok((owner.clone(), canonical_grants(&manifest.families, grants)?)))
             .collect()
     };
     Ok(LockInput {
         root: folder.to_owned(),
         entry: manifest.entry.clone(),
         imports: manifest.imports.clone(),
-        app_grants: canonical_grants(&manifest.grants)?,
+        app_grants: canonical_grants(&manifest.families, &manifest.grants)?,
         package_grants: canonical(&manifest.packages)?,
         package_globals: manifest.package_globals.clone(),
         isolated: manifest.isolated.clone(),
@@ -60,8 +60,8 @@ fn bounds(manifest: &Manifest) -> BTreeMap<String, Bounds> {
 }
 
 /// Returns these grants as canonical lines.
-pub(crate) fn canonical_grants(grants: &[String]) -> Result<Vec<String>, ProgramError> {
-    Families::builtin()
+pub(crate) fn canonical_grants(families: &Families, grants: &[String]) -> Result<Vec<String>, ProgramError> {
+    families
         .canonical_grants(grants)
         .map_err(|error| unusable(grants, &error))
 }
@@ -80,7 +80,6 @@ fn unusable(grants: &[String], error: &ScopeError) -> ProgramError {
 /// The first difference by which the manifest allows more than the lock.
 pub fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<Graph, ProgramError> {
     let check = Check {
-        families: Families::builtin(),
         base: base_of(folder)?,
         manifest,
         graph,
@@ -97,7 +96,6 @@ pub fn within_lock(graph: &Graph, manifest: &Manifest, folder: &Path) -> Result<
 }
 
 struct Check<'a> {
-    families: Families,
     base: Base,
     manifest: &'a Manifest,
     graph: &'a Graph,
@@ -208,7 +206,7 @@ impl Check<'_> {
 
     /// Returns the canonical lines of the manifest's grants. The grants in the lock must cover each of them.
     fn narrow(&self, owner: &str, locked: &[String], said: &[String]) -> Result<Vec<String>, ProgramError> {
-        let said = canonical_grants(said)?;
+        let said = canonical_grants(&self.manifest.families, said)?;
         if locked == said {
             return Ok(said);
         }
@@ -222,7 +220,7 @@ impl Check<'_> {
     }
 
     fn rights(&self, grants: &[String]) -> Result<Rights, ProgramError> {
-        let rights = self.families.parse_grants(grants, &self.base);
+        let rights = self.manifest.families.parse_grants(grants, &self.base);
         rights.map_err(|error| unusable(grants, &error))
     }
 }

@@ -115,6 +115,15 @@ impl<'a> Operation<'a> {
         &self.resource
     }
 
+    /// Returns another action of the same family on the same resource. For families whose resources do not depend on
+    /// the action.
+    pub fn with_action(&self, action: ActionName) -> Operation<'static> {
+        Operation {
+            action,
+            ..self.clone().into_owned()
+        }
+    }
+
     /// Returns the same operation, which owns its resource.
     pub fn into_owned(self) -> Operation<'static> {
         Operation {

@@ -13,6 +13,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Families(Vec<Arc<dyn Family>>);
 
+impl Default for Families {
+    fn default() -> Self {
+        Families::builtin()
+    }
+}
+
 impl Families {
     /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`, `store`.
     pub fn builtin() -> Families {

@@ -3,12 +3,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Authority, Base, Context, Decision, Described, Explanation, Families, FamilyName, Holder, Operation,
-    Reason, Revocations, explain,
+    Authority, Base, Context, Decision, Described, Explanation, FamilyName, Holder, Operation, Reason,
+    Revocations, explain,
 };
 
 use super::presented::Presented;
 use super::reason;
+use crate::host;
 use secure_runtime::Manifest;
 
 /// A denied operation, together with the token chain that decides about it.
@@ -60,7 +61,7 @@ impl Advice<'_> {
             self.authority,
             self.operation,
             &context,
-            &Families::builtin(),
+            host::families(),
             self.base,
         )
     }
@@ -210,7 +211,7 @@ fn is_same(one: &Described, other: &Described) -> bool {
 /// Adds the missing grant to these grants of a manifest. Also returns true if they had a grant of the same family and
 /// action.
 fn with(lines: &[String], missing: &Described) -> (Vec<Described>, bool) {
-    let families = Families::builtin();
+    let families = host::families();
     let mut all: Vec<Described> = Vec::new();
     let parsed = lines.iter().filter_map(|line| {
         let (name, scope) = line.split_once('=')?;

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::presented::PresentedArguments;
 use super::project::{self, Project};
 use super::text;
+use crate::host;
 use secure_runtime::LinkPlan;
 
 #[derive(Debug, clap::Args)]
@@ -42,16 +43,16 @@ struct Question {
 pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
     let project = Project::read(&arguments.dir)?;
     let base = project::base_of(&project.folder)?;
-    let families = Families::builtin();
+    let families = host::families();
     let question = match &arguments.module {
         Some(module) => Question {
             module: module.clone(),
             operation: families.parse_operation(&arguments.question, &base)?,
         },
         None if arguments.question == "-" => {
-            denial(&project::read_text("-".as_ref(), "the denial")?, &families, &base)?
+            denial(&project::read_text("-".as_ref(), "the denial")?, families, &base)?
         }
-        None => denial(&arguments.question, &families, &base)?,
+        None => denial(&arguments.question, families, &base)?,
     };
     // Advice about grants is useless for an operation that no grant of a program can allow.
     families.program_family(question.operation.family().as_str())?;
@@ -59,7 +60,7 @@ pub(super) fn explain(arguments: &Arguments) -> Result<String, Failure> {
     let token = presented.as_ref().map(|presented| &presented.token);
 
     let index = module(&project.graph, &question.module)?;
-    let plan = LinkPlan::new(&project.graph, token, &families, &base)
+    let plan = LinkPlan::new(&project.graph, token, families, &base)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let principal = plan
         .principal(index)

@@ -11,6 +11,7 @@ use super::project;
 use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
 use super::verify;
+use crate::host;
 use secure_runtime::Manifest;
 use secure_runtime::program::{self, LOCK};
 use secure_runtime::review::{Difference, look_alikes};
@@ -52,14 +53,14 @@ struct Report {
 pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     let stores = arguments.store_tokens.of(&arguments.store)?;
     let folder = Manifest::folder_of(&arguments.dir);
-    let manifest = Manifest::read(&folder)?;
+    let manifest = Manifest::read(&folder, host::families())?;
     let locked = {
         let _working = Working::on("finding modules");
         program::lock(&folder, &manifest)?
     };
     let mut warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(look_alikes(&[&locked.graph]));
-    warnings.extend(self_write::own_files(&locked.graph, &folder).iter().map(|file| {
+    warnings.extend(self_write::own_files(&locked.graph, host::families(), &folder).iter().map(|file| {
         let file = file.display();
         format!("the program may write {file}, and so change its own restrictions: `run` refuses it without --allow-self-write")
     }));

@@ -9,6 +9,7 @@ use secure_runtime_loaders::{Graph, files, lockfile, resolve};
 
 use super::failure::Failure;
 use super::secrets;
+use crate::host;
 use secure_runtime::Manifest;
 use secure_runtime::program::{self, LOCK};
 
@@ -27,7 +28,7 @@ impl Project {
     /// Reads the project in this folder. If there is a lock, no module is read.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let folder = Manifest::folder_of(path);
-        let manifest = Manifest::read(&folder)?;
+        let manifest = Manifest::read(&folder, host::families())?;
         let lock = folder.join(LOCK);
         let is_locked = lock.exists();
         let graph = if is_locked {

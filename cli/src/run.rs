@@ -15,6 +15,7 @@ use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working};
 use super::{console, ending, project};
+use crate::host;
 use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
@@ -143,7 +144,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     // The OS sandbox may block access to the manifest later, but the explanation of a denial needs it. So it is read
     // now.
     let manifest = match Manifest::folder_of(&arguments.program) {
-        folder if folder.is_dir() => Some(Manifest::read(&folder)?),
+        folder if folder.is_dir() => Some(Manifest::read(&folder, host::families())?),
         _ => None,
     };
     let limits = manifest
@@ -151,7 +152,8 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         .map(|manifest| manifest.limits.clone())
         .unwrap_or_default();
     // The isolate starts while everything else is verified. No module reaches it before that is done.
-    let isolate = WarmIsolate::start(limits.heap);
+    let isolate = WarmIsolate::start(limits.heap, host::extensions());
+    let isolate = isolate.map_err(|error| Failure::usage(error.to_string()))?;
     let presented = arguments.presented.read().await?;
     let program = {
         let working = Working::on("verifying");
@@ -183,6 +185,9 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         .limits(program.limits().clone())
         .warm_isolate(isolate)
         .variables(|name| std::env::var(name).ok());
+    for extension in host::extensions() {
+        builder = builder.extension(extension.clone());
+    }
     if let Some(Presented {
         token, holder_key, ..
     }) = &presented
@@ -295,6 +300,7 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
         signed_by: arguments.signed_by.trust()?,
         local_store,
         stores: arguments.store_tokens.of(&arguments.store)?,
+        families: host::families().clone(),
     })
 }
 

@@ -14,6 +14,7 @@ use super::reason::shown_time;
 use super::signed_by::SignedBy;
 use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
+use crate::host;
 use secure_runtime::drift;
 use secure_runtime::program::{self, LOCK};
 use secure_runtime::signatures::{self, Signed};
@@ -115,7 +116,7 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
 /// Compares every byte of the program in this folder with its lock, and its manifest with the locked one.
 pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     let folder = Manifest::folder_of(dir);
-    let manifest = Manifest::read(&folder)?;
+    let manifest = Manifest::read(&folder, host::families())?;
     let graph = lockfile::read_lock(&folder.join(LOCK))?;
     // Called only for its errors: the manifest must not allow more than the lock.
     program::within_lock(&graph, &manifest, &folder)?;

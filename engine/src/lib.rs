@@ -38,22 +38,29 @@ use v8 as js_engine;
 
 pub use self::audit::{AuditRecord, AuditSink, Sealed, Verdict};
 pub use self::console::{ConsoleLine, ConsoleWriter, PrintSink, Unwritten};
-pub use self::extensions::{
-    Credentials, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OPERATIONS, OperationRow, SEAL,
-    Variables,
-};
+pub use self::extensions::{Credentials, Extensions, OperationRow, SEAL, operations, types};
 pub use self::isolate::{Pool, StartingIsolate, prepare, start_engine};
 pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas};
 pub use self::memory::MemoryUse;
-pub use self::modules::{ENDOWMENTS, LinkPlan, PlanError, Principal, Unattested};
+pub use self::modules::{LinkPlan, PlanError, Principal, TIMERS, Unattested};
 pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
 pub use self::package_worker::cycle as isolate_cycle;
 pub use self::park::{MOST_PARKED, parked_threads};
 pub use self::program::Program;
-pub use self::snapshot::Snapshot;
+pub use self::snapshot::{Snapshot, Startup};
 pub use self::termination::Running;
 #[cfg(feature = "v8")]
 pub use self::v8::create_snapshot;
+
+/// The interface of extensions: families of operations that a developer adds to the runtime.
+pub mod extension {
+    pub use crate::extensions::{
+        AnyExtension, Arguments, Asked, CapabilityView, CountedBytes, Decision, Each, Extension,
+        ExtensionError, Extensions, Global, Granted, IsolateView, Kept, Methods, OpenPermit, OperationError,
+        Origin, Output, ProgramStart, ResourceDecision, ResourceMethods, Script, Value, clipped,
+    };
+    pub use crate::memory::Reservation;
+}
 
 /// Returns the message of a panic that concerns the whole process. Returns `None` if the panic ends only the isolate on
 /// this thread, or if a function of this crate catches it.

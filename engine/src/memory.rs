@@ -68,8 +68,8 @@ struct Account {
     freed: Notify,
 }
 
-/// A part of the account, which is counted until this is dropped.
-pub(crate) struct Reservation {
+/// Memory outside the engine's heap that is counted for an isolate, until this is dropped.
+pub struct Reservation {
     memory: Memory,
     bytes: usize,
     in_flight: bool,
@@ -280,6 +280,19 @@ impl Reservation {
         self.memory.give_back(less);
     }
 
+    /// Adds the bytes of another reservation of the same account.
+    pub(crate) fn join(&mut self, mut other: Reservation) {
+        other.delivered();
+        self.bytes = self.bytes.saturating_add(std::mem::take(&mut other.bytes));
+    }
+
+    /// Removes so many bytes, or all of them, and returns a reservation for these.
+    pub(crate) fn split(&mut self, bytes: usize) -> Reservation {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.memory.held(bytes)
+    }
+
     /// Marks the result as received by the guest. The bytes are still counted.
     pub(crate) fn delivered(&mut self) {
         if std::mem::take(&mut self.in_flight) {
@@ -309,7 +322,12 @@ mod tests {
         first.shrink_to(30);
         let second = memory.hold_now(70).unwrap();
         assert_eq!(memory.hold_now(1).err(), Some(NoRoom { asked: 1, used: 100 }));
-        drop((first, second));
+        let mut both = memory.hold(0);
+        both.join(first);
+        both.join(second);
+        drop(both.split(60));
+        assert_eq!(memory.used(), 40);
+        drop(both.split(60));
         assert_eq!(memory.used(), 0);
         // This counts the bytes unconditionally, even beyond the limit.
         let over = memory.hold(usize::MAX / 2);

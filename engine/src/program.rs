@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use crate::audit::AuditSink;
 use crate::console::PrintSink;
-use crate::extensions::{Credentials, KvStore, PreopenedDirectories, Rules, Variables};
+use crate::extensions::{Credentials, ProgramStart, Rules};
 use crate::isolate::{Completion, Job, Pool, Shared, StartingIsolate, perform};
 use crate::limits::Limits;
 use crate::modules::LinkPlan;
 use crate::outcome::{Outcome, RunError};
 use crate::package_worker::PackageWorker;
 use crate::quota::QuotaUse;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Startup;
 use crate::termination::{Run, Running, UnderWay};
 
 /// A verified program with its rights, its limits and its surroundings, ready to start.
@@ -44,14 +44,8 @@ pub struct Program {
     pub audit: AuditSink,
     /// The destination of printed text.
     pub print: PrintSink,
-    /// The environment variables.
-    pub variables: Variables,
-    /// The key-value store.
-    pub kv: Arc<dyn KvStore>,
-    /// The configuration of TLS connections.
-    pub tls: Arc<rustls::ClientConfig>,
-    /// The snapshot that isolates start from.
-    pub snapshot: Snapshot,
+    /// The parts that isolates start from.
+    pub startup: Startup,
 }
 
 impl Program {
@@ -70,15 +64,22 @@ impl Program {
     ) -> Result<oneshot::Receiver<Result<Outcome, RunError>>, RunError> {
         let (asker, outcome) = oneshot::channel();
         let run = Arc::new(Run::default());
-        let files = PreopenedDirectories::of_program(self.plan.ceiling());
         let heap = self.limits.heap;
-        let snapshot = self.snapshot;
+        let startup = self.startup;
+        let start = ProgramStart {
+            authority: self.plan.ceiling(),
+            limits: &self.limits,
+        };
+        let extensions = startup.extensions.iter();
+        let programs = extensions
+            .map(|extension| extension.start_program(&start))
+            .collect();
         let shared = Arc::new(Shared {
             rules: Rules {
                 families: self.families,
                 base: self.base,
                 plan: self.plan,
-                files: Arc::downgrade(&files),
+                extensions: startup.extensions.clone(),
                 credentials: self.credentials,
                 program: self.graph.hash().to_string(),
                 audit: self.audit,
@@ -90,11 +91,8 @@ impl Program {
             store: self.store,
             limits: self.limits,
             print: self.print,
-            variables: self.variables,
-            kv: self.kv,
-            tls: self.tls,
-            snapshot,
-            files,
+            snapshot: startup.snapshot,
+            programs,
             run,
             remotes: Arc::default(),
         });
@@ -107,7 +105,7 @@ impl Program {
             _under_way: under_way,
             answer: Completion::to(asker),
         };
-        perform(started, pool, heap, snapshot, job).map_err(no_thread)?;
+        perform(started, pool, heap, &startup, job).map_err(no_thread)?;
         Ok(outcome)
     }
 }
@@ -130,7 +128,7 @@ fn start_workers(shared: &Arc<Shared>, pool: Option<&Arc<Pool>>) -> io::Result<(
             remote,
             requests: RefCell::new(Some(requests)),
         };
-        perform(None, pool, heap, shared.snapshot, job)?;
+        perform(None, pool, heap, &shared.startup(), job)?;
     }
     Ok(())
 }

@@ -57,14 +57,16 @@ pub struct Manifest {
     pub trust: Option<Trust>,
     /// The signatures that packages need, by package name.
     pub package_trust: BTreeMap<String, Trust>,
+    /// The families of the grants.
+    pub families: Families,
 }
 
 impl Manifest {
-    /// Reads and checks the manifest in this folder.
+    /// Reads and checks the manifest in this folder. Grants can be of these families.
     ///
     /// # Errors
     /// [`ManifestError`] if the manifest is missing or invalid, with the line if there is one.
-    pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
+    pub fn read(folder: &Path, families: &Families) -> Result<Manifest, ManifestError> {
         let path = folder.join(MANIFEST);
         let text = match read_named(&path, MAX_SIZE) {
             Ok(bytes) => String::from_utf8(bytes.into()).map_err(|_| {
@@ -82,7 +84,7 @@ impl Manifest {
             .ok_or_else(|| {
                 ManifestError::plain(&path, "its folder has a path that is not UTF-8".to_owned())
             })?;
-        Manifest::parse(&path, &text, &base, &Families::builtin())
+        Manifest::parse(&path, &text, &base, families)
     }
 
     /// Checks the text of a manifest. `path` is used in messages, and `base` is the base of relative scopes.

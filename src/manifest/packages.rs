@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::ManifestError;
 use super::source::{Source, Value};
-use secure_runtime_engine::ENDOWMENTS;
+use secure_runtime_engine::TIMERS;
+use secure_runtime_families::GIVEN;
 
 /// Parses the additional global names of each package: `globals = ["…"]`.
 pub(super) fn globals(
@@ -22,8 +23,10 @@ pub(super) fn globals(
         let mut names = BTreeSet::new();
         for value in list {
             let name = source.string(value, "a global")?;
-            if !ENDOWMENTS.contains(&name) {
-                let hint = format!("known here: {}", ENDOWMENTS.join(", "));
+            if !TIMERS.contains(&name) && !GIVEN.contains(&name) {
+                let mut known = [TIMERS, GIVEN].concat();
+                known.sort_unstable();
+                let hint = format!("known here: {}", known.join(", "));
                 return Err(source.error(
                     value.span(),
                     format!("{name:?} is not a global that a package can have"),

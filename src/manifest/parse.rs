@@ -71,6 +71,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
     Ok(Manifest {
         trust: policy.transpose()?,
         package_trust,
+        families: source.families.clone(),
         name,
         entry,
         imports,

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use secure_runtime_capabilities::{
-    Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, Token, TokenError,
+    Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, ScopeError, Token, TokenError,
 };
+use secure_runtime_engine::extension::{AnyExtension, ExtensionError};
 use secure_runtime_engine::{
-    AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, Credentials, KvStore, Limits, MOST_PARKED,
-    MemoryKvStore, Pool, PrintSink, Running, StartingIsolate, Variables,
+    AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, Credentials, Limits, MOST_PARKED, Pool, PrintSink,
+    Running, StartingIsolate,
 };
+use secure_runtime_families::{KvStore, Settings};
 use secure_runtime_loaders::store::Store;
 
-use super::{Inner, Runtime, WarmIsolate};
-use crate::snapshot;
+use super::{Inner, Runtime, WarmIsolate, startup};
 
 /// The configuration of a [`Runtime`]. See [`Runtime::builder`].
 pub struct Builder {
@@ -25,8 +26,8 @@ pub struct Builder {
     limits: Limits,
     audit: AuditSink,
     print: PrintSink,
-    variables: Variables,
-    kv: Arc<dyn KvStore>,
+    settings: Settings,
+    extensions: Vec<AnyExtension>,
     idle_isolates: usize,
     most_parked: usize,
     started: Option<StartingIsolate>,
@@ -75,6 +76,12 @@ pub enum BuildError {
     /// The threads for waiting isolates could not be started.
     #[error("no thread for an isolate: {0}; ask for fewer idle isolates, or raise the limit of threads")]
     Threads(String),
+    /// An extension cannot be added.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
+    /// The family of an extension cannot be added.
+    #[error("an extension: {0}")]
+    Family(#[source] ScopeError),
     /// The TLS configuration could not be created.
     #[error("TLS: {0}")]
     Tls(String),
@@ -100,8 +107,8 @@ impl Builder {
             limits: Limits::default(),
             audit: AuditSink::none(),
             print: PrintSink::discard(),
-            variables: Arc::new(|_| None),
-            kv: Arc::new(MemoryKvStore::default()),
+            settings: Settings::default(),
+            extensions: Vec::new(),
             idle_isolates: 0,
             most_parked: MOST_PARKED,
             started: None,
@@ -208,14 +215,22 @@ impl Builder {
     /// Sets the lookup of environment variables for `env.get`. It is called after a name was allowed. Without it, every
     /// variable is unset. To offer the variables of the process: `|name| std::env::var(name).ok()`.
     pub fn variables(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        self.variables = Arc::new(lookup);
+        self.settings.variables = Arc::new(lookup);
         self
     }
 
     /// Sets the store of the entries that `kv` reads and writes. Without it, they are in memory and live as long as the
-    /// runtime: see [`MemoryKvStore`].
+    /// runtime: see [`crate::MemoryKvStore`].
     pub fn kv(mut self, store: impl KvStore + 'static) -> Self {
-        self.kv = Arc::new(store);
+        self.settings.kv = Arc::new(store);
+        self
+    }
+
+    /// Adds a family of operations besides the built-in ones.
+    ///
+    /// Open programs with the same families ([`crate::OpenOptions::families`]), so that their manifests can grant it.
+    pub fn extension(mut self, extension: impl Into<AnyExtension>) -> Self {
+        self.extensions.push(extension.into());
         self
     }
 
@@ -281,35 +296,37 @@ impl Builder {
             let reason = "processor time is measured on Linux only; use the wall limit".to_owned();
             return Err(BuildError::Limit { limit: "cpu", reason });
         }
+        let mut families = Families::builtin();
+        for extension in &self.extensions {
+            families = families
+                .with(extension.family().clone())
+                .map_err(BuildError::Family)?;
+        }
+        let startup = startup(
+            Settings {
+                tls: Some(Arc::new(tls()?)),
+                ..self.settings
+            },
+            &self.extensions,
+        )?;
         let pool = match self.idle_isolates {
             0 => None,
             count => Some(
-                Pool::start(count, self.limits.heap, snapshot::BOOT)
+                Pool::start(count, self.limits.heap, startup.clone())
                     .map_err(|error| BuildError::Threads(error.to_string()))?,
             ),
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| BuildError::Tls(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         Ok(Runtime {
             inner: Arc::new(Inner {
-                families: Families::builtin(),
+                families,
                 base,
                 token,
                 store,
                 limits: self.limits,
                 audit: self.audit,
                 print: self.print,
-                variables: self.variables,
-                kv: self.kv,
                 credentials: self.credentials,
-                tls: Arc::new(tls),
+                startup,
                 running: Arc::new(Running::default()),
                 pool,
                 most_parked: self.most_parked,
@@ -317,4 +334,17 @@ impl Builder {
             }),
         })
     }
+}
+
+/// Returns the TLS configuration of guests' connections.
+fn tls() -> Result<rustls::ClientConfig, BuildError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BuildError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }

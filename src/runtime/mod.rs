@@ -6,10 +6,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_runtime_capabilities::{Base, Families, Token};
+use secure_runtime_engine::Extensions;
+use secure_runtime_engine::extension::{AnyExtension, ExtensionError};
 use secure_runtime_engine::{
-    AuditSink, Credentials, Engine, KvStore, Limits, LinkPlan, Outcome, Pool, PrintSink, Program, RunError,
-    Running, StartingIsolate, Unattested, Variables, isolate_cycle, parked_threads,
+    AuditSink, Credentials, Engine, Limits, LinkPlan, OperationRow, Outcome, Pool, PrintSink, Program,
+    RunError, Running, StartingIsolate, Startup, Unattested, isolate_cycle, parked_threads,
 };
+use secure_runtime_families::{Settings, builtin};
 use secure_runtime_loaders::store::Store;
 use secure_runtime_loaders::{Graph, ModuleKind};
 
@@ -34,10 +37,8 @@ struct Inner {
     limits: Limits,
     audit: AuditSink,
     print: PrintSink,
-    variables: Variables,
-    kv: Arc<dyn KvStore>,
     credentials: Credentials,
-    tls: Arc<rustls::ClientConfig>,
+    startup: Startup,
     running: Arc<Running>,
     pool: Option<Arc<Pool>>,
     most_parked: usize,
@@ -45,14 +46,45 @@ struct Inner {
     started: Mutex<Option<StartingIsolate>>,
 }
 
+/// Returns the parts that isolates start from: the built-in families with these settings, and other extensions.
+fn startup(settings: Settings, extensions: &[AnyExtension]) -> Result<Startup, ExtensionError> {
+    let extensions = builtin(settings).into_iter().chain(extensions.iter().cloned());
+    Ok(Startup {
+        snapshot: snapshot::BOOT,
+        extensions: Extensions::new(extensions)?,
+    })
+}
+
+/// Returns the operations that guests can call: those of the built-in families and of other extensions.
+///
+/// # Errors
+/// The extensions cannot be added.
+pub fn operations(extensions: &[AnyExtension]) -> Result<Vec<OperationRow>, ExtensionError> {
+    let startup = startup(Settings::default(), extensions)?;
+    Ok(secure_runtime_engine::operations(&startup.extensions))
+}
+
+/// Returns the TypeScript declarations of `cap:self`, with the built-in families and other extensions.
+///
+/// # Errors
+/// The extensions cannot be added.
+pub fn types(extensions: &[AnyExtension]) -> Result<String, ExtensionError> {
+    let startup = startup(Settings::default(), extensions)?;
+    Ok(secure_runtime_engine::types(&startup.extensions))
+}
+
 /// An isolate that starts before its program is known: see [`Builder::warm_isolate`].
 pub struct WarmIsolate(StartingIsolate);
 
 impl WarmIsolate {
-    /// Begins to start an isolate with this heap limit in bytes, without waiting for it. If no runtime gets it, it ends
-    /// when this is dropped.
-    pub fn start(heap: u64) -> WarmIsolate {
-        WarmIsolate(StartingIsolate::begin(heap, snapshot::BOOT))
+    /// Begins to start an isolate with this heap limit in bytes and these extensions besides the built-in ones, without
+    /// waiting for it. If no runtime gets it, it ends when this is dropped.
+    ///
+    /// # Errors
+    /// The extensions cannot be added.
+    pub fn start(heap: u64, extensions: &[AnyExtension]) -> Result<WarmIsolate, ExtensionError> {
+        let startup = startup(Settings::default(), extensions)?;
+        Ok(WarmIsolate(StartingIsolate::begin(heap, startup)))
     }
 }
 
@@ -103,6 +135,11 @@ impl Runtime {
     /// Returns a builder for a runtime without a token and without a store.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// Returns the families of operations that programs of this runtime can be granted.
+    pub fn families(&self) -> &Families {
+        &self.inner.families
     }
 
     /// Returns a handle that stops the runs of this runtime.
@@ -191,10 +228,7 @@ impl Runtime {
             credentials: inner.credentials.clone(),
             audit: inner.audit.clone(),
             print: inner.print.clone(),
-            variables: inner.variables.clone(),
-            kv: inner.kv.clone(),
-            tls: inner.tls.clone(),
-            snapshot: snapshot::BOOT,
+            startup: inner.startup.clone(),
         };
         let started = inner
             .started

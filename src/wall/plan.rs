@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use secure_runtime_capabilities::{
-    ActionName, Authority, Base, Families, FamilyName, Origin, Pattern, Token,
-};
+use secure_runtime_capabilities::{ActionName, Authority, Base, FamilyName, Origin, Pattern, Token};
 use url::Url;
 
 use crate::program::{self, Program};
@@ -94,7 +92,7 @@ impl Plan {
     /// Adds the maximum rights of the program.
     pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), String> {
         let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
-        let linked = LinkPlan::new(program.graph(), token, &Families::builtin(), &base);
+        let linked = LinkPlan::new(program.graph(), token, program.families(), &base);
         let linked = linked.map_err(|error| error.to_string())?;
         self.authority(linked.ceiling());
         let imports = linked.ceiling().effective(FamilyName::MODULE, ActionName::IMPORT);
@@ -300,7 +298,10 @@ mod tests {
     use super::*;
 
     fn plan(base: &str, grants: &[&str]) -> Plan {
-        let (families, base) = (Families::builtin(), Base::new(base).unwrap());
+        let (families, base) = (
+            secure_runtime_capabilities::Families::builtin(),
+            Base::new(base).unwrap(),
+        );
         let rights = families.parse_grants(grants.iter().copied(), &base).unwrap();
         let mut plan = Plan::default();
         plan.authority(&Authority::new(Block::of(rights)).unwrap());

@@ -10,10 +10,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use secure_runtime::{Exit, Limits, OPERATIONS, PackageLimits};
+use secure_runtime::{Exit, Limits, PackageLimits};
 use secure_runtime_loaders::ContentHash;
 
-use crate::support::{Ran, Scene, Server, manifest};
+use crate::support::{Ran, Scene, Server, manifest, operations};
 
 const PROGRAM: &str = include_str!("hostile.js");
 /// The test that is the fuzz target.
@@ -57,7 +57,7 @@ fn a113_no_argument_of_an_operation_is_a_panic() {
                     assert!(
                         said.contains(&format!(
                             "hostile: all {} operations were called",
-                            OPERATIONS.len()
+                            operations().len()
                         )),
                         "a seed is too short to call every operation:\n{said}"
                     );
@@ -186,7 +186,7 @@ fn make_calls(input: &[u8]) {
         heap: Some(64 << 20),
         ..PackageLimits::default()
     };
-    let rows: Vec<&str> = OPERATIONS.iter().map(|row| row.name).collect();
+    let rows: Vec<String> = operations().into_iter().map(|row| row.name).collect();
     let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
     let ran = Scene::new()
         .file("secure.toml", manifest(&grants, package))

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secure_runtime::{Exit, Limits, OPERATIONS, OpenOptions, Outcome, Program, Runtime};
+use secure_runtime::{Exit, Limits, OpenOptions, Outcome, Program, Runtime};
 use secure_runtime_capabilities::{Block, KeyPair, Token};
 
 use self::moments::{MOMENT, MOMENTS};
-use crate::support::{Scene, Server};
+use crate::support::{Scene, Server, operations};
 
 /// The variable that marks the measured process. Its value is the name of the case.
 const CASE: &str = "SECURE_RUNTIME_TEST_MEMORY";
@@ -284,7 +284,7 @@ fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted
     if let Ok(name) = std::env::var(CASE) {
         return measure(&name);
     }
-    for row in OPERATIONS {
+    for row in operations() {
         let is_there = OPERATIONS_HOARDED.iter().any(|(name, _)| *name == row.name);
         assert!(is_there, "nobody hoards {}", row.name);
     }

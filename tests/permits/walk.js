@@ -222,6 +222,8 @@ export default async function walkAll(shared, { folder, server }) {
     root(`(${name}.attenuate())`, object.attenuate({ expires: "1m" }));
     root(`(${name}.revocable())`, object.revocable());
   }
+  root("%CapabilityPrototype%", proto(proto(self.fs)));
+  root("%HolderPrototype%", proto(proto(proto(self.fs))));
   made("cap:self", self);
   const file = `${folder}/file`;
   await fs.writeTextFile(file, "text");

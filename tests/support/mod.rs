@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secure_runtime::{AuditRecord, Exit, KvStore, Limits, OpenOptions, Program, Runtime, Verdict};
+use secure_runtime::extension::AnyExtension;
+use secure_runtime::{
+    AuditRecord, Exit, KvStore, Limits, OpenOptions, OperationRow, Program, Runtime, Verdict,
+};
 use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocations, Rights};
 
 pub(crate) use self::server::Server;
@@ -18,6 +21,11 @@ const WALL: Duration = Duration::from_secs(600);
 /// Returns the root folder of the repository. The tests belong to the package `cli`.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Returns the operations of the built-in families.
+pub(crate) fn operations() -> Vec<OperationRow> {
+    secure_runtime::operations(&[]).unwrap()
 }
 
 /// A program in a temporary folder, which is removed at the end of the test.
@@ -31,6 +39,7 @@ pub(crate) struct Scene {
     holder_keys: Vec<KeyPair>,
     kv: Option<Arc<dyn KvStore>>,
     revocations: Option<Revocations>,
+    extensions: Vec<AnyExtension>,
 }
 
 impl Scene {
@@ -55,6 +64,7 @@ impl Scene {
             revocations: None,
             holder_keys: Vec::new(),
             kv: None,
+            extensions: Vec::new(),
         }
     }
 
@@ -124,6 +134,12 @@ impl Scene {
         self
     }
 
+    /// Adds a family besides the built-in ones.
+    pub(crate) fn extension(mut self, extension: impl Into<AnyExtension>) -> Self {
+        self.extensions.push(extension.into());
+        self
+    }
+
     /// Sets the revocations for the run.
     pub(crate) fn revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = Some(revocations);
@@ -162,7 +178,15 @@ impl Scene {
     }
 
     async fn exit(&self, arguments: &[&str], captured: &Captured) -> Result<Exit, String> {
-        let program = Program::open(&self.base, &OpenOptions::default())
+        let mut families = Families::builtin();
+        for extension in &self.extensions {
+            families = families.with(extension.family().clone()).unwrap();
+        }
+        let options = OpenOptions {
+            families,
+            ..OpenOptions::default()
+        };
+        let program = Program::open(&self.base, &options)
             .await
             .map_err(|error| error.to_string())?;
         let limits = self.limits.clone().unwrap_or_else(|| Limits {
@@ -181,6 +205,9 @@ impl Scene {
         }
         for key in &self.holder_keys {
             builder = builder.holder_key(key);
+        }
+        for extension in &self.extensions {
+            builder = builder.extension(extension.clone());
         }
         if let Some(store) = &self.kv {
             builder = builder.kv(store.clone());
@@ -234,7 +261,6 @@ pub(crate) struct Ran {
     /// The output of `console.log` and similar functions.
     pub(crate) out: String,
     /// The output of `console.error` and `console.warn`.
-    #[expect(dead_code, reason = "shown when a test fails")]
     pub(crate) err: String,
     /// All decisions in order.
     pub(crate) audit: Vec<AuditRecord>,

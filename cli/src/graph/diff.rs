@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use secure_runtime_capabilities::Families;
 use secure_runtime_loaders::resolve::{self, Project as Files};
 use secure_runtime_loaders::store::{Layered, Store};
 use secure_runtime_loaders::{ContentHash, Graph, lockfile, verify};
@@ -17,6 +16,7 @@ use super::super::failure::{Code, Failure};
 use super::super::project::{self, Project};
 use super::super::stores::StoreTokens;
 use super::super::text::{self, size};
+use crate::host;
 use secure_runtime::program::{self, LOCK, OpenOptions};
 use secure_runtime::review::{self, Change, Content, Difference, Growth, look_alikes};
 use secure_runtime::{Manifest, StorePlace};
@@ -67,7 +67,7 @@ pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
         .for_each(|warning| console::warn(warning));
     let mut difference = Difference::between(&old.graph, &new.graph);
     let base = project::base_of(&new.folder)?;
-    let growth = review::growth(&old.graph, &new.graph, &Families::builtin(), &base).map_err(|error| {
+    let growth = review::growth(&old.graph, &new.graph, host::families(), &base).map_err(|error| {
         Failure::usage(error.to_string()).help("correct the grant in secure.toml, and lock again")
     })?;
     if arguments.text {
@@ -132,7 +132,7 @@ impl Side {
                 manifest: Some(project.manifest),
             });
         }
-        let manifest = Manifest::read(&folder)?;
+        let manifest = Manifest::read(&folder, host::families())?;
         let locked = resolve::lock(&program::lock_input(&folder, &manifest)?)?;
         let hashes = locked.graph.modules().iter().map(|module| module.hash);
         Ok(Side {

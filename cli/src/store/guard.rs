@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{
-    Base, BlobId, Context, Decision, Families, Operation, PublicKey, Reason, Revocations, Token, explain,
+    Base, BlobId, Context, Decision, Operation, PublicKey, Reason, Revocations, Token, explain,
 };
 use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::store::{Access, Account, Guard, Refused};
@@ -76,7 +76,7 @@ impl Rules {
                     token.authority(),
                     &operation,
                     &context,
-                    &Families::builtin(),
+                    crate::host::families(),
                     &base,
                 );
                 let why = explanation
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn the_clock_cannot_revive_a_token() {
         let root = KeyPair::generate().unwrap();
-        let rights = Families::builtin().parse_grants(["store.read=*"], &Base::new("/").unwrap());
+        let rights = secure_runtime_capabilities::Families::builtin()
+            .parse_grants(["store.read=*"], &Base::new("/").unwrap());
         let token = Block {
             expires: Some(1_000),
             ..Block::of(rights.unwrap())

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{
-    Attestation, Base, Block, Described, Families, Holder, RevocationId, Token,
-};
+use secure_runtime_capabilities::{Attestation, Base, Block, Described, Holder, RevocationId, Token};
 use serde::Serialize;
 
 use super::{Given, shown_time};
 use crate::failure::Failure;
+use crate::host;
 use crate::{project, text};
 
 #[derive(Debug, clap::Args)]
@@ -124,7 +123,7 @@ fn lines(block: &ShownBlock) -> Vec<String> {
 }
 
 fn shown(token: &Token, base: &Base) -> Shown {
-    let families = Families::builtin();
+    let families = host::families();
     let block = |(block, id): (&Block, RevocationId)| ShownBlock {
         id: id.to_string(),
         grants: block.rights.as_ref().map(|rights| {

@@ -13,11 +13,12 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secure_runtime_capabilities::{Block, DurationError, Families, Holder, PublicKey, Token, parse_duration};
+use secure_runtime_capabilities::{Block, DurationError, Holder, PublicKey, Token, parse_duration};
 
 use super::failure::Failure;
 use super::project;
 use super::reason::shown_time;
+use crate::host;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -132,7 +133,7 @@ impl BlockArguments {
         let rights = if self.grants.is_empty() {
             None
         } else {
-            Some(Families::builtin().parse_grants(&self.grants, &base)?)
+            Some(host::families().parse_grants(&self.grants, &base)?)
         };
         let time = |text: &Option<String>| {
             text.as_deref()

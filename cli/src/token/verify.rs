@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use secure_runtime_capabilities::{
-    Challenge, Context, Decision, Explained, Explanation, Families, Holder, Proof, PublicKey, Reason, Token,
-    explain,
+    Challenge, Context, Decision, Explained, Explanation, Holder, Proof, PublicKey, Reason, Token, explain,
 };
 
 use super::{Given, time};
 use crate::failure::{Code, Failure};
+use crate::host;
 use crate::presented::RevocationArguments;
 use crate::{project, reason, text};
 use secure_runtime::RevocationFeed;
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     let base = project::base_of(&arguments.base)?;
-    let families = Families::builtin();
+    let families = host::families();
     let now = time(arguments.at.as_deref().unwrap_or("0s"), SystemTime::now())?;
     let operation = match &arguments.operation {
         Some(text) => Some(families.parse_operation(text, &base)?),
@@ -79,7 +79,7 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
         Some(operation) => operation.clone(),
         None => families.parse_operation("random", &base)?,
     };
-    let explanation = explain(token.authority(), &asked, &context, &families, &base);
+    let explanation = explain(token.authority(), &asked, &context, families, &base);
     let is_asked = |reason: Reason| operation.is_some() || reason != Reason::NoGrant;
     let mut blocks = (0..).zip(&explanation.blocks);
     let refusal = blocks.find(|(_, block)| block.refusal.is_some_and(is_asked));

@@ -8,12 +8,13 @@ use secure_runtime_capabilities::{
     Problem, Rights, Token, parse_duration,
 };
 
-use super::error::OpError;
+use super::error::OperationError;
+use super::handle::{Handle, Source};
 use super::host_objects::object;
 use super::monitor::Capability;
 use crate::audit::Sealed;
 
-/// The token chain of a capability. Realm code makes the objects of a family from it, and keeps it beside them.
+/// The token chain of a module. Realm code creates the capabilities of the families from it.
 pub(crate) struct Chain(pub(crate) Rc<Capability>);
 
 // SAFETY: the object holds no engine handles, so there is nothing to trace.
@@ -30,22 +31,23 @@ unsafe impl GarbageCollected for Chain {
 #[op2]
 pub(crate) fn op_sr_attenuate<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    #[cppgc] chain: &Chain,
-    #[string] family: &str,
+    #[cppgc] handle: &Handle,
     #[serde] grants: Vec<(String, Vec<String>)>,
     #[string] expires: Option<String>,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let capability = &chain.0;
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
+    let capability = &handle.capability;
     let monitor = &capability.monitor;
+    let family = handle.family();
     monitor.external_memory.look(scope)?;
-    let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("attenuate: {error}"));
+    let refused = |error: &dyn std::fmt::Display| OperationError::type_error(format!("attenuate: {error}"));
     let mut rights = Vec::new();
     for (action, scopes) in &grants {
         for scope in scopes {
-            let parsed = monitor
-                .rules
-                .families
-                .parse_scope(family, Some(action), scope, &monitor.rules.base);
+            let parsed =
+                monitor
+                    .rules
+                    .families
+                    .parse_scope(family.as_str(), Some(action), scope, &monitor.rules.base);
             rights.extend(parsed.map_err(|error| refused(&error))?);
         }
     }
@@ -68,25 +70,26 @@ pub(crate) fn op_sr_attenuate<'s>(
         ..Block::default()
     };
     let narrower = capability.narrow(&block, capability.is_revocable);
-    object(scope, narrower.map_err(|error| refused(&error))?)
+    let narrower = narrower.map_err(|error| refused(&error))?;
+    object(scope, handle.narrowed(narrower)?)
 }
 
 /// Returns the capability with one more block that restricts nothing. [`op_sr_revoke`] can revoke it.
 #[op2]
 pub(crate) fn op_sr_revocable<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    #[cppgc] chain: &Chain,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    chain.0.monitor.external_memory.look(scope)?;
-    let revocable = chain.0.narrow(&Block::default(), true);
-    let revocable = revocable.map_err(|error| OpError::type_error(format!("revocable: {error}")))?;
-    object(scope, revocable)
+    #[cppgc] handle: &Handle,
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
+    handle.monitor().external_memory.look(scope)?;
+    let revocable = handle.capability.narrow(&Block::default(), true);
+    let revocable = revocable.map_err(|error| OperationError::type_error(format!("revocable: {error}")))?;
+    object(scope, handle.narrowed(revocable)?)
 }
 
 /// Revokes a capability that [`op_sr_revocable`] returned, and all capabilities that were narrowed from it.
 #[op2(fast)]
-pub(crate) fn op_sr_revoke(#[cppgc] chain: &Chain) {
-    if let Some(revoker) = chain.0.authority.revoker() {
+pub(crate) fn op_sr_revoke(#[cppgc] handle: &Handle) {
+    if let Some(revoker) = handle.capability.authority.revoker() {
         revoker.revoke();
     }
 }
@@ -95,29 +98,33 @@ pub(crate) fn op_sr_revoke(#[cppgc] chain: &Chain) {
 #[op2]
 #[buffer]
 pub(crate) fn op_sr_seal(
-    #[cppgc] chain: &Chain,
-    #[string] family: &str,
+    #[cppgc] handle: &Handle,
     #[string] holder: &str,
-) -> Result<Vec<u8>, OpError> {
-    let refused = |error: &dyn std::fmt::Display| OpError::type_error(format!("seal: {error}"));
+) -> Result<Vec<u8>, OperationError> {
+    let refused = |error: &dyn std::fmt::Display| OperationError::type_error(format!("seal: {error}"));
     let holder: Holder = holder.parse().map_err(|error| refused(&error))?;
-    let family = chain.0.monitor.rules.families.family(family);
-    let family = family.map_err(|error| refused(&error))?.name();
-    let sealing = Sealing::of(family).map_err(|error| refused(&error))?;
+    let capability = &handle.capability;
+    let sealing = Sealing::of(handle.family()).map_err(|error| refused(&error))?;
     let shown = holder.to_string();
-    let operation = Operation::new(&sealing, SEAL, &shown, &chain.0.monitor.rules.base);
+    let operation = Operation::new(&sealing, SEAL, &shown, &capability.monitor.rules.base);
     let operation = operation.map_err(|error| refused(&error))?;
-    chain.0.seal(&operation, holder, &shown)
+    capability.seal(&operation, holder, &shown)
+}
+
+impl Handle {
+    /// Returns the handle of a capability that was narrowed from this one.
+    fn narrowed(&self, capability: Capability) -> Result<Handle, OperationError> {
+        let source = Source::Narrowed(&*self.state);
+        Handle::new(Rc::new(capability), self.extension.clone(), source)
+    }
 }
 
 impl Capability {
-    fn narrow(&self, block: &Block, is_revocable: bool) -> Result<Chain, BlockError> {
+    fn narrow(&self, block: &Block, is_revocable: bool) -> Result<Capability, BlockError> {
         let authority = self.authority.narrow(block)?;
-        Ok(Chain(Rc::new(self.monitor.capability_of(
-            &self.principal,
-            authority,
-            is_revocable,
-        ))))
+        Ok(self
+            .monitor
+            .capability_of(&self.principal, authority, is_revocable))
     }
 
     /// Decides whether the operation's family of this capability may leave the program. Records the decision and
@@ -127,7 +134,12 @@ impl Capability {
     /// chain is the token that was given to the program, and one more block. That block contains the effective rights
     /// of the family, the expiry, and the holder. It does not exceed the capability, because it contains all
     /// restrictions of the later blocks. Only their holder is replaced.
-    fn seal(&self, operation: &Operation<'_>, holder: Holder, shown: &str) -> Result<Vec<u8>, OpError> {
+    fn seal(
+        &self,
+        operation: &Operation<'_>,
+        holder: Holder,
+        shown: &str,
+    ) -> Result<Vec<u8>, OperationError> {
         if let Some(denial) = self.lapse() {
             return Err(self.refuse(operation, shown, denial));
         }

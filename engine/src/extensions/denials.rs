@@ -3,13 +3,13 @@
 use secure_runtime_capabilities::{Denial, Operation, PublicKey, Reason};
 
 use super::delegation::{SEAL, Sealing};
-use super::error::OpError;
+use super::error::OperationError;
 use super::marks::{Mark, from_word};
 use super::monitor::Rules;
 use crate::outcome::DenialReport;
 
 /// Returns the mark of this error, in a program with these rules.
-pub(crate) fn mark_of(error: &OpError, rules: &Rules) -> Option<Mark> {
+pub(crate) fn mark_of(error: &OperationError, rules: &Rules) -> Option<Mark> {
     mark_of_message(&error.to_string(), rules)
 }
 

@@ -18,7 +18,7 @@ const MOST_MESSAGE: usize = 64 << 10;
 /// Returns a guest's text in the form that errors repeat: all of it, or its beginning and its length.
 ///
 /// Errors are kept and cloned, and escaping makes them several times as long.
-pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
+pub fn clipped(text: &str) -> Cow<'_, str> {
     clipped_to(MOST_SHOWN, text)
 }
 
@@ -52,10 +52,16 @@ pub(crate) struct Refused {
     pub(crate) mark: Option<Carried>,
 }
 
-/// An error that reaches JavaScript. Its class is the name of a standard constructor, or of one that realm/prepare.js
-/// registered.
+/// An error of an operation, for the guest that called it.
+///
+/// Its message must say what failed, and name the resource in the guest's own words. It must not reveal whether a
+/// resource exists that the guest may not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum OpError {
+pub struct OperationError(Kind);
+
+/// The class is the name of a standard constructor, or of one that realm/prepare.js registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
     /// A `CapabilityError`.
     Refused(Box<Refused>),
     /// Any other error: class, optional code such as `ENOENT`, and message.
@@ -66,10 +72,10 @@ pub(crate) enum OpError {
     },
 }
 
-impl OpError {
+impl OperationError {
     /// Returns the error of an operation that exceeds a quota. `action` is the family and the action.
     pub(crate) fn over(hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> Self {
-        OpError::Refused(Box::new(Refused {
+        OperationError::refused(Refused {
             code: "limit",
             family: action.0.to_owned(),
             action: action.1.to_owned(),
@@ -77,45 +83,55 @@ impl OpError {
             module: module.to_owned(),
             why: hit.to_string(),
             mark: None,
-        }))
+        })
+    }
+
+    /// Returns a `CapabilityError`.
+    pub(crate) fn refused(refused: Refused) -> Self {
+        OperationError(Kind::Refused(Box::new(refused)))
     }
 
     /// Returns the same error with this mark.
     pub(crate) fn marked(mut self, marks: &Arc<Marks>, mark: Mark) -> Self {
         let message = self.to_string();
-        if let OpError::Refused(refused) = &mut self {
+        if let Kind::Refused(refused) = &mut self.0 {
             refused.mark = Some(marks.carry(message, mark));
         }
         self
     }
 
-    pub(crate) fn type_error(message: impl Into<String>) -> Self {
-        OpError::Other {
-            class: "TypeError",
-            code: None,
-            message: short(message.into()),
-        }
+    /// Returns a `TypeError`, for arguments of the wrong kind.
+    pub fn type_error(message: impl Into<String>) -> Self {
+        OperationError::other("TypeError", None, message.into())
     }
 
-    pub(crate) fn range_error(message: impl Into<String>) -> Self {
-        OpError::Other {
-            class: "RangeError",
-            code: None,
-            message: short(message.into()),
-        }
+    /// Returns a `RangeError`, for arguments outside of their range, and for limits.
+    pub fn range_error(message: impl Into<String>) -> Self {
+        OperationError::other("RangeError", None, message.into())
     }
 
-    pub(crate) fn system(class: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        OpError::Other {
+    /// Returns an error with a `code`. The class is `Error`, `TypeError`, or one of the names that Deno uses, such as
+    /// `NotFound` (`systemErrorNames` in realm/prepare.js).
+    pub fn system(class: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        OperationError::other(class, Some(code), message.into())
+    }
+
+    /// Returns an error without a `code`. The class is one of those of [`OperationError::system`].
+    pub fn named(class: &'static str, message: impl Into<String>) -> Self {
+        OperationError::other(class, None, message.into())
+    }
+
+    fn other(class: &'static str, code: Option<&'static str>, message: String) -> Self {
+        OperationError(Kind::Other {
             class,
-            code: Some(code),
-            message: short(message.into()),
-        }
+            code,
+            message: short(message),
+        })
     }
 
-    /// Returns the error of a failed system call on a resource that the guest may use. It names the resource in the
-    /// guest's words.
-    pub(crate) fn io(error: &std::io::Error, doing: &str, resource: &str) -> Self {
+    /// Returns the error of a failed system call on a resource that the guest may use. `doing` begins the message, such
+    /// as `reading`. The resource is in the guest's words.
+    pub fn io(error: &std::io::Error, doing: &str, resource: &str) -> Self {
         use std::io::ErrorKind;
         let (class, code, what) = match error.kind() {
             ErrorKind::NotFound => ("NotFound", "ENOENT", "it does not exist"),
@@ -143,11 +159,7 @@ impl OpError {
             }
             _ => ("Error", "EIO", "the operating system reported a failure"),
         };
-        OpError::Other {
-            class,
-            code: Some(code),
-            message: format!("{doing} {:?}: {what}", clipped(resource)),
-        }
+        OperationError::system(class, code, format!("{doing} {:?}: {what}", clipped(resource)))
     }
 }
 
@@ -170,53 +182,53 @@ pub(crate) fn properties_of(message: &str) -> Option<Properties> {
     })
 }
 
-impl OpError {
+impl OperationError {
     /// Returns the properties of the JavaScript error besides its message.
     fn properties(&self) -> Option<Properties> {
-        match self {
-            OpError::Refused(refused) => Some(vec![
+        match &self.0 {
+            Kind::Refused(refused) => Some(vec![
                 ("code", refused.code.to_owned()),
                 ("family", refused.family.clone()),
                 ("action", refused.action.clone()),
                 ("resource", refused.resource.clone()),
                 ("module", refused.module.clone()),
             ]),
-            OpError::Other { code, .. } => code.map(|code| vec![("code", code.to_owned())]),
+            Kind::Other { code, .. } => code.map(|code| vec![("code", code.to_owned())]),
         }
     }
 }
 
-impl fmt::Display for OpError {
+impl fmt::Display for OperationError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpError::Refused(refused) => write!(
+        match &self.0 {
+            Kind::Refused(refused) => write!(
                 formatter,
                 "{} {} {:?} is not allowed in {}: {}",
                 refused.family, refused.action, refused.resource, refused.module, refused.why
             ),
-            OpError::Other { message, .. } => formatter.write_str(message),
+            Kind::Other { message, .. } => formatter.write_str(message),
         }
     }
 }
 
-impl std::error::Error for OpError {}
+impl std::error::Error for OperationError {}
 
-impl JsErrorClass for OpError {
+impl JsErrorClass for OperationError {
     fn get_class(&self) -> Cow<'static, str> {
-        match self {
-            OpError::Refused(_) => "CapabilityError".into(),
+        match &self.0 {
+            Kind::Refused(_) => "CapabilityError".into(),
             // deno_core creates errors of the standard classes itself. The realm must create those with a code.
-            OpError::Other {
+            Kind::Other {
                 class: "Error",
                 code: Some(_),
                 ..
             } => "ErrorWithCode".into(),
-            OpError::Other {
+            Kind::Other {
                 class: "TypeError",
                 code: Some(_),
                 ..
             } => "TypeErrorWithCode".into(),
-            OpError::Other { class, .. } => (*class).into(),
+            Kind::Other { class, .. } => (*class).into(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use deno_core::v8;
 
-use super::error::OpError;
+use super::error::OperationError;
 use crate::js_engine;
 use crate::memory::{Memory, Reservation};
 
@@ -58,7 +58,7 @@ impl ExternalMemory {
     ///
     /// # Errors
     /// The budget is used up.
-    pub(super) fn look(&self, isolate: &mut v8::Isolate) -> Result<(), OpError> {
+    pub(super) fn look(&self, isolate: &mut v8::Isolate) -> Result<(), OperationError> {
         let (taken, told) = (self.taken.get(), self.told.replace(self.taken.get()));
         let change = i64::try_from(taken).unwrap_or(i64::MAX) - i64::try_from(told).unwrap_or(i64::MAX);
         isolate.adjust_amount_of_external_allocated_memory(change);
@@ -67,7 +67,7 @@ impl ExternalMemory {
         if !is_full() {
             return Ok(());
         }
-        Err(OpError::range_error(format!(
+        Err(OperationError::range_error(format!(
             "there is no room for another capability: those that are alive take {} bytes; keep fewer of them, or raise the limit `heap`",
             self.taken.get()
         )))

@@ -11,9 +11,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use deno_core::{GarbageCollected, OpState, cppgc, v8};
+use deno_core::{GarbageCollected, cppgc, v8};
 
-use super::error::OpError;
+use super::error::OperationError;
 use crate::js_engine::{self, heap_room};
 
 thread_local! {
@@ -30,7 +30,7 @@ pub(crate) fn panic_is_expected() -> bool {
 ///
 /// # Errors
 /// The heap does not have enough room.
-pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError> {
+pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OperationError> {
     // A character takes two bytes. The rest is for objects that are created from the text.
     let needed = bytes.saturating_mul(2).saturating_add(64 << 10);
     let room = heap_room();
@@ -38,44 +38,42 @@ pub(crate) fn has_room_for_text(bytes: usize, doing: &str) -> Result<(), OpError
         return Ok(());
     }
     let size = |bytes: usize| bytesize::ByteSize(bytes as u64).display().iec().to_string();
-    Err(OpError::range_error(format!(
+    Err(OperationError::range_error(format!(
         "{doing}: {} do not fit into the heap, of which {} are left; read it in parts, or raise the limit `heap`",
         size(bytes),
         size(room)
     )))
 }
 
-/// The hand-off table: values that asynchronous ops have left for [`left`], by number.
+/// The hand-off table: values that asynchronous ops have left for [`HandOffs::object`], by number.
 #[derive(Default)]
 pub(crate) struct HandOffs {
-    things: HashMap<u32, Box<dyn Any>>,
-    next: u32,
+    things: RefCell<HashMap<u32, Box<dyn Any>>>,
+    next: Cell<u32>,
 }
 
 impl HandOffs {
-    /// Stores a value for [`left`] and returns its number.
-    pub(crate) fn leave(state: &RefCell<OpState>, thing: impl Any) -> u32 {
-        let mut state = state.borrow_mut();
-        let left = state.borrow_mut::<HandOffs>();
-        left.next = left.next.wrapping_add(1);
-        left.things.insert(left.next, Box::new(thing));
-        left.next
+    /// Stores a value and returns its number.
+    pub(crate) fn leave(&self, thing: impl Any) -> u32 {
+        self.next.set(self.next.get().wrapping_add(1));
+        self.things.borrow_mut().insert(self.next.get(), Box::new(thing));
+        self.next.get()
     }
-}
 
-/// Creates an object around a value that an asynchronous op has left.
-///
-/// # Errors
-/// The value was taken already, or the same as for [`object`].
-pub(crate) fn left<'s, T: GarbageCollected + 'static>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
-    number: u32,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let thing = state.borrow_mut::<HandOffs>().things.remove(&number);
-    let thing = thing.and_then(|thing| thing.downcast::<T>().ok());
-    let thing = thing.ok_or_else(|| OpError::type_error("this was taken already"))?;
-    object(scope, *thing)
+    /// Creates an object around a value that an asynchronous op has left.
+    ///
+    /// # Errors
+    /// The value was taken already, or the same as for [`object`].
+    pub(crate) fn object<'s, T: GarbageCollected + 'static>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        number: u32,
+    ) -> Result<v8::Local<'s, v8::Object>, OperationError> {
+        let thing = self.things.borrow_mut().remove(&number);
+        let thing = thing.and_then(|thing| thing.downcast::<T>().ok());
+        let thing = thing.ok_or_else(|| OperationError::type_error("this was taken already"))?;
+        object(scope, *thing)
+    }
 }
 
 /// Creates an object around this value.
@@ -85,9 +83,9 @@ pub(crate) fn left<'s, T: GarbageCollected + 'static>(
 pub(crate) fn object<'s, T: GarbageCollected + 'static>(
     scope: &mut v8::PinScope<'s, '_>,
     thing: T,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     EXPECTED.set(js_engine::CREATION_PANICS);
     let made = catch_unwind(AssertUnwindSafe(|| cppgc::make_cppgc_object(scope, thing)));
     EXPECTED.set(false);
-    made.map_err(|_| OpError::range_error("the engine cannot make another object"))
+    made.map_err(|_| OperationError::range_error("the engine cannot make another object"))
 }

@@ -2,16 +2,18 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use secure_runtime_capabilities::{
     Authority, Base, Context, Decision, Denial, Families, Holder, Operation, Reason, Revocations, TokenError,
 };
 
-use super::error::{OpError, Refused, clipped};
+use super::error::{OperationError, Refused, clipped};
 use super::external_memory::{ExternalMemory, TakenMemory};
-use super::fs::PreopenedDirectories;
+use super::handle::Extensions;
+use super::host_objects::HandOffs;
 use super::marks::{Mark, Marks};
+use super::resource_table::ResourceTable;
 use crate::audit::{AuditRecord, AuditSink};
 use crate::limits::LimitHit;
 use crate::memory::Memory;
@@ -37,8 +39,8 @@ pub(crate) struct Rules {
     pub(crate) families: Families,
     pub(crate) base: Base,
     pub(crate) plan: Arc<LinkPlan>,
-    /// The roots that the files of all its modules are opened beneath. They exist as long as the program runs.
-    pub(crate) files: Weak<PreopenedDirectories>,
+    /// The extensions, in the order of realm/families.js.
+    pub(crate) extensions: Extensions,
     pub(crate) credentials: Credentials,
     /// The graph hash of the program.
     pub(crate) program: String,
@@ -50,8 +52,14 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Returns the refusal of a running operation that exceeds a quota. `action` is the family and the action.
-    pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), resource: &str, module: &str) -> OpError {
-        let error = OpError::over(hit, action, resource, module);
+    pub(crate) fn over(
+        &self,
+        hit: &LimitHit,
+        action: (&str, &str),
+        resource: &str,
+        module: &str,
+    ) -> OperationError {
+        let error = OperationError::over(hit, action, resource, module);
         error.marked(&self.marks, Mark::Limit(hit.clone()))
     }
 }
@@ -65,6 +73,10 @@ pub(crate) struct Monitor {
     pub(super) external_memory: Rc<ExternalMemory>,
     /// The account of the isolate's memory outside of the engine's heap.
     pub(crate) memory: Memory,
+    /// The open resources of the isolate.
+    pub(crate) open: ResourceTable,
+    /// The results of asynchronous ops for which realm code has created no objects yet.
+    pub(crate) hand_offs: HandOffs,
 }
 
 /// The Rust object behind a guest's capability: the operations of one family under one authority.
@@ -89,6 +101,8 @@ impl Monitor {
             latest: Cell::new(0),
             external_memory: ExternalMemory::new(&memory),
             memory,
+            open: ResourceTable::default(),
+            hand_offs: HandOffs::default(),
         })
     }
 
@@ -143,19 +157,8 @@ impl Monitor {
 impl Capability {
     /// Decides one operation, records the decision, and returns an error if it is denied. `shown` is the resource in
     /// the guest's own words, which an error may repeat.
-    pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OpError> {
-        self.check_at(operation, shown, seconds())
-    }
-
-    /// Like [`Capability::check`], for callers that have just read the time. `seconds` is the time since the Unix
-    /// epoch.
-    pub(super) fn check_at(
-        &self,
-        operation: &Operation<'_>,
-        shown: &str,
-        seconds: u64,
-    ) -> Result<(), OpError> {
-        let now = latest(&self.monitor.latest, seconds);
+    pub(crate) fn check(&self, operation: &Operation<'_>, shown: &str) -> Result<(), OperationError> {
+        let now = self.monitor.now();
         self.count(operation, shown, now)?;
         match self.authority.decide(operation, &self.context(now)) {
             Decision::Allowed => self
@@ -173,7 +176,7 @@ impl Capability {
         operation: &Operation<'_>,
         shown: &str,
         some: bool,
-    ) -> Result<(), OpError> {
+    ) -> Result<(), OperationError> {
         if !some {
             return self.check(operation, shown);
         }
@@ -186,7 +189,7 @@ impl Capability {
     }
 
     /// Counts one operation. If the quota is exceeded, the operation is refused, regardless of grants.
-    fn count(&self, operation: &Operation<'_>, shown: &str, now: u64) -> Result<(), OpError> {
+    fn count(&self, operation: &Operation<'_>, shown: &str, now: u64) -> Result<(), OperationError> {
         let counted = self.account.operation(now);
         counted.map_err(|hit| {
             let error = self.refuse_at_limit(operation, shown, &hit.to_string());
@@ -195,7 +198,7 @@ impl Capability {
     }
 
     /// Returns the refusal of a running operation that exceeds a quota.
-    pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OpError {
+    pub(crate) fn over(&self, hit: &LimitHit, action: (&str, &str), shown: &str) -> OperationError {
         self.monitor.rules.over(hit, action, shown, &self.principal.name)
     }
 
@@ -224,16 +227,26 @@ impl Capability {
 
     /// Returns a refusal that no block of the chain caused, for example of a special file system, or of an address that
     /// no grant names.
-    pub(crate) fn refuse_otherwise(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
+    pub(crate) fn refuse_otherwise(
+        &self,
+        operation: &Operation<'_>,
+        shown: &str,
+        why: &str,
+    ) -> OperationError {
         self.refused(operation, shown, None, why.to_owned(), "denied")
     }
 
     /// Returns the refusal of a granted operation that exceeds a limit.
-    pub(crate) fn refuse_at_limit(&self, operation: &Operation<'_>, shown: &str, why: &str) -> OpError {
+    pub(crate) fn refuse_at_limit(
+        &self,
+        operation: &Operation<'_>,
+        shown: &str,
+        why: &str,
+    ) -> OperationError {
         self.refused(operation, shown, None, why.to_owned(), "limit")
     }
 
-    pub(super) fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OpError {
+    pub(super) fn refuse(&self, operation: &Operation<'_>, shown: &str, denial: Denial) -> OperationError {
         let (code, why) = match denial.reason {
             Reason::Expired { .. } => ("expired", "the capability has expired"),
             Reason::NotYetValid { .. } => ("denied", "the capability is not valid yet"),
@@ -253,10 +266,10 @@ impl Capability {
         denial: Option<Denial>,
         why: String,
         code: &'static str,
-    ) -> OpError {
+    ) -> OperationError {
         // If the refusal cannot be recorded, the operation is still refused.
         let _ = self.record(operation, |record| record.refusal(denial, why.clone()));
-        let error = OpError::Refused(Box::new(Refused {
+        let error = OperationError::refused(Refused {
             code,
             family: operation.family().to_string(),
             action: operation.action().to_string(),
@@ -264,7 +277,7 @@ impl Capability {
             module: self.principal.name.clone(),
             why,
             mark: None,
-        }));
+        });
         let report = DenialReport {
             module: self.principal.name.clone(),
             package: self.principal.package.clone(),

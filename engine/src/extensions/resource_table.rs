@@ -1,4 +1,4 @@
-//! The resource table of an isolate: open files, folders and responses.
+//! The resource table of an isolate: its open resources, and the states of the extensions.
 //!
 //! The isolate owns the resources, and objects of guests refer to them. So they are closed when the isolate ends, even
 //! if the engine does not destroy these objects. QuickJS's bindings do not.
@@ -8,17 +8,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use super::error::OpError;
-use super::fs::HandleCache;
+use secure_runtime_capabilities::FamilyName;
 
+use super::error::OperationError;
 /// The resources by their addresses.
 type Things = RefCell<HashMap<*const (), Rc<dyn Any>>>;
 
-/// All open resources of one isolate.
+/// All open resources of one isolate. Clones share the table.
 #[derive(Clone, Default)]
 pub(crate) struct ResourceTable {
     things: Rc<Things>,
-    folders: HandleCache,
+    /// The states of the extensions in this isolate, by family.
+    states: Rc<RefCell<Vec<(FamilyName, Rc<dyn Any>)>>>,
 }
 
 impl ResourceTable {
@@ -37,11 +38,22 @@ impl ResourceTable {
     pub(crate) fn close(&self) {
         let all = self.things.take();
         drop(all);
+        let states = self.states.take();
+        drop(states);
     }
 
-    /// Returns the folders that are open as parents of files.
-    pub(super) fn folders(&self) -> &HandleCache {
-        &self.folders
+    /// Adds the state of a family, which exists until the isolate ends.
+    pub(crate) fn add_state(&self, family: FamilyName, state: Rc<dyn Any>) {
+        self.states.borrow_mut().push((family, state));
+    }
+
+    /// Returns the state of a family, or none after the isolate has ended.
+    pub(super) fn state(&self, family: FamilyName) -> Option<Rc<dyn Any>> {
+        let states = self.states.borrow();
+        let mut states = states.iter();
+        states
+            .find(|(known, _)| *known == family)
+            .map(|(_, state)| state.clone())
     }
 }
 
@@ -62,9 +74,9 @@ impl<T> Resource<T> {
     }
 
     /// Like [`Resource::get`], for a resource that only the end of its isolate closes.
-    pub(crate) fn to_the_end(&self) -> Result<Rc<T>, OpError> {
+    pub(crate) fn to_the_end(&self) -> Result<Rc<T>, OperationError> {
         self.get()
-            .ok_or_else(|| OpError::type_error("the isolate has ended"))
+            .ok_or_else(|| OperationError::type_error("the isolate has ended"))
     }
 
     /// Closes the resource after its last user has finished.

@@ -3,7 +3,7 @@
 use deno_core::{ToV8, v8};
 use deno_error::JsErrorBox;
 
-use super::error::OpError;
+use super::error::OperationError;
 use crate::js_engine;
 use crate::memory::{NoRoom, Reservation};
 
@@ -40,8 +40,8 @@ impl HeldText {
 }
 
 /// Returns the refusal of an operation for which there is not enough memory.
-pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OpError {
-    OpError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
+pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OperationError {
+    OperationError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
 }
 
 impl<'s> ToV8<'s> for HeldBytes {

@@ -12,10 +12,11 @@ use deno_core::{
 use deno_error::JsErrorBox;
 
 use super::event_loop::Reportable;
+use crate::extensions::add_scripts;
 use crate::memory::Memory;
 use crate::modules::{BegunImports, CapabilityModules, Factory, GraphLoader};
 use crate::outcome::RunError;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Startup;
 use crate::{js_engine, realm};
 
 /// An isolate with a locked realm. It has run no guest and belongs to no program yet.
@@ -58,8 +59,9 @@ pub(super) fn engine(error: impl fmt::Display) -> RunError {
 
 impl WarmIsolate {
     /// Starts an engine on this thread, with a heap limit in bytes.
-    pub(super) fn new(heap: u64, snapshot: Snapshot) -> Result<WarmIsolate, RunError> {
+    pub(super) fn new(heap: u64, startup: &Startup) -> Result<WarmIsolate, RunError> {
         let memory = Memory::new(heap);
+        let snapshot = startup.snapshot;
         let program = Rc::new(Program::default());
         let evaluator = program.clone();
         let imports = BegunImports::new(&memory);
@@ -84,6 +86,7 @@ impl WarmIsolate {
         js.v8_isolate().add_message_listener(unprinted);
         js_engine::prepare_isolate(js.v8_isolate());
         js_engine::run_scripts(&mut js, snapshot)?;
+        add_scripts(&mut js, &startup.extensions, snapshot.extensions())?;
         let (factory, reportable) = finish(&mut js)?;
         js.op_state().borrow_mut().put(imports);
         js.op_state().borrow_mut().put(reportable);

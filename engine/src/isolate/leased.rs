@@ -7,7 +7,7 @@ use super::boot::{IsolateLease, WarmIsolate, engine};
 use super::panics;
 use super::released::Released;
 use super::shared::Shared;
-use crate::extensions::{Entries, HandOffs, Monitor, NetLimits, Requests, ResourceTable};
+use crate::extensions::{Monitor, Requests, ResourceTable};
 use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::{CapabilityModules, GraphLoader};
 use crate::outcome::RunError;
@@ -78,24 +78,20 @@ impl Isolate {
         modules
             .attach_fast_ops(&mut js, shared.snapshot)
             .map_err(engine)?;
-        let open = ResourceTable::default();
+        let open = monitor.open.clone();
+        for (extension, program) in shared.rules.extensions.iter().zip(&*shared.programs) {
+            if let Some(state) = extension.start_isolate(program) {
+                open.add_state(extension.family().name(), state);
+            }
+        }
         let name = shared.graph.package(package).map(|package| package.name.as_str());
         {
             let state = js.op_state();
             let mut state = state.borrow_mut();
             state.put(shared.print.clone());
-            state.put(shared.variables.clone());
-            state.put(Entries::new(shared.kv.clone()));
-            state.put(NetLimits {
-                body: shared.limits.response,
-                idle: shared.limits.idle,
-                tls: shared.tls.clone(),
-            });
             state.put(monitor.account(name.unwrap_or_default()));
             state.put(monitor.memory.clone());
             state.put(monitor.clone());
-            state.put(open.clone());
-            state.put(HandOffs::default());
             state.put(Requests::default());
             state.put(realm::Timers::default());
         }

@@ -12,12 +12,13 @@ use super::job::Job;
 use super::panics;
 use super::released::Released;
 use super::thread;
-use crate::snapshot::Snapshot;
+use crate::extensions::Extensions;
+use crate::snapshot::Startup;
 
 /// A pool of isolates that wait for programs. Each has its own thread.
 pub struct Pool {
     heap: u64,
-    snapshot: Snapshot,
+    startup: Startup,
     /// Maximum number of waiting isolates.
     size: usize,
     idle: Mutex<Vec<oneshot::Sender<Job>>>,
@@ -25,10 +26,10 @@ pub struct Pool {
 
 impl Pool {
     /// Creates a pool of `size` isolates with this heap limit, and begins to start them.
-    pub fn start(size: usize, heap: u64, snapshot: Snapshot) -> std::io::Result<Arc<Pool>> {
+    pub fn start(size: usize, heap: u64, startup: Startup) -> std::io::Result<Arc<Pool>> {
         let pool = Arc::new(Pool {
             heap,
-            snapshot,
+            startup,
             size,
             idle: Mutex::new(Vec::with_capacity(size)),
         });
@@ -52,7 +53,7 @@ impl Pool {
         let (pool, (sender, jobs)) = (Arc::downgrade(self), oneshot::channel());
         // The closure runs on the new thread, so nothing waits while the isolate boots.
         let is_kept = move || pool.upgrade().is_some_and(|pool| pool.keep(sender));
-        thread::spawn(waiting(self.heap, self.snapshot, jobs, is_kept))
+        thread::spawn(waiting(self.heap, self.startup.clone(), jobs, is_kept))
     }
 
     fn keep(&self, sender: oneshot::Sender<Job>) -> bool {
@@ -86,29 +87,35 @@ impl Pool {
 /// An isolate that begins to start before its job is known.
 pub struct StartingIsolate {
     heap: u64,
+    extensions: Extensions,
     isolate: oneshot::Sender<Job>,
 }
 
 impl StartingIsolate {
     /// Begins to start an isolate with this heap limit, without waiting for it.
-    pub fn begin(heap: u64, snapshot: Snapshot) -> StartingIsolate {
+    pub fn begin(heap: u64, startup: Startup) -> StartingIsolate {
         let (isolate, jobs) = oneshot::channel();
         // If there is no thread, the job comes back, and its caller gets the error from the next attempt.
-        let _ = thread::order(waiting(heap, snapshot, jobs, || true));
-        StartingIsolate { heap, isolate }
+        let extensions = startup.extensions.clone();
+        let _ = thread::order(waiting(heap, startup, jobs, || true));
+        StartingIsolate {
+            heap,
+            extensions,
+            isolate,
+        }
     }
 }
 
 /// Starts an isolate, and performs its job. If the isolate is not kept, it ends without a job.
 fn waiting(
     heap: u64,
-    snapshot: Snapshot,
+    startup: Startup,
     jobs: oneshot::Receiver<Job>,
     is_kept: impl FnOnce() -> bool + Send + 'static,
 ) -> Box<dyn FnOnce() + Send> {
     Box::new(move || {
         on_this_thread(async move {
-            let booted = WarmIsolate::new(heap, snapshot);
+            let booted = WarmIsolate::new(heap, &startup);
             let job: Option<Job> = if is_kept() { jobs.await.ok() } else { None };
             match job {
                 Some(job) => job.perform(booted).await,
@@ -119,26 +126,31 @@ fn waiting(
     })
 }
 
-/// Performs the job on an isolate with this heap limit: an isolate that is already starting, one of the pool, or a new
+/// Performs the job on an isolate with this heap limit and these parts: an isolate that is already starting, one of the pool, or a new
 /// one.
 pub(crate) fn perform(
     started: Option<StartingIsolate>,
     pool: Option<&Arc<Pool>>,
     heap: u64,
-    snapshot: Snapshot,
+    startup: &Startup,
     job: Job,
 ) -> std::io::Result<()> {
-    let job = match started.filter(|started| started.heap == heap) {
+    let fits = |other: &Extensions| other.have_scripts_of(&startup.extensions);
+    let job = match started.filter(|started| started.heap == heap && fits(&started.extensions)) {
         Some(started) => started.isolate.send(job).err(),
         None => Some(job),
     };
-    let job = match (job, pool.filter(|pool| pool.heap == heap)) {
+    let job = match (
+        job,
+        pool.filter(|pool| pool.heap == heap && fits(&pool.startup.extensions)),
+    ) {
         (Some(job), Some(pool)) => pool.give(job),
         (job, _) => job,
     };
     let Some(job) = job else { return Ok(()) };
+    let startup = startup.clone();
     thread::spawn(Box::new(move || {
-        on_this_thread(async { job.perform(WarmIsolate::new(heap, snapshot)).await });
+        on_this_thread(async { job.perform(WarmIsolate::new(heap, &startup)).await });
     }))
 }
 

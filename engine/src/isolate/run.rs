@@ -77,7 +77,7 @@ pub(super) async fn main(
         (None, Err(error)) => Ok(uncaught(error, &isolate, shared)),
     };
     isolate.open.close();
-    shared.files.close();
+    shared.end_extensions();
     isolate.note_heap();
     answer.give(exit.map(|exit| shared.outcome(exit)));
     Ok(())

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use secure_runtime_loaders::{Graph, Store};
 
 use crate::console::PrintSink;
-use crate::extensions::{KvStore, PreopenedDirectories, Rules, Variables};
+use crate::extensions::{ProgramState, Rules};
 use crate::limits::Limits;
 use crate::outcome::{Exit, Outcome, RunError};
 use crate::package_worker::PackageWorkers;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Startup};
 use crate::termination::{Run, Stopped};
 
 /// State that all isolates of one run share. It is complete before the first of them starts.
@@ -20,15 +20,12 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) limits: Limits,
     pub(crate) print: PrintSink,
-    pub(crate) variables: Variables,
-    pub(crate) kv: Arc<dyn KvStore>,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
     pub(crate) run: Arc<Run>,
     /// The snapshot that the isolates start from.
     pub(crate) snapshot: Snapshot,
     pub(crate) rules: Rules,
-    /// Keeps the folders of the program's scopes open. The rules only refer to them.
-    pub(crate) files: Arc<PreopenedDirectories>,
+    /// The states of the extensions for this program, in their order.
+    pub(crate) programs: Vec<ProgramState>,
     pub(crate) remotes: Arc<PackageWorkers>,
 }
 
@@ -44,6 +41,21 @@ impl Shared {
     /// Returns the result of a run that was stopped.
     pub(super) fn stopped(&self, why: &Stopped) -> Result<Outcome, RunError> {
         exit(why).map(|exit| self.outcome(exit))
+    }
+
+    /// Closes what the extensions keep open for the program.
+    pub(super) fn end_extensions(&self) {
+        for (extension, program) in self.rules.extensions.iter().zip(&self.programs) {
+            extension.end_program(program);
+        }
+    }
+
+    /// Returns the parts that the program's isolates start from.
+    pub(crate) fn startup(&self) -> Startup {
+        Startup {
+            snapshot: self.snapshot,
+            extensions: self.rules.extensions.clone(),
+        }
     }
 
     /// Returns the heap limit of this package's own isolate.

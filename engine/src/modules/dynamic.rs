@@ -15,7 +15,7 @@ use secure_runtime_loaders::{ContentHash, Graph, Module, static_imports};
 
 use super::loader::GraphLoader;
 use super::synthetic_urls::{REFUSED, SyntheticModule};
-use crate::extensions::OpError;
+use crate::extensions::OperationError;
 
 impl GraphLoader {
     /// Returns the module of a computed import if a grant allows it.
@@ -72,7 +72,7 @@ impl GraphLoader {
 
     /// Returns the URL of a module that throws this refusal. If an import cannot be resolved, the engine would throw a
     /// TypeError instead.
-    fn refused_import(&self, refusal: OpError) -> Option<ModuleSpecifier> {
+    fn refused_import(&self, refusal: OperationError) -> Option<ModuleSpecifier> {
         let mut refusals = self.refusals.borrow_mut();
         let number = self.last_refusal.get().checked_add(1)?;
         self.last_refusal.set(number);

@@ -15,12 +15,13 @@ use deno_error::JsErrorBox;
 use secure_runtime_loaders::{Graph, ModuleKind, Store};
 
 use super::imports::{MAX_SPECIFIER, too_long};
+use super::scope::Globals;
 use super::synthetic_urls::{
     BINDINGS, EVALUATION, ISOLATE, REFUSED, SELF, SELF_EXPORTS, SyntheticModule, SyntheticUrls, VALUE_TYPE,
     WASM,
 };
-use super::{json, scope, wasm};
-use crate::extensions::{Monitor, OpError};
+use super::{json, wasm};
+use crate::extensions::{Monitor, OperationError};
 use crate::js_engine::ModuleTexts;
 use crate::package_worker::{Contents, PackageWorker, PackageWorkers, runs_code};
 use crate::realm::LOCKDOWN_NAME;
@@ -52,7 +53,7 @@ pub(crate) struct GraphLoader {
     /// The exported values of modules in other isolates, until they are taken.
     described: Rc<RefCell<HashMap<u32, Contents>>>,
     /// The refusals of computed imports, until they are thrown.
-    pub(super) refusals: RefCell<HashMap<u32, OpError>>,
+    pub(super) refusals: RefCell<HashMap<u32, OperationError>>,
     pub(super) last_refusal: Cell<u32>,
 }
 
@@ -180,7 +181,7 @@ impl GraphLoader {
     }
 
     /// Returns the refusal with this number. It can be taken once.
-    pub(super) fn take_refusal(&self, number: u32) -> Option<OpError> {
+    pub(super) fn take_refusal(&self, number: u32) -> Option<OperationError> {
         self.refusals.borrow_mut().remove(&number)
     }
 
@@ -452,8 +453,9 @@ impl GraphLoader {
             std::str::from_utf8(bytes).map_err(|_| refused(format!("{}: is not UTF-8", module.name)))?;
         match (module.kind, requested) {
             (ModuleKind::JavaScript, RequestedModuleType::None) => {
-                let given = scope::given_names(&self.graph, module).map_err(refused)?;
-                let names = scope::bound_names(module, &given, text);
+                let globals = Globals(&self.monitor.rules.extensions);
+                let given = globals.given_names(&self.graph, module).map_err(refused)?;
+                let names = globals.bound_names(module, &given, text);
                 let source = self.texts.of(index, text, &names);
                 let source = source.map_err(|problem| refused(format!("{}: {problem}", module.name)))?;
                 self.names.borrow_mut().insert(index, names);
@@ -500,9 +502,14 @@ impl GraphLoader {
             );
         }
         let names = if own.specifier == SELF {
-            SELF_EXPORTS.to_vec()
+            let families = self.monitor.rules.extensions.families();
+            let exports = SELF_EXPORTS.map(str::to_owned).into_iter();
+            exports.chain(families.map(|family| family.to_string())).collect()
         } else {
             self.names_of(own.module)
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let (value, names) = (self.own_urls.value_url(own), names.join(", "));
         format!(
@@ -524,7 +531,8 @@ impl GraphLoader {
     /// Returns the additional global names of the module's package.
     pub(super) fn given_to(&self, module: u32) -> Vec<&'static str> {
         let module = self.graph.module(module);
-        let given = module.and_then(|module| scope::given_names(&self.graph, module).ok());
+        let globals = Globals(&self.monitor.rules.extensions);
+        let given = module.and_then(|module| globals.given_names(&self.graph, module).ok());
         given.unwrap_or_default()
     }
 }

@@ -18,17 +18,8 @@ pub(super) const REFUSED: &str = "cap:refused";
 const VALUE: &str = "cap:value";
 pub(super) const VALUE_TYPE: &str = "secure-runtime";
 
-/// The exports of `cap:self`.
-pub(crate) const SELF_EXPORTS: [&str; 8] = [
-    "CapabilityError",
-    "seal",
-    "fs",
-    "net",
-    "env",
-    "clock",
-    "random",
-    "kv",
-];
+/// The exports of `cap:self`, besides the families.
+pub(crate) const SELF_EXPORTS: [&str; 3] = ["CapabilityError", "seal", "defineCapability"];
 
 /// A synthetic module: its kind, and the guest module that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]

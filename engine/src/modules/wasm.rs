@@ -7,11 +7,11 @@ use secure_runtime_capabilities::{ModuleId, Operation};
 use secure_runtime_loaders::{Graph, Module, ModuleKind, wasm};
 
 use super::synthetic_urls::VALUE_TYPE;
-use crate::extensions::{Monitor, OpError};
+use crate::extensions::{Monitor, OperationError};
 
 /// Checks that every module that imports WebAssembly may do so. Each import is decided and recorded, and the first
 /// denial is the error. Must be called before any module of the program is evaluated.
-pub(crate) fn permitted(graph: &Graph, monitor: &Rc<Monitor>) -> Result<(), OpError> {
+pub(crate) fn permitted(graph: &Graph, monitor: &Rc<Monitor>) -> Result<(), OperationError> {
     if graph
         .modules()
         .iter()
@@ -24,7 +24,7 @@ pub(crate) fn permitted(graph: &Graph, monitor: &Rc<Monitor>) -> Result<(), OpEr
         let targets = targets.into_iter().filter_map(|target| graph.module(target));
         for target in targets.filter(|target| target.kind == ModuleKind::Wasm) {
             let unnamed = |problem: &dyn std::fmt::Display| {
-                OpError::type_error(format!(
+                OperationError::type_error(format!(
                     "{} imports {}, which no grant can name: {problem}",
                     importer.name, target.name
                 ))

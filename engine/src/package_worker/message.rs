@@ -6,7 +6,7 @@ use secure_runtime_capabilities::Authority;
 use tokio::sync::oneshot;
 
 use super::{OnTheWay, PackageWorker};
-use crate::extensions::PreopenedDirectories;
+use crate::extensions::{Registered, Sent};
 use crate::modules::Principal;
 
 /// The contents of a message: a value that does not refer to the engine that created it.
@@ -24,12 +24,12 @@ pub(crate) struct Contents {
 /// A capability in a message. It contains the whole capability, and nothing of the isolate that sent it. If the
 /// original is revoked, so is the received one.
 pub(crate) struct Crossing {
-    pub(crate) family: String,
+    pub(crate) extension: Arc<dyn Registered>,
     pub(crate) principal: Arc<Principal>,
     pub(crate) authority: Authority,
     pub(crate) is_revocable: bool,
-    /// The roots that its files are opened beneath.
-    pub(crate) roots: Option<Arc<PreopenedDirectories>>,
+    /// The extension's state of the capability.
+    pub(crate) sent: Sent,
 }
 
 impl Contents {

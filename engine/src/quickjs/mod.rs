@@ -23,7 +23,7 @@ pub(crate) use self::garbage::{Entered, collect, collect_if, enter};
 pub(crate) use self::heap::Watched as HeapGuard;
 pub(crate) use self::linker::{Linked, link_by};
 pub(crate) use self::properties::{CREATION_PANICS, FRAMES_ARE_SAFE, IS_V8, heap_room, was_refused};
-pub(crate) use self::scripts::{extensions, run_scripts};
+pub(crate) use self::scripts::{extensions, run_extension, run_scripts};
 pub(crate) use self::start::{
     heap_used, install_handlers, limit_heap, prepare_isolate, prepare_process, refuse_code_from_strings,
 };

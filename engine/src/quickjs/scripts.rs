@@ -4,8 +4,9 @@
 //! because reading and compiling takes longer than running. (The bindings would compile each script twice, in every
 //! isolate.)
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use deno_core::{Extension, JsRuntime};
 
@@ -51,10 +52,30 @@ fn compile(js: &mut JsRuntime) -> Result<Vec<Vec<u8>>, RunError> {
         scripts.push((file.specifier, source.as_str().to_owned()));
     }
     scripts.push((realm::LOCKDOWN_NAME, realm::LOCKDOWN.to_owned()));
-    let compile = |(name, source)| {
-        let name = CString::new::<&str>(name).map_err(RunError::engine)?;
-        let source = CString::new::<String>(source).map_err(RunError::engine)?;
-        bindings::compile(js, &name, &source).map_err(RunError::engine)
-    };
+    let compile = |(name, source): (&str, String)| compile_one(js, name, source);
     scripts.into_iter().map(compile).collect()
+}
+
+fn compile_one(js: &mut JsRuntime, name: &str, source: String) -> Result<Vec<u8>, RunError> {
+    let name = CString::new(name).map_err(RunError::engine)?;
+    let source = CString::new(source).map_err(RunError::engine)?;
+    bindings::compile(js, &name, &source).map_err(RunError::engine)
+}
+
+/// The compiled scripts of extensions, by their sources.
+static EXTENSIONS: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
+/// Runs the script of an extension.
+pub(crate) fn run_extension(js: &mut JsRuntime, name: &'static str, source: String) -> Result<(), RunError> {
+    let known = || EXTENSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let compiled = known().get(&source).cloned();
+    let compiled = match compiled {
+        Some(compiled) => compiled,
+        None => {
+            let compiled: Arc<[u8]> = compile_one(js, name, source.clone())?.into();
+            known().insert(source, compiled.clone());
+            compiled
+        }
+    };
+    bindings::run(js, &compiled).map_err(RunError::engine)
 }

@@ -184,8 +184,28 @@
       for (const value of queue) freeze(value);
       queue = [];
     });
+    /**
+     * Freezes objects of an extension, and everything that they lead to. The extension is part of the host, so nothing
+     * is removed.
+     */
+    const adopt = ((made) => {
+      for (const value of made) visit(value);
+      for (let at = 0; at < queue.length; at++) {
+        const value = queue[at];
+        visit(getPrototypeOf(value));
+        for (const key of ownKeys(value)) {
+          const { value: held, get, set } = getOwnPropertyDescriptor(value, key);
+          visit(held);
+          visit(get);
+          visit(set);
+        }
+      }
+      for (const value of queue) freeze(value);
+      queue = [];
+    });
     return {
       settle,
+      adopt,
       /** Does the same for objects that V8 added when it created an isolate from a snapshot, and for `made`. */
       finish: ((made) => {
         for (const { value, names, keys } of open) {

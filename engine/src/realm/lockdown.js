@@ -9,7 +9,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { core, ops, often, attach, checked, describeErrors, families, named, seal, CapabilityError } = secure;
+  const { core, ops, attach, checked, describeErrors, families, named, seal, defineCapability, CapabilityError } = secure;
   const {
     defineProperty, freeze, isFrozen, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf, create,
   } = Object;
@@ -165,6 +165,7 @@
     }.formatToParts));
   }
   const makeIntl = (now) => {
+    if (RealDateTimeFormat === undefined) return undefined;
     const own = create(getPrototypeOf(Intl));
     for (const key of ownKeys(Intl)) {
       if (key !== "DateTimeFormat") defineProperty(own, key, getOwnPropertyDescriptor(Intl, key));
@@ -315,8 +316,8 @@
     __proto__: null,
     // `import ... from "cap:self"`: one object for each family, over this module's own authority.
     self(chain) {
-      const exports = { __proto__: null, CapabilityError, seal };
-      for (const name of Object.keys(families)) exports[name] = families[name](chain);
+      const exports = { __proto__: null, CapabilityError, seal, defineCapability };
+      for (const kind of families.kinds) exports[kind.name] = families.capabilityOf(chain, kind);
       return freeze(exports);
     },
     // Returns a function that instantiates one WebAssembly module, with the values that the module imports: see
@@ -350,17 +351,9 @@
     ...secure.isolates,
     // Creates the values of a module's free names: see modules/scope.rs.
     bindings: ((chain, label, names, given, sharing) => {
-      const clock = ops.op_sr_clock(chain);
-      const now = () => checked(often.op_sr_clock_now, clock);
       const make = {
         __proto__: null,
         console: (() => frozen(web.makeConsole(label, printer(chain)))),
-        Date: () => frozen(makeDate(now)),
-        Math: () => {
-          const random = ops.op_sr_random(chain);
-          return frozen(makeMath(() => checked(often.op_sr_random_number, random)));
-        },
-        Intl: () => RealDateTimeFormat === undefined ? globalThis.Intl : frozen(makeIntl(now)),
         // Packages keep values on the global object, and their modules exchange values there. The modules of a package
         // that have the same rights share one object. A module with its own rights has its own object. Otherwise, it
         // would use the values of other modules with its rights.
@@ -371,16 +364,25 @@
         global: () => meaning("globalThis"),
         self: () => meaning("globalThis"),
       };
+      // The values of families act with the rights of this module. They share one capability object a family.
+      const capabilities = { __proto__: null };
+      for (const name of ownKeys(families.globals)) {
+        const { kind, make: makeValue } = families.globals[name];
+        make[name] = () => {
+          const value = makeValue(capabilities[kind.name] ??= families.capabilityOf(chain, kind));
+          return value === undefined ? value : frozen(value);
+        };
+      }
       if (given.length > 0) {
-        const endowments = secure.endowments(chain);
-        for (const name of given) make[name] = () => frozen(endowments[name]());
+        const timers = secure.timersOf(chain);
+        for (const name of ownKeys(timers)) make[name] = () => frozen(timers[name]);
       }
       const meanings = { __proto__: null };
       const meaning = ((name) => meanings[name] ??= make[name]());
       const makeGlobal = () => {
         const own = create(Object.prototype);
         for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));
-        for (const name of ["console", "Date", "Math", "Intl"]) {
+        for (const name of ["console", ...ownKeys(families.globals)]) {
           if (name in own) defineProperty(own, name, hidden(meaning(name)));
         }
         for (const name of given) defineProperty(own, name, hidden(meaning(name)));
@@ -477,7 +479,13 @@
   // Functions in parentheses are compiled when they are read, so that the snapshot contains their compiled code. This
   // also holds for harden.js. The caller passes an error, because V8 would parse this function again to find the
   // position of an error that is created in it.
+  // Extensions are added before that, and their objects are frozen at once.
+  const tamed = { makeDate, makeMath, makeIntl };
+  install("__extend", ((name, actions, methods, script) => {
+    realm.adopt(families.add(name, actions, methods, script, tamed));
+  }));
   install("__finish", ((sample) => {
+    delete globalThis.__extend;
     delete globalThis.__finish;
     describeError = describeErrors();
     for (const take of secure.late) take();

@@ -9,10 +9,10 @@
 //! - report.js contains the form in which uncaught errors are reported.
 //! - permits.js lists the properties that may stay.
 //! - harden.js contains the functions that remove properties and freeze objects.
-//! - endow.js contains the APIs that packages can be given.
-//! - The files of `web/` and of the families add their classes to the staging objects.
-//! - lockdown.js installs the globals, and removes and freezes the rest. It leaves a function that finishes this in
-//!   each isolate.
+//! - The files of `web/` add their classes to the staging objects.
+//! - families.js contains the base of capability objects.
+//! - lockdown.js installs the globals, and removes and freezes the rest. It leaves two functions: one adds the script of
+//!   an extension, and one finishes the lockdown in each isolate.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use std::rc::Rc;
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
 use crate::console::PrintSink;
-use crate::extensions::{Chain, Marks, Monitor, OpError, marks_prefix, properties_of};
+use crate::extensions::{Chain, Marks, Monitor, OperationError, marks_prefix, properties_of};
 use crate::quota::{Account, Bytes, InFlight, Permit};
 use crate::termination::Termination;
 
@@ -30,6 +30,9 @@ mod web;
 pub(crate) const LOCKDOWN: &str = include_str!("lockdown.js");
 /// Name of the last script, in stack traces and as the referrer of its imports.
 pub(crate) const LOCKDOWN_NAME: &str = "ext:secure_runtime/lockdown.js";
+
+/// Name of the global function that adds the script of an extension. It exists until the realm is finished.
+pub(crate) const EXTEND: &str = "__extend";
 
 /// Name of the global function that Rust calls last, in every isolate. Its argument is an error that was not created in
 /// JavaScript. It returns the functions with which Rust creates capabilities.
@@ -42,7 +45,7 @@ fn op_sr_print(
     #[cppgc] chain: Option<&Chain>,
     #[string] text: &str,
     is_error: bool,
-) -> Result<(), OpError> {
+) -> Result<(), OperationError> {
     let monitor = state.borrow::<Rc<Monitor>>();
     let own = state.borrow::<Account>();
     let (account, module) = match chain {
@@ -70,7 +73,11 @@ pub(crate) struct Timers(HashMap<String, Vec<Permit>>);
 
 /// Counts a timer that was set, or stops counting one that has ended.
 #[op2(fast)]
-fn op_sr_timer(state: &mut OpState, #[cppgc] chain: Option<&Chain>, is_set: bool) -> Result<(), OpError> {
+fn op_sr_timer(
+    state: &mut OpState,
+    #[cppgc] chain: Option<&Chain>,
+    is_set: bool,
+) -> Result<(), OperationError> {
     let (account, module, package) = match chain {
         Some(Chain(capability)) => {
             let principal = &capability.principal;
@@ -153,7 +160,7 @@ pub(crate) fn extensions() -> Vec<Extension> {
 }
 
 fn prepare() -> Extension {
-    let mut extension = with_scripts!(sr_prepare: "prepare.js", "intrinsics.js", "bounds.js", "clone.js", "report.js", "permits.js", "harden.js", "endow.js");
+    let mut extension = with_scripts!(sr_prepare: "prepare.js", "intrinsics.js", "bounds.js", "clone.js", "report.js", "permits.js", "harden.js");
     // prepare.js requests this script, and explains why.
     let nothing = ExtensionFileSource::new("ext:sr_prepare/nothing.js", ascii_str!("(() => {})()"));
     extension.lazy_loaded_js_files = vec![nothing].into();
@@ -174,7 +181,7 @@ mod tests {
         let mut extensions = extensions();
         extensions.push(crate::extensions::families());
         let scripts: Vec<_> = extensions.iter().flat_map(|one| one.js_files.iter()).collect();
-        assert!(scripts.len() >= 16);
+        assert!(scripts.len() >= 15);
         for script in scripts {
             assert!(script.is_runtime_loadable(), "{}", script.specifier);
         }

@@ -223,27 +223,8 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 # Capabilities, and what their operations return and throw
 %CapabilityError%: prototype
 %CapabilityError%.prototype: constructor
-%FileSystemPrototype%: attenuate mkdir open readDir readFile readTextFile remove rename revocable stat writeFile
-  writeTextFile
-%FileSystemPrototype%.readDir: prototype
-%FileSystemPrototype%.readDir.prototype:
-%NetworkPrototype%: attenuate fetch revocable
-%EnvironmentPrototype%: attenuate get has revocable
-%ClockPrototype%: attenuate now revocable
-%RandomPrototype%: attenuate bytes number revocable
-%KeyValuePrototype%: attenuate delete get list revocable set
-%KeyValuePrototype%.list: prototype
-%KeyValuePrototype%.list.prototype:
-%FsFilePrototype%: @@dispose close read write
-%FileInfoPrototype%:
-%ResponsePrototype%: arrayBuffer body bodyUsed bytes json text
-%HeadersPrototype%: @@iterator entries forEach get has keys values
-%HeadersPrototype%.entries: prototype
-%HeadersPrototype%.keys: prototype
-%HeadersPrototype%.values: prototype
-%HeadersPrototype%.entries.prototype:
-%HeadersPrototype%.keys.prototype:
-%HeadersPrototype%.values.prototype:
+%HolderPrototype%:
+%CapabilityPrototype%: attenuate revocable
 %NotFound%: prototype
 %NotFound%.prototype: constructor
 %AlreadyExists%: prototype
@@ -256,7 +237,6 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %ConnectionRefused%.prototype: constructor
 %NetworkError%: prototype
 %NetworkError%.prototype: constructor
-%ResponseBodyPrototype%:
 %PermissionDenied%: prototype
 %PermissionDenied%.prototype: constructor
 %InvalidData%: prototype

@@ -62,11 +62,9 @@
   // calls `attach` before any guest runs, because deno_core does not handle a termination there. (An object without a
   // prototype is a hash table, in which names are looked up. The fields of this object have fixed positions.)
   const often = {
-    op_sr_clock_now: undefined,
-    op_sr_env_get: undefined,
-    op_sr_fs_read_file: undefined,
-    op_sr_fs_read_text_file: undefined,
-    op_sr_random_number: undefined,
+    op_sr_number: undefined,
+    op_sr_start: undefined,
+    op_sr_text: undefined,
   };
   const attach = (() => {
     ops.op_load_ext_script("ext:sr_prepare/nothing.js");
@@ -280,8 +278,6 @@
     CapabilityError,
     systemErrors,
     timersOf,
-    // Maps a family's name to a function: (chain) => the capability object that a guest holds.
-    families: Object.create(null),
     named,
     // Functions that take objects which V8 or deno_core creates late: see lockdown.js.
     late: [],

@@ -9,7 +9,7 @@ use deno_core::{GarbageCollected, OpState, op2, v8};
 use serde::Serialize;
 use url::{Url, form_urlencoded, quirks};
 
-use crate::extensions::{HeldBytes, OpError, no_room, object};
+use crate::extensions::{HeldBytes, OperationError, no_room, object};
 use crate::js_engine;
 use crate::memory::{Memory, Reservation};
 
@@ -135,7 +135,7 @@ fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
 
 /// Encodes a string as UTF-8.
 #[op2]
-fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldBytes, OpError> {
+fn op_sr_text_encode(state: &OpState, #[string] text: String) -> Result<HeldBytes, OperationError> {
     let held = account(state).hold_now(text.len());
     let held = held.map_err(|why| no_room("encoding", &text, why))?;
     Ok(HeldBytes::new(text.into_bytes(), held))
@@ -147,9 +147,9 @@ fn op_sr_text_encode_long(
     scope: &mut v8::PinScope<'_, '_>,
     state: &OpState,
     text: v8::Local<'_, v8::String>,
-) -> Result<HeldBytes, OpError> {
+) -> Result<HeldBytes, OperationError> {
     let held = account(state).hold_now(text.utf8_length(scope));
-    let held = held.map_err(|why| OpError::range_error(format!("encoding a text: {why}")))?;
+    let held = held.map_err(|why| OperationError::range_error(format!("encoding a text: {why}")))?;
     Ok(HeldBytes::new(
         text.to_rust_string_lossy(scope).into_bytes(),
         held,
@@ -192,14 +192,14 @@ fn op_sr_kind(value: v8::Local<'_, v8::Value>) -> u32 {
 
 /// Checks that the account has room for memory that a function takes while it runs.
 #[op2(fast)]
-fn op_sr_room(state: &OpState, #[number] bytes: u64, #[string] doing: &str) -> Result<(), OpError> {
+fn op_sr_room(state: &OpState, #[number] bytes: u64, #[string] doing: &str) -> Result<(), OperationError> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     let Some(memory) = state.try_borrow::<Memory>() else {
         return Ok(());
     };
     let held = memory.hold_now(bytes);
     held.map(drop)
-        .map_err(|why| OpError::range_error(format!("{doing}: {why}")))
+        .map_err(|why| OperationError::range_error(format!("{doing}: {why}")))
 }
 
 /// Returns the beginning of a text. Unlike `slice`, it does not make V8 join the parts of the text first.
@@ -210,9 +210,9 @@ fn op_sr_beginning<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     text: v8::Local<'s, v8::String>,
     #[smi] length: u32,
-) -> Result<v8::Local<'s, v8::String>, OpError> {
+) -> Result<v8::Local<'s, v8::String>, OperationError> {
     js_engine::beginning(scope, text, length as usize)
-        .ok_or_else(|| OpError::range_error("the text is longer than a string can be"))
+        .ok_or_else(|| OperationError::range_error("the text is longer than a string can be"))
 }
 
 /// Checks that the account has room for the memory that the engine's parser takes for a JSON text.
@@ -221,13 +221,13 @@ fn op_sr_json_room(
     scope: &mut v8::PinScope<'_, '_>,
     state: &OpState,
     text: v8::Local<'_, v8::String>,
-) -> Result<(), OpError> {
+) -> Result<(), OperationError> {
     let Some(memory) = state.try_borrow::<Memory>() else {
         return Ok(());
     };
     let held = memory.hold_now(js_engine::json_needs(scope, text, memory.most()));
     held.map(drop)
-        .map_err(|why| OpError::range_error(format!("JSON.parse: {why}")))
+        .map_err(|why| OperationError::range_error(format!("JSON.parse: {why}")))
 }
 
 /// The memory of an engine object outside the engine's heap. Only realm code knows the size. It is counted until this
@@ -249,7 +249,7 @@ fn op_sr_weight<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     #[number] bytes: u64,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     // An isolate that belongs to no program yet runs no guest, so nothing is counted.
     let held = state.try_borrow::<Memory>().map(|memory| memory.hold_now(bytes));
@@ -266,7 +266,7 @@ fn op_sr_buffer_room(
     scope: &mut v8::PinScope<'_, '_>,
     state: &OpState,
     #[number] bytes: u64,
-) -> Result<(), OpError> {
+) -> Result<(), OperationError> {
     let Some(memory) = state.try_borrow::<Memory>() else {
         return Ok(());
     };
@@ -285,7 +285,7 @@ fn op_sr_buffer_room(
         memory.note_held(used.saturating_add(bytes));
         return Ok(());
     }
-    Err(OpError::range_error(format!(
+    Err(OperationError::range_error(format!(
         "there is no room for {bytes} bytes more of buffers: they take {used}; keep fewer of them, or raise the limit `heap`"
     )))
 }

@@ -22,7 +22,7 @@ pub(crate) use self::properties::{CREATION_PANICS, FRAMES_ARE_SAFE, IS_V8, heap_
 pub use self::snapshot::create_snapshot;
 pub(crate) use self::start::{
     Linked, extensions, heap_used, install_handlers, limit_heap, link_by, prepare_isolate, prepare_process,
-    refuse_code_from_strings, run_scripts, teardown,
+    refuse_code_from_strings, run_extension, run_scripts, teardown,
 };
 pub(crate) use self::strings::{beginning, json_needs};
 pub(crate) use self::texts::ModuleTexts;

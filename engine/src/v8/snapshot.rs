@@ -3,14 +3,15 @@
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, RuntimeOptions};
 
 use super::start::extensions;
+use crate::extensions::{Extensions, add_scripts};
 use crate::isolate::prepare;
 use crate::realm;
 
-/// Starts an engine, locks its realm, and returns its heap.
+/// Starts an engine, locks its realm, runs the scripts of these extensions, and returns its heap.
 ///
 /// # Errors
 /// The scripts fail, or no isolate can start from the result.
-pub fn create_snapshot() -> Result<&'static [u8], Box<dyn std::error::Error>> {
+pub fn create_snapshot(of: &Extensions) -> Result<&'static [u8], Box<dyn std::error::Error>> {
     prepare();
     // This must precede the initialization by deno_core, which would make V8 use the same random numbers in every
     // build. The seed of its hash tables is one of them and is stored in the snapshot.
@@ -25,6 +26,7 @@ pub fn create_snapshot() -> Result<&'static [u8], Box<dyn std::error::Error>> {
     };
     let mut js = JsRuntimeForSnapshot::try_new(options())?;
     js.execute_script(realm::LOCKDOWN_NAME, realm::LOCKDOWN)?;
+    add_scripts(&mut js, of, 0)?;
     let made: &'static [u8] = Box::leak(js.snapshot());
 
     // A snapshot that no isolate can start from must fail here, and not on the machine of a user.

@@ -75,6 +75,13 @@ pub(crate) fn run_scripts(js: &mut JsRuntime, snapshot: Snapshot) -> Result<(), 
     }
 }
 
+/// Runs the script of an extension.
+pub(crate) fn run_extension(js: &mut JsRuntime, name: &'static str, source: String) -> Result<(), RunError> {
+    js.execute_script(name, source)
+        .map(drop)
+        .map_err(RunError::engine)
+}
+
 /// Prepares an isolate, before the scripts run.
 pub(crate) fn prepare_isolate(isolate: &mut v8::Isolate) {
     stack::prepare(isolate);

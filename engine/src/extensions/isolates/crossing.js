@@ -7,7 +7,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
-  const { core, ops, families, delegation, withRoom, room } = secure;
+  const { core, ops, families, withRoom, room } = secure;
   const {
     isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
     isWeakSet,
@@ -31,13 +31,13 @@
   // Ops that create Rust objects. `withRoom` checks that enough stack is left.
   const makeMessage = withRoom((text, bytes, isThrown, capabilities) => {
     const sent = ops.op_sr_message(text, bytes, isThrown);
-    for (const [family, chain, handle] of capabilities) ops.op_sr_message_put(sent, family, chain, handle);
+    for (const handle of capabilities) ops.op_sr_message_put(sent, handle);
     return sent;
   });
   const arrived = withRoom((sent, index) => {
     const family = ops.op_sr_message_family(sent, index);
-    const chain = ops.op_sr_message_chain(sent, index);
-    return families[family](chain, family === "fs" ? ops.op_sr_message_fs(sent, index) : undefined);
+    const kind = families.kinds.find(({ name }) => name === family);
+    return kind.make(ops.op_sr_message_capability(sent, index));
   });
   const call = withRoom(ops.op_sr_isolate_call);
   const argumentsOf = withRoom(ops.op_sr_isolate_arguments);
@@ -111,10 +111,8 @@
         add(exported, [value, owner]);
         return add(node, "f", exported.length - 1, counted(String(value.name)));
       }
-      for (const family of keys(delegation.chainOf)) {
-        const chain = delegation.chainOf[family](value);
-        if (chain === undefined) continue;
-        add(capabilities, [family, chain, family === "fs" ? delegation.handleOf(value) : null]);
+      if (families.kindOf(value) !== undefined) {
+        add(capabilities, families.handleOf(value));
         return add(node, "c", capabilities.length - 1);
       }
       if (isProxy(value)) throw uncloneable("a proxy");

@@ -10,12 +10,10 @@ use std::sync::Arc;
 
 use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
 
-use super::delegation::Chain;
-use super::error::OpError;
-use super::fs::FsCapability;
-use super::host_objects::{HandOffs, has_room_for_text, left, object};
+use super::error::OperationError;
+use super::handle::{Handle, Source};
+use super::host_objects::{has_room_for_text, object};
 use super::monitor::Monitor;
-use super::resource_table::ResourceTable;
 use super::results::{HeldBytes, UNDER_WAY, no_room};
 use crate::memory::Memory;
 use crate::package_worker::{Call, Contents, Crossing, Description, OnTheWay, PackageWorker};
@@ -80,8 +78,8 @@ impl Requests {
     }
 }
 
-fn gone() -> OpError {
-    OpError::type_error("this call was answered already")
+fn gone() -> OperationError {
+    OperationError::type_error("this call was answered already")
 }
 
 #[op2]
@@ -90,7 +88,7 @@ pub(crate) fn op_sr_message<'s>(
     #[string] text: String,
     #[buffer] bytes: JsBuffer,
     is_thrown: bool,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     let message = Message::new(Contents {
         text,
         bytes: bytes.to_vec(),
@@ -100,35 +98,36 @@ pub(crate) fn op_sr_message<'s>(
     object(scope, message)
 }
 
-/// Adds a capability to the message. An `fs` capability is added with the handle that its files are opened beneath.
+/// Adds a capability to the message.
 #[op2(fast)]
 pub(crate) fn op_sr_message_put(
     #[cppgc] message: &Message,
-    #[string] family: String,
-    #[cppgc] chain: &Chain,
-    #[cppgc] fs: Option<&FsCapability>,
-) -> Result<(), OpError> {
-    let capability = &chain.0;
+    #[cppgc] handle: &Handle,
+) -> Result<(), OperationError> {
+    let capability = &handle.capability;
     message.0.borrow_mut().capabilities.push(Crossing {
-        family,
+        extension: handle.extension.clone(),
         principal: capability.principal.clone(),
         authority: capability.authority.clone(),
         is_revocable: capability.is_revocable,
-        roots: fs.map(FsCapability::roots).transpose()?,
+        sent: handle.extension.send(&*handle.state)?,
     });
     Ok(())
 }
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_message_text(#[cppgc] message: &Message) -> Result<String, OpError> {
+pub(crate) fn op_sr_message_text(#[cppgc] message: &Message) -> Result<String, OperationError> {
     let text = std::mem::take(&mut message.0.borrow_mut().text);
     has_room_for_text(text.len(), "receiving from another isolate")?;
     Ok(text)
 }
 
 #[op2]
-pub(crate) fn op_sr_message_bytes(state: &OpState, #[cppgc] message: &Message) -> Result<HeldBytes, OpError> {
+pub(crate) fn op_sr_message_bytes(
+    state: &OpState,
+    #[cppgc] message: &Message,
+) -> Result<HeldBytes, OperationError> {
     let mut contents = message.0.borrow_mut();
     let held = state.borrow::<Memory>().hold_now(contents.bytes.len());
     let held = held.map_err(|why| no_room("receiving", "arguments or results", why))?;
@@ -141,56 +140,40 @@ pub(crate) fn op_sr_message_is_thrown(#[cppgc] message: &Message) -> bool {
     message.0.borrow().is_thrown
 }
 
-fn lost() -> OpError {
-    OpError::type_error("the message has no such capability")
+fn lost() -> OperationError {
+    OperationError::type_error("the message has no such capability")
 }
 
 #[op2]
 #[string]
-pub(crate) fn op_sr_message_family(#[cppgc] message: &Message, #[smi] index: u32) -> Result<String, OpError> {
+pub(crate) fn op_sr_message_family(
+    #[cppgc] message: &Message,
+    #[smi] index: u32,
+) -> Result<String, OperationError> {
     let contents = message.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
-    Ok(crossing.family.clone())
+    Ok(crossing.extension.family().name().to_string())
 }
 
-/// Creates the chain of a received capability, for this isolate.
+/// Creates the handle of a received capability, for this isolate.
 #[op2]
-pub(crate) fn op_sr_message_chain<'s>(
+pub(crate) fn op_sr_message_capability<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     #[cppgc] message: &Message,
     #[smi] index: u32,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     let contents = message.0.borrow();
     let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
     let monitor = state.borrow::<Rc<Monitor>>();
     monitor.external_memory.look(scope)?;
-    object(scope, chain(monitor, crossing))
-}
-
-fn chain(monitor: &Rc<Monitor>, crossing: &Crossing) -> Chain {
     let (principal, authority) = (&crossing.principal, &crossing.authority);
-    Chain(Rc::new(monitor.capability_of(
-        principal,
-        authority.clone(),
-        crossing.is_revocable,
-    )))
-}
-
-/// Creates the handle that the files of a received `fs` are opened beneath.
-#[op2]
-pub(crate) fn op_sr_message_fs<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: &OpState,
-    #[cppgc] message: &Message,
-    #[smi] index: u32,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    let contents = message.0.borrow();
-    let crossing = contents.capabilities.get(index as usize).ok_or_else(lost)?;
-    let roots = crossing.roots.clone().ok_or_else(lost)?;
-    let Chain(capability) = chain(state.borrow::<Rc<Monitor>>(), crossing);
-    let arrived = FsCapability::arrived(capability, roots, state.borrow::<ResourceTable>());
-    object(scope, arrived)
+    let capability = monitor.capability_of(principal, authority.clone(), crossing.is_revocable);
+    let source = Source::Received(&crossing.sent);
+    object(
+        scope,
+        Handle::new(Rc::new(capability), crossing.extension.clone(), source)?,
+    )
 }
 
 /// Calls a function of another isolate. [`op_sr_isolate_answered`] returns the message with its result or exception.
@@ -201,14 +184,14 @@ pub(crate) async fn op_sr_isolate_call(
     #[cppgc] package: &RemotePackage,
     #[smi] function: u32,
     #[cppgc] arguments: &Message,
-) -> Result<u32, OpError> {
+) -> Result<u32, OperationError> {
     let remote = package.0.clone();
     let mut arguments = arguments.0.take();
     let account = state.borrow().borrow::<Account>().clone();
     let rules = state.borrow().borrow::<Rc<Monitor>>().rules.clone();
     let failed = |(code, message): (&'static str, String)| {
         remote.mark_limit(&message, &rules.marks);
-        OpError::system("IsolateError", code, message)
+        OperationError::system("IsolateError", code, message)
     };
     let pending = account.begin(InFlight::Pending);
     let _pending =
@@ -218,21 +201,23 @@ pub(crate) async fn op_sr_isolate_call(
     let _held = held.map_err(|why| no_room("calling package", &remote.package, why))?;
     arguments.on_the_way = remote.send(arguments.size()).map_err(failed)?;
     let answer = remote.call(function, arguments).await.map_err(failed)?;
-    Ok(HandOffs::leave(&state, Message::new(answer)))
+    let monitor = state.borrow().borrow::<Rc<Monitor>>().clone();
+    Ok(monitor.hand_offs.leave(Message::new(answer)))
 }
 
 #[op2]
 pub(crate) fn op_sr_isolate_answered<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
+    state: &OpState,
     #[smi] number: u32,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
-    left::<Message>(scope, state, number)
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
+    let monitor = state.borrow::<Rc<Monitor>>();
+    monitor.hand_offs.object::<Message>(scope, number)
 }
 
 /// Returns the number of the function that is called.
 #[op2(fast)]
-pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Result<u32, OpError> {
+pub(crate) fn op_sr_isolate_function(state: &OpState, #[smi] call: u32) -> Result<u32, OperationError> {
     let requests = state.borrow::<Requests>();
     let call = requests.calls.get(&call).ok_or_else(gone)?;
     Ok(call.function)
@@ -243,7 +228,7 @@ pub(crate) fn op_sr_isolate_arguments<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[smi] call: u32,
-) -> Result<v8::Local<'s, v8::Object>, OpError> {
+) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     let requests = state.borrow_mut::<Requests>();
     let call = requests.calls.get_mut(&call).ok_or_else(gone)?;
     object(scope, Message::new(std::mem::take(&mut call.arguments)))
@@ -258,7 +243,7 @@ pub(crate) fn op_sr_isolate_answer(
     state: &mut OpState,
     #[smi] number: u32,
     #[cppgc] message: &Message,
-) -> Result<(), OpError> {
+) -> Result<(), OperationError> {
     let requests = state.borrow_mut::<Requests>();
     let is_stopped = requests
         .termination
@@ -270,7 +255,7 @@ pub(crate) fn op_sr_isolate_answer(
     let call = requests.calls.get(&number).ok_or_else(gone)?;
     let size = message.0.borrow().size();
     let counted = call.remote.send(size);
-    let counted = counted.map_err(|(code, message)| OpError::system("IsolateError", code, message))?;
+    let counted = counted.map_err(|(code, message)| OperationError::system("IsolateError", code, message))?;
     let call = requests.calls.remove(&number).ok_or_else(gone)?;
     let mut contents = message.0.take();
     contents.on_the_way = counted;

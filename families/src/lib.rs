@@ -1,0 +1,55 @@
+//! The built-in families of secure-runtime. Each of them is an extension, and uses only the public interface of
+//! extensions (`secure_runtime_engine::extension`). This crate does not depend on the JavaScript engine.
+
+mod clock;
+mod env;
+mod fs;
+mod kv;
+mod net;
+mod random;
+
+use std::sync::Arc;
+
+use secure_runtime_engine::extension::AnyExtension;
+
+pub use self::env::Variables;
+pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
+
+/// The number of built-in families.
+pub const BUILTIN: usize = 6;
+
+/// The free names of the built-in families that only packages have to which the manifest gives them.
+pub const GIVEN: &[&str] = &["crypto", "fetch", "performance"];
+
+/// The parts of the built-in families that a host provides.
+#[derive(Clone)]
+pub struct Settings {
+    /// The lookup of environment variables.
+    pub variables: Variables,
+    /// The store of the entries of `kv`.
+    pub kv: Arc<dyn KvStore>,
+    /// The configuration of TLS connections. Without it, no https URL can be fetched.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            variables: Arc::new(|_| None),
+            kv: Arc::new(MemoryKvStore::default()),
+            tls: None,
+        }
+    }
+}
+
+/// Returns the built-in families, always in the same order.
+pub fn builtin(settings: Settings) -> [AnyExtension; BUILTIN] {
+    [
+        fs::Fs.into(),
+        net::Net(settings.tls).into(),
+        env::Env(settings.variables).into(),
+        clock::Clock.into(),
+        random::Random.into(),
+        kv::Kv(settings.kv).into(),
+    ]
+}

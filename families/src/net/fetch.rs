@@ -1,0 +1,474 @@
+//! One HTTP request. Every redirect is decided, and every address is checked and pinned. The environment has no
+//! influence.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use secure_runtime_capabilities::{Operation, Origin};
+use secure_runtime_engine::extension::{OperationError, Value, clipped};
+use url::{Host, Url};
+
+use super::{Call, address};
+
+/// Maximum number of redirects of one fetch, by the Fetch standard.
+const MAX_REDIRECTS: usize = 20;
+
+/// Maximum size of a request's method, URL and headers together, in bytes.
+pub(super) const MAX_HEAD: usize = 1 << 20;
+/// Maximum number of headers of a request, where each value counts. The header map panics at 24,576 names, and most
+/// servers accept a hundred.
+const MAX_HEADERS: usize = 1024;
+
+/// The limits of one program.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct NetLimits {
+    /// Maximum size of one response body, in bytes.
+    pub(super) body: u64,
+    /// Maximum time from the request to the response's head, and between two chunks of its body.
+    pub(super) idle: Duration,
+}
+
+/// A request with checked parts.
+pub(super) struct Request {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+    redirect: Redirect,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Redirect {
+    Follow,
+    Error,
+    Manual,
+}
+
+/// A response whose body has not been received yet.
+pub(super) struct Received {
+    /// Status, reason, URL, whether there were redirects, and the headers, in the form that net.js reads.
+    pub(super) head: Value,
+    pub(super) body: Body,
+    /// The origin that sent it.
+    pub(super) origin: Origin,
+}
+
+/// A response body that is being received, with the number of bytes that it may still contain.
+pub(super) struct Body {
+    response: reqwest::Response,
+    /// The origin, for error messages.
+    shown: String,
+    left: u64,
+    limit: u64,
+    idle: Duration,
+}
+
+impl Request {
+    /// Checks the parts of a request: URL, method, headers, redirect mode, and body.
+    ///
+    /// # Errors
+    /// One of them is not valid.
+    pub(super) fn of(parts: &[Value]) -> Result<Self, OperationError> {
+        let malformed = || OperationError::type_error("fetch: the request is malformed");
+        let [
+            Value::Text(url),
+            Value::Text(method),
+            Value::List(headers),
+            Value::Text(redirect),
+            body,
+        ] = parts
+        else {
+            return Err(malformed());
+        };
+        let headers: Option<Vec<(&str, &str)>> = headers
+            .iter()
+            .map(|pair| match pair {
+                Value::List(pair) => match &**pair {
+                    [Value::Text(name), Value::Text(value)] => Some((name.as_str(), value.as_str())),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        let headers = headers.ok_or_else(malformed)?;
+        let head = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .fold(method.len() + url.len() + redirect.len(), usize::saturating_add);
+        if head > MAX_HEAD {
+            return Err(OperationError::type_error(format!(
+                "fetch: method, URL and headers have {head} bytes; the limit is {MAX_HEAD}"
+            )));
+        }
+        if headers.len() > MAX_HEADERS {
+            return Err(OperationError::type_error(format!(
+                "fetch: there are {} headers; the limit is {MAX_HEADERS}",
+                headers.len()
+            )));
+        }
+        let parsed = Url::parse(url)
+            .map_err(|error| OperationError::type_error(format!("fetch: {url:?}: {error}")))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(OperationError::type_error(format!(
+                "fetch: {url:?}: only http and https URLs can be fetched"
+            )));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(OperationError::type_error(
+                "fetch: a URL must not carry a user name or password; use a header",
+            ));
+        }
+        let method = match method.to_ascii_uppercase().as_str() {
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => {
+                Method::from_bytes(known.as_bytes())
+            }
+            "CONNECT" | "TRACE" | "TRACK" => {
+                return Err(OperationError::type_error(format!(
+                    "fetch: method {method} is not allowed"
+                )));
+            }
+            _ => Method::from_bytes(method.as_bytes()),
+        }
+        .map_err(|_| OperationError::type_error(format!("fetch: {method:?} is not an HTTP method")))?;
+        let body = match body {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        };
+        if body.is_some() && matches!(method, Method::GET | Method::HEAD) {
+            return Err(OperationError::type_error(
+                "fetch: a GET or HEAD request has no body",
+            ));
+        }
+        let redirect = match redirect.as_str() {
+            "follow" => Redirect::Follow,
+            "error" => Redirect::Error,
+            "manual" => Redirect::Manual,
+            other => {
+                return Err(OperationError::type_error(format!(
+                    "fetch: redirect is follow, error or manual, not {other:?}"
+                )));
+            }
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let checked = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| OperationError::type_error(format!("fetch: {name:?} is not a header name")))?;
+            if is_forbidden(&checked) {
+                return Err(OperationError::type_error(format!(
+                    "fetch: header {name:?} is set by the runtime"
+                )));
+            }
+            let value = HeaderValue::from_str(value.trim_matches([' ', '\t'])).map_err(|_| {
+                OperationError::type_error(format!(
+                    "fetch: the value of header {name:?} has characters that are not allowed"
+                ))
+            })?;
+            map.try_append(checked, value)
+                .map_err(|_| OperationError::type_error("fetch: there are too many headers"))?;
+        }
+        Ok(Request {
+            method,
+            url: parsed,
+            headers: map,
+            // The bytes are copied when the request is sent.
+            body: None,
+            redirect,
+        })
+    }
+
+    /// Adds the body.
+    pub(super) fn with_body(self, body: Value) -> Self {
+        let body = match body {
+            Value::Bytes(bytes) => Some(Bytes::from(bytes)),
+            _ => None,
+        };
+        Request { body, ..self }
+    }
+
+    /// Returns the origin of the URL.
+    ///
+    /// # Errors
+    /// The URL has none.
+    pub(super) fn origin(&self, shown: &str) -> Result<Origin, OperationError> {
+        Origin::of_url(&self.url)
+            .map_err(|error| OperationError::type_error(format!("fetch: {shown:?}: {error}")))
+    }
+}
+
+/// Returns true for headers that state the destination of a request or the framing of its body. They are derived from
+/// the decided request, so guests cannot set them.
+fn is_forbidden(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    matches!(
+        text,
+        "host"
+            | "connection"
+            | "content-length"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "trailer"
+            | "expect"
+            | "keep-alive"
+            | "via"
+            | "accept-encoding"
+            | "http2-settings"
+    ) || text.starts_with("proxy-")
+        || text.starts_with("sec-")
+}
+
+/// Sends the request and follows redirects. Each redirect is a new decision.
+pub(super) async fn follow(
+    granted: &Call,
+    mut request: Request,
+    limits: NetLimits,
+) -> Result<Received, OperationError> {
+    let mut redirected = false;
+    for _ in 0..=MAX_REDIRECTS {
+        // The error shows the serialised URL, which is exactly what is sent.
+        let shown = request.url.to_string();
+        let origin = request.origin(&shown)?;
+        // The first URL was decided before this function was called.
+        if redirected {
+            granted.check(&Operation::net_connect(&origin), &shown)?;
+        }
+        let addresses = resolve(granted, &origin, &shown).await?;
+        let response = send(granted, &request, &origin, &addresses, limits).await?;
+        let status = response.status();
+        let target = response
+            .headers()
+            .get(header::LOCATION)
+            .cloned()
+            .filter(|_| is_redirect(status));
+        let Some(location) = target.filter(|_| request.redirect != Redirect::Manual) else {
+            return Ok(received(response, origin, &request.url, redirected, limits));
+        };
+        if request.redirect == Redirect::Error {
+            return Err(network_error(
+                &shown,
+                "the server redirects, and redirect is \"error\"",
+            ));
+        }
+        let next = location
+            .to_str()
+            .ok()
+            .and_then(|location| request.url.join(location).ok())
+            .ok_or_else(|| network_error(&shown, "the server redirects to something that is not a URL"))?;
+        if !matches!(next.scheme(), "http" | "https") {
+            return Err(network_error(
+                &shown,
+                "the server redirects to a scheme that is not http or https",
+            ));
+        }
+        if !next.username().is_empty() || next.password().is_some() {
+            return Err(network_error(
+                &shown,
+                "the server redirects to a URL with a user name or password",
+            ));
+        }
+        request = request.redirected_to(next, status);
+        redirected = true;
+    }
+    Err(network_error(
+        request.url.as_str(),
+        "the server redirects more than 20 times",
+    ))
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+impl Request {
+    /// Returns the request that follows a redirect, by the rules of the Fetch standard. At another origin, only the
+    /// guest's headers that describe the content are sent.
+    fn redirected_to(mut self, next: Url, status: StatusCode) -> Self {
+        let to_get = (status == StatusCode::SEE_OTHER && !matches!(self.method, Method::GET | Method::HEAD))
+            || (matches!(status.as_u16(), 301 | 302) && self.method == Method::POST);
+        if to_get {
+            self.method = Method::GET;
+            self.body = None;
+            for name in [
+                header::CONTENT_TYPE,
+                header::CONTENT_ENCODING,
+                header::CONTENT_LANGUAGE,
+                header::CONTENT_LOCATION,
+            ] {
+                self.headers.remove(name);
+            }
+        }
+        if next.origin() != self.url.origin() {
+            let kept = [
+                header::ACCEPT,
+                header::ACCEPT_LANGUAGE,
+                header::CONTENT_TYPE,
+                header::CONTENT_LANGUAGE,
+            ];
+            let all = std::mem::take(&mut self.headers);
+            for name in kept {
+                for value in all.get_all(&name) {
+                    self.headers.append(name.clone(), value.clone());
+                }
+            }
+        }
+        self.url = next;
+        self
+    }
+}
+
+/// Returns the addresses of the origin's host.
+///
+/// A name is refused if any of its addresses is not public, unless the authority grants that address.
+async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<SocketAddr>, OperationError> {
+    let port = origin.port();
+    let name = match origin.host() {
+        // The grant names the address, so the decision on the origin includes the address.
+        Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
+        Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
+        Host::Domain(name) => name,
+    };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port))
+        .await
+        .map_err(|_| network_error(shown, "the host name cannot be resolved"))?
+        .collect();
+    if addresses.is_empty() {
+        return Err(network_error(shown, "the host name has no address"));
+    }
+    for address in &addresses {
+        if address::is_public(address.ip()) {
+            continue;
+        }
+        let by_address = origin.with_host(address.ip());
+        let operation = Operation::net_connect(&by_address);
+        if !granted.allows(&operation) {
+            return Err(granted.refuse(
+                &operation,
+                shown,
+                "the name leads to an address that is not public, and no grant names that address",
+            ));
+        }
+    }
+    Ok(addresses)
+}
+
+/// Sends one request on its own connection. Connections are not shared, so a connection that one authority allowed
+/// cannot serve another.
+async fn send(
+    granted: &Call,
+    request: &Request,
+    origin: &Origin,
+    addresses: &[SocketAddr],
+    limits: NetLimits,
+) -> Result<reqwest::Response, OperationError> {
+    let shown = request.url.as_str();
+    let tls = granted.extension().0.as_ref();
+    let tls = tls.ok_or_else(|| network_error(shown, "the host has no configuration of TLS"))?;
+    let mut client = reqwest::Client::builder()
+        .tls_backend_preconfigured((**tls).clone())
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(limits.idle)
+        .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")));
+    if let Host::Domain(name) = origin.host() {
+        client = client.resolve_to_addrs(name, addresses);
+        // A URL may spell the same host with a trailing dot, which would not match the pinned name.
+        client = client.resolve_to_addrs(&format!("{name}."), addresses);
+    }
+    let client = client
+        .build()
+        .map_err(|error| network_error(shown, &format!("the HTTP client cannot be made: {error}")))?;
+    let mut builder = client
+        .request(request.method.clone(), request.url.clone())
+        .headers(request.headers.clone());
+    if let Some(body) = &request.body {
+        builder = builder.body(body.clone());
+    }
+    match tokio::time::timeout(limits.idle, builder.send()).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) if error.is_connect() => Err(OperationError::system(
+            "ConnectionRefused",
+            "ECONNREFUSED",
+            format!("fetch {:?}: no connection", clipped(shown)),
+        )),
+        Ok(Err(error)) if error.is_timeout() => Err(timed_out(shown)),
+        Ok(Err(_)) => Err(network_error(shown, "the connection failed")),
+        Err(_) => Err(timed_out(shown)),
+    }
+}
+
+fn received(
+    response: reqwest::Response,
+    origin: Origin,
+    url: &Url,
+    redirected: bool,
+    limits: NetLimits,
+) -> Received {
+    let status = response.status();
+    let headers = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            Value::List(vec![name.as_str().into(), value.into()])
+        })
+        .collect();
+    Received {
+        head: Value::List(vec![
+            u32::from(status.as_u16()).into(),
+            status.canonical_reason().unwrap_or_default().into(),
+            url.as_str().into(),
+            redirected.into(),
+            Value::List(headers),
+        ]),
+        body: Body {
+            response,
+            shown: origin.as_str().to_owned(),
+            left: limits.body,
+            limit: limits.body,
+            idle: limits.idle,
+        },
+        origin,
+    }
+}
+
+impl Body {
+    /// Returns the next chunk, which is empty at the end.
+    pub(super) async fn next(&mut self) -> Result<Vec<u8>, OperationError> {
+        loop {
+            let shown = self.shown.as_str();
+            let piece = match tokio::time::timeout(self.idle, self.response.chunk()).await {
+                Ok(Ok(piece)) => piece,
+                Ok(Err(_)) => return Err(network_error(shown, "the connection broke off")),
+                Err(_) => return Err(timed_out(shown)),
+            };
+            let Some(piece) = piece else { return Ok(Vec::new()) };
+            let Some(left) = self.left.checked_sub(piece.len() as u64) else {
+                return Err(network_error(
+                    shown,
+                    &format!("the response is larger than {} bytes", self.limit),
+                ));
+            };
+            self.left = left;
+            if !piece.is_empty() {
+                return Ok(piece.to_vec());
+            }
+        }
+    }
+}
+
+fn network_error(shown: &str, what: &str) -> OperationError {
+    OperationError::named("NetworkError", format!("fetch {:?}: {what}", clipped(shown)))
+}
+
+fn timed_out(shown: &str) -> OperationError {
+    OperationError::system(
+        "TimedOut",
+        "ETIMEDOUT",
+        format!("fetch {:?}: the server did not answer in time", clipped(shown)),
+    )
+}

@@ -1,0 +1,111 @@
+//! The `net` family: HTTP requests to granted origins.
+
+mod address;
+mod fetch;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use secure_runtime_capabilities::{ActionName, Family, Operation};
+use secure_runtime_engine::extension::{
+    Arguments, CountedBytes, Extension, Global, Granted, Methods, OperationError, Output, ProgramStart,
+    Reservation, Script,
+};
+
+use self::fetch::{Body, NetLimits, Request};
+
+/// Memory of a connection until its response is closed, in bytes: its client, its buffers, the response's headers, and
+/// one chunk of the body.
+const CONNECTION: usize = 128 << 10;
+
+/// The family.
+pub(crate) struct Net(pub(crate) Option<Arc<rustls::ClientConfig>>);
+
+/// A call of a method.
+pub(crate) type Call = Granted<'static, Net>;
+
+/// A response body that is being received, and the memory of its connection.
+struct ResponseBody(
+    tokio::sync::Mutex<Body>,
+    #[expect(dead_code, reason = "released with the body")] Reservation,
+);
+
+/// Sends a request, and opens the body of its response.
+async fn fetch(granted: Call, mut arguments: Arguments) -> Result<Output, OperationError> {
+    let limits = **granted.isolate()?.program();
+    let request = Request::of(arguments.all())?.with_body(arguments.take(4));
+    let permit = granted.permit_open()?;
+    let connection = granted.reserve(CONNECTION, "fetch")?;
+    let received = fetch::follow(&granted, request, limits).await?;
+    // An expired capability does not work on responses that it began to receive. Each piece is decided again, for the
+    // origin that sent it.
+    let operation = Operation::net_connect(&received.origin).into_owned();
+    let body = ResponseBody(tokio::sync::Mutex::new(received.body), connection);
+    Ok(granted.open_as(operation, &[ActionName::CONNECT], body, permit, received.head))
+}
+
+/// Returns the next piece of a body, which is empty at the end.
+async fn read(
+    granted: Call,
+    body: Rc<ResponseBody>,
+    _arguments: Arguments,
+) -> Result<Output, OperationError> {
+    let mut body = body.0.lock().await;
+    let bytes = body.next().await?;
+    granted.count(CountedBytes::Fetched, bytes.len())?;
+    // One piece of each response can exist before it is counted. The memory of its connection includes it.
+    let held = granted.reserve_result(bytes.len(), "fetch").await?;
+    Ok(Output::bytes(bytes, held))
+}
+
+impl Extension for Net {
+    type Program = NetLimits;
+    type Isolate = ();
+    type Capability = ();
+    type Sent = ();
+
+    fn family(&self) -> Arc<dyn Family> {
+        Arc::new(secure_runtime_capabilities::Net)
+    }
+
+    fn script(&self) -> Script {
+        Script {
+            name: "ext:net/net.js",
+            source: include_str!("net.js"),
+        }
+    }
+
+    fn types(&self) -> &'static str {
+        include_str!("net.d.ts")
+    }
+
+    fn globals(&self) -> &'static [Global] {
+        &[Global {
+            name: "fetch",
+            needs: "",
+            is_given_to_all: false,
+        }]
+    }
+
+    fn methods(&self, methods: &mut Methods<Self>) {
+        // The request is checked first, so that a wrong call decides nothing. The URL is decided before any other work.
+        methods
+            .on(ActionName::CONNECT, |asked| {
+                let url = asked.text(0)?;
+                let origin = Request::of(asked.arguments())?.origin(url)?;
+                Ok((Operation::net_connect(&origin).into_owned(), url.into()))
+            })
+            .asynchronous("fetch", fetch);
+        let mut body = methods.resource::<ResponseBody>();
+        body.on(ActionName::CONNECT)
+            .titled("fetch")
+            .asynchronous("read", read);
+    }
+
+    fn start_program(&self, program: &ProgramStart<'_>) -> NetLimits {
+        NetLimits {
+            body: program.limits.response,
+            idle: program.limits.idle,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+export interface Network extends Capability<Network, "connect"> {
+  /** As the web's `fetch`. */
+  fetch(input: string | URL, init?: {
+    method?: string;
+    headers?: Record<string, string> | [string, string][];
+    body?: string | ArrayBufferView | ArrayBuffer | URLSearchParams;
+    redirect?: "follow" | "error" | "manual";
+    signal?: AbortSignal;
+  }): Promise<NetResponse>;
+}
+
+export interface NetResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly ok: boolean;
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: Iterable<[string, string]> & { get(name: string): string | null; has(name: string): boolean };
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly bodyUsed: boolean;
+  text(): Promise<string>;
+  json(): Promise<unknown>;
+  bytes(): Promise<Uint8Array>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
