@@ -1,5 +1,5 @@
-//! With the feature `snapshot`, the build script starts an engine, locks its realm, adds the scripts of the built-in
-//! families, and writes its heap for src/snapshot.rs.
+//! With the feature `snapshot`, the build script starts an engine with a locked realm and the scripts of the built-in
+//! families. It writes the engine's heap for src/snapshot.rs.
 
 #[cfg(not(all(feature = "v8", feature = "snapshot")))]
 fn main() {

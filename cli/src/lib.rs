@@ -1,11 +1,10 @@
 //! The command line. Each command has its own file.
 //!
-//! The binary `secure-runtime` has the built-in families. A host with families of its own calls [`main`] with them, and
-//! so gets the same command: manifests, locks, tokens, explanations and runs that know them. `examples/sqlite` does
-//! this.
+//! The binary `secure-runtime` has the built-in families. A host with families of its own calls [`main`] with them.
+//! Then manifests, locks, tokens, explanations and runs know these families. `examples/sqlite` does this.
 //!
-//! [`main`] parses the arguments, runs the command, prints its output or its failure, and returns the exit code. A
-//! command returns the text for standard output, so that one function writes and escapes it. `spec/cli.md` is the
+//! [`main`] parses the arguments and runs the command. It prints its output or its failure, and returns the exit code.
+//! A command returns the text for standard output, so that one function writes and escapes it. `spec/cli.md` is the
 //! specification.
 
 mod advice;

@@ -17,12 +17,17 @@ const LAYERS: &[(&str, &str)] = &[
     ("capabilities", "capabilities"),
     ("loaders", "loaders"),
     ("engine", "engine"),
+    ("families", "families"),
     ("secure-runtime", ""),
     ("cli", "cli"),
 ];
 
 /// Packages that must not depend on each other, although one comes before the other.
 const APART: (&str, &str) = ("capabilities", "loaders");
+
+/// The JavaScript engine, and the only package that may depend on it. So the built-in families use nothing that an
+/// embedder's family could not use.
+const JAVASCRIPT: (&str, &str) = ("deno_core", "engine");
 
 /// Maximum number of files of one folder in a circle.
 const MAX_CIRCLE: usize = 3;
@@ -61,6 +66,9 @@ fn upward(name: &str, rank: usize, manifest: &toml::Table) -> Vec<String> {
     for table in ["dependencies", "build-dependencies"] {
         let all = manifest.get(table).and_then(toml::Value::as_table);
         for dependency in all.into_iter().flat_map(toml::Table::keys) {
+            if dependency == JAVASCRIPT.0 && name != JAVASCRIPT.1 {
+                found.push(format!("{name} depends on {dependency}, which only {} may", JAVASCRIPT.1));
+            }
             let layer = LAYERS.iter().position(|(layer, _)| {
                 *dependency == format!("secure-runtime-{layer}") || dependency == layer
             });
@@ -408,6 +416,7 @@ mod tests {
             upward(name, rank, &toml::from_str(&manifest).unwrap())
         };
         assert_eq!(depends("engine", "secure-runtime-loaders"), [""; 0]);
+        assert_eq!(depends("engine", "deno_core"), [""; 0]);
         assert_eq!(depends("cli", "secure-runtime"), [""; 0]);
         for (name, on) in [
             ("engine", "secure-runtime"),
@@ -415,6 +424,10 @@ mod tests {
             ("loaders", "secure-runtime-engine"),
             ("loaders", "secure-runtime-capabilities"),
             ("text", "secure-runtime-loaders"),
+            ("engine", "secure-runtime-families"),
+            ("families", "secure-runtime"),
+            ("families", "deno_core"),
+            ("cli", "deno_core"),
         ] {
             assert_eq!(depends(name, on).len(), 1, "{name} {on}");
         }

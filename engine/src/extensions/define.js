@@ -20,8 +20,8 @@
    * Defines a kind of capability. `methodsOf(...given)` returns an object with the methods of one capability, which are
    * called without `this` and keep what they need in their closures.
    *
-   * Returns `{ make, is }`. `make(...given)` returns a frozen object with these methods and nothing else. `is(value)` is
-   * true only for objects that this `make` has returned.
+   * Returns `{ make, is }`. `make(...given)` returns a frozen object with these methods and nothing else. `is(value)`
+   * is true only for objects that this `make` has returned.
    */
   const defineCapability = (name, methodsOf) => {
     text(name, "the name of a capability");

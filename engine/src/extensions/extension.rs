@@ -17,8 +17,8 @@ use super::monitor::Capability;
 /// A family of operations that guests can be granted.
 ///
 /// The extension names the family, declares its methods, and contains the JavaScript of its objects. The runtime does
-/// the rest, in the same way for all families: it decides and records every call, counts it, narrows and revokes
-/// capabilities, and sends them to other isolates. All families of the runtime are such extensions.
+/// the rest, in the same way for all families. It decides, records and counts every call. It narrows and revokes
+/// capabilities, and sends them to other isolates. The built-in families are such extensions too.
 ///
 /// The guide is `docs/extensions.md`, and `examples/sqlite` is a complete extension.
 pub trait Extension: Send + Sync + Sized + 'static {

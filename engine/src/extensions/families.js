@@ -100,15 +100,15 @@
   /** Returns the resource and the data of a method that opens a resource. */
   const opened = ([number, data]) => [freeze(new Holder(secret, ops.op_sr_opened(number))), data];
 
-  /** Returns a string without halves of surrogate pairs. Rust would replace them, so two strings would mean one name. */
+  /** Checks that a string has no halves of surrogate pairs. Rust would replace them: two strings would be one name. */
   const characters = (value, what) => {
     if (!apply(isWellFormed, text(value, what), [])) throw new TypeError(`${what} has half of a surrogate pair, which is no character`);
     return value;
   };
 
   /**
-   * Returns a copy of a guest's data that Rust can read without calling the guest: null, booleans, numbers, texts,
-   * bytes, and arrays and plain objects of these. Each property is read once.
+   * Returns a copy of a guest's data, which Rust can read without calling the guest. Data are null, booleans, numbers,
+   * texts, bytes, arrays and plain objects. Each property is read once.
    */
   const data = (value, what) => {
     let size = 0;

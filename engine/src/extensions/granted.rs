@@ -393,9 +393,9 @@ impl<'a, E: Extension> Granted<'a, E> {
 
     /// Returns a resource that the script gets as an object, and data beside it. The script gets `[object, data]`.
     ///
-    /// Methods of the object are declared with [`Methods::resource`](super::Methods::resource). They can use it for these
-    /// actions only, which this method must have checked. Each use is decided again, for the resource of this operation.
-    /// The isolate closes the resource at the latest when it ends.
+    /// Methods of the object are declared with [`Methods::resource`](super::Methods::resource). They can use it for
+    /// these actions only, which this method must have checked. Each use is decided again, for the resource of this
+    /// operation. The isolate closes the resource at the latest when it ends.
     pub fn open<T: 'static>(
         &self,
         actions: &'static [ActionName],

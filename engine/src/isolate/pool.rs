@@ -126,8 +126,8 @@ fn waiting(
     })
 }
 
-/// Performs the job on an isolate with this heap limit and these parts: an isolate that is already starting, one of the pool, or a new
-/// one.
+/// Performs the job on an isolate with this heap limit and these parts. It is one that is already starting, one of the
+/// pool, or a new one.
 pub(crate) fn perform(
     started: Option<StartingIsolate>,
     pool: Option<&Arc<Pool>>,

@@ -1,9 +1,9 @@
 //! The free names of a module that have a separate definition for each module.
 //!
 //! `console` and the names of the extensions, such as `Date`, read or write something outside of the isolate. So their
-//! rights are those of the module that uses them. If a module uses such a name freely, the loader appends an import of its bindings after
-//! the last line. Imports are hoisted, so this is like a declaration at the top, and moves no source position. If a
-//! module declares the name itself, its declaration is used.
+//! rights are those of the module that uses them. If a module uses such a name freely, the loader appends an import of
+//! its bindings after the last line. Imports are hoisted, so this is like a declaration at the top, and moves no source
+//! position. If a module declares the name itself, its declaration is used.
 //!
 //! The appended import does not reach the properties of the global object itself. They belong to no module, so they
 //! refuse. Modules of packages never see that object. `globalThis` is one of these names too, and means an object that

@@ -11,8 +11,8 @@
 //! - harden.js contains the functions that remove properties and freeze objects.
 //! - The files of `web/` add their classes to the staging objects.
 //! - families.js contains the base of capability objects.
-//! - lockdown.js installs the globals, and removes and freezes the rest. It leaves two functions: one adds the script of
-//!   an extension, and one finishes the lockdown in each isolate.
+//! - lockdown.js installs the globals, and removes and freezes the rest. It leaves two functions. One adds the script
+//!   of an extension, and the other one finishes the lockdown in each isolate.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -27,8 +27,8 @@ pub(crate) struct Order(tokio::sync::Mutex<()>);
 
 type Call = Granted<'static, Kv>;
 
-/// Calls the store on a thread that may block. `size` is the number of bytes that are sent to the store or received from
-/// it.
+/// Calls the store on a thread that may block. `size` is the number of bytes that are sent to the store, or received
+/// from it.
 async fn ask<T: Send + 'static>(
     granted: &Call,
     size: usize,

@@ -1,7 +1,7 @@
 //! Tests of the names by which QuickJS links modules.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::{ModuleSpecifier, RequestedModuleType};
@@ -47,7 +47,7 @@ fn loaded() -> Rc<GraphLoader> {
         plan: Arc::new(LinkPlan::new(&graph, None, &families, &base).unwrap()),
         families,
         base,
-        files: Weak::new(),
+        extensions: Default::default(),
         credentials: Default::default(),
         program: graph.hash().to_string(),
         audit: AuditSink::none(),
