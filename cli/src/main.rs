@@ -60,7 +60,7 @@ enum Command {
     Init(init::Arguments),
     /// Verify a program and run it
     Run(run::Arguments),
-    /// Write secure.lock: the hash of every module, the target of each import, and the grants
+    /// Write secure.lock: the hash of every module, the target of each import, the grants; and its text for reviewers
     Lock(lock::Arguments),
     /// Compare every byte of a locked program with its lock, offline
     Verify(verify::Arguments),
