@@ -5,6 +5,7 @@
 //! specification.
 
 mod advice;
+mod completions;
 mod console;
 mod doctor;
 mod ending;
@@ -14,6 +15,7 @@ mod graph;
 mod init;
 mod key;
 mod lock;
+mod man;
 mod presented;
 mod project;
 mod reason;
@@ -32,7 +34,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use secure_runtime::{Engine, initialize, panic_of_process, prepare};
 
@@ -82,6 +84,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Check if programs can run on this machine, and which protections are available
     Doctor(doctor::Arguments),
+    /// Print a script with which a shell completes commands and options
+    Completions(completions::Arguments),
+    /// Write a manual page for every command into a folder
+    Man(man::Arguments),
 }
 
 /// Returns the version text, for example `0.1.0 (V8 15.0.1)`.
@@ -138,6 +144,8 @@ fn main() -> ExitCode {
         Command::Token(command) => token::token(&command),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::man(&arguments, Arguments::command()),
     };
     let failed = match done.and_then(|output| print(&output)) {
         Ok(()) => None,
@@ -176,8 +184,6 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn check(command: &clap::Command) {
