@@ -7,6 +7,7 @@
 mod advice;
 mod completions;
 mod console;
+mod credentials;
 mod doctor;
 mod ending;
 mod explain;

@@ -14,6 +14,7 @@ mod flips;
 mod lock_text;
 mod malformed;
 mod names;
+mod newcomers;
 mod review;
 mod revocation;
 mod secrets;
@@ -152,6 +153,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("lock_text.rs"),
         include_str!("malformed.rs"),
         include_str!("names.rs"),
+        include_str!("newcomers.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("secrets.rs"),
@@ -175,5 +177,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 50);
+    assert_eq!(count, 51);
 }
