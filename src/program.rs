@@ -27,6 +27,9 @@ use secure_runtime_engine::{Limits, isolate_cycle};
 /// The name of the lock file.
 pub const LOCK: &str = "secure.lock";
 
+/// The name of the lock's text, which is for reviewers. Nothing that runs a program reads it.
+pub const LOCK_TEXT: &str = "secure.lock.txt";
+
 /// A program in memory whose bytes are all verified.
 #[derive(Debug)]
 pub struct Program {

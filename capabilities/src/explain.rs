@@ -21,12 +21,12 @@ pub struct Explained {
     pub others: usize,
     /// The reason why the block refuses, or `None` if it allows the operation.
     pub refusal: Option<Reason>,
-    /// The party that could grant what the block refuses, or `None` if the block allows it.
+    /// The remedy for the refusal, or `None` if the block allows the operation.
     pub remedy: Option<Remedy>,
 }
 
-/// The party that could grant what a block refuses. The bearer of the token cannot, because blocks only
-/// narrow.
+/// The remedy for the refusal of a block: often the party that could grant what it refuses. The bearer of the token
+/// cannot, because blocks only narrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -46,6 +46,14 @@ pub enum Remedy {
     },
     /// The issuer of the revocation list, who can publish a current one.
     Issuer,
+    /// The holder that the block is bound to, which can present the token. No grant helps.
+    Holder,
+    /// The time from which the block is valid.
+    Time,
+    /// A new token of the owner of the root key, because the authority block expired or was revoked.
+    NewToken,
+    /// A new block of the party that added this one, because it expired or was revoked.
+    NewBlock,
 }
 
 impl Remedy {
@@ -53,9 +61,13 @@ impl Remedy {
         match (refusal, first) {
             (Reason::StaleRevocations { .. }, _) => Remedy::Issuer,
             (Reason::NotAttested { by }, _) => Remedy::Attestor { by: *by },
-            (_, Some(first)) if first < block => Remedy::AuthorAfter { block: first },
-            _ if block == 0 => Remedy::RootKey,
-            _ => Remedy::Author,
+            (Reason::WrongHolder, _) => Remedy::Holder,
+            (Reason::NotYetValid { .. }, _) => Remedy::Time,
+            (Reason::Expired { .. } | Reason::Revoked, _) if block == 0 => Remedy::NewToken,
+            (Reason::Expired { .. } | Reason::Revoked, _) => Remedy::NewBlock,
+            (Reason::NoGrant, Some(first)) if first < block => Remedy::AuthorAfter { block: first },
+            (Reason::NoGrant, _) if block == 0 => Remedy::RootKey,
+            (Reason::NoGrant, _) => Remedy::Author,
         }
     }
 }
@@ -73,6 +85,16 @@ impl fmt::Display for Remedy {
             ),
             Remedy::Attestor { by } => write!(formatter, "{by} can grant it, by attesting the module"),
             Remedy::Issuer => formatter.write_str("the issuer of the revocation list can grant it, by publishing a current list"),
+            Remedy::Holder => formatter.write_str(
+                "only its holder can use it, by presenting it: no grant changes that",
+            ),
+            Remedy::Time => formatter.write_str("it can be used from then on: no grant changes that"),
+            Remedy::NewToken => formatter.write_str(
+                "it stays refused, and no grant changes that: the owner of the root key can make a new token",
+            ),
+            Remedy::NewBlock => formatter.write_str(
+                "it stays refused, and no grant changes that: the party that added this block can make a new token from the one before",
+            ),
         }
     }
 }

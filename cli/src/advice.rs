@@ -9,6 +9,7 @@ use secure_runtime_capabilities::{
 
 use super::presented::Presented;
 use super::reason;
+use super::text::shell_quoted;
 use crate::host;
 use secure_runtime::Manifest;
 
@@ -257,10 +258,6 @@ fn grant(missing: &Described) -> String {
         FamilyName::CLOCK | FamilyName::RANDOM => format!("{}={scope}", missing.family),
         family => format!("{family}.{}={scope}", missing.action),
     }
-}
-
-fn shell_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Formats a TOML key, without quotes if TOML allows that.

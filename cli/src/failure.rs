@@ -140,6 +140,9 @@ impl From<ProgramError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let failure = Failure::usage(error.to_string());
+        if error.is_syntax() && !error.is_in_installed_package() {
+            return failure.with_help("correct the file at this place");
+        }
         if error.is_in_installed_package() {
             return failure.with_help(
                 "the file belongs to an installed package that does not run here: use another version of the package, \
@@ -166,10 +169,21 @@ impl From<LoadError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        if let StoreError::Refused { .. } = error {
-            // The store wrote this text, so it is not searched for advice.
-            return Failure::usage(error.to_string())
-                .with_help("ask the operator of the store for a token that allows it, and pass it with --store-token FILE");
+        // A store may have written a part of the text, so it is not searched for advice.
+        let help = match &error {
+            StoreError::Refused { .. } => {
+                "ask the operator of the store for a token that allows it, and pass it with --store-token FILE"
+            }
+            StoreError::Unencrypted { .. } => {
+                "use the https:// address of the store, or http://127.0.0.1:PORT for a store on this machine"
+            }
+            StoreError::NotAStore { .. } => {
+                "name a folder in which `secure-runtime store` keeps blobs, or the http:// or https:// address of a store"
+            }
+            _ => "",
+        };
+        if !help.is_empty() {
+            return Failure::new(integrity_or_usage(error.is_integrity()), error.to_string()).with_help(help);
         }
         Failure::new(integrity_or_usage(error.is_integrity()), error.to_string())
             .help("`secure-runtime store list` shows where the local store is and what it has")

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secure_runtime_loaders::secrets;
 
 use super::failure::Failure;
+use super::text;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -92,7 +93,7 @@ pub(super) fn init(arguments: &Arguments) -> Result<String, Failure> {
     }
     let argument = match folder.to_str() {
         Some(".") => String::new(),
-        _ => format!(" {}", folder.display()),
+        _ => format!(" {}", text::shell_argument(&folder.to_string_lossy())),
     };
     let done = format!(
         "made {name} in {}: secure.toml, main.js, data/ and a package in vendor/ that has no rights\n\

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secure_runtime_capabilities::KeyPair;
 
 use super::console;
+use super::credentials;
 use super::failure::Failure;
 use super::project;
 
@@ -33,7 +34,7 @@ pub(super) fn key(command: &Command) -> Result<String, Failure> {
     match command {
         Command::Generate(arguments) => generate(arguments),
         Command::Public(arguments) => {
-            let pair: KeyPair = project::read_text(&arguments.file, "the private key")?.parse()?;
+            let pair = credentials::private_key(&arguments.file, "the private key")?;
             Ok(format!("{}\n", pair.public()))
         }
     }

@@ -8,7 +8,9 @@
 //! specification.
 
 mod advice;
+mod completions;
 mod console;
+mod credentials;
 mod doctor;
 mod ending;
 mod explain;
@@ -18,6 +20,7 @@ mod host;
 mod init;
 mod key;
 mod lock;
+mod man;
 mod presented;
 mod project;
 mod reason;
@@ -36,7 +39,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use secure_runtime::extension::AnyExtension;
 use secure_runtime::{Engine, initialize, panic_of_process, prepare};
@@ -65,7 +68,7 @@ enum Command {
     Init(init::Arguments),
     /// Verify a program and run it
     Run(run::Arguments),
-    /// Write secure.lock: the hash of every module, the target of each import, and the grants
+    /// Write secure.lock: the hash of every module, the target of each import, the grants; and its text for reviewers
     Lock(lock::Arguments),
     /// Compare every byte of a locked program with its lock, offline
     Verify(verify::Arguments),
@@ -87,6 +90,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Check if programs can run on this machine, and which protections are available
     Doctor(doctor::Arguments),
+    /// Print a script with which a shell completes commands and options
+    Completions(completions::Arguments),
+    /// Write a manual page for every command into a folder
+    Man(man::Arguments),
 }
 
 /// Returns the version text, for example `0.1.0 (V8 15.0.1)`.
@@ -143,6 +150,8 @@ pub fn main(extensions: impl IntoIterator<Item = AnyExtension>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::man(&arguments, Arguments::command()),
         Command::Sign(arguments) => sign::sign(&arguments),
         Command::Graph(command) => graph::graph(&command),
         Command::Store(command) => store::store(&command),
@@ -188,8 +197,6 @@ fn bug(panic: &std::panic::PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn check(command: &clap::Command) {

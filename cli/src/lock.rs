@@ -1,4 +1,6 @@
 //! `lock`: finds every module of a program, records its hash, and adds its bytes to the local store.
+//!
+//! The lock is written as bytes, and as a text for reviewers.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use super::text::{self, Working, count, size};
 use super::verify;
 use crate::host;
 use secure_runtime::Manifest;
-use secure_runtime::program::{self, LOCK};
+use secure_runtime::program::{self, LOCK, LOCK_TEXT};
 use secure_runtime::review::{Difference, look_alikes};
 use secure_runtime::self_write;
 
@@ -23,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Write nothing, and exit with 4 if the lock would change
+    /// Write nothing, and exit with 4 if the lock or its text would change
     #[arg(long)]
     frozen: bool,
 
@@ -79,7 +81,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
                     path.display()
                 ),
             )
-            .help("run `secure-runtime lock` and commit secure.lock")
+            .help("run `secure-runtime lock`, and commit secure.lock and secure.lock.txt")
         })?;
         let changes = changes(&old, &locked.graph);
         if !changes.is_empty() {
@@ -92,6 +94,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
                 "review the difference, then run `secure-runtime lock` without --frozen to accept it",
             ));
         }
+        lockfile::check_lock_text(&folder.join(LOCK_TEXT), &old)?;
         verify::signatures(&manifest, &old, None, stores)?;
         return report(arguments, &path, &locked.graph, Vec::new(), warnings);
     }
@@ -108,6 +111,8 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
         working.step();
     }
     drop(working);
+    // The text is written first. If that fails, the lock is still the old one, which its reviewers know.
+    lockfile::write_lock_text(&folder.join(LOCK_TEXT), &locked.graph)?;
     lockfile::write_lock(&path, &locked.graph)?;
 
     report(arguments, &path, &locked.graph, changes, warnings)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secure_runtime_capabilities::{KeyPair, PublicKey, Token};
 
 use super::failure::Failure;
-use super::{console, project};
+use super::{console, credentials, project};
 use secure_runtime::{Refresher, RevocationFeed, RevocationsLoaded};
 
 /// The arguments of `run` and `explain` that describe the token of the program.
@@ -52,10 +52,10 @@ impl PresentedArguments {
         let (Some(path), Some(key)) = (&self.token, &self.root_key) else {
             return Ok(None);
         };
-        let key: PublicKey = key.parse()?;
-        let token = Token::parse_text(&project::read_text(path, "the token")?, &key)?;
+        let key = credentials::public_key(key, "--root-key")?;
+        let token = credentials::token(path, "--token", &key)?;
         let holder_key = match &self.holder_key {
-            Some(path) => Some(project::read_text(path, "the private key")?.parse()?),
+            Some(path) => Some(credentials::private_key(path, "--holder-key")?),
             None => None,
         };
         Ok(Some(Presented {
@@ -73,7 +73,7 @@ impl RevocationArguments {
             return Ok(None);
         };
         let key = match &self.revocation_key {
-            Some(key) => key.parse()?,
+            Some(key) => credentials::public_key(key, "--revocation-key")?,
             None => *root_key,
         };
         let feed = RevocationFeed::new(place, key)?.kept_in(&project::revocation_folder()?);

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{Claim, KeyPair, Statement, StatementError};
+use secure_runtime_capabilities::{Claim, Statement, StatementError};
 use secure_runtime_loaders::ContentHash;
 use serde::Serialize;
 
+use super::credentials;
 use super::failure::Failure;
 use super::project;
 use super::text;
@@ -45,7 +46,7 @@ struct Report {
 
 /// Verifies the program before signing, so that no signature covers bytes that differ from the lock.
 pub(super) fn sign(arguments: &Arguments) -> Result<String, Failure> {
-    let key: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
+    let key = credentials::private_key(&arguments.key, "--key")?;
     let claims: Result<Vec<Claim>, StatementError> =
         arguments.claim.iter().map(|text| text.parse()).collect();
     let claims = claims?;

@@ -1,7 +1,8 @@
 //! `--signed-by`: signatures that the user demands in addition to those of the manifest.
 
-use secure_runtime_capabilities::{PublicKey, StatementError};
+use secure_runtime_capabilities::StatementError;
 
+use super::credentials;
 use super::failure::Failure;
 use secure_runtime::{Trust, TrustedKey};
 
@@ -28,8 +29,7 @@ impl SignedBy {
         }
         let mut keys: Vec<TrustedKey> = Vec::new();
         for text in &self.signed_by {
-            let key: PublicKey = text.parse()?;
-            keys.push(key.into());
+            keys.push(credentials::public_key(text, "--signed-by")?.into());
         }
         let threshold = self.threshold.unwrap_or(keys.len());
         let claims = self

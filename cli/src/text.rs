@@ -47,6 +47,21 @@ pub(super) fn quoted_lines(text: &str) -> String {
     shown.replace('\t', "\\t").replace('\n', "\n    | ")
 }
 
+/// Quotes a text for a shell.
+pub(super) fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Quotes a text for a shell if it has a character that a shell may interpret.
+pub(super) fn shell_argument(text: &str) -> Cow<'_, str> {
+    let is_safe = |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
+    if !text.is_empty() && text.chars().all(is_safe) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(shell_quoted(text))
+    }
+}
+
 /// Formats a value as JSON in ASCII, so that a terminal that shows it interprets nothing.
 pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::bug(error.to_string()))?;
@@ -125,6 +140,20 @@ mod tests {
         assert_eq!(one_line("a\nb"), "a\\nb");
         assert_eq!(quoted_lines("a\n  help: b"), "a\n    |   help: b");
         assert_eq!(plain("größe 日本"), "größe 日本");
+    }
+
+    #[test]
+    fn arguments_are_quoted_for_a_shell() {
+        for (text, expected) in [
+            ("../a-b/c_1", "../a-b/c_1"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_argument(text), expected);
+        }
     }
 
     #[test]

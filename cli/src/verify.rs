@@ -16,7 +16,7 @@ use super::stores::StoreTokens;
 use super::text::{self, Working, count, size};
 use crate::host;
 use secure_runtime::drift;
-use secure_runtime::program::{self, LOCK};
+use secure_runtime::program::{self, LOCK, LOCK_TEXT};
 use secure_runtime::signatures::{self, Signed};
 use secure_runtime::{Manifest, OpenOptions, StorePlace, Trust};
 
@@ -113,7 +113,8 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     Ok(said)
 }
 
-/// Compares every byte of the program in this folder with its lock, and its manifest with the locked one.
+/// Compares every byte of the program in this folder with its lock, and its manifest with the locked one. The text of
+/// the lock must be there, because it is what reviewers have read.
 pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
     let folder = Manifest::folder_of(dir);
     let manifest = Manifest::read(&folder, host::families())?;
@@ -126,6 +127,7 @@ pub(super) fn verified(dir: &Path) -> Result<VerifiedProgram, Failure> {
         Some(place) => Some(LocalStore::open(place)?),
         None => None,
     };
+    lockfile::check_lock_text(&folder.join(LOCK_TEXT), &graph)?;
     let _working = Working::on("verifying");
     let found = loaders::verify(&graph, store.as_ref(), Some(&files))?;
     program::refuse_drift(drift::of_everything(&graph, &manifest, &folder, &files)?)?;

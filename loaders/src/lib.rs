@@ -27,7 +27,7 @@ pub mod wasm;
 pub use files::FileError;
 pub use graph::{Graph, GraphError, Module, ModuleKind, Origin, Package, Transformation};
 pub use hash::{ContentHash, HashParseError};
-pub use lockfile::{LockFileError, read_lock, write_lock};
+pub use lockfile::{LockFileError, check_lock_text, read_lock, write_lock, write_lock_text};
 pub use resolve::{
     Literal, LockError, LockInput, LockWarning, Locked, Project, StaticImport, StaticImports, lock,
     static_imports,

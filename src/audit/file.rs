@@ -3,6 +3,8 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::AuditOptions;
 
@@ -35,9 +37,6 @@ impl LogFile {
             lock(&file)?;
         }
         let is_regular = metadata.is_file();
-        if !is_regular {
-            do_not_wait(&file)?;
-        }
         if is_regular && !may_be_a_log(path)? {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -126,21 +125,46 @@ impl LogFile {
     }
 }
 
+/// The time to wait for the reader of a FIFO. A shell may start the reader and this process at the same time.
+const READER: Duration = Duration::from_secs(2);
+
+/// Opens a file for appending. On Unix, neither this call nor a write blocks without end, whatever kind of file it is.
+/// A FIFO that nobody reads would block both.
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    let begun = Instant::now();
+    loop {
+        match options.open(path) {
+            Err(error) if is_fifo_without_reader(path, &error) => {
+                if begun.elapsed() >= READER {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        "it is a FIFO that nobody reads; start its reader first",
+                    ));
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened,
+        }
+    }
 }
 
-/// Makes the file non-blocking. This code opened the file, so no other process shares the flag.
 #[cfg(unix)]
-fn do_not_wait(file: &File) -> io::Result<()> {
-    let flags = rustix::fs::fcntl_getfl(file)?;
-    rustix::fs::fcntl_setfl(file, flags | rustix::fs::OFlags::NONBLOCK)?;
-    Ok(())
+fn is_fifo_without_reader(path: &Path, error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+        && fs::metadata(path)
+            .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type()))
 }
 
 #[cfg(not(unix))]
-fn do_not_wait(_: &File) -> io::Result<()> {
-    Ok(())
+fn is_fifo_without_reader(_: &Path, _: &io::Error) -> bool {
+    false
 }
 
 /// Returns true if the last line is incomplete, because a process was killed while it wrote. New records must not be
@@ -242,6 +266,8 @@ mod tests {
         let path = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
+        let unread = LogFile::open(&path, &AuditOptions::default()).unwrap_err();
+        assert!(unread.to_string().contains("FIFO that nobody reads"), "{unread}");
         // Opening a FIFO for both directions does not wait for another process.
         let mut reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let mut log = LogFile::open(&path, &AuditOptions::default()).unwrap();

@@ -339,5 +339,5 @@ fn advice_never_suggests_editing_installed_files() {
     );
     let own = Scene::of_main(&[], "let a = = 1");
     let said = secure_runtime(&own, &["lock"]).failure_with_hint(2);
-    assert!(said.contains("help: correct the file, or [imports]"), "{said}");
+    assert!(said.contains("help: correct the file at this place"), "{said}");
 }

@@ -365,3 +365,37 @@ fn a_closed_pipe_is_no_error() {
         assert_eq!(done.code, Some(0), "{arguments:?} {done:?}");
     }
 }
+
+/// CLI-53.
+#[test]
+fn shells_and_manuals() {
+    let scene = Scene::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = secure_runtime(&scene, &["completions", shell]).success();
+        for word in ["secure-runtime", "attenuate", "--frozen", "--wall-log"] {
+            let found = script.contains(word) || script.contains(word.trim_start_matches('-'));
+            assert!(found, "{shell}: {word}: {script}");
+        }
+    }
+    let script = secure_runtime(&scene, &["completions", "bash"]).success();
+    let scene = scene.file("complete.bash", script);
+    let ask = "source ./complete.bash; COMP_WORDS=(secure-runtime token pro); COMP_CWORD=2; \
+               _secure__runtime secure-runtime pro token; echo \"${COMPREPLY[@]}\"";
+    let completed = std::process::Command::new("bash")
+        .args(["--norc", "-c", ask])
+        .current_dir(scene.base())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(completed.stdout).unwrap(), "prove\n");
+
+    for _ in 0..2 {
+        let said = secure_runtime(&scene, &["man", "share/man1"]).success();
+        assert!(said.contains(" pages in share/man1"), "{said}");
+    }
+    let page = scene.read("share/man1/secure-runtime-token-prove.1");
+    assert!(page.contains("\\-\\-challenge"), "{page}");
+    assert!(scene.read("share/man1/secure-runtime.1").contains("Exit codes"));
+    let scene = scene.file("file", "");
+    let said = secure_runtime(&scene, &["man", "file/pages"]).failure_with_hint(2);
+    assert!(said.contains("file/pages"), "{said}");
+}

@@ -11,8 +11,10 @@ mod drift;
 mod exit_codes;
 mod files;
 mod flips;
+mod lock_text;
 mod malformed;
 mod names;
+mod newcomers;
 mod review;
 mod revocation;
 mod secrets;
@@ -148,8 +150,10 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("exit_codes.rs"),
         include_str!("files.rs"),
         include_str!("flips.rs"),
+        include_str!("lock_text.rs"),
         include_str!("malformed.rs"),
         include_str!("names.rs"),
+        include_str!("newcomers.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("secrets.rs"),
@@ -173,5 +177,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 48);
+    assert_eq!(count, 51);
 }

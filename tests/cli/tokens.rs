@@ -52,7 +52,7 @@ fn mint_attenuate_inspect_verify() {
         "signatures hold",
         "fs.read = [\"./data/**\"]",
         "fs.read = [\"./data/b/**\"]",
-        "bound to ed25519:",
+        "bound to ed25519",
         "expires 2",
     ] {
         assert!(tree.contains(part), "{part}: {tree}");

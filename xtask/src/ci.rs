@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo, target};
-use crate::{demo, fuzz, interop, packages, scoreboard, setup, table, test, tidy};
+use crate::{demo, dependencies, fuzz, interop, packages, scoreboard, setup, table, test, tidy};
 
 /// Seconds of new inputs for each fuzz target. `cargo xtask fuzz` runs longer.
 const NEW_INPUTS_SECONDS: u32 = 10;
@@ -22,6 +22,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     fuzz::format(&mut steps)?;
     tidy::check(&mut steps)?;
+    let are_dependencies_checked = dependencies::check(&mut steps)?;
     packages::install(&mut steps)?;
     for engine in &engines {
         let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
@@ -56,6 +57,9 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     }
 
     steps.summary("ci");
+    if !are_dependencies_checked {
+        println!("the dependencies were not checked: install cargo-deny to check them");
+    }
     if !engines.contains(&Engine::V8) {
         println!("V8 was not tested");
     }

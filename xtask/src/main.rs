@@ -8,6 +8,7 @@ mod calls;
 mod ci;
 mod crash;
 mod demo;
+mod dependencies;
 mod engine;
 mod fuzz;
 mod interop;

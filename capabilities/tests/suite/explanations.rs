@@ -85,6 +85,17 @@ fn every_kind_of_denial_is_explained_block_by_block() {
             ],
             "random",
         ),
+        (
+            "an expired block",
+            vec![
+                random(),
+                Block {
+                    expires: Some(1_700_000_000),
+                    ..Block::default()
+                },
+            ],
+            "random",
+        ),
         ("another holder", vec![random(), bound.clone()], "random"),
         (
             "not attested",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use secure_runtime_loaders::resolve::{self, Project as Files};
 use secure_runtime_loaders::store::{Layered, Store};
-use secure_runtime_loaders::{ContentHash, Graph, lockfile, verify};
+use secure_runtime_loaders::{ContentHash, FileError, Graph, LockFileError, lockfile, verify};
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -99,6 +99,24 @@ pub(super) fn diff(arguments: &Arguments) -> Result<String, Failure> {
     .with_help("grant less in secure.toml, or accept it by comparing without --deny-growth"))
 }
 
+/// Returns the failure for a file that is no lock, and says how to get one.
+fn not_a_graph(path: &Path, error: LockFileError) -> Failure {
+    match error {
+        LockFileError::Read {
+            error: FileError::NotFound,
+            ..
+        } => Failure::usage(format!("{}: there is no such file", path.display())).with_help(
+            "give a secure.lock, or a folder with a secure.toml: `secure-runtime lock` makes a lock, and \
+             `git show HEAD:secure.lock > old.lock` gets the committed one",
+        ),
+        LockFileError::Content { .. } if path.extension().is_some_and(|extension| extension == "txt") => {
+            Failure::new(Code::Integrity, format!("{}: this is not a lock", path.display()))
+                .with_help("give the lock, which is binary, and not its text")
+        }
+        error => error.into(),
+    }
+}
+
 /// One of the two programs that are compared.
 struct Side {
     graph: Graph,
@@ -114,7 +132,7 @@ impl Side {
         let folder = Manifest::folder_of(path);
         if !folder.is_dir() {
             return Ok(Side {
-                graph: lockfile::read_lock(path)?,
+                graph: lockfile::read_lock(path).map_err(|error| not_a_graph(path, error))?,
                 folder: match path.parent() {
                     Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
                     _ => PathBuf::from("."),

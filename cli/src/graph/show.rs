@@ -19,8 +19,8 @@ pub(crate) struct Arguments {
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// The output format: a tree for terminals, JSON for programs, DOT for Graphviz, a picture of the packages, or a
-    /// page for browsers
+    /// The output format: a tree for terminals, JSON, DOT for Graphviz, a picture of packages, a page for browsers,
+    /// or the text of the lock
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
 
@@ -36,6 +36,7 @@ enum Format {
     Dot,
     Svg,
     Html,
+    Text,
 }
 
 pub(super) fn show(arguments: &Arguments) -> Result<String, Failure> {
@@ -58,6 +59,7 @@ pub(super) fn show(arguments: &Arguments) -> Result<String, Failure> {
         Format::Dot => Ok(dot::dot(name, graph)),
         Format::Svg => Ok(picture::svg(name, graph)),
         Format::Html => Ok(page::html(name, graph)),
+        Format::Text => Ok(graph.to_text()),
     }
 }
 

@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
-use secure_runtime_capabilities::PublicKey;
 use secure_runtime_loaders::store::{self, LocalStore, ServeOptions};
 
 use super::super::failure::Failure;
 use super::super::presented::{RevocationArguments, keep_fresh};
 use super::super::text;
-use super::super::{console, ending};
+use super::super::{console, credentials, ending};
 use super::{guard, reactor};
 use secure_runtime::parse_size;
 
@@ -55,7 +54,11 @@ impl Arguments {
 /// Serves the store. Prints the address before the first request is served, so that a script can wait for the line.
 pub(super) fn serve(store: LocalStore, arguments: &Arguments) -> Result<String, Failure> {
     let listen = &arguments.listen;
-    let root: Option<PublicKey> = arguments.root_key.as_ref().map(|key| key.parse()).transpose()?;
+    let root = arguments
+        .root_key
+        .as_deref()
+        .map(|key| credentials::public_key(key, "--root-key"))
+        .transpose()?;
     reactor()?.block_on(async {
         let fault = |error: io::Error| {
             Failure::usage(format!("cannot listen on {}: {error}", text::one_line(listen)))

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{
-    AttestationRequest, KeyPair, MAX_ATTESTED, PublicKey, SignedAttestation, TokenError,
-};
+use secure_runtime_capabilities::{AttestationRequest, MAX_ATTESTED, SignedAttestation, TokenError};
 use secure_runtime_loaders::{ContentHash, read_lock};
 
 use super::{Given, Out};
 use crate::failure::{Code, Failure};
-use crate::{console, project, text};
+use crate::{console, credentials, project, text};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -92,7 +90,7 @@ fn sign(arguments: &Sign) -> Result<String, Failure> {
         Failure::new(Code::Integrity, "this is not a request for an attestation")
             .help("get it again from its sender: `secure-runtime token attest request` prints it")
     })?;
-    let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
+    let pair = credentials::private_key(&arguments.key, "--key")?;
     let count = modules.len();
     let signed = request.sign(&pair, modules).map_err(|error| {
         Failure::usage(error.to_string()).help(format!(
@@ -108,7 +106,7 @@ fn sign(arguments: &Sign) -> Result<String, Failure> {
 }
 
 fn add(arguments: &Add) -> Result<String, Failure> {
-    let by: PublicKey = arguments.by.parse()?;
+    let by = credentials::public_key(&arguments.by, "--by")?;
     let token = arguments.token.read()?;
     let attestation = project::read_text(&arguments.attestation, "the attestation")?;
     let attested = SignedAttestation::parse_text(&attestation)

@@ -6,6 +6,7 @@ use secure_runtime_capabilities::{Attestation, Base, Block, Described, Holder, R
 use serde::Serialize;
 
 use super::{Given, shown_time};
+use crate::credentials::shown_holder;
 use crate::failure::Failure;
 use crate::host;
 use crate::{project, text};
@@ -41,6 +42,9 @@ struct ShownBlock {
     expires: Option<String>,
     not_before: Option<String>,
     holder: Option<String>,
+    /// The same, for people.
+    #[serde(skip)]
+    bound_to: Option<String>,
     /// The key whose attestation the block demands.
     attested_by: Option<String>,
     /// The attestation in this block, which a third party signed.
@@ -113,7 +117,7 @@ fn lines(block: &ShownBlock) -> Vec<String> {
     for (name, value) in [
         ("not before", &block.not_before),
         ("expires", &block.expires),
-        ("bound to", &block.holder),
+        ("bound to", &block.bound_to),
         ("only for modules attested by", &block.attested_by),
         ("id", &Some(block.id.clone())),
     ] {
@@ -133,6 +137,7 @@ fn shown(token: &Token, base: &Base) -> Shown {
         expires: block.expires.map(shown_time),
         not_before: block.not_before.map(shown_time),
         holder: block.holder.map(|holder| holder.to_string()),
+        bound_to: block.holder.as_ref().map(shown_holder),
         attested_by: block.attested_by.map(|key| key.to_string()),
         attestation: block.attestation.as_ref().map(shown_attestation),
     };

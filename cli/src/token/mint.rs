@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use secure_runtime_capabilities::{KeyPair, Token};
+use secure_runtime_capabilities::Token;
 
 use super::BlockArguments;
+use crate::credentials;
 use crate::failure::Failure;
-use crate::project;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -24,7 +24,7 @@ pub(super) fn mint(arguments: &Arguments) -> Result<String, Failure> {
         return Err(Failure::usage("a token without grants allows nothing")
             .help("name at least one grant: --grant 'fs.read=./data/**'"));
     }
-    let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
+    let pair = credentials::private_key(&arguments.key, "--key")?;
     let token =
         Token::mint(&pair, &block).map_err(|error| Failure::usage(error.to_string()).help("ask for less"))?;
     arguments.block.out.give(&token)

@@ -10,11 +10,12 @@ mod revoke;
 mod seal;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secure_runtime_capabilities::{Block, DurationError, Holder, PublicKey, Token, parse_duration};
+use secure_runtime_capabilities::{Block, DurationError, Token, parse_duration};
 
+use super::credentials;
 use super::failure::Failure;
 use super::project;
 use super::reason::shown_time;
@@ -121,7 +122,8 @@ struct Given {
 impl Given {
     /// Reads and verifies the token.
     fn read(&self) -> Result<Token, Failure> {
-        read(&self.file, &self.root_key)
+        let root = credentials::public_key(&self.root_key, "--root-key")?;
+        credentials::token(&self.file, "the token", &root)
     }
 }
 
@@ -140,24 +142,19 @@ impl BlockArguments {
                 .map(|text| time(text, SystemTime::now()))
                 .transpose()
         };
+        let holder = self.holder.as_deref();
+        let holder = holder.map(|text| credentials::holder(text, "--holder"));
+        let attested_by = self.attested_by.as_deref();
+        let attested_by = attested_by.map(|text| credentials::public_key(text, "--attested-by"));
         Ok(Block {
             rights,
             expires: time(&self.expires)?,
             not_before: time(&self.not_before)?,
-            holder: self.holder.as_deref().map(holder).transpose()?,
-            attested_by: self.attested_by.as_deref().map(str::parse).transpose()?,
+            holder: holder.transpose()?,
+            attested_by: attested_by.transpose()?,
             ..Block::default()
         })
     }
-}
-
-/// Parses a holder: the hash of a module, a key with `ed25519:`, or a key with `ed25519/` as `key` prints it.
-fn holder(text: &str) -> Result<Holder, Failure> {
-    if text.starts_with("ed25519/") {
-        let key: PublicKey = text.parse()?;
-        return Ok(Holder::Key(*key.as_bytes()));
-    }
-    Ok(text.parse()?)
 }
 
 /// Parses a duration from now or a time in RFC 3339, and returns Unix seconds.
@@ -182,12 +179,6 @@ fn time(text: &str, now: SystemTime) -> Result<u64, Failure> {
     time.duration_since(UNIX_EPOCH)
         .map(|since| since.as_secs())
         .map_err(|_| fault())
-}
-
-/// Reads and verifies the token in this file (- is standard input).
-fn read(file: &Path, root_key: &str) -> Result<Token, Failure> {
-    let key: PublicKey = root_key.parse()?;
-    Ok(Token::parse_text(&project::read_text(file, "the token")?, &key)?)
 }
 
 #[cfg(test)]

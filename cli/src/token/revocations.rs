@@ -8,6 +8,7 @@ use secure_runtime_loaders::files::{FileError, read_regular};
 use serde::Serialize;
 
 use super::{shown_time, time};
+use crate::credentials;
 use crate::failure::Failure;
 use crate::text;
 
@@ -36,7 +37,7 @@ struct Shown {
 }
 
 pub(super) fn revocations(arguments: &Arguments) -> Result<String, Failure> {
-    let key: PublicKey = arguments.key.parse()?;
+    let key = credentials::public_key(&arguments.key, "--key")?;
     let list = read(&arguments.list, &key)?.ok_or_else(|| {
         Failure::usage(format!("{}: there is no such file", arguments.list.display()))
             .help("`secure-runtime token revoke` makes a revocation list")

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use secure_runtime_capabilities::{KeyPair, RevocationId, RevocationList, parse_duration};
+use secure_runtime_capabilities::{RevocationId, RevocationList, parse_duration};
 use secure_runtime_loaders::files::{FileError, FolderLock, write_atomic};
 
 use super::{revocations, shown_time, time};
 use crate::failure::Failure;
-use crate::{console, project, text};
+use crate::{console, credentials, text};
 
 /// Default validity of a first list, in seconds.
 const VALIDITY: u64 = 7 * 24 * 3_600;
@@ -54,7 +54,7 @@ struct Revoked {
 
 pub(super) fn revoke(arguments: &Arguments) -> Result<String, Failure> {
     let revoked = revoked(arguments)?;
-    let pair: KeyPair = project::read_text(&arguments.key, "the private key")?.parse()?;
+    let pair = credentials::private_key(&arguments.key, "--key")?;
     let valid = arguments.valid.as_deref().map(validity).transpose()?;
     let path = &arguments.list;
     let fault = |error: FileError| {
@@ -127,7 +127,8 @@ fn revoked(arguments: &Arguments) -> Result<Vec<Revoked>, Failure> {
     }
     let root_key = arguments.root_key.as_deref().unwrap_or_default();
     for file in &arguments.files {
-        let token = super::read(file, root_key)?;
+        let root = credentials::public_key(root_key, "--root-key")?;
+        let token = credentials::token(file, "the token", &root)?;
         let ids = token.revocation_ids();
         let last = ids.len().saturating_sub(1);
         let block = arguments.block.unwrap_or(last);

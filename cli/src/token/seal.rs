@@ -3,6 +3,7 @@
 use secure_runtime_capabilities::TokenError;
 
 use super::{Given, Out};
+use crate::credentials;
 use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn seal(arguments: &Arguments) -> Result<String, Failure> {
-    let holder = super::holder(&arguments.holder)?;
+    let holder = credentials::holder(&arguments.holder, "--holder")?;
     let token = arguments.token.read()?;
     let sealed = token.seal_for(holder).map_err(|error| match error {
         TokenError::Sealed => Failure::usage("the token is sealed already: nothing can be added to it")

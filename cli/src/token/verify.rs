@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use secure_runtime_capabilities::{
-    Challenge, Context, Decision, Explained, Explanation, Holder, Proof, PublicKey, Reason, Token, explain,
+    Challenge, Context, Decision, Explained, Explanation, Holder, Proof, Reason, Token, explain,
 };
 
 use super::{Given, time};
 use crate::failure::{Code, Failure};
 use crate::host;
 use crate::presented::RevocationArguments;
-use crate::{project, reason, text};
+use crate::{credentials, project, reason, text};
 use secure_runtime::RevocationFeed;
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn verify(arguments: &Arguments) -> Result<String, Failure> {
     };
     let mut holders = Vec::new();
     for holder in &arguments.holders {
-        holders.push(super::holder(holder)?);
+        holders.push(credentials::holder(holder, "--holder")?);
     }
     let token = arguments.token.read()?;
     holders.extend(proven(arguments, &token)?);
@@ -108,7 +108,7 @@ fn proven(arguments: &Arguments, token: &Token) -> Result<Option<Holder>, Failur
         return Ok(None);
     };
     let (challenge, proof): (Challenge, Proof) = (challenge.parse()?, proof.parse()?);
-    let by: PublicKey = by.parse()?;
+    let by = credentials::public_key(by, "--by")?;
     Ok(Some(challenge.accept(&proof, token, &by)?))
 }
 

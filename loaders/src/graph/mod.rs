@@ -6,6 +6,7 @@ mod content;
 mod decode;
 mod encode;
 mod error;
+mod text;
 mod validate;
 
 pub use error::GraphError;
@@ -43,6 +44,8 @@ pub mod limits {
     pub const MODULE_SIZE: u64 = crate::store::MAX_BLOB_SIZE;
     /// Maximum size of an encoded graph, in bytes.
     pub const ENCODED: u64 = 64 * 1024 * 1024;
+    /// Maximum size of the text of a graph, in bytes.
+    pub const TEXT_FORM: u64 = 256 * 1024 * 1024;
 }
 
 /// A program: its packages, its modules with their hashes, and the target of each import.

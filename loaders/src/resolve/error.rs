@@ -105,6 +105,17 @@ impl LockError {
         false
     }
 
+    /// Returns true if a file has a syntax error, so that its text is wrong and not its place.
+    #[must_use]
+    pub fn is_syntax(&self) -> bool {
+        match self {
+            Self::Entry { problem, .. } | Self::Import { problem, .. } => {
+                matches!(**problem, ImportProblem::Syntax { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// Returns true if the error is in a file of an installed package, which users should not edit.
     #[must_use]
     pub fn is_in_installed_package(&self) -> bool {

@@ -116,6 +116,15 @@ pub enum StoreError {
         /// The reason.
         reason: String,
     },
+    /// A token would be sent to the store unencrypted.
+    #[error(
+        "{location}: a token is sent over https:// only, or over http:// to a loopback address such as 127.0.0.1: \
+         others could read it on its way"
+    )]
+    Unencrypted {
+        /// The address.
+        location: String,
+    },
     /// A file of the store could not be read or written.
     #[error("the store {store}: {location}: {error}")]
     File {

@@ -65,8 +65,8 @@ impl HttpStore {
     /// redirects are not followed.
     ///
     /// # Errors
-    /// Returns [`StoreError::NotAStore`] if others could read the token in transit. The address must use `https://`, or
-    /// `http://` with a loopback IP address. A host name, even `localhost`, may resolve to another machine.
+    /// Returns [`StoreError::Unencrypted`] if others could read the token in transit. The address must use `https://`,
+    /// or `http://` with a loopback IP address. A host name, even `localhost`, may resolve to another machine.
     pub fn with_token(mut self, token: BearerToken) -> Result<Self, StoreError> {
         let is_here = match self.address.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -74,11 +74,8 @@ impl HttpStore {
             _ => false,
         };
         if self.address.scheme() != "https" && !is_here {
-            return Err(StoreError::NotAStore {
+            return Err(StoreError::Unencrypted {
                 location: printable(self.address.as_str()),
-                reason: "a token is sent over https:// only, or over http:// to a loopback address such as 127.0.0.1: \
-                         others could read it on its way"
-                    .to_owned(),
             });
         }
         self.client = self.client.with_bearer(token);

@@ -92,6 +92,16 @@ fn import_map(vector: &Value) -> BTreeMap<String, String> {
     entries.map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
+/// Returns the graphs of the accepted vectors.
+pub(crate) fn accepted() -> Vec<Graph> {
+    let vectors = vectors();
+    let accepted = vectors["accepted"].as_array().unwrap();
+    let graphs = accepted
+        .iter()
+        .map(|vector| Graph::decode(&bytes(vector)).unwrap());
+    graphs.collect()
+}
+
 /// GRAPH-1, GRAPH-2, GRAPH-4, GRAPH-5, GRAPH-88, GRAPH-89: an independent encoder wrote these bytes.
 #[test]
 fn accepted_vectors() {
@@ -231,7 +241,12 @@ fn many_modules() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z./#@:-]{1,12}", "[a-zäöü日本🦀]{1,30}", "[ -~]{1,300}"]
+    prop_oneof![
+        "[a-z./#@:-]{1,12}",
+        "[a-zäöü日本🦀]{1,30}",
+        "[ -~]{1,300}",
+        "[\\\\\"u{}a0 \u{a0}\u{2003}]{1,9}",
+    ]
 }
 
 fn grants() -> impl Strategy<Value = Vec<String>> {
@@ -280,11 +295,12 @@ fn content() -> impl Strategy<Value = (ModuleKind, Option<Origin>)> {
 }
 
 /// Generates any valid graph of up to a few packages and a few dozen modules.
-fn graph() -> impl Strategy<Value = Graph> {
+pub(crate) fn graph() -> impl Strategy<Value = Graph> {
     let package_names = proptest::collection::btree_set("(@[a-z]{1,3}/)?[a-z]{1,4}(>[a-z]{1,3}){0,2}", 0..4);
     let packages = package_names.prop_flat_map(|names| {
         let names: Vec<String> = std::iter::once(String::new()).chain(names).collect();
-        let details = (proptest::option::of("[0-9]\\.[0-9]\\.[0-9]"), grants(), grants());
+        let version = proptest::option::of("[0-9]\\.[0-9]\\.[0-9]");
+        let details = (version, grants(), grants(), grants(), any::<bool>());
         let count = names.len();
         (Just(names), proptest::collection::vec(details, count))
     });
@@ -306,13 +322,16 @@ fn graph() -> impl Strategy<Value = Graph> {
             .into_iter()
             .zip(details)
             .enumerate()
-            .map(|(index, (name, (version, grants, bounds)))| Package {
-                name,
-                version: version.filter(|_| index != 0),
-                grants,
-                bounds,
-                ..Package::default()
-            })
+            .map(
+                |(index, (name, (version, grants, bounds, globals, isolate)))| Package {
+                    name,
+                    version: version.filter(|_| index != 0),
+                    grants,
+                    globals: if index == 0 { Vec::new() } else { globals },
+                    isolate: isolate && index != 0,
+                    bounds,
+                },
+            )
             .collect();
         let mut found: BTreeMap<(usize, String), _> = files
             .into_iter()

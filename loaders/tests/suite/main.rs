@@ -16,6 +16,7 @@ mod crash;
 mod drift;
 mod fixture;
 mod graph;
+mod graph_text;
 mod hostile;
 mod load;
 mod lockfile;
