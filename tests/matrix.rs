@@ -380,6 +380,33 @@ fn operations_without_a_grant_make_no_decision() {
     }
 }
 
+/// RUN-10: the table of operations in the documentation comes from the declarations.
+#[test]
+fn the_documented_operations_are_the_declared_ones() {
+    let mut table = String::from(
+        "# Operations\n\n\
+        The operations that guests can call, and the actions that they are decided as. An operation without an action\n\
+        affects nothing outside of the isolate. This file is generated from the declarations of the families: see\n\
+        CONTRIBUTING.md.\n\n\
+        | operation | decided as |\n| --- | --- |\n",
+    );
+    for row in operations() {
+        let decided = row
+            .action
+            .map_or_else(String::new, |action| format!("`{} {action}`", row.family));
+        table.push_str(&format!("| `{}` | {decided} |\n", row.name));
+    }
+    let file = crate::support::root().join("docs/operations.md");
+    if std::env::var_os("UPDATE_TYPES").is_some() {
+        std::fs::write(&file, &table).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        written, table,
+        "set UPDATE_TYPES=1 to write docs/operations.md again"
+    );
+}
+
 #[test]
 fn every_call_is_an_operation() {
     let operations = operations();

@@ -153,5 +153,5 @@ fn guests_reach_only_reviewed_properties() {
     }
     faults.extend(list.keys().map(|path| format!("{path} is listed and not there")));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(count > 1_300, "only {count} properties were walked");
+    assert!(count > 1_200, "only {count} properties were walked");
 }

@@ -228,7 +228,7 @@ fn a_single_function_reads_all_files() {
     let others = [
         "loaders/src/files.rs",
         "engine/src/v8/start.rs",
-        "engine/src/extensions/fs/files.rs",
+        "families/src/fs/files.rs",
         "capabilities/src/vectors.rs",
     ];
     let mut found = Vec::new();
@@ -236,6 +236,7 @@ fn a_single_function_reads_all_files() {
         root.join("src"),
         root.join("cli/src"),
         root.join("engine/src"),
+        root.join("families/src"),
         root.join("loaders/src"),
         root.join("capabilities/src"),
     ];

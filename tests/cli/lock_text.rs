@@ -31,7 +31,9 @@ fn rejected(scene: &Scene, parts: &[&str]) {
     }
     assert!(!has_run(scene));
     let ran = secure_runtime(scene, &["run", "--locked"]);
-    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:#?}");
+    // On QuickJS, `run` notes which engine it is.
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(!ran.err.contains("secure.lock"), "{ran:#?}");
     fs::remove_file(scene.base().join("out/marker")).unwrap();
 }
 

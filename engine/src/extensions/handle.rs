@@ -61,6 +61,7 @@ impl Extensions {
                         .collect::<Vec<_>>()
                 };
                 own.family().name() == other.family().name()
+                    && own.family().actions() == other.family().actions()
                     && own.script() == other.script()
                     && names(own) == names(other)
             })

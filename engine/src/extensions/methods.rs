@@ -150,10 +150,10 @@ impl<E: Extension> Decision<'_, E> {
     where
         F: for<'a> Fn(Granted<'a, E>) -> Result<f64, OperationError> + Send + Sync + 'static,
     {
-        let subject = self.subject;
-        let run = move |handle: &Handle| run(decide(handle, &subject, &[], None)?);
+        let (action, subject) = (self.action, self.subject);
+        let run = move |handle: &Handle| run(decide(handle, action, &subject, &[], None)?);
         self.methods
-            .add(name, self.title, Some(self.action), Run::Number(Box::new(run)));
+            .add(name, self.title, Some(action), Run::Number(Box::new(run)));
     }
 
     /// Declares a method with one text argument that returns a text or null at once. Guests call it often.
@@ -161,10 +161,10 @@ impl<E: Extension> Decision<'_, E> {
     where
         F: for<'a> Fn(Granted<'a, E>) -> Result<Option<String>, OperationError> + Send + Sync + 'static,
     {
-        let subject = self.subject;
-        let run = move |handle: &Handle, text: &str| run(decide(handle, &subject, &[], Some(text))?);
+        let (action, subject) = (self.action, self.subject);
+        let run = move |handle: &Handle, text: &str| run(decide(handle, action, &subject, &[], Some(text))?);
         self.methods
-            .add(name, self.title, Some(self.action), Run::Text(Box::new(run)));
+            .add(name, self.title, Some(action), Run::Text(Box::new(run)));
     }
 
     /// Declares a method that returns at once.
@@ -173,13 +173,13 @@ impl<E: Extension> Decision<'_, E> {
         F: Fn(Granted<'static, E>, Arguments) -> Result<R, OperationError> + Send + Sync + 'static,
         R: Into<Output>,
     {
-        let subject = self.subject;
+        let (action, subject) = (self.action, self.subject);
         let run = move |handle: &Handle, arguments: Arguments| {
-            let granted = decide(handle, &subject, arguments.all(), None)?.into_owned();
+            let granted = decide(handle, action, &subject, arguments.all(), None)?.into_owned();
             run(granted, arguments).map(Into::into)
         };
         self.methods
-            .add(name, self.title, Some(self.action), Run::Sync(Box::new(run)));
+            .add(name, self.title, Some(action), Run::Sync(Box::new(run)));
     }
 
     /// Declares a method that returns a promise. It is decided before the function is called.
@@ -189,9 +189,9 @@ impl<E: Extension> Decision<'_, E> {
         P: Future<Output = Result<R, OperationError>> + 'static,
         R: Into<Output>,
     {
-        let subject = self.subject;
+        let (action, subject) = (self.action, self.subject);
         let run = move |handle: &Handle, arguments: Arguments| -> Result<Started, OperationError> {
-            let granted = decide(handle, &subject, arguments.all(), None)?.into_owned();
+            let granted = decide(handle, action, &subject, arguments.all(), None)?.into_owned();
             let (action, shown) = (granted.operation.action(), granted.shown.clone().into_owned());
             let future = run(granted, arguments);
             Ok(Started {
@@ -201,7 +201,7 @@ impl<E: Extension> Decision<'_, E> {
             })
         };
         self.methods
-            .add(name, self.title, Some(self.action), Run::Async(Box::new(run)));
+            .add(name, self.title, Some(action), Run::Async(Box::new(run)));
     }
 }
 
@@ -278,6 +278,7 @@ fn bound<E: Extension>(handle: &Handle) -> Result<(&Bound<E>, Rc<Bound<E>>), Ope
 /// Decides a call of a capability's method.
 fn decide<'a, E: Extension>(
     handle: &'a Handle,
+    action: ActionName,
     subject: &OfCall<E>,
     arguments: &'a [Value],
     text: Option<&'a str>,
@@ -294,7 +295,7 @@ fn decide<'a, E: Extension>(
     let capability = &bound.capability;
     let (operation, shown) = match subject(&asked)? {
         Decided::One(operation, shown) => {
-            own(bound, &operation)?;
+            own(bound, action, &operation)?;
             capability.check(&operation, &shown)?;
             (operation, shown)
         }
@@ -303,7 +304,7 @@ fn decide<'a, E: Extension>(
             pattern,
             shown,
         }) => {
-            own(bound, &operation)?;
+            own(bound, action, &operation)?;
             let some = capability
                 .authority
                 .intersects(operation.family(), operation.action(), &pattern);
@@ -318,16 +319,18 @@ fn decide<'a, E: Extension>(
     })
 }
 
-/// Refuses operations of another family, which the extension does not define.
-fn own<E: Extension>(bound: &Bound<E>, operation: &Operation<'_>) -> Result<(), OperationError> {
-    if operation.family() == bound.registration.name() {
+/// Refuses an operation of another family or action than the declared one.
+fn own<E: Extension>(
+    bound: &Bound<E>,
+    action: ActionName,
+    operation: &Operation<'_>,
+) -> Result<(), OperationError> {
+    let family = bound.registration.name();
+    if (operation.family(), operation.action()) == (family, action) {
         return Ok(());
     }
-    let message = format!(
-        "the extension `{}` declared a method for `{}`",
-        bound.registration.name(),
-        operation.family()
-    );
+    let (other, done) = (operation.family(), operation.action());
+    let message = format!("a method that is declared as `{family} {action}` asked for `{other} {done}`");
     Err(OperationError::type_error(message))
 }
 

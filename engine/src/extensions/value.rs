@@ -330,7 +330,7 @@ pub(super) fn arguments(
         held: None,
         count: 0,
     };
-    let mut values = Vec::with_capacity(list.length() as usize);
+    let mut values = Vec::new();
     for at in 0..list.length() {
         let value = list.get_index(scope, at).ok_or_else(unreadable)?;
         values.push(reader.read(scope, value, MOST_DEPTH)?);

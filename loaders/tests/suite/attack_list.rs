@@ -34,6 +34,7 @@ fn all_tests(root: &Path) -> BTreeSet<String> {
         "src",
         "cli/src",
         "engine/src",
+        "families/src",
         "tests",
         "loaders/src",
         "loaders/tests",
