@@ -68,8 +68,8 @@ pub use secure_runtime_capabilities::{
 };
 pub use secure_runtime_engine::{
     AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Limits,
-    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, Quotas, RelatedError, RunError, SEAL, Sealed,
-    UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads, prepare,
+    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, Quotas, RelatedError, Returned, RunError,
+    SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads, prepare,
 };
 pub use secure_runtime_families::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};

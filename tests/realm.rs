@@ -1,7 +1,7 @@
 //! The realm: assignments to inherited properties, time and randomness as capabilities, and module instances.
 //! permits.rs compares the objects of the realm with the permit list.
 
-use secure_runtime::{AuditRecord, Exit, Verdict};
+use secure_runtime::{AuditRecord, Exit, Returned, Verdict};
 use secure_runtime_loaders::ContentHash;
 
 use crate::support::Scene;
@@ -331,4 +331,56 @@ fn the_type_declarations_match_the_objects_of_guests() {
         named.sort_unstable();
         assert_eq!(*methods, named, "{interface}");
     }
+}
+
+/// RUN-7: the host gets the result of the entry function.
+#[test]
+fn the_result_of_the_entry_function_is_returned() {
+    let json = |text: &str| Returned::Json(text.to_owned());
+    for (source, returned) in [
+        (
+            "export default () => ({ a: [1, 'é', null, undefined] })",
+            json(r#"{"a":[1,"é",null,null]}"#),
+        ),
+        ("export default async () => 'text'", json("\"text\"")),
+        ("export default () => null", json("null")),
+        ("export default () => ({ toJSON: () => 7 })", json("7")),
+        (
+            "export default () => new Uint8Array([1, 2, 255]).subarray(1)",
+            Returned::Bytes(vec![2, 255]),
+        ),
+        ("export default async () => {}", Returned::Nothing),
+        ("export default 1", Returned::Nothing),
+        ("export const other = () => 1", Returned::Nothing),
+    ] {
+        let ran = Scene::of_main(&[], source).run(&[]).completed();
+        assert_eq!(ran.returned, returned, "{source}");
+    }
+    for (source, error) in [
+        (
+            "export default () => () => 1",
+            "the entry function returned a function",
+        ),
+        (
+            "export default () => { const a = []; a.push(a); return a; }",
+            "TypeError",
+        ),
+        ("export default () => 1n", "TypeError"),
+        (
+            "export default () => ({ get a() { throw new Error('from a getter'); } })",
+            "from a getter",
+        ),
+    ] {
+        let ran = Scene::of_main(&[], source).run(&[]);
+        let Ok(Exit::Uncaught(uncaught)) = &ran.exit else {
+            panic!("{source}: {:?}", ran.exit);
+        };
+        assert!(uncaught.message.contains(error), "{source}: {uncaught:?}");
+        assert_eq!(ran.returned, Returned::Nothing);
+    }
+    // A program that fails later returns nothing.
+    let late = "export default () => { setTimeout(() => { throw new Error('late'); }); return 1; }";
+    let ran = Scene::of_main(&[], late).run(&[]);
+    assert!(matches!(ran.exit, Ok(Exit::Uncaught(_))), "{ran:?}");
+    assert_eq!(ran.returned, Returned::Nothing);
 }

@@ -43,7 +43,9 @@ pub use self::isolate::{Pool, StartingIsolate, prepare, start_engine};
 pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas};
 pub use self::memory::MemoryUse;
 pub use self::modules::{LinkPlan, PlanError, Principal, TIMERS, Unattested};
-pub use self::outcome::{DenialReport, Engine, Exit, Outcome, RelatedError, RunError, UncaughtError};
+pub use self::outcome::{
+    DenialReport, Engine, Exit, Outcome, RelatedError, Returned, RunError, UncaughtError,
+};
 pub use self::package_worker::cycle as isolate_cycle;
 pub use self::park::{MOST_PARKED, parked_threads};
 pub use self::program::Program;

@@ -19,6 +19,21 @@ pub struct Outcome {
     pub exit: Exit,
     /// The memory that it used.
     pub memory: MemoryUse,
+    /// The result of the entry module's default export. It is [`Returned::Nothing`] unless the program completed.
+    pub returned: Returned,
+}
+
+/// The result of the function that the runtime called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Returned {
+    /// There is no function, or it returned `undefined`.
+    #[default]
+    Nothing,
+    /// The JSON of the value that it returned, or that its promise was fulfilled with.
+    Json(String),
+    /// The content of the `Uint8Array` that it returned.
+    Bytes(Vec<u8>),
 }
 
 /// The way in which a program ended.

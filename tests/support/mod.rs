@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use secure_runtime::extension::AnyExtension;
 use secure_runtime::{
-    AuditRecord, Exit, KvStore, Limits, OpenOptions, OperationRow, Program, Runtime, Verdict,
+    AuditRecord, Exit, KvStore, Limits, OpenOptions, OperationRow, Outcome, Program, Returned, Runtime,
+    Verdict,
 };
 use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocations, Rights};
 
@@ -167,17 +168,22 @@ impl Scene {
 
     async fn run_here(&self, arguments: &[&str]) -> Ran {
         let captured = Captured::default();
-        let exit = self.exit(arguments, &captured).await;
+        let outcome = self.outcome(arguments, &captured).await;
+        let returned = match &outcome {
+            Ok(outcome) => outcome.returned.clone(),
+            Err(_) => Returned::Nothing,
+        };
         let take = |text: &Mutex<String>| std::mem::take(&mut *text.lock().unwrap());
         Ran {
-            exit,
+            exit: outcome.map(|outcome| outcome.exit),
+            returned,
             out: take(&captured.out),
             err: take(&captured.err),
             audit: std::mem::take(&mut *captured.audit.lock().unwrap()),
         }
     }
 
-    async fn exit(&self, arguments: &[&str], captured: &Captured) -> Result<Exit, String> {
+    async fn outcome(&self, arguments: &[&str], captured: &Captured) -> Result<Outcome, String> {
         let mut families = Families::builtin();
         for extension in &self.extensions {
             families = families.with(extension.family().clone()).unwrap();
@@ -237,9 +243,7 @@ impl Scene {
         }
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let outcome = runtime.run(program.graph(), &arguments).await;
-        outcome
-            .map(|outcome| outcome.exit)
-            .map_err(|error| error.to_string())
+        outcome.map_err(|error| error.to_string())
     }
 }
 
@@ -258,6 +262,8 @@ pub(crate) const WAITING: &str = "SECURE_RUNTIME_TEST_WAITING";
 pub(crate) struct Ran {
     /// The end of the run, or the message of the error that prevented its start.
     pub(crate) exit: Result<Exit, String>,
+    /// The result of the entry function.
+    pub(crate) returned: Returned,
     /// The output of `console.log` and similar functions.
     pub(crate) out: String,
     /// The output of `console.error` and `console.warn`.

@@ -39,6 +39,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
         demo::build(&mut steps, *engine)?;
         demo::examples(&mut steps, *engine)?;
         table::few(&mut steps, *engine)?;
+        library_examples(&mut steps, *engine)?;
     }
     if let Some(engine) = engines.last() {
         interop::tests(&mut steps, *engine)?;
@@ -75,6 +76,18 @@ fn documentation(steps: &mut Steps, engine: Engine) -> Result<()> {
         .args(engine.cargo_arguments())
         .env("RUSTDOCFLAGS", "-Dwarnings");
     steps.run("documentation", &mut command)
+}
+
+/// Runs the examples of the library. The tests of this engine have built them.
+fn library_examples(steps: &mut Steps, engine: Engine) -> Result<()> {
+    for name in ["hello", "delegate", "many_tenants"] {
+        let program = target()?.join("debug/examples").join(name);
+        steps.run(
+            &format!("examples/{name}.rs ({engine})"),
+            &mut Command::new(program),
+        )?;
+    }
+    Ok(())
 }
 
 /// Runs the token crate's example, a print server. The tests have built it.

@@ -189,6 +189,7 @@ fn finish(js: &mut JsRuntime) -> Result<(Factory, Reportable), RunError> {
         attach: function("attach")?,
         describe: function("describe")?,
         serve: function("serve")?,
+        returned: function("returned")?,
     };
     Ok((factory, Reportable(function("reportable")?)))
 }

@@ -73,12 +73,15 @@ pub(crate) fn call(
     }
 }
 
-/// Runs the event loop until this value is settled, if it is a promise.
+/// Runs the event loop until this value is settled, if it is a promise. Returns the value that it was fulfilled with.
 ///
 /// # Errors
 /// The promise was rejected, or another error was not caught meanwhile. It is also an error if the event loop is empty
 /// while the promise is pending.
-pub(crate) async fn settled(js: &mut JsRuntime, value: v8::Global<v8::Value>) -> Result<(), CoreError> {
+pub(crate) async fn settled(
+    js: &mut JsRuntime,
+    value: v8::Global<v8::Value>,
+) -> Result<v8::Global<v8::Value>, CoreError> {
     if let Some(settled) = state(js, &value) {
         return settled;
     }
@@ -119,11 +122,14 @@ pub(crate) fn poll(js: &mut JsRuntime, context: &mut Context<'_>) -> Result<Poll
 }
 
 /// Returns the result of a settled value, or `None` while it is pending.
-fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(), CoreError>> {
+fn state(
+    js: &mut JsRuntime,
+    value: &v8::Global<v8::Value>,
+) -> Option<Result<v8::Global<v8::Value>, CoreError>> {
     let reportable = reportable(js);
     deno_core::scope!(scope, js);
     let Ok(promise) = v8::Local::<v8::Promise>::try_from(v8::Local::new(scope, value)) else {
-        return Some(Ok(()));
+        return Some(Ok(value.clone()));
     };
     match promise.state() {
         v8::PromiseState::Pending => {
@@ -131,7 +137,10 @@ fn state(js: &mut JsRuntime, value: &v8::Global<v8::Value>) -> Option<Result<(),
             promise.mark_as_handled();
             None
         }
-        v8::PromiseState::Fulfilled => Some(Ok(())),
+        v8::PromiseState::Fulfilled => {
+            let result = promise.result(scope);
+            Some(Ok(v8::Global::new(scope, result)))
+        }
         v8::PromiseState::Rejected => {
             let error = promise.result(scope);
             Some(Err(error_of(scope, reportable.as_ref(), error)))

@@ -16,8 +16,9 @@ use super::uncaught::{Ending, ending, uncaught};
 use crate::extensions::{Mark, Monitor, Requests, mark_of};
 use crate::js_engine::evaluated;
 use crate::limits::LimitScope;
-use crate::modules::wasm_permitted;
-use crate::outcome::{Exit, Outcome, RunError, UncaughtError};
+use crate::memory::Memory;
+use crate::modules::{CapabilityModules, wasm_permitted};
+use crate::outcome::{Exit, Outcome, Returned, RunError, UncaughtError};
 use crate::package_worker::{Description, Ended, PackageWorker, Request};
 use crate::termination::{Termination, Times, Watchdog};
 
@@ -53,6 +54,7 @@ pub(super) async fn main(
         stopped.give(exit(why).map(|exit| Outcome {
             exit,
             memory: memory.unwrap_or_default(),
+            returned: Returned::Nothing,
         }));
     });
     isolate.stopped_by(&termination, LimitScope::Program, limits.heap, &shared.run);
@@ -65,21 +67,28 @@ pub(super) async fn main(
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
 
     let work = program(&mut isolate, shared.graph.entry(), &entry, args);
-    let ended = termination.unless_terminated(work).await.unwrap_or(Ok(()));
+    let ended = termination.unless_terminated(work).await;
 
     termination.finish();
     drop(watchdog);
+    let mut returned = Returned::Nothing;
     // If the whole run was stopped, a package worker may have been stopped first, and its callers have failed here. So
     // the reason of the run comes first.
     let exit = match (shared.run.reason().or(termination.reason()), ended) {
         (Some(why), _) => exit(why),
-        (None, Ok(())) => Ok(Exit::Completed),
-        (None, Err(error)) => Ok(uncaught(error, &isolate, shared)),
+        (None, Some(Err(error))) => Ok(uncaught(error, &isolate, shared)),
+        (None, ended) => {
+            returned = ended.and_then(Result::ok).unwrap_or_default();
+            Ok(Exit::Completed)
+        }
     };
     isolate.open.close();
     shared.end_extensions();
     isolate.note_heap();
-    answer.give(exit.map(|exit| shared.outcome(exit)));
+    answer.give(exit.map(|exit| Outcome {
+        returned,
+        ..shared.outcome(exit)
+    }));
     Ok(())
 }
 
@@ -193,14 +202,15 @@ async fn evaluate(
 }
 
 /// Evaluates the entry module, calls its default export if this is a function, and runs the event loop until it is
-/// empty.
+/// empty. Returns the result of the function.
 async fn program(
     isolate: &mut Isolate,
     module: u32,
     entry: &ModuleSpecifier,
     args: &[String],
-) -> Result<(), CoreError> {
+) -> Result<Returned, CoreError> {
     let js = &mut isolate.js;
+    let mut returned = Returned::Nothing;
     let id = js.load_main_es_module(entry).await?;
     evaluated(js, &isolate.modules, module, id).await?;
     if let Some(main) = default_function(js, id)? {
@@ -215,9 +225,38 @@ async fn program(
             v8::Global::new(scope, array)
         };
         let result = call(js, &main, &args)?;
-        settled(js, result).await?;
+        let result = settled(js, result).await?;
+        returned = result_of(js, &isolate.modules, &isolate.monitor.memory, &result)?;
     }
-    run(js).await
+    run(js).await?;
+    Ok(returned)
+}
+
+/// Converts the result of the entry function. Its memory is reserved while it is copied.
+fn result_of(
+    js: &mut JsRuntime,
+    modules: &CapabilityModules,
+    memory: &Memory,
+    result: &v8::Global<v8::Value>,
+) -> Result<Returned, CoreError> {
+    let made = modules.call(js, |factory| &factory.returned, result)?;
+    deno_core::scope!(scope, js);
+    let made = v8::Local::new(scope, made);
+    let room = |size| {
+        let reserved = memory.hold_now(size);
+        reserved.map_err(|why| JsErrorBox::range_error(format!("the result of the entry function: {why}")))
+    };
+    if let Ok(text) = v8::Local::<v8::String>::try_from(made) {
+        let _reserved = room(text.utf8_length(scope))?;
+        return Ok(Returned::Json(text.to_rust_string_lossy(scope)));
+    }
+    if let Ok(bytes) = v8::Local::<v8::Uint8Array>::try_from(made) {
+        let _reserved = room(bytes.byte_length())?;
+        let mut copy = vec![0; bytes.byte_length()];
+        bytes.copy_contents(&mut copy);
+        return Ok(Returned::Bytes(copy));
+    }
+    Ok(Returned::Nothing)
 }
 
 fn default_function(

@@ -8,7 +8,7 @@ use secure_runtime_loaders::{Graph, Store};
 use crate::console::PrintSink;
 use crate::extensions::{ProgramState, Rules};
 use crate::limits::Limits;
-use crate::outcome::{Exit, Outcome, RunError};
+use crate::outcome::{Exit, Outcome, Returned, RunError};
 use crate::package_worker::PackageWorkers;
 use crate::snapshot::{Snapshot, Startup};
 use crate::termination::{Run, Stopped};
@@ -35,6 +35,7 @@ impl Shared {
         Outcome {
             exit,
             memory: self.run.memory_used(),
+            returned: Returned::Nothing,
         }
     }
 

@@ -35,6 +35,7 @@ pub(crate) struct Factory {
     pub(crate) attach: v8::Global<v8::Function>,
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,
+    pub(crate) returned: v8::Global<v8::Function>,
 }
 
 impl CapabilityModules {

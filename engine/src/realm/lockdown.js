@@ -311,6 +311,9 @@
   // The global objects of packages, by name (RUN-9).
   const globalsOfPackages = { __proto__: null };
 
+  const { stringify: toJson } = JSON;
+  const { arrayKind: kindOfView } = secure.intrinsics;
+
   // ---- functions for Rust ---------------------------------------------------------------------------------------
   const forRust = {
     __proto__: null,
@@ -345,6 +348,13 @@
     // Imports the only module that the loader expects: see `GraphLoader::evaluation`.
     evaluate: ((url) => import(url)),
     attach,
+    // Returns the result of the entry function as the host gets it: undefined, bytes, or JSON.
+    returned: ((value) => {
+      if (value === undefined || kindOfView(value) === "Uint8Array") return value;
+      const json = toJson(value);
+      if (json === undefined) throw new TypeError(`the entry function returned a ${typeof value}; return data, bytes or nothing`);
+      return json;
+    }),
     // Returns the error to report instead of one that nobody has caught: see report.js.
     reportable: ((thrown) => secure.reportable(thrown)),
     // Calls between isolates: see extensions/isolates/.

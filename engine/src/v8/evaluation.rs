@@ -50,5 +50,5 @@ pub(crate) async fn evaluated(
     _loaded: ModuleId,
 ) -> Result<(), CoreError> {
     let evaluation = modules.evaluation(js, module)?;
-    settled(js, evaluation).await
+    settled(js, evaluation).await.map(drop)
 }
