@@ -1,5 +1,5 @@
-//! Runs a thousand programs of different tenants on four threads. One of them never ends and hits its limit. Another one
-//! is stopped by the host. All others complete.
+//! Runs a thousand programs of different tenants on four threads. One of them never ends and hits its limit. Another
+//! one is stopped by the host. All others complete.
 //!
 //! `cargo run --example many_tenants`
 

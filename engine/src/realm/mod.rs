@@ -10,7 +10,9 @@
 //! - permits.js lists the properties that may stay.
 //! - harden.js contains the functions that remove properties and freeze objects.
 //! - The files of `web/` add their classes to the staging objects.
-//! - families.js contains the base of capability objects.
+//! - families.js contains the base of capability objects, and define.js those of capabilities that modules make.
+//! - The scripts `tame_*.js` replace built-in functions that read the time, use chance, or run code from strings, and
+//!   those whose memory V8 does not count. uncaught.js describes errors that nobody caught.
 //! - lockdown.js installs the globals, and removes and freezes the rest. It leaves two functions. One adds the script
 //!   of an extension, and the other one finishes the lockdown in each isolate.
 
@@ -159,6 +161,13 @@ pub(crate) fn extensions() -> Vec<Extension> {
     vec![prepare(), web::extension()]
 }
 
+deno_core::extension!(sr_taming);
+
+/// Returns the scripts that tame the language's built-in objects. They run after all scripts that need the originals.
+pub(crate) fn taming() -> Extension {
+    with_scripts!(sr_taming: "tame_function.js", "tame_symbol.js", "tame_date.js", "tame_math.js", "tame_intl.js", "tame_array_buffer.js", "tame_webassembly.js", "uncaught.js")
+}
+
 fn prepare() -> Extension {
     let mut extension = with_scripts!(sr_prepare: "prepare.js", "intrinsics.js", "bounds.js", "clone.js", "report.js", "permits.js", "harden.js");
     // prepare.js requests this script, and explains why.
@@ -179,9 +188,9 @@ mod tests {
     #[test]
     fn every_script_of_the_realm_is_part_of_the_binary() {
         let mut extensions = extensions();
-        extensions.push(crate::extensions::families());
+        extensions.extend([crate::extensions::families(), taming()]);
         let scripts: Vec<_> = extensions.iter().flat_map(|one| one.js_files.iter()).collect();
-        assert!(scripts.len() >= 15);
+        assert!(scripts.len() >= 24);
         for script in scripts {
             assert!(script.is_runtime_loadable(), "{}", script.specifier);
         }
@@ -197,7 +206,7 @@ mod tests {
             .unwrap();
         let _entered = reactor.enter();
         let mut extensions = extensions();
-        extensions.push(crate::extensions::families());
+        extensions.extend([crate::extensions::families(), taming()]);
         let mut js = JsRuntime::new(RuntimeOptions {
             extensions,
             ..RuntimeOptions::default()

@@ -255,8 +255,21 @@
     return `${prefix}${mark}${framed}`;
   };
 
+  const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
   globalThis.__secure = {
     ops,
+    // The descriptor of a property like those of built-in objects.
+    hidden,
+    /** Defines a global. */
+    install: (name, value) => defineProperty(globalThis, name, hidden(value)),
+    // Functions that create the values of free names: see the scripts `tame_*.js`.
+    tamed: {},
+    // Returns a function for the shared globals, which belong to no module. It always refuses.
+    nobody: (what, family) => () => {
+      throw new CapabilityError(
+        `${what} on the shared global is refused: it belongs to no module; use the name without globalThis, in a module that holds \`${family}\``,
+      );
+    },
     core,
     checked,
     /** Returns `describeError`. It is called in every isolate, before any guest runs. */
