@@ -86,16 +86,16 @@ fn recording(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn wall(criterion: &mut Criterion) {
+fn sandbox(criterion: &mut Criterion) {
     let folder = folder();
-    let mut group = criterion.benchmark_group("wall");
+    let mut group = criterion.benchmark_group("sandbox");
     group.sample_size(20);
     for what in [
         "enter",
         "file",
-        "file, walled",
+        "file, sandboxed",
         "1000 reads",
-        "1000 reads, walled",
+        "1000 reads, sandboxed",
     ] {
         group.bench_function(what, |bencher| {
             bencher.iter_custom(|times| elsewhere(what, times, folder.path()));
@@ -122,9 +122,9 @@ fn elsewhere(what: &str, times: u64, folder: &Path) -> Duration {
 fn measure(what: &str, times: u64, folder: &Path) {
     let program = open(folder);
     let mut started = Instant::now();
-    if what == "enter" || what.ends_with("walled") {
-        let wall = Sandbox::new().program(&program, None).expect("its grants");
-        wall.enter().expect("the wall");
+    if what == "enter" || what.ends_with("sandboxed") {
+        let sandbox = Sandbox::new().program(&program, None).expect("its grants");
+        sandbox.enter().expect("the sandbox");
     }
     if what != "enter" {
         let runtime = runtime(&program, None);
@@ -143,7 +143,7 @@ fn measure(what: &str, times: u64, folder: &Path) {
     println!("{}", started.elapsed().as_nanos());
 }
 
-criterion_group!(benches, recording, wall);
+criterion_group!(benches, recording, sandbox);
 
 fn main() {
     let [what, times, folder] = MEASURE.map(|name| std::env::var(name).ok());

@@ -51,10 +51,10 @@ pub mod program;
 pub mod review;
 mod revocation;
 mod runtime;
+mod sandbox;
 pub mod self_write;
 pub mod signatures;
 mod snapshot;
-mod wall;
 mod within_lock;
 
 pub use audit::{AuditLog, AuditOptions};
@@ -63,6 +63,7 @@ pub use manifest::{Manifest, ManifestError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};
+pub use sandbox::{Sandbox, SandboxError, SandboxReport, SandboxSupport};
 pub use secure_runtime_capabilities::{
     self as capabilities, Base, Families, KeyPair, PublicKey, Revocations, Rights, Token,
 };
@@ -74,4 +75,3 @@ pub use secure_runtime_engine::{
 pub use secure_runtime_families::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};
-pub use wall::{Sandbox, SandboxError, SandboxReport, SandboxSupport};

@@ -31,10 +31,10 @@ mod permits;
 mod realm;
 mod repairs;
 mod revocations;
+mod sandbox;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;
 mod transformed;
 mod typescript;
-mod wall;
 mod wasm;

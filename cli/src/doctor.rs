@@ -62,7 +62,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<String, Failure> {
         Finding::of("engine", trial(Limits::default()), State::Bad),
         Finding::of("untrusted code", untrusted_code(), State::Lacking),
         Finding::of("processor limit", processor_limit(), State::Lacking),
-        Finding::of("OS sandbox", second_wall(), State::Lacking),
+        Finding::of("OS sandbox", sandbox(), State::Lacking),
         Finding::of("openat2", openat2(), State::Lacking),
         Finding::of("local store", local_store(), State::Bad),
         Finding::of("revocation lists", revocation_lists(), State::Lacking),
@@ -139,7 +139,7 @@ fn processor_limit() -> Result<String, String> {
     trial(limits).map(|_| "the processor time of a program can be limited".to_owned())
 }
 
-fn second_wall() -> Result<String, String> {
+fn sandbox() -> Result<String, String> {
     let support = Sandbox::support();
     if support.lacks().is_empty() {
         Ok(support.to_string())

@@ -226,7 +226,7 @@ impl From<RunError> for Failure {
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
         Failure::usage(format!("the OS sandbox: {error}"))
-            .with_help("run it with --wall off if that is acceptable")
+            .with_help("run it with --sandbox off if that is acceptable")
     }
 }
 

@@ -64,11 +64,11 @@ pub(super) struct Arguments {
     /// Choose whether the OS sandbox confines the process to the program's grants, in addition to the check of every
     /// operation
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    wall: WallChoice,
+    sandbox: SandboxChoice,
 
     /// Write each system call that the OS sandbox refuses to standard error
     #[arg(long)]
-    wall_log: bool,
+    sandbox_log: bool,
 }
 
 /// The arguments that configure the audit file.
@@ -116,7 +116,7 @@ impl AuditArguments {
 
 /// The condition for the use of the OS sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum WallChoice {
+enum SandboxChoice {
     /// Use the parts that this kernel supports
     Auto,
     /// Do not run the program unless this kernel supports all parts
@@ -204,7 +204,7 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     // The handles of standard output and error are opened before the sandbox is entered, so that it need not allow
     // them.
     let console = console::open()?;
-    enter_wall(arguments, &program, presented.as_ref())?;
+    enter_sandbox(arguments, &program, presented.as_ref())?;
     // The list is refreshed until the program has ended.
     let _fresh = match presented.and_then(|presented| presented.revocations) {
         Some(feed) => Some(keep_fresh(feed)?),
@@ -331,45 +331,46 @@ fn may_not_write_itself(
 
 /// Enters the OS sandbox, which confines the process to the grants of the program. Files that are already open stay
 /// usable: the audit file, standard input and output.
-fn enter_wall(
+fn enter_sandbox(
     arguments: &Arguments,
     program: &Program,
     presented: Option<&Presented>,
 ) -> Result<(), Failure> {
-    let choice = arguments.wall;
-    if choice == WallChoice::Off {
+    let choice = arguments.sandbox;
+    if choice == SandboxChoice::Off {
         return Ok(());
     }
     let support = Sandbox::support();
-    if choice == WallChoice::Required && !support.lacks().is_empty() {
+    if choice == SandboxChoice::Required && !support.lacks().is_empty() {
         return Err(
-            Failure::usage(format!("--wall required: this kernel has {support}"))
-                .help("run it on a Linux kernel with seccomp and all parts of Landlock, or with --wall auto"),
+            Failure::usage(format!("--sandbox required: this kernel has {support}")).help(
+                "run it on a Linux kernel with seccomp and all parts of Landlock, or with --sandbox auto",
+            ),
         );
     }
-    let mut wall = Sandbox::new().program(program, presented.map(|presented| &presented.token))?;
+    let mut sandbox = Sandbox::new().program(program, presented.map(|presented| &presented.token))?;
     if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
-        wall = wall.revocations(feed);
+        sandbox = sandbox.revocations(feed);
     }
     if let (Some(file), Some(_)) = (&arguments.audit.audit, arguments.audit.audit_max_size) {
         // Log rotation creates new files in this folder.
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        wall = wall.write(folder.unwrap_or(Path::new(".")));
+        sandbox = sandbox.write(folder.unwrap_or(Path::new(".")));
     }
-    if arguments.wall_log {
-        wall = wall.report_refusals();
+    if arguments.sandbox_log {
+        sandbox = sandbox.report_refusals();
     }
-    wall.enter()?;
+    sandbox.enter()?;
     Ok(())
 }
 
 fn uncaught(error: &UncaughtError, graph: &Graph) -> Failure {
     let failure = Failure::new(Code::Uncaught, format!("uncaught {}", shown(error)));
-    // The text matches the message of `OpError::system`.
+    // The text matches the message of `OperationError::system`.
     if error.message.ends_with("the operating system refuses it") {
         return failure.with_help(
             "if the program has a grant for it and the user has access, the OS sandbox refuses it: the granted file was \
-             replaced, removed or missing when the program started; grant its folder, or try --wall off; --wall-log names \
+             replaced, removed or missing when the program started; grant its folder, or try --sandbox off; --sandbox-log names \
              refused system calls",
         );
     }

@@ -372,7 +372,7 @@ fn shells_and_manuals() {
     let scene = Scene::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = secure_runtime(&scene, &["completions", shell]).success();
-        for word in ["secure-runtime", "attenuate", "--frozen", "--wall-log"] {
+        for word in ["secure-runtime", "attenuate", "--frozen", "--sandbox-log"] {
             let found = script.contains(word) || script.contains(word.trim_start_matches('-'));
             assert!(found, "{shell}: {word}: {script}");
         }

@@ -1,4 +1,4 @@
-//! `doctor`, and the option `--wall` of `run`.
+//! `doctor`, and the option `--sandbox` of `run`.
 
 use secure_runtime::{Engine, Sandbox};
 use serde_json::Value;
@@ -53,13 +53,13 @@ fn doctor_reports_its_findings() {
             "{said}"
         ),
     }
-    let wall = Sandbox::support();
-    let state = if wall.lacks().is_empty() {
+    let sandbox = Sandbox::support();
+    let state = if sandbox.lacks().is_empty() {
         "good"
     } else {
         "lacking"
     };
-    assert_eq!(of(&found, "OS sandbox"), (state, wall.to_string().as_str()));
+    assert_eq!(of(&found, "OS sandbox"), (state, sandbox.to_string().as_str()));
 
     secure_runtime(&scene, &["lock"]).success();
     let said = secure_runtime(&scene, &["doctor"]).success();
@@ -84,18 +84,18 @@ fn doctor_exits_with_2_if_programs_cannot_run() {
 fn run_enters_the_sandbox_that_the_option_demands() {
     for choice in ["auto", "off"] {
         let scene = greeting();
-        secure_runtime(&scene, &["run", "--wall", choice]).success();
+        secure_runtime(&scene, &["run", "--sandbox", choice]).success();
         assert!(has_run(&scene));
     }
     // The sandbox refuses no call that programs need.
     let scene = greeting();
-    let done = secure_runtime(&scene, &["run", "--wall-log"]);
+    let done = secure_runtime(&scene, &["run", "--sandbox-log"]);
     assert!(!done.err.contains("refuses system call"), "{done:#?}");
     done.success();
     assert!(has_run(&scene));
 
     let scene = greeting();
-    let done = secure_runtime(&scene, &["run", "--wall", "required"]);
+    let done = secure_runtime(&scene, &["run", "--sandbox", "required"]);
     if Sandbox::support().lacks().is_empty() {
         done.success();
         assert!(has_run(&scene));
@@ -103,7 +103,7 @@ fn run_enters_the_sandbox_that_the_option_demands() {
         done.failure_with_hint(2);
         assert!(!has_run(&scene));
     }
-    let mut nonsense = command(&scene, &["run", "--wall", "maybe"]);
+    let mut nonsense = command(&scene, &["run", "--sandbox", "maybe"]);
     assert_eq!(nonsense.output().unwrap().status.code(), Some(2));
 }
 

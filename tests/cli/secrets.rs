@@ -297,7 +297,7 @@ fn a_secret_with_ends_of_lines_is_not_repeated() {
             let given = lines.join(end);
             for line in [
                 vec!["store", "gc", "--older-than", &given],
-                vec!["run", "--wall", &given],
+                vec!["run", "--sandbox", &given],
                 vec!["verify", "--threshold", &given],
                 vec!["run", &given],
                 vec!["run", "--audit", "a", "--audit-max-size", &given],
@@ -318,7 +318,7 @@ fn digits_where_a_number_belongs_are_not_repeated() {
     let digits = "0123456789abcdef".repeat(4);
     for line in [
         vec!["store", "gc", "--older-than", &digits],
-        vec!["run", "--wall", &digits],
+        vec!["run", "--sandbox", &digits],
         vec!["verify", "--threshold", &digits],
         vec![
             "run",

@@ -1,7 +1,7 @@
 //! `cargo xtask calls`: counts the system calls that the tests make in the OS sandbox, and those that it
 //! refuses.
 //!
-//! The tables in `src/wall/calls.rs` and `src/wall/arguments.rs` are based on its output. It needs strace
+//! The tables in `src/sandbox/calls.rs` and `src/sandbox/arguments.rs` are based on its output. It needs strace
 //! (Debian: `strace`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,7 +22,7 @@ const TESTS: &[&str] = &[
     "cli::",
     "fs::",
     "net::",
-    "wall::",
+    "sandbox::",
     "isolates::",
     "limits::",
     "kv::",

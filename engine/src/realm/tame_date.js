@@ -1,5 +1,5 @@
-// Takes the time from `Date`. The real functions stay in this closure. A module's own `Date` uses its own capability (see
-// lockdown.js). The shared global belongs to no module, so it always refuses.
+// Takes the time from `Date`. The real functions stay in this closure. A module's own `Date` uses its own capability:
+// see lockdown.js. The shared global belongs to no module, so it always refuses.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;

@@ -1,6 +1,6 @@
 // Takes `WebAssembly` from guests, and instantiates the modules that a program imports.
 //
-// Only `instantiate` below instantiates WebAssembly modules. Guests cannot reach it, and get only the exports of a module.
+// Only `instantiate` below creates instances of these modules. Guests cannot reach it, and get only the exports.
 // Exported memories and tables have prototypes, but these do not lead to a constructor. Few programs use WebAssembly,
 // and taming it takes longer than all other steps in every isolate. So this is done before the first module is
 // instantiated.

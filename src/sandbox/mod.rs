@@ -4,7 +4,7 @@
 //! An attacker who bypasses it has the rights of the process. The OS sandbox reduces these rights to those that
 //! programs of the process were granted, and the kernel enforces it. Landlock restricts files, folders and TCP ports.
 //! seccomp allows only the system calls that programs need. The sandbox is coarser than the reference monitor: it does
-//! not know hosts, modules or expiry times. `spec/wall.md` is the specification.
+//! not know hosts, modules or expiry times. `spec/sandbox.md` is the specification.
 //!
 //! ```no_run
 //! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {

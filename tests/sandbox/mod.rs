@@ -1,4 +1,4 @@
-//! Tests of the OS sandbox: `spec/wall.md`.
+//! Tests of the OS sandbox: `spec/sandbox.md`.
 //!
 //! The probes are plain Rust with the rights of the process, so they bypass the reference monitor. They run in a
 //! separate process, because the sandbox is irreversible: this test binary starts itself again.
@@ -23,7 +23,7 @@ use crate::support::Scene;
 
 const FOLDER: &str = "SECURE_RUNTIME_TEST_FOLDER";
 const PORTS: &str = "SECURE_RUNTIME_TEST_PORTS";
-const WALL: &str = "SECURE_RUNTIME_TEST_WALL";
+const SANDBOX: &str = "SECURE_RUNTIME_TEST_WALL";
 /// The variable that makes a process change to another user.
 const USER: &str = "SECURE_RUNTIME_TEST_USER";
 /// The id of a user that owns no files.
@@ -52,11 +52,11 @@ fn child_process_in_the_sandbox() {
         other: other.parse().unwrap(),
     });
     let program = block_on(Program::open(&at.base, &OpenOptions::default())).unwrap();
-    match std::env::var(WALL).as_deref() {
-        Err(_) => return print!("{}", probe(&at, "no wall")),
+    match std::env::var(SANDBOX).as_deref() {
+        Err(_) => return print!("{}", probe(&at, "no sandbox")),
         Ok("without the program") => {
             Sandbox::new().enter().unwrap();
-            return print!("{}", probe(&at, "an empty wall"));
+            return print!("{}", probe(&at, "an empty sandbox"));
         }
         Ok("with a thread that blocks signals") => return refused_by_a_thread(&program),
         Ok("with reports") => return reported(),
@@ -97,10 +97,10 @@ fn child_process_in_the_sandbox() {
 
 /// A host that allows itself an additional call, and enables reports of refused calls.
 fn reported() {
-    let wall = Sandbox::new()
+    let sandbox = Sandbox::new()
         .system_call(libc::SYS_getpriority)
         .report_refusals();
-    wall.enter().unwrap();
+    sandbox.enter().unwrap();
     assert_eq!(Sandbox::new().enter().unwrap_err(), SandboxError::Entered);
     // SAFETY: both calls take numbers.
     let (allowed, refused) = unsafe {
@@ -150,11 +150,11 @@ fn refused_by_a_thread(program: &Program) {
 
 type Results = BTreeMap<(String, String), i32>;
 
-fn start_again(scene: &Scene, ports: &str, wall: Option<&str>) -> Results {
-    start_as(scene, ports, wall, false)
+fn start_again(scene: &Scene, ports: &str, sandbox: Option<&str>) -> Results {
+    start_as(scene, ports, sandbox, false)
 }
 
-fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> Results {
+fn start_as(scene: &Scene, ports: &str, sandbox: Option<&str>, as_nobody: bool) -> Results {
     let mut command = Command::new(std::env::current_exe().unwrap());
     if as_nobody {
         command.env(USER, "nobody");
@@ -162,11 +162,11 @@ fn start_as(scene: &Scene, ports: &str, wall: Option<&str>, as_nobody: bool) -> 
     }
     let _others = UnixDatagram::bind(scene.base().join("datagrams")).unwrap();
     command
-        .args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"])
+        .args(["sandbox::child_process_in_the_sandbox", "--exact", "--nocapture"])
         .env(FOLDER, scene.base())
         .env(PORTS, ports);
-    if let Some(wall) = wall {
-        command.env(WALL, wall);
+    if let Some(sandbox) = sandbox {
+        command.env(SANDBOX, sandbox);
     }
     let output = command.output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
@@ -229,7 +229,7 @@ fn scene(port: u16) -> Scene {
 fn code_that_bypasses_the_monitor_is_stopped_by_the_sandbox() {
     assert!(
         Sandbox::support().lacks().is_empty(),
-        "this kernel cannot build the wall: {}",
+        "this kernel cannot build the sandbox: {}",
         Sandbox::support()
     );
     let (granted, other) = (
@@ -245,18 +245,18 @@ fn code_that_bypasses_the_monitor_is_stopped_by_the_sandbox() {
         _ => &[false],
     };
     for as_nobody in users {
-        let start = |wall| start_as(&scene(granted_at.port()), &ports, wall, *as_nobody);
-        let (controls, walled) = (start(None), start(Some("of the program")));
+        let start = |sandbox| start_as(&scene(granted_at.port()), &ports, sandbox, *as_nobody);
+        let (controls, sandboxed) = (start(None), start(Some("of the program")));
         assert_eq!(controls.len(), probes().count() + 1);
         assert!(
-            walled.contains_key(&("outcome".to_owned(), "Completed".to_owned())),
-            "{walled:?}"
+            sandboxed.contains_key(&("outcome".to_owned(), "Completed".to_owned())),
+            "{sandboxed:?}"
         );
-        hold(&controls, &walled, *as_nobody);
+        hold(&controls, &sandboxed, *as_nobody);
     }
 }
 
-fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
+fn hold(controls: &Results, sandboxed: &Results, as_nobody: bool) {
     for (name, expected, _) in probes() {
         let number = match expected {
             Works => 0,
@@ -264,13 +264,13 @@ fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
             NotPermitted => libc::EPERM,
             Unknown => libc::ENOSYS,
         };
-        let control = controls[&("no wall".to_owned(), (*name).to_owned())];
+        let control = controls[&("no sandbox".to_owned(), (*name).to_owned())];
         if *expected == Works {
             assert_eq!(control, 0, "{name}");
         } else if as_nobody && *expected == NotPermitted {
             // Its parent belongs to root, so the kernel may refuse the same without a sandbox.
         } else if !MAY_FAIL_ANYWAY.contains(name) {
-            assert_ne!(control, number, "{name} fails so without the wall, too");
+            assert_ne!(control, number, "{name} fails so without the sandbox, too");
         }
         for place in [
             "a thread from before",
@@ -278,15 +278,15 @@ fn hold(controls: &Results, walled: &Results, as_nobody: bool) {
             "an isolate's thread",
         ] {
             assert_eq!(
-                walled[&(place.to_owned(), (*name).to_owned())],
+                sandboxed[&(place.to_owned(), (*name).to_owned())],
                 number,
                 "{name}, on {place}"
             );
-            assert_eq!(walled[&(place.to_owned(), "no new privileges".to_owned())], 1);
+            assert_eq!(sandboxed[&(place.to_owned(), "no new privileges".to_owned())], 1);
         }
     }
     assert_eq!(
-        controls[&("no wall".to_owned(), "no new privileges".to_owned())],
+        controls[&("no sandbox".to_owned(), "no new privileges".to_owned())],
         0
     );
 }
@@ -301,7 +301,7 @@ fn without_grants_there_are_no_files_and_no_sockets() {
         &format!("{at} {at}"),
         Some("without the program"),
     );
-    let of = |name: &str| results[&("an empty wall".to_owned(), name.to_owned())];
+    let of = |name: &str| results[&("an empty sandbox".to_owned(), name.to_owned())];
     for (name, expected, _) in probes() {
         let opens = name.contains("granted f");
         assert_eq!(
@@ -334,11 +334,11 @@ fn a_thread_that_cannot_be_restricted_is_an_error() {
 fn refused_calls_are_reported() {
     let scene = scene(1);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["wall::child_process_in_the_sandbox", "--exact", "--nocapture"]);
+    command.args(["sandbox::child_process_in_the_sandbox", "--exact", "--nocapture"]);
     command
         .env(FOLDER, scene.base())
         .env(PORTS, "127.0.0.1:1 127.0.0.1:1");
-    let output = command.env(WALL, "with reports").output().unwrap();
+    let output = command.env(SANDBOX, "with reports").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     let line = format!(
@@ -377,8 +377,8 @@ fn run_enters_the_sandbox_unless_it_is_off() {
     );
     for (arguments, is_confined) in [
         (&[][..], true),
-        (&["--wall", "required"], true),
-        (&["--wall", "off"], false),
+        (&["--sandbox", "required"], true),
+        (&["--sandbox", "off"], false),
     ] {
         let mut running = run(&scene, arguments)
             .stdout(std::process::Stdio::piped())
@@ -425,11 +425,11 @@ fn granted_operations_work_in_the_sandbox() {
 
     let replaces = "import { fs } from 'cap:self';\nawait fs.remove('old', { recursive: true });\n";
     let scene = Scene::of_main(&["fs.write=./old/**"], replaces).file("old/a", "a");
-    for (arguments, code) in [(&[][..], 1), (&["--wall", "off"], 0)] {
+    for (arguments, code) in [(&[][..], 1), (&["--sandbox", "off"], 0)] {
         let output = run(&scene, arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said.contains("--wall off"), code == 1, "{said}");
+        assert_eq!(said.contains("--sandbox off"), code == 1, "{said}");
     }
 
     let scene = Scene::new()
@@ -445,14 +445,14 @@ fn granted_operations_work_in_the_sandbox() {
 fn every_line_of_the_specification_has_a_test() {
     let tests = [
         include_str!("mod.rs"),
-        include_str!("../../src/wall/mod.rs"),
-        include_str!("../../src/wall/numbers.rs"),
-        include_str!("../../src/wall/plan.rs"),
+        include_str!("../../src/sandbox/mod.rs"),
+        include_str!("../../src/sandbox/numbers.rs"),
+        include_str!("../../src/sandbox/plan.rs"),
     ]
     .concat();
-    let lines = include_str!("../../spec/wall.md")
+    let lines = include_str!("../../spec/sandbox.md")
         .split("**")
-        .filter(|part| part.starts_with("WALL-"));
+        .filter(|part| part.starts_with("SANDBOX-"));
     let mut count = 0;
     for line in lines {
         let is_named = ["{line}.", "{line},", "{line}:"]

@@ -53,9 +53,9 @@ fn child_process_that_tries_all_numbers() {
     let limited = arguments::limited(&plan(&what), std::process::id()).unwrap();
     let limited: BTreeSet<i64> = limited.iter().map(|((_, number), _)| *number).collect();
     if what.contains("sandbox") {
-        let mut wall = Sandbox::new();
-        wall.plan = plan(&what);
-        wall.enter().unwrap();
+        let mut sandbox = Sandbox::new();
+        sandbox.plan = plan(&what);
+        sandbox.enter().unwrap();
         #[cfg(target_arch = "x86_64")]
         if what.contains("int 0x80") {
             return print_own_number_by_the_older_interface();
@@ -106,7 +106,7 @@ fn start(what: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([
-            "wall::numbers::child_process_that_tries_all_numbers",
+            "sandbox::numbers::child_process_that_tries_all_numbers",
             "--exact",
             "--nocapture",
         ])
@@ -129,7 +129,7 @@ fn tried(what: &str) -> BTreeMap<i64, i32> {
         .collect()
 }
 
-/// WALL-6, WALL-9: for each user and each plan, calls outside the tables are refused, and calls in them are not.
+/// SANDBOX-6, SANDBOX-9: for each user and each plan, calls outside the tables are refused, and calls in them are not.
 #[test]
 fn every_number_gives_the_result_in_the_tables() {
     // SAFETY: the call takes no arguments and only returns a number.
@@ -159,7 +159,7 @@ fn every_number_gives_the_result_in_the_tables() {
     }
 }
 
-/// WALL-6: calls through the interface of another architecture end the process, because their numbers have other
+/// SANDBOX-6: calls through the interface of another architecture end the process, because their numbers have other
 /// meanings.
 #[cfg(target_arch = "x86_64")]
 #[test]
@@ -176,7 +176,7 @@ fn calls_of_the_32_bit_interface_end_the_process() {
     assert_eq!(behind.status.signal(), Some(libc::SIGSYS), "{behind:?}");
 }
 
-/// WALL-9: no call is in two tables, and the specification lists all of them.
+/// SANDBOX-9: no call is in two tables, and the specification lists all of them.
 #[test]
 fn the_specification_lists_all_allowed_calls() {
     let plan = plan("network and listening");
@@ -190,7 +190,7 @@ fn the_specification_lists_all_allowed_calls() {
     }
     assert!(limited.iter().all(|(_, rules)| !rules.is_empty()));
 
-    let spec = include_str!("../../spec/wall.md");
+    let spec = include_str!("../../spec/sandbox.md");
     let (_, table) = spec.split_once("## System calls").unwrap();
     let listed: BTreeSet<&str> = table
         .lines()
@@ -204,7 +204,7 @@ fn the_specification_lists_all_allowed_calls() {
         .map(|(name, _)| name.trim_start_matches("SYS_"))
         .collect();
     let missing: Vec<_> = names.difference(&listed).collect();
-    assert!(missing.is_empty(), "spec/wall.md does not list {missing:?}");
+    assert!(missing.is_empty(), "spec/sandbox.md does not list {missing:?}");
     #[cfg(all(target_arch = "x86_64", feature = "v8"))]
     {
         let unknown: Vec<_> = listed.difference(&names).collect();
