@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use deno_core::{CancelFuture, CancelHandle, GarbageCollected, OpState, cppgc, op2, v8};
+use deno_core::{CancelFuture, CancelHandle, OpState, cppgc, op2, v8};
 
 use super::delegation::Chain;
 use super::error::OperationError;
 use super::handle::{Handle, Run, Source, Started, no_method};
-use super::host_objects::object;
+use super::host_objects::{host_object, object};
 use super::monitor::Monitor;
 use super::results::{UNDER_WAY, no_room};
 use super::value::{Output, arguments};
@@ -17,14 +17,7 @@ use crate::quota::InFlight;
 /// The object that cancels one call.
 pub(crate) struct Cancel(Rc<CancelHandle>);
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Cancel {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Cancel"
-    }
-}
+host_object!(Cancel);
 
 /// Creates the capability of a module for the family with this index.
 #[op2]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use deno_core::{GarbageCollected, op2, v8};
+use deno_core::{op2, v8};
 use secure_runtime_capabilities::{
     Action, ActionName, Base, Block, BlockError, Family, FamilyName, Holder, NameError, Operation, Pattern,
     Problem, Rights, Token, parse_duration,
@@ -10,21 +10,14 @@ use secure_runtime_capabilities::{
 
 use super::error::OperationError;
 use super::handle::{Handle, Source};
-use super::host_objects::object;
+use super::host_objects::{host_object, object};
 use super::monitor::Capability;
 use crate::audit::Sealed;
 
 /// The token chain of a module. Realm code creates the capabilities of the families from it.
 pub(crate) struct Chain(pub(crate) Rc<Capability>);
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Chain {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Chain"
-    }
-}
+host_object!(Chain);
 
 /// Returns the capability with one more block: the given scopes of one family, until the given time. A right that is
 /// not in the scopes is lost.

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{GarbageCollected, v8};
 use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, Operation};
 
 use super::error::OperationError;
+use super::host_objects::host_object;
 use super::monitor::{Capability, Monitor};
 use super::resource_table::Resource;
 use super::value::{Arguments, Output};
@@ -195,14 +195,7 @@ pub(crate) struct Opened {
     pub(crate) resource: Resource<(Rc<dyn Any>, Permit)>,
 }
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Handle {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Handle"
-    }
-}
+host_object!(Handle);
 
 impl Handle {
     /// Creates the handle of a capability for one family.

@@ -16,6 +16,24 @@ use deno_core::{GarbageCollected, cppgc, v8};
 use super::error::OperationError;
 use crate::js_engine::{self, heap_room};
 
+/// Lets the engine own objects of a type without engine handles.
+macro_rules! host_object {
+    ($type:ident) => {
+        // SAFETY: the object holds no engine handles, so there is nothing to trace.
+        unsafe impl deno_core::GarbageCollected for $type {
+            fn trace(&self, _visitor: &mut deno_core::v8::cppgc::Visitor) {}
+
+            fn get_name(&self) -> &'static std::ffi::CStr {
+                match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($type), "\0").as_bytes()) {
+                    Ok(name) => name,
+                    Err(_) => c"object",
+                }
+            }
+        }
+    };
+}
+pub(crate) use host_object;
+
 thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }

@@ -5,11 +5,11 @@
 //! them from there, installs those that guests may see, and deletes the rest. The ops here only compute. They read no
 //! file and no clock, so they need no authority.
 
-use deno_core::{GarbageCollected, OpState, op2, v8};
+use deno_core::{OpState, op2, v8};
 use serde::Serialize;
 use url::{Url, form_urlencoded, quirks};
 
-use crate::extensions::{HeldBytes, OperationError, no_room, object};
+use crate::extensions::{HeldBytes, OperationError, host_object, no_room, object};
 use crate::js_engine;
 use crate::memory::{Memory, Reservation};
 
@@ -234,14 +234,7 @@ fn op_sr_json_room(
 /// is collected.
 struct Weight(#[expect(dead_code, reason = "counts as long as it lives")] Option<Reservation>);
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Weight {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Weight"
-    }
-}
+host_object!(Weight);
 
 /// Counts bytes until the returned object is collected.
 #[op2]

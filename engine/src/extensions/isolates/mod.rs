@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{GarbageCollected, JsBuffer, OpState, op2, v8};
+use deno_core::{JsBuffer, OpState, op2, v8};
 
 use super::error::OperationError;
 use super::handle::{Handle, Source};
-use super::host_objects::{has_room_for_text, object};
+use super::host_objects::{has_room_for_text, host_object, object};
 use super::monitor::Monitor;
 use super::results::{HeldBytes, UNDER_WAY, no_room};
 use crate::memory::Memory;
@@ -23,14 +23,7 @@ use crate::termination::Termination;
 /// A message that realm code holds.
 pub(crate) struct Message(RefCell<Contents>);
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for Message {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"Message"
-    }
-}
+host_object!(Message);
 
 impl Message {
     pub(crate) fn new(contents: Contents) -> Self {
@@ -41,14 +34,7 @@ impl Message {
 /// The isolate of another package.
 pub(crate) struct RemotePackage(pub(crate) Arc<PackageWorker>);
 
-// SAFETY: the object holds no engine handles, so there is nothing to trace.
-unsafe impl GarbageCollected for RemotePackage {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"RemotePackage"
-    }
-}
+host_object!(RemotePackage);
 
 /// The calls that this isolate is processing, and the description of a module if it was requested.
 #[derive(Default)]
