@@ -1,7 +1,7 @@
 //! The builder of a runtime.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use secure_runtime_capabilities::{
@@ -19,7 +19,7 @@ use super::{Inner, Runtime, WarmIsolate, startup};
 
 /// The configuration of a [`Runtime`]. See [`Runtime::builder`].
 pub struct Builder {
-    base: Option<String>,
+    base: Option<PathBuf>,
     root_key: Option<PublicKey>,
     token: Option<Vec<u8>>,
     store: Option<Arc<dyn Store>>,
@@ -47,7 +47,7 @@ pub enum BuildError {
     #[error("the base folder {folder:?}: {reason}")]
     Base {
         /// The folder as given.
-        folder: String,
+        folder: PathBuf,
         /// The reason.
         reason: String,
     },
@@ -119,7 +119,7 @@ impl Builder {
     /// Sets the base folder of relative paths in grants and operations. This is normally the manifest's folder. Links
     /// in it are resolved when the runtime is built.
     pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
-        self.base = Some(folder.as_ref().to_string_lossy().into_owned());
+        self.base = Some(folder.as_ref().to_owned());
         self
     }
 

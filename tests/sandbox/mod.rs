@@ -23,7 +23,7 @@ use crate::support::Scene;
 
 const FOLDER: &str = "SECURE_RUNTIME_TEST_FOLDER";
 const PORTS: &str = "SECURE_RUNTIME_TEST_PORTS";
-const SANDBOX: &str = "SECURE_RUNTIME_TEST_WALL";
+const SANDBOX: &str = "SECURE_RUNTIME_TEST_SANDBOX";
 /// The variable that makes a process change to another user.
 const USER: &str = "SECURE_RUNTIME_TEST_USER";
 /// The id of a user that owns no files.
@@ -452,7 +452,7 @@ fn every_line_of_the_specification_has_a_test() {
     .concat();
     let lines = include_str!("../../spec/sandbox.md")
         .split("**")
-        .filter(|part| part.starts_with("SANDBOX-"));
+        .filter(|part| part.starts_with("WALL-"));
     let mut count = 0;
     for line in lines {
         let is_named = ["{line}.", "{line},", "{line}:"]
