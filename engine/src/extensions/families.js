@@ -4,7 +4,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops, often, checked, withRoom, options, text, bytes, room, narrowing, isQuickJs } = secure;
+  const { ops, often, remarked, withRoom, options, text, bytes, room, narrowing, isQuickJs } = secure;
   const { freeze, keys, create, defineProperty, getPrototypeOf } = Object;
   const { isArray } = Array;
   const { isView } = ArrayBuffer;
@@ -68,7 +68,13 @@
   // object, or an opened resource.
   const callers = {
     __proto__: null,
-    number: (method) => (object) => checked(often.op_sr_number, handleOf(object), method),
+    number: (method) => (object) => {
+      try {
+        return often.op_sr_number(handleOf(object), method);
+      } catch (error) {
+        throw remarked(error);
+      }
+    },
     text: (method) => (object, value) => often.op_sr_text(handleOf(object), method, value),
     sync: (method) => (object, ...args) => ops.op_sr_call(handleOf(object), method, args),
     async: (method) => (object, ...args) => often.op_sr_start(handleOf(object), method, args, null),
@@ -94,7 +100,13 @@
   const bound = (call, object) => {
     const handle = handleOf(object);
     const method = methodOf.get(call);
-    return () => checked(often.op_sr_number, handle, method);
+    return () => {
+      try {
+        return often.op_sr_number(handle, method);
+      } catch (error) {
+        throw remarked(error);
+      }
+    };
   };
 
   /** Returns the resource and the data of a method that opens a resource. */
@@ -176,7 +188,8 @@
      * can reach, so that they are frozen before any guest runs.
      */
     add: (name, actions, methods, script, tamed) => {
-      const calls = { __proto__: null };
+      // (An object without a prototype would be a hash table, in which the engine looks up each name.)
+      const calls = {};
       methods.forEach(([method, kind], index) => {
         calls[method] = callers[kind](index);
         methodOf.set(calls[method], index);

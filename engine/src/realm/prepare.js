@@ -120,14 +120,19 @@
     if (mark !== "") apply(markSet, marks, [error, mark]);
     return error;
   };
-  // Calls an op and returns its result. Optimised code calls such an op without the functions that create its errors,
-  // so this function marks the errors.
+  // Returns an error that an op has just thrown, with its mark. Optimised code calls some ops without the functions
+  // that create their errors.
+  const remarked = (error) => {
+    if (typeof error === "object" && error !== null && typeof error.message === "string") marked(error, error.message);
+    return error;
+  };
+  // Calls such an op and returns its result. Callers for which time matters catch errors themselves, because the engine
+  // does not compile this call to one of the op.
   const checked = (call, ...given) => {
     try {
       return call(...given);
     } catch (error) {
-      if (typeof error === "object" && error !== null && typeof error.message === "string") marked(error, error.message);
-      throw error;
+      throw remarked(error);
     }
   };
   // deno_core creates the errors of an op with `new`. This constructor marks them. Constructors that guests can reach
@@ -272,6 +277,7 @@
     },
     core,
     checked,
+    remarked,
     /** Returns `describeError`. It is called in every isolate, before any guest runs. */
     describeErrors: () => {
       prefix = ops.op_sr_mark_prefix();

@@ -1,16 +1,18 @@
 // The `clock` capability of guests, and the free names that read the time.
 ({ Capability, calls, bound, makeDate, makeIntl }) => {
+  const { now } = calls;
+
   class Clock extends Capability {
     /** Returns the milliseconds since the Unix epoch, rounded down to the granted resolution. */
     now() {
-      return calls.now(this);
+      return now(this);
     }
   }
 
   // Creates `performance`. As https://w3c.github.io/hr-time/ requires, `now()` never goes back. It starts at the
   // module's first access.
   const makePerformance = (clock) => {
-    const time = bound(calls.now, clock);
+    const time = bound(now, clock);
     let origin;
     let latest = 0;
     const begin = () => origin ??= time();
@@ -30,8 +32,8 @@
   return {
     capability: Clock,
     globals: {
-      Date: (clock) => makeDate(bound(calls.now, clock)),
-      Intl: (clock) => makeIntl(bound(calls.now, clock)),
+      Date: (clock) => makeDate(bound(now, clock)),
+      Intl: (clock) => makeIntl(bound(now, clock)),
       performance: makePerformance,
     },
   };
