@@ -67,7 +67,10 @@ fn upward(name: &str, rank: usize, manifest: &toml::Table) -> Vec<String> {
         let all = manifest.get(table).and_then(toml::Value::as_table);
         for dependency in all.into_iter().flat_map(toml::Table::keys) {
             if dependency == JAVASCRIPT.0 && name != JAVASCRIPT.1 {
-                found.push(format!("{name} depends on {dependency}, which only {} may", JAVASCRIPT.1));
+                found.push(format!(
+                    "{name} depends on {dependency}, which only {} may",
+                    JAVASCRIPT.1
+                ));
             }
             let layer = LAYERS.iter().position(|(layer, _)| {
                 *dependency == format!("secure-runtime-{layer}") || dependency == layer

@@ -13,6 +13,10 @@ use rusqlite::{Connection, Error, OpenFlags, Statement};
 
 use crate::family;
 
+/// The reason for the refusal of statements that change more than rows.
+const SCHEMA: &str = "a change of the schema or of the file";
+/// The name that SQLite gives the only database of a connection.
+const MAIN: &str = "main";
 /// Maximum length of a text, of bytes and of a row, in bytes.
 const MOST_VALUE: i32 = 1 << 20;
 /// Maximum length of a statement, in bytes.
@@ -86,9 +90,13 @@ pub(crate) enum Unprepared {
 /// prepares the statement again because the schema has changed.
 #[derive(Default)]
 struct Authorizer {
-    /// The tables and views of the database.
+    /// The tables and views that a grant can name.
     tables: BTreeSet<String>,
+    /// The other names of the schema, and those of virtual tables that SQLite provides. They are in lower case.
+    hidden: BTreeSet<String>,
     accesses: BTreeSet<Access>,
+    /// True if the statement contains a `SELECT`.
+    is_select: bool,
     forbidden: Option<String>,
     is_decided: bool,
 }
@@ -96,11 +104,20 @@ struct Authorizer {
 impl Authorizer {
     fn authorize(&mut self, context: &AuthContext<'_>) -> Authorization {
         let what = match context.action {
-            AuthAction::Select | AuthAction::Recursive => return Authorization::Allow,
-            AuthAction::Read { table_name, .. } => return self.access(context, table_name, false),
+            AuthAction::Select => {
+                self.is_select = true;
+                return Authorization::Allow;
+            }
+            AuthAction::Recursive => return Authorization::Allow,
+            AuthAction::Read {
+                table_name,
+                column_name,
+            } => return self.read(context, table_name, column_name),
             AuthAction::Insert { table_name }
             | AuthAction::Update { table_name, .. }
-            | AuthAction::Delete { table_name } => return self.access(context, table_name, true),
+            | AuthAction::Delete { table_name } => {
+                return self.access(context.database_name, table_name, true);
+            }
             AuthAction::Function { function_name } if FUNCTIONS.contains(&format!(" {function_name} ")) => {
                 return Authorization::Allow;
             }
@@ -110,15 +127,29 @@ impl Authorizer {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
                 "a transaction: each statement is one of its own".to_owned()
             }
-            _ => "a change of the schema".to_owned(),
+            _ => SCHEMA.to_owned(),
         };
         self.forbid(what)
     }
 
-    fn access(&mut self, context: &AuthContext<'_>, table: &str, is_write: bool) -> Authorization {
+    fn read(&mut self, context: &AuthContext<'_>, table: &str, column: &str) -> Authorization {
+        // SQLite reports a table of which no column is read with an empty column, and without the database if the
+        // statement does not name it. There are no temporary tables and no other databases, so it is in `main`.
+        if !column.is_empty() || context.database_name.is_some() {
+            return self.access(context.database_name, table, false);
+        }
+        let name = table.to_ascii_lowercase();
+        if self.tables.contains(&name) || self.hidden.contains(&name) || is_of_sqlite(&name) {
+            return self.access(Some(MAIN), table, false);
+        }
+        // No table has the name, so it is a subquery. What it reads is reported as well.
+        Authorization::Allow
+    }
+
+    fn access(&mut self, database: Option<&str>, table: &str, is_write: bool) -> Authorization {
         // Virtual tables, tables of SQLite and temporary tables are not in the list.
         let known = family::name(table).filter(|name| self.tables.contains(name));
-        let Some(table) = known.filter(|_| context.database_name == Some("main")) else {
+        let Some(table) = known.filter(|_| database == Some(MAIN)) else {
             return self.forbid("a table of SQLite itself, or one that no grant can name".to_owned());
         };
         let access = Access { table, is_write };
@@ -179,12 +210,16 @@ impl Database {
         let definitions = definitions(&connection)?;
         let tables = definitions.iter().filter(|definition| definition.is_table);
         let tables = tables.map(|definition| definition.table.clone()).collect();
+        let hidden = hidden(&connection)?;
         let authorizer = Arc::new(Mutex::new(Authorizer {
             tables,
+            hidden,
             ..Authorizer::default()
         }));
         let shared = authorizer.clone();
-        connection.authorizer(Some(move |context: AuthContext<'_>| locked(&shared).authorize(&context)))?;
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            locked(&shared).authorize(&context)
+        }))?;
         Ok(Database {
             connection,
             definitions,
@@ -196,7 +231,11 @@ impl Database {
     /// no rows.
     pub(crate) fn without_hidden(&self, sees: impl Fn(&str) -> bool) -> rusqlite::Result<Database> {
         let copy = Connection::open_in_memory()?;
-        for definition in self.definitions.iter().filter(|definition| sees(&definition.table)) {
+        for definition in self
+            .definitions
+            .iter()
+            .filter(|definition| sees(&definition.table))
+        {
             // A definition that an older SQLite has accepted may fail. Then the copy has less, which is safe.
             let _ = copy.execute_batch(&definition.sql);
         }
@@ -212,7 +251,16 @@ impl Database {
         }
         match prepared {
             Ok(statement) if statement.is_explain() != 0 => Err(Unprepared::Forbidden("EXPLAIN".to_owned())),
-            Ok(statement) => Ok((statement, authorizer.accesses.clone())),
+            Ok(statement) => {
+                let accesses = authorizer.accesses.clone();
+                let writes = accesses.iter().any(|access| access.is_write);
+                // SQLite prepares VACUUM, and REINDEX of a table without an index, without asking the authorizer.
+                let is_known = authorizer.is_select || !accesses.is_empty();
+                if !is_known || (!writes && !statement.readonly()) {
+                    return Err(Unprepared::Forbidden(SCHEMA.to_owned()));
+                }
+                Ok((statement, accesses))
+            }
             Err(Error::MultipleStatement) => Err(Unprepared::Forbidden("more than one statement".to_owned())),
             Err(Error::Empty) => Err(Unprepared::Faulty("there is no statement".to_owned())),
             Err(error) => {
@@ -256,6 +304,21 @@ fn definitions(connection: &Connection) -> rusqlite::Result<Vec<Definition>> {
     rows.filter_map(Result::transpose).collect()
 }
 
+/// Returns all names of the schema, and those of the modules of virtual tables. They are in lower case.
+fn hidden(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement = connection
+        .prepare("SELECT lower(name) FROM sqlite_schema UNION SELECT lower(name) FROM pragma_module_list")?;
+    let names = statement.query_map((), |row| row.get(0))?;
+    names.collect()
+}
+
+/// Returns true if SQLite provides a table with this name, or may create one when a statement names it.
+fn is_of_sqlite(name: &str) -> bool {
+    ["sqlite_", "pragma_", "json"]
+        .iter()
+        .any(|start| name.starts_with(start))
+}
+
 /// Returns true if a statement probably writes to a table that it cannot find. This only selects the words of the denial.
 fn is_target(text: &str, table: &str) -> bool {
     let text = text.to_ascii_lowercase();
@@ -277,4 +340,34 @@ pub(crate) fn message(error: &Error) -> String {
 
 fn locked(authorizer: &Mutex<Authorizer>) -> MutexGuard<'_, Authorizer> {
     authorizer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite prepares a statement again if the schema has changed. Then it may not do more than was decided.
+    #[test]
+    fn a_statement_that_is_prepared_again_does_nothing_new() -> Result<(), Box<dyn std::error::Error>> {
+        for (change, is_allowed) in [
+            ("CREATE TABLE unrelated (id)", true),
+            ("DROP VIEW v; CREATE VIEW v AS SELECT id FROM hidden", false),
+        ] {
+            let folder = tempfile::tempdir()?;
+            let file = folder.path().canonicalize()?.join("a.db");
+            let other = Connection::open(&file)?;
+            other.execute_batch(
+                "CREATE TABLE plain (id); CREATE TABLE hidden (id); INSERT INTO hidden VALUES (1);
+                CREATE VIEW v AS SELECT id FROM plain",
+            )?;
+            let database = Database::open(&file, Arc::default())?;
+            let (mut statement, accesses) = database.prepare("SELECT id FROM v").map_err(|_| "unprepared")?;
+            let tables: Vec<&str> = accesses.iter().map(|access| access.table.as_str()).collect();
+            assert_eq!(tables, ["plain", "v"]);
+            database.decided();
+            other.execute_batch(change)?;
+            assert_eq!(statement.raw_query().next().is_ok(), is_allowed, "{change}");
+        }
+        Ok(())
+    }
 }

@@ -46,10 +46,15 @@ impl Family for SqlFamily {
 
     fn parse_resource(&self, _: ActionName, text: &str, _: &Base) -> Result<String, Problem> {
         // `shop/*` is a resource as well: records use it for a statement whose tables are not known yet.
-        let problem = || Problem::Other("write a database and a table, as in `shop/orders`, or `shop/*`".to_owned());
+        let problem =
+            || Problem::Other("write a database and a table, as in `shop/orders`, or `shop/*`".to_owned());
         let (database, table) = text.split_once('/').ok_or_else(problem)?;
         let database = name(database).ok_or_else(problem)?;
-        let table = if table == "*" { Some("*".to_owned()) } else { name(table) };
+        let table = if table == "*" {
+            Some("*".to_owned())
+        } else {
+            name(table)
+        };
         Ok(resource(&database, &table.ok_or_else(problem)?))
     }
 
@@ -64,7 +69,9 @@ impl Family for SqlFamily {
 
 /// Returns the canonical form of the name of a database or a table. There is none if a grant cannot name it.
 pub(crate) fn name(text: &str) -> Option<String> {
-    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let is_name = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !text.is_empty()
         && text.len() <= MOST_NAME;
     is_name.then(|| text.to_ascii_lowercase())
@@ -90,7 +97,21 @@ mod tests {
             assert_eq!(parsed(text).as_deref(), Some("shop/orders"));
         }
         assert_eq!(parsed("shop/*").as_deref(), Some("shop/*"));
-        for text in ["", "shop", "shop/", "/orders", "shop/a/b", "shop/o*", "*/orders", "*/*", "shop/a b", "shop/é", "shop/\"a\"", "../shop/a", "shop/a\0"] {
+        for text in [
+            "",
+            "shop",
+            "shop/",
+            "/orders",
+            "shop/a/b",
+            "shop/o*",
+            "*/orders",
+            "*/*",
+            "shop/a b",
+            "shop/é",
+            "shop/\"a\"",
+            "../shop/a",
+            "shop/a\0",
+        ] {
             assert_eq!(parsed(text), None, "{text:?}");
         }
         assert_eq!(parsed(&format!("shop/{}", "a".repeat(MOST_NAME + 1))), None);

@@ -38,7 +38,10 @@ impl Sql {
         // SQLite refuses symbolic links in the path.
         for entry in folder.as_ref().canonicalize()?.read_dir()? {
             let path = entry?.path();
-            let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(family::name);
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .and_then(family::name);
             if let Some(name) = name.filter(|_| path.extension().is_some_and(|ending| ending == "db")) {
                 databases.insert(name, path);
             }
@@ -164,7 +167,13 @@ async fn run(granted: Call, mut arguments: Arguments, is_query: bool) -> Result<
 
 /// Decides every access of a statement.
 fn decide(granted: &Call, database: &str, prepared: Prepared, is_query: bool) -> Result<(), OperationError> {
-    let action = |is_write| if is_write { ActionName::WRITE } else { ActionName::READ };
+    let action = |is_write| {
+        if is_write {
+            ActionName::WRITE
+        } else {
+            ActionName::READ
+        }
+    };
     let check = |action, table: &str| {
         let resource = family::resource(database, table);
         granted.check(&granted.parse(action, &resource)?, &resource)
@@ -182,7 +191,10 @@ fn decide(granted: &Call, database: &str, prepared: Prepared, is_query: bool) ->
         }
         Err(Unprepared::Missing(access)) => {
             check(action(access.is_write), &access.table)?;
-            let message = format!("there is no table {:?}", family::resource(database, &access.table));
+            let message = format!(
+                "there is no table {:?}",
+                family::resource(database, &access.table)
+            );
             Err(OperationError::system("NotFound", "ENOENT", message))
         }
         Err(Unprepared::Forbidden(what)) => {

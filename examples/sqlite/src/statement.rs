@@ -65,10 +65,15 @@ impl Job {
         ask: oneshot::Sender<Prepared>,
         permission: oneshot::Receiver<()>,
     ) -> Result<Value, OperationError> {
-        let database = Database::open(&self.file, self.is_stopped.clone()).map_err(|error| self.failed(&error))?;
+        let database =
+            Database::open(&self.file, self.is_stopped.clone()).map_err(|error| self.failed(&error))?;
         let prepared = database.prepare(&self.text);
         let (statement, accesses) = match prepared {
-            Ok((statement, accesses)) if accesses.iter().all(|access| self.rights.allow(&self.database, access)) => {
+            Ok((statement, accesses))
+                if accesses
+                    .iter()
+                    .all(|access| self.rights.allow(&self.database, access)) =>
+            {
                 (Some(statement), Ok(accesses))
             }
             Ok((_, accesses)) => (None, self.visible(&database, Ok(accesses))?),
@@ -91,10 +96,14 @@ impl Job {
     /// has a right for. SQLite's own errors would reveal which other tables and columns exist.
     fn visible(&self, database: &Database, actual: Prepared) -> Result<Prepared, OperationError> {
         let sees = |table: &str| self.rights.see(&self.database, table);
-        let copy = database.without_hidden(sees).map_err(|error| self.failed(&error))?;
+        let copy = database
+            .without_hidden(sees)
+            .map_err(|error| self.failed(&error))?;
         let visible = copy.prepare(&self.text).map(|(_, accesses)| accesses);
         let is_allowed = |accesses: &BTreeSet<Access>| {
-            accesses.iter().all(|access| self.rights.allow(&self.database, access))
+            accesses
+                .iter()
+                .all(|access| self.rights.allow(&self.database, access))
         };
         Ok(match visible {
             // The content of the file is the reason, such as a view of a table that was removed.
@@ -117,11 +126,17 @@ impl Job {
     }
 
     fn rows(&self, statement: &mut Statement<'_>) -> Result<Value, OperationError> {
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         if names.is_empty() {
-            return Err(OperationError::type_error("the statement returns no rows: use execute"));
+            return Err(OperationError::type_error(
+                "the statement returns no rows: use execute",
+            ));
         }
-        if let Some(twice) = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|other| other == *name)) {
+        if let Some(twice) = names
+            .iter()
+            .enumerate()
+            .find(|(at, name)| names.iter().take(*at).any(|other| other == *name))
+        {
             let message = format!("two columns have the name {:?}: name them with AS", twice.1);
             return Err(OperationError::type_error(message));
         }
@@ -142,7 +157,9 @@ impl Job {
 
     fn changes(&self, database: &Database, statement: &mut Statement<'_>) -> Result<Value, OperationError> {
         if statement.column_count() > 0 {
-            return Err(OperationError::type_error("the statement returns rows: use query"));
+            return Err(OperationError::type_error(
+                "the statement returns rows: use query",
+            ));
         }
         statement.raw_execute().map_err(|error| self.failed(&error))?;
         // A number of rows is far below the largest exact integer.
@@ -163,14 +180,20 @@ impl Job {
             Some(ErrorCode::CannotOpen) => "it cannot be opened".to_owned(),
             _ => message(error),
         };
-        OperationError::system(class, code, format!("the database {:?}: {message}", self.database))
+        OperationError::system(
+            class,
+            code,
+            format!("the database {:?}: {message}", self.database),
+        )
     }
 }
 
 fn record(row: &Row<'_>, names: &[String]) -> Result<Value, OperationError> {
     let mut fields = Vec::with_capacity(names.len());
     for (at, name) in names.iter().enumerate() {
-        let value = row.get_ref(at).map_err(|error| OperationError::type_error(message(&error)))?;
+        let value = row
+            .get_ref(at)
+            .map_err(|error| OperationError::type_error(message(&error)))?;
         fields.push((name.clone(), value_of(value, name)?));
     }
     Ok(Value::Record(fields))
@@ -179,9 +202,13 @@ fn record(row: &Row<'_>, names: &[String]) -> Result<Value, OperationError> {
 fn value_of(value: ValueRef<'_>, column: &str) -> Result<Value, OperationError> {
     Ok(match value {
         ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) if (-MOST_INTEGER..=MOST_INTEGER).contains(&integer) => Value::Number(integer as f64),
+        ValueRef::Integer(integer) if (-MOST_INTEGER..=MOST_INTEGER).contains(&integer) => {
+            Value::Number(integer as f64)
+        }
         ValueRef::Integer(_) => {
-            let message = format!("column {column:?}: no number of JavaScript is exactly this integer: CAST it AS TEXT");
+            let message = format!(
+                "column {column:?}: no number of JavaScript is exactly this integer: CAST it AS TEXT"
+            );
             return Err(OperationError::range_error(message));
         }
         ValueRef::Real(real) => Value::Number(real),
