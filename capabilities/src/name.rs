@@ -31,10 +31,7 @@ impl Name {
         let refused = || NameError {
             text: text.to_owned(),
         };
-        let mut characters = text.bytes();
-        if !matches!(characters.next(), Some(b'a'..=b'z'))
-            || !characters.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        {
+        if !is_name(text) {
             return Err(refused());
         }
         let mut name = [0; MAX_NAME];
@@ -44,7 +41,7 @@ impl Name {
         Ok(Name(name))
     }
 
-    /// Returns the name that is written in this crate's source. It is not validated.
+    /// Returns the name that is written in the source of a program. It is not validated.
     const fn constant(text: &'static str) -> Name {
         let mut name = [0; MAX_NAME];
         let mut rest = text.as_bytes();
@@ -68,6 +65,18 @@ impl Name {
     }
 }
 
+/// Returns true if a text is a name.
+const fn is_name(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let is_right_length = !rest.is_empty() && rest.len() <= MAX_NAME;
+    let mut is_name = matches!(rest.first(), Some(b'a'..=b'z'));
+    while let Some((byte, others)) = rest.split_first() {
+        is_name &= matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        rest = others;
+    }
+    is_name && is_right_length
+}
+
 macro_rules! name {
     ($(#[$documentation:meta])* $type:ident { $($(#[$constant_documentation:meta])* $constant:ident = $text:literal;)* }) => {
         $(#[$documentation])*
@@ -76,6 +85,15 @@ macro_rules! name {
 
         impl $type {
             $($(#[$constant_documentation])* pub const $constant: $type = $type(Name::constant($text));)*
+
+            /// Returns the name in a constant: `const READ: ActionName = ActionName::literal("read")`.
+            ///
+            /// # Panics
+            /// The text is not a name. In a constant, this is an error of the compiler.
+            pub const fn literal(text: &'static str) -> $type {
+                assert!(is_name(text), "a name is 1 to 24 lower-case letters, digits and `_`, a letter first");
+                $type(Name::constant(text))
+            }
 
             /// Returns the name as text.
             pub fn as_str(&self) -> &str {
@@ -153,6 +171,8 @@ mod tests {
             assert_eq!(text.parse::<FamilyName>().unwrap().as_str(), text);
         }
         assert_eq!("fs".parse::<FamilyName>().unwrap(), FamilyName::FS);
+        const SQL: FamilyName = FamilyName::literal("sql");
+        assert_eq!("sql".parse::<FamilyName>().unwrap(), SQL);
         assert!("fs".parse::<FamilyName>().unwrap() < "fs_2".parse().unwrap());
     }
 

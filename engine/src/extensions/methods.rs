@@ -16,6 +16,65 @@ use super::handle::{Handle, Method, Opened, Run, Started, no_method};
 use super::value::{Arguments, Output, Value};
 
 /// The list of an extension's methods.
+///
+/// A method is declared on a decision, so there is always an action and a resource:
+///
+/// ```
+/// # use secure_runtime_capabilities::ActionName;
+/// # use secure_runtime_engine::extension::{Extension, Methods};
+/// fn declare<E: Extension>(methods: &mut Methods<E>) {
+///     methods.on_argument(ActionName::READ).sync("read", |granted, _| Ok(granted.resource().to_owned()));
+/// }
+/// ```
+///
+/// Without a decision, there is no function that declares a method:
+///
+/// ```compile_fail,E0599
+/// # use secure_runtime_capabilities::ActionName;
+/// # use secure_runtime_engine::extension::{Extension, Methods};
+/// fn declare<E: Extension>(methods: &mut Methods<E>) {
+///     methods.sync("read", |granted, _| Ok(granted.resource().to_owned()));
+/// }
+/// ```
+///
+/// The action cannot be left out:
+///
+/// ```compile_fail,E0061
+/// # use secure_runtime_capabilities::ActionName;
+/// # use secure_runtime_engine::extension::{Extension, Methods};
+/// fn declare<E: Extension>(methods: &mut Methods<E>) {
+///     methods.on_argument().sync("read", |granted, _| Ok(granted.resource().to_owned()));
+/// }
+/// ```
+///
+/// The resource is chosen by a function, which returns an operation. Without the function, the method is incomplete:
+///
+/// ```
+/// # use secure_runtime_capabilities::ActionName;
+/// # use secure_runtime_engine::extension::{Extension, Methods};
+/// fn declare<E: Extension>(methods: &mut Methods<E>) {
+///     let decision = methods.on(ActionName::READ, |asked| Ok((asked.operation(ActionName::READ, "x")?, "x".into())));
+///     decision.sync("read", |granted, _| Ok(granted.resource().to_owned()));
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use secure_runtime_capabilities::ActionName;
+/// # use secure_runtime_engine::extension::{Extension, Methods};
+/// fn declare<E: Extension>(methods: &mut Methods<E>) {
+///     let decision = methods.on(ActionName::READ);
+///     decision.sync("read", |granted, _| Ok(granted.resource().to_owned()));
+/// }
+/// ```
+///
+/// Only the reference monitor creates a [`Granted`], so an extension cannot call a method without a decision either:
+///
+/// ```compile_fail,E0451
+/// # use secure_runtime_engine::extension::{Extension, Granted};
+/// fn forge<'a, E: Extension>(real: Granted<'a, E>) -> Granted<'a, E> {
+///     Granted { operation: real.operation, ..real }
+/// }
+/// ```
 pub struct Methods<E: Extension> {
     pub(super) list: Vec<Method>,
     of: PhantomData<fn(E)>,
