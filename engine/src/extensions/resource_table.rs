@@ -14,12 +14,15 @@ use super::error::OperationError;
 /// The resources by their addresses.
 type Things = RefCell<HashMap<*const (), Rc<dyn Any>>>;
 
+/// The states of extensions by their families.
+type States = RefCell<Vec<(FamilyName, Rc<dyn Any>)>>;
+
 /// All open resources of one isolate. Clones share the table.
 #[derive(Clone, Default)]
 pub(crate) struct ResourceTable {
     things: Rc<Things>,
     /// The states of the extensions in this isolate, by family.
-    states: Rc<RefCell<Vec<(FamilyName, Rc<dyn Any>)>>>,
+    states: Rc<States>,
 }
 
 impl ResourceTable {
