@@ -1,5 +1,5 @@
 export interface Network extends Capability<Network, "connect"> {
-  /** As the web's `fetch`. */
+  /** Sends a request, like `fetch` of the web. */
   fetch(input: string | URL, init?: {
     method?: string;
     headers?: Record<string, string> | [string, string][];
