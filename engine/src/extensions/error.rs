@@ -238,7 +238,7 @@ impl JsErrorClass for OperationError {
         message.into()
     }
 
-    /// Returns none: see [`properties_of`].
+    /// Returns none: see `properties_of`.
     fn get_additional_properties(&self) -> AdditionalProperties {
         Box::new(std::iter::empty())
     }
