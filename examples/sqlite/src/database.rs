@@ -319,7 +319,7 @@ fn is_of_sqlite(name: &str) -> bool {
         .any(|start| name.starts_with(start))
 }
 
-/// Returns true if a statement probably writes to a table that it cannot find. This only selects the words of the denial.
+/// Returns true if a statement probably writes to a table that it cannot find. It only selects the words of the denial.
 fn is_target(text: &str, table: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let before = text.split(table).next().unwrap_or_default();

@@ -649,7 +649,7 @@ fn changes_need_a_right_for_every_table_that_they_reach() {
     check("execute", CHANGES);
 }
 
-/// The errors of statements with tables and columns that exist but are not granted are those of names that do not exist.
+/// A statement with tables that exist but are not granted has the error of tables that do not exist.
 #[test]
 fn errors_do_not_reveal_what_exists() {
     let pairs = [
