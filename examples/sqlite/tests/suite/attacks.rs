@@ -255,6 +255,43 @@ const QUERIES: &[Attack] = &[
         "denied read shop/*",
         Statement("SELECT item FROM orders"),
     ),
+    // SQLite reports a table of which no column is read in another way.
+    attack(
+        ALL,
+        "SELECT count(*) AS n FROM sqlite_master",
+        "denied read shop/*",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
+    attack(
+        ALL,
+        "SELECT 1 AS one FROM dbstat",
+        "denied read shop/*",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
+    attack(
+        ALL,
+        "SELECT 1 AS one FROM pragma_table_info('orders')",
+        "denied read shop/*",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
+    attack(
+        ALL,
+        "SELECT 1 AS one FROM json_each('[1]')",
+        "denied read shop/*",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
+    attack(
+        ALL,
+        "SELECT count(*) AS n FROM search",
+        "ENOENT",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
+    attack(
+        ALL,
+        "SELECT count(*) AS n FROM \"not a name\"",
+        "SyntaxError",
+        Statement("WITH t AS (SELECT 1) SELECT count(*) AS n FROM t"),
+    ),
     // Functions that have effects, or read what needs a capability.
     attack(
         ALL,
@@ -309,6 +346,12 @@ const QUERIES: &[Attack] = &[
         "SELECT item FROM orders; DROP TABLE orders",
         "denied read shop/*",
         Statement("SELECT item FROM orders;"),
+    ),
+    attack(
+        &["read=shop/customers", "write=shop/orders"],
+        "DELETE FROM orders RETURNING 1 AS one",
+        "denied read shop/orders",
+        With(ORDERS),
     ),
     // Rows that a statement changes and returns.
     attack(
