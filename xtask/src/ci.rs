@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo, target};
-use crate::{demo, dependencies, fuzz, interop, packages, scoreboard, setup, table, test, tidy};
+use crate::{demo, dependencies, fuzz, interop, packages, scoreboard, setup, sqlite, table, test, tidy};
 
 /// Seconds of new inputs for each fuzz target. `cargo xtask fuzz` runs longer.
 const NEW_INPUTS_SECONDS: u32 = 10;
@@ -21,6 +21,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     let mut steps = Steps::new();
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     fuzz::format(&mut steps)?;
+    sqlite::format(&mut steps)?;
     tidy::check(&mut steps)?;
     let are_dependencies_checked = dependencies::check(&mut steps)?;
     packages::install(&mut steps)?;
@@ -44,6 +45,9 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
     if let Some(engine) = engines.last() {
         interop::tests(&mut steps, *engine)?;
         token_example(&mut steps)?;
+    }
+    if engines.contains(&Engine::V8) {
+        sqlite::tests(&mut steps)?;
     }
     scoreboard::check(&mut steps)?;
     if let Some(engine) = engines.first() {

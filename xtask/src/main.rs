@@ -17,6 +17,7 @@ mod mutants;
 mod packages;
 mod scoreboard;
 mod setup;
+mod sqlite;
 mod steps;
 mod table;
 mod test;

@@ -16,6 +16,7 @@ const PLAIN: &[&str] = &[
     "capabilities/",
     "cli/",
     "engine/",
+    "examples/sqlite/",
     "families/",
     "fuzz/",
     "loaders/",

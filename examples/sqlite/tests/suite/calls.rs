@@ -167,7 +167,7 @@ fn results_and_memory_are_limited() {
         console.log(await attempt(() => sql.query('shop', 'SELECT ' + '1+'.repeat(200) + '1 AS x')));
         console.log((await sql.query('shop', '{ENDLESS} SELECT n FROM t LIMIT 1000')).length);"
     );
-    let ran = Scene::new(&["read=shop/*"], &source.replace('"', "\\'")).run();
+    let ran = Scene::alone(&["read=shop/*"], &source.replace('"', "\\'")).run();
     let lines = ran.lines();
     let reasons = [
         "the result takes more than",

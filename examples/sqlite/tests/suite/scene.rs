@@ -1,7 +1,7 @@
 //! Programs in temporary folders, with a database `shop`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use secure_runtime::extension::AnyExtension;
@@ -40,8 +40,19 @@ const PRELUDE: &str = "import { sql } from 'cap:self';
       catch (error) { return `${error.code ?? error.name} ${error.action ?? '-'} ${error.resource ?? '-'} ${error.message}`; }
     };\n";
 
+/// The memory of SQLite, which all tests of the process share.
+static MEMORY: RwLock<()> = RwLock::new(());
+
+/// The use of SQLite's memory. It is only held.
+#[expect(dead_code, reason = "the guards end the use when they are dropped")]
+enum Memory {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
 /// A program, and the folder of its databases.
 pub(crate) struct Scene {
+    _memory: Memory,
     folder: tempfile::TempDir,
     limits: Option<Limits>,
 }
@@ -58,13 +69,27 @@ pub(crate) struct Ran {
 impl Scene {
     /// Creates a program `main.js` with these grants of `sql`, such as `read=shop/orders`.
     pub(crate) fn new(grants: &[&str], source: &str) -> Scene {
-        Scene::empty()
-            .file("program/secure.toml", &manifest(grants, ""))
+        Scene::empty().main(grants, source)
+    }
+
+    /// Like [`Scene::new`], for a program that takes all memory of SQLite. No other test uses SQLite meanwhile.
+    pub(crate) fn alone(grants: &[&str], source: &str) -> Scene {
+        let memory = MEMORY.write().unwrap_or_else(PoisonError::into_inner);
+        Scene::with(Memory::Alone(memory)).main(grants, source)
+    }
+
+    fn main(self, grants: &[&str], source: &str) -> Scene {
+        self.file("program/secure.toml", &manifest(grants, ""))
             .file("program/main.js", &format!("{PRELUDE}{source}"))
     }
 
     /// Creates the databases `shop` and `other`, and no program.
     pub(crate) fn empty() -> Scene {
+        let memory = MEMORY.read().unwrap_or_else(PoisonError::into_inner);
+        Scene::with(Memory::Shared(memory))
+    }
+
+    fn with(memory: Memory) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("databases")).unwrap();
         for name in ["shop.db", "other.db"] {
@@ -74,7 +99,11 @@ impl Scene {
                 .execute_batch(SCHEMA)
                 .unwrap();
         }
-        Scene { folder, limits: None }
+        Scene {
+            _memory: memory,
+            folder,
+            limits: None,
+        }
     }
 
     pub(crate) fn file(self, path: &str, text: &str) -> Scene {
