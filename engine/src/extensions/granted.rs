@@ -194,6 +194,8 @@ pub struct Granted<'a, E: Extension> {
     pub(super) operation: Operation<'a>,
     /// The resource in the guest's own words.
     pub(super) shown: Cow<'a, str>,
+    /// The resources of a method that returns some of many.
+    pub(super) each: Option<Pattern>,
 }
 
 impl<'a, E: Extension> Granted<'a, E> {
@@ -203,6 +205,7 @@ impl<'a, E: Extension> Granted<'a, E> {
             bound: self.bound,
             operation: self.operation.into_owned(),
             shown: self.shown.into_owned().into(),
+            each: self.each,
         }
     }
 
@@ -271,7 +274,13 @@ impl<'a, E: Extension> Granted<'a, E> {
     /// # Errors
     /// It is not allowed any more, for example because the capability was revoked.
     pub fn check_again(&self) -> Result<(), OperationError> {
-        self.check(&self.operation, &self.shown)
+        let Some(pattern) = &self.each else {
+            return self.check(&self.operation, &self.shown);
+        };
+        let capability = &self.bound.capability;
+        let (family, action) = (self.operation.family(), self.operation.action());
+        let some = capability.authority.intersects(family, action, pattern);
+        capability.check_some(&self.operation, &self.shown, some)
     }
 
     /// Returns true if the capability allows an operation. Nothing is recorded, so the method must not act on it.

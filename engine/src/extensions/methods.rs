@@ -352,11 +352,11 @@ fn decide<'a, E: Extension>(
         text,
     };
     let capability = &bound.capability;
-    let (operation, shown) = match subject(&asked)? {
+    let (operation, shown, each) = match subject(&asked)? {
         Decided::One(operation, shown) => {
             own(bound, action, &operation)?;
             capability.check(&operation, &shown)?;
-            (operation, shown)
+            (operation, shown, None)
         }
         Decided::Each(Each {
             operation,
@@ -368,13 +368,14 @@ fn decide<'a, E: Extension>(
                 .authority
                 .intersects(operation.family(), operation.action(), &pattern);
             capability.check_some(&operation, &shown, some)?;
-            (operation, shown.into())
+            (operation, shown.into(), Some(pattern))
         }
     };
     Ok(Granted {
         bound: shared,
         operation,
         shown,
+        each,
     })
 }
 
@@ -416,6 +417,7 @@ fn decide_again<E: Extension, T: 'static>(
         bound: shared,
         operation,
         shown: opened.shown.clone().into(),
+        each: None,
     };
     Ok((granted, resource))
 }
