@@ -4,8 +4,8 @@
 //! `cargo run --example many_tenants`
 
 use std::error::Error;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::{Exit, Limit, Limits, OpenOptions, Program, Returned, Runtime};
@@ -56,15 +56,21 @@ async fn run(program: &Program, tenant: usize) -> Result<String, Box<dyn Error +
         STOPPED => "waiting",
         _ => "",
     };
+    let is_over = Arc::new(AtomicBool::new(false));
     if tenant == STOPPED {
-        let stop = runtime.stop_handle();
+        // A handle stops the runs that have begun, so the host repeats this until the run is over.
+        let (stop, is_over) = (runtime.stop_handle(), is_over.clone());
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(500));
-            stop.stop();
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(100));
+                stop.stop();
+            }
         });
     }
     let arguments = [tenant.to_string(), kind.to_owned()];
-    let outcome = runtime.run(program.graph(), &arguments).await?;
+    let outcome = runtime.run(program.graph(), &arguments).await;
+    is_over.store(true, Ordering::Relaxed);
+    let outcome = outcome?;
     Ok(described(&outcome.exit, &outcome.returned))
 }
 

@@ -519,6 +519,7 @@ fn values_cross_to_an_added_family_as_copies() {
         console.log(echo({ ['__proto__']: 1, constructor: 2 }));
         let reads = 0;
         console.log(echo({ get once() { return ++reads; } }), reads);
+        for (const other of [new Map([[1, 2]]), new Date(0), Promise.resolve(), Object.create({ a: 1 })]) console.log(echo(other));
         console.log(echo(() => 1)); console.log(echo(Symbol())); console.log(echo(1n));
         const cycle = []; cycle.push(cycle);
         console.log(echo(cycle));
@@ -542,6 +543,10 @@ fn values_cross_to_an_added_family_as_copies() {
             r#"[1,-0.5,"é",true,null,null,{"a":[{}]},["bytes",1,2],["bytes",2,1]]"#,
             r#"{"__proto__":1,"constructor":2}"#,
             r#"{"once":1} 1"#,
+            "TypeError: value: only arrays and plain objects are data",
+            "TypeError: value: only arrays and plain objects are data",
+            "TypeError: value: only arrays and plain objects are data",
+            "TypeError: value: only arrays and plain objects are data",
             "TypeError: value: a function is not data",
             "TypeError: value: a symbol is not data",
             "TypeError: value: a bigint is not data",

@@ -7,6 +7,7 @@
   const { ops, often, remarked, withRoom, options, text, bytes, room, narrowing, isQuickJs } = secure;
   const { freeze, keys, create, defineProperty, getPrototypeOf } = Object;
   const { isArray } = Array;
+  const plain = Object.prototype;
   const { isView } = ArrayBuffer;
   const { apply } = Reflect;
   const { isWellFormed } = String.prototype;
@@ -158,6 +159,9 @@
         for (let at = 0; at < length; at++) defineProperty(list, at, { value: copied(part[at], depth - 1), enumerable: true });
         return list;
       }
+      // Of other objects, such as a Map, the properties would not be the content.
+      const prototype = getPrototypeOf(part);
+      if (prototype !== null && prototype !== plain) throw new TypeError(`${what}: only arrays and plain objects are data`);
       const record = { __proto__: null };
       for (const key of keys(part)) {
         grown(64 + key.length * 6);

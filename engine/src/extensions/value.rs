@@ -27,7 +27,7 @@ pub enum Value {
     Number(f64),
     /// A text. Halves of surrogate pairs become U+FFFD.
     Text(String),
-    /// A copy of the bytes of a view or a buffer.
+    /// A copy of the bytes of a view.
     Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
@@ -412,7 +412,8 @@ impl Reader<'_> {
             }
             return Ok(Value::List(items));
         }
-        if value.is_function() || value.is_symbol() || value.is_big_int() || value.is_proxy() {
+        let is_special = value.is_array_buffer() || value.is_map() || value.is_set() || value.is_date();
+        if is_special || value.is_function() || value.is_symbol() || value.is_big_int() || value.is_proxy() {
             return Err(OperationError::type_error(
                 "an argument must be data: null, a boolean, a number, a text, bytes, a list or a plain object",
             ));

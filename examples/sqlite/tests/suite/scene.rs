@@ -143,7 +143,7 @@ impl Scene {
         );
         let (printed, recorded) = (out.clone(), records.clone());
         let limits = self.limits.clone().unwrap_or_else(|| Limits {
-            wall: Some(Duration::from_secs(60)),
+            wall: Some(Duration::from_secs(600)),
             ..program.limits().clone()
         });
         let runtime = Runtime::builder()
