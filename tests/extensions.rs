@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secure_runtime::capabilities::{
-    Action, ActionName, Base, Family, FamilyName, Pattern, Problem, describe_pattern,
+    Action, ActionName, Base, Family, FamilyName, Operation, Pattern, Problem, VariableName, describe_pattern,
 };
 use secure_runtime::extension::{
     AnyExtension, Arguments, CapabilityView, CountedBytes, Each, Extension, ExtensionError, Global, Granted,
@@ -111,6 +111,13 @@ const SCRIPT: &str = r#"
     add(name, by) { return calls.add(this, text(name, "name"), +by); }
     describe(name) { return calls.describe(this, text(name, "name")); }
     list() { return calls.list(this); }
+    otherAction() { return calls.otherAction(this); }
+    otherFamily() { return calls.otherFamily(this); }
+    async valueOfResource(name) {
+      const [resource] = opened(await calls.open(this, text(name, "name")));
+      return calls.value(resource, name);
+    }
+    resourceOfCapability() { return calls.addToOpen(this, 1); }
     lineage(name) { return calls.lineage(this, text(name, "name")); }
     echo(name, value) { return calls.echo(this, text(name, "name"), data(value, "value")); }
     async wait(name, bag) {
@@ -211,6 +218,19 @@ impl Extension for Counter {
                 let names = counters.keys().filter(allowed).cloned().map(Value::Text);
                 Ok(Value::List(names.collect()))
             });
+        // Mistakes of an author: the operation is not the declared one.
+        methods
+            .on(read, move |asked| {
+                Ok((asked.operation(add, "team/visits")?, "team/visits".into()))
+            })
+            .sync("otherAction", |_, _| Ok(()));
+        methods
+            .on(read, |_| {
+                let name = VariableName::parse("NAME")
+                    .map_err(|error| OperationError::type_error(error.to_string()))?;
+                Ok((Operation::env_read(name), "NAME".into()))
+            })
+            .sync("otherFamily", |_, _| Ok(()));
         methods
             .on_argument(read)
             .asynchronous("wait", |granted, _| async move {
@@ -364,6 +384,22 @@ fn every_call_of_an_added_family_is_decided_and_recorded() {
         "{}",
         ran.out
     );
+}
+
+/// RUN-99: a method cannot be decided as anything but what it declares, and not on an object of another kind.
+#[test]
+fn a_method_that_differs_from_its_declaration_is_refused() {
+    let source = format!(
+        "import {{ counter }} from 'cap:self';
+        {REFUSED}
+        for (const method of ['otherAction', 'otherFamily', 'valueOfResource', 'resourceOfCapability'])
+          console.log(await refused(() => counter[method]('team/visits')));"
+    );
+    let grants = ["counter.read=team/*", "counter.add=team/*", "env.read=NAME"];
+    let ran = scene(&grants, &source).run(&[]).completed();
+    assert_eq!(ran.out.matches("TypeError undefined").count(), 4, "{}", ran.out);
+    // Only the resource was opened.
+    assert_eq!(ran.decisions(), ["allowed counter read team/visits"]);
 }
 
 /// RUN-99: attenuation, expiry, revocation, and the resources that a capability opened.
