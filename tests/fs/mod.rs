@@ -1,5 +1,6 @@
 //! The `fs` family: the results of its operations, and attacks with links, races and special files.
 
+mod kernel;
 mod links;
 mod moves;
 mod operations;

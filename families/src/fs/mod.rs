@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use secure_runtime_capabilities::{ActionName, Family, FsPath, Operation, Pattern};
 use secure_runtime_engine::extension::{
-    Arguments, Asked, CapabilityView, CountedBytes, Extension, Granted, Kept, Methods, OperationError,
-    Origin, Output, ProgramStart, Reservation, Script, Value, clipped,
+    Arguments, Asked, CapabilityView, CountedBytes, Decision, Extension, Granted, Kept, Methods,
+    OperationError, Origin, Output, ProgramStart, Reservation, Script, Value, clipped,
 };
 
 use self::files::Much;
@@ -97,12 +97,20 @@ where
     R: Into<Output>,
 {
     let subject = if action == ActionName::WRITE { write } else { read };
-    methods
-        .on(action, subject)
-        .asynchronous(name, move |granted, arguments| async move {
-            granted_by_name(&granted, granted.operation(), granted.shown())?;
-            run(granted, arguments).await
-        });
+    add(methods.on(action, subject), name, run);
+}
+
+/// Declares a method with this decision. Every method of this family must be declared here.
+fn add<F, P, R>(decision: Decision<'_, Fs>, name: &'static str, run: F)
+where
+    F: Fn(Call, Arguments) -> P + Copy + Send + Sync + 'static,
+    P: Future<Output = Result<R, OperationError>> + 'static,
+    R: Into<Output>,
+{
+    decision.asynchronous(name, move |granted, arguments| async move {
+        granted_by_name(&granted, granted.operation(), granted.shown())?;
+        run(granted, arguments).await
+    });
 }
 
 /// Refuses an allowed operation in a kernel or device tree, unless a scope names the tree. They are not data, so `/**`
@@ -347,16 +355,12 @@ impl Extension for Fs {
         declare(methods, writing, "remove", remove);
         // The second path is checked first too, so that a wrong call decides nothing.
         let both = |asked: &Asked<'_, Fs>| path(asked.text(1)?, asked);
-        methods
-            .on(writing, move |asked| {
-                let source = write(asked)?;
-                both(asked)?;
-                Ok(source)
-            })
-            .asynchronous("rename", |granted, arguments| async move {
-                granted_by_name(&granted, granted.operation(), granted.shown())?;
-                rename(granted, arguments).await
-            });
+        let renamed = methods.on(writing, move |asked| {
+            let source = write(asked)?;
+            both(asked)?;
+            Ok(source)
+        });
+        add(renamed, "rename", rename);
         open_file::declare(methods);
     }
 

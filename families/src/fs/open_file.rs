@@ -5,12 +5,12 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use secure_runtime_capabilities::{ActionName, Operation};
+use secure_runtime_capabilities::ActionName;
 use secure_runtime_engine::extension::{Arguments, CountedBytes, Methods, OperationError, Output, Value};
 
 use super::files;
 use super::roots::{Need, PreopenedDirectories};
-use super::{Call, Fs, blocking, check, decided, granted_by_name, read, write};
+use super::{Call, Fs, add, blocking, check, decided, read, write};
 
 /// A file, and the path where it was opened.
 pub(super) struct FileAtPath {
@@ -80,7 +80,6 @@ impl Purpose {
 
 /// Opens a file. The operation is the first of its actions.
 async fn open(granted: Call, arguments: Arguments) -> Result<Output, OperationError> {
-    granted_by_name(&granted, granted.operation(), granted.shown())?;
     let purpose = Purpose::of(arguments.get(1))?;
     let path = decided(&granted)?;
     if purpose.readable && purpose.writable {
@@ -139,24 +138,19 @@ async fn write_all(
 /// Declares the methods that open files, and those of open files.
 pub(super) fn declare(methods: &mut Methods<Fs>) {
     let (reading, writing) = ("open for reading", "open for writing");
-    methods
-        .on(ActionName::READ, |asked| {
-            Purpose::of(asked.argument(1))?;
-            read(asked)
-        })
-        .titled(reading)
-        .asynchronous("openToRead", open);
-    methods
-        .on(ActionName::WRITE, |asked| {
-            // A file that is also read must be opened by the other method, which decides both.
-            if Purpose::of(asked.argument(1))?.readable {
-                return Err(OperationError::type_error("open: this file is also read"));
-            }
-            let (operation, shown): (Operation<'_>, _) = write(asked)?;
-            Ok((operation, shown))
-        })
-        .titled(writing)
-        .asynchronous("openToWrite", open);
+    let to_read = methods.on(ActionName::READ, |asked| {
+        Purpose::of(asked.argument(1))?;
+        read(asked)
+    });
+    add(to_read.titled(reading), "openToRead", open);
+    let to_write = methods.on(ActionName::WRITE, |asked| {
+        // A file that is also read must be opened by the other method, which decides both.
+        if Purpose::of(asked.argument(1))?.readable {
+            return Err(OperationError::type_error("open: this file is also read"));
+        }
+        write(asked)
+    });
+    add(to_write.titled(writing), "openToWrite", open);
     let mut file = methods.resource::<OpenFile>();
     file.on(ActionName::READ)
         .titled(reading)
