@@ -531,6 +531,33 @@ fn added_families_are_counted() {
     }
 }
 
+/// RUN-99: a package that shares an isolate is refused what exceeds its quota, and others continue.
+#[test]
+fn a_quota_of_a_package_refuses_its_calls() {
+    let package = "[imports]\np = \"./p/\"\n[packages.p.limits]\npending = 2\n[packages.p.grants]\ncounter.read = [\"team/*\"]\n";
+    let scene = Scene::new()
+        .file("secure.toml", manifest(&["counter.read=team/*"], package))
+        .file(
+            "p/index.js",
+            "import { counter } from 'cap:self';
+            export const wait = (signal) => counter.wait('team/a', { signal });",
+        )
+        .file(
+            "main.js",
+            "import { wait } from 'p';
+            import { counter } from 'cap:self';
+            const controller = new AbortController();
+            const waiting = [1, 2].map(() => wait(controller.signal).catch(() => {}));
+            try { await wait(controller.signal); } catch (error) { console.log(error.code, error.family, error.action); }
+            console.log(counter.value('team/a'));
+            controller.abort();
+            await Promise.all(waiting);",
+        )
+        .extension(counter().0);
+    let ran = scene.run(&[]).completed();
+    assert_eq!(ran.out, "limit counter read\n0\n");
+}
+
 /// RUN-99: a call that is aborted ends, and its work is dropped.
 #[test]
 fn calls_of_added_families_can_be_aborted() {

@@ -55,7 +55,12 @@ fn no_method_reaches_the_kernel_by_a_broad_grant() {
         // A grant that names the tree allows the operation, which then fails for another reason.
         let tree = path.rsplit_once('/').unwrap().0;
         let (reading, writing) = (format!("fs.read={tree}/**"), format!("fs.write={tree}/**"));
-        let grants = [reading.as_str(), writing.as_str(), "fs.read=./**", "fs.write=./**"];
+        let grants = [
+            reading.as_str(),
+            writing.as_str(),
+            "fs.read=./**",
+            "fs.write=./**",
+        ];
         for (call, error) in CALLS.iter().zip(errors(&grants, path)) {
             assert!(!error.contains(REFUSAL), "{call}: {error}");
         }
