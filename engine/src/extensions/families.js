@@ -5,7 +5,7 @@
   const secure = globalThis.__secure;
   const web = globalThis.__web;
   const { ops, often, remarked, withRoom, options, text, bytes, room, narrowing, isQuickJs } = secure;
-  const { freeze, keys, create, defineProperty, getPrototypeOf } = Object;
+  const { freeze, keys, defineProperty, getPrototypeOf } = Object;
   const { isArray } = Array;
   const plain = Object.prototype;
   const { isView } = ArrayBuffer;

@@ -251,13 +251,8 @@ impl<E: Extension> Decision<'_, E> {
         let (action, subject) = (self.action, self.subject);
         let run = move |handle: &Handle, arguments: Arguments| -> Result<Started, OperationError> {
             let granted = decide(handle, action, &subject, arguments.all(), None)?.into_owned();
-            let (action, shown) = (granted.operation.action(), granted.shown.clone().into_owned());
-            let future = run(granted, arguments);
-            Ok(Started {
-                future: Box::pin(async move { future.await.map(Into::into) }),
-                action,
-                shown,
-            })
+            let shown = granted.shown.clone().into_owned();
+            Ok(started(action, shown, run(granted, arguments)))
         };
         self.methods
             .add(name, self.title, Some(action), Run::Async(Box::new(run)));
@@ -315,15 +310,23 @@ impl<E: Extension, T: 'static> ResourceDecision<'_, E, T> {
         let run = move |handle: &Handle, arguments: Arguments| -> Result<Started, OperationError> {
             let (granted, resource) = decide_again(handle, action)?;
             let shown = granted.shown.clone().into_owned();
-            let future = run(granted, resource, arguments);
-            Ok(Started {
-                future: Box::pin(async move { future.await.map(Into::into) }),
-                action,
-                shown,
-            })
+            Ok(started(action, shown, run(granted, resource, arguments)))
         };
         self.methods
             .add(name, self.title, Some(action), Run::Async(Box::new(run)));
+    }
+}
+
+/// Returns a method that was decided, with the future of its result.
+fn started<P, R>(action: ActionName, shown: String, future: P) -> Started
+where
+    P: Future<Output = Result<R, OperationError>> + 'static,
+    R: Into<Output>,
+{
+    Started {
+        future: Box::pin(async move { future.await.map(Into::into) }),
+        action,
+        shown,
     }
 }
 

@@ -9,7 +9,7 @@
   const secure = globalThis.__secure;
   const { core, ops, families, withRoom, room } = secure;
   const {
-    isArrayBuffer, isBigInt64Array, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
+    isArrayBuffer, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
     isWeakSet,
   } = core;
   const { freeze, defineProperty, keys } = Object;
