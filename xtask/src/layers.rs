@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("text", "text"),
     ("capabilities", "capabilities"),
     ("loaders", "loaders"),
+    ("web", "web"),
     ("engine", "engine"),
     ("families", "families"),
     ("secure-runtime", ""),
