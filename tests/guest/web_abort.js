@@ -5,6 +5,9 @@ function equal(actual, expected, what) {
   if (!Object.is(actual, expected)) throw new Error(`${what}: expected ${expected}, got ${actual}`);
 }
 
+// QuickJS has scripts of ours, and V8 those of Deno (engine/src/realm/web.rs).
+const isOurs = globalThis.Event === undefined;
+
 function thrown(action, what) {
   try {
     action();
@@ -95,18 +98,20 @@ function thrown(action, what) {
   signal.addEventListener("x", () => seen.push("never"), { signal: AbortSignal.abort() });
   signal.addEventListener("x", () => seen.push("inherited"), Object.create({ once: true }));
 
-  // Guests have no reference to the class of events, except through an event that they received.
+  // On QuickJS, guests have no reference to the class of events, except through an event that they received.
   let Event;
   const probe = new AbortController();
   probe.signal.onabort = (event) => { Event = event.constructor; };
   probe.abort();
-  equal(globalThis.Event, undefined, "Event is no global");
-  equal(globalThis.DOMException, undefined, "DOMException is no global");
+  equal(globalThis.Event, isOurs ? undefined : Event, "Event");
+  equal(globalThis.DOMException, isOurs ? undefined : AbortSignal.abort().reason.constructor, "DOMException");
   equal(signal.dispatchEvent(new Event("x")), true, "dispatchEvent");
   remover.abort();
   signal.dispatchEvent(new Event("x"));
-  equal(seen.join(), "signal,once,always,inherited,always,inherited", "options of listeners");
-  equal(new Event("x", null, {}).isTrusted, false, "a guest's event is not trusted");
+  // The standard reads inherited options, and our scripts do not.
+  equal(seen.join(), `signal,once,always,inherited,always${isOurs ? ",inherited" : ""}`, "options of listeners");
+  // Deno's constructor does not take null instead of options.
+  equal(new Event("x", isOurs ? null : {}, {}).isTrusted, false, "a guest's event is not trusted");
 
   signal.addEventListener("y", (event) => event.preventDefault());
   equal(signal.dispatchEvent(new Event("y", { cancelable: true })), false, "a cancelled event");
@@ -126,11 +131,12 @@ function thrown(action, what) {
   for (const bad of [undefined, {}, "abort"]) {
     equal(thrown(() => signal.dispatchEvent(bad), "dispatch of no event") instanceof TypeError, true, "no event");
   }
-  equal(thrown(() => signal.addEventListener("x", 1), "a bad listener") instanceof TypeError, true, "a bad listener");
+  // Deno ignores a listener that is no object.
+  if (isOurs) equal(thrown(() => signal.addEventListener("x", 1), "a bad listener") instanceof TypeError, true, "a bad listener");
 }
 
-// The runtime does not expose internal state: own properties of a signal do not see the runtime's listeners.
-{
+// Own properties of a signal do not see the runtime's listeners. Deno's handlers call the signal's `addEventListener`.
+if (isOurs) {
   const { signal } = new AbortController();
   Object.defineProperty(signal, "addEventListener", {
     value: () => { throw new Error("the guest's addEventListener was called"); },

@@ -306,3 +306,19 @@ equal(URL.createObjectURL, undefined, "no blobs");
   for (const key in new URL("https://example.com")) keys.push(key);
   equal(keys.includes("href") && keys.includes("searchParams"), true, "members are enumerable");
 }
+
+// The bar of a Windows drive letter, with the scripts of Deno.
+if (globalThis.Event !== undefined) {
+  for (const [text, base, expected] of [
+    ["file:///C|/x/..", undefined, "file:///C:/"],
+    ["file:///C|", undefined, "file:///C:"],
+    ["file:c|\\x", undefined, "file:///c:/x"],
+    ["/C|/x", "file:///D:/a", "file:///C:/x"],
+    ["/C|/x", "https://a.test/", "https://a.test/C|/x"],
+    ["file:///a/C|/x", undefined, "file:///a/C|/x"],
+    ["file:///C||/x", undefined, "file:///C||/x"],
+  ]) {
+    const { href } = new URL(text, base);
+    if (href !== expected) throw new Error(`${text} with ${base}: ${href}`);
+  }
+}

@@ -141,6 +141,26 @@ pub(super) const MOMENTS: &[(&str, &str, &str)] = &[
         "new TextDecoder().decode(new TextEncoder().encode('é€😀'.repeat(200_000))) === 'é€😀'.repeat(200_000)",
     ),
     (
+        "TextDecoder of another encoding",
+        "new TextDecoder('shift_jis').decode(new Uint8Array(24 << 20).fill(0x93))",
+        "new TextDecoder('latin1').decode(new Uint8Array(2 ** 21).fill(0xe9)) === 'é'.repeat(2 ** 21)",
+    ),
+    (
+        "atob",
+        "atob('YWFh'.repeat(2 ** 26))",
+        "atob('YWFh'.repeat(2 ** 18)) === 'aaa'.repeat(2 ** 18)",
+    ),
+    (
+        "btoa",
+        "btoa('aaa'.repeat(2 ** 27))",
+        "btoa('aaa'.repeat(2 ** 18)) === 'YWFh'.repeat(2 ** 18)",
+    ),
+    (
+        "URLPattern",
+        "new URLPattern({ pathname: `/${'a'.repeat(2 ** 27)}` })",
+        "new URLPattern({ pathname: `/${'a'.repeat(1000)}` }).test({ pathname: `/${'a'.repeat(1000)}` })",
+    ),
+    (
         "URL",
         "new URL('https://a/' + 'é'.repeat(2 ** 25))",
         "new URL('https://a/' + 'é'.repeat(2 ** 18)).pathname.length === 1 + 6 * 2 ** 18",

@@ -85,7 +85,7 @@
 
   /** Returns the result of an asynchronous call that `signal` can abort, like `fetch` of the web. */
   const until = async (signal, call, object, ...args) => {
-    if (!(signal instanceof web.AbortSignal)) throw new TypeError("signal must be an AbortSignal");
+    if (!web.isAbortSignal(signal)) throw new TypeError("signal must be an AbortSignal");
     signal.throwIfAborted();
     const cancel = cancelHandle();
     web.abortSteps(signal, () => ops.op_sr_cancel(cancel));

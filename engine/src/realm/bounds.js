@@ -178,6 +178,7 @@
     room(pattern.length * PARSED + count * (isOfTexts ? CLASS_OF_TEXTS : CLASS), "RegExp");
     return pattern;
   };
+  secure.boundedPattern = bounded;
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   const { get: sourceOf } = getOwnPropertyDescriptor(RegExp.prototype, "source");
   const isRegExp = (value) => {

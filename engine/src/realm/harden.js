@@ -4,7 +4,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
-  const { permits, named } = secure;
+  const { permits, named, isQuickJs } = secure;
   const { defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = Object;
   const { ownKeys, deleteProperty } = Reflect;
 
@@ -53,15 +53,15 @@
   /** Reduces all reachable objects to the permit list. `forbidden` contains objects that must not be reachable. */
   secure.harden = (forbidden) => {
     const permitted = new Map();
-    // Lists of objects that do not exist now. They belong to the other engine, are added later, or are created only by
-    // guests.
+    // Lists of objects that do not exist now. They are added later, or are created only by guests.
     let absent = [];
     const permit = (path, names) => {
       const value = find(path);
       if (isObject(value)) permitted.set(value, (permitted.get(value) ?? "") + names);
       else absent.push([path, names]);
     };
-    for (const section of [permits.both, permits.v8, permits.quickjs]) read(section, permit);
+    // A name that is reviewed for one engine is not for the other: QuickJS has a `DOMException` of its own.
+    for (const section of [permits.both, isQuickJs ? permits.quickjs : permits.v8]) read(section, permit);
     const late = new Set(permits.late.map(find));
 
     // Each object is visited once. (The global object is a special case. If V8 writes a set with it into a snapshot,

@@ -24,11 +24,8 @@
     if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function");
     apply(then, settled, [() => void callback()]);
   });
-  const { structuredClone } = secure;
-  install("structuredClone", (value) => structuredClone(value));
-  for (const name of ["URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
-    install(name, web[name]);
-  }
+  install("structuredClone", secure.structuredClone);
+  for (const [name, value] of Object.entries(web.globals)) install(name, value);
   install("console", web.makeConsole("globalThis.console", printer(null)));
 
   // ---- properties that the permit list cannot name --------------------------------------------------------------
@@ -65,11 +62,7 @@
     // later.
     "%IteratorConcatPrototype%": Iterator.concat && getPrototypeOf(Iterator.concat()),
     "%ThrowTypeError%": getOwnPropertyDescriptor((function () { return arguments; })(), "callee").get,
-    "%EventTarget%": getPrototypeOf(web.AbortSignal),
-    "%Event%": web.Event,
-    "%DOMException%": web.DOMException,
-    "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
-  });
+  }, web.named);
   const realm = secure.harden(secure.forbidden);
   secure.settle = realm.settle;
 

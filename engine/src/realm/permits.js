@@ -211,13 +211,6 @@ AbortController: prototype
 AbortController.prototype: @@toStringTag abort constructor signal
 AbortSignal: abort any prototype timeout
 AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfAborted
-%EventTarget%: prototype
-%EventTarget%.prototype: @@toStringTag addEventListener constructor dispatchEvent removeEventListener
-%Event%: prototype
-%Event%.prototype: @@toStringTag bubbles cancelable constructor currentTarget defaultPrevented isTrusted
-  preventDefault stopImmediatePropagation stopPropagation target type
-%DOMException%: prototype
-%DOMException%.prototype: @@toStringTag code constructor
 %TimeoutPrototype%:
 
 # Capabilities, and what their operations return and throw
@@ -258,6 +251,43 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 `,
 v8: `
 globalThis: Intl
+# The web: the scripts of Deno
+globalThis: CloseEvent CustomEvent DOMException ErrorEvent Event EventTarget MessageEvent ProgressEvent
+  PromiseRejectionEvent QuotaExceededError URLPattern
+EventTarget: prototype
+EventTarget.prototype: @@toStringTag addEventListener constructor dispatchEvent getParent removeEventListener
+Event: AT_TARGET BUBBLING_PHASE CAPTURING_PHASE NONE prototype
+Event.prototype: @@toStringTag AT_TARGET BUBBLING_PHASE CAPTURING_PHASE NONE bubbles cancelBubble cancelable composed
+  composedPath constructor currentTarget defaultPrevented eventPhase initialized isTrusted preventDefault returnValue
+  srcElement stopImmediatePropagation stopPropagation target timeStamp type
+CloseEvent: prototype
+CloseEvent.prototype: code constructor reason wasClean
+CustomEvent: prototype
+CustomEvent.prototype: constructor detail
+ErrorEvent: prototype
+ErrorEvent.prototype: colno constructor error filename lineno message
+MessageEvent: prototype
+MessageEvent.prototype: constructor source
+ProgressEvent: prototype
+ProgressEvent.prototype: constructor
+PromiseRejectionEvent: prototype
+PromiseRejectionEvent.prototype: constructor promise reason
+DOMException: ABORT_ERR DATA_CLONE_ERR DOMSTRING_SIZE_ERR HIERARCHY_REQUEST_ERR INDEX_SIZE_ERR INUSE_ATTRIBUTE_ERR
+  INVALID_ACCESS_ERR INVALID_CHARACTER_ERR INVALID_MODIFICATION_ERR INVALID_NODE_TYPE_ERR INVALID_STATE_ERR
+  NAMESPACE_ERR NETWORK_ERR NOT_FOUND_ERR NOT_SUPPORTED_ERR NO_DATA_ALLOWED_ERR NO_MODIFICATION_ALLOWED_ERR
+  QUOTA_EXCEEDED_ERR SECURITY_ERR SYNTAX_ERR TIMEOUT_ERR TYPE_MISMATCH_ERR URL_MISMATCH_ERR VALIDATION_ERR
+  WRONG_DOCUMENT_ERR prototype
+DOMException.prototype: @@toStringTag ABORT_ERR DATA_CLONE_ERR DOMSTRING_SIZE_ERR HIERARCHY_REQUEST_ERR INDEX_SIZE_ERR
+  INUSE_ATTRIBUTE_ERR INVALID_ACCESS_ERR INVALID_CHARACTER_ERR INVALID_MODIFICATION_ERR INVALID_NODE_TYPE_ERR
+  INVALID_STATE_ERR NAMESPACE_ERR NETWORK_ERR NOT_FOUND_ERR NOT_SUPPORTED_ERR NO_DATA_ALLOWED_ERR
+  NO_MODIFICATION_ALLOWED_ERR QUOTA_EXCEEDED_ERR SECURITY_ERR SYNTAX_ERR TIMEOUT_ERR TYPE_MISMATCH_ERR
+  URL_MISMATCH_ERR VALIDATION_ERR WRONG_DOCUMENT_ERR code constructor message name
+QuotaExceededError: prototype
+QuotaExceededError.prototype: @@toStringTag constructor quota requested
+URLPattern: prototype
+URLPattern.prototype: @@toStringTag constructor exec hasRegExpGroups hash hostname password pathname port protocol
+  search test username
+AbortSignal.prototype: addEventListener removeEventListener
 %GlobalPrototype%:
 Error: stackTraceLimit
 Intl: @@toStringTag Collator DateTimeFormat DisplayNames DurationFormat ListFormat Locale NumberFormat PluralRules
@@ -298,6 +328,14 @@ Intl.DurationFormat.prototype: @@toStringTag constructor format formatToParts re
 `,
 quickjs: `
 Error.prototype: stack
+# The web: those that are globals on V8
+%EventTarget%: prototype
+%EventTarget%.prototype: @@toStringTag addEventListener constructor dispatchEvent removeEventListener
+%Event%: prototype
+%Event%.prototype: @@toStringTag bubbles cancelable constructor currentTarget defaultPrevented isTrusted
+  preventDefault stopImmediatePropagation stopPropagation target type
+%DOMException%: prototype
+%DOMException%.prototype: @@toStringTag code constructor
 %IteratorConcatPrototype%: @@toStringTag next return
 Date.prototype.toLocaleString: prototype
 Date.prototype.toLocaleString.prototype: constructor
@@ -384,10 +422,21 @@ URLSearchParams.prototype: @@iterator append constructor delete entries forEach 
 TextEncoder.prototype: constructor encode encodeInto
 TextDecoder.prototype: constructor decode
 AbortController.prototype: abort constructor
-AbortSignal.prototype: constructor throwIfAborted
+AbortSignal.prototype: addEventListener constructor removeEventListener throwIfAborted
 %EventTarget%.prototype: addEventListener constructor dispatchEvent removeEventListener
 %Event%.prototype: constructor preventDefault stopImmediatePropagation stopPropagation
 %DOMException%.prototype: constructor
+EventTarget.prototype: addEventListener constructor dispatchEvent removeEventListener
+Event.prototype: composedPath constructor preventDefault stopImmediatePropagation stopPropagation
+CloseEvent.prototype: constructor
+CustomEvent.prototype: constructor
+ErrorEvent.prototype: constructor
+MessageEvent.prototype: constructor
+ProgressEvent.prototype: constructor
+PromiseRejectionEvent.prototype: constructor
+DOMException.prototype: constructor
+QuotaExceededError.prototype: constructor
+URLPattern.prototype: constructor exec test
 `,
 // Objects to which V8 adds properties when it creates an isolate from a snapshot. It adds the newest parts of the
 // language only then. These objects stay open until the realm is finished. If V8 finds another such object frozen, it

@@ -1,30 +1,30 @@
-//! Web APIs that need no rights: `URL`, `URLSearchParams`, `TextEncoder`, `TextDecoder`, `AbortController`,
-//! `AbortSignal`, and the parts of `console`.
+//! The web's interfaces that need no rights, such as `URL` and `AbortSignal`, and the parts of `console`.
 //!
-//! The JavaScript files of `web/` run before lockdown and leave their classes on `globalThis.__web`. Lockdown takes
-//! them from there, installs those that guests may see, and deletes the rest. The ops here only compute. They read no
-//! file and no clock, so they need no authority.
+//! On V8, they are the scripts of Deno's crates: see `deno.rs`. On QuickJS, starting them takes many times as long as
+//! starting a program, so that engine has scripts of ours: see `own.rs`. Nothing else knows the difference.
+//!
+//! The JavaScript files of `web/` run before lockdown and leave their classes on `globalThis.__web`. Lockdown installs
+//! those in `__web.globals`, knows those in `__web.named` by their names in the permit list, and deletes the rest. The
+//! ops here only compute. They read no file and no clock, so they need no authority.
 
-use deno_core::{OpState, op2, v8};
-use serde::Serialize;
-use url::{Url, form_urlencoded, quirks};
+use deno_core::{ExtensionFileSource, OpState, op2, v8};
 
 use crate::extensions::{HeldBytes, OperationError, host_object, no_room, object};
 use crate::js_engine;
 use crate::memory::{Memory, Reservation};
 
+#[cfg(feature = "v8")]
+#[path = "web/deno.rs"]
+mod interfaces;
+#[cfg(feature = "quickjs")]
+#[path = "web/own.rs"]
+mod interfaces;
+
 deno_core::extension!(
     sr_web,
     ops = [
-        op_sr_url_parse,
-        op_sr_url_join,
-        op_sr_url_set,
-        op_sr_url_query_parse,
-        op_sr_url_query_serialize,
         op_sr_text_encode,
         op_sr_text_encode_long,
-        op_sr_text_encode_into,
-        op_sr_text_decode,
         op_sr_text_visible,
         op_sr_beginning,
         op_sr_buffer_room,
@@ -37,100 +37,11 @@ deno_core::extension!(
 
 /// Returns the ops and the scripts as an extension of the engine.
 pub(crate) fn extension() -> deno_core::Extension {
-    super::with_scripts!(
-        sr_web: "web/idl.js",
-        "web/url.js",
-        "web/encoding.js",
-        "web/abort.js",
-        "web/base64.js",
-        "web/inspect.js",
-        "web/console.js",
-    )
-}
-
-/// All components of a URL, as the getters of the URL standard return them.
-#[derive(Serialize)]
-struct UrlParts {
-    href: String,
-    origin: String,
-    protocol: String,
-    username: String,
-    password: String,
-    host: String,
-    hostname: String,
-    port: String,
-    pathname: String,
-    search: String,
-    hash: String,
-}
-
-impl From<&Url> for UrlParts {
-    fn from(url: &Url) -> Self {
-        Self {
-            href: quirks::href(url).to_owned(),
-            origin: quirks::origin(url),
-            protocol: quirks::protocol(url).to_owned(),
-            username: quirks::username(url).to_owned(),
-            password: quirks::password(url).to_owned(),
-            host: quirks::host(url).to_owned(),
-            hostname: quirks::hostname(url).to_owned(),
-            port: quirks::port(url).to_owned(),
-            pathname: quirks::pathname(url).to_owned(),
-            search: quirks::search(url).to_owned(),
-            hash: quirks::hash(url).to_owned(),
-        }
-    }
-}
-
-/// Parses an absolute URL. Returns `None` if it is invalid.
-#[op2]
-#[serde]
-fn op_sr_url_parse(#[string] url: &str) -> Option<UrlParts> {
-    Url::parse(url).ok().as_ref().map(UrlParts::from)
-}
-
-/// Parses a URL relative to a base. Returns `None` if either is invalid.
-#[op2]
-#[serde]
-fn op_sr_url_join(#[string] url: &str, #[string] base: &str) -> Option<UrlParts> {
-    let base = Url::parse(base).ok()?;
-    base.join(url).ok().as_ref().map(UrlParts::from)
-}
-
-/// Replaces one component of a URL. Returns `None` if the component does not accept the value.
-#[op2]
-#[serde]
-fn op_sr_url_set(#[string] href: &str, #[string] component: &str, #[string] value: &str) -> Option<UrlParts> {
-    let mut url = Url::parse(href).ok()?;
-    match component {
-        "protocol" => quirks::set_protocol(&mut url, value).ok()?,
-        "username" => quirks::set_username(&mut url, value).ok()?,
-        "password" => quirks::set_password(&mut url, value).ok()?,
-        "host" => quirks::set_host(&mut url, value).ok()?,
-        "hostname" => quirks::set_hostname(&mut url, value).ok()?,
-        "port" => quirks::set_port(&mut url, value).ok()?,
-        "pathname" => quirks::set_pathname(&mut url, value),
-        "search" => quirks::set_search(&mut url, value),
-        "hash" => quirks::set_hash(&mut url, value),
-        _ => return None,
-    }
-    Some(UrlParts::from(&url))
-}
-
-/// Parses a query in `application/x-www-form-urlencoded` form, and returns its pairs.
-#[op2]
-#[serde]
-fn op_sr_url_query_parse(#[string] query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-}
-
-/// Serialises pairs as a query in `application/x-www-form-urlencoded` form.
-#[op2]
-#[string]
-fn op_sr_url_query_serialize(#[serde] pairs: Vec<(String, String)>) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs)
-        .finish()
+    let mut extension = super::with_scripts!(sr_web: "web/inspect.js", "web/console.js");
+    extension.ops.to_mut().extend(interfaces::ops());
+    let scripts: Vec<ExtensionFileSource> = interfaces::scripts();
+    extension.js_files.to_mut().splice(0..0, scripts);
+    extension
 }
 
 /// Encodes a string as UTF-8.
@@ -283,52 +194,6 @@ fn op_sr_buffer_room(
     )))
 }
 
-/// Writes as much UTF-8 of a string as fits, in whole characters. Returns the number of UTF-16 units read and of bytes
-/// written.
-#[op2]
-#[serde]
-fn op_sr_text_encode_into(#[string] text: &str, #[buffer] destination: &mut [u8]) -> (usize, usize) {
-    let mut read = 0;
-    let mut written = 0;
-    for character in text.chars() {
-        let end = written + character.len_utf8();
-        let Some(room) = destination.get_mut(written..end) else {
-            break;
-        };
-        character.encode_utf8(room);
-        read += character.len_utf16();
-        written = end;
-    }
-    (read, written)
-}
-
-/// Decodes UTF-8. Returns the text, and the number of bytes at its end that are left for the next call.
-///
-/// Bytes are left only if `stream` is true and they are the beginning of a character. Invalid bytes become U+FFFD. If
-/// `fatal` is true, the result has no text instead.
-#[op2]
-#[serde]
-fn op_sr_text_decode(#[buffer] bytes: &[u8], fatal: bool, stream: bool) -> (Option<String>, usize) {
-    let mut text = String::with_capacity(bytes.len());
-    let mut chunks = bytes.utf8_chunks().peekable();
-    while let Some(chunk) = chunks.next() {
-        text.push_str(chunk.valid());
-        let invalid = chunk.invalid();
-        if invalid.is_empty() {
-            continue;
-        }
-        let is_cut = chunks.peek().is_none() && is_incomplete(invalid);
-        if is_cut && stream {
-            return (Some(text), invalid.len());
-        }
-        if fatal {
-            return (None, 0);
-        }
-        text.push(char::REPLACEMENT_CHARACTER);
-    }
-    (Some(text), 0)
-}
-
 /// Returns text for `console`: invisible characters and those that control a terminal are escaped.
 #[op2]
 #[string]
@@ -336,14 +201,8 @@ fn op_sr_text_visible(#[string] text: &str) -> String {
     secure_runtime_text::readable(text).into_owned()
 }
 
-/// Returns true if these invalid bytes could become valid UTF-8 with more bytes after them.
-fn is_incomplete(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{extension, is_incomplete};
     use deno_core::{JsRuntime, RuntimeOptions};
 
     #[test]
@@ -354,21 +213,11 @@ mod tests {
             .unwrap();
         let _entered = reactor.enter();
         let mut runtime = JsRuntime::new(RuntimeOptions {
-            extensions: vec![extension()],
+            extensions: crate::realm::extensions(),
             ..Default::default()
         });
         runtime
             .execute_script("console_test.js", include_str!("web/console_test.js").to_owned())
             .unwrap();
-    }
-
-    #[test]
-    fn a_cut_character_is_incomplete_and_a_broken_one_is_not() {
-        for cut in [&b"\xe2\x82"[..], b"\xf0\x9f\x98", b"\xc3"] {
-            assert!(is_incomplete(cut), "{cut:?}");
-        }
-        for broken in [&b"\xff"[..], b"\x80", b"\xc0", b"\xed\xa0"] {
-            assert!(!is_incomplete(broken), "{broken:?}");
-        }
     }
 }

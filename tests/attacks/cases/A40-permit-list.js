@@ -14,6 +14,8 @@ Float32Array Float64Array Int8Array Int16Array Int32Array Iterator Map Number Ob
 ReferenceError RegExp Set String SuppressedError Symbol SyntaxError TypeError Uint8Array Uint8ClampedArray Uint16Array
 Uint32Array URIError WeakMap WeakRef WeakSet JSON Reflect Intl console setTimeout clearTimeout setInterval
 clearInterval queueMicrotask structuredClone atob btoa URL URLSearchParams TextEncoder TextDecoder AbortController AbortSignal
+CloseEvent CustomEvent DOMException ErrorEvent Event EventTarget MessageEvent ProgressEvent PromiseRejectionEvent
+QuotaExceededError URLPattern
 `.trim().split(/\s+/));
 
 export async function attack({ shared }) {

@@ -73,4 +73,17 @@
     },
   };
   Object.assign(web, { atob, btoa });
+
+  web.globals = { __proto__: null };
+  for (const name of ["URL", "URLSearchParams", "atob", "btoa", "TextEncoder", "TextDecoder", "AbortController", "AbortSignal"]) {
+    web.globals[name] = web[name];
+  }
+  // Objects that guests reach and no global leads to.
+  web.named = {
+    __proto__: null,
+    "%EventTarget%": Object.getPrototypeOf(web.AbortSignal),
+    "%Event%": web.Event,
+    "%DOMException%": web.DOMException,
+    "%URLSearchParamsIteratorPrototype%": web.ParamsIterator.prototype,
+  };
 })(globalThis);

@@ -4,7 +4,8 @@
 ((globalThis) => {
   const { Array, Error, Map, Math, Number, Object, Reflect, String, parseFloat, parseInt } = globalThis;
   const web = (globalThis.__web ??= {});
-  const { inspect, framesOf, beginning } = web;
+  const { inspect, framesOf } = web;
+  const { beginning } = globalThis.__secure;
   const { ops } = globalThis.Deno.core;
 
   const outputLimit = 100 * 1024; // UTF-16 units printed by one call

@@ -5,6 +5,7 @@
   const { ArrayBuffer, Boolean, DataView, Object, RangeError, Reflect, Set, Symbol, TypeError, Uint8Array } = globalThis;
   const { ops } = globalThis.Deno.core;
   const web = (globalThis.__web ??= {});
+  const { beginning } = globalThis.__secure;
   const { string, dictionary, option, finish } = web.idl;
 
   // A guest may define `buffer` or `byteLength` on its own array. The intrinsic getters ignore these properties.
@@ -66,7 +67,7 @@
       }
       const bytes = bytesOf(destination);
       // A UTF-16 unit takes at least one byte, so the other units do not fit.
-      const [read, written] = ops.op_sr_text_encode_into(web.beginning(text, bytes.length), bytes);
+      const [read, written] = ops.op_sr_text_encode_into(beginning(text, bytes.length), bytes);
       return { read, written };
     }
   }

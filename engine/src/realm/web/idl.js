@@ -11,9 +11,7 @@
   // Functions that describe an object with private state to `console`: value => text, or undefined for other objects.
   web.describers = [];
 
-  // The tests of this folder run it without a realm.
-  const { room = () => {}, beginning = (text, length) => text.slice(0, length) } = globalThis.__secure ?? {};
-  web.beginning = beginning;
+  const { room } = globalThis.__secure;
 
   web.idl = Object.freeze({
     room,

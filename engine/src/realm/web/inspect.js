@@ -12,7 +12,11 @@
     Array, ArrayBuffer, BigInt, Boolean, DataView, Date, Error, Function, Map, Math, Number, Object, Reflect, RegExp,
     Set, String, Symbol, Uint8Array,
   } = globalThis;
-  const web = (globalThis.__web ??= {});
+  const web = globalThis.__web;
+  const { beginning } = globalThis.__secure;
+  // Both describe objects with private state. A describer is called with each object, and returns undefined for all
+  // but those of its class. A kind belongs to a prototype.
+  const { describers = [], kinds: kindsOfWeb = [] } = web;
 
   const mostItems = 100;
   const mostPrototypes = 32; // a proxy can return a new prototype forever
@@ -143,7 +147,7 @@
     show(value, depth = 0) {
       switch (typeof value) {
         case "string":
-          return this.#take(quote(web.beginning(value, this.#left + 1)));
+          return this.#take(quote(beginning(value, this.#left + 1)));
         case "number":
           return this.#take(Object.is(value, -0) ? "-0" : `${value}`);
         case "bigint":
@@ -162,7 +166,7 @@
       if (this.#parents.includes(object)) return this.#take("[Circular]");
       this.#parents.push(object);
       try {
-        for (const describer of web.describers) {
+        for (const describer of describers) {
           const text = describer(object);
           if (text !== undefined) return this.#take(text);
         }
@@ -411,6 +415,10 @@
       const text = `[${name}: ${inspector.show(unbox(value))}]`;
       return inspector.named(text, value, depth, isIndexKey);
     });
+  }
+
+  for (const [prototype, show] of kindsOfWeb) {
+    kinds.set(prototype, (inspector, value) => inspector.head(show(value)));
   }
 
   /** Shows a value in at most about `budget` characters. Objects deeper than `depth` are shown only by their class. */
