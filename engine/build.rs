@@ -60,7 +60,6 @@ const SCRIPTS: &[&str] = &[
     "00_infra.js",
     "00_url.js",
     "01_dom_exception.js",
-    "01_mimesniff.js",
     "01_urlpattern.js",
     "02_event.js",
     "03_abort_signal.js",

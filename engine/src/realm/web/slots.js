@@ -11,11 +11,12 @@
   const { op_sr_private_symbol: privateSymbol } = core.ops;
   const { ObjectDefineProperty, ObjectHasOwn, ReflectHas } = real;
 
-  // Each slot has its own functions, because V8 optimises a function for the objects that it was called with.
-  const source = `((primordials, key) => {
-    "use strict";
-    const { ReflectApply, ObjectGetPrototypeOf, ObjectPrototypeIsPrototypeOf } = primordials;
-    let inherits = false, accessors = false;
+  const { ReflectApply, ObjectGetPrototypeOf, ObjectPrototypeIsPrototypeOf } = real;
+  const slots = new WeakSet();
+  web.slot = (name) => {
+    const key = privateSymbol(name);
+    let inherits = false;
+    let accessors = false;
     const setters = [];
     const inherited = (object) => {
       for (let at = ObjectGetPrototypeOf(object); at !== null; at = ObjectGetPrototypeOf(at)) {
@@ -38,7 +39,7 @@
       }
       return object[key] = value;
     };
-    return {
+    const slot = {
       __proto__: null,
       get,
       set,
@@ -72,13 +73,6 @@
         return object;
       },
     };
-  })`;
-  const slots = new WeakSet();
-  let count = 0;
-  web.slot = (name) => {
-    // V8 shares the code of equal texts.
-    const [make] = core.evalContext(`/* ${count++} */ ${source}`, "ext:sr_web/slot.js");
-    const slot = make(real, privateSymbol(name));
     slots.add(slot);
     return slot;
   };
