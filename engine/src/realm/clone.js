@@ -1,4 +1,4 @@
-// `structuredClone` (HTML, section 2.7.3), without transferred objects.
+// `structuredClone` (HTML, section 2.7.3). Of the transferable objects, it transfers buffers.
 //
 // The engine's own function writes the value into a buffer and reads it again. It writes a text as often as the value
 // contains it. So a list of a few MiB could take any amount of memory, which no limit counts. Here, the copy shares its
@@ -35,9 +35,22 @@
   const own = (object, key, value, enumerable) => {
     defineProperty(object, key, { __proto__: null, value, writable: true, enumerable, configurable: true });
   };
-  // Throws the engine's error for a value that cannot be cloned. For an object without properties that can, it returns
+  const web = (globalThis.__web ??= {});
+  const refused = (message) => new web.DOMException(message, "DataCloneError");
+  // Throws a DataCloneError for a value that cannot be cloned. For an object without properties that can, it returns
   // the clone.
-  const native = core.structuredClone;
+  const { structuredClone: engineClone } = core;
+  const native = (value) => {
+    let message = "the value could not be cloned";
+    try {
+      // QuickJS would clone the target of a proxy.
+      if (!isQuickJs || !core.isProxy(value)) return engineClone(value);
+    } catch (error) {
+      if (error instanceof RangeError) throw error; // the stack is exhausted
+      if (typeof value === "symbol" || typeof value === "function") message = `a ${typeof value} could not be cloned`;
+    }
+    throw refused(message);
+  };
 
   const bufferOf = (value) => {
     const bytes = new Uint8Array(value); // throws if the buffer is detached
@@ -53,8 +66,17 @@
     return made;
   };
 
-  const cloneOf = (root) => {
+  const isDetached = getter(NativeBuffer.prototype, "detached");
+  const transferred = method(NativeBuffer.prototype, "transfer");
+  /** Returns a clone. It detaches the buffers in `transfer` if it does not throw. */
+  const cloneOf = (root, transfer = []) => {
     const seen = new Map();
+    for (let at = 0; at < transfer.length; at++) {
+      if (!core.isArrayBuffer(transfer[at])) throw refused("only buffers can be transferred");
+      for (let before = 0; before < at; before++) {
+        if (transfer[before] === transfer[at]) throw refused("a buffer is in `transfer` twice");
+      }
+    }
     const properties = (made, value, list) => {
       for (let at = 0; at < list.length; at++) {
         const key = list[at];
@@ -126,6 +148,12 @@
           return made;
         }
         case ERROR: {
+          const exception = web.cloneOfException?.(value);
+          if (exception !== undefined) {
+            const { stack } = value;
+            if (typeof stack === "string") own(exception, "stack", stack, false);
+            return is(exception);
+          }
           const Kind = errorKinds[`${value.name}`] ?? Error;
           const message = getOwnPropertyDescriptor(value, "message");
           const cause = getOwnPropertyDescriptor(value, "cause");
@@ -142,8 +170,7 @@
         case BIG_INT:
           return is(Object(boxes[kind](value)));
         default:
-          // QuickJS would clone the target of a proxy.
-          if (isQuickJs) throw new TypeError("the value could not be cloned");
+          if (isQuickJs) throw refused("the value could not be cloned");
           return native(value);
       }
     };
@@ -158,7 +185,25 @@
           return value;
       }
     };
-    return copied(root);
+    const clone = copied(root);
+    for (let at = 0; at < transfer.length; at++) {
+      if (isDetached(transfer[at])) throw refused("a buffer in `transfer` is detached");
+    }
+    for (let at = 0; at < transfer.length; at++) transferred(transfer[at]);
+    return clone;
   };
-  secure.structuredClone = cloneOf;
+  // A method, because unlike other functions it has no `prototype`, which would be another object that all modules
+  // share. A function with a rest parameter has the length of the standard's.
+  ({ structuredClone: secure.structuredClone } = {
+    structuredClone(value, ...rest) {
+      if (arguments.length === 0) throw new TypeError("structuredClone: 1 argument required, 0 given");
+      const options = rest[0];
+      if (options === undefined || options === null) return cloneOf(value);
+      if (typeof options !== "object" && typeof options !== "function") {
+        throw new TypeError("structuredClone: options must be an object");
+      }
+      const { transfer } = options;
+      return transfer === undefined ? cloneOf(value) : cloneOf(value, [...transfer]);
+    },
+  });
 })(globalThis);
