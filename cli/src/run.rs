@@ -20,7 +20,7 @@ use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
     AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Manifest,
-    OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError, WarmIsolate,
+    OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError, WarmIsolate, initialize,
 };
 
 #[derive(Debug, clap::Args)]
@@ -136,6 +136,8 @@ const RELATED_STACK_LINES: usize = 5;
 
 /// Runs the program. Its output is written to standard output and standard error at once.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    // The engine starts on another thread while the manifest is read.
+    initialize();
     project::wait_for(run_here(arguments))?;
     Ok(String::new())
 }
