@@ -351,6 +351,9 @@ fn enter_sandbox(
         );
     }
     let mut sandbox = Sandbox::new().program(program, presented.map(|presented| &presented.token))?;
+    for extension in host::extensions() {
+        sandbox = sandbox.extension(extension.clone());
+    }
     if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
         sandbox = sandbox.revocations(feed);
     }

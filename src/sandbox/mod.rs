@@ -43,7 +43,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use secure_runtime_capabilities::Token;
+use secure_runtime_capabilities::{Authority, Token};
+use secure_runtime_engine::extension::AnyExtension;
+use secure_runtime_families::{Settings, builtin};
 
 use crate::program::Program;
 use crate::revocation::RevocationFeed;
@@ -59,6 +61,10 @@ use self::plan::Plan;
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
     plan: Plan,
+    /// The rights of each program.
+    programs: Vec<Authority>,
+    /// The extensions beside the built-in families.
+    extensions: Vec<AnyExtension>,
 }
 
 /// The result of [`Sandbox::enter`].
@@ -122,13 +128,34 @@ impl Sandbox {
     }
 
     /// Allows the folders, files and ports that this program was granted, limited by this token. Call it for each
-    /// program that will run.
+    /// program that will run. The families decide what a right needs: see
+    /// [`Extension::sandbox_rules`](crate::extension::Extension::sandbox_rules).
     ///
     /// # Errors
     /// [`SandboxError::Grants`].
     pub fn program(mut self, program: &Program, token: Option<&Token>) -> Result<Self, SandboxError> {
-        self.plan.program(program, token).map_err(SandboxError::Grants)?;
+        let authority = self.plan.program(program, token).map_err(SandboxError::Grants)?;
+        self.programs.push(authority);
         Ok(self)
+    }
+
+    /// Allows what an extension needs for the programs, as
+    /// [`Builder::extension`](crate::Builder::extension) adds it to a runtime. The built-in families are included.
+    pub fn extension(mut self, extension: impl Into<AnyExtension>) -> Self {
+        self.extensions.push(extension.into());
+        self
+    }
+
+    /// Returns all rules.
+    fn planned(self) -> Plan {
+        let mut plan = self.plan;
+        let builtin = builtin(Settings::default());
+        for extension in builtin.iter().chain(&self.extensions) {
+            for authority in &self.programs {
+                plan.extension(extension, authority);
+            }
+        }
+        plan
     }
 
     /// Allows the access that is needed to fetch newer revocation lists and to keep them.
@@ -196,8 +223,9 @@ impl Sandbox {
         // The result is cached now, because the kernel refuses the query inside the sandbox.
         Sandbox::support();
         // Landlock comes first, because seccomp refuses the calls that reach other threads.
-        let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
-        let seccomp = seccomp::enter(&self.plan)?;
+        let plan = self.planned();
+        let (landlock, other_threads, wider) = landlock::enter(&plan)?;
+        let seccomp = seccomp::enter(&plan)?;
         Ok(SandboxReport {
             support: SandboxSupport { landlock, seccomp },
             other_threads,

@@ -6,10 +6,10 @@ mod fetch;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{ActionName, Family, Operation};
+use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, Operation, Origin, Pattern};
 use secure_runtime_engine::extension::{
     Arguments, CountedBytes, Extension, Global, Granted, Methods, OperationError, Output, ProgramStart,
-    Reservation, Script,
+    Reservation, SandboxRule, Script,
 };
 
 use self::fetch::{Body, NetLimits, Request};
@@ -100,6 +100,20 @@ impl Extension for Net {
         body.on(ActionName::CONNECT)
             .titled("fetch")
             .asynchronous("read", read);
+    }
+
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        let rights = authority.effective(FamilyName::NET, ActionName::CONNECT);
+        let ports = rights.into_iter().filter_map(|pattern| match pattern {
+            Pattern::Endpoint(endpoint) => Some(endpoint.first()..=endpoint.last()),
+            Pattern::Exact(origin) => {
+                let port = Origin::parse(origin).ok()?.port();
+                Some(port..=port)
+            }
+            // Families of connections do not use this kind of pattern.
+            Pattern::Affix { .. } => None,
+        });
+        ports.map(SandboxRule::Connect).collect()
     }
 
     fn start_program(&self, program: &ProgramStart<'_>) -> NetLimits {
