@@ -8,8 +8,8 @@ use secure_runtime_engine::extension::SandboxRule;
 /// Returns the files and folders of these rights.
 pub(super) fn of(authority: &Authority) -> Vec<SandboxRule> {
     let rights = |action| authority.effective(FamilyName::FS, action);
-    let read = rights(ActionName::READ).into_iter().filter_map(read);
-    let write = rights(ActionName::WRITE).into_iter().filter_map(write);
+    let read = rights(ActionName::READ).filter_map(read);
+    let write = rights(ActionName::WRITE).filter_map(write);
     read.chain(write).collect()
 }
 
