@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use secure_runtime_capabilities::{ActionName, Authority, Base, FamilyName, Origin, Pattern, Token};
+use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Origin, Pattern, Token};
 use url::Url;
 
-use crate::program::{self, Program};
+use super::SandboxError;
+use crate::base;
+use crate::program::Program;
 use crate::revocation::RevocationFeed;
 use secure_runtime_engine::LinkPlan;
 
@@ -90,10 +92,12 @@ pub(super) struct Rule {
 
 impl Plan {
     /// Adds the maximum rights of the program.
-    pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), String> {
-        let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
-        let linked = LinkPlan::new(program.graph(), token, program.families(), &base);
-        let linked = linked.map_err(|error| error.to_string())?;
+    pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), SandboxError> {
+        let base = base::resolve(program.base()).map_err(|error| SandboxError::Base {
+            path: program.base().to_owned(),
+            error,
+        })?;
+        let linked = LinkPlan::new(program.graph(), token, program.families(), &base)?;
         self.authority(linked.ceiling());
         let imports = linked.ceiling().effective(FamilyName::MODULE, ActionName::IMPORT);
         if imports.len() > 0 {
@@ -293,7 +297,7 @@ fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use secure_runtime_capabilities::Block;
+    use secure_runtime_capabilities::{Base, Block};
 
     use super::*;
 
