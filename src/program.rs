@@ -1,6 +1,7 @@
 //! A program on disk: its manifest and lock, verified and ready to run.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secure_runtime_capabilities::{Base, Families, ScopeError};
+use secure_runtime_loaders::http::{AddressProblem, HttpError};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
 use secure_runtime_loaders::secrets;
@@ -68,7 +70,7 @@ pub struct OpenOptions {
 #[derive(Clone)]
 pub struct StorePlace {
     /// The folder, or the `https:` or `http:` address.
-    pub place: String,
+    pub place: OsString,
     /// The token that is sent to this address with each request, and never to another address.
     pub token: Option<BearerToken>,
 }
@@ -77,7 +79,7 @@ impl std::fmt::Debug for StorePlace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("StorePlace")
-            .field("place", &secrets::hide(&self.place))
+            .field("place", &self.shown())
             .field("token", &self.token)
             .finish()
     }
@@ -86,6 +88,13 @@ impl std::fmt::Debug for StorePlace {
 impl From<&str> for StorePlace {
     /// Returns the store of this folder or address, without a token.
     fn from(place: &str) -> Self {
+        OsStr::new(place).into()
+    }
+}
+
+impl From<&OsStr> for StorePlace {
+    /// Returns the store of this folder or address, without a token.
+    fn from(place: &OsStr) -> Self {
         StorePlace {
             place: place.to_owned(),
             token: None,
@@ -94,14 +103,23 @@ impl From<&str> for StorePlace {
 }
 
 impl StorePlace {
-    /// Returns true if the place is an address and not a folder.
-    pub fn is_address(&self) -> bool {
-        self.place.contains("://")
+    /// Returns the place if it is an address and not a folder.
+    pub fn address(&self) -> Option<&str> {
+        self.place.to_str().filter(|place| place.contains("://"))
+    }
+
+    /// Returns the place for messages, without secrets.
+    fn shown(&self) -> String {
+        secrets::hide(&self.place.to_string_lossy()).into_owned()
     }
 
     /// Creates a client for the store at this address.
     pub fn http(&self) -> Result<HttpStore, StoreError> {
-        let store = HttpStore::new(&self.place)?;
+        let address = self.address().ok_or_else(|| StoreError::NotAStore {
+            location: self.shown(),
+            problem: StorePlaceProblem::Address(HttpError::Address(AddressProblem::Scheme).into()),
+        })?;
+        let store = HttpStore::new(address)?;
         match &self.token {
             Some(token) => store.with_token(token.clone()),
             None => Ok(store),
@@ -109,12 +127,12 @@ impl StorePlace {
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        if self.is_address() {
+        if self.address().is_some() {
             return Ok(Arc::new(self.http()?));
         }
         if self.token.is_some() {
             return Err(StoreError::NotAStore {
-                location: secrets::hide(&self.place).into_owned(),
+                location: self.shown(),
                 problem: StorePlaceProblem::Token,
             });
         }

@@ -22,6 +22,7 @@
 mod refresher;
 mod source;
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -150,10 +151,10 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// [`RevocationFeedError::Place`].
-    pub fn new(place: &str, key: PublicKey) -> Result<RevocationFeed, RevocationFeedError> {
+    pub fn new(place: impl AsRef<OsStr>, key: PublicKey) -> Result<RevocationFeed, RevocationFeedError> {
         Ok(RevocationFeed {
             revocations: Revocations::new(key),
-            source: Source::parse(place)?,
+            source: Source::parse(place.as_ref())?,
             kept: None,
             seen: Mutex::default(),
         })

@@ -1,5 +1,6 @@
 //! The source of a revocation list.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -22,13 +23,13 @@ pub(super) enum Source {
 
 impl Source {
     /// Parses a source: an address if the text contains `://`, else a path.
-    pub(super) fn parse(place: &str) -> Result<Source, RevocationFeedError> {
+    pub(super) fn parse(place: &OsStr) -> Result<Source, RevocationFeedError> {
         let refused = |cause: Cause| RevocationFeedError::Place {
-            place: secrets::hide(place).into_owned(),
+            place: secrets::hide(&place.to_string_lossy()).into_owned(),
             cause,
         };
-        if place.contains("://") {
-            let url = http::address(place).map_err(|error| refused(error.into()))?;
+        if let Some(address) = place.to_str().filter(|place| place.contains("://")) {
+            let url = http::address(address).map_err(|error| refused(error.into()))?;
             return Ok(Source::Http(url));
         }
         let path = std::path::absolute(place).map_err(|error| refused(error.into()))?;

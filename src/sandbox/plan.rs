@@ -152,7 +152,7 @@ impl Plan {
             self.write(folder);
         }
         for place in others {
-            match Url::parse(&place.place).ok().filter(|_| place.is_address()) {
+            match place.address().and_then(|address| Url::parse(address).ok()) {
                 Some(url) => self.address(&url),
                 None => self.read(Path::new(&place.place)),
             }
