@@ -1,5 +1,6 @@
 //! `run`: verifies, links and runs a program.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ pub(super) struct Arguments {
 
     /// An additional store to get modules from, after the local store (repeatable)
     #[arg(long, value_name = "DIR or URL")]
-    store: Vec<String>,
+    store: Vec<OsString>,
 
     #[command(flatten)]
     store_tokens: StoreTokens,

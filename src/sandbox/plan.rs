@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use secure_runtime_capabilities::{ActionName, Authority, Base, FamilyName, Token};
+use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Token};
 use url::Url;
 
-use crate::program::{self, Program};
+use super::SandboxError;
+use crate::base;
+use crate::program::Program;
 use crate::revocation::RevocationFeed;
 use secure_runtime_engine::LinkPlan;
 use secure_runtime_engine::extension::{AnyExtension, SandboxRule};
@@ -91,10 +93,16 @@ pub(super) struct Rule {
 
 impl Plan {
     /// Adds what the runtime needs for this program, and returns the program's maximum rights.
-    pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<Authority, String> {
-        let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
-        let linked = LinkPlan::new(program.graph(), token, program.families(), &base);
-        let linked = linked.map_err(|error| error.to_string())?;
+    pub(super) fn program(
+        &mut self,
+        program: &Program,
+        token: Option<&Token>,
+    ) -> Result<Authority, SandboxError> {
+        let base = base::resolve(program.base()).map_err(|error| SandboxError::Base {
+            path: program.base().to_owned(),
+            error,
+        })?;
+        let linked = LinkPlan::new(program.graph(), token, program.families(), &base)?;
         let imports = linked.ceiling().effective(FamilyName::MODULE, ActionName::IMPORT);
         if imports.len() > 0 {
             self.stores(program);
@@ -130,7 +138,7 @@ impl Plan {
             self.write(folder);
         }
         for place in others {
-            match Url::parse(&place.place).ok().filter(|_| place.is_address()) {
+            match place.address().and_then(|address| Url::parse(address).ok()) {
                 Some(url) => self.address(&url),
                 None => self.read(Path::new(&place.place)),
             }
@@ -277,7 +285,7 @@ fn absolute(path: &Path) -> PathBuf {
 mod tests {
     use std::sync::Arc;
 
-    use secure_runtime_capabilities::{Block, Family, Pattern};
+    use secure_runtime_capabilities::{Base, Block, Family, Pattern};
     use secure_runtime_engine::extension::{Extension, Methods, Script};
     use secure_runtime_families::{Settings, builtin};
 

@@ -15,6 +15,7 @@ mod lock_text;
 mod malformed;
 mod names;
 mod newcomers;
+mod not_utf8;
 mod review;
 mod revocation;
 mod secrets;
@@ -154,6 +155,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("malformed.rs"),
         include_str!("names.rs"),
         include_str!("newcomers.rs"),
+        include_str!("not_utf8.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("secrets.rs"),
@@ -177,5 +179,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 51);
+    assert_eq!(count, 52);
 }
