@@ -88,8 +88,8 @@ fn brotli_window(first: u8) -> u32 {
     }
 }
 
-/// Returns the codings of a body, in the order in which they were applied. There are none if one of them is unknown: such
-/// a body is passed on as it is.
+/// Returns the codings of a body, in the order in which they were applied. There are none if one of them is unknown:
+/// such a body is passed on as it is.
 pub(super) fn codings(headers: &HeaderMap) -> Vec<Coding> {
     let names: Option<Vec<&str>> = headers
         .get_all(header::CONTENT_ENCODING)
