@@ -75,6 +75,8 @@ pub use secure_runtime_engine::{
     RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads,
     prepare,
 };
-pub use secure_runtime_families::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
+pub use secure_runtime_families::{
+    FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError,
+};
 pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};
