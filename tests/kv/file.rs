@@ -38,7 +38,8 @@ fn entries_are_there_after_the_store_is_opened_again() {
         ran.out,
         "set: undefined\nbytes: undefined\nreplaced: undefined\ngone: undefined\ndeleted: undefined\nlist: [\"b/1\",\"b/2\"]\n"
     );
-    // The engine may keep objects of the run, and with them the store. So a copy of the file is opened, as after a crash.
+    // The engine may keep objects of the run, and with them the store. So a copy of the file is opened, as after a
+    // crash.
     let copy = folder.path().join("copy.kv");
     std::fs::copy(&path, &copy).unwrap();
     let store = open(&copy);
