@@ -96,7 +96,7 @@ impl Extension for Sql {
 
     fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
         let has_rights_for = |database: &str| {
-            let tables = Pattern::prefix(&family::resource(database, ""));
+            let tables = Pattern::prefix(family::resource(database, ""));
             let may = |action| authority.intersects(family::SQL, action, &tables);
             may(ActionName::READ) || may(ActionName::WRITE)
         };
