@@ -44,6 +44,7 @@
 //! engine.
 
 mod audit;
+mod base;
 mod bounds;
 pub mod drift;
 mod manifest;
@@ -58,8 +59,9 @@ mod snapshot;
 mod within_lock;
 
 pub use audit::{AuditLog, AuditOptions};
+pub use base::BaseError;
 pub use bounds::Bounds;
-pub use manifest::{Manifest, ManifestError, parse_size};
+pub use manifest::{Manifest, ManifestError, SizeError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};
@@ -69,9 +71,12 @@ pub use secure_runtime_capabilities::{
 };
 pub use secure_runtime_engine::{
     AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Limits,
-    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, Quotas, RelatedError, Returned, RunError,
-    SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads, prepare,
+    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, PlanError, Quotas, RelatedError, Returned,
+    RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads,
+    prepare,
 };
-pub use secure_runtime_families::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
-pub use secure_runtime_loaders::{self as loaders, ContentHash, Graph, LocalStore, Store};
+pub use secure_runtime_families::{
+    FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError,
+};
+pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};

@@ -1,6 +1,7 @@
 //! A program on disk: its manifest and lock, verified and ready to run.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use secure_runtime_capabilities::{Base, Families};
+use secure_runtime_capabilities::{Base, Families, ScopeError};
+use secure_runtime_loaders::http::{AddressProblem, HttpError};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
 use secure_runtime_loaders::secrets;
-use secure_runtime_loaders::store::{BearerToken, HttpStore, Layered, LocalStore, Store, StoreError};
+use secure_runtime_loaders::store::{
+    BearerToken, HttpStore, Layered, LocalStore, Store, StoreError, StorePlaceProblem,
+};
 use secure_runtime_loaders::verify::{self, LoadError};
 use secure_runtime_loaders::{ContentHash, Graph, GraphError};
 
+use crate::base::{self, BaseError};
 use crate::bounds::{Bounds, BoundsError};
 use crate::drift;
 use crate::manifest::{MANIFEST, Manifest, ManifestError};
@@ -65,7 +70,7 @@ pub struct OpenOptions {
 #[derive(Clone)]
 pub struct StorePlace {
     /// The folder, or the `https:` or `http:` address.
-    pub place: String,
+    pub place: OsString,
     /// The token that is sent to this address with each request, and never to another address.
     pub token: Option<BearerToken>,
 }
@@ -74,7 +79,7 @@ impl std::fmt::Debug for StorePlace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("StorePlace")
-            .field("place", &secrets::hide(&self.place))
+            .field("place", &self.shown())
             .field("token", &self.token)
             .finish()
     }
@@ -83,6 +88,13 @@ impl std::fmt::Debug for StorePlace {
 impl From<&str> for StorePlace {
     /// Returns the store of this folder or address, without a token.
     fn from(place: &str) -> Self {
+        OsStr::new(place).into()
+    }
+}
+
+impl From<&OsStr> for StorePlace {
+    /// Returns the store of this folder or address, without a token.
+    fn from(place: &OsStr) -> Self {
         StorePlace {
             place: place.to_owned(),
             token: None,
@@ -91,14 +103,23 @@ impl From<&str> for StorePlace {
 }
 
 impl StorePlace {
-    /// Returns true if the place is an address and not a folder.
-    pub fn is_address(&self) -> bool {
-        self.place.contains("://")
+    /// Returns the place if it is an address and not a folder.
+    pub fn address(&self) -> Option<&str> {
+        self.place.to_str().filter(|place| place.contains("://"))
+    }
+
+    /// Returns the place for messages, without secrets.
+    fn shown(&self) -> String {
+        secrets::hide(&self.place.to_string_lossy()).into_owned()
     }
 
     /// Creates a client for the store at this address.
     pub fn http(&self) -> Result<HttpStore, StoreError> {
-        let store = HttpStore::new(&self.place)?;
+        let address = self.address().ok_or_else(|| StoreError::NotAStore {
+            location: self.shown(),
+            problem: StorePlaceProblem::Address(HttpError::Address(AddressProblem::Scheme).into()),
+        })?;
+        let store = HttpStore::new(address)?;
         match &self.token {
             Some(token) => store.with_token(token.clone()),
             None => Ok(store),
@@ -106,13 +127,13 @@ impl StorePlace {
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        if self.is_address() {
+        if self.address().is_some() {
             return Ok(Arc::new(self.http()?));
         }
         if self.token.is_some() {
             return Err(StoreError::NotAStore {
-                location: secrets::hide(&self.place).into_owned(),
-                reason: "a folder takes no token".to_owned(),
+                location: self.shown(),
+                problem: StorePlaceProblem::Token,
             });
         }
         Ok(Arc::new(LocalStore::open(&self.place)?))
@@ -163,12 +184,9 @@ pub enum ProgramError {
     },
     /// The lock contains a bound that this version does not know.
     #[error(
-        "{LOCK}: {what}\n  help: use the version of secure-runtime that wrote it, or run `secure-runtime lock` and review what changed"
+        "{LOCK}: {0}\n  help: use the version of secure-runtime that wrote it, or run `secure-runtime lock` and review what changed"
     )]
-    UnknownBound {
-        /// The bound and its owner.
-        what: String,
-    },
+    UnknownBound(#[from] BoundsError),
     /// An isolate, limits or trust that the manifest says of a package which the locked program does not have.
     #[error(
         "{MANIFEST}: [packages.{package:?}] has `isolate`, `limits` or `trust`, and the locked program has no such package\n  help: correct the name, or remove them; if the program imports the package now, run `secure-runtime lock`"
@@ -193,12 +211,13 @@ pub enum ProgramError {
     #[error("the graph: {0}")]
     Graph(#[from] GraphError),
     /// A grant on the command line is invalid.
-    #[error("--grant {grant:?}: {reason}")]
+    #[error("--grant {grant:?}: {error}")]
     Grant {
         /// The given grant.
         grant: String,
         /// The reason.
-        reason: String,
+        #[source]
+        error: Box<ScopeError>,
     },
     /// `--grant` was used with a program that has a manifest.
     #[error("{path} says what the program may do; --grant is for a file without a manifest\n  help: add the grant to [grants] there", path = path.display())]
@@ -206,22 +225,33 @@ pub enum ProgramError {
         /// The manifest.
         path: PathBuf,
     },
-    /// The path does not name a program.
-    #[error("{path}: {reason}", path = path.display())]
-    Path {
+    /// There is nothing at the path.
+    #[error("{path}: does not exist\n  help: name a folder that has a secure.toml, or a JavaScript file", path = path.display())]
+    NotFound {
         /// The given path.
         path: PathBuf,
-        /// The reason.
-        reason: String,
     },
-}
-
-impl From<BoundsError> for ProgramError {
-    fn from(error: BoundsError) -> Self {
-        ProgramError::UnknownBound {
-            what: error.to_string(),
-        }
-    }
+    /// The program must have a lock, and is a file, which has none.
+    #[error("{path}: a file without a manifest has no lock, and --locked requires one", path = path.display())]
+    FileNotLocked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name of the file is not UTF-8. Names of modules are text in the lock, so such a file cannot be a module.
+    #[error("{path}: its name is not UTF-8", path = path.display())]
+    FileName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder cannot be the base of relative paths.
+    #[error("{path}: {error}", path = path.display())]
+    Base {
+        /// The folder.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        error: BaseError,
+    },
 }
 
 impl ProgramError {
@@ -234,7 +264,7 @@ impl ProgramError {
             ProgramError::Store(error) => error.is_integrity(),
             ProgramError::LockOutdated { .. }
             | ProgramError::Drift { .. }
-            | ProgramError::UnknownBound { .. }
+            | ProgramError::UnknownBound(_)
             | ProgramError::NotLocked { .. }
             | ProgramError::Signatures(_) => true,
             _ => false,
@@ -414,19 +444,12 @@ impl Program {
     }
 
     fn of_file(path: &Path, options: &OpenOptions, stores: &Layered) -> Result<Program, ProgramError> {
-        let fault = |reason: &str| ProgramError::Path {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let path = path.to_owned();
         if !path.exists() {
-            return Err(fault(
-                "does not exist\n  help: name a folder that has a secure.toml, or a JavaScript file",
-            ));
+            return Err(ProgramError::NotFound { path });
         }
         if options.locked {
-            return Err(fault(
-                "a file without a manifest has no lock, and --locked requires one",
-            ));
+            return Err(ProgramError::FileNotLocked { path });
         }
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -435,7 +458,7 @@ impl Program {
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
-            .ok_or_else(|| fault("its name is not UTF-8"))?;
+            .ok_or_else(|| ProgramError::FileName { path: path.clone() })?;
         let base = base_of(&folder)?;
         let families = &options.families;
         for grant in &options.grants {
@@ -445,7 +468,7 @@ impl Program {
                 .and_then(|_| families.program_family(family))
                 .map_err(|error| ProgramError::Grant {
                     grant: grant.clone(),
-                    reason: error.to_string(),
+                    error: Box::new(error),
                 })?;
         }
         let input = LockInput {
@@ -547,18 +570,14 @@ pub fn stores(options: &OpenOptions) -> Result<Layered, ProgramError> {
     Ok(layered)
 }
 
-/// Returns the folder of relative paths, with its links resolved.
+/// Returns the folder of relative paths, with its links resolved. If its path is not UTF-8, relative scopes and
+/// resources of `fs` are refused, because they are text.
 ///
 /// # Errors
-/// The folder does not exist, or its path is not UTF-8.
+/// [`ProgramError::Base`]: the folder does not exist, or its path is too long.
 pub fn base_of(folder: &Path) -> Result<Base, ProgramError> {
-    let fault = |reason: String| ProgramError::Path {
+    base::resolve(folder).map_err(|error| ProgramError::Base {
         path: folder.to_owned(),
-        reason,
-    };
-    let real = std::fs::canonicalize(folder).map_err(|error| fault(error.to_string()))?;
-    let text = real
-        .to_str()
-        .ok_or_else(|| fault("its path is not UTF-8".to_owned()))?;
-    Base::new(text).map_err(|error| fault(error.to_string()))
+        error,
+    })
 }

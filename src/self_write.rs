@@ -53,8 +53,9 @@ fn written(
         .effective(FamilyName::FS, ActionName::WRITE)
         .collect();
     let is_covered = |path: &Path| {
-        let path = path.to_str();
-        path.is_some_and(|path| scopes.iter().any(|scope| scope.matches(path)))
+        // A guest cannot name a path that is not UTF-8, but may reach it through a link in a folder of its scope.
+        let path = path.to_string_lossy();
+        scopes.iter().any(|scope| scope.matches(&path))
     };
     files
         .filter(|file| places(file).iter().any(|place| is_covered(place)))

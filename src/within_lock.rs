@@ -63,13 +63,13 @@ fn bounds(manifest: &Manifest) -> BTreeMap<String, Bounds> {
 pub(crate) fn canonical_grants(families: &Families, grants: &[String]) -> Result<Vec<String>, ProgramError> {
     families
         .canonical_grants(grants)
-        .map_err(|error| unusable(grants, &error))
+        .map_err(|error| unusable(grants, error))
 }
 
-fn unusable(grants: &[String], error: &ScopeError) -> ProgramError {
+fn unusable(grants: &[String], error: ScopeError) -> ProgramError {
     ProgramError::Grant {
         grant: grants.join(", "),
-        reason: error.to_string(),
+        error: Box::new(error),
     }
 }
 
@@ -221,7 +221,7 @@ impl Check<'_> {
 
     fn rights(&self, grants: &[String]) -> Result<Rights, ProgramError> {
         let rights = self.manifest.families.parse_grants(grants, &self.base);
-        rights.map_err(|error| unusable(grants, &error))
+        rights.map_err(|error| unusable(grants, error))
     }
 }
 

@@ -15,6 +15,7 @@ mod cli;
 mod console;
 mod delegation;
 mod endowments;
+mod errors;
 mod extensions;
 mod fs;
 mod guest;

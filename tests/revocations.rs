@@ -272,14 +272,14 @@ fn each_key_has_its_own_kept_list_for_all_sources() {
     let other = KeyPair::generate().unwrap();
     for (name, key, sequence) in [("a", &issuer.key, 4), ("b", &issuer.key, 5), ("a", &other, 3)] {
         std::fs::write(place(name), list(key, sequence, 600)).unwrap();
-        let feed = RevocationFeed::new(&place(name), key.public()).unwrap();
+        let feed = RevocationFeed::new(place(name), key.public()).unwrap();
         let feed = feed.kept_in(&issuer.kept());
         assert_eq!(load(&feed), Ok(RevocationsLoaded::Fresh));
     }
     assert_eq!(std::fs::read_dir(issuer.kept()).unwrap().count(), 2);
     // TOK-42. An older list is refused even at a place that was never used before.
     std::fs::write(place("c"), list(&issuer.key, 4, 600)).unwrap();
-    let feed = RevocationFeed::new(&place("c"), issuer.key.public()).unwrap();
+    let feed = RevocationFeed::new(place("c"), issuer.key.public()).unwrap();
     let problem = load(&feed.kept_in(&issuer.kept()));
     assert!(
         matches!(

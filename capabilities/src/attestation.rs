@@ -9,8 +9,54 @@ use biscuit_auth::{
     format::schema::{ThirdPartyBlockContents, ThirdPartyBlockRequest, public_key::Algorithm},
 };
 use prost::Message;
+use secure_runtime_text::Cause;
+use thiserror::Error;
 
 use crate::{Attestation, KeyPair, PublicKey, RevocationId, TokenError, datalog, token::MAX_TEXT};
+
+/// The reason why an attestation, or a request for one, does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AttestationProblem {
+    /// The bytes are not a request in its current form.
+    #[error("it is not a request for an attestation")]
+    NotARequest,
+    /// The text is longer than that of any token.
+    #[error("it is too long")]
+    TooLong,
+    /// The text is not its canonical form.
+    #[error("its text is not URL-safe Base64 with its padding")]
+    Base64(
+        /// The `base64::DecodeError`.
+        #[source]
+        Cause,
+    ),
+    /// The attestation has no valid key of its third party.
+    #[error("it names no Ed25519 key")]
+    NoKey,
+    /// Another third party signed the attestation.
+    #[error("it is not by {by}")]
+    By {
+        /// The expected key.
+        by: PublicKey,
+    },
+    /// The signature is not valid after the token's last block.
+    #[error("its signature is for another token, or for an earlier or later state of this one")]
+    OtherToken,
+    /// The token library rejects it.
+    #[error("{0}")]
+    Library(
+        /// The error of the token library, or of the decoder that it uses.
+        #[source]
+        Cause,
+    ),
+}
+
+impl From<AttestationProblem> for TokenError {
+    fn from(problem: AttestationProblem) -> TokenError {
+        TokenError::Attestation { problem }
+    }
+}
 
 /// A request to sign the next block of one token. It reveals only the token's last signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +87,7 @@ impl AttestationRequest {
     /// # Errors
     /// [`TokenError::Attestation`].
     pub fn parse_text(text: &str) -> Result<AttestationRequest, TokenError> {
-        let none = || TokenError::Attestation {
-            cause: "it is not a request for an attestation".to_owned(),
-        };
+        let none = || TokenError::from(AttestationProblem::NotARequest);
         let bytes = decode(text)?;
         let request = ThirdPartyBlockRequest::decode(bytes.as_slice()).map_err(|_| none())?;
         let signature = request
@@ -74,11 +118,11 @@ impl AttestationRequest {
             facts: datalog::attested(&attestation),
             ..BlockBuilder::default()
         };
-        let request = ThirdPartyRequest::deserialize(&self.0).map_err(refused)?;
+        let request = ThirdPartyRequest::deserialize(&self.0).map_err(library)?;
         let signed = request
             .create_block(&key.to_biscuit()?.private(), builder)
-            .map_err(refused)?;
-        Ok(SignedAttestation(signed.serialize().map_err(refused)?))
+            .map_err(library)?;
+        Ok(SignedAttestation(signed.serialize().map_err(library)?))
     }
 }
 
@@ -102,16 +146,13 @@ impl SignedAttestation {
     /// Returns the public key that the attestation names. Its signature is not checked here, but when it is
     /// added to a token.
     pub(crate) fn by(&self) -> Result<PublicKey, TokenError> {
-        let refused = |cause: &dyn ToString| TokenError::Attestation {
-            cause: cause.to_string(),
-        };
-        let contents = ThirdPartyBlockContents::decode(self.0.as_slice()).map_err(|error| refused(&error))?;
+        let contents = ThirdPartyBlockContents::decode(self.0.as_slice()).map_err(library)?;
         let key = contents.external_signature.public_key;
         let bytes: Option<[u8; 32]> = key.key.try_into().ok();
         bytes
             .filter(|_| key.algorithm == Algorithm::Ed25519 as i32)
             .and_then(|bytes| PublicKey::from_bytes(bytes).ok())
-            .ok_or_else(|| refused(&"it names no Ed25519 key"))
+            .ok_or_else(|| AttestationProblem::NoKey.into())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -120,20 +161,16 @@ impl SignedAttestation {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, TokenError> {
-    let refused = |cause: &str| TokenError::Attestation {
-        cause: cause.to_owned(),
-    };
     // No token has room for a longer attestation.
     if text.len() > MAX_TEXT {
-        return Err(refused("it is too long"));
+        return Err(AttestationProblem::TooLong.into());
     }
     URL_SAFE
         .decode(text)
-        .map_err(|_| refused("its text is not URL-safe Base64 with its padding"))
+        .map_err(|error| AttestationProblem::Base64(error.into()).into())
 }
 
-pub(crate) fn refused(error: biscuit_auth::error::Token) -> TokenError {
-    TokenError::Attestation {
-        cause: error.to_string(),
-    }
+/// Converts an error of the token library.
+pub(crate) fn library(error: impl Into<Cause>) -> TokenError {
+    AttestationProblem::Library(error.into()).into()
 }

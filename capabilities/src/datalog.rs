@@ -14,6 +14,7 @@ pub(crate) use read::decode;
 pub(crate) use symbols::Symbols;
 pub(crate) use write::{encode, write};
 
+use secure_runtime_text::Cause;
 use thiserror::Error;
 
 use crate::{BlockError, PublicKey, RightsError, text::quoted};
@@ -48,10 +49,17 @@ const QUERY: &str = "query";
 #[non_exhaustive]
 pub enum ProfileError {
     /// The signed bytes are not a Datalog block.
-    #[error("it cannot be decoded: {}", quoted(cause))]
+    #[error("it cannot be decoded: {}", quoted(&cause.to_string()))]
     Undecodable {
-        /// The decoder's message.
-        cause: String,
+        /// The decoder's error.
+        #[source]
+        cause: Cause,
+    },
+    /// The block uses a symbol that its table does not have.
+    #[error("it cannot be decoded: `there is no symbol {number}`")]
+    Symbol {
+        /// The number of the symbol.
+        number: u64,
     },
     /// The declared Datalog version is not the one that the form of the block needs.
     #[error("it declares Datalog version number {version}; a block of this form declares {expected}")]

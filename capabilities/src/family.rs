@@ -187,6 +187,7 @@ pub enum ScopeError {
         /// The rejected scope or resource.
         text: String,
         /// The family's reason.
+        #[source]
         problem: Problem,
     },
     /// The rights exceed a limit or have a pattern of the wrong kind.

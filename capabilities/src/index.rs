@@ -88,9 +88,9 @@ impl Text {
     #[inline]
     fn covers(&self, rest: &[u8]) -> bool {
         if self.is_prefix {
-            begins(rest, &self.rest)
+            rest.starts_with(&self.rest)
         } else {
-            rest.len() == self.rest.len() && begins(rest, &self.rest)
+            rest == &*self.rest
         }
     }
 }
@@ -119,10 +119,7 @@ impl Texts {
     /// Returns the text that matches this resource.
     #[inline]
     fn covering(&self, resource: &str) -> Option<&Text> {
-        let (start, rest) = resource.as_bytes().split_at_checked(self.common.len())?;
-        if !begins(start, self.common.as_bytes()) {
-            return None;
-        }
+        let rest = resource.strip_prefix(&*self.common)?.as_bytes();
         let wanted = key(rest);
         let after = self.keys.partition_point(|key| *key <= wanted);
         let last = after.checked_sub(1)?;
@@ -142,22 +139,6 @@ impl Texts {
             .get(after.checked_sub(1)?)
             .filter(|text| text.covers(rest))
     }
-}
-
-/// Returns true if the text begins with this prefix.
-///
-/// Compares eight bytes at a time. For short texts, `starts_with` calls a function that also reads the bytes
-/// behind them. If those are on a page that is not cached, the call takes longer than a whole decision.
-#[inline]
-fn begins(text: &[u8], with: &[u8]) -> bool {
-    let Some(text) = text.get(..with.len()) else {
-        return false;
-    };
-    let ((text, end), (with, its_end)) = (text.as_chunks::<8>(), with.as_chunks::<8>());
-    let mut chunks = text.iter().zip(with);
-    let mut bytes = end.iter().zip(its_end);
-    chunks.all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other))
-        && bytes.all(|(one, other)| one == other)
 }
 
 /// Returns the common prefix of both texts, up to the last whole character.

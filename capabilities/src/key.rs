@@ -1,9 +1,10 @@
 //! Ed25519 keys, in the text form of Biscuit tools.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use biscuit_auth::Algorithm;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use secure_runtime_text::Cause;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -46,7 +47,23 @@ pub enum KeyError {
     SmallOrder,
     /// The operating system returned no random bytes.
     #[error("the operating system gave no random bytes for a new key")]
-    Random,
+    Random(
+        /// The [`io::Error`].
+        #[source]
+        Cause,
+    ),
+}
+
+/// Fills these bytes from the operating system's randomness.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), KeyError> {
+    getrandom::fill(bytes).map_err(|error| {
+        let number = error.raw_os_error().map(io::Error::from_raw_os_error);
+        KeyError::Random(
+            number
+                .unwrap_or_else(|| io::Error::other(error.to_string()))
+                .into(),
+        )
+    })
 }
 
 /// An Ed25519 public key, checked to be a key that an honest key pair can have.
@@ -129,7 +146,7 @@ impl KeyPair {
     /// [`KeyError::Random`].
     pub fn generate() -> Result<KeyPair, KeyError> {
         let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(secret.as_mut()).map_err(|_| KeyError::Random)?;
+        fill_random(secret.as_mut())?;
         KeyPair::from_secret(&secret)
     }
 

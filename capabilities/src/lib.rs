@@ -94,7 +94,7 @@ mod token;
 #[cfg(test)]
 mod vectors;
 
-pub use attestation::{AttestationRequest, SignedAttestation};
+pub use attestation::{AttestationProblem, AttestationRequest, SignedAttestation};
 pub use authority::{Authority, Context, Decision, Denial, Reason, Revoker};
 pub use block::{Attestation, Block, BlockError, MAX_ATTESTED, MAX_BLOCKS, MAX_TIME};
 pub use datalog::ProfileError;
@@ -118,5 +118,6 @@ pub use proof::{Challenge, Proof, ProofError};
 pub use registry::{Described, Families};
 pub use revocation::{MAX_REVOCATION_LIST, RevocationError, RevocationId, RevocationList, Revocations};
 pub use right::{MAX_COMPLEX_RIGHTS, MAX_RIGHTS, Right, Rights, RightsError};
+pub use secure_runtime_text::Cause;
 pub use statement::{Claim, MAX_CLAIMS, MAX_STATEMENT, Statement, StatementError, Subject};
 pub use token::{MAX_TOKEN, Token, TokenError};

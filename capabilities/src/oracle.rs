@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use biscuit_auth::{AuthorizerBuilder, AuthorizerLimits, error};
+use secure_runtime_text::Cause;
 use thiserror::Error;
 
 use crate::{Context, Operation, Token, datalog};
@@ -22,8 +23,9 @@ const LIMITS: AuthorizerLimits = AuthorizerLimits {
 #[non_exhaustive]
 #[error("the Biscuit authorizer failed: {cause}")]
 pub struct OracleError {
-    /// The authorizer's message.
-    pub cause: String,
+    /// The authorizer's error: a `biscuit_auth::error::Token`, or a [`TokenError`](crate::TokenError).
+    #[source]
+    pub cause: Cause,
 }
 
 /// Returns true if the Biscuit authorizer allows the operation.
@@ -67,9 +69,7 @@ impl Oracle {
             authorizer = authorizer.fact(fact).map_err(failed)?;
         }
         match authorizer
-            .build(token.biscuit().map_err(|error| OracleError {
-                cause: error.to_string(),
-            })?)
+            .build(token.biscuit().map_err(failed)?)
             .map_err(failed)?
             .authorize_with_limits(LIMITS)
         {
@@ -82,8 +82,6 @@ impl Oracle {
     }
 }
 
-fn failed(error: error::Token) -> OracleError {
-    OracleError {
-        cause: error.to_string(),
-    }
+fn failed(error: impl Into<Cause>) -> OracleError {
+    OracleError { cause: error.into() }
 }

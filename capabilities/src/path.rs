@@ -33,6 +33,11 @@ pub enum PathError {
         /// The component's length in bytes.
         length: usize,
     },
+    /// The path is relative, and the base folder's path is not text.
+    #[error(
+        "the path of the folder that relative paths start from is not UTF-8: write an absolute path, or rename the folder"
+    )]
+    BaseNotText,
     /// The base folder is not absolute.
     #[error(
         "{} is not absolute; the folder that relative paths start from begins with `/`",
@@ -58,11 +63,12 @@ impl FsPath {
     ///
     /// # Errors
     /// Returns [`PathError`] if the text is empty, contains a NUL character, or a path or component is too
-    /// long.
+    /// long. A relative path needs a base whose path is text.
     pub fn parse(text: &str, base: &Base) -> Result<FsPath, PathError> {
         if text.starts_with('/') {
             FsPath::normalised("", text)
         } else {
+            let base = base.path().ok_or(PathError::BaseNotText)?;
             FsPath::normalised(base.as_str(), text)
         }
     }
@@ -142,7 +148,7 @@ impl fmt::Display for FsPath {
 ///
 /// The caller must resolve symbolic links in it first, because this crate does not access the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Base(FsPath);
+pub struct Base(Option<FsPath>);
 
 impl Base {
     /// Returns the base folder at this absolute path.
@@ -158,25 +164,31 @@ impl Base {
                 path: path.to_owned(),
             });
         }
-        FsPath::normalised("", path).map(Base)
+        FsPath::normalised("", path).map(|path| Base(Some(path)))
     }
 
-    /// Returns the folder.
-    pub fn path(&self) -> &FsPath {
-        &self.0
+    /// Returns a base folder whose path is not UTF-8.
+    ///
+    /// Scopes and resources are text, in tokens and for guests. So this base refuses relative paths, and
+    /// absolute ones are accepted.
+    pub fn without_text() -> Base {
+        Base(None)
     }
 
-    /// Returns the folder as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
+    /// Returns the folder, or `None` if its path is not UTF-8.
+    pub fn path(&self) -> Option<&FsPath> {
+        self.0.as_ref()
     }
 
     /// Returns the path in the form that people write: `./…` below the base, absolute elsewhere.
     pub fn relative(&self, path: &str) -> String {
-        if path == self.as_str() {
+        let Some(base) = self.path() else {
+            return path.to_owned();
+        };
+        if path == base.as_str() {
             return ".".to_owned();
         }
-        match path.strip_prefix(&self.0.below()) {
+        match path.strip_prefix(&base.below()) {
             Some(rest) => format!("./{rest}"),
             None => path.to_owned(),
         }
@@ -242,5 +254,16 @@ mod tests {
         let parent = path.parent().unwrap();
         assert_eq!((parent.as_str(), parent.parent().unwrap().as_str()), ("/a", "/"));
         assert_eq!(parent.parent().unwrap().parent(), None);
+    }
+
+    #[test]
+    fn a_base_that_is_not_text_has_no_relative_paths() {
+        let base = Base::without_text();
+        assert_eq!(FsPath::parse("a", &base), Err(PathError::BaseNotText));
+        assert_eq!(FsPath::parse("", &base), Err(PathError::BaseNotText));
+        let absolute = FsPath::parse("/a/../b", &base).unwrap();
+        assert_eq!(absolute.as_str(), "/b");
+        assert_eq!(base.relative("/b"), "/b");
+        assert_eq!(base.path(), None);
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::{Holder, KeyError, KeyPair, PublicKey, Token, hexadecimal, text::quoted};
+use crate::{Holder, KeyError, KeyPair, PublicKey, Token, hexadecimal, key::fill_random, text::quoted};
 
 /// The start of every message that a proof signs, so that the signature is invalid for any other purpose
 /// (TOK-39).
@@ -54,7 +54,7 @@ impl Challenge {
     /// [`KeyError::Random`].
     pub fn generate() -> Result<Challenge, KeyError> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|_| KeyError::Random)?;
+        fill_random(&mut bytes)?;
         Ok(Challenge(bytes))
     }
 

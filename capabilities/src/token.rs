@@ -12,13 +12,14 @@ use biscuit_auth::{
     },
 };
 use prost::Message;
+use secure_runtime_text::Cause;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
     AttestationRequest, Authority, Block, BlockError, Holder, KeyError, KeyPair, MAX_BLOCKS, ProfileError,
     PublicKey, RevocationId, SignedAttestation,
-    attestation::refused,
+    attestation::{AttestationProblem, library},
     datalog::{self, Place, Symbols},
     text::quoted,
 };
@@ -55,11 +56,15 @@ pub enum TokenError {
         hint: &'static str,
     },
     /// The bytes are not a Biscuit.
-    #[error("this is not a token: {}", quoted(cause))]
+    #[error("this is not a token: {}", quoted(&cause.to_string()))]
     Malformed {
-        /// The decoder's message.
-        cause: String,
+        /// The error of the token library, or of the decoder that it uses.
+        #[source]
+        cause: Cause,
     },
+    /// The key of a third party does not have 32 bytes.
+    #[error("this is not a token: `a third party's key has another length than 32 bytes`")]
+    ThirdPartyKey,
     /// The token has a root key number, which no signature covers.
     #[error("the token names a root key number, which no signature protects; mint it without")]
     RootKeyNumber,
@@ -81,10 +86,11 @@ pub enum TokenError {
         block: usize,
     },
     /// An attestation, or a request for one, is malformed, for another token, or by another party.
-    #[error("the attestation does not fit: {}", quoted(cause))]
+    #[error("the attestation does not fit: {}", quoted(&problem.to_string()))]
     Attestation {
         /// The defect.
-        cause: String,
+        #[source]
+        problem: AttestationProblem,
     },
     /// A signature is not valid under this root key.
     #[error("a signature does not hold: the token was changed, or signed by another root key")]
@@ -98,6 +104,7 @@ pub enum TokenError {
         /// The block; 0 is the authority block.
         block: usize,
         /// The defect of the block.
+        #[source]
         problem: ProfileError,
     },
     /// The block cannot be part of this chain, or of any chain.
@@ -119,6 +126,7 @@ impl TokenError {
             TokenError::TooManyBlocks { .. } => "TooManyBlocks",
             TokenError::Text { .. } => "Text",
             TokenError::Malformed { .. } => "Malformed",
+            TokenError::ThirdPartyKey => "ThirdPartyKey",
             TokenError::RootKeyNumber => "RootKeyNumber",
             TokenError::Algorithm { .. } => "Algorithm",
             TokenError::ThirdParty => "ThirdParty",
@@ -246,21 +254,16 @@ impl Token {
             return Err(TokenError::Sealed);
         }
         if attestation.by()? != *by {
-            return Err(TokenError::Attestation {
-                cause: format!("it is not by {by}"),
-            });
+            return Err(AttestationProblem::By { by: *by }.into());
         }
         let next = next.to_biscuit()?;
         let longer = UnverifiedBiscuit::from(self.as_bytes())
             .and_then(|token| token.append_third_party_with_keypair(attestation.as_bytes(), next))
-            .map_err(refused)?;
+            .map_err(library)?;
         // The third party's block is not trusted yet, so the whole token is verified again.
         let bytes = longer.to_vec().map_err(malformed)?;
         Token::verify(&bytes, &self.root).map_err(|error| match error {
-            TokenError::Signature => TokenError::Attestation {
-                cause: "its signature is for another token, or for an earlier or later state of this one"
-                    .to_owned(),
-            },
+            TokenError::Signature => AttestationProblem::OtherToken.into(),
             error => error,
         })
     }
@@ -275,9 +278,8 @@ impl Token {
         if bytes.len() > MAX_TOKEN {
             return Err(TokenError::TooLarge { size: bytes.len() });
         }
-        let outer = schema::Biscuit::decode(bytes).map_err(|error| TokenError::Malformed {
-            cause: error.to_string(),
-        })?;
+        let outer =
+            schema::Biscuit::decode(bytes).map_err(|error| TokenError::Malformed { cause: error.into() })?;
         check_shape(&outer)?;
         let container =
             SerializedBiscuit::from_slice(bytes, root.to_biscuit()?).map_err(|error| match error {
@@ -306,9 +308,8 @@ impl Token {
                 Some(authority) => authority.append(&block, id)?,
             });
         }
-        let authority = authority.ok_or(TokenError::Malformed {
-            cause: "no authority block".to_owned(),
-        })?;
+        // The loop ran at least once, because the authority block is not optional in the schema.
+        let authority = authority.ok_or_else(|| malformed(error::Token::InternalError))?;
         let token = Token::assembled(*root, container, symbols, authority)?;
         // Signatures do not cover unknown fields and non-canonical encodings of the envelope.
         if token.as_bytes() != bytes {
@@ -443,9 +444,7 @@ fn last_id(container: &SerializedBiscuit) -> Option<RevocationId> {
 /// Returns the key that signed a third-party block. The caller has checked that the algorithm is Ed25519.
 fn third_party(signature: &schema::ExternalSignature) -> Result<PublicKey, TokenError> {
     let bytes = signature.public_key.key.as_slice().try_into();
-    let bytes = bytes.map_err(|_| TokenError::Malformed {
-        cause: "a third party's key has another length than 32 bytes".to_owned(),
-    })?;
+    let bytes = bytes.map_err(|_| TokenError::ThirdPartyKey)?;
     Ok(PublicKey::from_bytes(bytes)?)
 }
 
@@ -495,8 +494,8 @@ fn sealed(error: error::Token) -> TokenError {
 fn malformed(error: error::Token) -> TokenError {
     // The library's inner error is more specific than its outer one.
     let cause = match error {
-        error::Token::Format(error) => error.to_string(),
-        error => error.to_string(),
+        error::Token::Format(error) => error.into(),
+        error => error.into(),
     };
     TokenError::Malformed { cause }
 }

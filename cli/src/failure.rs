@@ -207,7 +207,7 @@ impl From<RunError> for Failure {
                 Failure::new(integrity_or_usage(cause.is_integrity()), error.to_string())
                     .help("run `secure-runtime verify` to see what else differs")
             }
-            RunError::Grants(_) => {
+            RunError::Grants(_) | RunError::WebAssemblyRefused(_) => {
                 Failure::usage(error.to_string()).help("correct the grants in secure.toml")
             }
             RunError::WebAssembly { .. } => {

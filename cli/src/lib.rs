@@ -42,7 +42,7 @@ use std::sync::OnceLock;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use secure_runtime::extension::AnyExtension;
-use secure_runtime::{Engine, initialize, panic_of_process, prepare};
+use secure_runtime::{Engine, panic_of_process, prepare};
 
 use self::failure::{Code, Failure};
 
@@ -122,10 +122,6 @@ pub fn main(extensions: impl IntoIterator<Item = AnyExtension>) -> ExitCode {
         return Code::Usage.into();
     }
     prepare();
-    // The engine starts on another thread while the arguments are parsed.
-    if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
-        initialize();
-    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

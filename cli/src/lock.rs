@@ -2,6 +2,7 @@
 //!
 //! The lock is written as bytes, and as a text for reviewers.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use secure_runtime_loaders::{Graph, lockfile, secrets};
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
 
     /// With --frozen, an additional store to get the signatures from that [trust] demands (repeatable)
     #[arg(long, value_name = "DIR or URL", requires = "frozen")]
-    store: Vec<String>,
+    store: Vec<OsString>,
 
     #[command(flatten)]
     store_tokens: StoreTokens,

@@ -1,5 +1,6 @@
 //! Credentials of a program or a question: a token, the key of its holder, and a revocation list.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use secure_runtime_capabilities::{KeyPair, PublicKey, Token};
@@ -32,7 +33,7 @@ pub(super) struct PresentedArguments {
 pub(super) struct RevocationArguments {
     /// The revocation list to use: a file, or an http: or https: address
     #[arg(long, value_name = "FILE or URL", requires = "root_key")]
-    revocations: Option<String>,
+    revocations: Option<OsString>,
 
     /// The public key that signs the revocation list; without it, the root key
     #[arg(long, value_name = "PUBLIC_KEY", requires = "revocations")]

@@ -1,5 +1,6 @@
 //! `run`: verifies, links and runs a program.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,8 +20,9 @@ use crate::host;
 use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
-    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Manifest,
-    OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError, WarmIsolate,
+    AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, FileKvStore, Limit, LimitHit,
+    LimitScope, Manifest, OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError,
+    WarmIsolate, initialize,
 };
 
 #[derive(Debug, clap::Args)]
@@ -52,12 +54,20 @@ pub(super) struct Arguments {
 
     /// An additional store to get modules from, after the local store (repeatable)
     #[arg(long, value_name = "DIR or URL")]
-    store: Vec<String>,
+    store: Vec<OsString>,
 
     #[command(flatten)]
     store_tokens: StoreTokens,
 
-    /// Run a program that may write its own secure.toml, its secure.lock or the audit file
+    /// Keep the entries of `kv` in this file, which is created if it does not exist; without it, they end with the run
+    #[arg(long, value_name = "FILE")]
+    kv: Option<PathBuf>,
+
+    /// The most bytes that keys and values together may take in the file of --kv
+    #[arg(long, value_name = "SIZE", requires = "kv", value_parser = parse_size, default_value = "1 GiB")]
+    kv_size: u64,
+
+    /// Run a program that may write its own secure.toml, its secure.lock, the audit file or the file of --kv
     #[arg(long)]
     allow_self_write: bool,
 
@@ -136,6 +146,8 @@ const RELATED_STACK_LINES: usize = 5;
 
 /// Runs the program. Its output is written to standard output and standard error at once.
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    // The engine starts on another thread while the manifest is read.
+    initialize();
     project::wait_for(run_here(arguments))?;
     Ok(String::new())
 }
@@ -179,12 +191,22 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let audit = audit_log(&arguments.audit)?;
+    let kv = arguments
+        .kv
+        .as_ref()
+        .map(|file| FileKvStore::open(file, arguments.kv_size));
+    let kv = kv
+        .transpose()
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let mut builder = Runtime::builder()
         .base(program.base())
         .shared_store(program.store())
         .limits(program.limits().clone())
         .warm_isolate(isolate)
         .variables(|name| std::env::var(name).ok());
+    if let Some(kv) = kv {
+        builder = builder.kv(kv);
+    }
     for extension in host::extensions() {
         builder = builder.extension(extension.clone());
     }
@@ -311,8 +333,8 @@ fn may_not_write_itself(
     presented: Option<&Presented>,
 ) -> Result<(), Failure> {
     let audit = arguments.audit.files();
-    let audit: Vec<&Path> = audit.iter().map(PathBuf::as_path).collect();
-    let written = program.may_write(presented.map(|presented| &presented.token), &audit);
+    let files: Vec<&Path> = audit.iter().chain(&arguments.kv).map(PathBuf::as_path).collect();
+    let written = program.may_write(presented.map(|presented| &presented.token), &files);
     let Some(first) = written.first() else {
         return Ok(());
     };
@@ -349,6 +371,9 @@ fn enter_sandbox(
         );
     }
     let mut sandbox = Sandbox::new().program(program, presented.map(|presented| &presented.token))?;
+    for extension in host::extensions() {
+        sandbox = sandbox.extension(extension.clone());
+    }
     if let Some(feed) = presented.and_then(|presented| presented.revocations.as_ref()) {
         sandbox = sandbox.revocations(feed);
     }

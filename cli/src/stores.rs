@@ -1,5 +1,8 @@
 //! `--store` and `--store-token`: the additional stores and the tokens that are sent to them.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
 use secure_runtime_loaders::store::BearerToken;
 
 use super::failure::Failure;
@@ -12,17 +15,20 @@ pub(super) struct StoreTokens {
     /// The file of the token that a store requires (- is standard input); with several store addresses, prefixed with
     /// the address: URL=FILE (repeatable)
     #[arg(long, value_name = "FILE or URL=FILE")]
-    store_token: Vec<String>,
+    store_token: Vec<OsString>,
 }
 
 impl StoreTokens {
     /// Returns these stores, each with its own token. A token is never sent to a store that it was not given for.
-    pub(super) fn of(&self, stores: &[String]) -> Result<Vec<StorePlace>, Failure> {
-        let mut places: Vec<StorePlace> = stores.iter().map(|place| place.as_str().into()).collect();
+    pub(super) fn of(&self, stores: &[OsString]) -> Result<Vec<StorePlace>, Failure> {
+        let mut places: Vec<StorePlace> = stores.iter().map(|place| place.as_os_str().into()).collect();
         for given in &self.store_token {
             let (place, file) = addressed(&mut places, given)?;
             if place.token.is_some() {
-                let what = format!("--store-token: {} has two tokens", text::one_line(&place.place));
+                let what = format!(
+                    "--store-token: {} has two tokens",
+                    text::one_line(&place.place.to_string_lossy())
+                );
                 return Err(Failure::usage(what).help("give each store one"));
             }
             let secret = project::read_text(file.as_ref(), "the token")?;
@@ -42,19 +48,26 @@ impl StoreTokens {
 /// Returns the store that a token is for, and the file of the token.
 fn addressed<'a, 'b>(
     places: &'a mut [StorePlace],
-    given: &'b str,
-) -> Result<(&'a mut StorePlace, &'b str), Failure> {
-    let mut addresses: Vec<&mut StorePlace> = places.iter_mut().filter(|place| place.is_address()).collect();
-    let named = |place: &StorePlace| given.strip_prefix(&place.place)?.strip_prefix('=');
+    given: &'b OsStr,
+) -> Result<(&'a mut StorePlace, &'b OsStr), Failure> {
+    let mut addresses: Vec<&mut StorePlace> = places
+        .iter_mut()
+        .filter(|place| place.address().is_some())
+        .collect();
+    let named = |place: &StorePlace| {
+        let rest = given.as_bytes().strip_prefix(place.address()?.as_bytes())?;
+        rest.strip_prefix(b"=").map(OsStr::from_bytes)
+    };
     if let Some((index, file)) = (0..)
         .zip(&addresses)
         .find_map(|(index, place)| Some((index, named(place)?)))
     {
         return Ok((addresses.swap_remove(index), file));
     }
-    if given.contains("://") {
+    let text = given.to_string_lossy();
+    if text.contains("://") {
         // The text after the address is a file name, or possibly the token itself, so it is not shown.
-        let place = given.rsplit_once('=').map_or(given, |(place, _)| place);
+        let place = text.rsplit_once('=').map_or(&*text, |(place, _)| place);
         let what = format!(
             "--store-token: {} does not begin with the address of a --store",
             text::one_line(place)

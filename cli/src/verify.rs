@@ -1,5 +1,6 @@
 //! `verify`: compares every byte of a locked program with its lock, and the manifest with the locked one.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use secure_runtime_loaders::Graph;
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
 
     /// An additional store to get signatures from, after the local store (repeatable); without it, nothing is fetched
     #[arg(long, value_name = "DIR or URL")]
-    store: Vec<String>,
+    store: Vec<OsString>,
 
     #[command(flatten)]
     store_tokens: StoreTokens,

@@ -59,7 +59,7 @@ pub mod extension {
     pub use crate::extensions::{
         AnyExtension, Arguments, Asked, CapabilityView, CountedBytes, Decision, Each, Extension,
         ExtensionError, Extensions, Global, Granted, IsolateView, Kept, Methods, OpenPermit, OperationError,
-        Origin, Output, ProgramStart, ResourceDecision, ResourceMethods, Script, Value, clipped,
+        Origin, Output, ProgramStart, ResourceDecision, ResourceMethods, SandboxRule, Script, Value, clipped,
     };
     pub use crate::memory::Reservation;
 }

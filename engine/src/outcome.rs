@@ -1,15 +1,16 @@
 //! The outcome of a run.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use secure_runtime_capabilities::{Authority, Denial, Operation, PublicKey};
-use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::store::StoreError;
+use secure_runtime_loaders::{Cause, ContentHash};
 
 use crate::js_engine;
 use crate::limits::LimitHit;
 use crate::memory::MemoryUse;
+use crate::modules::PlanError;
 
 /// The outcome of a program that was started.
 #[derive(Clone, Debug)]
@@ -131,7 +132,14 @@ pub enum RunError {
     },
     /// A grant that the graph records cannot be linked.
     #[error("grants: {0}")]
-    Grants(String),
+    Grants(#[from] PlanError),
+    /// A WebAssembly module may not be instantiated, for another reason than a denial.
+    #[error("grants: {0}")]
+    WebAssemblyRefused(
+        /// The [`OperationError`](crate::extension::OperationError).
+        #[source]
+        Cause,
+    ),
     /// The token requires an attestation of every module, and this module has none.
     #[error(
         "module {module} ({hash}) is not attested by {by}, which the token demands of every module; have the owner of that key review the module and attest its hash in a block of the token, or remove the module from the program"
@@ -188,6 +196,9 @@ pub enum RunError {
         /// The number of parked threads.
         count: usize,
     },
+    /// A thread for an isolate could not be started.
+    #[error("engine: no thread for an isolate: {0}")]
+    Thread(#[source] io::Error),
     /// The engine failed. This is a bug in secure-runtime.
     #[error("engine: {0}")]
     Engine(String),

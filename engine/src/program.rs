@@ -96,16 +96,15 @@ impl Program {
             run,
             remotes: Arc::default(),
         });
-        let no_thread = |error| RunError::Engine(format!("no thread for an isolate: {error}"));
         let under_way = UnderWay::begin(running, &shared.run);
-        start_workers(&shared, pool).map_err(no_thread)?;
+        start_workers(&shared, pool).map_err(RunError::Thread)?;
         let job = Job::Run {
             shared,
             args,
             _under_way: under_way,
             answer: Completion::to(asker),
         };
-        perform(started, pool, heap, &startup, job).map_err(no_thread)?;
+        perform(started, pool, heap, &startup, job).map_err(RunError::Thread)?;
         Ok(outcome)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use secure_runtime_engine::extension::AnyExtension;
 
 pub use self::env::Variables;
-pub use self::kv::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
+pub use self::kv::{FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError};
 
 /// The number of built-in families.
 pub const BUILTIN: usize = 6;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Mode, OFlags};
+use secure_runtime_text::Cause;
 use tempfile::NamedTempFile;
 
 /// An error of reading or writing a file. The containing error adds the path.
@@ -30,12 +31,13 @@ pub enum FileError {
         limit: u64,
     },
     /// The operating system returned an error.
-    #[error("{message}")]
+    #[error("{cause}")]
     System {
         /// The kind of the error.
         kind: io::ErrorKind,
-        /// The text of the error.
-        message: String,
+        /// The [`io::Error`].
+        #[source]
+        cause: Cause,
     },
 }
 
@@ -45,7 +47,7 @@ impl From<io::Error> for FileError {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
             kind => Self::System {
                 kind,
-                message: error.to_string(),
+                cause: error.into(),
             },
         }
     }
@@ -280,10 +282,8 @@ impl FolderLock {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(FileError::System {
-                        kind: io::ErrorKind::WouldBlock,
-                        message: "another program keeps its folder locked".to_owned(),
-                    });
+                    let reason = "another program keeps its folder locked";
+                    return Err(io::Error::new(io::ErrorKind::WouldBlock, reason).into());
                 }
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }

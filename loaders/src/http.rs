@@ -6,16 +6,19 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, RANGE};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, redirect};
+use secure_runtime_text::Cause;
 use url::Url;
 
 pub use self::bearer::{BearerToken, BearerTokenError, MAX_BEARER_TOKEN};
 pub(crate) use self::download::Download;
 use self::download::{SLOWEST, content_range};
+pub use self::error::{AddressProblem, HttpError, NoResponse};
 pub(crate) use self::requests::Requests;
 use crate::text::printable;
 
 mod bearer;
 mod download;
+mod error;
 mod requests;
 
 /// The time limits and the number of attempts of an [`HttpClient`].
@@ -39,66 +42,20 @@ impl Default for HttpOptions {
     }
 }
 
-/// An error of an HTTP request for a file. The containing error adds the address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// The text is not the address of a file.
-    #[error("{reason}")]
-    Address {
-        /// The reason.
-        reason: String,
-    },
-    /// The server reports that the file does not exist.
-    #[error("there is no such file")]
-    NotFound,
-    /// The file ends before the start of the requested range.
-    #[error("it ends before the requested range")]
-    NoSuchRange,
-    /// The file is larger than the limit.
-    #[error("it is larger than {limit} bytes")]
-    TooLarge {
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// The server requires a token, or rejects this one.
-    #[error("it refuses: {reason}")]
-    Refused {
-        /// The server's message.
-        reason: String,
-    },
-    /// There was no complete response. A later request may succeed.
-    #[error("{reason}")]
-    Unavailable {
-        /// The reason.
-        reason: String,
-    },
-    /// The response is not a file.
-    #[error("{reason}")]
-    Protocol {
-        /// The reason.
-        reason: String,
-    },
-}
-
 /// Parses an address: `https://host/path` or `http://host/path`, without credentials and fragment.
 ///
 /// # Errors
 /// Returns [`HttpError::Address`].
 pub fn address(text: &str) -> Result<Url, HttpError> {
-    let refused = |reason: &str| HttpError::Address {
-        reason: printable(reason),
-    };
-    let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+    let url = Url::parse(text).map_err(|error| HttpError::Address(error.into()))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err(refused("its address begins with https:// or http://"));
+        return Err(HttpError::Address(AddressProblem::Scheme));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // Credentials would appear in error messages and in shell histories.
-        return Err(refused("its address has a user name or password"));
+        return Err(HttpError::Address(AddressProblem::Credentials));
     }
     if url.fragment().is_some() {
-        return Err(refused("its address has a `#` part"));
+        return Err(HttpError::Address(AddressProblem::Fragment));
     }
     Ok(url)
 }
@@ -120,9 +77,7 @@ impl HttpClient {
     /// # Errors
     /// Returns [`HttpError::Unavailable`] if TLS cannot be set up.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
-        let client = client().map_err(|error| HttpError::Unavailable {
-            reason: chain(&*error),
-        })?;
+        let client = client().map_err(NoResponse::Client)?;
         Ok(Self {
             client,
             options,
@@ -145,10 +100,10 @@ impl HttpClient {
     pub async fn get(&self, url: &str, limit: u64) -> Result<Bytes, HttpError> {
         match tokio::time::timeout(self.options.timeout, self.answer(url, limit)).await {
             Ok(result) => result,
-            Err(_) => Err(unavailable(&format!(
-                "no complete response within {:?}",
-                self.options.timeout
-            ))),
+            Err(_) => Err(NoResponse::Timeout {
+                limit: self.options.timeout,
+            }
+            .into()),
         }
     }
 
@@ -159,11 +114,7 @@ impl HttpClient {
             return Err(HttpError::TooLarge { limit });
         }
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = answer
-            .chunk()
-            .await
-            .map_err(|error| unavailable(&chain(&error.without_url())))?
-        {
+        while let Some(chunk) = answer.chunk().await.map_err(NoResponse::connection)? {
             if (bytes.len() + chunk.len()) as u64 > limit {
                 return Err(HttpError::TooLarge { limit });
             }
@@ -204,7 +155,7 @@ impl HttpClient {
         };
         match tokio::time::timeout(allowed, put).await {
             Ok(result) => result,
-            Err(_) => Err(unavailable(&format!("the upload did not end within {allowed:?}"))),
+            Err(_) => Err(NoResponse::Upload { limit: allowed }.into()),
         }
     }
 
@@ -225,15 +176,17 @@ impl HttpClient {
                 request = request.header(AUTHORIZATION, bearer.header());
             }
             let failure = match request.send().await {
-                Ok(answer) if is_passing(answer.status()) => format!("status {}", answer.status()),
+                Ok(answer) if is_passing(answer.status()) => NoResponse::Status {
+                    status: answer.status().as_u16(),
+                },
                 Ok(answer) => return accepted(answer).await,
-                Err(error) if error.is_connect() => chain(&error.without_url()),
-                Err(error) => return Err(unavailable(&chain(&error.without_url()))),
+                Err(error) if error.is_connect() => NoResponse::connection(error),
+                Err(error) => return Err(NoResponse::connection(error).into()),
             };
             if attempt >= self.options.attempts {
-                return Err(unavailable(&failure));
+                return Err(failure.into());
             }
-            tracing::debug!(url = %crate::secrets::hide(url), failure, attempt, "asking again");
+            tracing::debug!(url = %crate::secrets::hide(url), %failure, attempt, "asking again");
             tokio::time::sleep(jittered(pause)).await;
             pause = pause.saturating_mul(4);
             attempt += 1;
@@ -321,13 +274,7 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
-fn unavailable(reason: &str) -> HttpError {
-    HttpError::Unavailable {
-        reason: printable(reason),
-    }
-}
-
-fn client() -> Result<Client, Box<dyn std::error::Error>> {
+fn client() -> Result<Client, Cause> {
     let authorities = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -343,15 +290,4 @@ fn client() -> Result<Client, Box<dyn std::error::Error>> {
         .referer(false)
         .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")))
         .build()?)
-}
-
-/// Formats an error with its causes. reqwest's own text omits the cause.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

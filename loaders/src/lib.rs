@@ -32,6 +32,7 @@ pub use resolve::{
     Literal, LockError, LockInput, LockWarning, Locked, Project, StaticImport, StaticImports, lock,
     static_imports,
 };
+pub use secure_runtime_text::Cause;
 #[cfg(feature = "http")]
 pub use store::HttpStore;
 pub use store::{Layered, LocalStore, MemoryStore, Store, StoreError};

@@ -117,6 +117,7 @@ pub enum LockFileError {
         /// The file.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
     /// The file cannot be written.
@@ -125,6 +126,7 @@ pub enum LockFileError {
         /// The file.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
     /// The file was read, but it is not a valid lock.
@@ -133,6 +135,7 @@ pub enum LockFileError {
         /// The file.
         path: PathBuf,
         /// The error in its bytes.
+        #[source]
         error: GraphError,
     },
     /// The text of the lock does not exist.

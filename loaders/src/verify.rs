@@ -339,6 +339,7 @@ pub enum LoadError {
         /// The module's name.
         module: String,
         /// The error of the store.
+        #[source]
         error: Box<StoreError>,
     },
     /// A file of the project differs from the one that was locked.
@@ -385,6 +386,7 @@ pub enum LoadError {
         /// Its file, relative to the project.
         path: PathBuf,
         /// The reason.
+        #[source]
         problem: SyntaxProblem,
     },
     /// A file of the project cannot be read as a regular file.
@@ -395,6 +397,7 @@ pub enum LoadError {
         /// The file, relative to the project.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
     /// The lock contradicts itself. The bytes have the hash in the lock, but another size.
@@ -423,6 +426,7 @@ pub enum LoadError {
         /// The hash of its bytes.
         hash: ContentHash,
         /// The error of the stores.
+        #[source]
         reason: Option<Box<StoreError>>,
     },
     /// A package of the lock is not at the path in the manifest, or is not in the manifest.
@@ -434,6 +438,7 @@ pub enum LoadError {
         /// The package's name.
         package: String,
         /// The reason.
+        #[source]
         problem: Box<ImportProblem>,
     },
     /// A thread panicked.

@@ -155,7 +155,11 @@ fn heap(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
 
 fn size(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {
     let text = source.string(value, "a size")?;
-    parse_size(text).map_err(|error| source.error(value.span(), error, None))
+    parse_size(text).map_err(|error| {
+        source
+            .error(value.span(), error.to_string(), None)
+            .caused_by(error)
+    })
 }
 
 fn duration(source: &Source<'_>, value: &Value<'_>) -> Result<Duration, ManifestError> {
@@ -167,6 +171,8 @@ fn duration(source: &Source<'_>, value: &Value<'_>) -> Result<Duration, Manifest
             format!("the duration {text:?} is zero"),
             "a duration such as \"30s\" or \"1m\"".to_owned(),
         )),
-        Err(error) => Err(source.error(value.span(), error.to_string(), None)),
+        Err(error) => Err(source
+            .error(value.span(), error.to_string(), None)
+            .caused_by(error)),
     }
 }

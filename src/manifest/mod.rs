@@ -20,8 +20,9 @@ use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::files::{FileError, read_named};
 
 pub use self::report::ManifestError;
-pub use self::size::parse_size;
+pub use self::size::{SizeError, parse_size};
 
+use crate::base;
 use crate::signatures::Trust;
 use secure_runtime_engine::Limits;
 
@@ -64,26 +65,26 @@ pub struct Manifest {
 impl Manifest {
     /// Reads and checks the manifest in this folder. Grants can be of these families.
     ///
+    /// If the folder's path is not UTF-8, scopes of `fs` must be absolute.
+    ///
     /// # Errors
     /// [`ManifestError`] if the manifest is missing or invalid, with the line if there is one.
     pub fn read(folder: &Path, families: &Families) -> Result<Manifest, ManifestError> {
         let path = folder.join(MANIFEST);
         let text = match read_named(&path, MAX_SIZE) {
-            Ok(bytes) => String::from_utf8(bytes.into()).map_err(|_| {
+            Ok(bytes) => String::from_utf8(bytes.into()).map_err(|error| {
                 ManifestError::plain(&path, "is not UTF-8 text; convert it to UTF-8".to_owned())
+                    .caused_by(error)
             })?,
             Err(FileError::NotFound) => return Err(ManifestError::missing(&path)),
-            Err(error) => return Err(ManifestError::plain(&path, format!("cannot be read: {error}"))),
+            Err(error) => {
+                let what = format!("cannot be read: {error}");
+                return Err(ManifestError::plain(&path, what).caused_by(error));
+            }
         };
-        let folder = std::fs::canonicalize(folder).map_err(|error| {
-            ManifestError::plain(&path, format!("its folder cannot be resolved: {error}"))
+        let base = base::resolve(folder).map_err(|error| {
+            ManifestError::plain(&path, format!("its folder cannot be resolved: {error}")).caused_by(error)
         })?;
-        let base = folder
-            .to_str()
-            .and_then(|folder| Base::new(folder).ok())
-            .ok_or_else(|| {
-                ManifestError::plain(&path, "its folder has a path that is not UTF-8".to_owned())
-            })?;
         Manifest::parse(&path, &text, &base, families)
     }
 

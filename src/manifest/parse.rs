@@ -19,9 +19,13 @@ struct Grant {
 }
 
 pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
-    let document = DeTable::parse(source.text).map_err(|error| {
+    let document = DeTable::parse(source.text).map_err(|mut error| {
         let place = error.span().unwrap_or(0..0);
-        source.error(place, error.message().trim().to_owned(), None)
+        // The source must not show the line, which may contain a secret. The manifest's error masks it.
+        error.set_input(None);
+        source
+            .error(place, error.message().trim().to_owned(), None)
+            .caused_by(error)
     })?;
     const KNOWN: [&str; 7] = [
         "package", "imports", "grants", "packages", "modules", "limits", "trust",
@@ -189,8 +193,11 @@ fn owners(
             }
         }
         for grant in &held {
-            let own = Rights::new(grant.rights.iter().cloned())
-                .map_err(|error| source.error(grant.place.clone(), error.to_string(), None))?;
+            let own = Rights::new(grant.rights.iter().cloned()).map_err(|error| {
+                source
+                    .error(grant.place.clone(), error.to_string(), None)
+                    .caused_by(error)
+            })?;
             if !ceiling.covers(&own) {
                 let hint =
                     "add it to [grants], or grant less here: no module has more rights than the program";
@@ -280,7 +287,7 @@ fn scope(
                 ScopeError::UnknownAction { .. } => action.map_or(family.span(), |action| action.span()),
                 _ => place.clone(),
             };
-            source.error(place, error.to_string(), None)
+            source.error(place, error.to_string(), None).caused_by(error)
         })?;
     let line = match named {
         Some(action) => format!("{}.{action}={text}", family.get_ref()),
@@ -292,7 +299,7 @@ fn scope(
 
 fn rights(source: &Source<'_>, grants: &[Grant]) -> Result<Rights, ManifestError> {
     Rights::new(grants.iter().flat_map(|grant| grant.rights.iter().cloned()))
-        .map_err(|error| source.error(0..0, error.to_string(), None))
+        .map_err(|error| source.error(0..0, error.to_string(), None).caused_by(error))
 }
 
 fn lines(grants: &[Grant]) -> Vec<String> {

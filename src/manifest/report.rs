@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use secure_runtime_loaders::Cause;
 use secure_runtime_loaders::secrets::looks_secret;
 
 /// The reason why a manifest is invalid.
@@ -14,8 +15,9 @@ pub struct ManifestError {
     what: String,
     hint: Option<String>,
     /// The whole text, and the position of the error in it.
-    place: Option<(String, Range<usize>)>,
+    place: Option<Box<(String, Range<usize>)>>,
     missing: bool,
+    cause: Option<Cause>,
 }
 
 impl ManifestError {
@@ -26,6 +28,15 @@ impl ManifestError {
             hint: None,
             place: None,
             missing: false,
+            cause: None,
+        }
+    }
+
+    /// Returns the error with this source. Its message must be part of the error's.
+    pub(super) fn caused_by(self, cause: impl Into<Cause>) -> Self {
+        ManifestError {
+            cause: Some(cause.into()),
+            ..self
         }
     }
 
@@ -50,8 +61,9 @@ impl ManifestError {
             path: path.to_owned(),
             what,
             hint,
-            place: Some((text.to_owned(), place)),
+            place: Some(Box::new((text.to_owned(), place))),
             missing: false,
+            cause: None,
         }
     }
 
@@ -72,7 +84,7 @@ impl ManifestError {
 
     /// Returns the line number, starting from 1.
     pub fn line(&self) -> Option<usize> {
-        let (text, place) = self.place.as_ref()?;
+        let (text, place) = self.place.as_deref()?;
         Some(line_of(text, place.start))
     }
 }
@@ -86,7 +98,7 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
 impl fmt::Display for ManifestError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display().to_string();
-        let Some((text, place)) = &self.place else {
+        let Some((text, place)) = self.place.as_deref() else {
             write!(formatter, "{path} {}", self.what)?;
             if let Some(hint) = &self.hint {
                 write!(formatter, "\n  help: {hint}")?;
@@ -110,7 +122,11 @@ impl fmt::Display for ManifestError {
     }
 }
 
-impl std::error::Error for ManifestError {}
+impl std::error::Error for ManifestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&**self.cause.as_ref()?)
+    }
+}
 
 /// Replaces each line that looks like it contains a secret by asterisks. Positions do not change. The whole line is
 /// masked, because a snippet may truncate it, and the rest of a secret would not look like one.

@@ -8,11 +8,31 @@ const UNITS: [&str; 12] = [
     "", "B", "kB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "TiB", "PiB",
 ];
 
+/// The reason why a text is not a size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SizeError {
+    /// The unit has another meaning in the spelling of the text, or none.
+    #[error("{text:?} has a unit that is not written so: write {meant}, or one of kB, KiB, MB, MiB, GB, GiB")]
+    Unit {
+        /// The rejected text.
+        text: String,
+        /// The unit that was probably meant.
+        meant: &'static str,
+    },
+    /// The text is not a number with a unit.
+    #[error("{text:?} is not a size: write one such as 128MiB")]
+    Malformed {
+        /// The rejected text.
+        text: String,
+    },
+}
+
 /// Parses a size, and returns its number of bytes.
 ///
 /// # Errors
-/// A text that says how to write the size.
-pub fn parse_size(text: &str) -> Result<u64, String> {
+/// [`SizeError`], which says how to write the size.
+pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     let unit =
         text.trim_start_matches(|character: char| character.is_ascii_digit() || ". ".contains(character));
     let size: Option<ByteSize> = text.parse().ok();
@@ -21,11 +41,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         Some(_) => {
             let meant = UNITS.iter().find(|known| known.eq_ignore_ascii_case(unit));
             let meant = meant.copied().unwrap_or("MiB");
-            Err(format!(
-                "{text:?} has a unit that is not written so: write {meant}, or one of kB, KiB, MB, MiB, GB, GiB"
-            ))
+            let text = text.to_owned();
+            Err(SizeError::Unit { text, meant })
         }
-        None => Err(format!("{text:?} is not a size: write one such as 128MiB")),
+        None => Err(SizeError::Malformed {
+            text: text.to_owned(),
+        }),
     }
 }
 
@@ -49,6 +70,9 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
-        assert!(parse_size("64Mib").unwrap_err().contains("write MiB"));
+        assert!(matches!(
+            parse_size("64Mib"),
+            Err(SizeError::Unit { meant: "MiB", .. })
+        ));
     }
 }

@@ -27,7 +27,11 @@ pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Res
                 for value in list(source, value, "claims")? {
                     let text = source.string(value, "a claim")?;
                     let claim: Result<Claim, _> = text.parse();
-                    claims.push(claim.map_err(|error| source.error(value.span(), error.to_string(), None))?);
+                    claims.push(claim.map_err(|error| {
+                        source
+                            .error(value.span(), error.to_string(), None)
+                            .caused_by(error)
+                    })?);
                 }
             }
             _ => return Err(source.unknown(key, &["keys", "threshold", "claims"], within)),
@@ -41,8 +45,11 @@ pub(super) fn trust(source: &Source<'_>, value: &Value<'_>, within: &str) -> Res
         }
         threshold => threshold.unwrap_or(1),
     };
-    Trust::new(keys, threshold, claims)
-        .map_err(|error| source.error(value.span(), format!("{within}: {error}"), HINT.to_owned()))
+    Trust::new(keys, threshold, claims).map_err(|error| {
+        source
+            .error(value.span(), format!("{within}: {error}"), HINT.to_owned())
+            .caused_by(error)
+    })
 }
 
 /// Parses the policies of packages: `[packages.NAME.trust]`.
@@ -85,7 +92,11 @@ fn trusted_key(source: &Source<'_>, value: &Value<'_>) -> Result<TrustedKey, Man
 
 fn public_key(source: &Source<'_>, value: &Value<'_>) -> Result<PublicKey, ManifestError> {
     let key: Result<PublicKey, _> = source.string(value, "a public key")?.parse();
-    key.map_err(|error| source.error(value.span(), error.to_string(), HINT.to_owned()))
+    key.map_err(|error| {
+        source
+            .error(value.span(), error.to_string(), HINT.to_owned())
+            .caused_by(error)
+    })
 }
 
 fn time(source: &Source<'_>, value: &Value<'_>) -> Result<u64, ManifestError> {

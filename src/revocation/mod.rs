@@ -22,14 +22,15 @@
 mod refresher;
 mod source;
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secure_runtime_capabilities::{MAX_REVOCATION_LIST, PublicKey, RevocationError, Revocations};
-use secure_runtime_loaders::ContentHash;
 use secure_runtime_loaders::files::{FileError, FolderLock, read_regular, write_atomic};
+use secure_runtime_loaders::{Cause, ContentHash};
 use url::Url;
 
 pub use self::refresher::Refresher;
@@ -72,20 +73,22 @@ pub enum RevocationsLoaded {
 #[non_exhaustive]
 pub enum RevocationFeedError {
     /// A text is neither a path nor an address.
-    #[error("{place:?} is not the path or address of a revocation list: {reason}")]
+    #[error("{place:?} is not the path or address of a revocation list: {cause}")]
     Place {
         /// The given text.
         place: String,
-        /// The error in it.
-        reason: String,
+        /// The error in it: an [`HttpError`](secure_runtime_loaders::http::HttpError) or an [`io::Error`].
+        #[source]
+        cause: Cause,
     },
     /// The source did not return the bytes of a list.
-    #[error("the revocation list at {place} cannot be read: {reason}")]
+    #[error("the revocation list at {place} cannot be read: {cause}")]
     Unavailable {
         /// The path or address.
         place: String,
-        /// The reason.
-        reason: String,
+        /// The reason: a [`FileError`] or an [`HttpError`](secure_runtime_loaders::http::HttpError).
+        #[source]
+        cause: Cause,
     },
     /// The list of the source is not signed by this key, or is older than an earlier one. The newest list stays in
     /// force.
@@ -94,6 +97,7 @@ pub enum RevocationFeedError {
         /// The path or address.
         place: String,
         /// The reason.
+        #[source]
         error: RevocationError,
     },
     /// The list of the source is no longer current.
@@ -112,6 +116,7 @@ pub enum RevocationFeedError {
         /// The file.
         path: PathBuf,
         /// The error in it.
+        #[source]
         error: RevocationError,
     },
     /// The newest list cannot be kept, or the kept one cannot be read. A later rollback would not be detected.
@@ -120,6 +125,7 @@ pub enum RevocationFeedError {
         /// The file.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
 }
@@ -145,10 +151,10 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// [`RevocationFeedError::Place`].
-    pub fn new(place: &str, key: PublicKey) -> Result<RevocationFeed, RevocationFeedError> {
+    pub fn new(place: impl AsRef<OsStr>, key: PublicKey) -> Result<RevocationFeed, RevocationFeedError> {
         Ok(RevocationFeed {
             revocations: Revocations::new(key),
-            source: Source::parse(place)?,
+            source: Source::parse(place.as_ref())?,
             kept: None,
             seen: Mutex::default(),
         })

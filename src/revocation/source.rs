@@ -1,9 +1,11 @@
 //! The source of a revocation list.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use secure_runtime_loaders::Cause;
 use secure_runtime_loaders::files::{FileError, read_regular};
 use secure_runtime_loaders::http::{self, HttpClient, HttpOptions};
 use secure_runtime_loaders::secrets;
@@ -21,24 +23,24 @@ pub(super) enum Source {
 
 impl Source {
     /// Parses a source: an address if the text contains `://`, else a path.
-    pub(super) fn parse(place: &str) -> Result<Source, RevocationFeedError> {
-        let refused = |reason: String| RevocationFeedError::Place {
-            place: secrets::hide(place).into_owned(),
-            reason,
+    pub(super) fn parse(place: &OsStr) -> Result<Source, RevocationFeedError> {
+        let refused = |cause: Cause| RevocationFeedError::Place {
+            place: secrets::hide(&place.to_string_lossy()).into_owned(),
+            cause,
         };
-        if place.contains("://") {
-            let url = http::address(place).map_err(|error| refused(error.to_string()))?;
+        if let Some(address) = place.to_str().filter(|place| place.contains("://")) {
+            let url = http::address(address).map_err(|error| refused(error.into()))?;
             return Ok(Source::Http(url));
         }
-        let path = std::path::absolute(place).map_err(|error| refused(error.to_string()))?;
+        let path = std::path::absolute(place).map_err(|error| refused(error.into()))?;
         Ok(Source::File(path))
     }
 
     /// Reads the current bytes of the source.
     pub(super) async fn read(&self) -> Result<Bytes, RevocationFeedError> {
-        let unavailable = |reason: String| RevocationFeedError::Unavailable {
+        let unavailable = |cause: Cause| RevocationFeedError::Unavailable {
             place: self.to_string(),
-            reason,
+            cause,
         };
         match self {
             Source::File(path) => {
@@ -46,7 +48,7 @@ impl Source {
                 // list.
                 let real = std::fs::canonicalize(path).map_err(FileError::from);
                 real.and_then(|path| read_regular(&path, LIMIT))
-                    .map_err(|error| unavailable(error.to_string()))
+                    .map_err(|error| unavailable(error.into()))
             }
             Source::Http(url) => {
                 // A client is bound to an event loop, and the next look may be on another one.
@@ -54,9 +56,9 @@ impl Source {
                     timeout: TIMEOUT,
                     ..HttpOptions::default()
                 };
-                let client = HttpClient::new(options).map_err(|error| unavailable(error.to_string()))?;
+                let client = HttpClient::new(options).map_err(|error| unavailable(error.into()))?;
                 let got = client.get(url.as_str(), LIMIT).await;
-                got.map_err(|error| unavailable(error.to_string()))
+                got.map_err(|error| unavailable(error.into()))
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The builder of a runtime.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::{fmt, io};
 
 use secure_runtime_capabilities::{
-    Base, Families, KeyError, KeyPair, PathError, PublicKey, Revocations, ScopeError, Token, TokenError,
+    Families, KeyError, KeyPair, PublicKey, Revocations, ScopeError, Token, TokenError,
 };
 use secure_runtime_engine::extension::{AnyExtension, ExtensionError};
 use secure_runtime_engine::{
@@ -14,6 +14,8 @@ use secure_runtime_engine::{
 };
 use secure_runtime_families::{KvStore, Settings};
 use secure_runtime_loaders::store::Store;
+
+use crate::base::{self, BaseError};
 
 use super::{Inner, Runtime, WarmIsolate, startup};
 
@@ -44,12 +46,13 @@ pub enum BuildError {
     )]
     NoBase,
     /// The base folder is not usable.
-    #[error("the base folder {folder:?}: {reason}")]
+    #[error("the base folder {folder:?}: {error}")]
     Base {
         /// The folder as given.
         folder: PathBuf,
         /// The reason.
-        reason: String,
+        #[source]
+        error: BaseError,
     },
     /// There is no store.
     #[error("no store: call .store(store) with the store of the modules' bytes")]
@@ -75,7 +78,7 @@ pub enum BuildError {
     },
     /// The threads for waiting isolates could not be started.
     #[error("no thread for an isolate: {0}; ask for fewer idle isolates, or raise the limit of threads")]
-    Threads(String),
+    Threads(#[source] io::Error),
     /// An extension cannot be added.
     #[error(transparent)]
     Extension(#[from] ExtensionError),
@@ -84,7 +87,7 @@ pub enum BuildError {
     Family(#[source] ScopeError),
     /// The TLS configuration could not be created.
     #[error("TLS: {0}")]
-    Tls(String),
+    Tls(#[source] rustls::Error),
 }
 
 impl fmt::Debug for Builder {
@@ -118,6 +121,9 @@ impl Builder {
 
     /// Sets the base folder of relative paths in grants and operations. This is normally the manifest's folder. Links
     /// in it are resolved when the runtime is built.
+    ///
+    /// If the path is not UTF-8, relative scopes and resources of `fs` are refused, because they are text in tokens and
+    /// for guests. All other rights work, and so do absolute paths.
     pub fn base(mut self, folder: impl AsRef<Path>) -> Self {
         self.base = Some(folder.as_ref().to_owned());
         self
@@ -263,15 +269,7 @@ impl Builder {
     /// [`BuildError`]: a setting is missing, cannot be verified, or cannot be enforced.
     pub fn build(self) -> Result<Runtime, BuildError> {
         let folder = self.base.ok_or(BuildError::NoBase)?;
-        let fault = |reason: String| BuildError::Base {
-            folder: folder.clone(),
-            reason,
-        };
-        let real = std::fs::canonicalize(&folder).map_err(|error| fault(error.to_string()))?;
-        let real = real
-            .to_str()
-            .ok_or_else(|| fault("its path is not UTF-8".to_owned()))?;
-        let base = Base::new(real).map_err(|error: PathError| fault(error.to_string()))?;
+        let base = base::resolve(&folder).map_err(|error| BuildError::Base { folder, error })?;
         let store = self.store.ok_or(BuildError::NoStore)?;
         let token = match (self.token, self.root_key) {
             (None, _) => None,
@@ -311,10 +309,9 @@ impl Builder {
         )?;
         let pool = match self.idle_isolates {
             0 => None,
-            count => Some(
-                Pool::start(count, self.limits.heap, startup.clone())
-                    .map_err(|error| BuildError::Threads(error.to_string()))?,
-            ),
+            count => {
+                Some(Pool::start(count, self.limits.heap, startup.clone()).map_err(BuildError::Threads)?)
+            }
         };
         Ok(Runtime {
             inner: Arc::new(Inner {
@@ -344,7 +341,7 @@ fn tls() -> Result<rustls::ClientConfig, BuildError> {
     };
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| BuildError::Tls(error.to_string()))?
+        .map_err(BuildError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth())
 }

@@ -170,8 +170,7 @@ impl Runtime {
         if count >= inner.most_parked {
             return Err(RunError::Parked { count });
         }
-        let plan = LinkPlan::new(graph, inner.token.as_ref(), &inner.families, &inner.base)
-            .map_err(|error| RunError::Grants(error.to_string()))?;
+        let plan = LinkPlan::new(graph, inner.token.as_ref(), &inner.families, &inner.base)?;
         if let Some(Unattested { module, hash, by }) = plan.unattested() {
             return Err(RunError::NotAttested { module, hash, by });
         }

@@ -21,7 +21,7 @@ const ALL_THREADS: u32 = 8;
 
 impl From<RulesetError> for SandboxError {
     fn from(error: RulesetError) -> Self {
-        SandboxError::Landlock(error.to_string())
+        SandboxError::Landlock(error.into())
     }
 }
 
@@ -69,14 +69,12 @@ pub(super) fn enter(plan: &Plan) -> Result<(Option<u32>, usize, Vec<PathBuf>), S
         let status = created.all_threads(true)?.restrict_self()?;
         return match status.all_threads {
             true => Ok((number(status.landlock), others, wider)),
-            false => Err(SandboxError::Landlock(
-                "the kernel confines no other threads".to_owned(),
-            )),
+            false => Err(SandboxError::OtherThreads),
         };
     }
     let copy = created
         .try_clone()
-        .map_err(|error| SandboxError::Landlock(error.to_string()))?;
+        .map_err(|error| SandboxError::Landlock(error.into()))?;
     let other_threads = match Option::<OwnedFd>::from(copy) {
         Some(rules) => threads::confine_others(&rules)?,
         None => 0,

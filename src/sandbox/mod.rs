@@ -43,8 +43,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use secure_runtime_capabilities::Token;
+use secure_runtime_capabilities::{Authority, Token};
+use secure_runtime_engine::PlanError;
+use secure_runtime_engine::extension::AnyExtension;
+use secure_runtime_families::{Settings, builtin};
+use secure_runtime_loaders::Cause;
 
+use crate::base::BaseError;
 use crate::program::Program;
 use crate::revocation::RevocationFeed;
 
@@ -59,6 +64,10 @@ use self::plan::Plan;
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
     plan: Plan,
+    /// The rights of each program.
+    programs: Vec<Authority>,
+    /// The extensions beside the built-in families.
+    extensions: Vec<AnyExtension>,
 }
 
 /// The result of [`Sandbox::enter`].
@@ -89,15 +98,45 @@ pub struct SandboxSupport {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The rights of a program could not be determined.
+    /// The rights of a program could not be determined, because its grants cannot be linked.
     #[error("the program's rights cannot be determined: {0}")]
-    Grants(String),
+    Grants(#[from] PlanError),
+    /// The rights of a program could not be determined, because its folder cannot be resolved.
+    #[error("the program's rights cannot be determined: {path}: {error}", path = path.display())]
+    Base {
+        /// The folder.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        error: BaseError,
+    },
     /// The kernel did not accept the rules for files and ports.
     #[error("Landlock: {0}")]
-    Landlock(String),
+    Landlock(
+        /// The [`io::Error`](std::io::Error), or the error of the crate `landlock`.
+        #[source]
+        Cause,
+    ),
+    /// The kernel restricted only the calling thread.
+    #[error("Landlock: the kernel confines no other threads")]
+    OtherThreads,
+    /// The threads of the process are not known.
+    #[error("Landlock: the process's threads cannot be listed: {0}")]
+    Threads(
+        /// The [`io::Error`](std::io::Error).
+        #[source]
+        Cause,
+    ),
+    /// There is no signal for interrupting the other threads.
+    #[error("Landlock: every real-time signal is in use")]
+    NoSignal,
     /// The kernel did not accept the rules for system calls.
     #[error("seccomp: {0}")]
-    Seccomp(String),
+    Seccomp(
+        /// The [`io::Error`](std::io::Error), or the error of the crate `seccompiler`.
+        #[source]
+        Cause,
+    ),
     /// The process has already entered an OS sandbox.
     #[error(
         "the process is in an OS sandbox already, which cannot be changed; make one `Sandbox` for all programs"
@@ -105,13 +144,14 @@ pub enum SandboxError {
     Entered,
     /// Another thread of the process could not be restricted.
     #[error(
-        "thread {thread} of the process cannot be confined: {reason}; enter the OS sandbox before that thread is started, or do not block signals in it"
+        "thread {thread} of the process cannot be confined: {cause}; enter the OS sandbox before that thread is started, or do not block signals in it"
     )]
     Thread {
         /// The id of the thread.
         thread: i32,
-        /// The reason.
-        reason: String,
+        /// The [`io::Error`](std::io::Error). Its kind is `TimedOut` if the thread does not react to a signal.
+        #[source]
+        cause: Cause,
     },
 }
 
@@ -122,13 +162,34 @@ impl Sandbox {
     }
 
     /// Allows the folders, files and ports that this program was granted, limited by this token. Call it for each
-    /// program that will run.
+    /// program that will run. The families decide what a right needs: see
+    /// [`Extension::sandbox_rules`](crate::extension::Extension::sandbox_rules).
     ///
     /// # Errors
-    /// [`SandboxError::Grants`].
+    /// [`SandboxError::Grants`] and [`SandboxError::Base`].
     pub fn program(mut self, program: &Program, token: Option<&Token>) -> Result<Self, SandboxError> {
-        self.plan.program(program, token).map_err(SandboxError::Grants)?;
+        let authority = self.plan.program(program, token)?;
+        self.programs.push(authority);
         Ok(self)
+    }
+
+    /// Allows what an extension needs for the programs, as
+    /// [`Builder::extension`](crate::Builder::extension) adds it to a runtime. The built-in families are included.
+    pub fn extension(mut self, extension: impl Into<AnyExtension>) -> Self {
+        self.extensions.push(extension.into());
+        self
+    }
+
+    /// Returns all rules.
+    fn planned(self) -> Plan {
+        let mut plan = self.plan;
+        let builtin = builtin(Settings::default());
+        for extension in builtin.iter().chain(&self.extensions) {
+            for authority in &self.programs {
+                plan.extension(extension, authority);
+            }
+        }
+        plan
     }
 
     /// Allows the access that is needed to fetch newer revocation lists and to keep them.
@@ -196,8 +257,9 @@ impl Sandbox {
         // The result is cached now, because the kernel refuses the query inside the sandbox.
         Sandbox::support();
         // Landlock comes first, because seccomp refuses the calls that reach other threads.
-        let (landlock, other_threads, wider) = landlock::enter(&self.plan)?;
-        let seccomp = seccomp::enter(&self.plan)?;
+        let plan = self.planned();
+        let (landlock, other_threads, wider) = landlock::enter(&plan)?;
+        let seccomp = seccomp::enter(&plan)?;
         Ok(SandboxReport {
             support: SandboxSupport { landlock, seccomp },
             other_threads,

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use secure_runtime_capabilities::{ActionName, Authority, Base, FamilyName, Origin, Pattern, Token};
+use secure_runtime_capabilities::{ActionName, Authority, FamilyName, Token};
 use url::Url;
 
-use crate::program::{self, Program};
+use super::SandboxError;
+use crate::base;
+use crate::program::Program;
 use crate::revocation::RevocationFeed;
 use secure_runtime_engine::LinkPlan;
+use secure_runtime_engine::extension::{AnyExtension, SandboxRule};
 
 /// Maximum number of ports in separate rules. If there are more, all ports are allowed.
 const MOST_PORTS: usize = 4096;
@@ -89,53 +92,40 @@ pub(super) struct Rule {
 }
 
 impl Plan {
-    /// Adds the maximum rights of the program.
-    pub(super) fn program(&mut self, program: &Program, token: Option<&Token>) -> Result<(), String> {
-        let base: Base = program::base_of(program.base()).map_err(|error| error.to_string())?;
-        let linked = LinkPlan::new(program.graph(), token, program.families(), &base);
-        let linked = linked.map_err(|error| error.to_string())?;
-        self.authority(linked.ceiling());
+    /// Adds what the runtime needs for this program, and returns the program's maximum rights.
+    pub(super) fn program(
+        &mut self,
+        program: &Program,
+        token: Option<&Token>,
+    ) -> Result<Authority, SandboxError> {
+        let base = base::resolve(program.base()).map_err(|error| SandboxError::Base {
+            path: program.base().to_owned(),
+            error,
+        })?;
+        let linked = LinkPlan::new(program.graph(), token, program.families(), &base)?;
         let imports = linked.ceiling().effective(FamilyName::MODULE, ActionName::IMPORT);
         if imports.len() > 0 {
             self.stores(program);
         }
-        Ok(())
+        Ok(linked.ceiling().clone())
     }
 
-    fn authority(&mut self, authority: &Authority) {
-        for (action, access) in [
-            (ActionName::READ, Access::READ),
-            (ActionName::WRITE, Access::WRITE),
-        ] {
-            for pattern in authority.effective(FamilyName::FS, action) {
-                self.scope(pattern, access);
-            }
-        }
-        for pattern in authority.effective(FamilyName::NET, ActionName::CONNECT) {
-            match pattern {
-                Pattern::Endpoint(endpoint) => self.connect(endpoint.first(), endpoint.last()),
-                Pattern::Exact(origin) => {
-                    if let Ok(origin) = Origin::parse(origin) {
-                        self.connect(origin.port(), origin.port());
-                    }
-                }
-                // Families of connections do not use this kind of pattern.
-                Pattern::Affix { .. } => {}
-            }
+    /// Adds the rules of an extension for programs with these rights.
+    pub(super) fn extension(&mut self, extension: &AnyExtension, authority: &Authority) {
+        for rule in extension.sandbox_rules(authority) {
+            self.rule(rule);
         }
     }
 
-    fn scope(&mut self, pattern: &Pattern, access: Access) {
-        match pattern {
-            Pattern::Exact(path) => self.add(PathBuf::from(path), false, access),
-            Pattern::Affix { prefix, .. } => {
-                // A prefix that does not end at a path separator matches only some entries of its folder. Landlock
-                // needs a rule for the whole folder.
-                let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let folder = if folder.is_empty() { "/" } else { folder };
-                self.add(PathBuf::from(folder), true, access);
-            }
-            Pattern::Endpoint(_) => {}
+    fn rule(&mut self, rule: SandboxRule) {
+        match rule {
+            SandboxRule::Read(path) => self.add(absolute(&path), false, Access::READ),
+            SandboxRule::Write(path) => self.add(absolute(&path), false, Access::WRITE),
+            SandboxRule::ReadBelow(path) => self.read(&path),
+            SandboxRule::WriteBelow(path) => self.write(&path),
+            SandboxRule::Connect(ports) => self.connect.push(ports),
+            SandboxRule::Listen(port) => self.listen(port),
+            SandboxRule::SystemCall(number) => self.call(number),
         }
     }
 
@@ -148,7 +138,7 @@ impl Plan {
             self.write(folder);
         }
         for place in others {
-            match Url::parse(&place.place).ok().filter(|_| place.is_address()) {
+            match place.address().and_then(|address| Url::parse(address).ok()) {
                 Some(url) => self.address(&url),
                 None => self.read(Path::new(&place.place)),
             }
@@ -293,7 +283,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use secure_runtime_capabilities::Block;
+    use std::sync::Arc;
+
+    use secure_runtime_capabilities::{Base, Block, Family, Pattern};
+    use secure_runtime_engine::extension::{Extension, Methods, Script};
+    use secure_runtime_families::{Settings, builtin};
 
     use super::*;
 
@@ -304,7 +298,10 @@ mod tests {
         );
         let rights = families.parse_grants(grants.iter().copied(), &base).unwrap();
         let mut plan = Plan::default();
-        plan.authority(&Authority::new(Block::of(rights)).unwrap());
+        let authority = Authority::new(Block::of(rights)).unwrap();
+        for family in builtin(Settings::default()) {
+            plan.extension(&family, &authority);
+        }
         plan
     }
 
@@ -358,6 +355,77 @@ mod tests {
             ]
         );
         assert_eq!(wider, [base.join("logs")]);
+    }
+
+    /// A family whose rights need a port and a system call.
+    struct Printers;
+
+    impl Extension for Printers {
+        type Program = ();
+        type Isolate = ();
+        type Capability = ();
+        type Sent = ();
+
+        fn family(&self) -> Arc<dyn Family> {
+            Arc::new(secure_runtime_capabilities::Kv)
+        }
+
+        fn script(&self) -> Script {
+            Script {
+                name: "ext:kv/kv.js",
+                source: "",
+            }
+        }
+
+        fn types(&self) -> &'static str {
+            ""
+        }
+
+        fn methods(&self, _methods: &mut Methods<Self>) {}
+
+        fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+            let keys = Pattern::prefix("printers/");
+            if !authority.intersects(FamilyName::KV, ActionName::WRITE, &keys) {
+                return Vec::new();
+            }
+            vec![
+                SandboxRule::Connect(631..=631),
+                SandboxRule::Listen(5353),
+                SandboxRule::SystemCall(7),
+                SandboxRule::WriteBelow("/tmp".into()),
+            ]
+        }
+    }
+
+    /// WALL-10.
+    #[test]
+    fn an_extension_adds_rules_for_its_rights() {
+        let with = |grant: &str| {
+            let (families, base) = (
+                secure_runtime_capabilities::Families::builtin(),
+                Base::new("/srv").unwrap(),
+            );
+            let rights = families.parse_grants([grant], &base).unwrap();
+            let mut plan = Plan::default();
+            plan.extension(&Printers.into(), &Authority::new(Block::of(rights)).unwrap());
+            plan
+        };
+        let plan = with("kv.write=printers/*");
+        assert_eq!(plan.connect_ports(), Some(BTreeSet::from([53, 631])));
+        assert_eq!(plan.listen_ports(), &BTreeSet::from([5353]));
+        assert_eq!(plan.calls().collect::<Vec<_>>(), [7]);
+        let (rules, _) = ours(&plan);
+        assert_eq!(
+            rules,
+            [Rule {
+                path: PathBuf::from("/tmp"),
+                access: Access::WRITE,
+                below: true
+            }]
+        );
+        let plan = with("kv.write=letters/*");
+        assert!(!plan.connects() && !plan.listens() && plan.calls().next().is_none());
+        assert_eq!(ours(&plan).0, []);
     }
 
     /// WALL-4.

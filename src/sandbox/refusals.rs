@@ -24,7 +24,7 @@ pub(super) fn report() -> Result<bool, SandboxError> {
     // SAFETY: the pointers are to this frame or null, and the handler has the signature that the flags require.
     match unsafe { libc::sigaction(libc::SIGSYS, &action, ptr::null_mut()) } {
         0 => Ok(true),
-        _ => Err(SandboxError::Seccomp(io::Error::last_os_error().to_string())),
+        _ => Err(SandboxError::Seccomp(io::Error::last_os_error().into())),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{SandboxError, arguments, calls, refusals};
 
 impl From<BackendError> for SandboxError {
     fn from(error: BackendError) -> Self {
-        SandboxError::Seccomp(error.to_string())
+        SandboxError::Seccomp(error.into())
     }
 }
 
@@ -38,8 +38,7 @@ pub(super) fn enter(plan: &Plan) -> Result<bool, SandboxError> {
     };
     let reports = plan.reports_refusals() && refusals::report()?;
     let program = program(plan, std::process::id(), reports, architecture)?;
-    seccompiler::apply_filter_all_threads(&program)
-        .map_err(|error| SandboxError::Seccomp(error.to_string()))?;
+    seccompiler::apply_filter_all_threads(&program).map_err(|error| SandboxError::Seccomp(error.into()))?;
     Ok(true)
 }
 

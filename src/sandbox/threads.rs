@@ -58,8 +58,7 @@ pub(super) fn count() -> Result<usize, SandboxError> {
 }
 
 fn threads() -> Result<BTreeSet<i32>, SandboxError> {
-    let fault =
-        |error: io::Error| SandboxError::Landlock(format!("the process's threads cannot be listed: {error}"));
+    let fault = |error: io::Error| SandboxError::Threads(error.into());
     let mut threads = BTreeSet::new();
     for entry in fs::read_dir("/proc/self/task").map_err(fault)? {
         let name = entry.map_err(fault)?.file_name();
@@ -85,14 +84,15 @@ impl Handler {
                 return Ok(Handler { signal });
             }
         }
-        Err(SandboxError::Landlock(
-            "every real-time signal is in use".to_owned(),
-        ))
+        Err(SandboxError::NoSignal)
     }
 
     /// Makes one thread restrict itself.
     fn interrupt(&self, thread: i32) -> Result<(), SandboxError> {
-        let fault = |reason: String| SandboxError::Thread { thread, reason };
+        let fault = |error: io::Error| SandboxError::Thread {
+            thread,
+            cause: error.into(),
+        };
         FAILED.store(0, Ordering::SeqCst);
         let send = |signal: i32| {
             // SAFETY: the call takes three numbers. If the thread no longer exists, it returns an error.
@@ -103,7 +103,7 @@ impl Handler {
             // A thread that has ended needs no restriction.
             return match error.raw_os_error() {
                 Some(libc::ESRCH) => Ok(()),
-                _ => Err(fault(error.to_string())),
+                _ => Err(fault(error)),
             };
         }
         let asked = Instant::now();
@@ -113,14 +113,15 @@ impl Handler {
             }
             match FAILED.load(Ordering::SeqCst) {
                 0 => {}
-                number => return Err(fault(io::Error::from_raw_os_error(number).to_string())),
+                number => return Err(fault(io::Error::from_raw_os_error(number))),
             }
             // The thread may have ended before the signal reached it.
             if !send(0) {
                 return Ok(());
             }
             if asked.elapsed() > PATIENCE {
-                return Err(fault("it does not react to a signal".to_owned()));
+                let reason = "it does not react to a signal";
+                return Err(fault(io::Error::new(io::ErrorKind::TimedOut, reason)));
             }
             thread::sleep(Duration::from_micros(20));
         }
@@ -144,7 +145,7 @@ fn set(signal: i32, handler: libc::sighandler_t) -> Result<(), SandboxError> {
     // SAFETY: both pointers are to this frame or null. The handler has the signature that the flags require.
     match unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } {
         0 => Ok(()),
-        _ => Err(SandboxError::Landlock(io::Error::last_os_error().to_string())),
+        _ => Err(SandboxError::Landlock(io::Error::last_os_error().into())),
     }
 }
 

@@ -39,11 +39,12 @@ pub enum SignatureError {
         /// The file or address that contains the signature.
         location: String,
         /// The error in it.
+        #[source]
         error: Box<StatementError>,
     },
     /// A store failed or returned a wrong answer.
     #[error("{0}")]
-    Store(Box<StoreError>),
+    Store(#[source] Box<StoreError>),
 }
 
 impl From<StoreError> for SignatureError {
@@ -57,10 +58,11 @@ impl From<StoreError> for SignatureError {
 #[non_exhaustive]
 pub enum MissingSignature {
     /// There is no signature.
-    #[error("no signature: {reason}")]
+    #[error("no signature: {error}")]
     Signature {
-        /// The message of the stores.
-        reason: String,
+        /// The error of the stores.
+        #[source]
+        error: Box<StoreError>,
     },
     /// The key is not trusted yet.
     #[error("the key is trusted from {} on", shown(*from))]

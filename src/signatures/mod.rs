@@ -133,7 +133,7 @@ async fn find(
         Ok(found) => found,
         Err(error) if error.is_absence() => {
             return Ok(Err(MissingSignature::Signature {
-                reason: error.to_string(),
+                error: Box::new(error),
             }));
         }
         Err(error) => return Err(error.into()),

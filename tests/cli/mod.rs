@@ -15,6 +15,7 @@ mod lock_text;
 mod malformed;
 mod names;
 mod newcomers;
+mod not_utf8;
 mod review;
 mod revocation;
 mod secrets;
@@ -149,11 +150,13 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("drift.rs"),
         include_str!("exit_codes.rs"),
         include_str!("files.rs"),
+        include_str!("../kv/file.rs"),
         include_str!("flips.rs"),
         include_str!("lock_text.rs"),
         include_str!("malformed.rs"),
         include_str!("names.rs"),
         include_str!("newcomers.rs"),
+        include_str!("not_utf8.rs"),
         include_str!("review.rs"),
         include_str!("revocation.rs"),
         include_str!("secrets.rs"),
@@ -177,5 +180,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 51);
+    assert_eq!(count, 53);
 }

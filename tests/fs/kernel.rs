@@ -64,5 +64,8 @@ fn no_method_reaches_the_kernel_by_a_broad_grant() {
         for (call, error) in CALLS.iter().zip(errors(&grants, path)) {
             assert!(!error.contains(REFUSAL), "{call}: {error}");
         }
+        // Beside a scope that includes it, the scope of the tree has no effect.
+        let both = ["fs.read=/**", "fs.write=/**", reading.as_str(), writing.as_str()];
+        assert_eq!(errors(&both, path), refused);
     }
 }

@@ -262,14 +262,14 @@ export default async function walkAll(shared, { folder, server }) {
   made("denied-synchronously", await thrown(() => env.get("OTHER")));
   made("denied-by-kv", await thrown(() => kv.attenuate({ read: [] }).get("key")));
   made("illegal-argument", await thrown(() => fs.readFile(1)));
+  made("no-connection", await thrown(() => net.fetch("http://127.0.0.1:1/")));
+  made("no-response", await thrown(() => net.fetch(`${server}/redirect/302/file:///x`)));
   made("forged-this", await thrown(() => fs.readFile.call({})));
   for (const [name, call] of Object.entries({
     NotFound: () => fs.readFile(`${folder}/missing`),
     AlreadyExists: () => fs.writeFile(file, new Uint8Array(), { createNew: true }),
     NotADirectory: () => fs.mkdir(`${file}/below`),
     IsADirectory: () => fs.readFile(folder),
-    ConnectionRefused: () => net.fetch("http://127.0.0.1:1/"),
-    NetworkError: () => net.fetch(`${server}/redirect/302/file:///x`),
   })) {
     const error = await thrown(call);
     root(`%${error.name}%`, proto(error).constructor);

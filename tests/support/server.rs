@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A server that answers every request by its path, until it is dropped.
@@ -15,11 +15,16 @@ use std::sync::{Arc, Mutex};
 /// | `/redirect/STATUS/URL` | a redirect to the URL |
 /// | `/endless` | an endless body |
 /// | `/silent` | no response |
+/// | `/drops` | no response: the connection is closed |
+/// | `/stalled` | the beginning of a body, and no more of it |
+/// | `/kept` | `hello`, on a connection that stays open |
+/// | a path of [`Server::put_raw`] | its bytes, with status and headers |
 /// | a path of [`Server::put`] | its bytes, or 404 if they were removed |
 pub(crate) struct Server {
     origin: String,
     requests: Arc<Mutex<Vec<String>>>,
     files: Files,
+    connections: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
 }
 
@@ -34,6 +39,8 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
         let files = Files::default();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
         let (seen, end, served) = (requests.clone(), ended.clone(), files.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -42,8 +49,9 @@ impl Server {
                 }
                 let (seen, end, served) = (seen.clone(), end.clone(), served.clone());
                 if let Ok(stream) = stream {
+                    counted.fetch_add(1, Ordering::SeqCst);
                     // A client that disconnects is not a failure of the server.
-                    std::thread::spawn(move || drop(answer(stream, &seen, &served, &end)));
+                    std::thread::spawn(move || while let Ok(true) = answer(&stream, &seen, &served, &end) {});
                 }
             }
         });
@@ -51,6 +59,7 @@ impl Server {
             origin,
             requests,
             files,
+            connections,
             ended,
         }
     }
@@ -70,6 +79,16 @@ impl Server {
         self.files.lock().unwrap().insert(path.to_owned(), bytes);
     }
 
+    /// Sets the whole response for this path, with its status line and headers.
+    pub(crate) fn put_raw(&self, path: &str, response: &[u8]) {
+        self.put(&format!("raw {path}"), Some(response.to_vec()));
+    }
+
+    /// Returns the number of connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
     /// Returns the requests so far, as `METHOD target`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
@@ -84,12 +103,13 @@ impl Drop for Server {
     }
 }
 
+/// Answers one request. Returns true if another one can follow on the connection.
 fn answer(
-    mut stream: TcpStream,
+    mut stream: &TcpStream,
     seen: &Mutex<Vec<String>>,
     files: &Files,
     end: &AtomicBool,
-) -> std::io::Result<()> {
+) -> std::io::Result<bool> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -99,7 +119,7 @@ fn answer(
         words.next().unwrap_or_default().to_owned(),
     );
     if method.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     seen.lock().unwrap().push(format!("{method} {target}"));
     let mut headers = Vec::new();
@@ -119,6 +139,14 @@ fn answer(
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
 
+    let raw = files.lock().unwrap().get(&format!("raw {target}")).cloned();
+    if let Some(Some(response)) = raw {
+        return stream.write_all(&response).map(|()| false);
+    }
+    if target == "/kept" {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")?;
+        return Ok(true);
+    }
     let file = files.lock().unwrap().get(&target).cloned();
     if let Some(file) = file {
         let (status, content) = match file {
@@ -130,19 +158,25 @@ fn answer(
             content.len()
         );
         stream.write_all(head.as_bytes())?;
-        return stream.write_all(&content);
+        return stream.write_all(&content).map(|()| false);
     }
     if target == "/endless" {
         stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
         while !end.load(Ordering::SeqCst) {
             stream.write_all(&[b'x'; 4096])?;
         }
-        return Ok(());
+        return Ok(false);
     }
-    if target == "/silent" {
+    if target == "/drops" {
+        return Ok(false);
+    }
+    if target == "/stalled" {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")?;
+    }
+    if target == "/silent" || target == "/stalled" {
         // Waits until the client gives up.
         let _ = reader.read(&mut [0]);
-        return Ok(());
+        return Ok(false);
     }
     if let Some((status, to)) = target
         .strip_prefix("/redirect/")
@@ -151,7 +185,7 @@ fn answer(
         let head = format!(
             "HTTP/1.1 {status} Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         );
-        return stream.write_all(head.as_bytes());
+        return stream.write_all(head.as_bytes()).map(|()| false);
     }
     let content = if target.starts_with("/echo") {
         serde_json::json!({
@@ -170,7 +204,7 @@ fn answer(
     );
     stream.write_all(head.as_bytes())?;
     if method == "HEAD" {
-        return Ok(());
+        return Ok(false);
     }
-    stream.write_all(content.as_bytes())
+    stream.write_all(content.as_bytes()).map(|()| false)
 }

@@ -1,10 +1,11 @@
-//! Text for people: hidden characters, their escapes, and names that look alike.
+//! Text for people: hidden characters, their escapes, names that look alike, and causes of errors.
 //!
 //! This crate decides on all characters that names must not contain and that output must escape. It uses
 //! Unicode properties instead of lists of its own, so a new version of Unicode is covered automatically.
 
 #![forbid(unsafe_code)]
 
+mod cause;
 mod look_alike;
 mod readable;
 
@@ -16,6 +17,7 @@ use icu_properties::props::{
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
+pub use self::cause::Cause;
 pub use self::look_alike::{foreign_letter, skeleton};
 pub use self::readable::readable;
 

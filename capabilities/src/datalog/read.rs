@@ -15,9 +15,8 @@ use crate::{Attestation, Block, Endpoint, Holder, Hosts, Network, Pattern, Publi
 /// Decodes a block from signed bytes. `symbols` holds the symbols of the blocks before it, and the block's
 /// own are added.
 pub(crate) fn decode(bytes: &[u8], place: Place, symbols: &mut Symbols) -> Result<Block, ProfileError> {
-    let schema = schema::Block::decode(bytes).map_err(|error| ProfileError::Undecodable {
-        cause: error.to_string(),
-    })?;
+    let schema =
+        schema::Block::decode(bytes).map_err(|error| ProfileError::Undecodable { cause: error.into() })?;
     let none = Symbols::default();
     let shared = match place {
         Place::ThirdParty(_) => &none,
@@ -147,9 +146,7 @@ impl<'a> Reader<'a> {
     fn text(&self, number: u64) -> Result<&'a str, ProfileError> {
         self.shared
             .text(self.symbols, number)
-            .ok_or_else(|| ProfileError::Undecodable {
-                cause: format!("there is no symbol {number}"),
-            })
+            .ok_or(ProfileError::Symbol { number })
     }
 
     fn predicate(&self, predicate: &Predicate) -> Result<Named<'a>, ProfileError> {

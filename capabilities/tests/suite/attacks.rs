@@ -9,11 +9,11 @@ use secure_runtime_capabilities::*;
 
 use crate::{operation, rights};
 
-fn root() -> KeyPair {
+pub(crate) fn root() -> KeyPair {
     KeyPair::from_secret(&[9; 32]).unwrap()
 }
 
-fn token() -> Token {
+pub(crate) fn token() -> Token {
     Token::mint(&root(), &Block::of(rights(&["fs.read=./**"]))).unwrap()
 }
 
@@ -126,20 +126,22 @@ fn nested_text_is_not_parsed_as_datalog() {
     }
 }
 
+/// Returns a signed token with terms nested to this depth.
+pub(crate) fn nested(depth: usize) -> Vec<u8> {
+    let mut term = schema::Term {
+        content: Some(Content::Integer(1)),
+    };
+    for _ in 0..depth {
+        term = schema::Term {
+            content: Some(Content::Array(schema::Array { array: vec![term] })),
+        };
+    }
+    resigned(|block| block.facts[0].predicate.terms.push(term))
+}
+
 /// A signed block with terms nested deeper than the decoder's limit.
 #[test]
 fn nested_terms_are_refused() {
-    let nested = |depth: usize| {
-        let mut term = schema::Term {
-            content: Some(Content::Integer(1)),
-        };
-        for _ in 0..depth {
-            term = schema::Term {
-                content: Some(Content::Array(schema::Array { array: vec![term] })),
-            };
-        }
-        resigned(|block| block.facts[0].predicate.terms.push(term))
-    };
     assert_eq!(
         problem(&nested(1)),
         ProfileError::Fact {
@@ -184,12 +186,12 @@ fn symbol_and_key_tables_must_be_minimal() {
     );
     assert!(matches!(
         symbols(&|symbols| drop(symbols.pop())),
-        ProfileError::Undecodable { .. }
+        ProfileError::Symbol { .. }
     ));
     for number in [28, 1023, 5_000, u64::MAX] {
         let unknown = resigned(|block| block.facts[0].predicate.name = number);
         assert!(
-            matches!(problem(&unknown), ProfileError::Undecodable { .. }),
+            matches!(problem(&unknown), ProfileError::Symbol { .. }),
             "{number}"
         );
     }

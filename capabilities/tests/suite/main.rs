@@ -10,6 +10,7 @@ mod attacks;
 mod boundaries;
 mod debug;
 mod delegation;
+mod errors;
 mod evaluator;
 mod evaluator_agrees;
 mod explanations;

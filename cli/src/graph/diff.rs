@@ -1,6 +1,7 @@
 //! `graph diff`: compares the code and the authority of two programs.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
 
     /// An additional store to read the text of modules from, after the local store (repeatable)
     #[arg(long, value_name = "DIR or URL", requires = "text")]
-    store: Vec<String>,
+    store: Vec<OsString>,
 
     #[command(flatten)]
     store_tokens: StoreTokens,

@@ -4,6 +4,7 @@ mod guard;
 mod serve;
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub(super) enum Command {
         files: Vec<PathBuf>,
         /// Also add them to the store at this address, which requires a token
         #[arg(long, value_name = "URL")]
-        to: Option<String>,
+        to: Option<OsString>,
         #[command(flatten)]
         tokens: StoreTokens,
     },
@@ -44,7 +45,7 @@ pub(super) enum Command {
         out: Option<PathBuf>,
         /// If the local store does not have it, fetch it from this store and keep it (repeatable)
         #[arg(long, value_name = "DIR or URL")]
-        store: Vec<String>,
+        store: Vec<OsString>,
         #[command(flatten)]
         tokens: StoreTokens,
     },
@@ -97,7 +98,7 @@ pub(super) fn store(command: &Command) -> Result<String, Failure> {
 fn add(store: &LocalStore, files: &[PathBuf], to: Option<&StorePlace>) -> Result<String, Failure> {
     // An invalid address is reported before any file is added.
     let to = match to {
-        Some(place) if !place.is_address() => {
+        Some(place) if place.address().is_none() => {
             return Err(Failure::usage("--to takes the address of a store")
                 .help("write https://…; files are added to another folder with SECURE_RUNTIME_STORE"));
         }

@@ -1,10 +1,11 @@
 //! The interface of extensions: families of operations that a developer adds to the runtime.
 
 use std::any::Any;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{Family, FamilyName};
+use secure_runtime_capabilities::{Authority, Family, FamilyName};
 
 use super::error::OperationError;
 use super::granted::{Bound, CapabilityView, IsolateState};
@@ -13,6 +14,7 @@ use super::handle::{
 };
 use super::methods::Methods;
 use super::monitor::Capability;
+use super::sandbox_rule::SandboxRule;
 
 /// A family of operations that guests can be granted.
 ///
@@ -47,6 +49,12 @@ pub trait Extension: Send + Sync + Sized + 'static {
     /// Returns the free names of modules that the script defines.
     fn globals(&self) -> &'static [Global] {
         &[]
+    }
+
+    /// Returns what the OS sandbox must allow to a program whose modules have at most these rights. Without a rule, the
+    /// kernel refuses the files, connections and unusual system calls of the methods.
+    fn sandbox_rules(&self, _authority: &Authority) -> Vec<SandboxRule> {
+        Vec::new()
     }
 
     /// Creates the state of a program that starts, before any of its modules runs.
@@ -97,6 +105,8 @@ pub enum Origin<'a, E: Extension> {
 pub(super) struct Registration<E: Extension> {
     pub(super) extension: E,
     pub(super) family: Arc<dyn Family>,
+    /// The name of the family. Every call needs it.
+    name: FamilyName,
     methods: Vec<Method>,
 }
 
@@ -104,15 +114,17 @@ impl<E: Extension> Registration<E> {
     fn new(extension: E) -> Self {
         let mut methods = Methods::new();
         extension.methods(&mut methods);
+        let family = extension.family();
         Registration {
-            family: extension.family(),
+            name: family.name(),
+            family,
             methods: methods.list,
             extension,
         }
     }
 
     pub(super) fn name(&self) -> FamilyName {
-        self.family.name()
+        self.name
     }
 }
 
@@ -130,6 +142,20 @@ impl AnyExtension {
     /// Returns the family.
     pub fn family(&self) -> &Arc<dyn Family> {
         self.0.family()
+    }
+
+    /// Returns what the OS sandbox must allow to a program with these rights.
+    pub fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        self.0.sandbox_rules(authority)
+    }
+}
+
+impl fmt::Debug for AnyExtension {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("AnyExtension")
+            .field(&self.family().name())
+            .finish()
     }
 }
 
@@ -242,6 +268,10 @@ impl<E: Extension> Registered for Registration<E> {
 
     fn methods(&self) -> &[Method] {
         &self.methods
+    }
+
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        self.extension.sandbox_rules(authority)
     }
 
     fn start_program(&self, start: &ProgramStart<'_>) -> ProgramState {

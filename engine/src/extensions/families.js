@@ -88,12 +88,14 @@
     if (!web.isAbortSignal(signal)) throw new TypeError("signal must be an AbortSignal");
     signal.throwIfAborted();
     const cancel = cancelHandle();
-    web.abortSteps(signal, () => ops.op_sr_cancel(cancel));
+    const forget = web.abortSteps(signal, () => ops.op_sr_cancel(cancel));
     try {
       return await often.op_sr_start(handleOf(object), methodOf.get(call), args, cancel);
     } catch (error) {
       signal.throwIfAborted();
       throw error;
+    } finally {
+      forget();
     }
   };
 

@@ -195,7 +195,7 @@ pub struct Granted<'a, E: Extension> {
     /// The resource in the guest's own words.
     pub(super) shown: Cow<'a, str>,
     /// The resources of a method that returns some of many.
-    pub(super) each: Option<Pattern>,
+    pub(super) each: Option<Box<Pattern>>,
 }
 
 impl<'a, E: Extension> Granted<'a, E> {

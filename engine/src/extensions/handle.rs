@@ -12,6 +12,7 @@ use super::error::OperationError;
 use super::host_objects::host_object;
 use super::monitor::{Capability, Monitor};
 use super::resource_table::Resource;
+use super::sandbox_rule::SandboxRule;
 use super::value::{Arguments, Output};
 use crate::limits::Limits;
 use crate::quota::Permit;
@@ -107,6 +108,7 @@ pub(crate) trait Registered: Send + Sync {
     fn types(&self) -> &'static str;
     fn globals(&self) -> &'static [Global];
     fn methods(&self) -> &[Method];
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule>;
     fn start_program(&self, start: &ProgramStart<'_>) -> ProgramState;
     fn end_program(&self, state: &ProgramState);
     fn start_isolate(&self, program: &ProgramState) -> Option<Rc<dyn Any>>;

@@ -96,7 +96,7 @@ type OfCall<E> = dyn for<'a> Fn(&Asked<'a, E>) -> Result<Decided<'a>, OperationE
 /// The subject of one decision.
 enum Decided<'a> {
     One(Operation<'a>, Cow<'a, str>),
-    Each(Each),
+    Each(Box<Each>),
 }
 
 /// The decision on a method that is being declared.
@@ -165,7 +165,7 @@ impl<E: Extension> Methods<E> {
     {
         self.decided(
             action,
-            Box::new(move |asked| Ok(Decided::Each(resources(asked)?))),
+            Box::new(move |asked| Ok(Decided::Each(Box::new(resources(asked)?)))),
         )
     }
 
@@ -355,31 +355,36 @@ fn decide<'a, E: Extension>(
         text,
     };
     let capability = &bound.capability;
-    let (operation, shown, each) = match subject(&asked)? {
+    match subject(&asked)? {
         Decided::One(operation, shown) => {
             own(bound, action, &operation)?;
             capability.check(&operation, &shown)?;
-            (operation, shown, None)
+            Ok(Granted {
+                bound: shared,
+                operation,
+                shown,
+                each: None,
+            })
         }
-        Decided::Each(Each {
-            operation,
-            pattern,
-            shown,
-        }) => {
+        Decided::Each(each) => {
+            let Each {
+                operation,
+                pattern,
+                shown,
+            } = *each;
             own(bound, action, &operation)?;
             let some = capability
                 .authority
                 .intersects(operation.family(), operation.action(), &pattern);
             capability.check_some(&operation, &shown, some)?;
-            (operation, shown.into(), Some(pattern))
+            Ok(Granted {
+                bound: shared,
+                operation,
+                shown: shown.into(),
+                each: Some(Box::new(pattern)),
+            })
         }
-    };
-    Ok(Granted {
-        bound: shared,
-        operation,
-        shown,
-        each,
-    })
+    }
 }
 
 /// Refuses an operation of another family or action than the declared one.

@@ -17,6 +17,7 @@ mod monitor;
 mod operations;
 mod resource_table;
 mod results;
+mod sandbox_rule;
 mod scripts;
 mod value;
 
@@ -42,6 +43,7 @@ pub(crate) use self::monitor::{Monitor, Rules};
 pub use self::operations::{OperationRow, operations, types};
 pub(crate) use self::resource_table::ResourceTable;
 pub(crate) use self::results::{HeldBytes, no_room};
+pub use self::sandbox_rule::SandboxRule;
 pub(crate) use self::scripts::add as add_scripts;
 pub use self::value::{Arguments, Output, Value};
 

@@ -34,7 +34,7 @@ pub(super) async fn main(
     if let Err(refusal) = wasm_permitted(&shared.graph, &monitor) {
         let rules = &monitor.rules;
         let Some(Mark::Denied(report)) = mark_of(&refusal, rules) else {
-            return Err(RunError::Grants(refusal.to_string()));
+            return Err(RunError::WebAssemblyRefused(refusal.into()));
         };
         let error = UncaughtError::of(format!("CapabilityError: {refusal}"));
         let exit = Exit::Denied(Box::new(report.as_ref().clone()), error);

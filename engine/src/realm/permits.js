@@ -226,10 +226,6 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %NotADirectory%.prototype: constructor
 %IsADirectory%: prototype
 %IsADirectory%.prototype: constructor
-%ConnectionRefused%: prototype
-%ConnectionRefused%.prototype: constructor
-%NetworkError%: prototype
-%NetworkError%.prototype: constructor
 %PermissionDenied%: prototype
 %PermissionDenied%.prototype: constructor
 %InvalidData%: prototype
@@ -240,8 +236,6 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %FilesystemLoop%.prototype: constructor
 %NotSupported%: prototype
 %NotSupported%.prototype: constructor
-%ConnectionReset%: prototype
-%ConnectionReset%.prototype: constructor
 %IsolateError%: prototype
 %IsolateError%.prototype: constructor
 %Busy%: prototype

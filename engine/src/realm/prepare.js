@@ -221,7 +221,7 @@
   const systemErrors = Object.create(null);
   const systemErrorNames = [
     "NotFound", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut", "NotADirectory", "IsADirectory",
-    "FilesystemLoop", "NotSupported", "ConnectionRefused", "ConnectionReset", "Busy", "StorageFull", "NetworkError",
+    "FilesystemLoop", "NotSupported", "Busy", "StorageFull",
     // An error of a package worker.
     "IsolateError",
   ];

@@ -7,15 +7,16 @@ mod database;
 mod family;
 mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use secure_runtime::capabilities::{ActionName, Family, Pattern};
+use secure_runtime::capabilities::{ActionName, Authority, Family, Pattern};
 use secure_runtime::extension::{
-    Arguments, Asked, CountedBytes, Each, Extension, Granted, Methods, OperationError, Output, Script,
+    Arguments, Asked, CountedBytes, Each, Extension, Granted, Methods, OperationError, Output, SandboxRule,
+    Script,
 };
 use tokio::sync::oneshot;
 
@@ -91,6 +92,24 @@ impl Extension for Sql {
         methods
             .on_each(ActionName::WRITE, |asked| tables(asked, ActionName::WRITE))
             .asynchronous("execute", |granted, arguments| run(granted, arguments, false));
+    }
+
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        let has_rights_for = |database: &str| {
+            let tables = Pattern::prefix(family::resource(database, ""));
+            let may = |action| authority.intersects(family::SQL, action, &tables);
+            may(ActionName::READ) || may(ActionName::WRITE)
+        };
+        let databases = self.databases.iter().filter(|(name, _)| has_rights_for(name));
+        // SQLite creates its journal beside the database, also to read one after a crash. It locks both.
+        let folders: BTreeSet<_> = databases.filter_map(|(_, file)| file.parent()).collect();
+        let mut rules = Vec::new();
+        for folder in folders {
+            rules.push(SandboxRule::ReadBelow(folder.to_owned()));
+            rules.push(SandboxRule::WriteBelow(folder.to_owned()));
+            rules.push(SandboxRule::SystemCall(libc::SYS_fcntl));
+        }
+        rules
     }
 }
 

@@ -169,6 +169,8 @@ pub(super) fn read_dir(place: &Place, room: usize) -> io::Result<Much<Vec<(Strin
     let mut size: usize = 0;
     for entry in folder.entries()? {
         let entry = entry?;
+        // Names are text for guests. A name that is not UTF-8 is listed, so that the folder does not look empty, but no
+        // path of a guest opens the file.
         let name = entry.file_name().to_string_lossy().into_owned();
         // The list may have the capacity for twice its entries.
         size += name.len() + 2 * size_of::<(String, u8)>();

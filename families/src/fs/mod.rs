@@ -4,15 +4,16 @@ mod files;
 mod open_file;
 mod program;
 mod roots;
+mod sandbox_rules;
 mod scope;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{ActionName, Family, FsPath, Operation, Pattern};
+use secure_runtime_capabilities::{ActionName, Authority, Family, FsPath, Operation, Pattern};
 use secure_runtime_engine::extension::{
     Arguments, Asked, CapabilityView, CountedBytes, Decision, Extension, Granted, Kept, Methods,
-    OperationError, Origin, Output, ProgramStart, Reservation, Script, Value, clipped,
+    OperationError, Origin, Output, ProgramStart, Reservation, SandboxRule, Script, Value, clipped,
 };
 
 use self::files::Much;
@@ -362,6 +363,10 @@ impl Extension for Fs {
         });
         add(renamed, "rename", rename);
         open_file::declare(methods);
+    }
+
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        sandbox_rules::of(authority)
     }
 
     fn start_program(&self, program: &ProgramStart<'_>) -> Roots {

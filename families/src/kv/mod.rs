@@ -1,5 +1,6 @@
 //! The `kv` family: entries of the key-value store that the host provides.
 
+mod file;
 mod store;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use secure_runtime_engine::extension::{
     clipped,
 };
 
+pub use self::file::{FileKvStore, OpenKvError};
 pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
 
 /// Number of keys in one request to the store.

@@ -1,17 +1,22 @@
 //! One HTTP request. Every redirect is decided, and every address is checked and pinned. The environment has no
 //! influence.
 
+use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::ext::ReasonPhrase;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secure_runtime_capabilities::{Operation, Origin};
-use secure_runtime_engine::extension::{OperationError, Value, clipped};
+use secure_runtime_engine::extension::{OperationError, Reservation, Value, clipped};
 use url::{Host, Url};
 
-use super::{Call, address};
+use super::connections::{MOST_IDLE, client};
+use super::decode::{self, Decoded};
+use super::{CONNECTION, Call, address};
 
 /// Maximum number of redirects of one fetch, by the Fetch standard.
 const MAX_REDIRECTS: usize = 20;
@@ -56,14 +61,21 @@ pub(super) struct Received {
     pub(super) origin: Origin,
 }
 
-/// A response body that is being received, with the number of bytes that it may still contain.
+/// A response body that is being received, with the number of decoded bytes that it may still contain.
 pub(super) struct Body {
-    response: reqwest::Response,
+    source: Source,
+    /// The memory of decoders.
+    _decoders: Vec<Reservation>,
     /// The origin, for error messages.
     shown: String,
     left: u64,
     limit: u64,
     idle: Duration,
+}
+
+enum Source {
+    Plain(Box<reqwest::Response>),
+    Decoded(Decoded),
 }
 
 impl Request {
@@ -161,9 +173,10 @@ impl Request {
                     "fetch: header {name:?} is set by the runtime"
                 )));
             }
-            let value = HeaderValue::from_str(value.trim_matches([' ', '\t'])).map_err(|_| {
+            let value = header_value(value).ok_or_else(|| {
                 OperationError::type_error(format!(
-                    "fetch: the value of header {name:?} has characters that are not allowed"
+                    "fetch: the value of header {name:?} has characters that are not allowed: control characters, or \
+                     characters beyond U+00FF"
                 ))
             })?;
             map.try_append(checked, value)
@@ -196,6 +209,21 @@ impl Request {
         Origin::of_url(&self.url)
             .map_err(|error| OperationError::type_error(format!("fetch: {shown:?}: {error}")))
     }
+}
+
+/// Returns the bytes of a header's value. Each character up to U+00FF is one byte, by the Fetch standard.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    let text = text.trim_matches(['\t', '\n', '\r', ' ']);
+    let bytes: Option<Vec<u8>> = text
+        .chars()
+        .map(|character| u8::try_from(character).ok())
+        .collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
+/// Returns the text of a header's value, as [`header_value`] reads it.
+fn header_text(value: &HeaderValue) -> String {
+    value.as_bytes().iter().copied().map(char::from).collect()
 }
 
 /// Returns true for headers that state the destination of a request or the framing of its body. They are derived from
@@ -236,7 +264,7 @@ pub(super) async fn follow(
             granted.check(&Operation::net_connect(&origin), &shown)?;
         }
         let addresses = resolve(granted, &origin, &shown).await?;
-        let response = send(granted, &request, &origin, &addresses, limits).await?;
+        let response = send(granted, &request, &origin, addresses, limits).await?;
         let status = response.status();
         let target = response
             .headers()
@@ -244,7 +272,7 @@ pub(super) async fn follow(
             .cloned()
             .filter(|_| is_redirect(status));
         let Some(location) = target.filter(|_| request.redirect != Redirect::Manual) else {
-            return Ok(received(response, origin, &request.url, redirected, limits));
+            return received(granted, response, origin, &request, redirected, limits).await;
         };
         if request.redirect == Redirect::Error {
             return Err(network_error(
@@ -252,11 +280,15 @@ pub(super) async fn follow(
                 "the server redirects, and redirect is \"error\"",
             ));
         }
-        let next = location
-            .to_str()
-            .ok()
-            .and_then(|location| request.url.join(location).ok())
-            .ok_or_else(|| network_error(&shown, "the server redirects to something that is not a URL"))?;
+        // Servers send other characters than ASCII as UTF-8, or as Latin-1.
+        let location = match std::str::from_utf8(location.as_bytes()) {
+            Ok(location) => location.to_owned(),
+            Err(_) => header_text(&location),
+        };
+        let next =
+            request.url.join(&location).ok().ok_or_else(|| {
+                network_error(&shown, "the server redirects to something that is not a URL")
+            })?;
         if !matches!(next.scheme(), "http" | "https") {
             return Err(network_error(
                 &shown,
@@ -354,121 +386,221 @@ async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<Soc
     Ok(addresses)
 }
 
-/// Sends one request on its own connection. Connections are not shared, so a connection that one authority allowed
-/// cannot serve another.
+/// Sends one request on a connection of this capability.
+///
+/// A server may close an idle connection at the time when it is used again. An idempotent request is then sent once
+/// more, on a new connection (RFC 9112, section 9.3.1).
 async fn send(
     granted: &Call,
     request: &Request,
     origin: &Origin,
-    addresses: &[SocketAddr],
+    addresses: Vec<SocketAddr>,
     limits: NetLimits,
 ) -> Result<reqwest::Response, OperationError> {
     let shown = request.url.as_str();
     let tls = granted.extension().0.as_ref();
     let tls = tls.ok_or_else(|| network_error(shown, "the host has no configuration of TLS"))?;
-    let mut client = reqwest::Client::builder()
-        .tls_backend_preconfigured((**tls).clone())
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(limits.idle)
-        .user_agent(concat!("secure-runtime/", env!("CARGO_PKG_VERSION")));
-    if let Host::Domain(name) = origin.host() {
-        client = client.resolve_to_addrs(name, addresses);
-        // A URL may spell the same host with a trailing dot, which would not match the pinned name.
-        client = client.resolve_to_addrs(&format!("{name}."), addresses);
-    }
-    let client = client
-        .build()
-        .map_err(|error| network_error(shown, &format!("the HTTP client cannot be made: {error}")))?;
-    let mut builder = client
-        .request(request.method.clone(), request.url.clone())
-        .headers(request.headers.clone());
-    if let Some(body) = &request.body {
-        builder = builder.body(body.clone());
-    }
-    match tokio::time::timeout(limits.idle, builder.send()).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) if error.is_connect() => Err(OperationError::system(
-            "ConnectionRefused",
-            "ECONNREFUSED",
-            format!("fetch {:?}: no connection", clipped(shown)),
-        )),
-        Ok(Err(error)) if error.is_timeout() => Err(timed_out(shown)),
-        Ok(Err(_)) => Err(network_error(shown, "the connection failed")),
-        Err(_) => Err(timed_out(shown)),
+    let connections = granted.state().get()?;
+    let end = tokio::time::Instant::now() + limits.idle;
+    loop {
+        let client = connections.client(
+            origin,
+            addresses.clone(),
+            |addresses| client(tls, origin, addresses, limits.idle),
+            || granted.reserve(CONNECTION * MOST_IDLE, "fetch").ok(),
+        );
+        let (client, is_known) = client
+            .map_err(|error| network_error(shown, &format!("the HTTP client cannot be made: {error}")))?;
+        let mut builder = client
+            .request(request.method.clone(), request.url.clone())
+            .header(header::ACCEPT_ENCODING, decode::ACCEPTED)
+            .headers(request.headers.clone());
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        match tokio::time::timeout_at(end, builder.send()).await {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(error)) if error.is_timeout() => return Err(timed_out(shown)),
+            Ok(Err(error)) if is_known && !error.is_connect() && request.method.is_idempotent() => {
+                connections.forget(origin);
+            }
+            Ok(Err(error)) => return Err(unsent(shown, &error)),
+            Err(_) => return Err(timed_out(shown)),
+        }
     }
 }
 
-fn received(
+/// Returns the error of a request that got no response.
+fn unsent(shown: &str, error: &reqwest::Error) -> OperationError {
+    if let Some(why) = certificate(error) {
+        return failed(
+            shown,
+            "CERT_INVALID",
+            &format!("the server's certificate is not accepted: {why}"),
+        );
+    }
+    if error.is_connect() {
+        return failed(shown, "ECONNREFUSED", "no connection");
+    }
+    network_error(shown, "the connection failed")
+}
+
+/// Returns why a certificate was refused, if that is the reason of the error.
+fn certificate(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let within = within.map(|error| error as &(dyn Error + 'static));
+        let tls = error
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| within?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+            return Some(why.to_string());
+        }
+        cause = within.or_else(|| error.source());
+    }
+    None
+}
+
+async fn received(
+    granted: &Call,
     response: reqwest::Response,
     origin: Origin,
-    url: &Url,
+    request: &Request,
     redirected: bool,
     limits: NetLimits,
-) -> Received {
+) -> Result<Received, OperationError> {
     let status = response.status();
     let headers = response
         .headers()
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
-        .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            Value::List(vec![name.as_str().into(), value.into()])
-        })
+        .map(|(name, value)| Value::List(vec![name.as_str().into(), header_text(value).into()]))
         .collect();
-    Received {
-        head: Value::List(vec![
-            u32::from(status.as_u16()).into(),
-            status.canonical_reason().unwrap_or_default().into(),
-            url.as_str().into(),
-            redirected.into(),
-            Value::List(headers),
-        ]),
+    let reason = match response.extensions().get::<ReasonPhrase>() {
+        Some(reason) => reason.as_bytes().iter().copied().map(char::from).collect(),
+        // HTTP/2 has none. The text of a server that sends the standard's is not kept.
+        None if response.version() >= reqwest::Version::HTTP_2 => String::new(),
+        None => status.canonical_reason().unwrap_or_default().to_owned(),
+    };
+    let mut url = request.url.clone();
+    url.set_fragment(None);
+    let head = Value::List(vec![
+        u32::from(status.as_u16()).into(),
+        reason.into(),
+        url.as_str().into(),
+        redirected.into(),
+        Value::List(headers),
+    ]);
+    let shown = origin.as_str().to_owned();
+    let has_body = request.method != Method::HEAD && !matches!(status.as_u16(), 101 | 204 | 205 | 304);
+    let codings = decode::codings(response.headers());
+    let mut decoders = Vec::new();
+    let source = if has_body && !codings.is_empty() {
+        let begin = decode::decoded(response, &codings, |bytes| {
+            decoders.push(granted.reserve(bytes, "decode the body of")?);
+            Ok::<_, Unstarted>(())
+        });
+        match tokio::time::timeout(limits.idle, begin).await {
+            Ok(Ok(decoded)) => Source::Decoded(decoded),
+            Ok(Err(Unstarted::Broken(error))) => return Err(broken(&shown, &error)),
+            Ok(Err(Unstarted::NoRoom(error))) => return Err(error),
+            Err(_) => return Err(timed_out(&shown)),
+        }
+    } else {
+        Source::Plain(Box::new(response))
+    };
+    Ok(Received {
+        head,
         body: Body {
-            response,
-            shown: origin.as_str().to_owned(),
+            source,
+            _decoders: decoders,
+            shown,
             left: limits.body,
             limit: limits.body,
             idle: limits.idle,
         },
         origin,
+    })
+}
+
+/// The reason why the decoding of a body could not begin.
+enum Unstarted {
+    Broken(io::Error),
+    NoRoom(OperationError),
+}
+
+impl From<io::Error> for Unstarted {
+    fn from(error: io::Error) -> Self {
+        Unstarted::Broken(error)
+    }
+}
+
+impl From<OperationError> for Unstarted {
+    fn from(error: OperationError) -> Self {
+        Unstarted::NoRoom(error)
     }
 }
 
 impl Body {
     /// Returns the next chunk, which is empty at the end.
     pub(super) async fn next(&mut self) -> Result<Vec<u8>, OperationError> {
-        loop {
-            let shown = self.shown.as_str();
-            let piece = match tokio::time::timeout(self.idle, self.response.chunk()).await {
-                Ok(Ok(piece)) => piece,
-                Ok(Err(_)) => return Err(network_error(shown, "the connection broke off")),
-                Err(_) => return Err(timed_out(shown)),
-            };
-            let Some(piece) = piece else { return Ok(Vec::new()) };
-            let Some(left) = self.left.checked_sub(piece.len() as u64) else {
-                return Err(network_error(
-                    shown,
-                    &format!("the response is larger than {} bytes", self.limit),
-                ));
-            };
-            self.left = left;
-            if !piece.is_empty() {
-                return Ok(piece.to_vec());
+        let shown = self.shown.as_str();
+        let next = async {
+            match &mut self.source {
+                Source::Plain(response) => plain(response, shown).await,
+                Source::Decoded(decoded) => {
+                    let piece = decode::next(decoded).await;
+                    piece.map_err(|error| broken(shown, &error))
+                }
             }
+        };
+        let piece = tokio::time::timeout(self.idle, next).await;
+        let piece = piece.map_err(|_| timed_out(shown))??;
+        let left = self.left.checked_sub(piece.len() as u64);
+        self.left = left.ok_or_else(|| {
+            network_error(
+                shown,
+                &format!("the response is larger than {} bytes", self.limit),
+            )
+        })?;
+        Ok(piece)
+    }
+}
+
+async fn plain(response: &mut reqwest::Response, shown: &str) -> Result<Vec<u8>, OperationError> {
+    loop {
+        let piece = response.chunk().await;
+        match piece.map_err(|_| network_error(shown, "the connection broke off"))? {
+            None => return Ok(Vec::new()),
+            Some(piece) if piece.is_empty() => {}
+            Some(piece) => return Ok(piece.to_vec()),
         }
     }
 }
 
+/// Returns the error of a body that could not be received or decoded.
+fn broken(shown: &str, error: &io::Error) -> OperationError {
+    if error.get_ref().is_some_and(|cause| cause.is::<reqwest::Error>()) {
+        network_error(shown, "the connection broke off")
+    } else {
+        network_error(
+            shown,
+            "the body is not encoded as its header Content-Encoding says",
+        )
+    }
+}
+
+/// Returns the error of a failed request: a `TypeError`, by the Fetch standard.
 fn network_error(shown: &str, what: &str) -> OperationError {
-    OperationError::named("NetworkError", format!("fetch {:?}: {what}", clipped(shown)))
+    OperationError::type_error(format!("fetch {:?}: {what}", clipped(shown)))
+}
+
+/// Like [`network_error`], with a code.
+fn failed(shown: &str, code: &'static str, what: &str) -> OperationError {
+    OperationError::system("TypeError", code, format!("fetch {:?}: {what}", clipped(shown)))
 }
 
 fn timed_out(shown: &str) -> OperationError {
-    OperationError::system(
-        "TimedOut",
-        "ETIMEDOUT",
-        format!("fetch {:?}: the server did not answer in time", clipped(shown)),
-    )
+    failed(shown, "ETIMEDOUT", "the server did not answer in time")
 }

@@ -1,22 +1,37 @@
 //! The `net` family: HTTP requests to granted origins.
 
 mod address;
+mod connections;
+mod decode;
 mod fetch;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{ActionName, Family, Operation};
+use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, Operation, Origin, Pattern};
 use secure_runtime_engine::extension::{
-    Arguments, CountedBytes, Extension, Global, Granted, Methods, OperationError, Output, ProgramStart,
-    Reservation, Script,
+    self, Arguments, CapabilityView, CountedBytes, Extension, Global, Granted, Kept, Methods, OperationError,
+    Output, ProgramStart, Reservation, SandboxRule, Script,
 };
 
+use self::connections::Connections;
 use self::fetch::{Body, NetLimits, Request};
 
 /// Memory of a connection until its response is closed, in bytes: its client, its buffers, the response's headers, and
 /// one chunk of the body.
 const CONNECTION: usize = 128 << 10;
+
+/// The connections of a capability. They are closed when its isolate ends.
+#[derive(Default)]
+pub(crate) struct OwnConnections(Option<Kept<Connections>>);
+
+impl OwnConnections {
+    fn get(&self) -> Result<Rc<Connections>, OperationError> {
+        let kept = self.0.as_ref();
+        kept.ok_or_else(|| OperationError::type_error("the isolate has ended"))?
+            .get()
+    }
+}
 
 /// The family.
 pub(crate) struct Net(pub(crate) Option<Arc<rustls::ClientConfig>>);
@@ -61,7 +76,7 @@ async fn read(
 impl Extension for Net {
     type Program = NetLimits;
     type Isolate = ();
-    type Capability = ();
+    type Capability = OwnConnections;
     type Sent = ();
 
     fn family(&self) -> Arc<dyn Family> {
@@ -77,6 +92,14 @@ impl Extension for Net {
 
     fn types(&self) -> &'static str {
         include_str!("net.d.ts")
+    }
+
+    fn capability(
+        &self,
+        capability: CapabilityView<'_, Self>,
+        _origin: extension::Origin<'_, Self>,
+    ) -> Result<OwnConnections, OperationError> {
+        Ok(OwnConnections(Some(capability.keep(Connections::default()))))
     }
 
     fn globals(&self) -> &'static [Global] {
@@ -100,6 +123,21 @@ impl Extension for Net {
         body.on(ActionName::CONNECT)
             .titled("fetch")
             .asynchronous("read", read);
+        body.close("cancel");
+    }
+
+    fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
+        let rights = authority.effective(FamilyName::NET, ActionName::CONNECT);
+        let ports = rights.filter_map(|pattern| match pattern {
+            Pattern::Endpoint(endpoint) => Some(endpoint.first()..=endpoint.last()),
+            Pattern::Exact(origin) => {
+                let port = Origin::parse(origin).ok()?.port();
+                Some(port..=port)
+            }
+            // Families of connections do not use this kind of pattern.
+            Pattern::Affix { .. } => None,
+        });
+        ports.map(SandboxRule::Connect).collect()
     }
 
     fn start_program(&self, program: &ProgramStart<'_>) -> NetLimits {

@@ -43,21 +43,28 @@
 
   // A private method of Response would not do: nobody could reach it to freeze its `prototype`, from which every
   // body inherits. One module could then change how all other modules read their responses.
-  async function* receive(take) {
+  async function* receive(take, signal) {
     const handle = take();
-    for (;;) {
-      const chunk = await calls.read(handle);
-      if (chunk.byteLength === 0) return;
-      yield chunk;
+    try {
+      for (;;) {
+        const chunk = await (signal === null ? calls.read(handle) : until(signal, calls.read, handle));
+        if (chunk.byteLength === 0) return;
+        yield chunk;
+      }
+    } finally {
+      // The body ended, failed, was aborted, or its reader stops early. The rest is not received.
+      calls.cancel(handle);
     }
   }
 
   class Response {
     #handle;
+    #signal;
     #used = false;
-    constructor(token, body, [status, statusText, url, redirected, headers]) {
+    constructor(token, signal, body, [status, statusText, url, redirected, headers]) {
       illegal(token);
       this.#handle = body;
+      this.#signal = signal;
       this.status = status;
       this.statusText = statusText;
       this.ok = status >= 200 && status <= 299;
@@ -75,7 +82,7 @@
       return this.#handle;
     }
     get body() {
-      return receive(() => this.#take());
+      return receive(() => this.#take(), this.#signal);
     }
     async bytes() {
       const chunks = [];
@@ -108,20 +115,25 @@
     const list = [];
     if (typeof init[Symbol.iterator] === "function") {
       for (const pair of init) {
-        const [name, value] = pair;
-        list.push([String(name), String(value)]);
+        const parts = [...pair];
+        if (parts.length !== 2) throw new TypeError("a header is a pair of a name and a value");
+        list.push([String(parts[0]), String(parts[1])]);
       }
     } else {
       for (const name of Object.keys(init)) list.push([name, String(init[name])]);
     }
     return list;
   };
+  /** Returns the bytes of a body, and its content type if the kind of body has one. */
   const bodyBytes = (body) => {
-    if (body === undefined || body === null) return null;
-    if (typeof body === "string") return new TextEncoder().encode(body);
-    if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
-    if (body instanceof ArrayBuffer) return new Uint8Array(body).slice();
-    if (body instanceof URLSearchParams) return new TextEncoder().encode(body.toString());
+    if (body === undefined || body === null) return [null, null];
+    if (ArrayBuffer.isView(body)) return [new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice(), null];
+    if (body instanceof ArrayBuffer) return [new Uint8Array(body).slice(), null];
+    const encoder = new TextEncoder();
+    if (body instanceof URLSearchParams) {
+      return [encoder.encode(body.toString()), "application/x-www-form-urlencoded;charset=UTF-8"];
+    }
+    if (typeof body === "string") return [encoder.encode(body), "text/plain;charset=UTF-8"];
     throw new TypeError("body must be a string, bytes or URLSearchParams");
   };
 
@@ -132,9 +144,9 @@
       const method = bag.method === undefined ? "GET" : String(bag.method);
       const redirect = bag.redirect === undefined ? "follow" : String(bag.redirect);
       const headers = headerList(bag.headers);
-      const body = bodyBytes(bag.body);
-      if (body !== null && bag.body instanceof URLSearchParams && !headers.some(([name]) => name.toLowerCase() === "content-type")) {
-        headers.push(["content-type", "application/x-www-form-urlencoded;charset=UTF-8"]);
+      const [body, type] = bodyBytes(bag.body);
+      if (type !== null && !headers.some(([name]) => name.toLowerCase() === "content-type")) {
+        headers.push(["content-type", type]);
       }
       // A header list may contain one long text many times. Rust has the same limit, in bytes.
       const around = method.length + url.length + redirect.length;
@@ -144,7 +156,7 @@
       const sent = signal === null
         ? calls.fetch(this, url, method, headers, redirect, body)
         : until(signal, calls.fetch, this, url, method, headers, redirect, body);
-      return new Response(secret, ...opened(await sent));
+      return new Response(secret, signal, ...opened(await sent));
     }
   }
   return {

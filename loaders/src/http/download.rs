@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 
-use super::{HttpClient, HttpError, Requests, chain, unavailable};
+use super::{HttpClient, HttpError, NoResponse, Requests};
 use crate::secrets;
 
 /// A file that is downloaded in pieces. If the connection breaks off, the download continues at the position that it
@@ -130,14 +130,14 @@ impl Download {
                     });
                 }
                 Ok(Ok(None)) => return Ok(None),
-                Ok(Err(error)) => chain(&error.without_url()),
+                Ok(Err(error)) => NoResponse::connection(error),
                 Err(_) => return Err(self.too_slow()),
             };
             self.failures += 1;
             if self.failures >= self.client.options.attempts {
-                return Err(unavailable(&failure));
+                return Err(failure.into());
             }
-            tracing::debug!(url = %secrets::hide(&self.url), failure, position = self.position, "continuing");
+            tracing::debug!(url = %secrets::hide(&self.url), %failure, position = self.position, "continuing");
             self.answer = None;
         }
     }
@@ -180,10 +180,8 @@ impl Download {
     }
 
     fn too_slow(&self) -> HttpError {
-        unavailable(&format!(
-            "no complete response within {:?}, and less than {SLOWEST} bytes a second",
-            self.client.options.timeout
-        ))
+        let limit = self.client.options.timeout;
+        NoResponse::Slow { limit }.into()
     }
 }
 

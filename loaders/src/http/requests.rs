@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{HttpError, unavailable};
+use super::{HttpError, NoResponse};
 
 /// The number of requests that may still be made for one file, whatever the server responds. Clones share the number.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(crate) struct Requests {
 
 /// Maximum number of requests for one file. It includes retries, continued downloads and the outboard file. If a large
 /// blob needs more, for example 1 TiB over an unstable connection, the next command continues the download.
-pub(crate) const MAX_REQUESTS: u32 = 64;
+pub(super) const MAX_REQUESTS: u32 = 64;
 
 impl Default for Requests {
     fn default() -> Self {
@@ -32,9 +32,7 @@ impl Requests {
         let left = |left: u32| left.checked_sub(1);
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
             Ok(_) => Ok(()),
-            Err(_) => Err(unavailable(&format!(
-                "{MAX_REQUESTS} requests for one file got incomplete responses; try again later"
-            ))),
+            Err(_) => Err(NoResponse::Requests.into()),
         }
     }
 }

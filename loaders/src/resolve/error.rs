@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use secure_runtime_text::Cause;
+
 use crate::files::FileError;
 use crate::graph::GraphError;
 use crate::syntax::SyntaxProblem;
@@ -17,6 +19,7 @@ pub enum LockError {
         /// The folder.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
     /// An entry of `[imports]` is wrong.
@@ -25,6 +28,7 @@ pub enum LockError {
         /// The key in `[imports]`.
         key: String,
         /// The reason.
+        #[source]
         problem: Box<ImportProblem>,
     },
     /// Two entries of `[imports]` name the same files, which would then have two sets of grants.
@@ -41,6 +45,7 @@ pub enum LockError {
         /// The entry module as given.
         entry: String,
         /// The reason.
+        #[source]
         problem: Box<ImportProblem>,
     },
     /// An import cannot be resolved.
@@ -51,6 +56,7 @@ pub enum LockError {
         /// The specifier.
         specifier: String,
         /// The reason.
+        #[source]
         problem: Box<ImportProblem>,
     },
     /// The manifest has grants for a package that the program does not import.
@@ -91,11 +97,15 @@ pub enum LockError {
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The thread that reads the modules could not be started.
-    #[error("no thread for reading the modules: {message}")]
-    Thread {
-        /// The operating system's error.
-        message: String,
-    },
+    #[error("no thread for reading the modules: {0}")]
+    Thread(
+        /// The [`std::io::Error`].
+        #[source]
+        Cause,
+    ),
+    /// The thread that reads the modules panicked. This is a bug in secure-runtime.
+    #[error("no thread for reading the modules: it ended early")]
+    Panicked,
 }
 
 impl LockError {
@@ -278,6 +288,7 @@ pub enum ImportProblem {
         /// The path.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: FileError,
     },
     /// The path leaves the package (or project) through `..`.
@@ -314,12 +325,13 @@ pub enum ImportProblem {
     #[error("the package is a single file; to let it import others, list its folder in [imports]")]
     SingleFile,
     /// A package.json cannot be read.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {cause}", path.display())]
     PackageJson {
         /// The path.
         path: PathBuf,
-        /// The reason.
-        message: String,
+        /// The [`serde_json::Error`].
+        #[source]
+        cause: Cause,
     },
     /// The package's `exports` do not provide the subpath under the conditions of this runtime.
     #[error(
@@ -407,6 +419,7 @@ pub enum ImportProblem {
         /// The file.
         path: PathBuf,
         /// The position and the reason.
+        #[source]
         problem: SyntaxProblem,
     },
     /// The WebAssembly module is invalid, or uses a feature that is not supported.
@@ -415,6 +428,7 @@ pub enum ImportProblem {
         /// The file.
         path: PathBuf,
         /// The position and the reason.
+        #[source]
         problem: WasmProblem,
     },
     /// A CommonJS module requires a WebAssembly module.
@@ -427,6 +441,7 @@ pub enum ImportProblem {
     #[error("{error}")]
     FileName {
         /// The rule that it violates.
+        #[source]
         error: GraphError,
     },
 }

@@ -190,12 +190,8 @@ pub fn lock(input: &LockInput) -> Result<Locked, LockError> {
             .spawn_scoped(scope, || lock_here(input));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(LockError::Thread {
-                message: "it ended early".to_owned(),
-            }),
-            Err(error) => Err(LockError::Thread {
-                message: error.to_string(),
-            }),
+            Ok(Err(_)) => Err(LockError::Panicked),
+            Err(error) => Err(LockError::Thread(error.into())),
         }
     })
 }

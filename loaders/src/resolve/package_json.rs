@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use super::error::ImportProblem;
@@ -24,13 +25,16 @@ impl PackageJson {
         match files::read_regular(&path, MAX_SIZE) {
             Ok(bytes) => Self::parse(&bytes)
                 .map(Some)
-                .map_err(|message| ImportProblem::PackageJson { path, message }),
+                .map_err(|error| ImportProblem::PackageJson {
+                    path,
+                    cause: error.into(),
+                }),
             Err(FileError::NotFound) => Ok(None),
             Err(error) => Err(ImportProblem::File { path, error }),
         }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         // npm, Node.js and bundlers ignore a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match serde_json::from_slice(bytes) {
@@ -38,8 +42,8 @@ impl PackageJson {
                 fields,
                 names_browser: bytes.windows(9).any(|word| word == b"\"browser\""),
             }),
-            Ok(_) => Err("it is not an object".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(_) => Err(serde_json::Error::custom("it is not an object")),
+            Err(error) => Err(error),
         }
     }
 

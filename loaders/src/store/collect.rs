@@ -123,7 +123,7 @@ fn is_leftover(path: &Path) -> bool {
 
 /// Returns true if a process holds the lock on the file of an unfinished blob.
 fn is_being_written(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(PARTIAL)
+    path.as_os_str().as_encoded_bytes().ends_with(PARTIAL.as_bytes())
         && crate::files::open_regular(path)
             .is_ok_and(|(file, _)| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }

@@ -1,3 +1,5 @@
+use secure_runtime_text::Cause;
+
 use crate::ContentHash;
 use crate::files::FileError;
 
@@ -49,6 +51,7 @@ pub enum StoreError {
         /// The requested hash.
         hash: ContentHash,
         /// The error that the wrong data caused.
+        #[source]
         error: Box<StoreError>,
     },
     /// The store returned more bytes than the limit.
@@ -79,14 +82,15 @@ pub enum StoreError {
         kind: &'static str,
     },
     /// The store cannot be reached, or did not respond in time.
-    #[error("the store {store} cannot be reached: {location}: {reason}")]
+    #[error("the store {store} cannot be reached: {location}: {cause}")]
     Unavailable {
         /// The store's name.
         store: String,
         /// The requested address.
         location: String,
-        /// The reason.
-        reason: String,
+        /// The store's error. It is an `HttpError` for the stores of this crate.
+        #[source]
+        cause: Cause,
     },
     /// The store requires a token for this request, or rejects the token that was sent.
     #[error("the store {store} refuses: {location}: {reason}")]
@@ -99,22 +103,24 @@ pub enum StoreError {
         reason: String,
     },
     /// The response does not follow the store's protocol.
-    #[error("the store {store} does not answer like a store: {location}: {reason}")]
+    #[error("the store {store} does not answer like a store: {location}: {cause}")]
     Protocol {
         /// The store's name.
         store: String,
         /// The requested address.
         location: String,
-        /// The reason.
-        reason: String,
+        /// The store's error. It is an `HttpError` for the stores of this crate.
+        #[source]
+        cause: Cause,
     },
     /// The folder or address is not a store.
-    #[error("{location} is not a store: {reason}")]
+    #[error("{location} is not a store: {problem}")]
     NotAStore {
         /// The folder or address.
         location: String,
         /// The reason.
-        reason: String,
+        #[source]
+        problem: StorePlaceProblem,
     },
     /// A token would be sent to the store unencrypted.
     #[error(
@@ -133,8 +139,31 @@ pub enum StoreError {
         /// The file's path.
         location: String,
         /// The reason.
+        #[source]
         error: FileError,
     },
+}
+
+/// The reason why a folder or address is not a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorePlaceProblem {
+    /// The address cannot be used.
+    #[error("{0}")]
+    Address(
+        /// The `HttpError`.
+        #[source]
+        Cause,
+    ),
+    /// The address has a query.
+    #[error("its address has a `?` part")]
+    Query,
+    /// The folder is not that of a store.
+    #[error("it has no folder `blobs`")]
+    NoBlobs,
+    /// There is a token for a folder.
+    #[error("a folder takes no token")]
+    Token,
 }
 
 impl StoreError {

@@ -13,10 +13,10 @@ use super::pieces::on_a_thread;
 use super::signatures::{self, FoundSignature};
 use super::{
     BlobReader, LocalStore, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Progress, Store, StoreError,
-    blob_path, blocking, outboard_path, verified,
+    StorePlaceProblem, blob_path, blocking, outboard_path, verified,
 };
 use crate::ContentHash;
-use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions, Requests};
+use crate::http::{self, BearerToken, Download, HttpClient, HttpError, HttpOptions, NoResponse, Requests};
 use crate::text::printable;
 
 /// A store on an HTTP server: `GET <address>/blobs/<first two digits>/<64 digits>`.
@@ -45,19 +45,20 @@ impl HttpStore {
     /// # Errors
     /// Fails like [`new`](Self::new).
     pub fn with_options(address: &str, options: HttpOptions) -> Result<Self, StoreError> {
-        let refused = |reason: String| StoreError::NotAStore {
+        let refused = |problem| StoreError::NotAStore {
             location: printable(address),
-            reason,
+            problem,
         };
-        let mut url = http::address(address).map_err(|error| refused(error.to_string()))?;
+        let unusable = |error: HttpError| refused(StorePlaceProblem::Address(error.into()));
+        let mut url = http::address(address).map_err(unusable)?;
         if url.query().is_some() {
-            return Err(refused("its address has a `?` part".to_owned()));
+            return Err(refused(StorePlaceProblem::Query));
         }
         if !url.path().ends_with('/') {
             let path = format!("{}/", url.path());
             url.set_path(&path);
         }
-        let client = HttpClient::new(options).map_err(|error| refused(error.to_string()))?;
+        let client = HttpClient::new(options).map_err(unusable)?;
         Ok(Self { address: url, client })
     }
 
@@ -108,12 +109,13 @@ impl HttpStore {
         match self.client.put(&url, size, body).await {
             // A server that rejects the request may close the connection without reading the bytes, and its response
             // can then be lost. A second request without bytes gets the response.
-            Err(lost @ HttpError::Unavailable { .. }) if size > 0 => {
+            Err(HttpError::Unavailable(lost)) if size > 0 => {
                 match self.client.put(&url, 0, Body::default).await {
                     Err(refused @ HttpError::Refused { .. }) => Err(fault(refused)),
-                    _ => Err(fault(HttpError::Unavailable {
-                        reason: format!("{lost}; perhaps it does not accept a blob of {size} bytes"),
-                    })),
+                    _ => {
+                        let lost = Box::new(lost);
+                        Err(fault(NoResponse::UploadLost { size, lost }.into()))
+                    }
                 }
             }
             result => result.map_err(fault),
@@ -348,15 +350,15 @@ impl HttpStore {
                 location,
                 reason,
             },
-            HttpError::Unavailable { reason } => StoreError::Unavailable {
+            error @ HttpError::Unavailable(_) => StoreError::Unavailable {
                 store,
                 location,
-                reason,
+                cause: error.into(),
             },
             error => StoreError::Protocol {
                 store,
                 location,
-                reason: error.to_string(),
+                cause: error.into(),
             },
         }
     }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::incoming::Incoming;
 use super::{
-    BlobReader, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Store, StoreError, blob_path, outboard_path,
-    verified,
+    BlobReader, MAX_BLOB_SIZE, MAX_STREAM_SIZE, OUTBOARD_ABOVE, Store, StoreError, StorePlaceProblem,
+    blob_path, outboard_path, verified,
 };
 use crate::ContentHash;
 use crate::files::{self, FileError, FolderLock};
@@ -44,7 +44,7 @@ impl LocalStore {
         } else {
             Err(StoreError::NotAStore {
                 location: folder.display().to_string(),
-                reason: "it has no folder `blobs`".to_owned(),
+                problem: StorePlaceProblem::NoBlobs,
             })
         }
     }

@@ -26,7 +26,7 @@ mod signatures;
 #[cfg(feature = "http")]
 pub use crate::http::{BearerToken, BearerTokenError, HttpOptions};
 pub use collect::Collected;
-pub use error::StoreError;
+pub use error::{StoreError, StorePlaceProblem};
 #[cfg(feature = "http")]
 pub use http::HttpStore;
 pub use layered::Layered;
@@ -121,7 +121,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Err(error) => Err(StoreError::Unavailable {
             store: "(a thread of this process)".to_owned(),
             location: "it".to_owned(),
-            reason: error.to_string(),
+            cause: error.into(),
         }),
     }
 }

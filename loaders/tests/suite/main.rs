@@ -14,6 +14,8 @@ mod commonjs;
 #[cfg(feature = "http")]
 mod crash;
 mod drift;
+#[cfg(feature = "http")]
+mod errors;
 mod fixture;
 mod graph;
 mod graph_text;

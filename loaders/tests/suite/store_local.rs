@@ -269,7 +269,7 @@ fn unavailable() -> StoreError {
     StoreError::Unavailable {
         store: "fixed".into(),
         location: "x".into(),
-        reason: "down".into(),
+        cause: std::io::Error::other("down").into(),
     }
 }
 

@@ -22,7 +22,7 @@ export async function attack({ server, denied, refuses }) {
   gained += await denied("elsewhere", () => net.fetch(`${server}/redirect/301/https://example.com/`));
   gained += await denied("second hop", () => net.fetch(`${server}/redirect/302/${server}/redirect/302/http://127.0.0.1:9/`));
   for (const to of ["file:///etc/passwd", "data:text/plain,secret", "http://user:password@127.0.0.1/"]) {
-    gained += await refuses(to, "NetworkError", () => net.fetch(`${server}/redirect/302/${to}`));
+    gained += await refuses(to, "TypeError", () => net.fetch(`${server}/redirect/302/${to}`));
   }
   return gained;
 }

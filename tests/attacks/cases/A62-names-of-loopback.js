@@ -27,6 +27,6 @@ export async function control() {
   try {
     await net.fetch("http://localhost:9/");
   } catch (error) {
-    return error.name === "ConnectionRefused";
+    return error.code === "ECONNREFUSED";
   }
 }

@@ -170,15 +170,14 @@
     // The decoder takes less memory than the object that owns it.
     op_encoding_new_decoder: (label, fatal, ignoreBom) => ops.op_encoding_new_decoder(label, fatal, ignoreBom),
     op_encoding_decode: decoded,
-    op_encoding_decode_single: (source, label, fatal, ignoreBom) => {
-      if (lengthOf(source) <= PIECE) return ops.op_encoding_decode_single(source, label, fatal, ignoreBom);
-      return decoded(source, ops.op_encoding_new_decoder(label, fatal, ignoreBom), false);
-    },
+    op_encoding_decode_single: (source, label, fatal, ignoreBom) =>
+      decoded(source, ops.op_encoding_new_decoder(label, fatal, ignoreBom), false),
     op_encoding_decode_utf8: decodedUtf8,
     op_encoding_decode_utf8_ascii_only: (source) =>
       lengthOf(source) <= PIECE ? ops.op_encoding_decode_utf8_ascii_only(source) : null,
+    // The script calls the next op then.
+    op_encoding_encode_into: () => -1,
     // A UTF-16 unit takes at least one byte, so the other units do not fit.
-    op_encoding_encode_into: (text, into) => ops.op_encoding_encode_into(beginning(text, lengthOf(into)), into),
     op_encoding_encode_into_fallback: (text, into, counts) =>
       ops.op_encoding_encode_into_fallback(beginning(text, lengthOf(into)), into, counts),
     op_base64_atob: (text) => {

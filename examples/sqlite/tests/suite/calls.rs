@@ -236,3 +236,26 @@ fn a_database_is_a_file_that_the_host_named() {
     let ran = scene.run();
     assert_eq!(ran.lines(), ["2", "the database \"link\": it cannot be opened"]);
 }
+
+/// WALL-10: the command confines its process to the folder of the databases, because of `Sql::sandbox_rules`.
+#[test]
+fn the_command_runs_in_the_os_sandbox() {
+    let scene = Scene::new(
+        &["read=shop/orders", "write=shop/orders"],
+        "console.log(await attempt(() => sql.execute('shop', \"INSERT INTO orders VALUES (3, 1, 'desk')\")));
+         console.log(await attempt(() => sql.query('shop', 'SELECT item FROM orders WHERE id = 3')));",
+    );
+    // The sandbox is on unless the kernel has none: `--sandbox-log` would name a call that it refuses.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_secure-runtime-sqlite"))
+        .args(["run", "--sandbox-log"])
+        .arg(scene.program())
+        .env("SQL_DATABASES", scene.databases())
+        .output()
+        .unwrap();
+    let (out, told) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(out, "done 1\ndone [{\"item\":\"desk\"}]\n", "{told}");
+    assert!(!told.contains("refused"), "{told}");
+}

@@ -122,12 +122,16 @@ impl Scene {
         self.folder.path().join("databases")
     }
 
+    pub(crate) fn program(&self) -> std::path::PathBuf {
+        self.folder.path().join("program")
+    }
+
     pub(crate) fn run(&self) -> Ran {
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        reactor.block_on(self.run_here(&self.folder.path().join("program")))
+        reactor.block_on(self.run_here(&self.program()))
     }
 
     async fn run_here(&self, folder: &Path) -> Ran {

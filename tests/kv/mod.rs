@@ -1,5 +1,7 @@
 //! The `kv` family: entries of a store that the host provides.
 
+mod file;
+
 use std::sync::{Arc, Mutex};
 
 use secure_runtime::{Exit, KvError, KvStore, KvValue, MemoryKvStore};
