@@ -102,6 +102,66 @@ const makers = {
     decoder.decode(new Uint8Array([0xe2]), { stream: true });
     return decoder;
   },
+  stream: () => {
+    const stream = new ReadableStream({ start: (controller) => controller.enqueue({}) });
+    return { stream, reader: stream.getReader() };
+  },
+  "controllers of streams": () => {
+    const made = [];
+    const keep = (controller) => void made.push(controller);
+    new ReadableStream({ start: keep });
+    new ReadableStream({ start: keep, type: "bytes" });
+    new WritableStream({ start: keep });
+    new TransformStream({ start: keep });
+    return made;
+  },
+  "stream of bytes": () => {
+    let request;
+    const stream = new ReadableStream({ type: "bytes", pull: (controller) => void (request = controller.byobRequest) });
+    const reader = stream.getReader({ mode: "byob" });
+    reader.read(new Uint8Array(8)).catch(() => {});
+    return { stream, reader, request };
+  },
+  "halves of a stream": () => new ReadableStream().tee(),
+  "iterator of a stream": () => new ReadableStream().values(),
+  writer: () => {
+    const stream = new WritableStream();
+    const writer = stream.getWriter();
+    writer.write({});
+    return { stream, writer };
+  },
+  transform: () => {
+    const { readable, writable } = new TransformStream();
+    return { readable, writable };
+  },
+  strategies: () => [new CountQueuingStrategy({ highWaterMark: 1 }), new ByteLengthQueuingStrategy({ highWaterMark: 1 })],
+  "streams of text": () => [new TextEncoderStream(), new TextDecoderStream()],
+  "streams that compress": () => [new CompressionStream("gzip"), new DecompressionStream("deflate")],
+  blob: () => new Blob(["a", new Uint8Array(2)], { type: "a/b" }),
+  "stream of a blob": () => new Blob(["a"]).stream(),
+  file: () => new File(["a"], "b"),
+  form: () => {
+    const form = new FormData();
+    form.append("a", new Blob(["b"]));
+    return { form, iterator: form.entries() };
+  },
+  headers: () => {
+    const headers = new Headers({ a: "b" });
+    return { headers, iterator: headers.keys() };
+  },
+  request: () => {
+    const request = new Request("https://a.test/", { method: "POST", body: "a" });
+    return { request, copy: request.clone(), stream: request.body };
+  },
+  response: () => {
+    const response = new Response(new ReadableStream());
+    return { response, copy: response.clone(), other: Response.error(), data: Response.json({}) };
+  },
+  channel: () => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {};
+    return channel;
+  },
   "exception of base64": () => {
     try {
       atob("?");
@@ -143,7 +203,9 @@ for (const Class of [...classes, AbortSignal.abort().reason.constructor, getProt
     const read = () =>
       members.map(([key, { get }]) => {
         try {
-          return `${String(key)} ${get === undefined ? "" : String(Reflect.apply(get, victim, []))}`;
+          const held = get === undefined ? "" : Reflect.apply(get, victim, []);
+          if (held instanceof Promise) held.catch(() => {});
+          return `${String(key)} ${String(held)}`;
         } catch {
           return `${String(key)} throws`;
         }

@@ -52,8 +52,11 @@ const parts = (path, value, isOwn) => {
       // The getter requires an instance.
       continue;
     }
-    // If a getter creates a value for each call, modules cannot share it.
-    if (get === undefined || held === value[key]) visit(`${path}.${nameOf(key)}`, held, isOwn);
+    // If a getter creates a value for each call, modules cannot share it. Some getters require an instance and return a
+    // rejected promise.
+    const again = get === undefined ? held : value[key];
+    for (const made of get === undefined ? [] : [held, again]) if (made instanceof Promise) made.catch(() => {});
+    if (held === again) visit(`${path}.${nameOf(key)}`, held, isOwn);
   }
   prototypes.push([`${path}.[[Prototype]]`, Object.getPrototypeOf(value)]);
 };
@@ -293,6 +296,13 @@ export default async function walkAll(shared, { folder, server }) {
   made("Event", event);
   made("DOMException", controller.signal.reason);
   root("%URLSearchParamsIteratorPrototype%", proto(new URLSearchParams().entries()));
+  if (shared.ReadableStream !== undefined) {
+    root("%HeadersIteratorPrototype%", proto(new Headers().entries()));
+    root("%FormDataIteratorPrototype%", proto(new FormData().entries()));
+    root("%ReadableStreamAsyncIteratorPrototype%", proto(new ReadableStream().values()));
+    root("%CountQueuingStrategySize%", new CountQueuingStrategy({ highWaterMark: 1 }).size);
+    root("%ByteLengthQueuingStrategySize%", new ByteLengthQueuingStrategy({ highWaterMark: 1 }).size);
+  }
   made("URL", new URL("a:b"));
   made("URL.searchParams", new URL("a:b").searchParams);
   made("TextEncoder", new TextEncoder());

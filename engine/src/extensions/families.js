@@ -200,10 +200,10 @@
         calls[method] = callers[kind](index);
         methodOf.set(calls[method], index);
       });
-      const { DOMException, TextDecoder, TextEncoder, URLSearchParams } = web;
+      const { DOMException, TextDecoder, TextEncoder, URLSearchParams, http } = web;
       const api = {
         Capability, calls, until, bound, opened, data, text, characters, bytes, options, room, withRoom, isQuickJs,
-        DOMException, TextDecoder, TextEncoder, URLSearchParams, ...tamed,
+        DOMException, TextDecoder, TextEncoder, URLSearchParams, http, ...tamed,
       };
       const made = script(freeze(api));
       const Class = made.capability;

@@ -1,4 +1,4 @@
-// `structuredClone` (HTML, section 2.7.3). Of the transferable objects, it transfers buffers.
+// `structuredClone` (HTML, section 2.7.3). Of the transferable objects, it transfers buffers and, on V8, message ports.
 //
 // The engine's own function writes the value into a buffer and reads it again. It writes a text as often as the value
 // contains it. So a list of a few MiB could take any amount of memory, which no limit counts. Here, the copy shares its
@@ -68,14 +68,22 @@
 
   const isDetached = getter(NativeBuffer.prototype, "detached");
   const transferred = method(NativeBuffer.prototype, "transfer");
-  /** Returns a clone. It detaches the buffers in `transfer` if it does not throw. */
-  const cloneOf = (root, transfer = []) => {
+  const isObject = (value) => typeof value === "object" && value !== null;
+  /**
+   * Returns a clone, and what the objects in `transfer` have become. It moves the contents of those objects, unless it
+   * throws.
+   */
+  const cloneOf = (root, transfer) => {
     const seen = new Map();
+    const moved = [];
     for (let at = 0; at < transfer.length; at++) {
-      if (!core.isArrayBuffer(transfer[at])) throw refused("only buffers can be transferred");
+      const value = transfer[at];
+      const make = isObject(value) ? web.transferable?.(value) : undefined;
+      if (make === undefined && !core.isArrayBuffer(value)) throw refused("`transfer` has an object that cannot be transferred");
       for (let before = 0; before < at; before++) {
-        if (transfer[before] === transfer[at]) throw refused("a buffer is in `transfer` twice");
+        if (transfer[before] === value) throw refused("an object is in `transfer` twice");
       }
+      if (make !== undefined) mapSet(seen, value, moved[at] = make());
     }
     const properties = (made, value, list) => {
       for (let at = 0; at < list.length; at++) {
@@ -96,6 +104,8 @@
       const kind = ops.op_sr_kind(value);
       switch (kind) {
         case PLAIN: {
+          const made = web.cloneOfObject?.(value);
+          if (made !== undefined) return is(made);
           const list = keys(value);
           const prototype = getPrototypeOf(value);
           if (list.length === 0 && prototype !== ObjectPrototype && prototype !== null) return is(native(value));
@@ -187,23 +197,31 @@
     };
     const clone = copied(root);
     for (let at = 0; at < transfer.length; at++) {
-      if (isDetached(transfer[at])) throw refused("a buffer in `transfer` is detached");
+      if (moved[at] === undefined && isDetached(transfer[at])) throw refused("a buffer in `transfer` is detached");
     }
-    for (let at = 0; at < transfer.length; at++) transferred(transfer[at]);
-    return clone;
+    for (let at = 0; at < transfer.length; at++) {
+      if (moved[at] !== undefined) web.move(transfer[at], moved[at]);
+      else {
+        const copy = mapGet(seen, transfer[at]);
+        transferred(transfer[at]);
+        moved[at] = copy;
+      }
+    }
+    return [clone, moved];
   };
+  secure.cloneOf = cloneOf;
   // A method, because unlike other functions it has no `prototype`, which would be another object that all modules
   // share. A function with a rest parameter has the length of the standard's.
   ({ structuredClone: secure.structuredClone } = {
     structuredClone(value, ...rest) {
       if (arguments.length === 0) throw new TypeError("structuredClone: 1 argument required, 0 given");
       const options = rest[0];
-      if (options === undefined || options === null) return cloneOf(value);
+      if (options === undefined || options === null) return cloneOf(value, [])[0];
       if (typeof options !== "object" && typeof options !== "function") {
         throw new TypeError("structuredClone: options must be an object");
       }
       const { transfer } = options;
-      return transfer === undefined ? cloneOf(value) : cloneOf(value, [...transfer]);
+      return cloneOf(value, transfer === undefined ? [] : [...transfer])[0];
     },
   });
 })(globalThis);

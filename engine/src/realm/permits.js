@@ -282,6 +282,72 @@ URLPattern: prototype
 URLPattern.prototype: @@toStringTag constructor exec hasRegExpGroups hash hostname password pathname port protocol
   search test username
 AbortSignal.prototype: addEventListener removeEventListener
+globalThis: Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy DecompressionStream File FormData
+  Headers MessageChannel MessagePort ReadableByteStreamController ReadableStream ReadableStreamBYOBReader
+  ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response
+  TextDecoderStream TextEncoderStream TransformStream TransformStreamDefaultController WritableStream
+  WritableStreamDefaultController WritableStreamDefaultWriter
+Blob: prototype
+Blob.prototype: @@toStringTag arrayBuffer bytes constructor size slice stream text textStream type
+ByteLengthQueuingStrategy: prototype
+ByteLengthQueuingStrategy.prototype: @@toStringTag constructor highWaterMark size
+CompressionStream: prototype
+CompressionStream.prototype: @@toStringTag constructor readable writable
+CountQueuingStrategy: prototype
+CountQueuingStrategy.prototype: @@toStringTag constructor highWaterMark size
+DecompressionStream: prototype
+DecompressionStream.prototype: @@toStringTag constructor readable writable
+File: prototype
+File.prototype: @@toStringTag constructor lastModified name
+FormData: prototype
+FormData.prototype: @@iterator @@toStringTag append constructor delete entries forEach get getAll has keys set values
+Headers: prototype
+Headers.prototype: @@iterator @@toStringTag append constructor delete entries forEach get getSetCookie has keys set
+  values
+MessageChannel: prototype
+MessageChannel.prototype: @@toStringTag constructor port1 port2
+MessagePort: prototype
+MessagePort.prototype: @@toStringTag close constructor onmessage onmessageerror postMessage start
+ReadableByteStreamController: prototype
+ReadableByteStreamController.prototype: @@toStringTag byobRequest close constructor desiredSize enqueue error
+ReadableStream: from prototype
+ReadableStream.prototype: @@asyncIterator @@toStringTag cancel constructor getReader locked pipeThrough pipeTo tee
+  values
+ReadableStreamBYOBReader: prototype
+ReadableStreamBYOBReader.prototype: @@toStringTag cancel closed constructor read releaseLock
+ReadableStreamBYOBRequest: prototype
+ReadableStreamBYOBRequest.prototype: @@toStringTag constructor respond respondWithNewView view
+ReadableStreamDefaultController: prototype
+ReadableStreamDefaultController.prototype: @@toStringTag close constructor desiredSize enqueue error
+ReadableStreamDefaultReader: prototype
+ReadableStreamDefaultReader.prototype: @@toStringTag cancel closed constructor read releaseLock
+Request: prototype
+Request.prototype: @@toStringTag arrayBuffer blob body bodyUsed bytes cache clone constructor credentials destination
+  duplex formData headers integrity isHistoryNavigation isReloadNavigation json keepalive method mode redirect
+  referrer referrerPolicy signal text url
+Response: error json prototype redirect
+Response.prototype: @@toStringTag arrayBuffer blob body bodyUsed bytes clone constructor formData headers json ok
+  redirected status statusText text type url
+TextDecoderStream: prototype
+TextDecoderStream.prototype: @@toStringTag constructor encoding fatal ignoreBOM readable writable
+TextEncoderStream: prototype
+TextEncoderStream.prototype: @@toStringTag constructor encoding readable writable
+TransformStream: prototype
+TransformStream.prototype: @@toStringTag constructor readable writable
+TransformStreamDefaultController: prototype
+TransformStreamDefaultController.prototype: @@toStringTag constructor desiredSize enqueue error terminate
+WritableStream: prototype
+WritableStream.prototype: @@toStringTag abort close constructor getWriter locked
+WritableStreamDefaultController: prototype
+WritableStreamDefaultController.prototype: @@toStringTag constructor error signal
+WritableStreamDefaultWriter: prototype
+WritableStreamDefaultWriter.prototype: @@toStringTag abort close closed constructor desiredSize ready releaseLock
+  write
+%ReadableStreamAsyncIteratorPrototype%: next return
+%HeadersIteratorPrototype%: @@toStringTag next
+%FormDataIteratorPrototype%: @@toStringTag next
+%CountQueuingStrategySize%:
+%ByteLengthQueuingStrategySize%:
 %GlobalPrototype%:
 Error: stackTraceLimit
 Intl: @@toStringTag Collator DateTimeFormat DisplayNames DurationFormat ListFormat Locale NumberFormat PluralRules
@@ -431,6 +497,31 @@ PromiseRejectionEvent.prototype: constructor
 DOMException.prototype: constructor
 QuotaExceededError.prototype: constructor
 URLPattern.prototype: constructor exec test
+Blob.prototype: arrayBuffer bytes constructor slice stream text textStream
+ByteLengthQueuingStrategy.prototype: constructor
+CompressionStream.prototype: constructor
+CountQueuingStrategy.prototype: constructor
+DecompressionStream.prototype: constructor
+File.prototype: constructor
+FormData.prototype: @@iterator append constructor delete entries forEach get getAll has keys set values
+Headers.prototype: @@iterator append constructor delete entries forEach get getSetCookie has keys set values
+MessageChannel.prototype: constructor
+MessagePort.prototype: close constructor postMessage start
+ReadableByteStreamController.prototype: close constructor enqueue error
+ReadableStream.prototype: @@asyncIterator cancel constructor getReader pipeThrough pipeTo tee values
+ReadableStreamBYOBReader.prototype: cancel constructor read releaseLock
+ReadableStreamBYOBRequest.prototype: constructor respond respondWithNewView
+ReadableStreamDefaultController.prototype: close constructor enqueue error
+ReadableStreamDefaultReader.prototype: cancel constructor read releaseLock
+Request.prototype: arrayBuffer blob bytes clone constructor formData json text
+Response.prototype: arrayBuffer blob bytes clone constructor formData json text
+TextDecoderStream.prototype: constructor
+TextEncoderStream.prototype: constructor
+TransformStream.prototype: constructor
+TransformStreamDefaultController.prototype: constructor enqueue error terminate
+WritableStream.prototype: abort close constructor getWriter
+WritableStreamDefaultController.prototype: constructor error
+WritableStreamDefaultWriter.prototype: abort close constructor releaseLock write
 `,
 // Objects to which V8 adds properties when it creates an isolate from a snapshot. It adds the newest parts of the
 // language only then. These objects stay open until the realm is finished. If V8 finds another such object frozen, it

@@ -11,7 +11,7 @@
   const {
     ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset,
     ObjectPrototypeIsPrototypeOf, StringPrototypeToWellFormed, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
-    TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSubarray, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, Uint8Array,
+    TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice, TypedArrayPrototypeSubarray, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, Uint8Array,
   } = real;
   const { apply } = Reflect;
   const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
@@ -188,6 +188,16 @@
       room(text.length * BASE64, "btoa");
       return ops.op_base64_btoa(text);
     },
+    // These reserve the memory of the coder and of its output.
+    op_compression_new: withRoom((format, isDecompressor) => ops.op_compression_new(format, isDecompressor)),
+    op_compression_write: (coder, bytes) => ops.op_compression_write(coder, bytes),
+    op_compression_finish: (coder, isReported) => ops.op_compression_finish(coder, isReported),
+    // A part of a Blob is an object here, with bytes on the engine's heap that nobody changes.
+    op_blob_create_part: (bytes) => ({ bytes: TypedArrayPrototypeSlice(bytes) }),
+    op_blob_slice_part: ({ bytes }, { start, len }) => ({ bytes: TypedArrayPrototypeSubarray(bytes, start, start + len) }),
+    op_blob_read_part: async ({ bytes }) => TypedArrayPrototypeSlice(bytes),
+    op_blob_clone_part: undefined,
+    op_blob_remove_part: undefined,
   };
   /** Names of the treated ops, for the test. */
   web.treated = Object.keys(treated);
@@ -222,7 +232,9 @@
   const primordials = {
     __proto__: real,
     ...web.keyed,
-    Date: undefined,
+    // `File` reads the time for `lastModified`. Without the option, it is 0 here.
+    Date: class {},
+    DatePrototypeGetTime: () => 0,
     // A cache keeps what it sees with this probability.
     MathRandom: () => 1,
     StringPrototypeToWellFormed: (text) => {
@@ -237,6 +249,13 @@
     build: { os: "linux" },
     hostObjectBrand: slot("host object"),
     registerCloneableResource: () => {},
+    registerTransferableResource: () => {},
+    BadResourcePrototype: { __proto__: null },
+    print: () => {},
+    decode: (bytes) => {
+      room(lengthOf(bytes) * DECODED, "a text");
+      return decodedUtf8(bytes, false);
+    },
     createSystemTimer: startTimer,
     cancelTimer: endTimer,
     refTimer: refer(true),
@@ -260,18 +279,28 @@
     __proto__: null,
     // `console` is ours. The scripts use this for `Deno.inspect`, which does not exist here.
     "01_console.js": { createFilteredInspectProxy: ({ object }) => object },
-    // `structuredClone` is ours, and copies none of these objects.
+    "02_structured_clone.js": { structuredClone: (value) => secure.cloneOf(value, [])[0] },
+    // The ports are ours: see ports.js.
     "13_message_port.js": { markNotSerializable: () => {}, MessagePortPrototype: { __proto__: null } },
   };
   const { scripts } = web;
-  const load = (name) => loaded[name] ??= scripts[name]({ core: given, primordials, internals, slot });
+  // Streams have no resources here, and parts of Blobs need no release.
+  const withoutRelease = { __proto__: primordials, SafeFinalizationRegistry: class { register() {} } };
+  const load = (name) =>
+    loaded[name] ??= scripts[name]({
+      core: given,
+      primordials: name === "06_streams.js" || name === "09_file.js" ? withoutRelease : primordials,
+      internals,
+      slot,
+    });
 
   // ---- interfaces -----------------------------------------------------------------------------------------------
   const all = { __proto__: null };
-  for (const name of ["00_url.js", "01_dom_exception.js", "01_urlpattern.js", "02_event.js", "03_abort_signal.js", "05_base64.js", "08_text_encoding.js"]) {
+  for (const name of ["00_url.js", "01_dom_exception.js", "01_urlpattern.js", "02_event.js", "03_abort_signal.js", "05_base64.js", "06_streams.js", "08_text_encoding.js", "09_file.js", "14_compression.js"]) {
     Object.assign(all, load(name));
   }
-  const { converters } = load("00_webidl.js");
+  const webidl = load("00_webidl.js");
+  const { converters } = webidl;
   // These receive the errors that `dispatchEvent` reports. There is no global target of events.
   all.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
   core.registerErrorBuilder("DOMExceptionInvalidCharacterError", (message) => new all.DOMException(message, "InvalidCharacterError"));
@@ -317,14 +346,25 @@
 
   for (
     const name of [
-      "AbortController", "AbortSignal", "CloseEvent", "CustomEvent", "DOMException", "ErrorEvent", "Event", "EventTarget",
-      "MessageEvent", "ProgressEvent", "PromiseRejectionEvent", "QuotaExceededError", "TextDecoder", "TextEncoder", "URL",
-      "URLPattern", "URLSearchParams",
+      "AbortController", "AbortSignal", "Blob", "ByteLengthQueuingStrategy", "CloseEvent", "CompressionStream",
+      "CountQueuingStrategy", "CustomEvent", "DOMException", "DecompressionStream", "ErrorEvent", "Event", "EventTarget", "File",
+      "MessageEvent", "ProgressEvent", "PromiseRejectionEvent", "QuotaExceededError", "ReadableByteStreamController",
+      "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController",
+      "ReadableStreamDefaultReader", "TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream", "TransformStream",
+      "TransformStreamDefaultController", "URL", "URLPattern", "URLSearchParams", "WritableStream",
+      "WritableStreamDefaultController", "WritableStreamDefaultWriter",
     ]
   ) web.globals[name] = all[name];
   Object.assign(web, web.globals);
   // Objects that guests reach and no global leads to.
-  web.named = { __proto__: null, "%URLSearchParamsIteratorPrototype%": getPrototypeOf(new all.URLSearchParams().keys()) };
+  web.named = {
+    __proto__: null,
+    "%URLSearchParamsIteratorPrototype%": getPrototypeOf(new all.URLSearchParams().keys()),
+    "%ReadableStreamAsyncIteratorPrototype%": getPrototypeOf(new all.ReadableStream().values()),
+    // The scripts create these functions when they are first read.
+    "%CountQueuingStrategySize%": new all.CountQueuingStrategy({ highWaterMark: 1 }).size,
+    "%ByteLengthQueuingStrategySize%": new all.ByteLengthQueuingStrategy({ highWaterMark: 1 }).size,
+  };
 
   const { get: reasonOf } = getOwnPropertyDescriptor(AbortSignal.prototype, "reason");
   const { get: isAborted } = getOwnPropertyDescriptor(AbortSignal.prototype, "aborted");
@@ -357,6 +397,33 @@
       return undefined;
     }
     return new all.DOMException(apply(messageOf, error, []), name);
+  };
+
+  const { brand } = webidl;
+  const BlobPrototype = all.Blob.prototype;
+  const { slice: sliceOf } = BlobPrototype;
+  const [typeOf, sizeOfBlob] = ["type", "size"].map((name) => getOwnPropertyDescriptor(BlobPrototype, name).get);
+  const [fileName, fileTime] = ["name", "lastModified"].map((name) => getOwnPropertyDescriptor(all.File.prototype, name).get);
+  /** Returns the clone of an interface's object that has one, and undefined for other values. Others cannot be cloned. */
+  web.cloneOfObject = (value) => {
+    if (value[brand] !== brand) return undefined;
+    if (!ObjectPrototypeIsPrototypeOf(BlobPrototype, value)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
+    // Nobody changes the bytes of a Blob, so both have the same.
+    const type = apply(typeOf, value, []);
+    const whole = apply(sliceOf, value, [0, apply(sizeOfBlob, value, []), type]);
+    if (!ObjectPrototypeIsPrototypeOf(all.FilePrototype, value)) return whole;
+    return new all.File([whole], apply(fileName, value, []), { type, lastModified: apply(fileTime, value, []) });
+  };
+
+  // For http.js and ports.js.
+  web.deno = {
+    all,
+    webidl,
+    slot,
+    mimesniff: load("01_mimesniff.js"),
+    httpToken: load("00_infra.js").HTTP_TOKEN_CODE_POINT_RE,
+    isArrayBuffer: core.isArrayBuffer,
+    partsOf: (blob) => all.getParts(blob).map(({ bytes }) => bytes),
   };
 
   // How `console` shows them.

@@ -26,7 +26,7 @@ pub(super) fn ops() -> Vec<OpDecl> {
 
 /// Returns the scripts, in order.
 pub(super) fn scripts() -> Vec<ExtensionFileSource> {
-    with_scripts!(sr_own: "idl.js", "url.js", "encoding.js", "abort.js", "base64.js")
+    with_scripts!(sr_own: "idl.js", "url.js", "encoding.js", "abort.js", "base64.js", "own_http.js")
         .js_files
         .into_owned()
 }

@@ -1,0 +1,160 @@
+// What `fetch` needs on QuickJS: a response with text, json, bytes, arrayBuffer, and `body`, an async iterable of
+// Uint8Array. The classes of the Fetch standard are on V8 only: see http.js.
+"use strict";
+((globalThis) => {
+  const web = globalThis.__web;
+  const { options } = globalThis.__secure;
+  const secret = Symbol("http");
+  const illegal = (token) => {
+    if (token !== secret) throw new TypeError("Illegal constructor");
+  };
+
+  class Headers {
+    #list;
+    constructor(token, list) {
+      illegal(token);
+      this.#list = list; // [[lower-case name, value], ...] in the order received
+      Object.freeze(this);
+    }
+    get(name) {
+      const wanted = String(name).toLowerCase();
+      const values = [];
+      for (const [key, value] of this.#list) if (key === wanted) values.push(value);
+      return values.length === 0 ? null : values.join(", ");
+    }
+    has(name) {
+      return this.get(name) !== null;
+    }
+    *entries() {
+      const names = [...new Set(this.#list.map(([key]) => key))].sort();
+      for (const name of names) yield [name, this.get(name)];
+    }
+    *keys() {
+      for (const [key] of this.entries()) yield key;
+    }
+    *values() {
+      for (const [, value] of this.entries()) yield value;
+    }
+    forEach(callback) {
+      for (const [key, value] of this.entries()) callback(value, key, this);
+    }
+    [Symbol.iterator]() {
+      return this.entries();
+    }
+  }
+
+  // A private method of Response would not do: nobody could reach it to freeze its `prototype`, from which every
+  // body inherits. One module could then change how all other modules read their responses.
+  async function* receive(take) {
+    const source = take();
+    if (source === null) return;
+    try {
+      for (;;) {
+        const chunk = await source.read();
+        if (chunk === null) return;
+        yield chunk;
+      }
+    } finally {
+      // The body ended, failed, was aborted, or its reader stops early. The rest is not received.
+      source.cancel();
+    }
+  }
+
+  class Response {
+    #source;
+    #used = false;
+    constructor(token, { status, statusText, url, redirected, headers, source }) {
+      illegal(token);
+      this.#source = source;
+      this.status = status;
+      this.statusText = statusText;
+      this.ok = status >= 200 && status <= 299;
+      this.url = url;
+      this.redirected = redirected;
+      this.headers = new Headers(secret, headers);
+      Object.freeze(this);
+    }
+    get bodyUsed() {
+      return this.#used;
+    }
+    #take() {
+      if (this.#used) throw new TypeError("the body was read already");
+      this.#used = true;
+      return this.#source;
+    }
+    get body() {
+      return receive(() => this.#take());
+    }
+    async bytes() {
+      const chunks = [];
+      let length = 0;
+      for await (const chunk of this.body) {
+        chunks.push(chunk);
+        length += chunk.byteLength;
+      }
+      const all = new Uint8Array(length);
+      let at = 0;
+      for (const chunk of chunks) {
+        all.set(chunk, at);
+        at += chunk.byteLength;
+      }
+      return all;
+    }
+    async arrayBuffer() {
+      return (await this.bytes()).buffer;
+    }
+    async text() {
+      return new web.TextDecoder().decode(await this.bytes());
+    }
+    async json() {
+      return JSON.parse(await this.text());
+    }
+  }
+
+  const headerList = (init) => {
+    if (init === undefined || init === null) return [];
+    const list = [];
+    if (typeof init[Symbol.iterator] === "function") {
+      for (const pair of init) {
+        const parts = [...pair];
+        if (parts.length !== 2) throw new TypeError("a header is a pair of a name and a value");
+        list.push([String(parts[0]), String(parts[1])]);
+      }
+    } else {
+      for (const name of Object.keys(init)) list.push([name, String(init[name])]);
+    }
+    return list;
+  };
+  /** Returns the bytes of a body, and its content type if the kind of body has one. */
+  const bodyBytes = (body) => {
+    if (body === undefined || body === null) return [null, null];
+    if (ArrayBuffer.isView(body)) return [new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice(), null];
+    if (body instanceof ArrayBuffer) return [new Uint8Array(body).slice(), null];
+    const encoder = new web.TextEncoder();
+    if (body instanceof web.URLSearchParams) {
+      return [encoder.encode(body.toString()), "application/x-www-form-urlencoded;charset=UTF-8"];
+    }
+    if (typeof body === "string") return [encoder.encode(body), "text/plain;charset=UTF-8"];
+    throw new TypeError("body must be a string, bytes or URLSearchParams");
+  };
+
+  web.http = Object.freeze({
+    objects: [Response, Headers, receive],
+    request: (input, init) => {
+      const url = String(input);
+      const bag = options(init, ["method", "headers", "body", "redirect", "signal"]);
+      const headers = headerList(bag.headers);
+      const [bytes, type] = bodyBytes(bag.body);
+      if (type !== null && !headers.some(([name]) => name.toLowerCase() === "content-type")) headers.push(["content-type", type]);
+      return {
+        url,
+        method: bag.method === undefined ? "GET" : String(bag.method),
+        redirect: bag.redirect === undefined ? "follow" : String(bag.redirect),
+        headers,
+        signal: bag.signal ?? null,
+        body: async () => bytes,
+      };
+    },
+    response: (parts) => new Response(secret, parts),
+  });
+})(globalThis);
