@@ -229,6 +229,24 @@ for (const Class of [...classes, AbortSignal.abort().reason.constructor, getProt
   }
 }
 
+// No member acts on an object that it chooses itself: that would be a channel too.
+const ofTheLanguage = [Object, Function, Array, Map, Set, String, RegExp, Iterator];
+for (const Class of classes.filter((Class) => !ofTheLanguage.includes(Class))) {
+  for (const key of ownKeys(Class.prototype)) {
+    const { value } = getOwnPropertyDescriptor(Class.prototype, key);
+    if (typeof value !== "function" || key === "constructor") continue;
+    let result;
+    try {
+      result = value.call(undefined, "a", () => {});
+    } catch {
+      continue;
+    }
+    if (!(result instanceof Promise)) throw new Error(`${Class.name}.prototype.${String(key)} works without an object`);
+    const isRejected = await result.then(() => false, () => true);
+    if (!isRejected) throw new Error(`${Class.name}.prototype.${String(key)} works without an object`);
+  }
+}
+
 // A proxy learns no key from the methods that are called with it.
 const keys = [];
 const trap = (target, key) => {
@@ -248,7 +266,8 @@ for (const object of Object.values(first)) {
       for (const call of [value, get]) {
         if (typeof call !== "function" || key === "constructor") continue;
         try {
-          Reflect.apply(call, proxy, ["a", () => {}, {}]);
+          const result = Reflect.apply(call, proxy, ["a", () => {}, {}]);
+          if (result instanceof Promise) result.catch(() => {});
         } catch {
           // A proxy is no object of the class.
         }

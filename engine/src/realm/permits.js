@@ -249,7 +249,7 @@ globalThis: Intl
 globalThis: CloseEvent CustomEvent DOMException ErrorEvent Event EventTarget MessageEvent ProgressEvent
   PromiseRejectionEvent QuotaExceededError URLPattern
 EventTarget: prototype
-EventTarget.prototype: @@toStringTag addEventListener constructor dispatchEvent getParent removeEventListener
+EventTarget.prototype: @@toStringTag addEventListener constructor dispatchEvent removeEventListener
 Event: AT_TARGET BUBBLING_PHASE CAPTURING_PHASE NONE prototype
 Event.prototype: @@toStringTag AT_TARGET BUBBLING_PHASE CAPTURING_PHASE NONE bubbles cancelBubble cancelable composed
   composedPath constructor currentTarget defaultPrevented eventPhase initialized isTrusted preventDefault returnValue
@@ -346,8 +346,6 @@ WritableStreamDefaultWriter.prototype: @@toStringTag abort close closed construc
 %ReadableStreamAsyncIteratorPrototype%: next return
 %HeadersIteratorPrototype%: @@toStringTag next
 %FormDataIteratorPrototype%: @@toStringTag next
-%CountQueuingStrategySize%:
-%ByteLengthQueuingStrategySize%:
 %GlobalPrototype%:
 Error: stackTraceLimit
 Intl: @@toStringTag Collator DateTimeFormat DisplayNames DurationFormat ListFormat Locale NumberFormat PluralRules

@@ -10,7 +10,7 @@
   const { primordials: real } = globalThis.__bootstrap;
   const {
     ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset,
-    ObjectPrototypeIsPrototypeOf, StringPrototypeToWellFormed, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
+    ObjectPrototypeIsPrototypeOf, PromisePrototypeThen, PromiseResolve, StringPrototypeToWellFormed, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength,
     TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice, TypedArrayPrototypeSubarray, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, Uint8Array,
   } = real;
   const { apply } = Reflect;
@@ -237,6 +237,8 @@
     DatePrototypeGetTime: () => 0,
     // A cache keeps what it sees with this probability.
     MathRandom: () => 1,
+    // The engine's own function is replaced by lockdown.
+    queueMicrotask: (callback) => void PromisePrototypeThen(PromiseResolve(), callback),
     StringPrototypeToWellFormed: (text) => {
       room(text.length, "a text");
       return StringPrototypeToWellFormed(text);
@@ -286,13 +288,14 @@
   const { scripts } = web;
   // Streams have no resources here, and parts of Blobs need no release.
   const withoutRelease = { __proto__: primordials, SafeFinalizationRegistry: class { register() {} } };
+  const scope = { __proto__: null };
   const load = (name) =>
     loaded[name] ??= scripts[name]({
       core: given,
       primordials: name === "06_streams.js" || name === "09_file.js" ? withoutRelease : primordials,
       internals,
       slot,
-    });
+    }, scope);
 
   // ---- interfaces -----------------------------------------------------------------------------------------------
   const all = { __proto__: null };
@@ -423,6 +426,7 @@
     mimesniff: load("01_mimesniff.js"),
     httpToken: load("00_infra.js").HTTP_TOKEN_CODE_POINT_RE,
     isArrayBuffer: core.isArrayBuffer,
+    ports: load("13_message_port.js"),
     partsOf: (blob) => all.getParts(blob).map(({ bytes }) => bytes),
   };
 

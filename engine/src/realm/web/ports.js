@@ -116,6 +116,7 @@
     }
   }
   webidl.configureInterface(MessagePort);
+  web.deno.ports.MessagePortPrototype = MessagePort.prototype; // for the constructor of MessageEvent
 
   class MessageChannel {
     #port1 = make();
