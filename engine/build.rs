@@ -45,7 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             return Err(format!("{} is not ASCII", script.name).into());
         }
         // The scripts get no global object. They would keep values under it, and it changes when V8 reads a snapshot.
-        all.push_str(&format!("\"{}\": (__bootstrap, globalThis) => {expression},\n", script.name));
+        all.push_str(&format!(
+            "\"{}\": (__bootstrap, globalThis) => {expression},\n",
+            script.name
+        ));
     }
     all.push_str("};\n");
     let folder = std::env::var("OUT_DIR")?;

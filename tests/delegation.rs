@@ -36,7 +36,7 @@ fn revocation_ends_a_capability_and_everything_derived_from_it() {
         const again = files.capability.revocable();
         const file = await narrower.open("data/shared/a.txt");
         const hosts = net.revocable();
-        const body = (await hosts.capability.fetch("${server}/endless")).body;
+        const body = (await hosts.capability.fetch("${server}/endless")).body[Symbol.asyncIterator]();
         const names = env.revocable();
         const times = clock.revocable();
         const numbers = random.revocable();

@@ -137,6 +137,43 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ("seal(random)", "await all(1_000, () => seal(random, { holder }))"),
 ];
 
+/// The same for the web's interfaces that only V8 has.
+const WEB_HOARDED: &[(&str, &str)] = &[
+    ("CompressionStream", "await all(4_000, () => new CompressionStream('gzip'))"),
+    (
+        "a decompression bomb",
+        "const packer = new CompressionStream('gzip'); const writer = packer.writable.getWriter();
+         const packed = new Response(packer.readable).bytes(); const zeros = new Uint8Array(1 << 20);
+         for (let n = 0; n < 128; n++) await writer.write(zeros);
+         await writer.close();
+         const bomb = await packed;
+         await all(1, () => new Response(new Blob([bomb]).stream().pipeThrough(new DecompressionStream('gzip'))).bytes());
+         if (failed?.name !== 'RangeError') throw new CapabilityError('the bomb fits')",
+    ),
+    (
+        "streams with chunks",
+        "await all(400, () => { const { writable } = new TransformStream(); const writer = writable.getWriter();
+         writer.write(new Uint8Array(4 << 20).fill(1)).catch(() => {}); return { writer }; })",
+    ),
+    ("Blob", "await all(400, () => new Blob([new Uint8Array(4 << 20).fill(1)]))"),
+    ("Response", "await all(400, () => new Response('a'.repeat(4 << 20)))"),
+    (
+        "FormData",
+        "await all(400, () => { const form = new FormData(); form.append('a', new Blob([new Uint8Array(4 << 20).fill(1)])); return form; })",
+    ),
+    (
+        "multipart/form-data",
+        "const form = new FormData(); form.append('a', new Blob([new Uint8Array(4 << 20).fill(1)])); await all(400, () => new Response(form))",
+    ),
+    (
+        "messages that wait",
+        "const { port1, port2 } = new MessageChannel(); keep.push(port2); await all(400, () => { port1.postMessage(new Uint8Array(4 << 20).fill(1)); })",
+    ),
+    (
+        "decoders",
+        "await all(100_000, () => { const decoder = new TextDecoder('shift_jis'); decoder.decode(new Uint8Array([0x93]), { stream: true }); return decoder; })",
+    ),
+];
 /// Programs without operations, and other ways to keep results of operations.
 const OTHERS_HOARDED: &[(&str, &str)] = &[
     (
@@ -291,12 +328,17 @@ fn a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted
     let cases: Vec<String> = OPERATIONS_HOARDED
         .iter()
         .chain(OTHERS_HOARDED)
+        .chain(web_hoarded())
         .map(|(name, _)| (*name).to_owned())
         .collect();
     measure_in_own_processes(
         "memory::a112_no_operation_and_no_constructor_makes_the_host_hold_more_than_is_counted",
         &cases,
     );
+}
+
+fn web_hoarded() -> &'static [(&'static str, &'static str)] {
+    if cfg!(feature = "v8") { WEB_HOARDED } else { &[] }
 }
 
 /// Measures each case in its own process. A few processes run concurrently.
@@ -379,7 +421,8 @@ fn run(scene: &Scene, grants: &[&str]) -> (Outcome, String) {
 }
 
 fn measure(name: &str) {
-    let hoarded = OPERATIONS_HOARDED.iter().chain(OTHERS_HOARDED).copied();
+    let hoarded = OPERATIONS_HOARDED.iter().chain(OTHERS_HOARDED);
+    let hoarded = hoarded.chain(web_hoarded()).copied();
     let call = match name.strip_prefix(MOMENT) {
         Some(name) => MOMENTS.iter().find(|(other, ..)| *other == name).unwrap().1,
         None => hoarded.into_iter().find(|(other, _)| *other == name).unwrap().1,

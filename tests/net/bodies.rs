@@ -246,3 +246,56 @@ fn a_request_on_a_closed_connection_is_sent_again_if_it_is_idempotent() {
     expect(&server, Limits::default(), &[(get.to_owned(), "TypeError")]);
     assert_eq!(server.requests(), ["GET /kept", "GET /drops", "GET /drops"]);
 }
+
+/// RUN-106
+#[cfg(feature = "v8")]
+#[test]
+fn fetch_takes_requests_and_returns_responses_whose_bodies_are_streams() {
+    let steps = [
+        (
+            "net.fetch(new Request('${one}/echo', { method: 'PUT', headers: { 'x-a': '1' }, body: 'abc' })).then((r) => r.json()).then((seen) => [seen.method, seen.headers['x-a'], seen.body])",
+            r#"["PUT","1","abc"]"#,
+        ),
+        (
+            "net.fetch(new Request('${one}/echo', { method: 'PUT', body: 'abc' }), { method: 'POST' }).then((r) => r.json()).then((seen) => [seen.method, seen.body])",
+            r#"["POST","abc"]"#,
+        ),
+        // Streams, forms and Blobs are sent whole.
+        (
+            "echo('${one}/echo', { method: 'POST', duplex: 'half', body: new Blob(['a', 'b']).stream().pipeThrough(new TransformStream()) }).then((seen) => seen.body)",
+            r#""ab""#,
+        ),
+        (
+            "(() => { const form = new FormData(); form.append('a', 'b'); return echo('${one}/echo', { method: 'POST', body: form }); })().then((seen) => [seen.headers['content-type'].split(';')[0], seen.body.includes('name=\"a\"\\r\\n\\r\\nb')])",
+            r#"["multipart/form-data",true]"#,
+        ),
+        (
+            "net.fetch('${one}/ok').then(async (r) => [r instanceof Response, r.type, r.body instanceof ReadableStream, await r.clone().text(), await r.text(), r.bodyUsed])",
+            r#"[true,"basic",true,"hello","hello",true]"#,
+        ),
+        (
+            "net.fetch('${one}/ok').then(async (r) => { const all = []; for await (const chunk of r.body.pipeThrough(new TextDecoderStream())) all.push(chunk); return all.join(''); })",
+            r#""hello""#,
+        ),
+        (
+            "net.fetch('${one}/ok').then((r) => r.headers.set('a', 'b'))",
+            "TypeError",
+        ),
+        (
+            "net.fetch('${one}/ok', { method: 'HEAD' }).then((r) => r.body)",
+            "null",
+        ),
+        ("net.fetch('/ok')", "TypeError"),
+        // An aborted signal of the request ends the body.
+        (
+            "(async () => { const c = new AbortController(); const r = await net.fetch(new Request('${one}/ok', { signal: c.signal })); c.abort(); return await r.text(); })()",
+            "AbortError 20",
+        ),
+        // A cancelled body closes its connection, and the next request works.
+        (
+            "net.fetch('${one}/ok').then(async (r) => { await r.body.cancel(); return (await net.fetch('${one}/ok')).status; })",
+            "200",
+        ),
+    ];
+    super::expect(Limits::default(), ONE, &steps);
+}

@@ -47,7 +47,8 @@ async function results({ server }) {
   given["header names"] = given.headers.keys();
   given["header values"] = given.headers.values();
   given["a body"] = given["a response"].body;
-  given["a chunk"] = (await given["a body"].next()).value;
+  given["an iterator of a body"] = given["a body"][Symbol.asyncIterator]();
+  given["a chunk"] = (await given["an iterator of a body"].next()).value;
   given.bytes = random.bytes(1);
   given.TypeError = await errorOf(() => fs.readTextFile(1));
   given.RangeError = await errorOf(async () => random.bytes(-1));

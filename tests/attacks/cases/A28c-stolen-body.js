@@ -14,14 +14,25 @@ import { net } from "cap:self";
 export async function attack({ a, server }) {
   const stolen = [];
   const own = (await net.fetch(`${server}/ok`)).body;
-  for (let step = own; step !== null; step = Object.getPrototypeOf(step)) {
-    for (const key of ["next", "return", Symbol.asyncIterator]) {
-      const original = own[key];
+  const readers = [own[Symbol.asyncIterator], own.getReader, own.tee].filter((make) => make !== undefined);
+  const objects = [own, ...readers.map((make) => {
+    try {
+      return make.call(own);
+    } catch {
+      return own; // A stream has only one reader.
+    }
+  })];
+  const steps = new Set();
+  for (const object of objects) for (let step = object; step !== null; step = Object.getPrototypeOf(step)) steps.add(step);
+  for (const step of steps) {
+    for (const key of Reflect.ownKeys(step)) {
+      const original = Reflect.getOwnPropertyDescriptor(step, key).value;
+      if (typeof original !== "function" || key === "constructor") continue;
       try {
         Object.defineProperty(step, key, {
           configurable: true,
           value(...given) {
-            if (this !== own) stolen.push(this);
+            if (!objects.includes(this)) stolen.push(this);
             return original.apply(this, given);
           },
         });

@@ -15,7 +15,11 @@ ReferenceError RegExp Set String SuppressedError Symbol SyntaxError TypeError Ui
 Uint32Array URIError WeakMap WeakRef WeakSet JSON Reflect Intl console setTimeout clearTimeout setInterval
 clearInterval queueMicrotask structuredClone atob btoa URL URLSearchParams TextEncoder TextDecoder AbortController AbortSignal
 CloseEvent CustomEvent DOMException ErrorEvent Event EventTarget MessageEvent ProgressEvent PromiseRejectionEvent
-QuotaExceededError URLPattern
+QuotaExceededError URLPattern Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy DecompressionStream File
+FormData Headers MessageChannel MessagePort ReadableByteStreamController ReadableStream ReadableStreamBYOBReader
+ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response TextDecoderStream
+TextEncoderStream TransformStream TransformStreamDefaultController WritableStream WritableStreamDefaultController
+WritableStreamDefaultWriter
 `.trim().split(/\s+/));
 
 export async function attack({ shared }) {

@@ -22,7 +22,7 @@ async function held({ server }) {
   await reading.read(new Uint8Array(1));
   const writing = await files.capability.open("data/b.txt", { write: true });
   await writing.write(new Uint8Array([65]));
-  const { body } = await network.capability.fetch(`${server}/ok`);
+  const body = (await network.capability.fetch(`${server}/ok`)).body[Symbol.asyncIterator]();
   return { files, network, reading, writing, body };
 }
 

@@ -23,13 +23,19 @@ const errorOf = async (call) => {
 };
 const suspicious = (text) => /[A-Za-z0-9_-]{80,}|[0-9a-f]{64}|biscuit|ed25519-private|sturdy|signature/i.test(text.replaceAll("07".repeat(32), ""));
 
+/** Returns a value that an accessor made. Some accessors that want another receiver return a rejected promise. */
+const heard = (value) => {
+  if (value instanceof Promise) value.catch(() => {});
+  return value;
+};
+
 /** Everything that is to be had of these values by properties, accessors and conversions. */
 function* texts(values) {
   const seen = new Set(values);
   for (const value of seen) {
     if (typeof value === "string") yield value;
     if (Object(value) !== value) continue;
-    for (const convert of [String, JSON.stringify, (each) => each.stack, (each) => each.toString?.(), (each) => Object.prototype.toString.call(each)]) {
+    for (const convert of [String, (each) => JSON.stringify(each, (_, part) => heard(part)), (each) => each.stack, (each) => each.toString?.(), (each) => Object.prototype.toString.call(each)]) {
       try {
         const text = convert(value);
         if (typeof text === "string") yield text;
@@ -41,7 +47,7 @@ function* texts(values) {
       yield String(key);
       const { value: plain, get } = Reflect.getOwnPropertyDescriptor(value, key);
       try {
-        seen.add(get === undefined ? plain : get.call(value));
+        seen.add(get === undefined ? plain : heard(get.call(value)));
       } catch {
         // An accessor that wants another receiver.
       }

@@ -69,16 +69,24 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// A TypeError: the text has another character. The scripts replace it by a DOMException.
-fn latin1(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>) -> Result<Vec<u8>, OperationError> {
+fn latin1(
+    scope: &mut v8::PinScope<'_, '_>,
+    text: v8::Local<'_, v8::String>,
+) -> Result<Vec<u8>, OperationError> {
     if !text.contains_only_onebyte() {
-        return Err(OperationError::type_error("the text has characters outside of Latin-1"));
+        return Err(OperationError::type_error(
+            "the text has characters outside of Latin-1",
+        ));
     }
     let mut bytes = vec![0; text.length()];
     text.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
     Ok(bytes)
 }
 
-fn of_latin1<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> Result<v8::Local<'s, v8::String>, OperationError> {
+fn of_latin1<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+) -> Result<v8::Local<'s, v8::String>, OperationError> {
     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal).ok_or_else(too_long)
 }
 
@@ -91,7 +99,12 @@ fn op_base64_atob<'s>(
     let mut text = latin1(scope, text)?;
     text.retain(|byte| !matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' '));
     if text.len().is_multiple_of(4) {
-        let padding = text.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+        let padding = text
+            .iter()
+            .rev()
+            .take(2)
+            .take_while(|byte| **byte == b'=')
+            .count();
         text.truncate(text.len() - padding);
     }
     let bytes = BASE64.decode(text);
@@ -142,7 +155,8 @@ fn op_encoding_new_decoder<'s>(
     keeps_bom: bool,
 ) -> Result<v8::Local<'s, v8::Object>, OperationError> {
     let encoding = Encoding::for_label(label.as_bytes());
-    let encoding = encoding.ok_or_else(|| OperationError::range_error("TextDecoder: there is no such encoding"))?;
+    let encoding =
+        encoding.ok_or_else(|| OperationError::range_error("TextDecoder: there is no such encoding"))?;
     let decoder = match keeps_bom {
         true => encoding.new_decoder_without_bom_handling(),
         false => encoding.new_decoder_with_bom_removal(),
@@ -161,13 +175,17 @@ fn op_encoding_decode<'s>(
 ) -> Result<v8::Local<'s, v8::String>, OperationError> {
     let TextDecoder { decoder, is_fatal } = decoder;
     let mut decoder = decoder.borrow_mut();
-    let most = decoder.max_utf16_buffer_length(bytes.len()).ok_or_else(too_long)?;
+    let most = decoder
+        .max_utf16_buffer_length(bytes.len())
+        .ok_or_else(too_long)?;
     let mut units = vec![0; most];
     let (is_whole, written) = if *is_fatal {
         let (result, _, written) = decoder.decode_to_utf16_without_replacement(bytes, &mut units, !stream);
         if let DecoderResult::Malformed(..) = result {
             let encoding = decoder.encoding().name().to_ascii_lowercase();
-            return Err(OperationError::type_error(format!("TextDecoder: the bytes are no {encoding}")));
+            return Err(OperationError::type_error(format!(
+                "TextDecoder: the bytes are no {encoding}"
+            )));
         }
         (result == DecoderResult::InputEmpty, written)
     } else {
@@ -289,7 +307,10 @@ fn op_url_parse_with_base(
 #[op2]
 #[string]
 fn op_url_get_serialization(state: &mut OpState) -> String {
-    state.try_take::<Serialized>().map(|Serialized(text)| text).unwrap_or_default()
+    state
+        .try_take::<Serialized>()
+        .map(|Serialized(text)| text)
+        .unwrap_or_default()
 }
 
 /// Replaces a component of a URL.
@@ -346,7 +367,9 @@ fn op_url_parse_search_params(
 #[op2]
 #[string]
 fn op_url_stringify_search_params(#[scoped] pairs: Vec<(String, String)>) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 // ---- patterns of URLs (https://urlpattern.spec.whatwg.org) -----------------------------------------------------------
@@ -477,9 +500,12 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.bytes.capacity() - self.bytes.len() < bytes.len() {
             // The old bytes are there until they are copied.
-            let wanted = (self.bytes.capacity() * 2).max(self.bytes.len() + bytes.len()).max(STEP);
+            let wanted = (self.bytes.capacity() * 2)
+                .max(self.bytes.len() + bytes.len())
+                .max(STEP);
             let held = self.memory.hold_now(wanted);
-            let held = held.map_err(|why| std::io::Error::new(std::io::ErrorKind::OutOfMemory, why.to_string()))?;
+            let held =
+                held.map_err(|why| std::io::Error::new(std::io::ErrorKind::OutOfMemory, why.to_string()))?;
             self.bytes.reserve_exact(wanted - self.bytes.len());
             self.held = Some(held);
         }
