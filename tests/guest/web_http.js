@@ -1,4 +1,4 @@
-// RUN-104: `Headers`, `FormData`, `Request` and `Response`, where the engine has them (V8). The wider judge is `cargo xtask wpt`.
+// RUN-104: `Headers`, `FormData`, `Request` and `Response`, where the engine has them (V8).
 if (typeof Request === "function") await http();
 
 async function http() {

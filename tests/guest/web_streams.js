@@ -1,4 +1,4 @@
-// RUN-104, RUN-105: streams, Blobs, compression and ports, where the engine has them (V8). The wider judge is `cargo xtask wpt`.
+// RUN-104, RUN-105: streams, Blobs, compression and ports, where the engine has them (V8).
 if (typeof ReadableStream === "function") await streams();
 
 async function streams() {

@@ -1,5 +1,5 @@
-// `Headers`, `FormData`, `Request` and `Response` of the Fetch standard (https://fetch.spec.whatwg.org), on V8. They hold
-// no authority: `fetch` is a method of the family `net`, which sends a request and fills a response.
+// `Headers`, `FormData`, `Request` and `Response` of the Fetch standard (https://fetch.spec.whatwg.org), on V8. They
+// hold no authority: `fetch` is a method of the family `net`, which sends a request and fills a response.
 //
 // Those of Deno are not used. Their crate would bring a second HTTP client, a resolver and another TLS into the build.
 "use strict";
@@ -744,7 +744,7 @@
   web.named["%FormDataIteratorPrototype%"] = iteratorOf(new FormData());
 
   // ---- for the family `net` ---------------------------------------------------------------------------------------
-  /** What `fetch` needs. QuickJS has another form of it: own_http.js. */
+  /** The functions that `fetch` needs. QuickJS has another form of it: own_http.js. */
   web.http = freeze({
     /** The objects that guests reach and no global leads to. */
     objects: [],

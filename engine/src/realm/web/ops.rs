@@ -1,8 +1,8 @@
 //! The ops that the scripts of Deno's crates call. Each only computes.
 //!
 //! The scripts decide the names of these ops, their arguments and results. Deno's own ops of these names are not used:
-//! they would link all of `deno_web`, and V8 counts none of their memory. A function in `deno.js` calls each op. It first
-//! checks the account for the memory that the op takes outside of the engine's heap. The ops of compression do so
+//! they would link all of `deno_web`, and V8 counts none of their memory. A function in `deno.js` calls each op. It
+//! first checks the account for the memory that the op takes outside of the engine's heap. The ops of compression do so
 //! themselves, because only they know how much a body grows.
 
 use std::cell::RefCell;
@@ -56,7 +56,7 @@ fn too_long() -> OperationError {
     OperationError::range_error("the text is longer than a string can be")
 }
 
-// ---- base64 (https://infra.spec.whatwg.org/#forgiving-base64) -------------------------------------------------------
+// ---- base64 (https://infra.spec.whatwg.org/#forgiving-base64) -----------------------------------------------------
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -123,7 +123,7 @@ fn op_base64_btoa<'s>(
     of_latin1(scope, text.as_bytes())
 }
 
-// ---- encodings (https://encoding.spec.whatwg.org) -------------------------------------------------------------------
+// ---- encodings (https://encoding.spec.whatwg.org) -----------------------------------------------------------------
 
 /// A decoder, which keeps the beginning of a character between two calls.
 struct TextDecoder {
@@ -225,8 +225,8 @@ fn op_encoding_decode_utf8_ascii_only<'s>(
     of_latin1(scope, bytes).map(Some)
 }
 
-/// Writes as much UTF-8 of a text as fits, in whole characters. `counts` receives the number of UTF-16 units read and of
-/// bytes written.
+/// Writes as much UTF-8 of a text as fits, in whole characters. `counts` receives the number of UTF-16 units read and
+/// of bytes written.
 #[op2(fast)]
 fn op_encoding_encode_into_fallback(
     scope: &mut v8::PinScope<'_, '_>,
@@ -241,7 +241,7 @@ fn op_encoding_encode_into_fallback(
     }
 }
 
-// ---- URLs (https://url.spec.whatwg.org) -----------------------------------------------------------------------------
+// ---- URLs (https://url.spec.whatwg.org) ---------------------------------------------------------------------------
 
 /// The URL is the text that was parsed.
 const SAME: u32 = 0;
@@ -372,7 +372,7 @@ fn op_url_stringify_search_params(#[scoped] pairs: Vec<(String, String)>) -> Str
         .finish()
 }
 
-// ---- patterns of URLs (https://urlpattern.spec.whatwg.org) -----------------------------------------------------------
+// ---- patterns of URLs (https://urlpattern.spec.whatwg.org) --------------------------------------------------------
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -472,7 +472,7 @@ fn op_urlpattern_process_match_input(
     Ok(Some(joined))
 }
 
-// ---- compression (https://compression.spec.whatwg.org) ---------------------------------------------------------------
+// ---- compression (https://compression.spec.whatwg.org) ------------------------------------------------------------
 
 /// Memory of a compressor or decompressor, in bytes: the tables and windows of zlib.
 const ZLIB: usize = 320 << 10;

@@ -1,6 +1,6 @@
-// `MessageChannel` and `MessagePort` (HTML, section 9.4), on V8. Both ports of a channel are in one isolate, so a message
-// is a clone on the engine's heap. Deno's ports are not used: their messages wait in memory that no account counts, and a
-// port is a number that anyone could guess.
+// `MessageChannel` and `MessagePort` (HTML, section 9.4), on V8. Both ports of a channel are in one isolate, so a
+// message is a clone on the engine's heap. Deno's ports are not used: their messages wait in memory that no account
+// counts, and a port is a number that anyone could guess.
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
