@@ -407,7 +407,7 @@
   const { slice: sliceOf } = BlobPrototype;
   const [typeOf, sizeOfBlob] = ["type", "size"].map((name) => getOwnPropertyDescriptor(BlobPrototype, name).get);
   const [fileName, fileTime] = ["name", "lastModified"].map((name) => getOwnPropertyDescriptor(all.File.prototype, name).get);
-  /** Returns the clone of an interface's object, and undefined for other values. Throws for an object without a clone. */
+  /** Returns the clone of an object of an interface, or undefined for other values. Throws if there is no clone. */
   web.cloneOfObject = (value) => {
     if (value[brand] !== brand) return undefined;
     if (!ObjectPrototypeIsPrototypeOf(BlobPrototype, value)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
