@@ -27,7 +27,6 @@ pub fn lock_input(folder: &Path, manifest: &Manifest) -> Result<LockInput, Progr
         imports: manifest.imports.clone(),
         app_grants: canonical_grants(&manifest.families, &manifest.grants)?,
         package_grants: canonical(&manifest.packages)?,
-        package_globals: manifest.package_globals.clone(),
         isolated: manifest.isolated.clone(),
         bounds: bounds(manifest)
             .into_iter()
@@ -135,9 +134,8 @@ impl Check<'_> {
             "" => &manifest.grants,
             name => manifest.packages.get(name).unwrap_or(&none),
         };
-        let globals = manifest.package_globals.get(&package.name).unwrap_or(&none);
-        if *globals != package.globals {
-            return Err(outgrown(format!("gives {owner} other globals")));
+        if !package.globals.is_empty() {
+            return Err(outgrown(format!("gives {owner} no globals of its own")));
         }
         let isolate = manifest.isolated.contains(&package.name);
         if isolate != package.isolate {

@@ -1,4 +1,4 @@
-//! `globals = ["fetch", ...]`: additional globals of a package, which use the capabilities of each module.
+//! `fetch`, `crypto`, `performance` and timers: names that every module finds, each with its own rights.
 
 use secure_runtime::Exit;
 
@@ -35,27 +35,29 @@ fn completed(scene: &Scene) -> Ran {
     ran
 }
 
-const ALL: &str = "globals = [\"fetch\", \"crypto\", \"performance\", \"setTimeout\", \"setInterval\", \"clearTimeout\", \"clearInterval\"]";
-
-/// RUN-70: a package with an additional name finds it as a free name and on its global object. Other packages do not
-/// find it.
+/// RUN-70: every module finds the names, as free names and, in packages, on the package's global object. Each module has
+/// its own values.
 #[test]
-fn only_packages_with_a_name_find_it() {
+fn every_module_finds_the_names() {
     let look = "const names = ['fetch', 'crypto', 'performance'];
         export const seen = [typeof fetch, typeof crypto, typeof performance, ...names.map((name) => typeof globalThis[name])].join();
-        export const same = globalThis.fetch === self.fetch && globalThis.setTimeout === setTimeout;
+        export const same = globalThis.fetch === self.fetch && globalThis.setTimeout === setTimeout && globalThis.fetch === fetch;
         export const timeout = setTimeout;
-        export const given = typeof fetch === 'function' ? fetch : undefined;";
+        export const given = fetch;
+        export const replaced = () => { globalThis.fetch = 1; globalThis.performance = 2; return [globalThis.fetch, performance === 2, delete globalThis.crypto, 'crypto' in globalThis].join(); };
+        export const now = () => typeof globalThis.fetch;";
     let main = "import * as p from 'p'; import * as q from 'q';
         console.log(p.seen); console.log(q.seen); console.log(p.same, q.same);
-        console.log(p.timeout === setTimeout, q.timeout === setTimeout, Object.isFrozen(p.given), 'prototype' in p.given);
-        console.log(typeof fetch, typeof crypto, typeof performance, 'fetch' in globalThis);";
-    let ran = completed(&scene("", (ALL, look), ("", look), main));
+        console.log(p.timeout === setTimeout, p.timeout === q.timeout, p.given === q.given, Object.isFrozen(p.given), 'prototype' in p.given);
+        console.log(typeof fetch, typeof crypto, typeof performance, p.given === fetch, 'fetch' in globalThis);
+        console.log(p.replaced(), p.now(), q.now());";
+    let ran = completed(&scene("", ("", look), ("", look), main));
     assert_eq!(
         ran.out,
         "function,object,object,function,object,object\n\
-         undefined,undefined,undefined,undefined,undefined,undefined\n\
-         true true\nfalse true true false\nundefined undefined undefined false\n"
+         function,object,object,function,object,object\n\
+         true true\nfalse false false true false\nfunction object object false false\n\
+         1,false,true,false number function\n"
     );
 }
 
@@ -64,9 +66,9 @@ fn only_packages_with_a_name_find_it() {
 fn declarations_of_a_module_take_precedence() {
     let mut scene = scene(
         "",
-        (ALL, ""),
+        ("", ""),
         (
-            ALL,
+            "",
             "const fetch = () => 'own'; function crypto() {} export { fetch, crypto };",
         ),
         "import p from 'p'; import { fetch, crypto } from 'q'; console.log(p.kinds, fetch(), typeof crypto);",
@@ -94,11 +96,11 @@ fn fetch_has_the_rights_of_the_module_it_was_given_to() {
     );
     let main = "import * as p from 'p'; import * as q from 'q';
         console.log(await p.get(), await q.get(), await q.borrowed(p.lent), await p.borrowed(q.lent), await p.elsewhere());";
-    let with_grants = format!("globals = [\"fetch\"]\ngrants = {{ {grants} }}");
+    let with_grants = format!("grants = {{ {grants} }}");
     let scene = scene(
         &format!("{grants}\n"),
         (&with_grants, &source),
-        ("globals = [\"fetch\"]", &source),
+        ("", &source),
         main,
     );
     let ran = completed(&scene);
@@ -146,8 +148,8 @@ fn crypto_uses_the_random_of_the_module() {
     let main = "import * as p from 'p'; import * as q from 'q'; console.log(await p.tried()); console.log(await q.tried());";
     let scene = scene(
         "random = true\n",
-        ("globals = [\"crypto\"]\ngrants = { random = true }", &source),
-        ("globals = [\"crypto\"]", &source),
+        ("grants = { random = true }", &source),
+        ("", &source),
         main,
     );
     let ran = completed(&scene);
@@ -186,11 +188,8 @@ fn performance_uses_the_clock_of_the_module() {
     let main = "import * as p from 'p'; import * as q from 'q'; console.log(await p.tried()); console.log(await q.tried());";
     let scene = scene(
         "clock = \"1s\"\n",
-        (
-            "globals = [\"performance\"]\ngrants = { clock = \"1s\" }",
-            &source,
-        ),
-        ("globals = [\"performance\"]", &source),
+        ("grants = { clock = \"1s\" }", &source),
+        ("", &source),
         main,
     );
     assert_eq!(
@@ -199,7 +198,7 @@ fn performance_uses_the_clock_of_the_module() {
     );
 }
 
-/// RUN-73: timers of a package with its own `setTimeout` count towards its own limit.
+/// RUN-73: timers of a package count towards its own limit.
 #[test]
 fn timers_count_towards_the_package() {
     let source = format!(
@@ -215,46 +214,38 @@ fn timers_count_towards_the_package() {
     );
     let main = "import * as p from 'p'; import * as q from 'q';
         console.log(await q.set(4)); console.log(await p.set(3), await p.set(3)); console.log(await p.set(4));";
-    let globals = "globals = [\"setTimeout\", \"setInterval\", \"clearTimeout\"]\nlimits = { timers = 3 }";
-    let ran = completed(&scene("", (globals, &source), ("", &source), main));
+    let limits = "limits = { timers = 3 }";
+    let ran = completed(&scene("", (limits, &source), ("", &source), main));
     assert_eq!(ran.out, "4\n3 3\nCapabilityError\n");
-    // With only some of the timer functions, the timers of the package cannot be counted.
-    let half = globals.replace(", \"setInterval\"", "");
-    let refused = scene("", (&half, &source), ("", &source), main).run(&[]).exit;
-    assert!(refused.unwrap_err().contains("`timers` is a limit of isolates"));
 }
 
-/// RUN-70: the additional names do not change positions in stack traces.
+/// RUN-70: the names do not change positions in stack traces.
 #[test]
 fn names_do_not_change_positions() {
     let source =
         "/* fetch */ export const fail = () => {\n  fetch; crypto;\n    throw new Error('here');\n};";
     let main = "import { fail } from 'p'; import 'q';\nfail();";
-    let stack = |globals: &str| {
-        let source = match globals {
-            "" => source.replace("fetch; crypto;", "12345; 123456;"),
-            _ => source.to_owned(),
-        };
-        match scene("", (globals, &source), ("", ""), main).run(&[]).exit {
-            Ok(Exit::Uncaught(error)) => error.stack,
-            other => panic!("{other:?}"),
-        }
+    let stack = |source: &str| match scene("", ("", source), ("", ""), main).run(&[]).exit {
+        Ok(Exit::Uncaught(error)) => error.stack,
+        other => panic!("{other:?}"),
     };
-    assert!(stack(ALL).contains("at fail (p/index.js:3:11)"), "{}", stack(ALL));
-    assert_eq!(stack(ALL), stack(""));
+    let with_names = stack(source);
+    assert!(with_names.contains("at fail (p/index.js:3:11)"), "{with_names}");
+    let without = source.replace("fetch; crypto;", "12345; 123456;");
+    assert_eq!(with_names, stack(&without));
 }
 
-/// RUN-70: an unknown name is a manifest error, which shows its position and the known names.
+/// RUN-70: earlier manifests listed the names of a package. The error says that the line is not needed.
 #[test]
-fn unknown_names_are_errors_of_the_manifest() {
-    let error = scene("", ("globals = [\"fetch\", \"process\"]", ""), ("", ""), "")
+fn a_list_of_names_is_an_error_of_the_manifest() {
+    let error = scene("", ("globals = [\"fetch\"]", ""), ("", ""), "")
         .run(&[])
         .exit
         .unwrap_err();
     for part in [
-        "\"process\" is not a global that a package can have",
-        "secure.toml:10:21",
-        "crypto, fetch, performance",
+        "packages have no list of globals any more",
+        "secure.toml:10:1",
+        "remove the line",
     ] {
         assert!(error.contains(part), "{error}");
     }

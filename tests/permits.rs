@@ -6,17 +6,6 @@ use secure_runtime::Exit;
 
 use crate::support::{Scene, Server, grant_table, manifest};
 
-/// All names that a package can be given.
-const GLOBALS: [&str; 7] = [
-    "clearInterval",
-    "clearTimeout",
-    "crypto",
-    "fetch",
-    "performance",
-    "setInterval",
-    "setTimeout",
-];
-
 /// Returns the lines that permits/walk.js prints. It runs in a package with objects of every kind.
 fn walked() -> Vec<String> {
     let server = Server::start();
@@ -35,7 +24,7 @@ fn walked() -> Vec<String> {
         "module.import=walker/**",
     ];
     let rest = format!(
-        "[imports]\nwalker = \"./walker/\"\n[packages.walker]\nglobals = {GLOBALS:?}\n[packages.walker.grants]\n{}",
+        "[imports]\nwalker = \"./walker/\"\n[packages.walker.grants]\n{}",
         grant_table(&grants)
     );
     let main = format!(

@@ -42,7 +42,7 @@ pub use self::extensions::{Credentials, Extensions, OperationRow, SEAL, operatio
 pub use self::isolate::{Pool, StartingIsolate, prepare, start_engine};
 pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas};
 pub use self::memory::MemoryUse;
-pub use self::modules::{LinkPlan, PlanError, Principal, TIMERS, Unattested};
+pub use self::modules::{LinkPlan, PlanError, Principal, Unattested};
 pub use self::outcome::{
     DenialReport, Engine, Exit, Outcome, RelatedError, Returned, RunError, UncaughtError,
 };

@@ -61,16 +61,12 @@ pub struct Quotas {
 }
 
 impl PackageLimits {
-    /// Returns the key of the first limit that a package in the program's isolate, with these globals, cannot have.
-    /// Such a package has its own timers if it was given all functions that set them.
-    pub fn of_an_isolate(&self, globals: &[String]) -> Option<&'static str> {
-        let given = |name: &str| globals.iter().any(|given| given == name);
-        let has_timers = given("setTimeout") && given("setInterval");
+    /// Returns the key of the first limit that a package in the program's isolate cannot have.
+    pub fn of_an_isolate(&self) -> Option<&'static str> {
         let set = [
             ("heap", self.heap.is_some()),
             ("wall", self.wall.is_some()),
             ("cpu", self.cpu.is_some()),
-            ("timers", self.quotas.timers.is_some() && !has_timers),
         ];
         set.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
     }

@@ -18,9 +18,6 @@ pub use self::kv::{FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryK
 /// The number of built-in families.
 pub const BUILTIN: usize = 6;
 
-/// The free names of the built-in families that only packages have to which the manifest gives them.
-pub const GIVEN: &[&str] = &["crypto", "fetch", "performance"];
-
 /// The parts of the built-in families that a host provides.
 #[derive(Clone)]
 pub struct Settings {

@@ -192,7 +192,6 @@ fn example(key: &str) -> (String, String) {
         ("imports", _) => both("", "\"#q\" = \"./q/index.js\""),
         ("grants", _) => both("fs.read = [\"./x\"]", "fs.read = [\"./y\"]"),
         (_, "grants") => both("grants = {}", "grants = { env.read = [\"A\"] }"),
-        (_, "globals") => both("", "globals = [\"fetch\"]"),
         (_, "isolate") => both("isolate = false", "isolate = true"),
         (_, "heap" | "response" | "output" | "read" | "fetched") => {
             (format!("{name} = \"9MiB\""), format!("{name} = \"10MiB\""))

@@ -50,7 +50,6 @@ pub(super) fn limits(source: &Source<'_>, value: &Value<'_>) -> Result<Limits, M
 pub(super) fn of_packages(
     source: &Source<'_>,
     packages: Option<&Value<'_>>,
-    globals: &BTreeMap<String, Vec<String>>,
 ) -> Result<BTreeMap<String, PackageLimits>, ManifestError> {
     let mut all = BTreeMap::new();
     let Some(packages) = packages else { return Ok(all) };
@@ -63,8 +62,7 @@ pub(super) fn of_packages(
             let shares = !package.iter().any(|(key, value)| {
                 key.get_ref() == "isolate" && matches!(value.get_ref(), DeValue::Boolean(true))
             });
-            let globals = globals.get(name.get_ref().as_ref());
-            let limit = limits.of_an_isolate(globals.map_or(&[], Vec::as_slice));
+            let limit = limits.of_an_isolate();
             if let Some(limit) = limit.filter(|_| shares) {
                 return Err(source.error(
                     key.span(),

@@ -45,8 +45,6 @@ pub struct Manifest {
     pub grants: Vec<String>,
     /// The grants of packages, by package name.
     pub packages: BTreeMap<String, Vec<String>>,
-    /// The additional global names that packages can use, sorted, by package name.
-    pub package_globals: BTreeMap<String, Vec<String>>,
     /// The packages that run in their own isolates.
     pub isolated: BTreeSet<String>,
     /// The grants of first-party modules that have fewer rights than the program, by path relative to the folder of the

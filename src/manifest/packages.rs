@@ -1,46 +1,11 @@
-//! Settings of packages besides their grants and limits: additional globals, and isolates of their own.
+//! Settings of packages besides their grants and limits: isolates of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use toml::de::DeValue;
 
 use super::ManifestError;
 use super::source::{Source, Value};
-use secure_runtime_engine::TIMERS;
-use secure_runtime_families::GIVEN;
-
-/// Parses the additional global names of each package: `globals = ["…"]`.
-pub(super) fn globals(
-    source: &Source<'_>,
-    packages: Option<&Value<'_>>,
-) -> Result<BTreeMap<String, Vec<String>>, ManifestError> {
-    let mut all = BTreeMap::new();
-    for (package, value) in values(source, packages, "globals")? {
-        let DeValue::Array(list) = value.get_ref() else {
-            let hint = "write globals = [\"fetch\"]".to_owned();
-            return Err(source.error(value.span(), "globals are a list of names", hint));
-        };
-        let mut names = BTreeSet::new();
-        for value in list {
-            let name = source.string(value, "a global")?;
-            if !TIMERS.contains(&name) && !GIVEN.contains(&name) {
-                let mut known = [TIMERS, GIVEN].concat();
-                known.sort_unstable();
-                let hint = format!("known here: {}", known.join(", "));
-                return Err(source.error(
-                    value.span(),
-                    format!("{name:?} is not a global that a package can have"),
-                    hint,
-                ));
-            }
-            names.insert(name.to_owned());
-        }
-        if !names.is_empty() {
-            all.insert(package, names.into_iter().collect());
-        }
-    }
-    Ok(all)
-}
 
 /// Parses the packages with `isolate = true`.
 pub(super) fn isolated(

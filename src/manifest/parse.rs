@@ -67,8 +67,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         None => Limits::default(),
     };
     let of_packages = found.get("packages").copied();
-    let package_globals = packages::globals(source, of_packages)?;
-    limits.packages = limits::of_packages(source, of_packages, &package_globals)?;
+    limits.packages = limits::of_packages(source, of_packages)?;
     let policy = found.get("trust");
     let policy = policy.map(|value| trust::trust(source, value, "[trust]"));
     let package_trust = trust::of_packages(source, found.get("packages").copied())?;
@@ -82,7 +81,6 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         import_lines,
         grants: lines(&ceiling),
         packages: package_grants,
-        package_globals,
         isolated: packages::isolated(source, of_packages)?,
         modules,
         limits,
@@ -184,9 +182,17 @@ fn owners(
         for (key, value) in source.table(value, &within)? {
             match key.get_ref().as_ref() {
                 "grants" => held = grants(source, value, &within)?,
-                "trust" | "globals" | "isolate" | "limits" if kind == "packages" => {} // Parsed separately.
+                "trust" | "isolate" | "limits" if kind == "packages" => {} // Parsed separately.
+                "globals" if kind == "packages" => {
+                    let hint = "remove the line: all modules find `fetch` and the other names, each with its own rights";
+                    return Err(source.error(
+                        key.span(),
+                        "packages have no list of globals any more",
+                        hint.to_owned(),
+                    ));
+                }
                 _ if kind == "packages" => {
-                    let known = ["grants", "globals", "isolate", "limits", "trust"];
+                    let known = ["grants", "isolate", "limits", "trust"];
                     return Err(source.unknown(key, &known, &within));
                 }
                 _ => return Err(source.unknown(key, &["grants"], &within)),

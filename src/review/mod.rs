@@ -29,7 +29,7 @@ pub struct Difference {
     pub globals: Vec<NewGlobals>,
     /// Grants that were added or removed.
     pub grants: Vec<GrantChange>,
-    /// Other changed settings of the program and of packages: isolation, globals, limits, demanded signatures.
+    /// Other changed settings of the program and of packages: isolation, limits, demanded signatures.
     pub settings: Vec<GrantChange>,
     /// Entries of `[imports]` that were added or removed.
     pub import_map: Vec<GrantChange>,
@@ -339,11 +339,10 @@ fn grants(graph: &Graph) -> Lines {
 fn settings(graph: &Graph) -> Lines {
     let packages = graph.packages().iter().map(|package| {
         let isolate = package.isolate.then(|| "an isolate of its own".to_owned());
-        let globals = package.globals.iter().map(|name| format!("the global {name}"));
         let bounds = package.bounds.iter().cloned();
         (
             package_owner(&package.name),
-            isolate.into_iter().chain(globals).chain(bounds).collect(),
+            isolate.into_iter().chain(bounds).collect(),
         )
     });
     packages.collect()

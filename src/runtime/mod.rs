@@ -202,10 +202,7 @@ impl Runtime {
                 let package = name.clone();
                 return Err(RunError::NoSuchPackage { package });
             };
-            if let Some(limit) = limits
-                .of_an_isolate(&package.globals)
-                .filter(|_| !package.isolate)
-            {
+            if let Some(limit) = limits.of_an_isolate().filter(|_| !package.isolate) {
                 return Err(RunError::SharedLimit {
                     package: name.clone(),
                     limit,

@@ -162,7 +162,6 @@ impl Extension for Counter {
         &[Global {
             name: "visits",
             needs: "",
-            is_given_to_all: true,
         }]
     }
 

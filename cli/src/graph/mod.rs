@@ -43,12 +43,9 @@ fn title(package: &Package) -> String {
     }
 }
 
-/// Formats the grants of a package, its globals, its isolation, and its limits if they differ from the defaults.
+/// Formats the grants of a package, its isolation, and its limits if they differ from the defaults.
 fn holds(package: &Package) -> String {
     let mut holds = grants(&package.grants);
-    if !package.globals.is_empty() {
-        holds.push_str(&format!("; finds {}", package.globals.join(", ")));
-    }
     if package.isolate {
         holds.push_str("; in an isolate of its own");
     }

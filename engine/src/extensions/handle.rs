@@ -130,8 +130,6 @@ pub struct Global {
     /// A text that occurs in the source of every module that needs the value, such as `random` for `Math`. It may be
     /// empty.
     pub needs: &'static str,
-    /// True if every module has the name. Otherwise, only packages to which the manifest gives it have the name.
-    pub is_given_to_all: bool,
 }
 
 /// A method that scripts can call.

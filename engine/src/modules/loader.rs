@@ -454,8 +454,7 @@ impl GraphLoader {
         match (module.kind, requested) {
             (ModuleKind::JavaScript, RequestedModuleType::None) => {
                 let globals = Globals(&self.monitor.rules.extensions);
-                let given = globals.given_names(&self.graph, module).map_err(refused)?;
-                let names = globals.bound_names(module, &given, text);
+                let names = globals.bound_names(module, text);
                 let source = self.texts.of(index, text, &names);
                 let source = source.map_err(|problem| refused(format!("{}: {problem}", module.name)))?;
                 self.names.borrow_mut().insert(index, names);
@@ -526,13 +525,5 @@ impl GraphLoader {
     pub(super) fn holds_package_rights(&self, module: u32) -> bool {
         let module = self.graph.module(module);
         module.is_some_and(|module| module.grants.is_none())
-    }
-
-    /// Returns the additional global names of the module's package.
-    pub(super) fn given_to(&self, module: u32) -> Vec<&'static str> {
-        let module = self.graph.module(module);
-        let globals = Globals(&self.monitor.rules.extensions);
-        let given = module.and_then(|module| globals.given_names(&self.graph, module).ok());
-        given.unwrap_or_default()
     }
 }

@@ -13,6 +13,5 @@ mod wasm;
 pub(crate) use imports::BegunImports;
 pub use link_plan::{LinkPlan, PlanError, Principal, Unattested};
 pub(crate) use loader::GraphLoader;
-pub use scope::TIMERS;
 pub(crate) use synthetic::{CapabilityModules, Factory};
 pub(crate) use wasm::permitted as wasm_permitted;

@@ -109,11 +109,10 @@ impl CapabilityModules {
             let sharing = sharing.and_then(|package| v8::String::new(scope, package));
             let sharing = sharing.map_or_else(|| v8::null(scope).into(), Into::into);
             let names = array(scope, &self.loader.names_of(own.module));
-            let given = array(scope, &self.loader.given_to(own.module));
             call(
                 scope,
                 &factory.make_bindings,
-                &[chain.into(), label, names, given, sharing],
+                &[chain.into(), label, names, sharing],
             )
         };
         made(value)

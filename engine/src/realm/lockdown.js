@@ -66,6 +66,7 @@
   const realm = secure.harden(secure.forbidden);
   secure.settle = realm.settle;
 
+  const timerNames = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
   // The global objects of packages, by name (RUN-9).
   const globalsOfPackages = { __proto__: null };
 
@@ -98,7 +99,7 @@
     // Calls between isolates: see extensions/isolates/.
     ...secure.isolates,
     // Creates the values of a module's free names: see modules/scope.rs.
-    bindings: ((chain, label, names, given, sharing) => {
+    bindings: ((chain, label, names, sharing) => {
       const make = {
         __proto__: null,
         console: (() => frozen(web.makeConsole(label, printer(chain)))),
@@ -121,19 +122,27 @@
           return value === undefined ? value : frozen(value);
         };
       }
-      if (given.length > 0) {
-        const timers = secure.timersOf(chain);
-        for (const name of ownKeys(timers)) make[name] = () => frozen(timers[name]);
-      }
+      let timers;
+      for (const name of timerNames) make[name] = () => frozen((timers ??= secure.timersOf(chain))[name]);
       const meanings = { __proto__: null };
       const meaning = ((name) => meanings[name] ??= make[name]());
       const makeGlobal = () => {
         const own = create(Object.prototype);
         for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));
-        for (const name of ["console", ...ownKeys(families.globals)]) {
-          if (name in own) defineProperty(own, name, hidden(meaning(name)));
+        // Few packages use more than one of these, so each value is made when it is first read. A package may replace it.
+        for (const name of ["console", ...timerNames, ...ownKeys(families.globals)]) {
+          const { get, set } = getOwnPropertyDescriptor({
+            get [name]() {
+              const value = meaning(name);
+              defineProperty(own, name, hidden(value));
+              return value;
+            },
+            set [name](value) {
+              defineProperty(own, name, hidden(value));
+            },
+          }, name);
+          defineProperty(own, name, { get: freeze(get), set: freeze(set), enumerable: false, configurable: true });
         }
-        for (const name of given) defineProperty(own, name, hidden(meaning(name)));
         for (const name of ["globalThis", "global", "self"]) defineProperty(own, name, hidden(own));
         return own;
       };

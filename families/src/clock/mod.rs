@@ -35,11 +35,7 @@ impl Resolved {
 }
 
 const fn of_all(name: &'static str, needs: &'static str) -> Global {
-    Global {
-        name,
-        needs,
-        is_given_to_all: true,
-    }
+    Global { name, needs }
 }
 
 impl Extension for Clock {
@@ -68,7 +64,6 @@ impl Extension for Clock {
             of_all("Date", ""),
             of_all("Intl", "DateTimeFormat"),
             Global {
-                is_given_to_all: false,
                 ..of_all("performance", "")
             },
         ];

@@ -106,7 +106,6 @@ impl Extension for Net {
         &[Global {
             name: "fetch",
             needs: "",
-            is_given_to_all: false,
         }]
     }
 

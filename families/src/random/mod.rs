@@ -82,12 +82,10 @@ impl Extension for Random {
             Global {
                 name: "Math",
                 needs: "random",
-                is_given_to_all: true,
             },
             Global {
                 name: "crypto",
                 needs: "",
-                is_given_to_all: false,
             },
         ]
     }

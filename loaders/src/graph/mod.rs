@@ -69,8 +69,8 @@ pub struct Package {
     pub version: Option<String>,
     /// The grants, as canonical lines in ascending order. This crate does not interpret them.
     pub grants: Vec<String>,
-    /// The global names beyond the standard's that the package's modules are given, in ascending order. This crate does
-    /// not interpret them.
+    /// The global names that the package's modules were given by earlier versions, in ascending order. Now all modules
+    /// find all names, and locking writes none. The field stays so that earlier graphs keep their hashes.
     pub globals: Vec<String>,
     /// True if the package runs in its own isolate. Always false for the program itself.
     pub isolate: bool,

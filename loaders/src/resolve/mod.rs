@@ -54,8 +54,6 @@ pub struct LockInput {
     pub app_grants: Vec<String>,
     /// The grants of packages, by their names in the graph.
     pub package_grants: BTreeMap<String, Vec<String>>,
-    /// The global names beyond the standard's that packages are given, by the packages' names in the graph.
-    pub package_globals: BTreeMap<String, Vec<String>>,
     /// The packages that run in their own isolate, by their names in the graph.
     pub isolated: BTreeSet<String>,
     /// The limits and required signatures as canonical lines, by the packages' names in the graph. The program itself
@@ -225,7 +223,7 @@ fn lock_here(input: &LockInput) -> Result<Locked, LockError> {
         packages.push(Package {
             version: version.and_then(recorded_version),
             grants: canonical(grants),
-            globals: canonical(input.package_globals.get(&name)),
+            globals: Vec::new(),
             isolate: input.isolated.contains(&name),
             bounds: canonical(input.bounds.get(&name)),
             name,
@@ -333,7 +331,7 @@ fn check_packages(
         .copied()
         .chain(walk.packages.direct.keys())
         .collect();
-    let said = input.package_grants.keys().chain(input.package_globals.keys());
+    let said = input.package_grants.keys();
     let bounded = input.bounds.keys().filter(|name| !name.is_empty());
     let bounded: BTreeSet<&String> = bounded.chain(&input.isolated).collect();
     if let Some(name) = said
