@@ -76,7 +76,8 @@ pub use secure_runtime_engine::{
     prepare,
 };
 pub use secure_runtime_families::{
-    FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError,
+    FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,
+    MAX_KV_VALUE, MemoryKvStore, OpenKvError,
 };
 pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};
