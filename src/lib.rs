@@ -61,7 +61,7 @@ mod within_lock;
 pub use audit::{AuditLog, AuditOptions};
 pub use base::BaseError;
 pub use bounds::Bounds;
-pub use manifest::{Manifest, ManifestError, SizeError, parse_size};
+pub use manifest::{KvFile, Manifest, ManifestError, SizeError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};

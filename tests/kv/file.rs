@@ -279,3 +279,79 @@ fn the_command_keeps_entries_in_a_file() {
     assert!(error.contains("not a store of `kv` entries"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"no store");
 }
+
+/// CLI-60, CLI-39
+#[test]
+fn the_manifest_names_the_file_beneath_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = folder.path().join("outside");
+    let program = folder.path().join("program");
+    for folder in [&outside, &program, &program.join("data")] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let source = "await tell('former', () => kv.get('a')); await kv.set('a', 'one');";
+    std::fs::write(program.join("main.js"), telling(ALL, source).read("main.js")).unwrap();
+    let manifest = |grants: &str, kv: &str| {
+        let head =
+            "[package]\nname = \"t\"\nentry = \"main.js\"\n[grants]\nkv.read = [\"*\"]\nkv.write = [\"*\"]\n";
+        std::fs::write(
+            program.join("secure.toml"),
+            format!("{head}{grants}\n[kv]\n{kv}\n"),
+        )
+        .unwrap();
+    };
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+        let output = command.arg("run").arg(&program).args(more).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    manifest("", "file = \"data/entries.kv\"");
+    let (code, out, error) = run(&[]);
+    assert_eq!((code, out.as_str()), (Some(0), "former: undefined\n"), "{error}");
+    assert_eq!(run(&[]).1, "former: \"one\"\n");
+    assert!(program.join("data/entries.kv").is_file());
+    // The command line wins.
+    let other = outside.join("other.kv");
+    let other = other.to_str().unwrap();
+    assert_eq!(run(&["--kv", other]).1, "former: undefined\n");
+    assert_eq!(run(&["--kv", other]).1, "former: \"one\"\n");
+    manifest("", "file = \"data/entries.kv\"\nsize = \"2 B\"");
+    assert_eq!(run(&[]).0, Some(3));
+    assert_eq!(run(&["--kv", other]).0, Some(0));
+
+    // A manifest names no store of other programs, also not by a link.
+    manifest("", &format!("file = {other:?}"));
+    let (code, _, error) = run(&[]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(
+        error.contains("secure.toml:9:8") && error.contains("run --kv FILE"),
+        "{error}"
+    );
+    std::os::unix::fs::symlink(&outside, program.join("link")).unwrap();
+    std::os::unix::fs::symlink(outside.join("other.kv"), program.join("file.kv")).unwrap();
+    std::os::unix::fs::symlink(outside.join("new.kv"), program.join("new.kv")).unwrap();
+    for file in ["link/other.kv", "file.kv", "new.kv"] {
+        manifest("", &format!("file = {file:?}"));
+        let (code, _, error) = run(&[]);
+        assert_eq!(code, Some(2), "{file}: {error}");
+        assert!(error.contains("a link leads out of"), "{file}: {error}");
+    }
+    assert!(!outside.join("new.kv").exists());
+    manifest("", "file = \"missing/entries.kv\"");
+    assert_eq!(run(&[]).0, Some(2));
+
+    // A program that may write the file could change entries that it may not write.
+    manifest("fs.write = [\"./data/**\"]", "file = \"data/entries.kv\"");
+    let (code, _, error) = run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        error.contains("the program may write") && error.contains("entries.kv"),
+        "{error}"
+    );
+    manifest("fs.write = [\"./out/**\"]", "file = \"data/entries.kv\"");
+    assert_eq!(run(&[]).0, Some(0));
+}
