@@ -431,7 +431,7 @@ mod tests {
             "a",
             "+",
             &small.to_uppercase(),
-            &format!("+{}", &small[1..]),
+            &small.replacen('0', "+", 1),
             &format!("{small}0"),
         ] {
             assert!(text.parse::<KvVersion>().is_err(), "{text:?}");
