@@ -61,7 +61,7 @@ mod within_lock;
 pub use audit::{AuditLog, AuditOptions};
 pub use base::BaseError;
 pub use bounds::Bounds;
-pub use manifest::{Manifest, ManifestError, SizeError, parse_size};
+pub use manifest::{KvFile, Manifest, ManifestError, SizeError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
 pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};
@@ -76,7 +76,8 @@ pub use secure_runtime_engine::{
     prepare,
 };
 pub use secure_runtime_families::{
-    FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError,
+    FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,
+    MAX_KV_VALUE, MemoryKvStore, OpenKvError,
 };
 pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secure_runtime_capabilities::{Base, Families, ScopeError};
+use secure_runtime_families::{FileKvStore, OpenKvError};
 use secure_runtime_loaders::http::{AddressProblem, HttpError};
 use secure_runtime_loaders::lockfile::{self, LockFileError};
 use secure_runtime_loaders::resolve::{self, LockError, LockInput, Project};
@@ -23,7 +24,7 @@ use secure_runtime_loaders::{ContentHash, Graph, GraphError};
 use crate::base::{self, BaseError};
 use crate::bounds::{Bounds, BoundsError};
 use crate::drift;
-use crate::manifest::{MANIFEST, Manifest, ManifestError};
+use crate::manifest::{KvFile, MANIFEST, Manifest, ManifestError};
 use crate::signatures::{self, SignatureError, Trust};
 use crate::within_lock::canonical_grants;
 pub use crate::within_lock::{lock_input, within_lock};
@@ -42,6 +43,7 @@ pub struct Program {
     graph: Graph,
     modules: Arc<Modules>,
     limits: Limits,
+    kv: Option<KvFile>,
     was_locked: bool,
     warnings: Vec<String>,
     local_store: Option<PathBuf>,
@@ -399,7 +401,11 @@ impl Program {
             let locked = lock(&folder, &manifest)?;
             signatures::require(&manifest, &locked.graph, &store, signatures::now()).await?;
             signed(options, &locked.graph, &store).await?;
-            return Ok(Program::of_locked(folder, locked, manifest.limits, &store));
+            let program = Program::of_locked(folder, locked, manifest.limits, &store);
+            return Ok(Program {
+                kv: manifest.kv,
+                ..program
+            });
         }
         let locked = lockfile::read_lock(&path)?;
         let graph = within_lock(&locked, &manifest, &folder)?;
@@ -435,6 +441,7 @@ impl Program {
             modules: Modules::new(&graph, bytes, &store),
             graph,
             limits: manifest.limits,
+            kv: manifest.kv,
             was_locked: true,
             warnings: warnings.collect(),
             local_store: None,
@@ -496,6 +503,7 @@ impl Program {
             modules: Modules::new(&locked.graph, locked.bytes, stores),
             graph: locked.graph,
             limits,
+            kv: None,
             was_locked: false,
             warnings: locked.warnings.iter().map(ToString::to_string).collect(),
             local_store: None,
@@ -528,6 +536,22 @@ impl Program {
     /// Returns the local store that the program was opened with, and the other stores.
     pub fn stores(&self) -> (Option<&Path>, &[StorePlace]) {
         (self.local_store.as_deref(), &self.other_stores)
+    }
+
+    /// Returns the file in which the entries of `kv` are kept, if the manifest names one.
+    pub fn kv_file(&self) -> Option<PathBuf> {
+        let kv = self.kv.as_ref()?;
+        Some(self.folder.join(&kv.file))
+    }
+
+    /// Opens the store of [`Program::kv_file`]. The embedder passes it to the runtime.
+    ///
+    /// # Errors
+    /// [`OpenKvError`], also if the file would be outside of the program's folder.
+    pub fn open_kv(&self) -> Result<Option<FileKvStore>, OpenKvError> {
+        let kv = self.kv.as_ref();
+        kv.map(|kv| FileKvStore::open_beneath(&self.folder, &kv.file, kv.size))
+            .transpose()
     }
 
     /// Returns the limits that the manifest sets.

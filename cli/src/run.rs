@@ -59,11 +59,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     store_tokens: StoreTokens,
 
-    /// Keep the entries of `kv` in this file, which is created if it does not exist; without it, they end with the run
+    /// Keep the entries of `kv` in this file, which is created if it does not exist; the default is the file of [kv] in
+    /// secure.toml. Without one, the entries end with the run
     #[arg(long, value_name = "FILE")]
     kv: Option<PathBuf>,
 
-    /// The most bytes that keys and values together may take in the file of --kv
+    /// The most bytes that the entries in the file of --kv may take; each counts as its key, its value and 256 bytes
     #[arg(long, value_name = "SIZE", requires = "kv", value_parser = parse_size, default_value = "1 GiB")]
     kv_size: u64,
 
@@ -191,13 +192,11 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let audit = audit_log(&arguments.audit)?;
-    let kv = arguments
-        .kv
-        .as_ref()
-        .map(|file| FileKvStore::open(file, arguments.kv_size));
-    let kv = kv
-        .transpose()
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let kv = match &arguments.kv {
+        Some(file) => FileKvStore::open(file, arguments.kv_size).map(Some),
+        None => program.open_kv(),
+    };
+    let kv = kv.map_err(|error| Failure::usage(error.to_string()))?;
     let mut builder = Runtime::builder()
         .base(program.base())
         .shared_store(program.store())
@@ -333,7 +332,8 @@ fn may_not_write_itself(
     presented: Option<&Presented>,
 ) -> Result<(), Failure> {
     let audit = arguments.audit.files();
-    let files: Vec<&Path> = audit.iter().chain(&arguments.kv).map(PathBuf::as_path).collect();
+    let kv = arguments.kv.clone().or_else(|| program.kv_file());
+    let files: Vec<&Path> = audit.iter().chain(&kv).map(PathBuf::as_path).collect();
     let written = program.may_write(presented.map(|presented| &presented.token), &files);
     let Some(first) = written.first() else {
         return Ok(());

@@ -13,7 +13,10 @@ use std::sync::Arc;
 use secure_runtime_engine::extension::AnyExtension;
 
 pub use self::env::Variables;
-pub use self::kv::{FileKvStore, KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore, OpenKvError};
+pub use self::kv::{
+    FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,
+    MAX_KV_VALUE, MemoryKvStore, OpenKvError,
+};
 
 /// The number of built-in families.
 pub const BUILTIN: usize = 6;

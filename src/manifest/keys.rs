@@ -12,7 +12,8 @@ use crate::within_lock::lock_input;
 const SPECIFICATION: &str = include_str!("../../spec/graph.md");
 
 /// The text of each source file that parses the manifest.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
+    include_str!("kv.rs"),
     include_str!("limits.rs"),
     include_str!("packages.rs"),
     include_str!("parse.rs"),
@@ -20,7 +21,7 @@ const SOURCES: [&str; 4] = [
 ];
 
 /// The tables of the manifest: the prefix of their keys in the specification, and a manifest that contains `KEY`.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("", "KEY = 1\n"),
     ("package.", "[package]\nKEY = 1\n"),
     (
@@ -42,6 +43,10 @@ const TABLES: [(&str, &str); 9] = [
     (
         "limits.",
         "[package]\nname = \"t\"\nentry = \"a.js\"\n[limits]\nKEY = 1\n",
+    ),
+    (
+        "kv.",
+        "[package]\nname = \"t\"\nentry = \"a.js\"\n[kv]\nKEY = 1\n",
     ),
     (
         "trust.",
@@ -114,6 +119,7 @@ fn every_key_of_the_manifest_has_a_row() {
         "packages",
         "modules",
         "limits",
+        "kv",
         "trust",
         "packages.*.limits",
         "packages.*.trust",
@@ -196,6 +202,8 @@ fn example(key: &str) -> (String, String) {
         (_, "heap" | "response" | "output" | "read" | "fetched") => {
             (format!("{name} = \"9MiB\""), format!("{name} = \"10MiB\""))
         }
+        ("kv", "file") => both("file = \"a\"", "file = \"b\""),
+        ("kv", "size") => both("file = \"a\"\nsize = \"9MiB\"", "file = \"a\"\nsize = \"10MiB\""),
         (_, "cpu" | "wall" | "idle") => (format!("{name} = \"9s\""), format!("{name} = \"10s\"")),
         (_, "operations" | "handles" | "pending" | "timers") => {
             (format!("{name} = 9"), format!("{name} = 10"))
@@ -227,7 +235,7 @@ fn example(key: &str) -> (String, String) {
     (format!("{head}\n{}", lines.0), format!("{head}\n{}", lines.1))
 }
 
-/// GRAPH-90: each key changes the graph hash, except the one that the specification excludes.
+/// GRAPH-90: each key changes the graph hash, except those that the specification excludes.
 #[test]
 fn every_key_of_the_manifest_is_bound() {
     let project = Project::new();

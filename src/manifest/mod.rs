@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod keys;
+mod kv;
 mod limits;
 mod packages;
 mod parse;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use secure_runtime_capabilities::{Base, Families};
 use secure_runtime_loaders::files::{FileError, read_named};
 
+pub use self::kv::KvFile;
 pub use self::report::ManifestError;
 pub use self::size::{SizeError, parse_size};
 
@@ -52,6 +54,8 @@ pub struct Manifest {
     pub modules: BTreeMap<String, Vec<String>>,
     /// The limits of a run.
     pub limits: Limits,
+    /// The file in which the entries of `kv` are kept.
+    pub kv: Option<KvFile>,
     /// The signatures that the program needs.
     pub trust: Option<Trust>,
     /// The signatures that packages need, by package name.

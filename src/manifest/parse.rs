@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::report::line_of;
 use super::source::{Key, Source, Value};
-use super::{Manifest, ManifestError, limits, packages, trust};
+use super::{Manifest, ManifestError, kv, limits, packages, trust};
 use secure_runtime_engine::Limits;
 
 /// A grant with its source position, which is shown if the grant exceeds the rights of the program.
@@ -27,8 +27,8 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
             .error(place, error.message().trim().to_owned(), None)
             .caused_by(error)
     })?;
-    const KNOWN: [&str; 7] = [
-        "package", "imports", "grants", "packages", "modules", "limits", "trust",
+    const KNOWN: [&str; 8] = [
+        "package", "imports", "grants", "packages", "modules", "limits", "kv", "trust",
     ];
     let mut found: BTreeMap<&str, &Value<'_>> = BTreeMap::new();
     for (key, value) in document.get_ref() {
@@ -68,6 +68,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
     };
     let of_packages = found.get("packages").copied();
     limits.packages = limits::of_packages(source, of_packages)?;
+    let kv = found.get("kv").map(|value| kv::kv(source, value));
     let policy = found.get("trust");
     let policy = policy.map(|value| trust::trust(source, value, "[trust]"));
     let package_trust = trust::of_packages(source, found.get("packages").copied())?;
@@ -84,6 +85,7 @@ pub(super) fn manifest(source: &Source<'_>) -> Result<Manifest, ManifestError> {
         isolated: packages::isolated(source, of_packages)?,
         modules,
         limits,
+        kv: kv.transpose()?,
     })
 }
 

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use secure_runtime::{FileKvStore, KvError, KvStore, KvValue, OpenKvError};
+use secure_runtime::{FileKvStore, KvChange, KvError, KvRange, KvStore, KvValue, OpenKvError};
 
-use super::{ALL, key, telling, text};
+use super::{ALL, all_keys, key, telling, text};
 
 const LIMIT: u64 = FileKvStore::DEFAULT_LIMIT;
 
@@ -46,16 +46,6 @@ fn entries_are_there_after_the_store_is_opened_again() {
     assert_eq!(store.get(&key("b/1")), Ok(Some(text("two"))));
     assert_eq!(store.get(&key("b/2")), Ok(Some(KvValue::Bytes(vec![0, 255]))));
     assert_eq!(store.get(&key("c")), Ok(None));
-    for name in ["a", "b", "b/", "b0"] {
-        store.set(&key(name), text(name)).unwrap();
-    }
-    let keys = |prefix, after, count| store.keys(prefix, after, count).unwrap();
-    assert_eq!(keys("b/", None, 9), ["b/", "b/1", "b/2"]);
-    assert_eq!(keys("b/", None, 2), ["b/", "b/1"]);
-    assert_eq!(keys("b/", Some("b/1"), 2), ["b/2"]);
-    assert_eq!(keys("b/", Some("a"), 1), ["b/"]);
-    assert_eq!(keys("", Some("b/2"), 9), ["b0"]);
-    assert!(keys("d", None, 9).is_empty());
 }
 
 /// RUN-103
@@ -64,19 +54,21 @@ fn bytes_are_limited_across_openings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("entries.kv");
     let bytes = |count| KvValue::Bytes(vec![0; count]);
-    let store = FileKvStore::open(&path, 100).unwrap();
-    store.set(&key("a"), bytes(99)).unwrap();
+    // Two entries with keys of one byte, and 98 bytes for their values.
+    let limit = 2 * 257 + 98;
+    let store = FileKvStore::open(&path, limit).unwrap();
+    store.set(&key("a"), bytes(99 + 256)).unwrap();
     assert!(matches!(
         store.set(&key("b"), bytes(0)),
         Err(KvError::Full { .. })
     ));
     assert!(matches!(
-        store.set(&key("a"), bytes(100)),
+        store.set(&key("a"), bytes(100 + 257 + 98)),
         Err(KvError::Full { .. })
     ));
-    assert_eq!(store.get(&key("a")), Ok(Some(bytes(99))));
+    assert_eq!(store.get(&key("a")), Ok(Some(bytes(99 + 256))));
     drop(store);
-    let store = FileKvStore::open(&path, 100).unwrap();
+    let store = FileKvStore::open(&path, limit).unwrap();
     assert!(matches!(
         store.set(&key("b"), bytes(0)),
         Err(KvError::Full { .. })
@@ -105,7 +97,7 @@ fn a_file_that_is_no_store_is_rejected_and_not_changed() {
     ));
     drop(store);
     let whole = std::fs::read(&path).unwrap();
-    assert_eq!(open(&path).keys("", None, 1000).unwrap().len(), 200);
+    assert_eq!(all_keys(&open(&path)).len(), 200);
 
     let text_file = folder.path().join("text");
     std::fs::write(&text_file, "hello").unwrap();
@@ -175,19 +167,25 @@ fn no_acknowledged_entry_is_lost_when_the_process_is_killed() {
         acknowledged = last.expect("the child wrote no entry").max(acknowledged);
 
         let store = open(&path);
-        let keys = store.keys("", None, usize::MAX).unwrap();
-        let count = keys.len() as u64;
+        let (keys, count) = (all_keys(&store), next_number(&store));
         // The last change may have reached the disk although nobody was told.
         assert!(
             count == acknowledged + 1 || count == acknowledged + 2,
-            "{count} entries, {acknowledged} is the last one that was acknowledged"
+            "{count} is the next entry, {acknowledged} is the last one that was acknowledged"
         );
-        for number in count.saturating_sub(50)..count {
-            let value = store.get(&key(&format!("{number:08}"))).unwrap();
-            assert_eq!(value, Some(entry(number)), "{number}");
+        // Each change adds an entry and removes another, so that all others are there.
+        let numbers = count.saturating_sub(KEPT)..count;
+        assert_eq!(keys, numbers.clone().map(name).collect::<Vec<_>>());
+        for number in numbers {
+            assert_eq!(
+                store.get(&key(&name(number))),
+                Ok(Some(entry(number))),
+                "{number}"
+            );
         }
         acknowledged = count - 1;
     }
+    println!("{kills} kills, {acknowledged} acknowledged changes");
 }
 
 /// Returns the number in a line of the child process.
@@ -199,11 +197,35 @@ fn entry(number: u64) -> KvValue {
     text(&format!("{number} ").repeat(300))
 }
 
+/// Number of entries that are kept, so that each round can look at all of them.
+const KEPT: u64 = 100;
+
+fn name(number: u64) -> String {
+    format!("{number:08}")
+}
+
+/// Returns the number after the last entry.
+fn next_number(store: &FileKvStore) -> u64 {
+    let mut range = KvRange::prefix("");
+    range.reverse = true;
+    let last = store.keys(&range, 1).unwrap();
+    last.first().map_or(0, |last| last.parse::<u64>().unwrap() + 1)
+}
+
 fn write_until_killed(path: &std::path::Path) {
     let store = open(path);
-    let first = store.keys("", None, usize::MAX).unwrap().len() as u64;
-    for number in first.. {
-        store.set(&key(&format!("{number:08}")), entry(number)).unwrap();
+    for number in next_number(&store).. {
+        let set = KvChange::Set {
+            key: key(&name(number)),
+            value: entry(number),
+            expire_in: None,
+        };
+        let former = number.checked_sub(KEPT);
+        let delete = former.map(|former| KvChange::Delete {
+            key: key(&name(former)),
+        });
+        let changes = [set].into_iter().chain(delete).collect();
+        assert_eq!(store.commit(&[], changes), Ok(true));
         let mut out = std::io::stdout();
         writeln!(out, "written {number}").unwrap();
         out.flush().unwrap();
@@ -256,4 +278,80 @@ fn the_command_keeps_entries_in_a_file() {
     assert_eq!(code, Some(2));
     assert!(error.contains("not a store of `kv` entries"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"no store");
+}
+
+/// CLI-60, CLI-39
+#[test]
+fn the_manifest_names_the_file_beneath_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = folder.path().join("outside");
+    let program = folder.path().join("program");
+    for folder in [&outside, &program, &program.join("data")] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let source = "await tell('former', () => kv.get('a')); await kv.set('a', 'one');";
+    std::fs::write(program.join("main.js"), telling(ALL, source).read("main.js")).unwrap();
+    let manifest = |grants: &str, kv: &str| {
+        let head =
+            "[package]\nname = \"t\"\nentry = \"main.js\"\n[grants]\nkv.read = [\"*\"]\nkv.write = [\"*\"]\n";
+        std::fs::write(
+            program.join("secure.toml"),
+            format!("{head}{grants}\n[kv]\n{kv}\n"),
+        )
+        .unwrap();
+    };
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_secure-runtime"));
+        let output = command.arg("run").arg(&program).args(more).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    manifest("", "file = \"data/entries.kv\"");
+    let (code, out, error) = run(&[]);
+    assert_eq!((code, out.as_str()), (Some(0), "former: undefined\n"), "{error}");
+    assert_eq!(run(&[]).1, "former: \"one\"\n");
+    assert!(program.join("data/entries.kv").is_file());
+    // The command line wins.
+    let other = outside.join("other.kv");
+    let other = other.to_str().unwrap();
+    assert_eq!(run(&["--kv", other]).1, "former: undefined\n");
+    assert_eq!(run(&["--kv", other]).1, "former: \"one\"\n");
+    manifest("", "file = \"data/entries.kv\"\nsize = \"2 B\"");
+    assert_eq!(run(&[]).0, Some(3));
+    assert_eq!(run(&["--kv", other]).0, Some(0));
+
+    // A manifest names no store of other programs, also not by a link.
+    manifest("", &format!("file = {other:?}"));
+    let (code, _, error) = run(&[]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(
+        error.contains("secure.toml:9:8") && error.contains("run --kv FILE"),
+        "{error}"
+    );
+    std::os::unix::fs::symlink(&outside, program.join("link")).unwrap();
+    std::os::unix::fs::symlink(outside.join("other.kv"), program.join("file.kv")).unwrap();
+    std::os::unix::fs::symlink(outside.join("new.kv"), program.join("new.kv")).unwrap();
+    for file in ["link/other.kv", "file.kv", "new.kv"] {
+        manifest("", &format!("file = {file:?}"));
+        let (code, _, error) = run(&[]);
+        assert_eq!(code, Some(2), "{file}: {error}");
+        assert!(error.contains("a link leads out of"), "{file}: {error}");
+    }
+    assert!(!outside.join("new.kv").exists());
+    manifest("", "file = \"missing/entries.kv\"");
+    assert_eq!(run(&[]).0, Some(2));
+
+    // A program that may write the file could change entries that it may not write.
+    manifest("fs.write = [\"./data/**\"]", "file = \"data/entries.kv\"");
+    let (code, _, error) = run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        error.contains("the program may write") && error.contains("entries.kv"),
+        "{error}"
+    );
+    manifest("fs.write = [\"./out/**\"]", "file = \"data/entries.kv\"");
+    assert_eq!(run(&[]).0, Some(0));
 }

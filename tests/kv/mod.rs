@@ -1,10 +1,19 @@
 //! The `kv` family: entries of a store that the host provides.
 
+mod atomic;
+mod expiry;
 mod file;
+mod list;
+mod stores;
+mod watch;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use secure_runtime::{Exit, KvError, KvStore, KvValue, MemoryKvStore};
+use secure_runtime::{
+    Exit, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, MemoryKvStore,
+};
 use secure_runtime_capabilities::Key;
 
 use crate::support::Scene;
@@ -38,6 +47,93 @@ fn key(text: &str) -> Key {
 
 fn text(text: &str) -> KvValue {
     KvValue::Text(text.to_owned())
+}
+
+fn all_keys(store: &dyn KvStore) -> Vec<String> {
+    store.keys(&KvRange::prefix(""), usize::MAX).unwrap()
+}
+
+/// The time of a store, which passes when a test says so.
+#[derive(Clone)]
+struct Time(Arc<AtomicU64>);
+
+impl Time {
+    fn new() -> Time {
+        Time(Arc::new(AtomicU64::new(1_000_000)))
+    }
+
+    fn clock(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let time = self.0.clone();
+        move || UNIX_EPOCH + Duration::from_millis(time.load(Ordering::SeqCst))
+    }
+
+    fn pass(&self, milliseconds: u64) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+/// A store that records its calls. A change of the key `pass` lets this number of milliseconds pass, and one of the key
+/// `host` sets the entry `a` by the host.
+struct Recording {
+    store: MemoryKvStore,
+    time: Time,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Recording {
+    fn new() -> Arc<Recording> {
+        let time = Time::new();
+        Arc::new(Recording {
+            store: MemoryKvStore::with_clock(time.clock()),
+            time,
+            calls: Mutex::default(),
+        })
+    }
+
+    fn record(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    /// Returns the calls, and forgets them.
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+impl KvStore for Recording {
+    fn entries(&self, keys: &[Key]) -> Result<Vec<Option<KvEntry>>, KvError> {
+        let names: Vec<_> = keys.iter().map(Key::as_str).collect();
+        self.record(format!("entries {}", names.join(" ")));
+        self.store.entries(keys)
+    }
+
+    fn keys(&self, range: &KvRange, count: usize) -> Result<Vec<String>, KvError> {
+        self.record(format!("keys {}", range.from));
+        self.store.keys(range, count)
+    }
+
+    fn commit(&self, checks: &[KvCheck], changes: Vec<KvChange>) -> Result<bool, KvError> {
+        let names: Vec<_> = changes.iter().map(|change| change.key().as_str()).collect();
+        self.record(format!("commit {}", names.join(" ")));
+        if let [KvChange::Set { key, value, .. }] = changes.as_slice()
+            && let KvValue::Text(value) = value
+        {
+            match key.as_str() {
+                "pass" => {
+                    self.time.pass(value.parse().unwrap());
+                    self.store.changes().notify();
+                    return Ok(true);
+                }
+                "host" => return self.store.set(&self::key("a"), text(value)).map(|()| true),
+                _ => {}
+            }
+        }
+        self.store.commit(checks, changes)
+    }
+
+    fn changes(&self) -> KvChanges {
+        self.store.changes()
+    }
 }
 
 /// RUN-35
@@ -170,25 +266,40 @@ fn the_store_belongs_to_the_host_or_to_the_run() {
 #[test]
 fn the_store_in_memory_is_bounded() {
     let source = r#"
-        for (let index = 0; index < 10000; index++) await kv.set(`k/${index}`, "");
-        await tell("one more", () => kv.set("more", ""));
-        await tell("replaced", () => kv.set("k/0", "x"));
+        const most = "x".repeat(65536);
+        // 16 MiB has room for 254 such entries, with 256 bytes for each.
+        for (let index = 0; index < 254; index++) await kv.set(`k/${index}`, most);
+        await tell("one more", () => kv.set("more", most));
+        await tell("a small one", () => kv.set("small", ""));
+        await tell("replaced", () => kv.set("k/0", most));
         await kv.delete("k/0");
-        await tell("one more", () => kv.set("more", ""));
-        await kv.set("another", "");"#;
+        await tell("one more", () => kv.set("more", most));
+        await kv.set("another", most);"#;
     let ran = telling(ALL, source).run(&[]);
     let Ok(Exit::Denied(report, error)) = &ran.exit else {
         panic!("{ran:#?}");
     };
     assert_eq!(
         ran.out,
-        "one more: limit\nreplaced: undefined\none more: undefined\n"
+        "one more: limit\na small one: undefined\nreplaced: undefined\none more: undefined\n"
     );
     assert_eq!(report.operation.to_string(), "kv write another");
     assert!(
-        error.message.contains("at most 10000 entries") && error.message.contains("; delete"),
+        error.message.contains("at most 16777216 bytes") && error.message.contains("; delete"),
         "{error:?}"
     );
+}
+
+/// RUN-37: small entries take memory too, so they are counted with more than their bytes.
+#[test]
+fn small_entries_do_not_exceed_the_bound() {
+    let store = MemoryKvStore::default();
+    let mut count = 0;
+    while store.set(&key(&format!("{count}")), text("")).is_ok() {
+        count += 1;
+    }
+    let most = MemoryKvStore::MAX_BYTES / 256;
+    assert!(count > most * 9 / 10 && count < most, "{count}");
 }
 
 /// A store that records its calls and always fails.
@@ -205,20 +316,20 @@ impl Failing {
 }
 
 impl KvStore for Failing {
-    fn get(&self, key: &Key) -> Result<Option<KvValue>, KvError> {
-        self.fail(format!("get {}", key.as_str()))
+    fn entries(&self, keys: &[Key]) -> Result<Vec<Option<KvEntry>>, KvError> {
+        self.fail(format!("get {}", keys[0].as_str()))
     }
 
-    fn set(&self, key: &Key, _: KvValue) -> Result<(), KvError> {
-        self.fail(format!("set {}", key.as_str()))
+    fn keys(&self, range: &KvRange, _: usize) -> Result<Vec<String>, KvError> {
+        self.fail(format!("keys {}", range.from))
     }
 
-    fn delete(&self, key: &Key) -> Result<(), KvError> {
-        self.fail(format!("delete {}", key.as_str()))
+    fn commit(&self, _: &[KvCheck], changes: Vec<KvChange>) -> Result<bool, KvError> {
+        self.fail(format!("set {}", changes[0].key().as_str()))
     }
 
-    fn keys(&self, prefix: &str, _: Option<&str>, _: usize) -> Result<Vec<String>, KvError> {
-        self.fail(format!("keys {prefix}"))
+    fn changes(&self) -> KvChanges {
+        KvChanges::default()
     }
 }
 
@@ -231,16 +342,19 @@ fn a_failing_store_is_an_error_and_denied_operations_do_not_reach_it() {
           await tell("set", () => kv.set(name, ""));
           await tell("delete", () => kv.delete(name));
           await tell("list", () => list(name));
+          await tell("commit", () => kv.atomic().set(name, "").commit());
+          await tell("watch", () => kv.watch(name).next());
         }"#;
     let ran = telling(&["kv.read=a/*", "kv.write=a/*"], source)
         .kv(store.clone())
         .run(&[])
         .completed();
-    let said = |how: &str| ["get", "set", "delete", "list"].map(|what| format!("{what}: {how}"));
+    let said =
+        |how: &str| ["get", "set", "delete", "list", "commit", "watch"].map(|what| format!("{what}: {how}"));
     let expected = [said("Error"), said("denied")].concat();
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
     assert_eq!(
         *store.0.lock().unwrap(),
-        ["get a/1", "set a/1", "delete a/1", "keys a/1"]
+        ["get a/1", "set a/1", "set a/1", "keys a/1", "set a/1", "get a/1"]
     );
 }

@@ -122,6 +122,26 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(2_000, async () => { for await (const k of kv.list({ prefix: '' })) keep.push(k); })",
     ),
     (
+        "kv.getEntry",
+        "await kv.set('big', new Uint8Array(65_536).fill(1)); await all(3_000, () => kv.getEntry('big'))",
+    ),
+    (
+        "kv.entries",
+        "for (let n = 0; n < 50; n++) await kv.set('big' + n, new Uint8Array(65_536).fill(1)); await all(60, async () => { for await (const entry of kv.entries()) keep.push(entry); })",
+    ),
+    (
+        "kv.atomic to change",
+        "const bytes = new Uint8Array(65_536).fill(1); await all(1_000, () => kv.atomic().set('big', bytes).set('other', bytes).commit())",
+    ),
+    (
+        "kv.atomic to check",
+        "await all(25_000, () => kv.atomic().check({ key: 'none', versionstamp: null }).commit())",
+    ),
+    (
+        "kv.watch",
+        "await kv.set('big', new Uint8Array(65_536).fill(1)); await all(3_000, () => { const watch = kv.watch('big'); keep.push(watch); return watch.next(); })",
+    ),
+    (
         "kv.attenuate",
         "await all(15_000, () => kv.attenuate({ expires: '1h' }))",
     ),
@@ -303,6 +323,10 @@ const OTHERS_HOARDED: &[(&str, &str)] = &[
     (
         "bodies that wait",
         "const reads = []; for (let n = 0; n < 400; n++) reads.push(net.fetch(server + '/big').then((r) => r.bytes())); busy(3_000); await Promise.allSettled(reads)",
+    ),
+    (
+        "watches that wait",
+        "const open = []; try { for (let n = 0; n < 8_000; n++) { const watch = kv.watch('none'); open.push([watch, watch.next().then(() => watch.next())]); } } catch (error) { failed = error; } await kv.set('other', 'x'); await kv.set('none', 'x'); await Promise.allSettled(open.map(([, next]) => next)); keep.push(open)",
     ),
     (
         "uploads that wait",

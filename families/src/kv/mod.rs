@@ -1,24 +1,27 @@
 //! The `kv` family: entries of the key-value store that the host provides.
 
+mod atomic;
 mod file;
+mod list;
+mod memory;
 mod store;
+mod watch;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use secure_runtime_capabilities::{ActionName, Family, Key, Operation, Pattern};
+use secure_runtime_capabilities::{ActionName, Family, Key, Operation};
 use secure_runtime_engine::extension::{
-    Arguments, Asked, CountedBytes, Each, Extension, Granted, Methods, OperationError, Output, Script, Value,
+    Arguments, Asked, CountedBytes, Extension, Granted, Methods, OperationError, Output, Script, Value,
     clipped,
 };
 
 pub use self::file::{FileKvStore, OpenKvError};
-pub use self::store::{KvError, KvStore, KvValue, MAX_KV_VALUE, MemoryKvStore};
-
-/// Number of keys in one request to the store.
-const PAGE: usize = 256;
-/// Memory of a key, in bytes, on the average of a page.
-const MAX_KEY: usize = 256;
+pub use self::memory::MemoryKvStore;
+pub use self::store::{
+    KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion, MAX_KV_VALUE,
+};
 
 /// The family.
 pub(crate) struct Kv(pub(crate) Arc<dyn KvStore>);
@@ -67,12 +70,12 @@ fn write<'a>(asked: &Asked<'a, Kv>) -> Result<Subject<'a>, OperationError> {
     Ok((Operation::kv_write(&key(name)?).into_owned(), name.into()))
 }
 
-/// Returns the value of the second argument.
+/// Returns the size of a value.
 ///
 /// # Errors
 /// It is not a value, or too large.
-fn value(argument: &Value) -> Result<(), OperationError> {
-    let size = match argument {
+fn size(value: &Value) -> Result<usize, OperationError> {
+    let size = match value {
         Value::Text(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         _ => return Err(OperationError::type_error("set: there is no value")),
@@ -82,74 +85,109 @@ fn value(argument: &Value) -> Result<(), OperationError> {
             "set: a value has at most {MAX_KV_VALUE} bytes, and this one {size}"
         )));
     }
-    Ok(())
+    Ok(size)
+}
+
+fn value(argument: Value) -> Result<KvValue, OperationError> {
+    match argument {
+        Value::Text(text) => Ok(KvValue::Text(text)),
+        Value::Bytes(bytes) => Ok(KvValue::Bytes(bytes)),
+        _ => Err(OperationError::type_error("set: there is no value")),
+    }
+}
+
+/// Returns the time until an entry expires.
+///
+/// # Errors
+/// It is not a whole number of milliseconds from 1 to 2^53 - 1.
+fn expire_in(argument: &Value) -> Result<Option<Duration>, OperationError> {
+    const MOST: f64 = 9_007_199_254_740_991.0;
+    match argument {
+        Value::Null => Ok(None),
+        Value::Number(number) if (1.0..=MOST).contains(number) && number.fract() == 0.0 => {
+            Ok(Some(Duration::from_millis(*number as u64)))
+        }
+        Value::Number(_) => Err(OperationError::range_error(
+            "set: expireIn must be a whole number of milliseconds, from 1 to 2^53 - 1",
+        )),
+        _ => Err(OperationError::type_error(
+            "set: expireIn must be a number of milliseconds",
+        )),
+    }
+}
+
+/// Returns entries to the script: a list of `[key, value, version]`, where the last two are null if there is no entry.
+fn output(granted: &Call, found: Vec<(Key, Option<KvEntry>)>) -> Result<Output, OperationError> {
+    let (mut bytes, mut texts) = (0, 0);
+    for entry in found.iter().filter_map(|(_, entry)| entry.as_ref()) {
+        bytes += entry.value.size();
+        if let KvValue::Text(text) = &entry.value {
+            texts += text.len();
+        }
+    }
+    granted.count(CountedBytes::Read, bytes)?;
+    granted.has_room_for_text(texts, "reading")?;
+    let entries = found.into_iter().map(|(key, entry)| {
+        let (value, version) = match entry {
+            Some(entry) => (Value::from(entry.value), entry.version.to_string().into()),
+            None => (Value::Null, Value::Null),
+        };
+        Value::List(vec![key.as_str().into(), value, version])
+    });
+    Ok(Value::List(entries.collect()).into())
+}
+
+impl From<KvValue> for Value {
+    fn from(value: KvValue) -> Value {
+        match value {
+            KvValue::Text(text) => Value::Text(text),
+            KvValue::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
 }
 
 async fn get(granted: Call, _arguments: Arguments) -> Result<Output, OperationError> {
     let key = key(granted.resource())?;
     let found = ask(&granted, MAX_KV_VALUE, move |store| store.get(&key)).await?;
     granted.count(CountedBytes::Read, found.as_ref().map_or(0, KvValue::size))?;
-    Ok(match found {
-        Some(KvValue::Text(text)) => {
-            granted.has_room_for_text(text.len(), "reading")?;
-            text.into()
-        }
-        Some(KvValue::Bytes(bytes)) => bytes.into(),
-        None => ().into(),
+    if let Some(KvValue::Text(text)) = &found {
+        granted.has_room_for_text(text.len(), "reading")?;
+    }
+    Ok(Value::from(found).into())
+}
+
+async fn get_entry(granted: Call, _arguments: Arguments) -> Result<Output, OperationError> {
+    let keys = vec![key(granted.resource())?];
+    let found = entries(&granted, keys).await?;
+    output(&granted, found)
+}
+
+/// Returns the entries of these keys, which were all decided.
+async fn entries(granted: &Call, keys: Vec<Key>) -> Result<Vec<(Key, Option<KvEntry>)>, OperationError> {
+    ask(granted, keys.len() * MAX_KV_VALUE, move |store| {
+        let entries = store.entries(&keys)?;
+        Ok(keys.into_iter().zip(entries).collect())
     })
+    .await
 }
 
 async fn set(granted: Call, mut arguments: Arguments) -> Result<(), OperationError> {
     let key = key(granted.resource())?;
-    let value = match arguments.take(1) {
-        Value::Text(text) => KvValue::Text(text),
-        Value::Bytes(bytes) => KvValue::Bytes(bytes),
-        _ => return Err(OperationError::type_error("set: there is no value")),
+    let value = value(arguments.take(1))?;
+    let expire_in = expire_in(arguments.get(2))?;
+    let size = value.size();
+    let set = KvChange::Set {
+        key,
+        value,
+        expire_in,
     };
-    ask(&granted, value.size(), move |store| store.set(&key, value)).await
+    ask(&granted, size, move |store| store.commit(&[], vec![set])).await?;
+    Ok(())
 }
 
 async fn delete(granted: Call, _arguments: Arguments) -> Result<(), OperationError> {
     let key = key(granted.resource())?;
     ask(&granted, 0, move |store| store.delete(&key)).await
-}
-
-/// Returns the resources of `list`. The record names this scope for all requested keys. It is as long as a key may be,
-/// and contains no NUL either.
-fn listed(asked: &Asked<'_, Kv>) -> Result<Each, OperationError> {
-    let prefix = asked.text(0)?;
-    Ok(Each {
-        operation: Operation::kv_read(&key(&format!("{prefix}*"))?).into_owned(),
-        pattern: Pattern::prefix(prefix.to_owned()),
-        shown: prefix.to_owned(),
-    })
-}
-
-/// Returns some of the keys with this prefix that the capability may read, after this key. The result is empty at the
-/// end.
-async fn list(granted: Call, mut arguments: Arguments) -> Result<Output, OperationError> {
-    let prefix = arguments.take_text(0)?;
-    let mut after = match arguments.take(1) {
-        Value::Text(after) => Some(after),
-        _ => None,
-    };
-    loop {
-        let (prefix, last) = (prefix.clone(), after.clone());
-        let page = ask(&granted, PAGE * MAX_KEY, move |store| {
-            let mut keys = store.keys(&prefix, last.as_deref(), PAGE)?;
-            keys.retain(|key| key.starts_with(&prefix) && last.as_ref().is_none_or(|last| key > last));
-            Ok(keys)
-        });
-        let mut keys = page.await?;
-        let last = keys.last().cloned();
-        // The host may have stored keys that no operation can name.
-        keys.retain(|key| Key::parse(key).is_ok_and(|key| granted.allows(&Operation::kv_read(&key))));
-        if !keys.is_empty() || last.is_none() {
-            let keys: Vec<Value> = keys.into_iter().map(Value::Text).collect();
-            return Ok(keys.into());
-        }
-        after = last;
-    }
 }
 
 impl Extension for Kv {
@@ -174,18 +212,18 @@ impl Extension for Kv {
     }
 
     fn methods(&self, methods: &mut Methods<Self>) {
-        methods.on(ActionName::READ, read).asynchronous("get", get);
-        methods
-            .on(ActionName::WRITE, |asked| {
-                value(asked.argument(1))?;
-                write(asked)
-            })
-            .asynchronous("set", set);
-        methods
-            .on(ActionName::WRITE, write)
-            .asynchronous("delete", delete);
-        methods
-            .on_each(ActionName::READ, listed)
-            .asynchronous("list", list);
+        let (reading, writing) = (ActionName::READ, ActionName::WRITE);
+        methods.on(reading, read).asynchronous("get", get);
+        methods.on(reading, read).asynchronous("getEntry", get_entry);
+        let to_set = methods.on(writing, |asked| {
+            size(asked.argument(1))?;
+            expire_in(asked.argument(2))?;
+            write(asked)
+        });
+        to_set.asynchronous("set", set);
+        methods.on(writing, write).asynchronous("delete", delete);
+        atomic::declare(methods);
+        list::declare(methods);
+        watch::declare(methods);
     }
 }
