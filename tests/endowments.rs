@@ -35,8 +35,8 @@ fn completed(scene: &Scene) -> Ran {
     ran
 }
 
-/// RUN-70: every module finds the names, as free names and, in packages, on the package's global object. Each module has
-/// its own values.
+/// RUN-70: every module finds the names, as free names and, in packages, on the package's global object. Each module
+/// has its own values.
 #[test]
 fn every_module_finds_the_names() {
     let look = "const names = ['fetch', 'crypto', 'performance'];

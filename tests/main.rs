@@ -39,3 +39,4 @@ mod support;
 mod transformed;
 mod typescript;
 mod wasm;
+mod web_table;

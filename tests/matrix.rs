@@ -16,7 +16,8 @@ struct Call {
     right: &'static [&'static str],
     /// Grants for the same family and action on another resource. Empty if the family has only one resource.
     wrong_resource: &'static [&'static str],
-    /// The resource of each decision. `${base}` is the program's folder, and `${server}` is a local server.
+    /// The resource of each decision, after its action if this is another one than that of the operation. `${base}` is
+    /// the program's folder, and `${server}` is a local server.
     resources: &'static [&'static str],
 }
 
@@ -107,6 +108,81 @@ const CALLS: &[Call] = &[
         WRITE,
         WRITE_OTHER,
         &["${base}/data/a.txt", "${base}/data/a.txt"],
+    ),
+    call("fs.lstat", "fs.lstat('data/a.txt')", READ, READ_OTHER, FILE),
+    call(
+        "fs.copyFile",
+        "fs.copyFile('data/a.txt', 'data/b.txt')",
+        &["fs.read=./data/**", "fs.write=./data/**"],
+        READ_OTHER,
+        &["${base}/data/a.txt", "write ${base}/data/b.txt"],
+    ),
+    call(
+        "fs.symlink",
+        "fs.symlink('a.txt', 'data/b.txt')",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/b.txt"],
+    ),
+    call(
+        "fs.readLink",
+        "fs.readLink('data/link')",
+        READ,
+        READ_OTHER,
+        &["${base}/data/link"],
+    ),
+    call(
+        "fs.link",
+        "fs.link('data/a.txt', 'data/b.txt')",
+        &["fs.read=./data/**", "fs.write=./data/**"],
+        WRITE_OTHER,
+        &[
+            "${base}/data/a.txt",
+            "read ${base}/data/a.txt",
+            "${base}/data/b.txt",
+        ],
+    ),
+    call(
+        "fs.walk",
+        "fs.walk('data').next()",
+        READ,
+        READ_OTHER,
+        &["${base}/data", "${base}/data"],
+    ),
+    call(
+        "fs.makeTempFile",
+        "fs.makeTempFile({ dir: 'data', prefix: 'chosen-' })",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/chosen-"],
+    ),
+    call(
+        "fs.makeTempDir",
+        "fs.makeTempDir({ dir: 'data', prefix: 'chosen-' })",
+        WRITE,
+        WRITE_OTHER,
+        &["${base}/data/chosen-"],
+    ),
+    call(
+        "fs.truncate",
+        "fs.truncate('data/a.txt')",
+        WRITE,
+        WRITE_OTHER,
+        FILE,
+    ),
+    call(
+        "fs.chmod",
+        "fs.chmod('data/a.txt', 0o600)",
+        WRITE,
+        WRITE_OTHER,
+        FILE,
+    ),
+    call(
+        "fs.utime",
+        "fs.utime('data/a.txt', 0, 0)",
+        WRITE,
+        WRITE_OTHER,
+        FILE,
     ),
     call(
         "fs.attenuate",
@@ -334,14 +410,20 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     );
     let scene = Scene::of_main(&grants.iter().map(String::as_str).collect::<Vec<_>>(), &source)
         .file("data/a.txt", "public")
+        .link("data/link", "a.txt")
         .variable("NAME", "value");
     // `seal` needs a token to derive from.
     let (token, key) = of_everything();
     let scene = scene.token(token.as_bytes(), key);
     let ran = scene.run(&[]).completed();
+    // The rest of such a name is chance.
+    let named = |decision: String| match decision.split_once("chosen-") {
+        Some((before, _)) => format!("{before}chosen-"),
+        None => decision,
+    };
     (
         ran.out.trim_end().to_owned(),
-        ran.decisions(),
+        ran.decisions().into_iter().map(named).collect(),
         scene.base().display().to_string(),
     )
 }
@@ -361,7 +443,10 @@ fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
                 .replace("${base}", base)
                 .replace("${server}", server.origin())
                 .replace("${holder}", HOLDER);
-            format!("{verdict} {} {action} {resource}", row.family)
+            match resource.split_once(' ') {
+                Some((action, resource)) => format!("{verdict} {} {action} {resource}", row.family),
+                None => format!("{verdict} {} {action} {resource}", row.family),
+            }
         };
 
         let mut wrong = vec![("nothing", &[][..]), ("another family", another_family(row))];

@@ -233,6 +233,24 @@ fn main_gets_the_arguments() {
     assert_eq!(Scene::of_main(&[], source).run(&["a", "b c"]).out, "a+b c true\n");
 }
 
+/// RUN-107
+#[test]
+fn report_error_is_an_uncaught_error() {
+    let named = Scene::of_main(
+        &[],
+        "console.log(navigator.userAgent, Object.isFrozen(navigator))",
+    );
+    assert_eq!(named.run(&[]).completed().out, "secure-runtime true\n");
+    let ran = Scene::of_main(
+        &[],
+        "reportError(new Error('mine')); await null; await new Promise(() => {});",
+    );
+    match ran.run(&[]).exit {
+        Ok(Exit::Uncaught(error)) => assert_eq!(error.message, "Error: mine"),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A test names every numbered line of spec/runtime.md.
 #[test]
 fn every_line_of_the_specification_has_a_test() {

@@ -73,6 +73,25 @@ pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, Backend
             (call!(SYS_mprotect), rules(&[data])?),
         ]);
     }
+    if plan.writes() {
+        limited.extend([
+            // By their path, Landlock would not decide about modes and times. So they can be changed only of files that
+            // are open, and no mode has a setuid, setgid or sticky bit.
+            (
+                call!(SYS_fchmod),
+                rules(&[&[(
+                    1,
+                    Have {
+                        bits: 0o7000,
+                        value: 0,
+                    },
+                )]])?,
+            ),
+            (call!(SYS_utimensat), rules(&[&[(1, BeNull)]])?),
+            // A symbolic link is not followed, and an open file without a name gets none.
+            (call!(SYS_linkat), rules(&[&[(4, Be(0))]])?),
+        ]);
+    }
     if plan.connects() || plan.listens() {
         let opened_later: Conditions = &[(0, Exceed(STANDARD_ERROR))];
         limited.extend([

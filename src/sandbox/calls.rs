@@ -60,6 +60,10 @@ const COMPILING: &[Call] = calls![SYS_mmap SYS_mprotect SYS_pkey_alloc SYS_pkey_
 /// `arguments.rs`.
 const NETWORK: &[Call] = calls![SYS_recvmsg SYS_recvmmsg SYS_shutdown SYS_getsockname SYS_getpeername];
 
+/// Calls on paths that Landlock decides about, allowed if the process may write files. Changes of open files are in
+/// `arguments.rs`.
+const WRITING: &[Call] = calls![SYS_symlinkat];
+
 /// Calls that accept connections.
 const LISTENING: &[Call] = calls![SYS_bind SYS_listen SYS_accept4];
 
@@ -82,6 +86,7 @@ pub(super) fn always(plan: &Plan) -> impl Iterator<Item = Call> {
         (ALWAYS, true),
         (ALWAYS_HERE, true),
         (COMPILING, COMPILES),
+        (WRITING, plan.writes()),
         (NETWORK, network),
         (LISTENING, plan.listens()),
         // musl's resolver binds its socket to a port before it sends to name servers.

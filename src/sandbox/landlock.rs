@@ -95,7 +95,7 @@ fn allow(created: RulesetCreated, rule: &Rule) -> Result<RulesetCreated, Ruleset
     created.add_rule(PathBeneath::new(thing, rights))
 }
 
-/// Returns the access rights of a rule. Executing files and creating links, devices, sockets or pipes are never
+/// Returns the access rights of a rule. Executing files and creating devices, sockets or pipes are never
 /// included, because no operation needs them.
 fn rights(rule: &Rule, is_folder: bool) -> BitFlags<AccessFs> {
     let mut rights = BitFlags::EMPTY;
@@ -114,6 +114,7 @@ fn rights(rule: &Rule, is_folder: bool) -> BitFlags<AccessFs> {
                 file | AccessFs::ReadDir
                     | AccessFs::MakeReg
                     | AccessFs::MakeDir
+                    | AccessFs::MakeSym
                     | AccessFs::RemoveFile
                     | AccessFs::RemoveDir
                     | AccessFs::Refer

@@ -31,6 +31,9 @@ fn plan(what: &str) -> Plan {
     if what.contains("network") {
         plan.connect(443, 443);
     }
+    if what.contains("writing") {
+        plan.write(std::path::Path::new("/no/such/folder"));
+    }
     if what.contains("listening") {
         plan.listen(8080);
     }
@@ -138,7 +141,7 @@ fn every_number_gives_the_result_in_the_tables() {
         _ => &[""],
     };
     for user in users {
-        for network in ["alone", "network", "network and listening"] {
+        for network in ["alone", "writing", "network", "network and listening"] {
             let what = format!("{network} {user}");
             let (behind, control) = (tried(&format!("{what} sandbox")), tried(&what));
             let allowed: BTreeSet<i64> = calls::always(&plan(&what)).map(|(_, number)| number).collect();
@@ -179,7 +182,7 @@ fn calls_of_the_32_bit_interface_end_the_process() {
 /// SANDBOX-9: no call is in two tables, and the specification lists all of them.
 #[test]
 fn the_specification_lists_all_allowed_calls() {
-    let plan = plan("network and listening");
+    let plan = plan("writing, network and listening");
     let always: Vec<_> = calls::always(&plan).collect();
     let limited = arguments::limited(&plan, 1).unwrap();
     let all = always.iter().chain(limited.iter().map(|(call, _)| call));

@@ -204,6 +204,11 @@ impl Plan {
         self.reports_refusals
     }
 
+    /// Returns true if the process writes files.
+    pub(super) fn writes(&self) -> bool {
+        self.paths.values().any(|access| access.write)
+    }
+
     /// Returns true if the process accepts connections.
     pub(super) fn listens(&self) -> bool {
         !self.listen.is_empty()

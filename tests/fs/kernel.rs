@@ -3,7 +3,7 @@
 use crate::support::Scene;
 
 /// Every method that takes a path, as calls on a path of the kernel.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 25] = [
     "fs.readTextFile(path)",
     "fs.readFile(path)",
     "fs.readDir(path).next()",
@@ -18,6 +18,17 @@ const CALLS: [&str; 14] = [
     "fs.remove(path)",
     "fs.rename(path, 'moved')",
     "fs.rename('data', path)",
+    "fs.lstat(path)",
+    "fs.copyFile(path, 'copied')",
+    "fs.copyFile('data/a.txt', path)",
+    "fs.symlink('target', path)",
+    "fs.readLink(path)",
+    "fs.link(path, 'linked')",
+    "fs.walk(path).next()",
+    "fs.makeTempFile({ dir: path })",
+    "fs.truncate(path)",
+    "fs.chmod(path, 0o600)",
+    "fs.utime(path, 0, 0)",
 ];
 
 /// Returns the error of each call, under these grants.
@@ -27,7 +38,7 @@ fn errors(grants: &[&str], path: &str) -> Vec<String> {
         "import {{ fs }} from 'cap:self';
         const path = '{path}';
         for (const call of [{calls}]) {{
-          try {{ await call(); console.log('done'); }} catch (error) {{ console.log(error.name, error.message); }}
+          try {{ await call(); console.log('done'); }} catch (error) {{ console.log(error.name, error.message.replace(/[0-9a-f]{{20}}/, 'chance')); }}
         }}"
     );
     let scene = Scene::of_main(grants, &source).file("data/a.txt", "");

@@ -1,10 +1,13 @@
 //! The `fs` family: the results of its operations, and attacks with links, races and special files.
 
+mod changes;
+mod handles;
 mod kernel;
 mod links;
 mod moves;
 mod operations;
 mod races;
+mod walks;
 
 use crate::support::{Scene, manifest};
 

@@ -33,6 +33,7 @@ fn no_sequence_of_operations_reveals_unreadable_bytes() {
     println!("{counts:?}");
     assert!(counts.reads > programs, "{counts:?}");
     assert!(counts.renames > programs, "{counts:?}");
+    assert!(counts.made > 0, "{counts:?}");
     assert!(counts.refused > programs, "{counts:?}");
 }
 
@@ -40,6 +41,8 @@ fn no_sequence_of_operations_reveals_unreadable_bytes() {
 struct Counts {
     reads: u64,
     renames: u64,
+    /// Copies and links.
+    made: u64,
     refused: u64,
 }
 
@@ -325,6 +328,11 @@ impl Story {
             "handleRead",
             "handleWrite",
             "remove",
+            "copy",
+            "copy",
+            "link",
+            "link",
+            "symlink",
             "mkdir",
             "narrow",
             "lend",
@@ -481,7 +489,10 @@ impl Story {
                     if before.get(mark).is_some_and(|places| places.contains(place)) {
                         continue;
                     }
-                    let is_moved = mover.as_ref().is_some_and(|(last, _)| last.operation == "rename");
+                    let moves = ["rename", "copy", "link"];
+                    let is_moved = mover
+                        .as_ref()
+                        .is_some_and(|(last, _)| moves.contains(&last.operation));
                     let by = mover.as_ref().map(|(_, by)| by);
                     let may_show = !is_moved
                         || by.is_some_and(|by| known.get(by).is_some_and(|known| known.contains(mark)));
@@ -534,6 +545,7 @@ impl Story {
                     }
                 }
                 "rename" if *is_done => counts.renames += 1,
+                "copy" | "link" | "symlink" if *is_done => counts.made += 1,
                 "rename" if value.contains("CapabilityError") => counts.refused += 1,
                 "read" | "handleRead" if *is_done => {
                     for mark in value.split_inclusive(';') {
@@ -629,6 +641,15 @@ export const act = async (line) => {
         return [true, ""];
       case "rename":
         await held.rename(path, to);
+        return [true, ""];
+      case "copy":
+        await held.copyFile(path, to);
+        return [true, ""];
+      case "link":
+        await held.link(path, to);
+        return [true, ""];
+      case "symlink":
+        await held.symlink(to.split("/").at(-1), path);
         return [true, ""];
       case "remove":
         await held.remove(path);

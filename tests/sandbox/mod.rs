@@ -408,7 +408,14 @@ fn granted_operations_work_in_the_sandbox() {
     let source = "import { fs } from 'cap:self';\n\
         await fs.mkdir('new');\nawait fs.writeTextFile('new/a', 'a');\nawait fs.rename('new/a', 'new/b');\n\
         await fs.writeTextFile('later.txt', 'x');\nawait fs.remove('later.txt');\nawait fs.writeTextFile('later.txt', 'y');\n\
-        await fs.writeTextFile('old/a', 'a');\nawait fs.remove('old/a');\nconsole.log(await fs.readTextFile('new/b'));\n";
+        await fs.writeTextFile('old/a', 'a');\nawait fs.remove('old/a');\n\
+        await fs.copyFile('new/b', 'new/c');\nawait fs.link('new/c', 'new/d');\nawait fs.symlink('d', 'new/e');\n\
+        await fs.chmod('new/e', 0o600);\nawait fs.utime('new/e', 1, 1);\nawait fs.truncate('new/c', 0);\n\
+        await fs.makeTempFile({ dir: 'new' });\nawait fs.makeTempDir({ dir: 'new' });\n\
+        for await (const entry of fs.walk('new')) await fs.lstat(entry.path);\nawait fs.readLink('new/e');\n\
+        const file = await fs.open('new/d', { read: true, write: true });\nawait file.lock(true);\nawait file.seek(0, 2);\n\
+        await file.truncate(1);\nawait file.sync();\nawait file.syncData();\nawait file.utime(2, 2);\nawait file.unlock();\n\
+        console.log(await fs.readTextFile('new/b'));\n";
     let scene = Scene::of_main(
         &[
             "fs.write=./new/**",

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions as FileOptions};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,6 +59,25 @@ const PROBES: &[Probe] = &[
         fs::write(folder.join("a"), "a")?;
         fs::rename(folder.join("a"), folder.join("b"))?;
         fs::remove_dir_all(folder)
+    }),
+    ("make links in a granted folder", Works, |at| {
+        let id = thread::current().id();
+        let (file, link) = (
+            at.base.join(format!("out/file-{id:?}")),
+            at.base.join(format!("out/link-{id:?}")),
+        );
+        fs::write(&file, "x")?;
+        symlink("kept.txt", &link)?;
+        fs::remove_file(&link)?;
+        fs::hard_link(&file, &link)?;
+        fs::remove_file(&link)?;
+        fs::remove_file(&file)
+    }),
+    ("change the mode of an open, granted file", Works, |at| {
+        let file = FileOptions::new()
+            .append(true)
+            .open(at.base.join("out/kept.txt"))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))
     }),
     ("connect to a granted port", Works, |at| {
         TcpStream::connect(at.granted).map(drop)
@@ -204,11 +223,39 @@ const PROBES: &[Probe] = &[
         call(libc::SYS_ioctl, [-1, libc::TIOCSTI as i64, 0, 0, 0])
     }),
     // Other operations that the reference monitor never allows.
-    ("make a symbolic link", NotPermitted, |at| {
-        symlink("a.txt", at.base.join("out/symlink"))
+    ("make a symbolic link where nothing is granted", Forbidden, |at| {
+        symlink("a.txt", &at.base.join("symlink"))
     }),
-    ("make a hard link", NotPermitted, |at| {
-        fs::hard_link(at.base.join("out/kept.txt"), at.base.join("out/link"))
+    ("make a hard link to what may only be read", Forbidden, |at| {
+        let linked = fs::hard_link(at.base.join("data/a.txt"), at.base.join("out/a.txt"));
+        // Landlock refuses a name in another folder like one on another disk.
+        linked.map_err(|error| match error.raw_os_error() {
+            Some(libc::EXDEV) => io::Error::from_raw_os_error(libc::EACCES),
+            _ => error,
+        })
+    }),
+    ("give a name to an open file", NotPermitted, |at| {
+        let file = fs::File::open(at.base.join("data/a.txt"))?;
+        let name = c_path(&at.base.join("out/one.txt"));
+        // SAFETY: the texts live until the call returns.
+        done(
+            unsafe {
+                libc::linkat(
+                    file.as_raw_fd(),
+                    c"".as_ptr(),
+                    libc::AT_FDCWD,
+                    name.as_ptr(),
+                    libc::AT_EMPTY_PATH,
+                )
+            }
+            .into(),
+        )
+    }),
+    ("set the setuid bit of an open file", NotPermitted, |at| {
+        let file = FileOptions::new()
+            .append(true)
+            .open(at.base.join("out/kept.txt"))?;
+        file.set_permissions(fs::Permissions::from_mode(0o4755))
     }),
     ("make a pipe", NotPermitted, |at| {
         let path = c_path(&at.base.join("out/pipe"));
@@ -268,6 +315,13 @@ pub(super) const MAY_FAIL_ANYWAY: &[&str] = &[
 
 pub(super) fn read(at: &Places, path: &str) -> io::Result<()> {
     fs::read(at.base.join(path)).map(drop)
+}
+
+/// Makes a symbolic link. (The standard library uses a call that the runtime does not need.)
+fn symlink(target: &str, path: &Path) -> io::Result<()> {
+    let (target, path) = (CString::new(target).unwrap(), c_path(path));
+    // SAFETY: the texts live until the call returns.
+    done(unsafe { libc::symlinkat(target.as_ptr(), libc::AT_FDCWD, path.as_ptr()) }.into())
 }
 
 pub(super) fn c_path(path: &Path) -> CString {

@@ -169,14 +169,15 @@ impl Scene {
     async fn run_here(&self, arguments: &[&str]) -> Ran {
         let captured = Captured::default();
         let outcome = self.outcome(arguments, &captured).await;
-        let returned = match &outcome {
-            Ok(outcome) => outcome.returned.clone(),
-            Err(_) => Returned::Nothing,
+        let (returned, held) = match &outcome {
+            Ok(outcome) => (outcome.returned.clone(), outcome.memory.held),
+            Err(_) => (Returned::Nothing, 0),
         };
         let take = |text: &Mutex<String>| std::mem::take(&mut *text.lock().unwrap());
         Ran {
             exit: outcome.map(|outcome| outcome.exit),
             returned,
+            held,
             out: take(&captured.out),
             err: take(&captured.err),
             audit: std::mem::take(&mut *captured.audit.lock().unwrap()),
@@ -264,6 +265,8 @@ pub(crate) struct Ran {
     pub(crate) exit: Result<Exit, String>,
     /// The result of the entry function.
     pub(crate) returned: Returned,
+    /// The most bytes that the accounts of the isolates counted.
+    pub(crate) held: u64,
     /// The output of `console.log` and similar functions.
     pub(crate) out: String,
     /// The output of `console.error` and `console.warn`.

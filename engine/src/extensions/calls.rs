@@ -10,7 +10,7 @@ use super::error::OperationError;
 use super::handle::{Handle, Run, Source, Started, no_method};
 use super::host_objects::{host_object, object};
 use super::monitor::Monitor;
-use super::results::{UNDER_WAY, no_room};
+use super::results::{Filled, UNDER_WAY, no_room};
 use super::value::{Output, arguments};
 use crate::quota::InFlight;
 
@@ -93,20 +93,9 @@ pub(crate) fn op_sr_start(
     };
     let name = declared.name;
     let capability = handle.capability.clone();
-    let memory = &capability.monitor.memory;
-    let given = arguments(scope, list, memory, name)?;
-    let Started {
-        future,
-        action,
-        shown,
-    } = run(handle, given)?;
-    let pending = capability.account.begin(InFlight::Pending);
-    let over = |hit| capability.over(&hit, (handle.family().as_str(), action.as_str()), &shown);
-    let pending = pending.map_err(over)?;
-    let held = memory.hold_now(UNDER_WAY);
-    let held = held.map_err(|why| no_room(name, &shown, why))?;
+    let given = arguments(scope, list, &capability.monitor.memory, name)?;
+    let future = pending(handle, name, run(handle, given)?)?;
     Ok(async move {
-        let _counted = (pending, held);
         let output = match cancel {
             Some(cancel) => future.or_cancel(cancel).await.unwrap_or_else(|_| {
                 Err(OperationError::system(
@@ -118,6 +107,50 @@ pub(crate) fn op_sr_start(
             None => future.await,
         };
         output?.counted(&capability.monitor.memory, name)
+    })
+}
+
+/// Calls a method that fills a buffer of the guest. The promise has the number of bytes.
+#[op2]
+pub(crate) fn op_sr_fill(
+    scope: &mut v8::PinScope<'_, '_>,
+    handle: v8::Local<'_, v8::Value>,
+    #[smi] method: u32,
+    buffer: v8::Local<'_, v8::Value>,
+) -> Result<impl Future<Output = Result<Filled, OperationError>> + use<>, OperationError> {
+    let handle = cppgc::try_unwrap_cppgc_object::<Handle>(scope, handle).ok_or_else(no_method)?;
+    let handle: &Handle = &handle;
+    let declared = handle.method(method)?;
+    let Run::Fill(run) = &declared.run else {
+        return Err(no_method());
+    };
+    let buffer = v8::Local::<v8::Uint8Array>::try_from(buffer);
+    let buffer = buffer.map_err(|_| OperationError::type_error("the buffer must be a Uint8Array"))?;
+    let future = pending(handle, declared.name, run(handle, buffer.byte_length())?)?;
+    let into = v8::Global::new(scope, buffer);
+    Ok(async move { Ok(Filled::new(future.await?, into)) })
+}
+
+/// Counts a method as pending until it has a result or is dropped.
+fn pending<T>(
+    handle: &Handle,
+    name: &'static str,
+    started: Started<T>,
+) -> Result<impl Future<Output = Result<T, OperationError>> + use<T>, OperationError> {
+    let Started {
+        future,
+        action,
+        shown,
+    } = started;
+    let capability = &handle.capability;
+    let pending = capability.account.begin(InFlight::Pending);
+    let over = |hit| capability.over(&hit, (handle.family().as_str(), action.as_str()), &shown);
+    let pending = pending.map_err(over)?;
+    let held = capability.monitor.memory.hold_now(UNDER_WAY);
+    let held = held.map_err(|why| no_room(name, &shown, why))?;
+    Ok(async move {
+        let _counted = (pending, held);
+        future.await
     })
 }
 

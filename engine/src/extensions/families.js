@@ -79,6 +79,8 @@
     text: (method) => (object, value) => often.op_sr_text(handleOf(object), method, value),
     sync: (method) => (object, ...args) => ops.op_sr_call(handleOf(object), method, args),
     async: (method) => (object, ...args) => often.op_sr_start(handleOf(object), method, args, null),
+    // The promise has the number of bytes that were put into the buffer, a `Uint8Array`.
+    fill: (method) => (object, buffer) => often.op_sr_fill(handleOf(object), method, buffer),
     close: (method) => (object) => ops.op_sr_close(handleOf(object), method),
   };
   const methodOf = new WeakMap();

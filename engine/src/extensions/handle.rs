@@ -12,6 +12,7 @@ use super::error::OperationError;
 use super::host_objects::host_object;
 use super::monitor::{Capability, Monitor};
 use super::resource_table::Resource;
+use super::results::HeldBytes;
 use super::sandbox_rule::SandboxRule;
 use super::value::{Arguments, Output};
 use crate::limits::Limits;
@@ -143,8 +144,8 @@ pub(crate) struct Method {
 }
 
 /// A method that was decided, and is about to run.
-pub(crate) struct Started {
-    pub(crate) future: Pin<Box<dyn Future<Output = Result<Output, OperationError>>>>,
+pub(crate) struct Started<T = Output> {
+    pub(crate) future: Pin<Box<dyn Future<Output = Result<T, OperationError>>>>,
     pub(crate) action: ActionName,
     /// The resource in the guest's own words.
     pub(crate) shown: String,
@@ -157,6 +158,8 @@ pub(crate) enum Run {
     Text(Box<dyn Fn(&Handle, &str) -> Result<Option<String>, OperationError> + Send + Sync>),
     Sync(Box<dyn Fn(&Handle, Arguments) -> Result<Output, OperationError> + Send + Sync>),
     Async(Box<dyn Fn(&Handle, Arguments) -> Result<Started, OperationError> + Send + Sync>),
+    /// Returns at most so many bytes for a buffer of the guest.
+    Fill(Box<dyn Fn(&Handle, usize) -> Result<Started<HeldBytes>, OperationError> + Send + Sync>),
     /// Closes the resource of the handle.
     Close,
 }
@@ -169,6 +172,7 @@ impl Run {
             Run::Text(_) => "text",
             Run::Sync(_) => "sync",
             Run::Async(_) => "async",
+            Run::Fill(_) => "fill",
             Run::Close => "close",
         }
     }

@@ -13,7 +13,9 @@ use super::error::{OperationError, clipped};
 use super::extension::Extension;
 use super::granted::{Asked, Bound, Granted};
 use super::handle::{Handle, Method, Opened, Run, Started, no_method};
+use super::results::HeldBytes;
 use super::value::{Arguments, Output, Value};
+use crate::memory::Reservation;
 
 /// The list of an extension's methods.
 ///
@@ -314,6 +316,35 @@ impl<E: Extension, T: 'static> ResourceDecision<'_, E, T> {
         };
         self.methods
             .add(name, self.title, Some(action), Run::Async(Box::new(run)));
+    }
+
+    /// Declares a method that fills a buffer of the guest, and returns a promise of the number of bytes.
+    ///
+    /// The function is called with the size of the buffer. It returns at most so many bytes, with their reservation.
+    /// They are copied into the buffer when the isolate continues, so no other thread writes to memory of a guest. In
+    /// JavaScript, the call is `calls.NAME(object, buffer)` with a `Uint8Array`.
+    pub fn filling<F, P>(self, name: &'static str, run: F)
+    where
+        F: Fn(Granted<'static, E>, Rc<T>, usize) -> P + Send + Sync + 'static,
+        P: Future<Output = Result<(Vec<u8>, Reservation), OperationError>> + 'static,
+    {
+        let action = self.action;
+        let run = move |handle: &Handle, size: usize| -> Result<Started<HeldBytes>, OperationError> {
+            let (granted, resource) = decide_again(handle, action)?;
+            let shown = granted.shown.clone().into_owned();
+            let future = run(granted, resource, size);
+            let future = Box::pin(async move {
+                let (bytes, held) = future.await?;
+                Ok(HeldBytes::new(bytes, held))
+            });
+            Ok(Started {
+                future,
+                action,
+                shown,
+            })
+        };
+        self.methods
+            .add(name, self.title, Some(action), Run::Fill(Box::new(run)));
     }
 }
 

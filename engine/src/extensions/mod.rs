@@ -55,6 +55,7 @@ deno_core::extension!(
         calls::op_sr_cancel_handle,
         calls::op_sr_capability,
         calls::op_sr_close,
+        calls::op_sr_fill,
         calls::op_sr_number,
         calls::op_sr_opened,
         calls::op_sr_start,

@@ -1,5 +1,7 @@
 //! Results of operations that stay counted until the engine has released them.
 
+use std::ptr;
+
 use deno_core::{ToV8, v8};
 use deno_error::JsErrorBox;
 
@@ -39,6 +41,19 @@ impl HeldText {
     }
 }
 
+/// Bytes for a buffer of the guest. JavaScript gets their number.
+pub(crate) struct Filled {
+    bytes: HeldBytes,
+    into: v8::Global<v8::Uint8Array>,
+}
+
+impl Filled {
+    /// Creates the result. The bytes are copied when the isolate takes it.
+    pub(crate) fn new(bytes: HeldBytes, into: v8::Global<v8::Uint8Array>) -> Self {
+        Filled { bytes, into }
+    }
+}
+
 /// Returns the refusal of an operation for which there is not enough memory.
 pub(crate) fn no_room(doing: &str, shown: &str, why: NoRoom) -> OperationError {
     OperationError::range_error(format!("{doing} {:?}: {why}", super::error::clipped(shown)))
@@ -59,6 +74,31 @@ impl<'s> ToV8<'s> for HeldBytes {
         let array = v8::Uint8Array::new(scope, buffer, 0, length);
         let array = array.ok_or_else(|| JsErrorBox::range_error("the engine cannot make another array"))?;
         Ok(array.into())
+    }
+}
+
+impl<'s> ToV8<'s> for Filled {
+    type Error = JsErrorBox;
+
+    /// Copies the bytes. The guest may have shrunk, moved or detached the buffer since the call, so its size is read
+    /// here, where no guest runs.
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'s, 'i>) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+        let bytes = &self.bytes.bytes;
+        if !bytes.is_empty() {
+            let view = v8::Local::new(scope, &self.into);
+            let smaller = || JsErrorBox::type_error("the buffer became smaller while it was read into");
+            let buffer = view.buffer(scope).ok_or_else(smaller)?;
+            let (start, size) = (view.byte_offset(), view.byte_length());
+            let end = start.checked_add(bytes.len()).ok_or_else(smaller)?;
+            if bytes.len() > size || end > buffer.byte_length() {
+                return Err(smaller());
+            }
+            let data = buffer.data().ok_or_else(smaller)?.cast::<u8>();
+            // SAFETY: the buffer has at least `end` bytes at this address. Only this thread uses them, because there
+            // are no shared buffers, and no guest runs meanwhile. The bytes are a separate allocation of the host.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), data.as_ptr().add(start), bytes.len()) };
+        }
+        Ok(v8::Number::new(scope, bytes.len() as f64).into())
     }
 }
 

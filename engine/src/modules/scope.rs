@@ -9,7 +9,8 @@
 //! refuse. Modules of packages never see that object. `globalThis` is one of these names too, and means an object that
 //! the modules of one package share.
 //!
-//! Every module finds every name. A name is no authority: `fetch` in a module without rights is refused like `net.fetch`.
+//! Every module finds every name. A name is no authority: `fetch` in a module without rights is refused, like
+//! `net.fetch`.
 //!
 //! The graph contains the free names of each module. They were found when the program was locked, so no source is
 //! parsed here. A wrong graph gains no rights: a missing name means the global that refuses, and an extra name is a

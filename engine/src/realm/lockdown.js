@@ -25,6 +25,12 @@
     apply(then, settled, [() => void callback()]);
   });
   install("structuredClone", secure.structuredClone);
+  // The error has the effect of one that nobody catches (HTML, section 8.1.4.3).
+  install("reportError", (...given) => {
+    if (given.length === 0) throw new TypeError("reportError: 1 argument required, 0 given");
+    void Promise.reject(given[0]);
+  });
+  install("navigator", { __proto__: null, userAgent: "secure-runtime" });
   for (const [name, value] of Object.entries(web.globals)) install(name, value);
   install("console", web.makeConsole("globalThis.console", printer(null)));
 
@@ -129,7 +135,8 @@
       const makeGlobal = () => {
         const own = create(Object.prototype);
         for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));
-        // Few packages use more than one of these, so each value is made when it is first read. A package may replace it.
+        // Few packages use more than one of these, so each value is made when it is first read. A package may replace
+        // it.
         for (const name of ["console", ...timerNames, ...ownKeys(families.globals)]) {
           const { get, set } = getOwnPropertyDescriptor({
             get [name]() {

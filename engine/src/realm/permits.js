@@ -40,7 +40,7 @@ globalThis: AbortController AbortSignal AggregateError Array ArrayBuffer AsyncDi
   Proxy RangeError ReferenceError Reflect RegExp Set String SuppressedError Symbol SyntaxError TextDecoder TextEncoder
   TypeError URIError URL URLSearchParams Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet
   atob btoa clearInterval clearTimeout console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval
-  globalThis isFinite isNaN parseFloat parseInt queueMicrotask setInterval setTimeout structuredClone undefined
+  globalThis isFinite isNaN navigator parseFloat parseInt queueMicrotask reportError setInterval setTimeout structuredClone undefined
   unescape
 
 # ECMAScript: fundamental objects
@@ -207,6 +207,7 @@ TextEncoder: prototype
 TextEncoder.prototype: @@toStringTag constructor encode encodeInto encoding
 TextDecoder: prototype
 TextDecoder.prototype: @@toStringTag constructor decode encoding fatal ignoreBOM
+navigator: userAgent
 AbortController: prototype
 AbortController.prototype: @@toStringTag abort constructor signal
 AbortSignal: abort any prototype timeout

@@ -62,6 +62,7 @@
   // calls `attach` before any guest runs, because deno_core does not handle a termination there. (An object without a
   // prototype is a hash table, in which names are looked up. The fields of this object have fixed positions.)
   const often = {
+    op_sr_fill: undefined,
     op_sr_number: undefined,
     op_sr_start: undefined,
     op_sr_text: undefined,

@@ -5,11 +5,17 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, FileType, Metadata, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{
+    Dir, DirBuilder, DirBuilderExt, FileType, Metadata, OpenOptions, OpenOptionsExt, PermissionsExt,
+};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, Timespec, Timestamps};
+use rustix::io::retry_on_intr;
 
 use super::roots::Place;
 
@@ -24,11 +30,20 @@ const OPEN_FLAGS: i32 = 0o4000 | 0o400;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const OPEN_FLAGS: i32 = 0;
 
-/// Kind (see [`kind`]), size in bytes, and the times of modification, access and creation in milliseconds since the
-/// Unix epoch.
-pub(super) type Info = (u8, u64, Option<f64>, Option<f64>, Option<f64>);
+/// Information about a file. For the kind see [`kind`]; the size is in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Info {
+    pub(super) kind: u8,
+    pub(super) size: u64,
+    /// In milliseconds since the Unix epoch, like the other times.
+    pub(super) modified: Option<f64>,
+    pub(super) accessed: Option<f64>,
+    pub(super) created: Option<f64>,
+    /// The bits of permissions, with setuid, setgid and sticky.
+    pub(super) mode: u32,
+}
 
-fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std::fs::Metadata)> {
+pub(super) fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std::fs::Metadata)> {
     options.follow(if place.follow {
         FollowSymlinks::Yes
     } else {
@@ -47,7 +62,7 @@ fn open_with(place: &Place, options: &mut OpenOptions) -> io::Result<(File, std:
 
 /// Refuses files of kernel file systems. A link or a mount can lead to them, so the opened handle is checked.
 #[cfg(target_os = "linux")]
-fn refuse_special(file: &File) -> io::Result<()> {
+pub(super) fn refuse_special(file: impl AsFd) -> io::Result<()> {
     // Magic numbers of statfs(2), from linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup2, bpf,
     // devpts.
     const SPECIAL: [u64; 9] = [
@@ -70,7 +85,7 @@ fn refuse_special(file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refuse_special(_file: &File) -> io::Result<()> {
+pub(super) fn refuse_special(_file: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
@@ -140,10 +155,14 @@ pub(super) fn piece(length: u64) -> usize {
     length.min(MAX_PIECE) as usize
 }
 
-pub(super) fn read_some(mut file: &File, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    let read = file.read(&mut bytes)?;
-    bytes.truncate(read);
+/// Reads at most `length` bytes at the position of the file. There are none at its end.
+pub(super) fn read_some(file: &File, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    if length == 0 {
+        return Ok(bytes);
+    }
+    // The memory is not filled with zeros first.
+    retry_on_intr(|| rustix::io::read(file, spare_capacity(&mut bytes)))?;
     Ok(bytes)
 }
 
@@ -153,7 +172,7 @@ pub(super) fn write_all(mut file: &File, data: &[u8]) -> io::Result<u64> {
 }
 
 /// Opens the folder at a place. The last link is followed only if the place allows it.
-fn folder(place: &Place) -> io::Result<Dir> {
+pub(super) fn folder(place: &Place) -> io::Result<Dir> {
     if place.follow {
         place.dir().open_dir(&place.relative)
     } else {
@@ -164,7 +183,7 @@ fn folder(place: &Place) -> io::Result<Dir> {
 /// Reads the entries of a folder if they take at most `room` bytes.
 pub(super) fn read_dir(place: &Place, room: usize) -> io::Result<Much<Vec<(String, u8)>>> {
     let folder = folder(place)?;
-    refuse_special(&folder.try_clone()?.into_std_file())?;
+    refuse_special(&folder)?;
     let mut entries = Vec::new();
     let mut size: usize = 0;
     for entry in folder.entries()? {
@@ -192,16 +211,91 @@ fn metadata(place: &Place) -> io::Result<Metadata> {
 }
 
 pub(super) fn stat(place: &Place) -> io::Result<Info> {
-    let metadata = metadata(place)?;
+    Ok(info(&metadata(place)?))
+}
+
+/// Returns information about an open file.
+pub(super) fn stat_of(file: &File) -> io::Result<Info> {
+    Ok(info(&Metadata::from_file(file)?))
+}
+
+fn info(metadata: &Metadata) -> Info {
     let time =
         |time: io::Result<cap_std::time::SystemTime>| time.ok().map(|time| milliseconds(time.into_std()));
-    Ok((
-        kind(metadata.file_type()),
-        metadata.len(),
-        time(metadata.modified()),
-        time(metadata.accessed()),
-        time(metadata.created()),
-    ))
+    Info {
+        kind: kind(metadata.file_type()),
+        size: metadata.len(),
+        modified: time(metadata.modified()),
+        accessed: time(metadata.accessed()),
+        created: time(metadata.created()),
+        mode: PermissionsExt::mode(&metadata.permissions()) & 0o7777,
+    }
+}
+
+/// Opens a file or folder to change its mode or its times. The content is not used.
+///
+/// The changes are made by the handle, because calls with a path would follow a link that another process puts there.
+/// A handle for writing needs no right to read. Folders, running programs and read-only files are opened for reading.
+pub(super) fn open_to_change(place: &Place) -> io::Result<File> {
+    use io::ErrorKind::{ExecutableFileBusy, IsADirectory, PermissionDenied};
+    let opened = match open_with(place, OpenOptions::new().write(true)) {
+        Err(error) if matches!(error.kind(), IsADirectory | PermissionDenied | ExecutableFileBusy) => {
+            open_with(place, OpenOptions::new().read(true))
+        }
+        opened => opened,
+    };
+    opened.map(|(file, _)| file)
+}
+
+/// Sets the permission bits of an open file.
+pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+/// Sets the times of access and modification of an open file, in milliseconds since the Unix epoch.
+pub(super) fn set_times(file: &File, accessed: f64, modified: f64) -> io::Result<()> {
+    let time = |milliseconds: f64| {
+        let seconds = (milliseconds / 1000.0).floor();
+        let rest = milliseconds - seconds * 1000.0;
+        Timespec {
+            tv_sec: seconds as i64,
+            tv_nsec: ((rest * 1e6).round() as i64).min(999_999_999),
+        }
+    };
+    let times = Timestamps {
+        last_access: time(accessed),
+        last_modification: time(modified),
+    };
+    Ok(rustix::fs::futimens(file, &times)?)
+}
+
+/// Sets the size of a file.
+pub(super) fn truncate(place: &Place, size: u64) -> io::Result<()> {
+    let (file, _) = open_with(place, OpenOptions::new().write(true))?;
+    file.set_len(size)
+}
+
+/// Creates an empty file that only the process's user may read and write.
+pub(super) fn make_private_file(place: &Place) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    open_with(place, &mut options).map(drop)
+}
+
+/// Creates a folder that only the process's user may use.
+pub(super) fn make_private_folder(place: &Place) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    place.dir().create_dir_with(&place.relative, &builder)
+}
+
+/// Returns the target of the symbolic link at a place.
+pub(super) fn read_link(place: &Place) -> io::Result<String> {
+    let target = place.dir().read_link_contents(&place.relative)?;
+    target
+        .into_os_string()
+        .into_string()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// The identity of a file: the number of its device and its inode number.
@@ -227,6 +321,21 @@ fn kind(kind: FileType) -> u8 {
         kind if kind.is_dir() => 1,
         kind if kind.is_symlink() => 2,
         kind => other_kind(kind),
+    }
+}
+
+/// Returns the number of a kind of the system.
+pub(super) fn kind_of(kind: rustix::fs::FileType) -> u8 {
+    use rustix::fs::FileType;
+    match kind {
+        FileType::RegularFile => 0,
+        FileType::Directory => 1,
+        FileType::Symlink => 2,
+        FileType::Fifo => 3,
+        FileType::Socket => 4,
+        FileType::CharacterDevice => 5,
+        FileType::BlockDevice => 6,
+        _ => 7,
     }
 }
 

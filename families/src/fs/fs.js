@@ -8,6 +8,7 @@
 
   const openToRead = withRoom(calls.openToRead);
   const openToWrite = withRoom(calls.openToWrite);
+  const openWalk = withRoom(calls.walk);
   const flags = (bag, names) => {
     const read = options(bag, names);
     const chosen = [];
@@ -15,10 +16,36 @@
     return chosen;
   };
 
+  const { apply } = Reflect;
+  const { subarray } = Uint8Array.prototype;
+  const { getTime } = Date.prototype;
+  const { isSafeInteger } = Number;
+  const { endsWith, lastIndexOf, slice } = String.prototype;
+  const integer = (value, what) => {
+    const number = typeof value === "bigint" ? Number(value) : value;
+    if (!isSafeInteger(number)) throw new TypeError(`${what} must be an integer`);
+    return number;
+  };
+  /** Returns a time in milliseconds since 1970. Like in Deno, a number is seconds. */
+  const time = (value, what) => {
+    if (typeof value === "number") return value * 1000;
+    try {
+      return apply(getTime, value, []);
+    } catch {
+      throw new TypeError(`${what} must be a Date, or the number of seconds since 1970`);
+    }
+  };
+
+  const temporary = (bag) => {
+    const { dir, prefix = "", suffix = "" } = options(bag, ["dir", "prefix", "suffix"]);
+    if (dir === undefined) throw new TypeError('the folder of the new name is missing: { dir: "./tmp" }');
+    return [text(dir, "dir"), text(prefix, "prefix"), text(suffix, "suffix")];
+  };
+
   class FileInfo {
     constructor(token, raw) {
       illegal(token);
-      const [kind, size, modified, accessed, created] = raw;
+      const [kind, size, modified, accessed, created, mode] = raw;
       this.isFile = kind === 0;
       this.isDirectory = kind === 1;
       this.isSymlink = kind === 2;
@@ -30,33 +57,87 @@
       this.mtime = modified === null ? null : new Date(modified);
       this.atime = accessed === null ? null : new Date(accessed);
       this.birthtime = created === null ? null : new Date(created);
+      this.mode = mode;
       Object.freeze(this);
     }
   }
 
+  // The size of the chunks in which an open file is iterated.
+  const CHUNK = 65536;
+
   class FsFile {
     #file;
-    constructor(token, file) {
+    #isReadable;
+    constructor(token, file, isReadable) {
       illegal(token);
       this.#file = file;
+      this.#isReadable = isReadable;
       Object.freeze(this);
     }
     /** Reads into `buffer`. Returns the number of bytes read, or null at the end of the file. */
     async read(buffer) {
       if (!(buffer instanceof Uint8Array)) throw new TypeError("read needs a Uint8Array");
-      const bytes = await calls.fileRead(this.#file, buffer.byteLength);
-      if (bytes.byteLength === 0 && buffer.byteLength > 0) return null;
-      buffer.set(bytes); // throws if the guest shrank the buffer meanwhile; nothing is written past its end
-      return bytes.byteLength;
+      const { byteLength } = buffer;
+      const count = await calls.fileRead(this.#file, buffer);
+      return count === 0 && byteLength > 0 ? null : count;
     }
     /** Writes all of `data`. Returns its length. */
     async write(data) {
       return await calls.fileWrite(this.#file, copied(data, "data"));
     }
+    /** Moves the position: 0 from the start, 1 from the position, 2 from the end. Returns the new position. */
+    async seek(offset, whence = 0) {
+      if (whence !== 0 && whence !== 1 && whence !== 2) {
+        throw new TypeError("seek: whence must be 0 (from the start), 1 (from the position) or 2 (from the end)");
+      }
+      const by = integer(offset, "the offset");
+      return await (this.#isReadable ? calls.fileSeek : calls.fileSeekFromStart)(this.#file, by, whence);
+    }
+    async stat() {
+      return new FileInfo(secret, await calls.fileStat(this.#file));
+    }
+    /** Sets the size. New bytes are zero. */
+    async truncate(size = 0) {
+      await calls.fileTruncate(this.#file, integer(size, "the size"));
+    }
+    /** Waits until the content, the times and the mode are on the disk. */
+    async sync() {
+      await calls.fileSync(this.#file, ["all"]);
+    }
+    /** Waits until the content is on the disk. */
+    async syncData() {
+      await calls.fileSync(this.#file, []);
+    }
+    async utime(accessed, modified) {
+      await calls.fileTimes(this.#file, time(accessed, "atime"), time(modified, "mtime"));
+    }
+    /** Waits for the lock: shared with other readers, or exclusive. */
+    async lock(exclusive = false) {
+      await (exclusive ? calls.fileLock : calls.fileLockShared)(this.#file, ["wait"]);
+    }
+    /** Returns true if the file is locked now, and false if another handle has a lock that excludes this one. */
+    async tryLock(exclusive = false) {
+      return await (exclusive ? calls.fileLock : calls.fileLockShared)(this.#file, []);
+    }
+    async unlock() {
+      await (this.#isReadable ? calls.fileUnlockShared : calls.fileUnlock)(this.#file);
+    }
     close() {
       calls.fileClose(this.#file);
     }
+    /** Reads chunks from the position to the end. Each is a new `Uint8Array`. The file stays open. */
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const chunk = new Uint8Array(CHUNK);
+        const count = await this.read(chunk);
+        if (count === null) return;
+        yield count === CHUNK ? chunk : apply(subarray, chunk, [0, count]);
+      }
+    }
     [Symbol.dispose ?? Symbol.for("dispose")]() {
+      this.close();
+    }
+    async [Symbol.asyncDispose ?? Symbol.for("asyncDispose")]() {
       this.close();
     }
   }
@@ -84,6 +165,10 @@
     async stat(path) {
       return new FileInfo(secret, await calls.stat(this, text(path, "path")));
     }
+    /** Like `stat`, but of a link itself. */
+    async lstat(path) {
+      return new FileInfo(secret, await calls.lstat(this, text(path, "path")));
+    }
     async mkdir(path, bag) {
       await calls.mkdir(this, text(path, "path"), flags(bag, ["recursive"]));
     }
@@ -93,12 +178,67 @@
     async rename(from, to) {
       await calls.rename(this, text(from, "path"), text(to, "path"));
     }
+    async copyFile(from, to) {
+      await calls.copyFile(this, text(from, "path"), text(to, "path"));
+    }
+    async truncate(path, size = 0) {
+      await calls.truncate(this, text(path, "path"), integer(size, "the size"));
+    }
+    async chmod(path, mode) {
+      await calls.chmod(this, text(path, "path"), integer(mode, "the mode"));
+    }
+    async utime(path, accessed, modified) {
+      await calls.utime(this, text(path, "path"), time(accessed, "atime"), time(modified, "mtime"));
+    }
+    /** Makes the link `path`, which leads to `target`: a relative path without `..`. */
+    async symlink(target, path) {
+      await calls.symlink(this, text(path, "path"), text(target, "target"));
+    }
+    /** Gives the file at `from` the second name `to`. */
+    async link(from, to) {
+      await calls.link(this, text(from, "path"), text(to, "path"));
+    }
+    async readLink(path) {
+      return await calls.readLink(this, text(path, "path"));
+    }
+    /** Yields everything below a folder, each folder before its entries. Links are not followed. */
+    async *walk(path, bag) {
+      const folder = text(path, "path");
+      const { maxDepth } = options(bag, ["maxDepth"]);
+      const depth = maxDepth === undefined || maxDepth === Infinity ? null : integer(maxDepth, "maxDepth");
+      const [walk] = opened(await openWalk(this, folder, depth));
+      try {
+        for (let more = true; more;) {
+          let found;
+          [found, more] = await calls.walkNext(walk);
+          for (const [below, kind] of found) {
+            yield {
+              path: apply(endsWith, folder, ["/"]) ? folder + below : `${folder}/${below}`,
+              name: apply(slice, below, [apply(lastIndexOf, below, ["/"]) + 1]),
+              isFile: kind === 0,
+              isDirectory: kind === 1,
+              isSymlink: kind === 2,
+            };
+          }
+        }
+      } finally {
+        calls.walkClose(walk);
+      }
+    }
+    /** Makes an empty file in the folder `dir`. Returns its path. */
+    async makeTempFile(bag) {
+      return await calls.makeTempFile(this, ...temporary(bag));
+    }
+    async makeTempDir(bag) {
+      return await calls.makeTempDir(this, ...temporary(bag));
+    }
     async open(path, bag) {
       const chosen = bag === undefined
         ? ["read"]
         : flags(bag, ["read", "write", "append", "truncate", "create", "createNew"]);
-      const [file] = opened(await (chosen.includes("read") ? openToRead : openToWrite)(this, text(path, "path"), chosen));
-      return new FsFile(secret, file);
+      const isReadable = chosen.includes("read");
+      const [file] = opened(await (isReadable ? openToRead : openToWrite)(this, text(path, "path"), chosen));
+      return new FsFile(secret, file, isReadable);
     }
   }
   return { capability: FileSystem, objects: [FsFile, FileInfo] };

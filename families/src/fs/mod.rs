@@ -1,11 +1,17 @@
 //! The `fs` family: files and folders beneath directory handles.
 
+mod attributes;
+mod copy;
+mod file_methods;
 mod files;
+mod links;
 mod open_file;
 mod program;
 mod roots;
 mod sandbox_rules;
 mod scope;
+mod temporary;
+mod walk;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -63,6 +69,19 @@ fn parsed(text: &str, base: &secure_runtime_capabilities::Base) -> Result<FsPath
         .map_err(|error| OperationError::type_error(format!("path {:?}: {error}", clipped(text))))
 }
 
+/// Returns a number of JavaScript as a size or position in a file.
+///
+/// # Errors
+/// It is negative, not an integer, or so large that JavaScript rounds it.
+fn size(number: f64, what: &str) -> Result<u64, OperationError> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    if number.fract() == 0.0 && (0.0..=LARGEST).contains(&number) {
+        return Ok(number as u64);
+    }
+    let message = format!("{what} must be an integer from 0 to 2^53 - 1");
+    Err(OperationError::range_error(message))
+}
+
 /// Returns the path of the operation.
 fn decided(granted: &Call) -> Result<FsPath, OperationError> {
     parsed(granted.resource(), granted.base())
@@ -88,6 +107,16 @@ fn read<'a>(asked: &Asked<'a, Fs>) -> Result<Subject<'a>, OperationError> {
 fn write<'a>(asked: &Asked<'a, Fs>) -> Result<Subject<'a>, OperationError> {
     let text = asked.text(0)?;
     Ok((Operation::fs_write(&path(text, asked)?).into_owned(), text.into()))
+}
+
+/// Returns the first argument as the subject of the decision. The second path is parsed before, so that a wrong call
+/// decides nothing.
+fn with_second_path<'a>(
+    asked: &Asked<'a, Fs>,
+    subject: fn(&Asked<'a, Fs>) -> Result<Subject<'a>, OperationError>,
+) -> Result<Subject<'a>, OperationError> {
+    path(asked.text(1)?, asked)?;
+    subject(asked)
 }
 
 /// Declares a method whose first argument is a path.
@@ -117,25 +146,26 @@ where
 /// Refuses an allowed operation in a kernel or device tree, unless a scope names the tree. They are not data, so `/**`
 /// does not include them.
 fn granted_by_name(granted: &Call, operation: &Operation<'_>, shown: &str) -> Result<(), OperationError> {
-    let path = operation.resource();
-    let Some(tree) = ["/proc", "/sys", "/dev"]
-        .into_iter()
-        .find(|tree| is_within(path, tree))
-    else {
+    if is_named(granted.effective(operation.action()), operation.resource()) {
         return Ok(());
+    }
+    Err(granted.refuse(operation, shown, "a grant of a special file system must name it"))
+}
+
+/// Returns true if the path is not in a kernel or device tree, or if a scope that covers it names the tree.
+fn is_named<'p>(mut scopes: impl Iterator<Item = &'p Pattern>, path: &str) -> bool {
+    let mut trees = ["/proc", "/sys", "/dev"].into_iter();
+    let Some(tree) = trees.find(|tree| is_within(path, tree)) else {
+        return true;
     };
-    let named = granted.effective(operation.action()).any(|pattern| {
+    scopes.any(|pattern| {
         pattern.matches(path)
             && match pattern {
                 Pattern::Exact(exact) => is_within(exact, tree),
                 Pattern::Affix { prefix, .. } => is_within(prefix, tree),
                 Pattern::Endpoint(_) => false,
             }
-    });
-    if named {
-        return Ok(());
-    }
-    Err(granted.refuse(operation, shown, "a grant of a special file system must name it"))
+    })
 }
 
 /// Decides on another path that a method uses.
@@ -234,16 +264,32 @@ async fn read_dir(granted: Call, _arguments: Arguments) -> Result<Output, Operat
 async fn stat(granted: Call, _arguments: Arguments) -> Result<Output, OperationError> {
     let (roots, path) = (granted.state().get()?, granted.resource().to_owned());
     let found = move || roots.find(ActionName::READ, &path, files::stat);
-    let (kind, size, modified, accessed, created) = blocking(&granted, "looking at", found).await?;
-    // A size above 2^53 is rounded, like everywhere in JavaScript.
-    let info = vec![
-        u32::from(kind).into(),
-        Value::Number(size as f64),
-        modified.into(),
-        accessed.into(),
-        created.into(),
+    blocking(&granted, "looking at", found).await.map(information)
+}
+
+/// Like `stat`, but of a symbolic link itself.
+async fn lstat(granted: Call, _arguments: Arguments) -> Result<Output, OperationError> {
+    let (roots, path) = (granted.state().get()?, granted.resource().to_owned());
+    let found = move || {
+        roots.find(ActionName::READ, &path, |place| {
+            files::stat(&place.clone().without_following())
+        })
+    };
+    blocking(&granted, "looking at", found).await.map(information)
+}
+
+/// Returns information about a file for JavaScript.
+fn information(info: files::Info) -> Output {
+    let list = vec![
+        u32::from(info.kind).into(),
+        // A size above 2^53 is rounded, like everywhere in JavaScript.
+        Value::Number(info.size as f64),
+        info.modified.into(),
+        info.accessed.into(),
+        info.created.into(),
+        info.mode.into(),
     ];
-    Ok(info.into())
+    list.into()
 }
 
 async fn mkdir(granted: Call, arguments: Arguments) -> Result<(), OperationError> {
@@ -352,16 +398,16 @@ impl Extension for Fs {
         declare(methods, writing, "writeFile", write_file);
         declare(methods, reading, "readDir", read_dir);
         declare(methods, reading, "stat", stat);
+        declare(methods, reading, "lstat", lstat);
         declare(methods, writing, "mkdir", mkdir);
         declare(methods, writing, "remove", remove);
-        // The second path is checked first too, so that a wrong call decides nothing.
-        let both = |asked: &Asked<'_, Fs>| path(asked.text(1)?, asked);
-        let renamed = methods.on(writing, move |asked| {
-            let source = write(asked)?;
-            both(asked)?;
-            Ok(source)
-        });
+        let renamed = methods.on(writing, |asked| with_second_path(asked, write));
         add(renamed, "rename", rename);
+        copy::declare(methods);
+        links::declare(methods);
+        walk::declare(methods);
+        temporary::declare(methods);
+        attributes::declare(methods);
         open_file::declare(methods);
     }
 

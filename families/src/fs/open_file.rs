@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
 
-use secure_runtime_capabilities::ActionName;
-use secure_runtime_engine::extension::{Arguments, CountedBytes, Methods, OperationError, Output, Value};
+use secure_runtime_capabilities::{ActionName, FsPath};
+use secure_runtime_engine::extension::{Arguments, Methods, OperationError, Output, Value};
 
-use super::files;
 use super::roots::{Need, PreopenedDirectories};
-use super::{Call, Fs, add, blocking, check, decided, read, write};
+use super::{Call, Fs, add, blocking, check, decided, file_methods, files, read, write};
+
+/// The names of the operations in tables. The methods of an open file have the name of the one that opened it.
+pub(super) const TO_READ: &str = "open for reading";
+pub(super) const TO_WRITE: &str = "open for writing";
 
 /// A file, and the path where it was opened.
 pub(super) struct FileAtPath {
@@ -26,16 +28,43 @@ impl FileAtPath {
     ///
     /// The capability may have no rights on the new name, and other modules may trust the files there. A file that was
     /// removed or replaced has no name, so it stays usable.
-    fn with<T>(&self, work: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-        let renames = self.roots.program.shared();
+    pub(super) fn with<T>(&self, work: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        let renames = self.shared();
+        let file = self.in_place(*renames)?;
+        work(&file.0)
+    }
+
+    /// Takes the lock that prevents renames.
+    pub(super) fn shared(&self) -> RwLockReadGuard<'_, u64> {
+        self.roots.program.shared()
+    }
+
+    /// Returns the file, if it was not moved. The caller holds the lock that prevents renames.
+    pub(super) fn in_place(&self, renames: u64) -> io::Result<MutexGuard<'_, (File, u64)>> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.1 != *renames {
-            if !self.roots.still_at(self.actions, &self.path, &file.0, *renames)? {
+        if file.1 != renames {
+            if !self.roots.still_at(self.actions, &self.path, &file.0, renames)? {
                 return Err(io::Error::from(io::ErrorKind::StaleNetworkFileHandle));
             }
-            file.1 = *renames;
+            file.1 = renames;
         }
-        work(&file.0)
+        Ok(file)
+    }
+
+    /// Creates the handle of a file that was opened at the path when there had been so many renames.
+    pub(super) fn new(
+        file: File,
+        renames: u64,
+        roots: Arc<PreopenedDirectories>,
+        actions: &'static [ActionName],
+        path: &FsPath,
+    ) -> Self {
+        FileAtPath {
+            file: Mutex::new((file, renames)),
+            roots,
+            actions,
+            path: path.as_str().to_owned(),
+        }
     }
 }
 
@@ -91,58 +120,20 @@ async fn open(granted: Call, arguments: Arguments) -> Result<Output, OperationEr
     let open = move || {
         let renames = roots.program.shared();
         let place = roots.place(actions, path.as_str(), Need::Content, *renames)?;
-        let file = Mutex::new((files::open(&place, &flags)?, *renames));
-        drop(renames);
-        Ok(FileAtPath {
-            file,
-            roots,
-            actions,
-            path: path.as_str().to_owned(),
-        })
+        let (file, renames) = (files::open(&place, &flags)?, *renames);
+        Ok(FileAtPath::new(file, renames, roots.clone(), actions, &path))
     };
     let file = Arc::new(blocking(&granted, "opening", open).await?);
     Ok(granted.open(actions, file, permit, Value::Null))
 }
 
-type OpenFile = Arc<FileAtPath>;
-
-/// Returns at most so many bytes. There are none at the end of the file.
-async fn read_some(
-    granted: Call,
-    file: Rc<OpenFile>,
-    arguments: Arguments,
-) -> Result<Output, OperationError> {
-    let file = OpenFile::clone(&file);
-    // A number from JavaScript code of this family: a length of a buffer.
-    let length = files::piece(arguments.number(0)? as u64);
-    let held = granted.reserve_result(length, "reading").await?;
-    let read = move || file.with(|file| files::read_some(file, length));
-    let bytes = blocking(&granted, "reading", read).await?;
-    granted.count(CountedBytes::Read, bytes.len())?;
-    Ok(Output::bytes(bytes, held))
-}
-
-/// Writes all bytes. Returns their number.
-async fn write_all(
-    granted: Call,
-    file: Rc<OpenFile>,
-    mut arguments: Arguments,
-) -> Result<Output, OperationError> {
-    let file = OpenFile::clone(&file);
-    let data = arguments.take_bytes(0)?;
-    let write = move || file.with(|file| files::write_all(file, &data));
-    let written = blocking(&granted, "writing", write).await?;
-    Ok(Value::Number(written as f64).into())
-}
-
 /// Declares the methods that open files, and those of open files.
 pub(super) fn declare(methods: &mut Methods<Fs>) {
-    let (reading, writing) = ("open for reading", "open for writing");
     let to_read = methods.on(ActionName::READ, |asked| {
         Purpose::of(asked.argument(1))?;
         read(asked)
     });
-    add(to_read.titled(reading), "openToRead", open);
+    add(to_read.titled(TO_READ), "openToRead", open);
     let to_write = methods.on(ActionName::WRITE, |asked| {
         // A file that is also read must be opened by the other method, which decides both.
         if Purpose::of(asked.argument(1))?.readable {
@@ -150,13 +141,6 @@ pub(super) fn declare(methods: &mut Methods<Fs>) {
         }
         write(asked)
     });
-    add(to_write.titled(writing), "openToWrite", open);
-    let mut file = methods.resource::<OpenFile>();
-    file.on(ActionName::READ)
-        .titled(reading)
-        .asynchronous("fileRead", read_some);
-    file.on(ActionName::WRITE)
-        .titled(writing)
-        .asynchronous("fileWrite", write_all);
-    file.close("fileClose");
+    add(to_write.titled(TO_WRITE), "openToWrite", open);
+    file_methods::declare(methods);
 }

@@ -59,8 +59,8 @@ impl Drop for Slot {
 }
 
 #[derive(Debug)]
-struct Root {
-    scope: Scope,
+pub(super) struct Root {
+    pub(super) scope: Scope,
     /// The location of the scope, without links. None unless the scope is one of the program's: others are found
     /// beneath those.
     at: Option<Scope>,
@@ -91,6 +91,12 @@ pub(crate) struct Place {
 impl Place {
     pub(super) fn dir(&self) -> &Dir {
         &self.folder.dir
+    }
+
+    /// Returns the same place, where a link at the end is used itself.
+    pub(super) fn without_following(mut self) -> Place {
+        self.follow = false;
+        self
     }
 }
 
@@ -264,7 +270,7 @@ impl PreopenedDirectories {
     }
 
     /// Returns the narrowest of the roots that cover the path, one for each action.
-    fn narrowest(&self, actions: &[ActionName], path: &str) -> io::Result<&Root> {
+    pub(super) fn narrowest(&self, actions: &[ActionName], path: &str) -> io::Result<&Root> {
         let mut narrowest: Option<&Root> = None;
         for action in actions {
             let mut roots = self.of_action(*action).iter();
@@ -391,7 +397,7 @@ impl PreopenedDirectories {
     }
 
     /// Returns the entry of a writable path. All links inside its scope are followed.
-    fn located(&self, path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
+    pub(super) fn located(&self, path: &str, renames: u64) -> io::Result<(Arc<Folder>, String)> {
         let actions = &[ActionName::WRITE];
         let root = self.narrowest(actions, path)?;
         match &root.scope {
@@ -418,7 +424,7 @@ impl PreopenedDirectories {
 
     /// Returns true if this capability can read the file at `at`, a path without links, by the name `from`. For a
     /// folder, everything below it must be readable too.
-    fn reads(&self, from: &str, at: &str, is_folder: bool, renames: u64) -> bool {
+    pub(super) fn reads(&self, from: &str, at: &str, is_folder: bool, renames: u64) -> bool {
         let actions = &[ActionName::READ];
         let mut roots = self.read.iter().filter(|root| root.scope.covers(from));
         roots.any(|root| match &root.scope {

@@ -4,13 +4,22 @@ title = "shared memory, WebAssembly, workers and clocks built from them do not e
 boundary = "modules"
 elsewhere = "clocks and shared memory are not restricted there; under SES, the embedder provides them"
 expect = "nothing"
-audit = []
+audit = [
+  "denied clock read 1s", "denied clock read 1s", "denied net connect http://127.0.0.1:1", "denied random read os", "denied random read os",
+]
 ---*/
 export async function attack({ shared, refuses }) {
   let gained = "";
-  for (const name of ["SharedArrayBuffer", "Atomics", "WebAssembly", "Worker", "performance", "Temporal", "ShadowRealm", "fetch", "crypto", "queueTask"]) {
+  for (const name of ["SharedArrayBuffer", "Atomics", "WebAssembly", "Worker", "Temporal", "ShadowRealm", "queueTask"]) {
     if (name in globalThis || name in shared) gained += `${name}; `;
   }
+  // These names are no authority: a module without rights is refused.
+  for (const name of ["performance", "fetch", "crypto"]) if (name in shared) gained += `${name}; `;
+  gained += await refuses("performance", "CapabilityError", () => performance.now());
+  gained += await refuses("performance of the global object", "CapabilityError", () => globalThis.performance.timeOrigin);
+  gained += await refuses("fetch", "CapabilityError", () => fetch("http://127.0.0.1:1/"));
+  gained += await refuses("crypto", "CapabilityError", () => crypto.randomUUID());
+  gained += await refuses("crypto of the global object", "CapabilityError", () => globalThis.crypto.getRandomValues(new Uint8Array(1)));
   if (structuredClone(new ArrayBuffer(1)).constructor !== ArrayBuffer) gained += "structuredClone; ";
   gained += await refuses("Date.now", "CapabilityError", () => shared.Date.now());
   gained += await refuses("new Date", "CapabilityError", () => new shared.Date());

@@ -1,6 +1,6 @@
 /*---
 id = "A55"
-title = "no operation invents a name: there are no temporary files, and the created path is the decided one"
+title = "the path of a temporary file is decided as created, with its prefix and suffix"
 boundary = "program"
 elsewhere = { ses = "files and network come from the embedder of SES" }
 grants = ["fs.write=./data/**"]
@@ -14,8 +14,17 @@ import { fs } from "cap:self";
 
 export async function attack({ denied }) {
   let gained = "";
-  for (let step = fs; step !== Object.prototype; step = Object.getPrototypeOf(step)) {
-    for (const key of Reflect.ownKeys(step)) if (/te?mp|unique|mkstemp/i.test(String(key))) gained += `fs.${String(key)}; `;
+  for (const make of [fs.makeTempFile, fs.makeTempDir]) {
+    const refused = async (options) => {
+      try {
+        return `made ${await make.call(fs, options)}; `;
+      } catch (error) {
+        return error instanceof TypeError ? "" : `${error}; `;
+      }
+    };
+    // A prefix or suffix is part of a name, and a folder is not left out.
+    for (const part of ["../x", "/", "a/../../../y", "a\0"]) gained += (await refused({ dir: "data", prefix: part })) + (await refused({ dir: "data", suffix: part }));
+    gained += await refused({});
   }
   gained += await denied("prefix", () => fs.writeTextFile("data/../x", "x"));
   gained += await denied("suffix", () => fs.writeTextFile("data/name/../../y", "x"));
@@ -27,7 +36,9 @@ export async function attack({ denied }) {
 export async function control() {
   await fs.mkdir("data/x/y", { recursive: true });
   await fs.writeTextFile("data/x/y/z.txt", "x");
-  return true;
+  const [file, folder] = [await fs.makeTempFile({ dir: "data", prefix: "a-", suffix: ".txt" }), await fs.makeTempDir({ dir: "data" })];
+  await fs.writeTextFile(`${folder}/x`, "x");
+  return file.startsWith("data/a-") && file.endsWith(".txt") && folder.startsWith("data/");
 }
 //// data/a.txt
 public
