@@ -115,6 +115,10 @@ declare module "cap:self" {
     tryLock(exclusive?: boolean): Promise<boolean>;
     unlock(): Promise<void>;
     close(): void;
+    /** The chunks from the position on, on V8. The stream closes the file at its end, or when it is cancelled. */
+    readonly readable: ReadableStream<Uint8Array>;
+    /** Writes chunks at the position, on V8. The stream closes the file at its end, or when it is aborted. */
+    readonly writable: WritableStream<Uint8Array>;
   }
 
   export interface FileSystem extends Capability<FileSystem, "read" | "write"> {

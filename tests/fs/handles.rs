@@ -242,3 +242,65 @@ fn a_large_file_is_read_at_flat_memory() {
     assert_eq!(ran.out, "134217728\n");
     assert!(ran.held < 4 << 20, "{}", ran.held);
 }
+
+/// RUN-130
+#[test]
+fn files_are_streams() {
+    let open =
+        |options: &str, then: &str| format!("fs.open('data/a.txt', {options}).then(async (file) => {then})");
+    let read = |then: &str| open("{ read: true }", then);
+    let written = "{ write: true, create: true, truncate: true }";
+    let text = "new Response(file.readable).text()";
+    let steps = if cfg!(feature = "v8") {
+        vec![
+            (read(text), "\"abcdef\""),
+            // The position is the file's, and the file is closed at the end.
+            (
+                read(&format!(
+                    "{{ await file.seek(4); const text = await {text}; return [text, await file.read(new Uint8Array(1)).catch((error) => error.code)]; }}"
+                )),
+                "[\"ef\",\"EBADF\"]",
+            ),
+            (
+                read(
+                    "{ const reader = file.readable.getReader({ mode: 'byob' }); const { value } = await reader.read(new Uint8Array(4)); await reader.cancel(); return [value.length, value[3], await file.stat().catch((error) => error.code)]; }",
+                ),
+                "[4,100,\"EBADF\"]",
+            ),
+            (read("file.readable === file.readable"), "true"),
+            (
+                read("file.writable.getWriter().write(new Uint8Array(1))"),
+                "PermissionDenied EBADF",
+            ),
+            (
+                open(
+                    written,
+                    "{ await new Blob(['one', 'two']).stream().pipeTo(file.writable); return fs.readTextFile('data/a.txt'); }",
+                ),
+                "\"onetwo\"",
+            ),
+            (
+                open(
+                    written,
+                    "{ const big = new Blob([new Uint8Array(300_000).fill(120)]); await big.stream().pipeThrough(new CompressionStream('gzip')).pipeTo(file.writable); const again = await fs.open('data/a.txt'); return (await new Response(again.readable.pipeThrough(new DecompressionStream('gzip'))).bytes()).length; }",
+                ),
+                "300000",
+            ),
+            (
+                open(written, "file.writable.getWriter().write('no bytes')"),
+                "TypeError",
+            ),
+            (
+                open(written, "file.readable.getReader().read()"),
+                "PermissionDenied EBADF",
+            ),
+        ]
+    } else {
+        vec![
+            (read("file.readable"), "TypeError"),
+            (read("file.writable"), "TypeError"),
+        ]
+    };
+    let steps: Vec<(&str, &str)> = steps.iter().map(|(call, said)| (call.as_str(), *said)).collect();
+    expect(Scene::new().file("data/a.txt", "abcdef"), DATA, &steps);
+}

@@ -202,10 +202,10 @@
         calls[method] = callers[kind](index);
         methodOf.set(calls[method], index);
       });
-      const { DOMException, TextDecoder, TextEncoder, URLSearchParams, http } = web;
+      const { DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http } = web;
       const api = {
         Capability, calls, until, bound, opened, data, text, characters, bytes, options, room, withRoom, isQuickJs,
-        DOMException, TextDecoder, TextEncoder, URLSearchParams, http, ...tamed,
+        DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, ...tamed,
       };
       const made = script(freeze(api));
       const Class = made.capability;

@@ -1,6 +1,6 @@
 // The `fs` capability of guests. Method names and signatures are those of Deno. Every method passes its arguments to
 // one op. The op converts them once, decides on them, and uses exactly the values of the decision.
-({ Capability, calls, opened, options, text, bytes: copied, withRoom, room }) => {
+({ Capability, calls, opened, options, text, bytes: copied, withRoom, room, ReadableStream, WritableStream }) => {
   const secret = Symbol("fs");
   const illegal = (token) => {
     if (token !== secret) throw new TypeError("Illegal constructor");
@@ -67,6 +67,8 @@
 
   class FsFile {
     #file;
+    #readable;
+    #writable;
     #isReadable;
     constructor(token, file, isReadable) {
       illegal(token);
@@ -134,6 +136,33 @@
         yield count === CHUNK ? chunk : apply(subarray, chunk, [0, count]);
       }
     }
+    /** The stream of the chunks from the position to the end. It closes the file at its end (V8). */
+    get readable() {
+      const file = this;
+      return this.#readable ??= new (streams(ReadableStream))({
+        type: "bytes",
+        autoAllocateChunkSize: CHUNK,
+        async pull(controller) {
+          const request = controller.byobRequest;
+          const { buffer, byteOffset, byteLength } = request.view;
+          const count = await calls.fileRead(file.#file, new Uint8Array(buffer, byteOffset, byteLength));
+          if (count === 0) {
+            file.close();
+            controller.close();
+          }
+          request.respond(count);
+        },
+        cancel: () => this.close(),
+      });
+    }
+    /** A stream that writes each chunk at the position. It closes the file at its end (V8). */
+    get writable() {
+      return this.#writable ??= new (streams(WritableStream))({
+        write: async (chunk) => void await this.write(chunk),
+        close: () => this.close(),
+        abort: () => this.close(),
+      });
+    }
     [Symbol.dispose ?? Symbol.for("dispose")]() {
       this.close();
     }
@@ -141,6 +170,11 @@
       this.close();
     }
   }
+
+  const streams = (Stream) => {
+    if (Stream === undefined) throw new TypeError("this engine has no streams; use read and write, or iterate over the file");
+    return Stream;
+  };
 
   class FileSystem extends Capability {
     async readTextFile(path) {
