@@ -131,7 +131,8 @@
       let timers;
       for (const name of timerNames) make[name] = () => frozen((timers ??= secure.timersOf(chain))[name]);
       const meanings = { __proto__: null };
-      const meaning = ((name) => meanings[name] ??= make[name]());
+      // QuickJS has no `Intl`, and no value for it.
+      const meaning = ((name) => meanings[name] ??= make[name]?.());
       const makeGlobal = () => {
         const own = create(Object.prototype);
         for (const key of ownKeys(globalThis)) defineProperty(own, key, hidden(globalThis[key]));

@@ -1,5 +1,5 @@
 // The `clock` capability of guests, and the free names that read the time.
-({ Capability, calls, bound, makeDate, makeIntl }) => {
+({ Capability, calls, bound, makeDate, makeIntl, isQuickJs }) => {
   const { now } = calls;
 
   class Clock extends Capability {
@@ -33,7 +33,7 @@
     capability: Clock,
     globals: {
       Date: (clock) => makeDate(bound(now, clock)),
-      Intl: (clock) => makeIntl(bound(now, clock)),
+      ...(isQuickJs ? {} : { Intl: (clock) => makeIntl(bound(now, clock)) }),
       performance: makePerformance,
     },
   };
