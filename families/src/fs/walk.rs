@@ -52,6 +52,9 @@ struct Walk {
     _held: Reservation,
 }
 
+/// A walk, for the threads that work on it.
+type SharedWalk = Arc<Walk>;
+
 /// The open folders, each below the one before.
 struct Position {
     levels: Vec<Level>,
@@ -241,7 +244,7 @@ async fn walk(granted: Call, arguments: Arguments) -> Result<Output, OperationEr
 }
 
 /// Returns the next entries, and true if there are more.
-async fn next(granted: Call, walk: Rc<Arc<Walk>>, _: Arguments) -> Result<Output, OperationError> {
+async fn next(granted: Call, walk: Rc<SharedWalk>, _: Arguments) -> Result<Output, OperationError> {
     let held = granted.reserve_result(RETURNED, "walking through").await?;
     let walk = Arc::clone(&walk);
     let piece = granted
@@ -270,7 +273,7 @@ async fn next(granted: Call, walk: Rc<Arc<Walk>>, _: Arguments) -> Result<Output
 pub(super) fn declare(methods: &mut Methods<Fs>) {
     let begun = methods.on(ActionName::READ, read);
     add(begun, "walk", walk);
-    let mut walking = methods.resource::<Arc<Walk>>();
+    let mut walking = methods.resource::<SharedWalk>();
     walking
         .on(ActionName::READ)
         .titled("walk")
