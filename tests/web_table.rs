@@ -131,9 +131,8 @@ const DEVIATIONS: &str = "
 
 ## Missing
 
-`crypto.subtle`, `CryptoKey`, `performance.mark` and entries, `WebSocket`, `EventSource`, and streams of files and
-compression in `brotli` are not built yet. `WebAssembly` is not given to modules: they import modules of it, which are
-locked like all others.
+`crypto.subtle`, `CryptoKey`, `performance.mark` and entries, `WebSocket` and `EventSource` are not built yet.
+`WebAssembly` is not given to modules: they import modules of it, which are locked like all others.
 ";
 
 type Properties = BTreeMap<String, BTreeSet<String>>;
