@@ -243,7 +243,7 @@ fn a_list_of_names_is_an_error_of_the_manifest() {
         .exit
         .unwrap_err();
     for part in [
-        "packages have no list of globals any more",
+        "unknown key \"globals\" in [packages.\"p\"]",
         "secure.toml:10:1",
         "remove the line",
     ] {

@@ -185,13 +185,11 @@ fn owners(
             match key.get_ref().as_ref() {
                 "grants" => held = grants(source, value, &within)?,
                 "trust" | "isolate" | "limits" if kind == "packages" => {} // Parsed separately.
+                // Earlier versions had this key.
                 "globals" if kind == "packages" => {
                     let hint = "remove the line: all modules find `fetch` and the other names, each with its own rights";
-                    return Err(source.error(
-                        key.span(),
-                        "packages have no list of globals any more",
-                        hint.to_owned(),
-                    ));
+                    let message = format!("unknown key \"globals\" in {within}");
+                    return Err(source.error(key.span(), message, hint.to_owned()));
                 }
                 _ if kind == "packages" => {
                     let known = ["grants", "isolate", "limits", "trust"];
