@@ -6,7 +6,9 @@ use anyhow::Result;
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, cargo, target};
-use crate::{demo, dependencies, fuzz, interop, packages, scoreboard, setup, sqlite, table, test, tidy};
+use crate::{
+    demo, dependencies, fuzz, interop, packages, scoreboard, setup, sqlite, table, test, tidy, used,
+};
 
 /// Seconds of new inputs for each fuzz target. `cargo xtask fuzz` runs longer.
 const NEW_INPUTS_SECONDS: u32 = 10;
@@ -40,6 +42,7 @@ pub(crate) fn run(choice: Choice, is_quick: bool) -> Result<()> {
         demo::build(&mut steps, *engine)?;
         demo::examples(&mut steps, *engine)?;
         table::few(&mut steps, *engine)?;
+        used::few(&mut steps, *engine)?;
         library_examples(&mut steps, *engine)?;
     }
     if let Some(engine) = engines.last() {

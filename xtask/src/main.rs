@@ -22,6 +22,7 @@ mod steps;
 mod table;
 mod test;
 mod tidy;
+mod used;
 
 use std::process::ExitCode;
 
@@ -54,9 +55,15 @@ enum Task {
     /// Compare tokens, graphs and TypeScript output with other tools, which are installed into the target
     /// folder
     Interop,
-    /// Load the packages in xtask/packages.txt on every engine, and write docs/packages.md (takes many
-    /// minutes)
-    Packages,
+    /// Load the packages in xtask/packages.txt on every engine, and write docs/packages.md; run the programs in
+    /// xtask/packages/, and write docs/packages-used.md (takes many minutes)
+    Packages {
+        /// Run the programs only, and write docs/packages-used.md
+        #[arg(long)]
+        used: bool,
+        /// Names of programs in xtask/packages/, such as `hono`: run them only, and write no table
+        programs: Vec<String>,
+    },
     /// Run the attack cases on other systems, which npm installs, and write docs/scoreboard.md (takes
     /// minutes)
     Scoreboard,
@@ -104,7 +111,11 @@ fn main() -> ExitCode {
         Task::Test => test::run(arguments.engine),
         Task::Tidy => tidy::run(),
         Task::Interop => interop::run(),
-        Task::Packages => table::run(arguments.engine),
+        Task::Packages {
+            used: false,
+            programs,
+        } if programs.is_empty() => table::run(arguments.engine),
+        Task::Packages { programs, .. } => used::run(arguments.engine, &programs),
         Task::Scoreboard => scoreboard::run(),
         Task::Fuzz { seconds, targets } => fuzz::run(arguments.engine, seconds, &targets),
         Task::Calls { tests } => calls::run(arguments.engine, &tests),

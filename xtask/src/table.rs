@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::engine::{Choice, Engine, available};
 use crate::steps::{Steps, root, target};
-use crate::{demo, setup};
+use crate::{demo, setup, used};
 
 const LIST: &str = "xtask/packages.txt";
 const TABLE: &str = "docs/packages.md";
@@ -61,14 +61,15 @@ enum Rights {
 
 const POWERLESS: &str = "clock = \"never\", random = \"seeded\"";
 
-/// Loads all packages of the list on the engines of this machine, and writes the table.
+/// Loads all packages of the list on the engines of this machine, and writes the table. Then writes the table
+/// of packages in use.
 pub(crate) fn run(choice: Choice) -> Result<()> {
     let engines = available(choice)?;
     let mut steps = Steps::new();
     let listed = list()?;
     let packages: Vec<&Listed> = listed.iter().collect();
     let folder = target()?.join("packages");
-    install(&mut steps, &folder, &packages)?;
+    install_listed(&mut steps, &folder, &packages)?;
     let mut columns = Vec::new();
     for engine in &engines {
         demo::build(&mut steps, *engine)?;
@@ -78,8 +79,9 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     fs::create_dir_all(root().join("docs")).context("docs/ cannot be made")?;
     fs::write(&path, table(&engines, &packages, &columns))
         .with_context(|| format!("{} cannot be written", path.display()))?;
-    steps.summary("packages");
     println!("written: {TABLE}");
+    used::write(&mut steps, &engines)?;
+    steps.summary("packages");
     Ok(())
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn few(steps: &mut Steps, engine: Engine) -> Result<()> {
         .filter(|package| FEW.contains(&package.name.as_str()))
         .collect();
     let folder = target()?.join("packages-few");
-    install(steps, &folder, &packages)?;
+    install_listed(steps, &folder, &packages)?;
     let tried = column(steps, engine, &folder, &packages)?;
     let failed: Vec<String> = packages
         .iter()
@@ -139,14 +141,23 @@ fn list() -> Result<Vec<Listed>> {
         .collect()
 }
 
-/// Installs the packages and their dependencies into one `node_modules`, with npm's layout.
-fn install(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
-    setup::install_npm()?;
+/// Installs the packages of the list, and [`SUPPORT`].
+fn install_listed(steps: &mut Steps, folder: &Path, chosen: &[&Listed]) -> Result<()> {
     let chosen = chosen
         .iter()
         .map(|package| (package.name.as_str(), package.version.as_str()));
-    let dependencies: Vec<String> = chosen
-        .chain(SUPPORT)
+    install(steps, folder, chosen.chain(SUPPORT))
+}
+
+/// Installs packages, each a name and a version, and their dependencies into one `node_modules`, with npm's
+/// layout.
+pub(crate) fn install<'a>(
+    steps: &mut Steps,
+    folder: &Path,
+    packages: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
+    setup::install_npm()?;
+    let dependencies: Vec<String> = packages
         .map(|(name, version)| format!("{name:?}: {version:?}"))
         .collect();
     let package_json = format!(
@@ -226,7 +237,8 @@ fn manifest(package: &Listed, powerless: &[&str]) -> String {
     manifest
 }
 
-fn lock(folder: &Path) -> Result<Result<(), String>> {
+/// Locks the program in `folder` anew. Returns the first line of the error.
+pub(crate) fn lock(folder: &Path) -> Result<Result<(), String>> {
     let lock = folder.join("secure.lock");
     if lock.exists() {
         fs::remove_file(&lock).context("secure.lock cannot be removed")?;
@@ -243,7 +255,7 @@ fn run_locked(folder: &Path) -> Result<Result<(), String>> {
 }
 
 /// Runs this project's binary in `folder`. Returns its output, or the first line of its error.
-fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
+pub(crate) fn ours(folder: &Path, arguments: &[&str]) -> Result<Result<String, String>> {
     let output = demo::runtime(arguments)?
         .current_dir(folder)
         .env("SECURE_RUNTIME_STORE", folder.join("store"))
