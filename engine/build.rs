@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rewritten = rewrite(&scripts, &DENO, Keys::Inherited)?;
     let mut all = "\"use strict\";\n(globalThis.__web ??= {}).scripts = { __proto__: null,\n".to_owned();
     for (script, text) in scripts.iter().zip(rewritten) {
+        let text = stamped(script.name, &text)?;
         // The text is one expression.
         let expression = text.trim().trim_end_matches(';');
         if !expression.is_ascii() {
@@ -54,6 +55,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::var("OUT_DIR")?;
     std::fs::write(format!("{folder}/web_scripts.js"), all)?;
     Ok(())
+}
+
+/// Replaces the statements that mark an object as one of an interface. The scripts mark the objects of all interfaces
+/// in the same way, and compare the prototype, which everyone can set. `stamp` in deno.js keeps the interface as well.
+#[cfg(feature = "v8")]
+fn stamped(name: &str, text: &str) -> Result<String, String> {
+    let mut made = text
+        .replace("this[_brand] = _brand", "webidl.stamp(this)")
+        .replace("this[webidl.brand] = webidl.brand", "webidl.stamp(this)")
+        .replace("self[webidl.brand] = webidl.brand", "webidl.stamp(self)")
+        .replace("error[webidl.brand] = webidl.brand", "webidl.stamp(error)")
+        .replace(
+            "\n  [webidl.brand] = webidl.brand;",
+            "\n  #__brand = webidl.stamp(this);",
+        );
+    if name == "00_webidl.js" {
+        // deno.js replaces this function.
+        made = made.replace("t[brand] = brand;", "");
+    }
+    match made.find("rand] = ") {
+        Some(at) => {
+            let line = made.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            Err(format!("{name}:{line}: an unknown way to mark an object"))
+        }
+        None => Ok(made),
+    }
 }
 
 /// The scripts that the realm uses. The others act, read the time, keep state that all modules would share, or are

@@ -95,6 +95,25 @@ async function streams() {
     const longer = new Blob([packed, "x"]).stream();
     await throwsName("TypeError", () => all(longer.pipeThrough(new DecompressionStream(format))), `${format}, with more after its end`);
   }
+  // Their memory is found again, by collections, although nobody ends them.
+  for (let n = 0; n < 2_000; n++) {
+    const writer = new CompressionStream("gzip").writable.getWriter();
+    if (n % 2 === 0) writer.write(new Uint8Array(10)).catch(() => {});
+    new DecompressionStream("deflate");
+    if (n % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  // A collection that frees them while nothing is left must not need memory itself.
+  for (let n = 0; n < 100; n++) new CompressionStream("gzip");
+  await new Promise((resolve) => setTimeout(resolve));
+  const kept = [];
+  for (const size of [1 << 20, 1 << 14, 5_000]) {
+    try {
+      for (;;) kept.push(new Uint8Array(size));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+  kept.length = 0;
   await throwsName("TypeError", () => new CompressionStream("brotli"), "a format that is not the standard's");
 
   // Ports

@@ -37,6 +37,29 @@ export async function attack({ a }) {
   await fails("a proxy of a stream", () => ReadableStream.prototype.getReader.call(proxy));
   if (seen.some((key) => typeof key === "symbol")) gained += `a proxy saw ${seen.map(String)}; `;
   await fails("an object that looks like a stream", () => ReadableStream.prototype.getReader.call(Object.create(locked)));
+  // The iterators of streams keep a reader as streams do. Their methods act on iterators only.
+  const iterators = Object.getPrototypeOf(new ReadableStream().values());
+  await fails("the next step of a stream", () => iterators.next.call(locked));
+  await fails("the end of a stream", () => iterators.return.call(locked));
+  // Another prototype does not make an object one of another class.
+  const { controller } = a;
+  const before = Object.getPrototypeOf(controller);
+  Object.setPrototypeOf(controller, ReadableStreamDefaultReader.prototype);
+  await fails("a controller as a reader", () => controller.read());
+  Object.setPrototypeOf(controller, before);
+  Object.setPrototypeOf(a.lockedBytes, ReadableStreamBYOBRequest.prototype);
+  await fails("a stream as a request for bytes", () => a.lockedBytes.respondWithNewView(new Uint8Array(4).fill(88)));
+  Object.setPrototypeOf(a.lockedBytes, WritableStream.prototype);
+  await fails("a readable stream as a writable one", () => a.lockedBytes.getWriter());
+  await fails("a pipe to a readable stream", () => new ReadableStream().pipeTo(a.lockedBytes));
+  // What these errors inherit from is frozen.
+  try {
+    await iterators.return.call(locked);
+  } catch (error) {
+    for (let step = Object.getPrototypeOf(error); step !== null; step = Object.getPrototypeOf(step)) {
+      if (!Object.isFrozen(step) || !Object.isFrozen(step.constructor)) gained += "errors inherit from an open object; ";
+    }
+  }
   // A body that the victim has read, or is reading.
   await fails("a body that was read", () => a.read.text());
   await fails("a clone of a body that was read", () => a.read.clone());
@@ -62,6 +85,7 @@ export async function attack({ a }) {
     throw new Error("unchanged");
   });
   if (await a.received() !== "[1]") gained += "a message changed; ";
+  if (a.isForged()) gained += "the victim read forged bytes; ";
   if ((await a.finish()) !== "secret") gained += "the victim's stream was read; ";
   return gained;
 }
@@ -74,7 +98,15 @@ export async function control({ a }) {
 }
 //// a/index.js
 export const open = new ReadableStream({ start: (controller) => controller.enqueue("given") });
-export const locked = new ReadableStream({ start: (controller) => controller.enqueue("secret") });
+export let controller;
+export const locked = new ReadableStream({ start: (own) => {
+  controller = own;
+  own.enqueue("secret");
+} });
+export const lockedBytes = new ReadableStream({ type: "bytes" });
+lockedBytes.getReader({ mode: "byob" }).read(new Uint8Array(4)).then(({ value }) => forged = value);
+let forged;
+export const isForged = () => forged !== undefined;
 const reader = locked.getReader();
 export const finish = async () => (await reader.read()).value;
 export const read = new Response("read");

@@ -60,6 +60,14 @@ export async function attack({ server, denied, refuses }) {
   const sent = await (await net.fetch(`${server}/echo`, { method: "POST", body: form })).json();
   const got = await new Response(sent.body, { headers: { "content-type": sent.headers["content-type"] } }).formData();
   if ([...got].length !== 2 || /^x-evil/m.test(sent.body)) gained += `a form has other parts: ${JSON.stringify(sent.body)}; `;
+  // A file's own properties are not its name or type.
+  const file = new File(["z"], "n.txt", { type: "text/plain" });
+  Object.defineProperty(file, "type", { value: 'a/b\r\nContent-Disposition: form-data; name="admin"\r\n\r\nyes' });
+  Object.defineProperty(file, "name", { value: 'n"\r\nx-evil: 1\r\n\r\n' });
+  const upload = new FormData();
+  upload.append("upload", file);
+  const packed = await new Response(upload).text();
+  if (/admin|x-evil/.test(packed) || !packed.includes('filename="n.txt"')) gained += `a file has other headers: ${JSON.stringify(packed)}; `;
   return gained;
 }
 

@@ -14,7 +14,7 @@
     TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSlice, TypedArrayPrototypeSubarray, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, Uint8Array,
   } = real;
   const { apply } = Reflect;
-  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
 
   // ---- memory ---------------------------------------------------------------------------------------------------
   // V8 counts its heap. The memory that an op takes outside of it is checked before the call (see `room` in
@@ -297,12 +297,60 @@
       slot,
     }, scope);
 
+  // ---- the interface of an object -------------------------------------------------------------------------------
+  // Anyone can set the prototype of an object. So the scripts must not compare it: a controller with the prototype of a
+  // reader would read the queue of its stream. The interface is kept when the object is made (see build.rs).
+  const webidl = load("00_webidl.js");
+  const { brand, configureInterface, createInterfaceConverter } = webidl;
+  const interfaceOf = web.keyed.Symbol("interface");
+  const isInterface = web.keyed.Symbol("is an interface");
+  const isOf = (value, prototype) => {
+    if (typeof value !== "object" || value === null || value[brand] !== brand) return false;
+    const own = value[interfaceOf];
+    return own === prototype || ObjectPrototypeIsPrototypeOf(prototype, own);
+  };
+  webidl.stamp = (object) => {
+    let prototype = getPrototypeOf(object);
+    while (prototype !== null && prototype[isInterface] !== true) prototype = getPrototypeOf(prototype);
+    object[interfaceOf] = prototype;
+    object[brand] = brand;
+  };
+  webidl.configureInterface = (Class) => {
+    configureInterface(Class);
+    Class.prototype[isInterface] = true;
+  };
+  webidl.createBranded = (Class) => {
+    const made = create(Class.prototype);
+    webidl.stamp(made);
+    return made;
+  };
+  webidl.assertBranded = (value, prototype, name) => {
+    if (isOf(value, prototype)) return;
+    throw new TypeError(name === undefined ? "Illegal invocation" : `Value of "this" must be of type ${name}`);
+  };
+  webidl.createInterfaceConverter = (name, prototype) => {
+    const convert = createInterfaceConverter(name, prototype);
+    return (value, prefix, context, options) => {
+      // The scripts' own function throws the error that says what is wrong.
+      if (!isOf(value, prototype)) {
+        convert(null, prefix, context, options);
+        throw new TypeError("Illegal invocation");
+      }
+      return value;
+    };
+  };
+  // The scripts' class of errors would be an open object that all modules reach.
+  const infra = load("00_infra.js");
+  infra.AssertionError = { __proto__: null, prototype: { __proto__: null } };
+  infra.assert = (condition, message = "the object is in another state") => {
+    if (!condition) throw new TypeError(message);
+  };
+
   // ---- interfaces -----------------------------------------------------------------------------------------------
   const all = { __proto__: null };
   for (const name of ["00_url.js", "01_dom_exception.js", "01_urlpattern.js", "02_event.js", "03_abort_signal.js", "05_base64.js", "06_streams.js", "08_text_encoding.js", "09_file.js", "14_compression.js"]) {
     Object.assign(all, load(name));
   }
-  const webidl = load("00_webidl.js");
   const { converters } = webidl;
   // These receive the errors that `dispatchEvent` reports. There is no global target of events.
   all.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
@@ -320,6 +368,32 @@
     },
   };
   web.globals = { __proto__: null, atob, btoa };
+
+  // The iterators of streams have the state of a reader, like a stream itself. So their methods check that they are
+  // called with an iterator.
+  const isIterator = web.keyed.Symbol("iterator");
+  const { prototype: streams } = all.ReadableStream;
+  const { values } = streams;
+  const iterators = getPrototypeOf(new all.ReadableStream().values());
+  const { values: valuesOf } = {
+    values(options = undefined) {
+      const iterator = apply(values, this, [options]);
+      iterator[isIterator] = true;
+      return iterator;
+    },
+  };
+  for (const key of ["values", Symbol.asyncIterator]) {
+    defineProperty(streams, key, { ...getOwnPropertyDescriptor(streams, key), value: valuesOf });
+  }
+  for (const key of ["next", "return"]) {
+    const descriptor = getOwnPropertyDescriptor(iterators, key);
+    const { value: step } = descriptor;
+    descriptor.value = { [key](given = undefined) {
+      if (this === undefined || this === null || this[isIterator] !== true) return Promise.reject(new TypeError("Illegal invocation"));
+      return apply(step, this, [given]);
+    } }[key];
+    defineProperty(iterators, key, descriptor);
+  }
 
   // These members write state to any object that they are called with, also to a frozen one that all modules share. So
   // each checks first that it is called with an object of its class.
@@ -402,7 +476,6 @@
     return new all.DOMException(apply(messageOf, error, []), name);
   };
 
-  const { brand } = webidl;
   const BlobPrototype = all.Blob.prototype;
   const { slice: sliceOf } = BlobPrototype;
   const [typeOf, sizeOfBlob] = ["type", "size"].map((name) => getOwnPropertyDescriptor(BlobPrototype, name).get);
@@ -410,11 +483,11 @@
   /** Returns the clone of an object of an interface, or undefined for other values. Throws if there is no clone. */
   web.cloneOfObject = (value) => {
     if (value[brand] !== brand) return undefined;
-    if (!ObjectPrototypeIsPrototypeOf(BlobPrototype, value)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
+    if (!isOf(value, BlobPrototype)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
     // Nobody changes the bytes of a Blob, so both have the same.
     const type = apply(typeOf, value, []);
     const whole = apply(sliceOf, value, [0, apply(sizeOfBlob, value, []), type]);
-    if (!ObjectPrototypeIsPrototypeOf(all.FilePrototype, value)) return whole;
+    if (!isOf(value, all.FilePrototype)) return whole;
     return new all.File([whole], apply(fileName, value, []), { type, lastModified: apply(fileTime, value, []) });
   };
 
@@ -427,6 +500,10 @@
     httpToken: load("00_infra.js").HTTP_TOKEN_CODE_POINT_RE,
     isArrayBuffer: core.isArrayBuffer,
     ports: load("13_message_port.js"),
+    isOf,
+    typeOf: (blob) => apply(typeOf, blob, []),
+    fileName: (file) => apply(fileName, file, []),
+    fileTime: (file) => apply(fileTime, file, []),
     partsOf: (blob) => all.getParts(blob).map(({ bytes }) => bytes),
   };
 

@@ -5,7 +5,7 @@
 "use strict";
 ((globalThis) => {
   const web = globalThis.__web;
-  const { all, webidl, slot, partsOf, httpToken, isArrayBuffer, mimesniff } = web.deno;
+  const { all, webidl, slot, partsOf, httpToken, isArrayBuffer, mimesniff, isOf, typeOf: typeOfBlob, fileName, fileTime } = web.deno;
   const { converters } = webidl;
   const {
     Blob, File, ReadableStream, TextDecoder, TextEncoder, URL, URLSearchParams, createDependentAbortSignal, isReadableStreamDisturbed,
@@ -14,9 +14,6 @@
   const { isView } = ArrayBuffer;
   const { freeze, defineProperty } = Object;
   const secret = Symbol("http");
-  const brand = (object) => {
-    object[webidl.brand] = webidl.brand;
-  };
   const refuse = (prefix, message) => {
     throw new TypeError(`${prefix}: ${message}`);
   };
@@ -60,7 +57,7 @@
       };
     }
     constructor(init = undefined) {
-      brand(this);
+      webidl.stamp(this);
       const prefix = "Failed to construct 'Headers'";
       if (init !== undefined) innerOf.fill(this, headersInit(init, prefix, "Argument 1"));
     }
@@ -169,7 +166,7 @@
       entriesOf = (form) => form.#entries;
     }
     constructor(form = undefined) {
-      brand(this);
+      webidl.stamp(this);
       // There are no HTML forms here.
       if (form !== undefined) webidl.illegalConstructor();
     }
@@ -177,7 +174,7 @@
       webidl.assertBranded(this, FormData.prototype);
       webidl.requiredArguments(count, 2, prefix);
       name = converters.USVString(name, prefix, "Argument 1");
-      if (!all.isBlob(value)) {
+      if (!isOf(value, Blob.prototype)) {
         if (count > 2) refuse(prefix, "Argument 2 is not a Blob, and only a Blob has a file name");
         return { name, value: converters.USVString(value, prefix, "Argument 2") };
       }
@@ -232,10 +229,10 @@
   });
   webidl.configureInterface(FormData);
   const fileOf = (blob, filename) => {
-    const isFile = all.FilePrototype.isPrototypeOf(blob);
+    const isFile = isOf(blob, File.prototype);
     if (isFile && filename === undefined) return blob;
-    const lastModified = isFile ? blob.lastModified : undefined;
-    return new File([blob], filename ?? "blob", { type: blob.type, lastModified });
+    const lastModified = isFile ? fileTime(blob) : undefined;
+    return new File([blob], filename ?? "blob", { type: typeOfBlob(blob), lastModified });
   };
 
   /** Returns all bytes of a Blob. */
@@ -270,8 +267,8 @@
     const parts = entriesOf(form).map(({ name, value }) => {
       const field = `Content-Disposition: form-data; name="${escaped(crlf(name))}"`;
       if (typeof value === "string") return [utf8.encode(`${field}\r\n\r\n`), utf8.encode(crlf(value))];
-      const type = value.type || "application/octet-stream";
-      return [utf8.encode(`${field}; filename="${escaped(value.name)}"\r\nContent-Type: ${type}\r\n\r\n`), bytesOfBlob(value)];
+      const type = typeOfBlob(value) || "application/octet-stream";
+      return [utf8.encode(`${field}; filename="${escaped(fileName(value))}"\r\nContent-Type: ${type}\r\n\r\n`), bytesOfBlob(value)];
     });
     // A random boundary would need the right to chance.
     let boundary;
@@ -337,7 +334,7 @@
   // ---- bodies ---------------------------------------------------------------------------------------------------
   // A body has bytes, or a source of pieces (`read` and `cancel`), until someone asks for its stream.
   const bodyOf = (bytes, source, stream) => ({ bytes, source, stream, isUsed: false, isShared: false });
-  const isUnusable = (body) => body.stream === null ? body.isUsed : body.stream.locked || isReadableStreamDisturbed(body.stream);
+  const isUnusable = (body) => body.stream === null ? body.isUsed : all.isReadableStreamLocked(body.stream) || isReadableStreamDisturbed(body.stream);
   const isUsed = (body) => body !== null && (body.stream === null ? body.isUsed : isReadableStreamDisturbed(body.stream));
   const streamOf = (body) => {
     if (body.stream !== null) return body.stream;
@@ -401,15 +398,15 @@
     if (typeof value === "object" && value !== null) {
       if (isView(value)) return [bodyOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice(), null, null), null];
       if (isArrayBuffer(value)) return [bodyOf(new Uint8Array(value).slice(), null, null), null];
-      if (all.isReadableStream(value)) {
-        if (value.locked || isReadableStreamDisturbed(value)) refuse(prefix, "the stream was read already, or is locked");
+      if (isOf(value, ReadableStream.prototype)) {
+        if (all.isReadableStreamLocked(value) || isReadableStreamDisturbed(value)) refuse(prefix, "the stream was read already, or is locked");
         return [bodyOf(null, null, value), null];
       }
-      if (all.isBlob(value)) return [bodyOf(bytesOfBlob(value), null, null), value.type === "" ? null : value.type];
-      if (all.URLSearchParamsPrototype.isPrototypeOf(value)) {
-        return [bodyOf(utf8.encode(value.toString()), null, null), "application/x-www-form-urlencoded;charset=UTF-8"];
+      if (isOf(value, Blob.prototype)) return [bodyOf(bytesOfBlob(value), null, null), typeOfBlob(value) || null];
+      if (isOf(value, URLSearchParams.prototype)) {
+        return [bodyOf(utf8.encode(Reflect.apply(URLSearchParams.prototype.toString, value, [])), null, null), "application/x-www-form-urlencoded;charset=UTF-8"];
       }
-      if (FormData.prototype.isPrototypeOf(value)) {
+      if (isOf(value, FormData.prototype)) {
         const [bytes, boundary] = multipart(value);
         return [bodyOf(bytes, null, null), `multipart/form-data; boundary=${boundary}`];
       }
@@ -522,7 +519,7 @@
       requestOf = (object) => object.#state;
     }
     constructor(input, init = undefined) {
-      brand(this);
+      webidl.stamp(this);
       const prefix = "Failed to construct 'Request'";
       if (input === secret) {
         this.#state = init;
@@ -569,7 +566,7 @@
         if (isUnusable(from.body)) refuse(prefix, "the body of the request was read already, or is being read");
         if (from.body.stream !== null) {
           const { readable, writable } = new all.TransformStream();
-          from.body.stream.pipeTo(writable).catch(() => {});
+          all.readableStreamPipeTo(from.body.stream, writable, false, false, false).catch(() => {});
           state.body = bodyOf(null, null, readable);
         } else {
           state.body = { ...from.body };
@@ -660,7 +657,7 @@
       responseOf = (object) => object.#state;
     }
     constructor(body = null, init = undefined) {
-      brand(this);
+      webidl.stamp(this);
       if (body === secret) {
         this.#state = init;
         return;

@@ -484,6 +484,8 @@ struct Output {
     bytes: Vec<u8>,
     held: Option<Reservation>,
     memory: Memory,
+    /// True if nobody will read what is still written.
+    is_over: bool,
 }
 
 impl Output {
@@ -498,6 +500,9 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.is_over {
+            return Ok(bytes.len());
+        }
         if self.bytes.capacity() - self.bytes.len() < bytes.len() {
             // The old bytes are there until they are copied.
             let wanted = (self.bytes.capacity() * 2)
@@ -527,6 +532,19 @@ enum Coder {
     Gunzip(GzDecoder<Output>),
 }
 
+impl Coder {
+    fn output(&mut self) -> &mut Output {
+        match self {
+            Coder::Deflate(coder) => coder.get_mut(),
+            Coder::DeflateRaw(coder) => coder.get_mut(),
+            Coder::Gzip(coder) => coder.get_mut(),
+            Coder::Inflate(coder) => coder.get_mut(),
+            Coder::InflateRaw(coder) => coder.get_mut(),
+            Coder::Gunzip(coder) => coder.get_mut(),
+        }
+    }
+}
+
 /// A compressor or decompressor, until it ends.
 struct Compression {
     coder: RefCell<Option<Coder>>,
@@ -535,6 +553,16 @@ struct Compression {
 }
 
 host_object!(Compression);
+
+impl Drop for Compression {
+    /// Ends the output. A coder writes the end of its stream when it is dropped. The engine drops the object while it
+    /// collects garbage. If the output then asked for memory, it would start another collection, and V8 would abort.
+    fn drop(&mut self) {
+        if let Some(coder) = self.coder.get_mut() {
+            coder.output().is_over = true;
+        }
+    }
+}
 
 fn full(why: &str) -> OperationError {
     OperationError::range_error(format!("compression: {why}"))
@@ -561,6 +589,7 @@ fn op_compression_new<'s>(
         bytes: Vec::new(),
         held: None,
         memory,
+        is_over: false,
     };
     let level = flate2::Compression::default();
     let coder = match (format, is_decompressor) {
@@ -602,15 +631,7 @@ fn op_compression_write(
         Coder::Gunzip(coder) => coder.write_all(bytes).and_then(|()| coder.flush()),
     };
     written.map_err(|error| failed(&error))?;
-    let output = match coder {
-        Coder::Deflate(coder) => coder.get_mut(),
-        Coder::DeflateRaw(coder) => coder.get_mut(),
-        Coder::Gzip(coder) => coder.get_mut(),
-        Coder::Inflate(coder) => coder.get_mut(),
-        Coder::InflateRaw(coder) => coder.get_mut(),
-        Coder::Gunzip(coder) => coder.get_mut(),
-    };
-    output.take()
+    coder.output().take()
 }
 
 /// Ends the stream, and returns the rest of the result. Errors are returned if `is_reported`.
@@ -636,6 +657,7 @@ fn op_compression_finish(
             bytes: Vec::new(),
             held: None,
             memory: account(state),
+            is_over: true,
         }
         .take(),
     }

@@ -48,7 +48,7 @@
     constructor(token = undefined) {
       if (token !== secret) webidl.illegalConstructor();
       super();
-      this[webidl.brand] = webidl.brand;
+      webidl.stamp(this);
     }
     #schedule() {
       if (!this.#isStarted || this.#isScheduled || this.#messages.length === 0) return;
@@ -122,7 +122,7 @@
     #port1 = make();
     #port2 = make();
     constructor() {
-      this[webidl.brand] = webidl.brand;
+      webidl.stamp(this);
       entangle(this.#port1, this.#port2);
     }
     get port1() {
