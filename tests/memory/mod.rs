@@ -70,6 +70,35 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "fs.rename",
         "await all(25_000, (n) => fs.rename('data/none' + n, 'data/other' + n))",
     ),
+    ("fs.lstat", "await all(25_000, () => fs.lstat('data/a'))"),
+    (
+        "fs.copyFile",
+        "await all(2_000, (n) => fs.copyFile('data/a', 'data/copy' + n % 9))",
+    ),
+    (
+        "fs.symlink",
+        "await all(25_000, (n) => fs.symlink('a', 'data/none/' + n))",
+    ),
+    ("fs.readLink", "await all(25_000, () => fs.readLink('data/a'))"),
+    (
+        "fs.link",
+        "await all(25_000, (n) => fs.link('data/none' + n, 'data/other' + n))",
+    ),
+    (
+        "fs.walk",
+        "for (let n = 0; n < 300; n++) for await (const entry of fs.walk('data')) keep.push(entry); for (let n = 0; n < 10; n++) { const walk = fs.walk('data')[Symbol.asyncIterator](); await walk.next(); keep.push(walk); }",
+    ),
+    (
+        "fs.makeTempFile",
+        "await all(2_000, () => fs.makeTempFile({ dir: 'data' }))",
+    ),
+    (
+        "fs.makeTempDir",
+        "await all(2_000, () => fs.makeTempDir({ dir: 'data' }))",
+    ),
+    ("fs.truncate", "await all(25_000, () => fs.truncate('data/a', 1))"),
+    ("fs.chmod", "await all(25_000, () => fs.chmod('data/a', 0o600))"),
+    ("fs.utime", "await all(25_000, () => fs.utime('data/a', 1, 1))"),
     (
         "fs.open for reading",
         "const file = await fs.open('data/big'); await all(400, async () => { const into = new Uint8Array(4 << 20); await file.read(into); return into; })",
