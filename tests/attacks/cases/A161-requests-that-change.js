@@ -3,7 +3,7 @@ id = "A161"
 title = "a request is sent as it was decided: getters, subclasses, proxies and conversions are read once, and no part adds a line to the head"
 boundary = "program"
 engine = "v8"
-elsewhere = { ses = "files and network come from the embedder of SES" }
+elsewhere = "the adapters of other systems take no requests and no forms"
 grants = ["net.connect=${server}"]
 expect = "nothing"
 audit = [

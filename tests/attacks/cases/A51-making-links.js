@@ -1,18 +1,13 @@
 /*---
 # RUN-22
 id = "A51"
-title = "links that a guest creates lead to no other folder, and moving files does not redirect a granted path"
+title = "moving files and links does not redirect a granted path"
 boundary = "program"
 elsewhere = { ses = "files and network come from the embedder of SES" }
 unclaimed = { deno = "its documentation says that the location of a link decides", node = "its documentation says that links are followed out of the granted folders" }
 grants = ["fs.read=./data/open/**", "fs.write=./data/**"]
 expect = "nothing"
 audit = [
-  "allowed fs write ${base}/data/open/own", "allowed fs write ${base}/data/open/own", "allowed fs write ${base}/data/open/own",
-  "allowed fs write ${base}/data/open/own", "allowed fs write ${base}/data/open/own", "denied fs write ${base}/outside/own",
-  "allowed fs write ${base}/data/hidden/a.txt", "denied fs read ${base}/data/hidden/a.txt",
-  "allowed fs write ${base}/data/open/a.txt", "allowed fs read ${base}/data/open/a.txt", "denied fs write ${base}/outside/second.txt",
-  "denied fs read ${base}/data/hidden/a.txt", "allowed fs read ${base}/data/open/a.txt", "denied fs write ${base}/outside/copy.txt",
   "allowed fs write ${base}/data/open/out", "allowed fs write ${base}/data/open/moved",
   "allowed fs read ${base}/data/open/moved/secret.txt", "allowed fs write ${base}/data/open/moved", "denied fs write ${base}/outside",
   "denied fs write ${base}/outside", "denied fs write ${base}",
@@ -31,15 +26,6 @@ const makers = ["symlinkSync", "linkSync", "realPath", "chown", "umask", "watch"
 export async function attack({ denied, refuses }) {
   let gained = "";
   for (const name of makers) if (name in fs) gained += `fs.${name}; `;
-  for (const target of ["../../outside", "/etc", "x/../../../outside", "..", "../open/a.txt"]) {
-    gained += await refuses(`a link to ${target}`, "TypeError", () => fs.symlink(target, "data/open/own"));
-  }
-  gained += await denied("a link elsewhere", () => fs.symlink("secret.txt", "outside/own"));
-  // A second name shows nothing that may not be read.
-  gained += await denied("a second name", () => fs.link("data/hidden/a.txt", "data/open/second.txt"));
-  gained += await denied("a second name elsewhere", () => fs.link("data/open/a.txt", "outside/second.txt"));
-  gained += await denied("a copy", () => fs.copyFile("data/hidden/a.txt", "data/open/copy.txt"));
-  gained += await denied("a copy elsewhere", () => fs.copyFile("data/open/a.txt", "outside/copy.txt"));
   // A link that is there already is moved as a link, and leads nowhere under its new name either.
   try {
     await fs.rename("data/open/out", "data/open/moved");
@@ -58,11 +44,6 @@ export async function attack({ denied, refuses }) {
 }
 
 export async function control() {
-  await fs.symlink("a.txt", "data/open/own");
-  if ((await fs.readTextFile("data/open/own")).trim() !== "public" || (await fs.readLink("data/open/own")) !== "a.txt") return false;
-  await fs.link("data/open/a.txt", "data/open/second.txt");
-  await fs.copyFile("data/open/second.txt", "data/open/copy.txt");
-  if ((await fs.readTextFile("data/open/copy.txt")).trim() !== "public") return false;
   await fs.rename("data/open/a.txt", "data/open/b.txt");
   return (await fs.readTextFile("data/open/b.txt")).trim() === "public";
 }

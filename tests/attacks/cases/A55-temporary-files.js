@@ -2,7 +2,7 @@
 id = "A55"
 title = "the path of a temporary file is decided as created, with its prefix and suffix"
 boundary = "program"
-elsewhere = { ses = "files and network come from the embedder of SES" }
+elsewhere = "the adapters of other systems make no temporary files"
 grants = ["fs.write=./data/**"]
 expect = "nothing"
 audit = [
