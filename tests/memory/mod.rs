@@ -234,6 +234,14 @@ const OTHERS_HOARDED: &[(&str, &str)] = &[
         "await all(200, () => { const b = new ArrayBuffer(8 << 20, { maxByteLength: 32 << 20 }); new Uint8Array(b).fill(1); return b; })",
     ),
     (
+        "ArrayBuffer, small and resizable",
+        "await all(200_000, () => { const b = new ArrayBuffer(1, { maxByteLength: 4096 }); new Uint8Array(b)[0] = 1; return b; })",
+    ),
+    (
+        "clones of a resizable buffer",
+        "const of = new ArrayBuffer(8, { maxByteLength: 1 << 30 }); await all(20_000, () => structuredClone(of))",
+    ),
+    (
         "ArrayBuffer.resize",
         "await all(200, () => { const b = new ArrayBuffer(0, { maxByteLength: 32 << 20 }); b.resize(8 << 20); new Uint8Array(b).fill(1); return b; })",
     ),

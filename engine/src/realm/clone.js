@@ -55,13 +55,7 @@
   const bufferOf = (value) => {
     const bytes = new Uint8Array(value); // throws if the buffer is detached
     const { length } = bytes;
-    let made;
-    if (isResizable(value)) {
-      if (!isQuickJs) ops.op_sr_buffer_room(length);
-      made = new NativeBuffer(length, { __proto__: null, maxByteLength: mostBytes(value) });
-    } else {
-      made = new NativeBuffer(length);
-    }
+    const made = isResizable(value) ? secure.resizableBuffer(length, mostBytes(value)) : new NativeBuffer(length);
     bytesSet(new Uint8Array(made), bytes);
     return made;
   };

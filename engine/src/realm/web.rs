@@ -159,7 +159,7 @@ fn op_sr_weight<'s>(
     let held = state.try_borrow::<Memory>().map(|memory| memory.hold_now(bytes));
     let held = held
         .transpose()
-        .map_err(|why| no_room("making", "an object of Intl", why))?;
+        .map_err(|why| no_room("making", "an object outside the heap", why))?;
     object(scope, Weight(held))
 }
 
