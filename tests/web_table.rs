@@ -125,6 +125,7 @@ const DEVIATIONS: &str = "
 | `CompressionStream`, `DecompressionStream` | `gzip`, `deflate` and `deflate-raw` only | the standard's formats |
 | `URL.createObjectURL`, `URL.revokeObjectURL` | missing | URLs would be names that all modules share |
 | `FormData(form)` | refused | there are no HTML forms |
+| `set-cookie` of a response of `fetch` | a guest does not see it | as in browsers |
 | a request's body | sent when it was read to its end | not built yet |
 | `structuredClone`, `postMessage` | streams cannot be transferred | not built yet |
 | QuickJS | only the interfaces that the table lists for it; `TextDecoder` knows only UTF-8; `fetch` returns an object with some members of `Response` | starting Deno's scripts takes many times as long as starting a program |

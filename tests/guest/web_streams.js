@@ -83,6 +83,9 @@ async function streams() {
   equal([copy.file.name, copy.file.lastModified, await copy.file.text(), copy.file !== file], ["n.txt", 5, "x", true], "clone of a File");
   await throwsName("DataCloneError", () => structuredClone(new URL("https://a.test/")), "clone of a URL");
   await throwsName("DataCloneError", () => structuredClone({ a: new ReadableStream() }), "clone of a stream");
+  const twice = new ArrayBuffer(4);
+  await throwsName("DataCloneError", () => structuredClone(0, { transfer: [twice, twice] }), "a buffer that is transferred twice");
+  equal(twice.byteLength, 4, "a refused transfer moves nothing");
 
   // Compression
   for (const format of ["gzip", "deflate", "deflate-raw"]) {

@@ -2,11 +2,11 @@
 
 use crate::keys::KeyTable;
 
-/// The names that the scripts of `deno_webidl` 0.260, `deno_web` 0.291 and `deno_fetch` 0.284 use. Another version must
-/// be reviewed: [`crate::rewrite`] returns an error for each new use of a key.
+/// The names that the scripts of `deno_webidl` 0.260 and `deno_web` 0.291 use. Another version must be reviewed:
+/// [`crate::rewrite`] returns an error for each new use of a key.
 pub const DENO: KeyTable = KeyTable {
     members: &["webidl.brand", "core.hostObjectBrand"],
-    parameters: &["dataSymbol", "bodySymbol", "mimeTypeSymbol"],
+    parameters: &["dataSymbol"],
     inherited: &[
         // Properties of prototypes that are not methods of classes.
         "core.hostObjectBrand",
@@ -18,10 +18,7 @@ pub const DENO: KeyTable = KeyTable {
         "kResistStopImmediatePropagation",
         // The parameters above, and their arguments: one function gets keys of both kinds.
         "dataSymbol",
-        "bodySymbol",
-        "mimeTypeSymbol",
         "_list",
-        "entryList",
     ],
     receivers: &[
         // Functions that the runtime gives to the scripts.
@@ -29,19 +26,14 @@ pub const DENO: KeyTable = KeyTable {
         "ObjectHasOwn",
         "ReflectHas",
         // Functions of the scripts whose parameters are keys.
-        "isOwnPrototypeObject",
-        "mixinBody",
         "webidl.mixinPairIterable",
         // Constructors that recognise their own scripts by the brand.
-        "Headers",
         "ReadableByteStreamController",
         "ReadableStream",
         "ReadableStreamBYOBReader",
         "ReadableStreamBYOBRequest",
         "ReadableStreamDefaultController",
         "ReadableStreamDefaultReader",
-        "Request",
-        "Response",
         "TransformStream",
         "TransformStreamDefaultController",
         "WritableStream",
@@ -49,14 +41,6 @@ pub const DENO: KeyTable = KeyTable {
         "WritableStreamDefaultWriter",
         "cfn",
         "constructor",
-        // Properties of the objects that scripts exchange.
-        "internals.webidlBrand",
-        "serveFastBodyKey",
-        "serveFastConsumedKey",
-        "serveFastContentTypeKey",
-        "serveFastHeaderKindKey",
-        "serveFastStatusKey",
-        "serveNativeResponseKey",
     ],
     public: &["customInspect", "stylizeMarker"],
 };

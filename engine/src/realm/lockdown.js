@@ -72,7 +72,7 @@
   const realm = secure.harden(secure.forbidden);
   secure.settle = realm.settle;
 
-  const timerNames = ["clearInterval", "clearTimeout", "setInterval", "setTimeout"];
+  const timerNames = ownKeys(secure.timersOf(null));
   // The global objects of packages, by name (RUN-9).
   const globalsOfPackages = { __proto__: null };
 

@@ -196,8 +196,6 @@
     op_blob_create_part: (bytes) => ({ bytes: TypedArrayPrototypeSlice(bytes) }),
     op_blob_slice_part: ({ bytes }, { start, len }) => ({ bytes: TypedArrayPrototypeSubarray(bytes, start, start + len) }),
     op_blob_read_part: async ({ bytes }) => TypedArrayPrototypeSlice(bytes),
-    op_blob_clone_part: undefined,
-    op_blob_remove_part: undefined,
   };
   /** Names of the treated ops, for the test. */
   web.treated = Object.keys(treated);
@@ -253,7 +251,6 @@
     registerCloneableResource: () => {},
     registerTransferableResource: () => {},
     BadResourcePrototype: { __proto__: null },
-    print: () => {},
     decode: (bytes) => {
       room(lengthOf(bytes) * DECODED, "a text");
       return decodedUtf8(bytes, false);
