@@ -22,8 +22,8 @@
   const room = (bytes) => {
     if (bytes > 0) ops.op_sr_buffer_room(bytes < 2 ** 53 ? bytes : 2 ** 53 - 1);
   };
-  // A resizable buffer takes whole pages of memory, and addresses of the process for its largest size. V8 counts only its
-  // length. So the last page, and a part of the largest size, are counted until the buffer is collected.
+  // A resizable buffer takes whole pages of memory, and addresses of the process for its largest size. V8 counts only
+  // its length. So the last page, and a part of the largest size, are counted until the buffer is collected.
   const PAGE = 4096;
   const ADDRESSES = 1024;
   const weights = new WeakMap();
