@@ -83,7 +83,8 @@ fn values_are_copied_as_structured_cloning_does() {
         class Point { constructor() { this.x = 1; } get y() { return 2; } }
         const point = await same(new Point());
         console.log(point.x, point.y, point instanceof Point, await kind([]), await kind(new Map()));
-        for (const value of [() => 1, Symbol("s"), Promise.resolve(1), new WeakMap(), new Proxy({}, {}), { deep: [() => 1] }]) {
+        const interfaces = typeof Blob === "function" ? [new Blob(["a"]), new URL("https://a.test/"), new Response("a"), [new Headers()]] : [];
+        for (const value of [() => 1, Symbol("s"), Promise.resolve(1), new WeakMap(), new Proxy({}, {}), { deep: [() => 1] }, ...interfaces]) {
           try {
             await same(value);
             console.log("went through");

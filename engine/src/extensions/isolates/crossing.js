@@ -7,6 +7,7 @@
 "use strict";
 ((globalThis) => {
   const secure = globalThis.__secure;
+  const web = globalThis.__web;
   const { core, ops, families, withRoom, room } = secure;
   const {
     isArrayBuffer, isDataView, isDate, isMap, isNativeError, isPromise, isProxy, isRegExp, isSet, isTypedArray, isWeakMap,
@@ -146,6 +147,8 @@
           if (typeof found === "string") add(node, [name, counted(found)]);
         }
       } else if (isPromise(value) || isWeakMap(value) || isWeakSet(value)) throw uncloneable("such an object");
+      // Its state is in no property, so a copy of its properties would be empty.
+      else if (web.isOfInterface?.(value)) throw uncloneable("an object of the web's interfaces");
       else {
         add(node, "o");
         for (const key of keys(value)) add(node, [counted(key), encode(value[key], value)]);

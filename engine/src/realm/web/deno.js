@@ -477,9 +477,11 @@
   const { slice: sliceOf } = BlobPrototype;
   const [typeOf, sizeOfBlob] = ["type", "size"].map((name) => getOwnPropertyDescriptor(BlobPrototype, name).get);
   const [fileName, fileTime] = ["name", "lastModified"].map((name) => getOwnPropertyDescriptor(all.File.prototype, name).get);
+  /** Returns true for an object of an interface. */
+  web.isOfInterface = (value) => value[brand] === brand;
   /** Returns the clone of an object of an interface, or undefined for other values. Throws if there is no clone. */
   web.cloneOfObject = (value) => {
-    if (value[brand] !== brand) return undefined;
+    if (!web.isOfInterface(value)) return undefined;
     if (!isOf(value, BlobPrototype)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
     // Nobody changes the bytes of a Blob, so both have the same.
     const type = apply(typeOf, value, []);
