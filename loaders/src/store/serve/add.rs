@@ -7,12 +7,11 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, RETRY_AFTER};
 use axum::response::Response;
 use futures_util::StreamExt;
+use secure_runtime_http::{Activity, Pace};
 
 use super::super::incoming::Incoming;
 use super::super::{StoreError, blocking};
-use super::pace::Pace;
 use super::quota::{Account, Busy};
-use super::wire::Activity;
 use super::{Refusal, Server, failure, insert, refusal, text};
 use crate::ContentHash;
 use crate::files::FileError;

@@ -1,19 +1,14 @@
 //! An HTTP server for a local store.
 
 mod add;
-mod connections;
-mod head;
 mod options;
-mod pace;
 mod quota;
-mod wire;
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -28,14 +23,11 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::Watcher;
+use secure_runtime_http::{Activity, Admitted, Answering, Connections, Pace, Wire, accept};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
-use self::connections::{Admitted, Connections};
-use self::pace::Pace;
 use self::quota::Quotas;
-use self::wire::{Activity, Answering, Wire};
 use super::outboard_reader::OutboardReader;
 use super::pieces::on_a_thread;
 use super::range::{self, Wanted};
@@ -106,36 +98,11 @@ pub async fn serve(
         quotas: Quotas::new(&options),
         options,
     });
-    let graceful = GracefulShutdown::new();
-    let mut tasks = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((connection, client)) => {
-                    // If no connection can be closed, drop this one.
-                    if let Some(admitted) = connections.admit(client.ip()) {
-                        let number = admitted.number;
-                        let served = server.clone().connection(connection, admitted, graceful.watcher());
-                        let task = tasks.spawn(served);
-                        connections.is_served_by(number, task);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    connections.make_room();
-                    // Aborted tasks need time to close, and a permanent error must not cause a busy loop.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-            () = &mut shutdown => break,
-        }
-    }
-    drop(listener);
-    // An idle client must not delay the end of the server.
-    let _ = tokio::time::timeout(server.options.ending, graceful.shutdown()).await;
-    tasks.shutdown().await;
+    let ending = server.options.ending;
+    accept(listener, connections, ending, shutdown, |connection, admitted, end| {
+        server.clone().connection(connection, admitted, end)
+    })
+    .await;
     Ok(())
 }
 

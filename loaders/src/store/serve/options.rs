@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secure_runtime_http::possible_connections;
+
 use super::super::MAX_BLOB_SIZE;
 use super::Guard;
 
@@ -63,21 +65,12 @@ impl std::fmt::Debug for ServeOptions {
     }
 }
 
-/// The number of files that the process needs besides connections: standard streams, the event loop, the store,
-/// revocation lists.
-const OTHER_FILES: u64 = 32;
-
 /// The number of files that a connection may need: its socket, a blob and an outboard.
 const FILES_OF_A_CONNECTION: u64 = 3;
 
 impl ServeOptions {
     /// Returns the number of connections for which the process may open enough files.
     pub(super) fn connections(&self) -> usize {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let possible = limit.map_or(u64::MAX, |files| {
-            files.saturating_sub(OTHER_FILES) / FILES_OF_A_CONNECTION
-        });
-        let possible = usize::try_from(possible).unwrap_or(usize::MAX);
-        self.connections.min(possible).max(1)
+        possible_connections(self.connections, FILES_OF_A_CONNECTION)
     }
 }

@@ -8,27 +8,33 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use super::head::Head;
-use super::pace::Pace;
+use crate::head::Head;
+use crate::pace::Pace;
 
 /// The state of a connection, shared with the other tasks of the server.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub struct Activity {
     start: Instant,
     /// The time of the last transfer, in milliseconds after `start`.
     moved: AtomicU64,
-    /// The number of requests that are being answered: 0 or 1.
+    /// The number of requests that are being answered. With HTTP/2, there can be more than one.
     requests: AtomicUsize,
     /// True while the server works and does not wait for the client.
     at_work: AtomicBool,
-    /// True after a request with a body, which must be the last of the connection.
+    /// True after a request with a body.
     had_body: AtomicBool,
 }
 
+impl Default for Activity {
+    fn default() -> Self {
+        Activity::new()
+    }
+}
+
 impl Activity {
-    pub(super) fn new() -> Self {
+    /// Creates the state of a connection that has just been accepted.
+    pub fn new() -> Self {
         Self {
             start: Instant::now(),
             moved: AtomicU64::new(0),
@@ -44,7 +50,7 @@ impl Activity {
     }
 
     /// Returns the time since the last transfer. It is zero while the server works.
-    pub(super) fn silence(&self) -> Duration {
+    pub fn silence(&self) -> Duration {
         if self.at_work.load(Ordering::Relaxed) {
             return Duration::ZERO;
         }
@@ -53,22 +59,23 @@ impl Activity {
     }
 
     /// Returns true if a request is being answered, false if the server waits for one.
-    pub(super) fn is_answering(&self) -> bool {
+    pub fn is_answering(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn had_body(&self) -> bool {
+    /// Returns true if a request of the connection had a body.
+    pub fn had_body(&self) -> bool {
         self.had_body.load(Ordering::Relaxed)
     }
 
     /// Records whether the server works or waits for the client.
-    pub(super) fn work(&self, at_work: bool) {
+    pub fn work(&self, at_work: bool) {
         self.mark();
         self.at_work.store(at_work, Ordering::Relaxed);
     }
 
     /// Records that a request is being answered, until the returned guard is dropped.
-    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+    pub fn answering(self: &Arc<Self>) -> Answering {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.work(true);
         Answering(self.clone())
@@ -77,7 +84,7 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Activity>);
+pub struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -89,15 +96,16 @@ impl Drop for Answering {
 /// A connection that filters the heads of requests and limits how slowly the client may read. Slow senders are limited
 /// elsewhere: the parser limits the time for heads, and the readers of bodies limit their pace.
 #[derive(Debug)]
-pub(super) struct Wire {
-    connection: TcpStream,
+pub struct Wire<S> {
+    connection: S,
     activity: Arc<Activity>,
     head: Head,
     sending: Pace,
 }
 
-impl Wire {
-    pub(super) fn new(connection: TcpStream, activity: Arc<Activity>, sending: Pace) -> Self {
+impl<S> Wire<S> {
+    /// Creates the connection of a parser. `sending` limits how slowly the client may read.
+    pub fn new(connection: S, activity: Arc<Activity>, sending: Pace) -> Self {
         Self {
             connection,
             activity,
@@ -122,7 +130,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -135,14 +143,14 @@ impl AsyncRead for Wire {
         if let Some(came) = buffer.filled_mut().get_mut(before..) {
             this.head.watch(came);
         }
-        if this.head.has_body() {
+        if this.head.had_body() {
             this.activity.had_body.store(true, Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Wire {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.connection).poll_write(context, bytes);

@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 /// So a peer cannot pause longer than the initial value, and its average rate cannot stay below `slowest` bytes a
 /// second.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     patience: Duration,
     slowest: u64,
     left: Duration,
@@ -20,7 +20,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(patience: Duration, slowest: u64) -> Self {
+    /// Creates the time of a peer that has not waited yet.
+    pub fn new(patience: Duration, slowest: u64) -> Self {
         Self {
             patience,
             slowest: slowest.max(1),
@@ -34,7 +35,7 @@ impl Pace {
     ///
     /// # Errors
     /// Returns an error if the time is used up.
-    pub(super) async fn wait<T>(
+    pub async fn wait<T>(
         &mut self,
         next: impl Future<Output = T>,
         moved: impl FnOnce(&T) -> usize,
@@ -47,7 +48,7 @@ impl Pace {
     }
 
     /// Records that the transfer is blocked. Completes with an error when the time is used up.
-    pub(super) fn poll_pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    pub fn poll_pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let end = tokio::time::Instant::from_std(since + self.left);
         let sleep = match &mut self.sleep {
@@ -63,7 +64,7 @@ impl Pace {
     }
 
     /// Records a transfer of this many bytes.
-    pub(super) fn moved(&mut self, bytes: usize) {
+    pub fn moved(&mut self, bytes: usize) {
         let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
         self.settle(waited, bytes);
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::wire::Activity;
+use crate::wire::Activity;
 
 /// The connections of one server. If a new connection exceeds a limit, the longest idle connection is closed. It is
 /// chosen among the connections of the same address if that address has too many, else of the address with the most. So
 /// a client cannot keep others out by holding idle connections.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub struct Connections {
     most: usize,
     most_of_one: usize,
     open: Mutex<Open>,
@@ -36,7 +36,8 @@ struct Connection {
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl Connections {
-    pub(super) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+    /// Creates the list of at most so many connections in all, and of one address.
+    pub fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
             most_of_one: most_of_one.clamp(1, most),
@@ -46,7 +47,7 @@ impl Connections {
 
     /// Registers a connection of this client, and closes an idle one if necessary. Returns `None` if all others are
     /// busy.
-    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
+    pub fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
         let client = network(client);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.of(client) >= self.most_of_one {
@@ -72,7 +73,7 @@ impl Connections {
     }
 
     /// Closes an idle connection, if the process has reached its limit of open files.
-    pub(super) fn make_room(&self) {
+    pub fn make_room(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fullest) = open.fullest() {
             open.close_silent(fullest);
@@ -80,7 +81,7 @@ impl Connections {
     }
 
     /// Sets the task that serves the connection. Closing the connection aborts this task.
-    pub(super) fn is_served_by(&self, number: u64, task: AbortHandle) {
+    pub fn is_served_by(&self, number: u64, task: AbortHandle) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = open.connections.get_mut(&number) {
             connection.task = Some(task);
@@ -131,10 +132,12 @@ impl Open {
 
 /// A registered connection. It is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub struct Admitted {
     connections: Arc<Connections>,
-    pub(super) number: u64,
-    pub(super) activity: Arc<Activity>,
+    /// The connection's number among all of the server.
+    pub number: u64,
+    /// The connection's state.
+    pub activity: Arc<Activity>,
 }
 
 impl Drop for Admitted {

@@ -1,0 +1,298 @@
+//! A filter on HTTP/1.1 requests as the bytes arrive. It rejects requests that the HTTP parser would accept, although
+//! another server could find other requests in the same bytes (request smuggling).
+
+/// A byte that is invalid everywhere in a head. The parser rejects the request (status 400).
+const REFUSED: u8 = 0;
+
+/// The number of bytes of a line that the filter keeps. A longer header that tells the length of a body is rejected.
+const KEPT: usize = 64;
+
+/// The first line of HTTP/2 (RFC 9113, section 3.4).
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
+
+/// Detects line feeds without a carriage return, `#` in the request line, and more than one statement about the length
+/// of a body.
+///
+/// An intermediate server may treat a bare line feed as part of a line or as its end. It may believe the one or the
+/// other of two lengths (RFC 9112, section 11.2). The parser drops everything after `#`, so that one resource would
+/// have several addresses.
+///
+/// The filter follows the bodies, so that it finds the next head. It only rejects: a difference between the filter and
+/// the parser cannot make a request pass that the parser rejects.
+#[derive(Debug)]
+pub(crate) struct Head {
+    state: State,
+    /// The previous byte of a head.
+    previous: u8,
+    /// The length of the current line, and its first bytes.
+    length: usize,
+    start: [u8; KEPT],
+    /// The length of the body, if the current head states one.
+    body: Option<Length>,
+    had_body: bool,
+    is_first: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Known(u64),
+    Chunked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    RequestLine,
+    Headers,
+    /// So many bytes of a body are left.
+    Body(u64),
+    /// The line with the size of a chunk.
+    Size,
+    /// So many bytes of a chunk are left.
+    Chunk(u64),
+    /// The end of the line after a chunk.
+    ChunkEnd,
+    Trailers,
+    /// The rest is not HTTP/1.1, or was rejected.
+    Over,
+}
+
+impl Head {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::RequestLine,
+            previous: 0,
+            length: 0,
+            start: [0; KEPT],
+            body: None,
+            had_body: false,
+            is_first: true,
+        }
+    }
+
+    /// Returns true if a head has announced a body.
+    pub(crate) fn had_body(&self) -> bool {
+        self.had_body
+    }
+
+    /// Checks the bytes that arrived, and overwrites the first invalid one.
+    pub(crate) fn watch(&mut self, bytes: &mut [u8]) {
+        let mut rest = bytes;
+        loop {
+            match self.state {
+                State::Over => return,
+                State::Body(left) | State::Chunk(left) => {
+                    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    let left = left - skipped as u64;
+                    self.state = match (self.state, left) {
+                        (State::Chunk(_), 0) => State::ChunkEnd,
+                        (_, 0) => State::RequestLine,
+                        (State::Chunk(_), _) => State::Chunk(left),
+                        _ => State::Body(left),
+                    };
+                    let Some((_, after)) = rest.split_at_mut_checked(skipped) else {
+                        return;
+                    };
+                    rest = after;
+                    if left > 0 {
+                        return;
+                    }
+                }
+                _ => {
+                    let Some((byte, after)) = rest.split_first_mut() else {
+                        return;
+                    };
+                    if self.take(*byte).is_none() {
+                        *byte = REFUSED;
+                        self.state = State::Over;
+                        return;
+                    }
+                    rest = after;
+                }
+            }
+        }
+    }
+
+    /// Takes a byte of a line. Returns `None` if it must be rejected.
+    fn take(&mut self, byte: u8) -> Option<()> {
+        let ends_line = byte == b'\n';
+        let after_return = std::mem::replace(&mut self.previous, byte) == b'\r';
+        if ends_line != after_return || byte == b'#' && self.state == State::RequestLine {
+            return None;
+        }
+        if !ends_line {
+            if let Some(place) = self.start.get_mut(self.length) {
+                *place = byte;
+            }
+            self.length += 1;
+            return Some(());
+        }
+        // The length without the carriage return.
+        let length = std::mem::take(&mut self.length).saturating_sub(1);
+        let line = self.start.get(..length);
+        self.state = match self.state {
+            // The parser skips empty lines before a request.
+            State::RequestLine if length == 0 => State::RequestLine,
+            State::RequestLine if line == Some(HTTP2) && self.is_first => State::Over,
+            State::RequestLine => {
+                self.is_first = false;
+                State::Headers
+            }
+            State::Headers if length == 0 => match self.body.take() {
+                None | Some(Length::Known(0)) => State::RequestLine,
+                Some(Length::Known(bytes)) => State::Body(bytes),
+                Some(Length::Chunked) => State::Size,
+            },
+            State::Headers => {
+                let announced = self.announced(length)?;
+                if announced.is_some() {
+                    if self.body.is_some() {
+                        return None;
+                    }
+                    self.body = announced;
+                    self.had_body = true;
+                }
+                State::Headers
+            }
+            State::Size => match size(line.unwrap_or(&self.start))? {
+                0 => State::Trailers,
+                bytes => State::Chunk(bytes),
+            },
+            State::ChunkEnd if length == 0 => State::Size,
+            State::ChunkEnd => return None,
+            State::Trailers if length == 0 => State::RequestLine,
+            state => state,
+        };
+        Some(())
+    }
+
+    /// Returns the length of a body, if this header states it. Returns `None` if the statement must be rejected.
+    #[expect(clippy::option_option, reason = "the outer one is the rejection")]
+    fn announced(&self, length: usize) -> Option<Option<Length>> {
+        let line = self.start.get(..length).unwrap_or(&self.start);
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let name = parts.next().unwrap_or_default();
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        if !is_length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return Some(None);
+        }
+        if length > KEPT {
+            return None;
+        }
+        let value = parts.next()?.trim_ascii();
+        if !is_length {
+            let is_chunked = value.eq_ignore_ascii_case(b"chunked");
+            return is_chunked.then_some(Some(Length::Chunked));
+        }
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let text = std::str::from_utf8(value).ok()?;
+        Some(Some(Length::Known(text.parse().ok()?)))
+    }
+}
+
+/// Returns the size that begins a line before a chunk, in bytes. Extensions may follow.
+fn size(line: &[u8]) -> Option<u64> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (digits, after) = line.split_at_checked(digits)?;
+    if !matches!(after.first(), None | Some(b';' | b' ' | b'\t' | 0)) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the filtered bytes. Checks that bytes that arrive at once and bytes that arrive one by one give the same
+    /// result.
+    fn watched(bytes: &str) -> (String, bool) {
+        let mut whole = bytes.as_bytes().to_vec();
+        let mut head = Head::new();
+        head.watch(&mut whole);
+        let mut single = bytes.as_bytes().to_vec();
+        let mut other = Head::new();
+        single.chunks_mut(1).for_each(|byte| other.watch(byte));
+        assert_eq!((&whole, head.had_body()), (&single, other.had_body()));
+        (String::from_utf8(whole).unwrap(), head.had_body())
+    }
+
+    /// STORE-25.
+    #[test]
+    fn ambiguous_heads_are_rejected() {
+        for (given, expected) in [
+            ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0A: b\r\n\r\n"),
+            ("GET / HTTP/1.1\r\nA: b\n\r\n", "GET / HTTP/1.1\r\nA: b\0\r\n"),
+            ("GET / HTTP/1.1\r\nA: b\r\n\n", "GET / HTTP/1.1\r\nA: b\r\n\0"),
+            (
+                "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
+                "GET / HTTP/1.1\r\nA: b\r\0: d\r\n\r\n",
+            ),
+            ("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n"),
+            ("GET /#a HTTP/1.1\r\n\r\n", "GET /\0a HTTP/1.1\r\n\r\n"),
+            (
+                "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\n\r\n",
+                "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\0\r\n",
+            ),
+        ] {
+            assert_eq!(watched(given), (expected.to_owned(), false), "{given:?}");
+        }
+        let text = "\r\n\r\nGET / HTTP/1.1\r\nA: #\r\nX-Content-Length: 5\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        assert_eq!(watched(text), (text.to_owned(), false));
+    }
+
+    /// SERVE-20: each head states the length of its body at most once.
+    #[test]
+    fn lengths_that_contradict_are_rejected() {
+        for headers in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length: 3, 3\r\n",
+            "Content-Length: +3\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 99999999999999999999\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: xchunked\r\n",
+            &format!("Transfer-Encoding: {}chunked\r\n", " ".repeat(KEPT)),
+        ] {
+            let text = format!("POST / HTTP/1.1\r\n{headers}\r\n3\r\nabc\r\n0\r\n\r\n");
+            assert!(watched(&text).0.contains('\0'), "{headers:?}");
+        }
+    }
+
+    /// SERVE-20: the filter ignores bodies, and finds the head after them.
+    #[test]
+    fn bodies_are_ignored_and_the_next_head_is_found() {
+        let next = "GET / HTTP/1.1\n\r\n";
+        for (headers, body) in [
+            ("content-length: 3", "\n#\n"),
+            ("CONTENT-LENGTH:3", "\r\r\r"),
+            ("content-length: 0", ""),
+            ("Transfer-Encoding: chunked", "3\r\n\n#\n\r\n0\r\n\r\n"),
+            (
+                "Transfer-Encoding: Chunked",
+                "a;x=\"y\"\r\n0123456789\r\n1 \r\n\n\r\n0\r\nA: b\r\n\r\n",
+            ),
+        ] {
+            let whole = format!("PUT / HTTP/1.1\r\nA: b\r\n{headers}\r\n\r\n{body}");
+            assert_eq!(watched(&whole), (whole.clone(), true));
+            let (filtered, _) = watched(&format!("{whole}{next}"));
+            assert_eq!(filtered, format!("{whole}GET / HTTP/1.1\0\r\n"), "{headers}");
+        }
+        for body in ["3\nabc", "3\r\nabcd\r\n", "x\r\n", "fffffffffffffffff\r\n", "3\r\nabc\n"] {
+            let text = format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+            assert!(watched(&text).0.contains('\0'), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn http2_is_not_filtered() {
+        let text = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n#\n";
+        assert_eq!(watched(text).0, text);
+        let later = format!("GET / HTTP/1.1\r\n\r\n{text}");
+        assert!(watched(&later).0.contains('\0'));
+    }
+}
