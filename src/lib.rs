@@ -64,14 +64,14 @@ pub use bounds::Bounds;
 pub use manifest::{KvFile, Manifest, ManifestError, SizeError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
-pub use runtime::{BuildError, Builder, Runtime, Stop, WarmIsolate, initialize, operations, types};
+pub use runtime::{BuildError, Builder, Runtime, StartError, Stop, WarmIsolate, initialize, operations, types};
 pub use sandbox::{Sandbox, SandboxError, SandboxReport, SandboxSupport};
 pub use secure_runtime_capabilities::{
     self as capabilities, Base, Families, KeyPair, PublicKey, Revocations, Rights, Token,
 };
 pub use secure_runtime_engine::{
-    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, Limit, LimitHit, LimitScope, Limits,
-    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, PlanError, Quotas, RelatedError, Returned,
+    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, FetchError, Instance, Limit, LimitHit, LimitScope, Limits,
+    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, PlanError, Quotas, RelatedError, RequestContext, RequestLimits, Returned,
     RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads,
     prepare,
 };
@@ -79,5 +79,6 @@ pub use secure_runtime_families::{
     FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,
     MAX_KV_VALUE, MemoryKvStore, OpenKvError,
 };
+pub use secure_runtime_http as http;
 pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};
 pub use signatures::{MissingSignature, SignatureError, Trust, TrustError, TrustedKey};

@@ -26,6 +26,7 @@ mod project;
 mod reason;
 mod run;
 mod secrets;
+mod serve;
 mod sign;
 mod signals;
 mod signed_by;
@@ -68,6 +69,8 @@ enum Command {
     Init(init::Arguments),
     /// Verify a program and run it
     Run(run::Arguments),
+    /// Verify a program and answer HTTP requests with its `export default { fetch }`
+    Serve(serve::Arguments),
     /// Write secure.lock: the hash of every module, the target of each import, the grants; and its text for reviewers
     Lock(lock::Arguments),
     /// Compare every byte of a locked program with its lock, offline
@@ -144,6 +147,7 @@ pub fn main(extensions: impl IntoIterator<Item = AnyExtension>) -> ExitCode {
     let done = match arguments.command {
         Command::Init(arguments) => init::init(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),

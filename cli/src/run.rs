@@ -21,19 +21,26 @@ use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
     AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, FileKvStore, Limit, LimitHit,
-    LimitScope, Manifest, OpenOptions, Outcome, Program, RunError, Runtime, Sandbox, UncaughtError,
+    LimitScope, Limits, Manifest, OpenOptions, Outcome, Program, Refresher, RunError, Runtime, Sandbox, UncaughtError,
     WarmIsolate, initialize,
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A folder with a secure.toml, or one JavaScript file
-    #[arg(default_value = ".", value_name = "DIR or ENTRY")]
-    program: PathBuf,
+    #[command(flatten)]
+    program: ProgramArguments,
 
     /// The arguments that the default export of the entry module is called with
     #[arg(last = true)]
     args: Vec<String>,
+}
+
+/// The arguments of commands that run a program.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProgramArguments {
+    /// A folder with a secure.toml, or one JavaScript file
+    #[arg(default_value = ".", value_name = "DIR or ENTRY")]
+    pub(super) program: PathBuf,
 
     /// Refuse to run a program without a secure.lock, or with one that is out of date
     #[arg(long)]
@@ -153,7 +160,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     Ok(String::new())
 }
 
-async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
+/// A program that is ready to run, with everything that must live until it ends.
+pub(super) struct Prepared {
+    pub(super) program: Program,
+    pub(super) runtime: Runtime,
+    pub(super) console: &'static ConsoleWriter,
+    manifest: Option<Manifest>,
+    context: AdviceContext,
+    audit: Option<AuditLog>,
+    /// The list of revocations is refreshed until this is dropped.
+    _fresh: Option<Refresher>,
+}
+
+/// Verifies a program, prepares its runtime, and enters the OS sandbox. `adjust` changes the limits, and
+/// `also_allowed` adds what the caller needs to the sandbox.
+pub(super) async fn prepare(
+    arguments: &ProgramArguments,
+    adjust: impl FnOnce(&mut Limits),
+    also_allowed: impl FnOnce(Sandbox) -> Sandbox,
+) -> Result<Prepared, Failure> {
     // The OS sandbox may block access to the manifest later, but the explanation of a denial needs it. So it is read
     // now.
     let manifest = match Manifest::folder_of(&arguments.program) {
@@ -197,10 +222,12 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
         None => program.open_kv(),
     };
     let kv = kv.map_err(|error| Failure::usage(error.to_string()))?;
+    let mut limits = program.limits().clone();
+    adjust(&mut limits);
     let mut builder = Runtime::builder()
         .base(program.base())
         .shared_store(program.store())
-        .limits(program.limits().clone())
+        .limits(limits)
         .warm_isolate(isolate)
         .variables(|name| std::env::var(name).ok());
     if let Some(kv) = kv {
@@ -225,9 +252,9 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     // The handles of standard output and error are opened before the sandbox is entered, so that it need not allow
     // them.
     let console = console::open()?;
-    enter_sandbox(arguments, &program, presented.as_ref())?;
+    enter_sandbox(arguments, &program, presented.as_ref(), also_allowed)?;
     // The list is refreshed until the program has ended.
-    let _fresh = match presented.and_then(|presented| presented.revocations) {
+    let fresh = match presented.and_then(|presented| presented.revocations) {
         Some(feed) => Some(keep_fresh(feed)?),
         None => None,
     };
@@ -238,6 +265,26 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(audit) = &audit {
         audit.stop_on_failure(runtime.stop_handle());
     }
+    Ok(Prepared {
+        program,
+        runtime,
+        console,
+        manifest,
+        context,
+        audit,
+        _fresh: fresh,
+    })
+}
+
+async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
+    let prepared = prepare(&arguments.program, |_| (), |sandbox| sandbox).await?;
+    let Prepared {
+        program,
+        runtime,
+        console,
+        audit,
+        ..
+    } = &prepared;
     signals::listen(runtime.stop_handle(), console)?;
     let begun = Instant::now();
     let outcome = runtime.run(program.graph(), &arguments.args).await;
@@ -250,17 +297,33 @@ async fn run_here(arguments: &Arguments) -> Result<(), Failure> {
     if let (Some(_), Some(told)) = (is_stopped, signals::told()) {
         return Err(told.failure());
     }
-    let ended = match outcome?.exit {
-        Exit::Completed => Ok(()),
-        Exit::Uncaught(error) => Err(uncaught(&error, program.graph())),
-        Exit::Denied(report, error) => Err(denied(&report, &error, manifest.as_ref(), &program, &context)?),
-        Exit::Limit(hit) => return Err(Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit))),
-        Exit::Stopped => return Err(Failure::new(Code::Limit, "the program was stopped")),
-        other => return Err(Failure::bug(format!("an unknown end: {other:?}"))),
-    };
-    match program.limits().wall {
+    let exit = outcome?.exit;
+    let waits_for_reader = !matches!(exit, Exit::Limit(_) | Exit::Stopped);
+    let ended = prepared.ended(exit);
+    match prepared.program.limits().wall.filter(|_| waits_for_reader) {
         Some(wall) => read_in_time(console, begun, wall).and(ended),
         None => ended,
+    }
+}
+
+impl Prepared {
+    /// Finishes the audit file.
+    pub(super) fn finish(&self) -> Result<(), Failure> {
+        finish(self.audit.as_ref())
+    }
+
+    /// Returns the failure of a program that ended like this, if it is one.
+    pub(super) fn ended(&self, exit: Exit) -> Result<(), Failure> {
+        Err(match exit {
+            Exit::Completed => return Ok(()),
+            Exit::Uncaught(error) => uncaught(&error, self.program.graph()),
+            Exit::Denied(report, error) => {
+                denied(&report, &error, self.manifest.as_ref(), &self.program, &self.context)?
+            }
+            Exit::Limit(hit) => Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit)),
+            Exit::Stopped => Failure::new(Code::Limit, "the program was stopped"),
+            other => Failure::bug(format!("an unknown end: {other:?}")),
+        })
     }
 }
 
@@ -311,7 +374,7 @@ fn raise(hit: &LimitHit) -> String {
     format!("raise `{key}` under {table} in secure.toml, or find out what reaches the limit")
 }
 
-fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
+fn options(arguments: &ProgramArguments) -> Result<OpenOptions, Failure> {
     // The local store is created only if fetched modules must be kept, which needs other stores.
     let local_store =
         project::local_store().filter(|folder| !arguments.store.is_empty() || folder.join("blobs").is_dir());
@@ -327,7 +390,7 @@ fn options(arguments: &Arguments) -> Result<OpenOptions, Failure> {
 
 /// Refuses a program that may write files that decide about it, unless the user allowed that.
 fn may_not_write_itself(
-    arguments: &Arguments,
+    arguments: &ProgramArguments,
     program: &Program,
     presented: Option<&Presented>,
 ) -> Result<(), Failure> {
@@ -354,9 +417,10 @@ fn may_not_write_itself(
 /// Enters the OS sandbox, which confines the process to the grants of the program. Files that are already open stay
 /// usable: the audit file, standard input and output.
 fn enter_sandbox(
-    arguments: &Arguments,
+    arguments: &ProgramArguments,
     program: &Program,
     presented: Option<&Presented>,
+    also_allowed: impl FnOnce(Sandbox) -> Sandbox,
 ) -> Result<(), Failure> {
     let choice = arguments.sandbox;
     if choice == SandboxChoice::Off {
@@ -385,7 +449,7 @@ fn enter_sandbox(
     if arguments.sandbox_log {
         sandbox = sandbox.report_refusals();
     }
-    sandbox.enter()?;
+    also_allowed(sandbox).enter()?;
     Ok(())
 }
 

@@ -76,6 +76,14 @@ pub(super) fn listen(stop: Stop, console: &ConsoleWriter) -> Result<(), Failure>
     thread.spawn(listening).map(drop).map_err(no_thread)
 }
 
+/// Returns a future that completes at the first signal. Must be called on an event loop.
+///
+/// # Errors
+/// Signals cannot be received.
+pub(super) fn first() -> Result<impl Future<Output = Told> + Send + 'static, Failure> {
+    waiting().map_err(|error| Failure::bug(format!("signals cannot be waited for: {error}")))
+}
+
 /// Returns a future for the first signal. The handlers are installed when this function returns.
 #[cfg(unix)]
 fn waiting() -> std::io::Result<impl Future<Output = Told> + Send + 'static> {

@@ -26,6 +26,7 @@ mod program;
 mod quickjs;
 mod quota;
 mod realm;
+mod serving;
 mod snapshot;
 mod termination;
 #[cfg(feature = "v8")]
@@ -40,7 +41,7 @@ pub use self::audit::{AuditRecord, AuditSink, Sealed, Verdict};
 pub use self::console::{ConsoleLine, ConsoleWriter, PrintSink, Unwritten};
 pub use self::extensions::{Credentials, Extensions, OperationRow, SEAL, operations, types};
 pub use self::isolate::{Pool, StartingIsolate, prepare, start_engine};
-pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas};
+pub use self::limits::{Limit, LimitHit, LimitScope, Limits, PackageLimits, Quotas, RequestLimits};
 pub use self::memory::MemoryUse;
 pub use self::modules::{LinkPlan, PlanError, Principal, Unattested};
 pub use self::outcome::{
@@ -49,6 +50,7 @@ pub use self::outcome::{
 pub use self::package_worker::cycle as isolate_cycle;
 pub use self::park::{MOST_PARKED, parked_threads};
 pub use self::program::Program;
+pub use self::serving::{FetchError, Instance, RequestContext};
 pub use self::snapshot::{Snapshot, Startup};
 pub use self::termination::Running;
 #[cfg(feature = "v8")]

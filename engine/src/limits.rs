@@ -5,14 +5,18 @@ use std::fmt;
 use std::time::Duration;
 
 /// The limits of one run. If a limit is hit, only this run ends, with [`crate::Exit::Limit`].
+///
+/// An [`Instance`](crate::Instance) has no end of its own, so for instances two limits have other meanings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum size of the JavaScript heap of each isolate, in bytes. On V8, array buffers have another limit of the
     /// same size. The minimum is 8 MiB.
     pub heap: u64,
-    /// Maximum time from start to end. `None` means no limit.
+    /// Maximum time from start to end. `None` means no limit. For an instance, it is the maximum time until it is ready,
+    /// and from each request to its response. A request that exceeds it fails, and the instance continues.
     pub wall: Option<Duration>,
-    /// Maximum processor time of all isolates of the run together. `None` means no limit.
+    /// Maximum processor time of all isolates of the run together. `None` means no limit. For an instance, it is the
+    /// maximum time for which an isolate runs without returning to its event loop.
     pub cpu: Option<Duration>,
     /// Maximum size of one response that `net.fetch` receives, in bytes.
     pub response: u64,
@@ -20,8 +24,28 @@ pub struct Limits {
     pub idle: Duration,
     /// The quotas of the program, with all its packages and isolates.
     pub quotas: Quotas,
+    /// The limits of requests to an instance.
+    pub requests: RequestLimits,
     /// Additional limits of packages, by their names in the graph.
     pub packages: BTreeMap<String, PackageLimits>,
+}
+
+/// The limits of requests to one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Maximum number of requests in progress at one time. The minimum is 1.
+    pub concurrent: usize,
+    /// Maximum number of requests that wait until another one ends. Further requests fail at once.
+    pub queued: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        RequestLimits {
+            concurrent: 256,
+            queued: 1024,
+        }
+    }
 }
 
 /// The limits of one package.
@@ -86,6 +110,7 @@ impl Default for Limits {
             response: 64 << 20,
             idle: Duration::from_secs(30),
             quotas: Quotas::default(),
+            requests: RequestLimits::default(),
             packages: BTreeMap::new(),
         }
     }

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use secure_runtime_capabilities::{Authority, Denial, Operation, PublicKey};
 use secure_runtime_loaders::store::StoreError;
 use secure_runtime_loaders::{Cause, ContentHash};
+use secure_runtime_text::escaped;
 
 use crate::js_engine;
 use crate::limits::LimitHit;
@@ -85,6 +86,32 @@ impl UncaughtError {
             stack: String::new(),
             related: Vec::new(),
         }
+    }
+}
+
+/// The message and the stack of the error, with those of its causes. Control characters are escaped, and further lines
+/// are marked, so that they cannot imitate other output.
+impl fmt::Display for UncaughtError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = vec![(None, self)];
+        while let Some((related, error)) = left.pop() {
+            match related {
+                None => {}
+                Some(None) => formatter.write_str("\n  caused by ")?,
+                Some(Some(number)) => write!(formatter, "\n  error {number} of it: ")?,
+            }
+            let mut lines = error.message.lines();
+            formatter.write_str(&escaped(lines.next().unwrap_or_default()))?;
+            for line in lines {
+                write!(formatter, "\n    | {}", escaped(line))?;
+            }
+            for line in error.stack.lines() {
+                write!(formatter, "\n    {}", escaped(line.trim_start()))?;
+            }
+            let related = error.related.iter().rev();
+            left.extend(related.map(|related| (Some(related.number), &related.error)));
+        }
+        Ok(())
     }
 }
 

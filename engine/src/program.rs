@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use crate::audit::AuditSink;
 use crate::console::PrintSink;
 use crate::extensions::{Credentials, ProgramStart, Rules};
-use crate::isolate::{Completion, Job, Pool, Shared, StartingIsolate, perform};
+use crate::isolate::{Completion, Entry, Job, Pool, Shared, StartingIsolate, perform};
 use crate::limits::Limits;
 use crate::modules::LinkPlan;
 use crate::outcome::{Outcome, RunError};
 use crate::package_worker::PackageWorker;
 use crate::quota::QuotaUse;
+use crate::serving::Instance;
 use crate::snapshot::Startup;
 use crate::termination::{Run, Running, UnderWay};
 
@@ -63,7 +64,44 @@ impl Program {
         started: Option<StartingIsolate>,
     ) -> Result<oneshot::Receiver<Result<Outcome, RunError>>, RunError> {
         let (asker, outcome) = oneshot::channel();
+        // If the future of the run was dropped, there is no receiver.
+        let answer = Completion::to(move |ended| {
+            let _ = asker.send(ended);
+        });
         let run = Arc::new(Run::default());
+        self.perform(Entry::Call(args), run, answer, running, pool, started)?;
+        Ok(outcome)
+    }
+
+    /// Starts the program's isolates like [`Program::start`], and answers requests with the entry module. The receiver
+    /// completes when the instance is ready, and fails if it ends before.
+    ///
+    /// # Errors
+    /// There is no thread for an isolate.
+    pub fn serve(
+        self,
+        running: &Arc<Running>,
+        pool: Option<&Arc<Pool>>,
+    ) -> Result<(Instance, oneshot::Receiver<()>), RunError> {
+        let run = Arc::new(Run::default());
+        let (instance, queue, is_ready, end) = Instance::new(&self.limits, &run);
+        let answer = Completion::to(move |ended| {
+            end.send_replace(Some(ended.map_err(Arc::new)));
+        });
+        let entry = Entry::Serve(RefCell::new(Some(queue)));
+        self.perform(entry, run, answer, running, pool, None)?;
+        Ok((instance, is_ready))
+    }
+
+    fn perform(
+        self,
+        entry: Entry,
+        run: Arc<Run>,
+        answer: Completion,
+        running: &Arc<Running>,
+        pool: Option<&Arc<Pool>>,
+        started: Option<StartingIsolate>,
+    ) -> Result<(), RunError> {
         let heap = self.limits.heap;
         let startup = self.startup;
         let start = ProgramStart {
@@ -95,17 +133,17 @@ impl Program {
             programs,
             run,
             remotes: Arc::default(),
+            is_serving: matches!(entry, Entry::Serve(_)),
         });
         let under_way = UnderWay::begin(running, &shared.run);
         start_workers(&shared, pool).map_err(RunError::Thread)?;
         let job = Job::Run {
             shared,
-            args,
+            entry,
             _under_way: under_way,
-            answer: Completion::to(asker),
+            answer,
         };
-        perform(started, pool, heap, &startup, job).map_err(RunError::Thread)?;
-        Ok(outcome)
+        perform(started, pool, heap, &startup, job).map_err(RunError::Thread)
     }
 }
 

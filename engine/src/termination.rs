@@ -275,6 +275,17 @@ pub(crate) struct Times {
     pub(crate) cpu: Option<Duration>,
 }
 
+/// The number of turns of an event loop. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Turns(Arc<AtomicU64>);
+
+impl Turns {
+    /// Counts one more turn, which begins now.
+    pub(crate) fn next(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// A thread that enforces the time limits of a program or of a package worker. It ends when this is dropped.
 pub(crate) struct Watchdog {
     _end: Option<mpsc::Sender<()>>,
@@ -303,9 +314,42 @@ impl Watchdog {
         )
     }
 
+    /// Enforces a limit on the processor time of each turn of an isolate's event loop. It must be created on the
+    /// isolate's thread.
+    pub(crate) fn of_turns(
+        unit: LimitScope,
+        cpu: Option<Duration>,
+        termination: &Termination,
+        turns: &Turns,
+    ) -> std::io::Result<Self> {
+        let (measured, stopped, ended) = (termination.clone(), termination.clone(), termination.clone());
+        let turns = turns.clone();
+        let (mut turn, mut at_begin) = (0, Duration::ZERO);
+        let used = move || {
+            let used = measured.0.clock.used();
+            let now = turns.0.load(Ordering::Relaxed);
+            if now != turn {
+                // The turn began after the last look, so the time since its begin is at most this much too short.
+                (turn, at_begin) = (now, used);
+            }
+            used.saturating_sub(at_begin)
+        };
+        let times = Times {
+            unit,
+            wall: None,
+            cpu,
+        };
+        Watchdog::start(
+            times,
+            used,
+            move |why| stopped.terminate(why),
+            move || ended.reason().is_some(),
+        )
+    }
+
     fn start(
         times: Times,
-        used: impl Fn() -> Duration + Send + 'static,
+        mut used: impl FnMut() -> Duration + Send + 'static,
         stop: impl Fn(Stopped) + Send + 'static,
         is_stopped: impl Fn() -> bool + Send + 'static,
     ) -> std::io::Result<Self> {

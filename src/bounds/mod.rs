@@ -59,6 +59,8 @@ impl Bounds {
             response,
             idle,
             quotas,
+            // The host sets it, because it depends on the machine.
+            requests: _,
             packages: _,
         } = limits;
         let mut bounds = Bounds::of_package(

@@ -9,7 +9,7 @@ use secure_runtime_capabilities::{Base, Families, Token};
 use secure_runtime_engine::Extensions;
 use secure_runtime_engine::extension::{AnyExtension, ExtensionError};
 use secure_runtime_engine::{
-    AuditSink, Credentials, Engine, Limits, LinkPlan, OperationRow, Outcome, Pool, PrintSink, Program,
+    AuditSink, Credentials, Engine, Exit, Instance, Limits, LinkPlan, OperationRow, Outcome, Pool, PrintSink, Program,
     RunError, Running, StartingIsolate, Startup, Unattested, isolate_cycle, parked_threads,
 };
 use secure_runtime_families::{Settings, builtin};
@@ -131,6 +131,30 @@ impl fmt::Debug for Runtime {
     }
 }
 
+/// The reason why an instance was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The program could not be started.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The entry module failed, or has no handler. The outcome has the reason.
+    #[error("the program ended before it could answer a request: {}", ending(&.0.exit))]
+    Ended(Box<Outcome>),
+    /// The engine failed.
+    #[error("the program ended before it could answer a request: {0}")]
+    Engine(#[source] Arc<RunError>),
+}
+
+/// Describes the exit of a program that should not have ended.
+fn ending(exit: &Exit) -> String {
+    match exit {
+        Exit::Uncaught(error) | Exit::Denied(_, error) => error.to_string(),
+        Exit::Limit(hit) => hit.to_string(),
+        _ => "it was stopped".to_owned(),
+    }
+}
+
 impl Runtime {
     /// Returns a builder for a runtime without a token and without a store.
     pub fn builder() -> Builder {
@@ -165,6 +189,61 @@ impl Runtime {
     /// attestation, or it contains WebAssembly and the engine runs none. The engine itself may also fail to start. If a
     /// program started, the [`Outcome`] states how it ended.
     pub async fn run(&self, graph: &Graph, args: &[String]) -> Result<Outcome, RunError> {
+        let inner = &self.inner;
+        let program = self.program(graph).await?;
+        let plan = program.plan.clone();
+        let started = inner
+            .started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let is_starting = started.is_some();
+        let outcome = program.start(args.to_vec(), &inner.running, inner.pool.as_ref(), started)?;
+        if is_starting {
+            // The engine takes longer to start than the runtime takes to sign, so signing now delays nothing.
+            plan.sign(graph.entry());
+        }
+        outcome
+            .await
+            .map_err(|_| RunError::Engine("the isolate's thread ended without a result".to_owned()))?
+    }
+
+    /// Starts the program of this graph as an instance that answers requests.
+    ///
+    /// The program is prepared like by [`Runtime::run`]. Its entry module must export an object with a method `fetch` as
+    /// `default`. The instance is returned when this module was evaluated. The limits of the runtime apply to it; see
+    /// [`Limits`] for those that have another meaning.
+    ///
+    /// ```no_run
+    /// # async fn serve(runtime: &secure_runtime::Runtime, graph: &secure_runtime_loaders::Graph) -> Result<(), Box<dyn std::error::Error>> {
+    /// use secure_runtime::http::{Body, Request};
+    ///
+    /// let instance = runtime.start(graph).await?;
+    /// let request = Request::get("http://localhost/hello").body(Body::empty())?;
+    /// let response = instance.fetch(request).await?;
+    /// println!("{}", response.status());
+    /// instance.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The program could not be started, or its entry module failed or has no handler.
+    pub async fn start(&self, graph: &Graph) -> Result<Instance, StartError> {
+        let inner = &self.inner;
+        let program = self.program(graph).await?;
+        let (instance, ready) = program.serve(&inner.running, inner.pool.as_ref())?;
+        if ready.await.is_ok() {
+            return Ok(instance);
+        }
+        match instance.ended().await {
+            Ok(outcome) => Err(StartError::Ended(Box::new(outcome))),
+            Err(error) => Err(StartError::Engine(error)),
+        }
+    }
+
+    /// Fetches and verifies the modules of a graph, and determines their rights.
+    async fn program(&self, graph: &Graph) -> Result<Program, RunError> {
         let inner = &self.inner;
         let count = parked_threads();
         if count >= inner.most_parked {
@@ -212,10 +291,9 @@ impl Runtime {
         if let Some(packages) = isolate_cycle(graph) {
             return Err(RunError::IsolateCycle { packages });
         }
-        let plan = Arc::new(plan);
-        let program = Program {
+        Ok(Program {
             graph: Arc::new(graph.clone()),
-            plan: plan.clone(),
+            plan: Arc::new(plan),
             bytes,
             store: inner.store.clone(),
             limits: inner.limits.clone(),
@@ -225,20 +303,6 @@ impl Runtime {
             audit: inner.audit.clone(),
             print: inner.print.clone(),
             startup: inner.startup.clone(),
-        };
-        let started = inner
-            .started
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let is_starting = started.is_some();
-        let outcome = program.start(args.to_vec(), &inner.running, inner.pool.as_ref(), started)?;
-        if is_starting {
-            // The engine takes longer to start than the runtime takes to sign, so signing now delays nothing.
-            plan.sign(graph.entry());
-        }
-        outcome
-            .await
-            .map_err(|_| RunError::Engine("the isolate's thread ended without a result".to_owned()))?
+        })
     }
 }

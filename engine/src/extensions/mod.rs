@@ -89,7 +89,7 @@ deno_core::extension!(
 /// Returns the scripts and ops of the runtime, in order.
 pub(crate) fn all() -> Vec<Scripts> {
     let mut scripts = realm::extensions();
-    scripts.extend([families(), isolates(), realm::taming()]);
+    scripts.extend([families(), isolates(), crate::serving::scripts(), realm::taming()]);
     scripts
 }
 

@@ -190,6 +190,9 @@ fn finish(js: &mut JsRuntime) -> Result<(Factory, Reportable), RunError> {
         describe: function("describe")?,
         serve: function("serve")?,
         returned: function("returned")?,
+        handler: function("handler")?,
+        request: function("request")?,
+        gone: function("gone")?,
     };
     Ok((factory, Reportable(function("reportable")?)))
 }

@@ -11,6 +11,7 @@ use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::{JsRuntime, PollEventLoopOptions, v8};
 
 use crate::modules::BegunImports;
+use crate::termination::Turns;
 
 /// The realm's function that makes the texts of an uncaught error short (realm/report.js). It returns the error that is
 /// reported.
@@ -104,6 +105,21 @@ pub(super) async fn run(js: &mut JsRuntime) -> Result<(), CoreError> {
     poll_fn(|context| match poll(js, context)? {
         Poll::Ready(()) => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Runs the event loop until it is empty, and counts its turns.
+///
+/// # Errors
+/// An error that the guest did not catch.
+pub(super) async fn run_in_turns(js: &mut JsRuntime, turns: &Turns) -> Result<(), CoreError> {
+    poll_fn(|context| {
+        turns.next();
+        match poll(js, context)? {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await
 }

@@ -14,6 +14,7 @@ use crate::js_engine;
 use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::outcome::{Exit, RunError};
 use crate::package_worker::{Ended, PackageWorker, Request};
+use crate::serving::Queue;
 use crate::termination::UnderWay;
 
 /// The work that an isolate is started for.
@@ -21,7 +22,7 @@ pub(crate) enum Job {
     /// Runs a program.
     Run {
         shared: Arc<Shared>,
-        args: Vec<String>,
+        entry: Entry,
         _under_way: UnderWay,
         answer: Completion,
     },
@@ -34,15 +35,23 @@ pub(crate) enum Job {
     },
 }
 
+/// The use of the entry module's default export.
+pub(crate) enum Entry {
+    /// It is called once, with these arguments.
+    Call(Vec<String>),
+    /// It answers the requests of an instance.
+    Serve(RefCell<Option<Queue>>),
+}
+
 impl Job {
     /// Performs the job on this thread and reports how it ended.
     pub(super) async fn perform(self, booted: Result<WarmIsolate, RunError>) {
         match &self {
             Job::Run {
-                shared, args, answer, ..
+                shared, entry, answer, ..
             } => {
                 let ended = match booted {
-                    Ok(booted) => main(shared, args, answer, booted).await,
+                    Ok(booted) => main(shared, entry, answer, booted).await,
                     Err(error) => Err(error),
                 };
                 if let Err(error) = ended {

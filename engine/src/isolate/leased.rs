@@ -12,6 +12,7 @@ use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::{CapabilityModules, GraphLoader};
 use crate::outcome::RunError;
 use crate::park::Parking;
+use crate::serving::Calls;
 use crate::termination::{Run, Stopped, Termination};
 use crate::{js_engine, realm};
 
@@ -93,6 +94,7 @@ impl Isolate {
             state.put(monitor.memory.clone());
             state.put(monitor.clone());
             state.put(Requests::default());
+            state.put(Calls::default());
             state.put(realm::Timers::default());
         }
         Ok(Isolate {

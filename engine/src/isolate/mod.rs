@@ -18,6 +18,6 @@ pub use self::thread::{prepare, start_engine};
 
 pub(crate) use self::completion::Completion;
 pub(crate) use self::event_loop::call;
-pub(crate) use self::job::Job;
+pub(crate) use self::job::{Entry, Job};
 pub(crate) use self::pool::perform;
 pub(crate) use self::shared::Shared;

@@ -9,7 +9,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::boot::{WarmIsolate, engine};
 use super::completion::Completion;
-use super::event_loop::{call, run, settled};
+use super::event_loop::{call, run, run_in_turns, settled};
+use super::job::Entry;
 use super::leased::Isolate;
 use super::shared::{Shared, exit};
 use super::uncaught::{Ending, ending, uncaught};
@@ -20,13 +21,14 @@ use crate::memory::Memory;
 use crate::modules::{CapabilityModules, wasm_permitted};
 use crate::outcome::{Exit, Outcome, Returned, RunError, UncaughtError};
 use crate::package_worker::{Description, Ended, PackageWorker, Request};
-use crate::termination::{Termination, Times, Watchdog};
+use crate::serving::{Calls, Event, Queue};
+use crate::termination::{Termination, Times, Turns, Watchdog};
 
 /// Runs the program and reports the outcome as soon as the open resources are closed. The teardown of the heap comes
 /// later, because it takes longer than a small program.
 pub(super) async fn main(
     shared: &Shared,
-    args: &[String],
+    entry: &Entry,
     answer: &Completion,
     booted: WarmIsolate,
 ) -> Result<(), RunError> {
@@ -43,7 +45,7 @@ pub(super) async fn main(
     }
     let limits = &shared.limits;
     let mut isolate = Isolate::new(shared, monitor, 0, booted)?;
-    let entry = isolate
+    let module = isolate
         .loader
         .entry()
         .ok_or_else(|| engine("the graph has no entry module"))?;
@@ -65,22 +67,39 @@ pub(super) async fn main(
         cpu: limits.cpu,
     };
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
+    isolate
+        .js
+        .op_state()
+        .borrow_mut()
+        .borrow_mut::<Calls>()
+        .until(&termination);
 
-    let work = program(&mut isolate, shared.graph.entry(), &entry, args);
+    let work = async {
+        match entry {
+            Entry::Call(args) => program(&mut isolate, shared.graph.entry(), &module, args)
+                .await
+                .map(|returned| (Exit::Completed, returned)),
+            Entry::Serve(queue) => {
+                let queue = queue.take().ok_or_else(|| JsErrorBox::type_error("there is no queue"))?;
+                let exit = serve(&mut isolate, shared, &module, queue, watchdog, &termination).await?;
+                Ok((exit, Returned::Nothing))
+            }
+        }
+    };
     let ended = termination.unless_terminated(work).await;
 
     termination.finish();
-    drop(watchdog);
     let mut returned = Returned::Nothing;
     // If the whole run was stopped, a package worker may have been stopped first, and its callers have failed here. So
     // the reason of the run comes first.
     let exit = match (shared.run.reason().or(termination.reason()), ended) {
         (Some(why), _) => exit(why),
         (None, Some(Err(error))) => Ok(uncaught(error, &isolate, shared)),
-        (None, ended) => {
-            returned = ended.and_then(Result::ok).unwrap_or_default();
-            Ok(Exit::Completed)
+        (None, Some(Ok((exit, result)))) => {
+            returned = result;
+            Ok(exit)
         }
+        (None, None) => Ok(Exit::Completed),
     };
     isolate.open.close();
     shared.end_extensions();
@@ -129,12 +148,15 @@ pub(super) async fn package_isolate(
         cpu: own.cpu,
     };
     let watchdog = Watchdog::of_isolate(times, &termination).map_err(engine)?;
+    let turns = Turns::default();
+    let most = shared.limits.cpu.filter(|_| shared.is_serving);
+    let of_turns = Watchdog::of_turns(unit.clone(), most, &termination, &turns).map_err(engine)?;
 
-    let work = answer_requests(&mut isolate, requests);
+    let work = answer_requests(&mut isolate, requests, &turns);
     let ended = termination.unless_terminated(work).await.unwrap_or(Ok(()));
 
     termination.finish();
-    drop(watchdog);
+    drop((watchdog, of_turns));
     isolate.note_heap();
     Ok(match (termination.reason(), ended) {
         (Some(why), _) => why.into(),
@@ -150,6 +172,7 @@ pub(super) async fn package_isolate(
 async fn answer_requests(
     isolate: &mut Isolate,
     mut requests: UnboundedReceiver<Request>,
+    turns: &Turns,
 ) -> Result<(), CoreError> {
     let mut is_idle = false;
     loop {
@@ -158,6 +181,7 @@ async fn answer_requests(
             request = requests.recv() => {
                 let Some(request) = request else { return Ok(()) };
                 is_idle = false;
+                turns.next();
                 match request {
                     Request::Describe { module, answer } => {
                         let loaded = load(isolate, module).await;
@@ -174,7 +198,7 @@ async fn answer_requests(
                     }
                 }
             }
-            ended = run(&mut isolate.js), if !is_idle => {
+            ended = run_in_turns(&mut isolate.js, turns), if !is_idle => {
                 ended?;
                 is_idle = true;
             }
@@ -199,6 +223,67 @@ async fn evaluate(
     evaluated(js, &isolate.modules, module, id).await?;
     let namespace = js.get_module_namespace(id)?;
     isolate.modules.describe(js, namespace)
+}
+
+/// Evaluates the entry module, and answers requests with its handler until the instance ends. Returns its exit.
+///
+/// An error that nobody caught does not end the instance, because other requests are in progress. It is printed.
+async fn serve(
+    isolate: &mut Isolate,
+    shared: &Shared,
+    entry: &ModuleSpecifier,
+    queue: Queue,
+    starting: Watchdog,
+    termination: &Termination,
+) -> Result<Exit, CoreError> {
+    let Queue { mut events, ready } = queue;
+    let (js, modules) = (&mut isolate.js, isolate.modules.clone());
+    let id = js.load_main_es_module(entry).await?;
+    evaluated(js, &modules, shared.graph.entry(), id).await?;
+    let exported = default_export(js, id)?;
+    modules.call(js, |factory| &factory.handler, &exported)?;
+    let turns = Turns::default();
+    let watchdog = Watchdog::of_turns(LimitScope::Program, shared.limits.cpu, termination, &turns);
+    let _watchdog = watchdog.map_err(|error| JsErrorBox::generic(error.to_string()))?;
+    drop(starting);
+    // If the caller is gone, the queue is closed as well.
+    let _ = ready.send(());
+    let mut is_idle = false;
+    loop {
+        let ended = tokio::select! {
+            biased;
+            event = events.recv() => {
+                is_idle = false;
+                turns.next();
+                let js = &mut isolate.js;
+                match event {
+                    None => return Ok(Exit::Completed),
+                    Some(Event::Gone(number)) => modules.call_with_number(js, |factory| &factory.gone, number),
+                    Some(Event::Call(call)) => {
+                        let memory = &isolate.monitor.memory;
+                        let number = js.op_state().borrow_mut().borrow_mut::<Calls>().begin(*call, memory);
+                        number.map_or(Ok(()), |number| {
+                            modules.call_with_number(js, |factory| &factory.request, number)
+                        })
+                    }
+                }
+            }
+            ended = run_in_turns(&mut isolate.js, &turns), if !is_idle => {
+                is_idle = ended.is_ok();
+                ended
+            }
+        };
+        let Err(error) = ended else { continue };
+        let (text, limit) = match uncaught(error, isolate, shared) {
+            Exit::Denied(_, error) | Exit::Uncaught(error) => (error.to_string(), None),
+            exit => (String::new(), Some(exit)),
+        };
+        if let Some(exit) = limit {
+            return Ok(exit);
+        }
+        let is_stopped = || termination.reason().is_some();
+        shared.print.print(&format!("uncaught {text}\n"), true, is_stopped);
+    }
 }
 
 /// Evaluates the entry module, calls its default export if this is a function, and runs the event loop until it is
@@ -259,17 +344,25 @@ fn result_of(
     Ok(Returned::Nothing)
 }
 
+/// Returns the default export of a module, which is undefined if there is none.
+fn default_export(
+    js: &mut JsRuntime,
+    module: deno_core::ModuleId,
+) -> Result<v8::Global<v8::Value>, CoreError> {
+    let namespace = js.get_module_namespace(module)?;
+    deno_core::scope!(scope, js);
+    let namespace = v8::Local::new(scope, namespace);
+    let value = v8::String::new(scope, "default").and_then(|key| namespace.get(scope, key.into()));
+    let value = value.unwrap_or_else(|| v8::undefined(scope).into());
+    Ok(v8::Global::new(scope, value))
+}
+
 fn default_function(
     js: &mut JsRuntime,
     module: deno_core::ModuleId,
 ) -> Result<Option<v8::Global<v8::Function>>, CoreError> {
-    let namespace = js.get_module_namespace(module)?;
+    let value = default_export(js, module)?;
     deno_core::scope!(scope, js);
-    let namespace = v8::Local::new(scope, namespace);
-    let Some(key) = v8::String::new(scope, "default") else {
-        return Ok(None);
-    };
-    let value = namespace.get(scope, key.into());
-    let function = value.and_then(|value| v8::Local::<v8::Function>::try_from(value).ok());
+    let function = v8::Local::<v8::Function>::try_from(v8::Local::new(scope, value)).ok();
     Ok(function.map(|function| v8::Global::new(scope, function)))
 }

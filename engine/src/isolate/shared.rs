@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     /// The states of the extensions for this program, in their order.
     pub(crate) programs: Vec<ProgramState>,
     pub(crate) remotes: Arc<PackageWorkers>,
+    /// True if the program answers requests, and so has no end of its own.
+    pub(crate) is_serving: bool,
 }
 
 impl Shared {

@@ -36,6 +36,9 @@ pub(crate) struct Factory {
     pub(crate) describe: v8::Global<v8::Function>,
     pub(crate) serve: v8::Global<v8::Function>,
     pub(crate) returned: v8::Global<v8::Function>,
+    pub(crate) handler: v8::Global<v8::Function>,
+    pub(crate) request: v8::Global<v8::Function>,
+    pub(crate) gone: v8::Global<v8::Function>,
 }
 
 impl CapabilityModules {
@@ -155,12 +158,22 @@ impl CapabilityModules {
 
     /// Starts processing the call with this number.
     pub(crate) fn serve(&self, js: &mut JsRuntime, call: u32) -> Result<(), CoreError> {
-        let call: v8::Global<v8::Value> = {
+        self.call_with_number(js, |factory| &factory.serve, call)
+    }
+
+    /// Calls a function of the realm with a number.
+    pub(crate) fn call_with_number(
+        &self,
+        js: &mut JsRuntime,
+        which: impl Fn(&Factory) -> &v8::Global<v8::Function>,
+        number: u32,
+    ) -> Result<(), CoreError> {
+        let number: v8::Global<v8::Value> = {
             deno_core::scope!(scope, js);
-            let call: v8::Local<v8::Value> = v8::Integer::new_from_unsigned(scope, call).into();
-            v8::Global::new(scope, call)
+            let number: v8::Local<v8::Value> = v8::Integer::new_from_unsigned(scope, number).into();
+            v8::Global::new(scope, number)
         };
-        self.call(js, |factory| &factory.serve, &call).map(drop)
+        self.call(js, which, &number).map(drop)
     }
 
     pub(crate) fn call(

@@ -104,6 +104,8 @@
     reportable: ((thrown) => secure.reportable(thrown)),
     // Calls between isolates: see extensions/isolates/.
     ...secure.isolates,
+    // Requests to programs that serve: see serving/.
+    ...secure.serving,
     // Creates the values of a module's free names: see modules/scope.rs.
     bindings: ((chain, label, names, sharing) => {
       const make = {

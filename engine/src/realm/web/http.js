@@ -651,10 +651,12 @@
   const redirects = freeze([301, 302, 303, 307, 308]);
   const withoutBody = freeze([101, 103, 204, 205, 304]);
   let responseOf;
+  let isResponse;
   class Response {
     #state;
     static {
       responseOf = (object) => object.#state;
+      isResponse = (value) => typeof value === "object" && value !== null && #state in value;
     }
     constructor(body = null, init = undefined) {
       webidl.stamp(this);
@@ -740,8 +742,32 @@
   web.named["%HeadersIteratorPrototype%"] = iteratorOf(new Headers());
   web.named["%FormDataIteratorPrototype%"] = iteratorOf(new FormData());
 
-  // ---- for the family `net` ---------------------------------------------------------------------------------------
-  /** The functions that `fetch` needs. QuickJS has another form of it: own_http.js. */
+  // ---- for the family `net`, and for programs that serve ---------------------------------------------------------------------------------------
+  const { getReader } = ReadableStream.prototype;
+  const { read: readPiece, cancel: cancelReader } = all.ReadableStreamDefaultReader.prototype;
+  const { arrayKind } = globalThis.__secure.intrinsics;
+  /** Returns the pieces of a stream: `next` returns null at the end. */
+  const piecesOf = (stream) => {
+    const reader = Reflect.apply(getReader, stream, []);
+    return {
+      next: async () => {
+        const { value, done } = await Reflect.apply(readPiece, reader, []);
+        if (done) return null;
+        if (arrayKind(value) !== "Uint8Array") throw new TypeError("a stream that is the body of a response must have pieces of type Uint8Array");
+        return value;
+      },
+      cancel: () => void Reflect.apply(cancelReader, reader, []).catch(() => {}),
+    };
+  };
+  /** Returns the headers of a response to a client, as names and values in turn. */
+  const headersOut = ({ type, headers }) => {
+    const list = innerOf.list(headers);
+    // `fetch` has decoded the body of a response that it received.
+    const isDecoded = type === "basic" && /^(?:x-gzip|gzip|deflate|br|zstd|[ ,\t])+$/i.test(innerOf.value(headers, "content-encoding") ?? "");
+    return list.filter(([name]) => !isDecoded || (name !== "content-encoding" && name !== "content-length")).flat();
+  };
+
+  /** The functions that `fetch` and ../../serving/serving.js need. QuickJS has another form of them: own_http.js. */
   web.http = freeze({
     /** The objects that guests reach and no global leads to. */
     objects: [],
@@ -764,6 +790,49 @@
       innerOf.seal(headers);
       const body = source === null ? null : bodyOf(null, source, null);
       return new Response(secret, { type: "basic", status, statusText, url, redirected, headers, body });
+    },
+    /**
+     * Returns the request of a client. `headers` returns names and values in turn, and `signal` the signal that is
+     * aborted when the client goes away. They are called when a handler asks. `source` is null or like above.
+     */
+    incoming: ({ method, url, headers: received, signal, source }) => {
+      const state = {
+        url, method, body: source === null ? null : bodyOf(null, source, null), redirect: "follow", cache: "default", credentials: "same-origin",
+        integrity: "", keepalive: false, mode: "cors", referrer: "about:client", referrerPolicy: "", duplex: "half", isAbortable: true,
+        get signal() {
+          return signal();
+        },
+        get headers() {
+          const headers = new Headers();
+          const flat = received();
+          const list = [];
+          for (let at = 0; at < flat.length; at += 2) list.push([flat[at], flat[at + 1]]);
+          innerOf.take(headers, list);
+          innerOf.seal(headers);
+          defineProperty(state, "headers", { value: headers });
+          return headers;
+        },
+      };
+      return new Request(secret, state);
+    },
+    /**
+     * Returns the parts of a response to a client. `bytes` is the whole body, or null. `pieces` is null, or has `next`,
+     * which returns null at the end, and `cancel`.
+     */
+    outgoing: (response) => {
+      if (!isResponse(response)) throw new TypeError("the handler must return a Response, or a promise of one");
+      const state = responseOf(response);
+      const { status, body, type } = state;
+      if (type === "error") throw new TypeError("the handler returned Response.error(), which is no response");
+      const headers = headersOut(state);
+      if (body === null) return { status, headers, bytes: null, pieces: null };
+      if (isUnusable(body)) throw new TypeError("the body of the response was read already, or is being read");
+      if (body.stream !== null) return { status, headers, bytes: null, pieces: piecesOf(body.stream) };
+      const { bytes, source } = body;
+      body.isUsed = true;
+      body.bytes = body.source = null;
+      if (source !== null) return { status, headers, bytes: null, pieces: { next: source.read, cancel: source.cancel } };
+      return { status, headers, bytes, pieces: null };
     },
   });
   web.kinds.push(

@@ -1,0 +1,174 @@
+// The requests of programs that serve. Rust calls `request` for each of them, with its number. Only these functions
+// use the numbers: guests get objects of the web's interfaces.
+"use strict";
+((globalThis) => {
+  const secure = globalThis.__secure;
+  const web = globalThis.__web;
+  const { ops, withRoom } = secure;
+  const { freeze } = Object;
+  const { apply } = Reflect;
+  const settled = Promise.resolve();
+  const { then } = Promise.prototype;
+
+  const headOf = withRoom(ops.op_sr_request);
+  const headersOf = withRoom(ops.op_sr_request_headers);
+
+  /** Reports an error that no handler caught, like any that nobody catches. */
+  const report = (error) => void Promise.reject(error);
+
+  // The handler, and the object that has it.
+  let handler;
+  let owner;
+  // The requests in progress, by number: each is `progress` of the function `request`.
+  const all = new Map();
+
+  const ended = (progress) => {
+    if (--progress.work > 0) return;
+    all.delete(progress.number);
+    ops.op_sr_request_end(progress.number);
+  };
+
+  let contextOf;
+  /** The second argument of a handler. */
+  class Context {
+    #progress;
+    #head;
+    #params;
+    static {
+      contextOf = (progress, head) => new Context(progress, head);
+    }
+    constructor(progress, head) {
+      this.#progress = progress;
+      this.#head = head;
+    }
+    /** The identity of the request in logs. */
+    get requestId() {
+      return this.#head[3];
+    }
+    /** The parts of the URL that the route names. */
+    get params() {
+      if (this.#params === undefined) {
+        const params = { __proto__: null };
+        for (let at = 4; at < this.#head.length; at += 2) params[this.#head[at]] = this.#head[at + 1];
+        this.#params = freeze(params);
+      }
+      return this.#params;
+    }
+    /** A signal that is aborted when the client goes away. */
+    get signal() {
+      return this.#progress.signal();
+    }
+    /** Lets the request stay in progress until the promise is settled, also after the response. */
+    waitUntil(promise) {
+      const progress = this.#progress;
+      if (progress.work === 0) throw new TypeError("waitUntil: the request has ended");
+      progress.work++;
+      const wait = async () => {
+        try {
+          await promise;
+        } catch (error) {
+          report(error);
+        } finally {
+          ended(progress);
+        }
+      };
+      wait();
+    }
+  }
+  delete Context.prototype.constructor;
+  secure.named["%RequestContextPrototype%"] = Context.prototype;
+
+  /** Sends the pieces of a body. `next` returns null at the end. */
+  const send = async (progress, { next, cancel }) => {
+    const { number } = progress;
+    progress.cancel = cancel;
+    try {
+      for (;;) {
+        const piece = await next();
+        if (piece === null) break;
+        const sent = ops.op_sr_respond_piece(number, piece);
+        if (sent === 1) continue;
+        if (sent === 0 && await ops.op_sr_respond_room(number)) continue;
+        cancel();
+        return;
+      }
+      ops.op_sr_respond_end(number, false);
+    } catch (error) {
+      ops.op_sr_respond_end(number, true);
+      if (!progress.isReason(error)) report(error);
+    }
+  };
+
+  const answer = async (progress, head, request) => {
+    const { number } = progress;
+    try {
+      const response = await apply(handler, owner, [request, contextOf(progress, head)]);
+      const { status, headers, bytes, pieces } = web.http.outgoing(response);
+      const isTaken = ops.op_sr_respond(number, status, headers, bytes, pieces !== null);
+      if (pieces === null) return;
+      if (isTaken) await send(progress, pieces);
+      else pieces.cancel();
+    } catch (error) {
+      ops.op_sr_respond_failed(number);
+      // A handler that was aborted has no other fault.
+      if (!progress.isReason(error)) report(error);
+    } finally {
+      ended(progress);
+    }
+  };
+
+  secure.serving = {
+    /** Sets the handler: the method `fetch` of the entry module's default export. */
+    handler: ((exported) => {
+      const isObject = (typeof exported === "object" && exported !== null) || typeof exported === "function";
+      const found = isObject ? exported.fetch : undefined;
+      if (typeof found !== "function") {
+        throw new TypeError("the entry module has no handler of requests; write `export default { fetch(request) { return new Response(\"Hello\") } }`");
+      }
+      handler = found;
+      owner = exported;
+    }),
+    /** Answers the request with this number. */
+    request: ((number) => {
+      const head = headOf(number);
+      let controller;
+      const signal = () => {
+        if (controller === undefined) {
+          controller = new web.AbortController();
+          if (progress.isGone) controller.abort();
+        }
+        return controller.signal;
+      };
+      const progress = {
+        number,
+        work: 1,
+        isGone: false,
+        signal,
+        abort: () => controller?.abort(),
+        isReason: (error) => progress.isGone && controller !== undefined && error === controller.signal.reason,
+        cancel: () => {},
+      };
+      all.set(number, progress);
+      const source = head[2]
+        ? {
+          read: async () => {
+            const piece = await ops.op_sr_request_read(number);
+            return piece.byteLength > 0 ? piece : null;
+          },
+          cancel: () => ops.op_sr_request_cancel(number),
+        }
+        : null;
+      const request = web.http.incoming({ method: head[0], url: head[1], headers: () => headersOf(number), source, signal });
+      // The handler must not see the frames of this function.
+      apply(then, settled, [() => answer(progress, head, request)]);
+    }),
+    /** The client of the request with this number went away. */
+    gone: ((number) => {
+      const progress = all.get(number);
+      if (progress === undefined || progress.isGone) return;
+      progress.isGone = true;
+      progress.cancel();
+      progress.abort();
+    }),
+  };
+})(globalThis);
