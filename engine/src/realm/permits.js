@@ -219,6 +219,7 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %CapabilityError%.prototype: constructor
 %HolderPrototype%:
 %CapabilityPrototype%: attenuate revocable
+%RequestContextPrototype%: params requestId signal waitUntil
 %NotFound%: prototype
 %NotFound%.prototype: constructor
 %AlreadyExists%: prototype
