@@ -64,16 +64,18 @@ pub use bounds::Bounds;
 pub use manifest::{KvFile, Manifest, ManifestError, SizeError, parse_size};
 pub use program::{OpenOptions, Program, ProgramError, StorePlace};
 pub use revocation::{Refresher, RevocationFeed, RevocationFeedError, RevocationsLoaded};
-pub use runtime::{BuildError, Builder, Runtime, StartError, Stop, WarmIsolate, initialize, operations, types};
+pub use runtime::{
+    BuildError, Builder, Runtime, StartError, Stop, WarmIsolate, initialize, operations, types,
+};
 pub use sandbox::{Sandbox, SandboxError, SandboxReport, SandboxSupport};
 pub use secure_runtime_capabilities::{
     self as capabilities, Base, Families, KeyPair, PublicKey, Revocations, Rights, Token,
 };
 pub use secure_runtime_engine::{
-    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, FetchError, Instance, Limit, LimitHit, LimitScope, Limits,
-    LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, PlanError, Quotas, RelatedError, RequestContext, RequestLimits, Returned,
-    RunError, SEAL, Sealed, UncaughtError, Unwritten, Verdict, extension, panic_of_process, parked_threads,
-    prepare,
+    AuditRecord, ConsoleLine, ConsoleWriter, DenialReport, Engine, Exit, FetchError, Instance, Limit,
+    LimitHit, LimitScope, Limits, LinkPlan, MemoryUse, OperationRow, Outcome, PackageLimits, PlanError,
+    Quotas, RelatedError, RequestContext, RequestLimits, Returned, RunError, SEAL, Sealed, UncaughtError,
+    Unwritten, Verdict, extension, panic_of_process, parked_threads, prepare,
 };
 pub use secure_runtime_families::{
     FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,

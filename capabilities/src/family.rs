@@ -97,6 +97,11 @@ pub enum Problem {
     /// The text is not a key of a key-value store.
     #[error("a key has 1 to 2,048 bytes, and no NUL character")]
     Key,
+    /// The text is not an address to listen on.
+    #[error(
+        "write an address of this machine with a port, such as 127.0.0.1:8080 or [::1]:8080; as a scope, `*:8080` means all addresses"
+    )]
+    Listen,
     /// The text is not a module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,

@@ -138,6 +138,8 @@ name! {
         RANDOM = "random";
         /// Entries of a key-value store.
         KV = "kv";
+        /// Serving HTTP.
+        HTTP = "http";
         /// Modules to import.
         MODULE = "module";
         /// Blobs of a store that requires tokens.
@@ -154,6 +156,8 @@ name! {
         WRITE = "write";
         /// Opening a connection.
         CONNECT = "connect";
+        /// Accepting connections.
+        LISTEN = "listen";
         /// Importing a module.
         IMPORT = "import";
         /// Adding an entry that does not exist yet.

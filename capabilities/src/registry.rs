@@ -20,7 +20,7 @@ impl Default for Families {
 }
 
 impl Families {
-    /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `module`, `store`.
+    /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `http`, `module`, `store`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -29,6 +29,7 @@ impl Families {
             Arc::new(families::Clock),
             Arc::new(families::Random),
             Arc::new(families::Kv),
+            Arc::new(families::Http),
             Arc::new(families::Module),
             Arc::new(families::Store),
         ])

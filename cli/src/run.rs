@@ -21,8 +21,8 @@ use secure_runtime::SEAL;
 use secure_runtime::parse_size;
 use secure_runtime::{
     AuditLog, AuditOptions, ConsoleWriter, DenialReport, Engine, Exit, FileKvStore, Limit, LimitHit,
-    LimitScope, Limits, Manifest, OpenOptions, Outcome, Program, Refresher, RunError, Runtime, Sandbox, UncaughtError,
-    WarmIsolate, initialize,
+    LimitScope, Limits, Manifest, OpenOptions, Outcome, Program, Refresher, RunError, Runtime, Sandbox,
+    UncaughtError, WarmIsolate, initialize,
 };
 
 #[derive(Debug, clap::Args)]
@@ -317,9 +317,13 @@ impl Prepared {
         Err(match exit {
             Exit::Completed => return Ok(()),
             Exit::Uncaught(error) => uncaught(&error, self.program.graph()),
-            Exit::Denied(report, error) => {
-                denied(&report, &error, self.manifest.as_ref(), &self.program, &self.context)?
-            }
+            Exit::Denied(report, error) => denied(
+                &report,
+                &error,
+                self.manifest.as_ref(),
+                &self.program,
+                &self.context,
+            )?,
             Exit::Limit(hit) => Failure::new(Code::Limit, hit.to_string()).with_help(raise(&hit)),
             Exit::Stopped => Failure::new(Code::Limit, "the program was stopped"),
             other => Failure::bug(format!("an unknown end: {other:?}")),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use secure_runtime::http::{self, Body, Client, Request, Response, ServerLimits, Service, StatusCode, header};
-use secure_runtime::{FetchError, Graph, Instance, RequestLimits, Runtime, StartError, initialize, parse_size};
+use secure_runtime::http::{self, Body, Client, Request, Response, ServerLimits, Service, StatusCode};
+use secure_runtime::{
+    FetchError, Graph, Instance, RequestLimits, Runtime, StartError, initialize, parse_size,
+};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
@@ -78,22 +78,11 @@ impl Arguments {
         let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else {
             return Ok(None);
         };
-        let unusable = |file: &Path, error: &dyn std::fmt::Display| {
-            Failure::usage(format!("{}: {error}", text::one_line(&file.display().to_string()))).help(
-                "give --tls-certificate a PEM file with certificates, and --tls-key one with their private key",
-            )
+        let read = |file: &Path| {
+            std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
         };
-        let certificates = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unusable(certificate, &error))?;
-        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(certificates, private))
-            .map_err(|error| unusable(certificate, &error))?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Some(Arc::new(config)))
+        let tls = http::tls_config(&read(certificate)?, &read(key)?);
+        tls.map(Some).map_err(|error| Failure::usage(error.to_string()))
     }
 }
 
@@ -144,7 +133,13 @@ async fn serve_here(arguments: &Arguments) -> Result<(), Failure> {
         let _ = signals::listen(stop, console);
     };
     http::serve(listener, functions.clone(), tls, arguments.limits(), told).await;
-    functions.instance.lock().await.clone().drain(arguments.drain).await;
+    functions
+        .instance
+        .lock()
+        .await
+        .clone()
+        .drain(arguments.drain)
+        .await;
     prepared.finish()
 }
 
@@ -182,7 +177,10 @@ impl Service for Functions {
             Ok(instance) => instance,
             Err(error) => {
                 console::warn(&error.to_string());
-                return http::problem(StatusCode::SERVICE_UNAVAILABLE, "the function cannot be started; its log says why");
+                return http::problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the function cannot be started; its log says why",
+                );
             }
         };
         match instance.fetch(request).await {
@@ -204,10 +202,5 @@ fn failed(error: &FetchError) -> Response<Body> {
     if !matches!(error, FetchError::Failed | FetchError::Target(_)) {
         console::warn(&error.to_string());
     }
-    let mut response = http::problem(status, &error.to_string());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        let again = header::HeaderValue::from_static("1");
-        response.headers_mut().insert(header::RETRY_AFTER, again);
-    }
-    response
+    http::failed(status, &error.to_string())
 }

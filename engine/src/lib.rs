@@ -63,7 +63,9 @@ pub mod extension {
         ExtensionError, Extensions, Global, Granted, IsolateView, Kept, Methods, OpenPermit, OperationError,
         Origin, Output, ProgramStart, ResourceDecision, ResourceMethods, SandboxRule, Script, Value, clipped,
     };
+    pub use crate::limits::RequestLimits;
     pub use crate::memory::Reservation;
+    pub use crate::serving::{FetchError, RequestEvents, Requester};
 }
 
 /// Returns the message of a panic that concerns the whole process. Returns `None` if the panic ends only the isolate on

@@ -4,6 +4,7 @@
 mod clock;
 mod env;
 mod fs;
+mod http;
 mod kv;
 mod net;
 mod random;
@@ -19,7 +20,7 @@ pub use self::kv::{
 };
 
 /// The number of built-in families.
-pub const BUILTIN: usize = 6;
+pub const BUILTIN: usize = 7;
 
 /// The parts of the built-in families that a host provides.
 #[derive(Clone)]
@@ -51,5 +52,6 @@ pub fn builtin(settings: Settings) -> [AnyExtension; BUILTIN] {
         clock::Clock.into(),
         random::Random.into(),
         kv::Kv(settings.kv).into(),
+        http::Http.into(),
     ]
 }

@@ -27,7 +27,9 @@ pub enum BodyFault {
     #[error("the request body arrived too slowly; send it faster")]
     TooSlow,
     /// A response has another length than its header `content-length` says.
-    #[error("the body of the response has another length than its header content-length says; correct the header, or leave it out")]
+    #[error(
+        "the body of the response has another length than its header content-length says; correct the header, or leave it out"
+    )]
     Length,
 }
 
@@ -154,6 +156,7 @@ impl HttpBody for Sent {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+        self.left
+            .map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
     }
 }

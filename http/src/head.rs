@@ -282,7 +282,13 @@ mod tests {
             let (filtered, _) = watched(&format!("{whole}{next}"));
             assert_eq!(filtered, format!("{whole}GET / HTTP/1.1\0\r\n"), "{headers}");
         }
-        for body in ["3\nabc", "3\r\nabcd\r\n", "x\r\n", "fffffffffffffffff\r\n", "3\r\nabc\n"] {
+        for body in [
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "x\r\n",
+            "fffffffffffffffff\r\n",
+            "3\r\nabc\n",
+        ] {
             let text = format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
             assert!(watched(&text).0.contains('\0'), "{body:?}");
         }

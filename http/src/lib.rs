@@ -15,6 +15,7 @@ mod pace;
 mod problem;
 mod server;
 mod target;
+mod tls;
 mod wire;
 
 pub use axum::body::Body;
@@ -25,7 +26,8 @@ pub use self::body::BodyFault;
 pub use self::connections::{Admitted, Connections};
 pub use self::limits::{ServerLimits, possible_connections};
 pub use self::pace::Pace;
-pub use self::problem::problem;
+pub use self::problem::{failed, problem};
 pub use self::server::{Client, Service, serve};
 pub use self::target::{TargetError, serialized};
+pub use self::tls::{TlsError, tls_config};
 pub use self::wire::{Activity, Answering, Wire};

@@ -76,9 +76,13 @@ pub async fn serve<S: Service>(
         tls: tls.map(TlsAcceptor::from),
         limits,
     });
-    accept(listener, connections, ending, shutdown, |stream, admitted, end| {
-        server.clone().connection(stream, admitted, end)
-    })
+    accept(
+        listener,
+        connections,
+        ending,
+        shutdown,
+        |stream, admitted, end| server.clone().connection(stream, admitted, end),
+    )
     .await;
 }
 
@@ -165,7 +169,11 @@ impl<S: Service> Server<S> {
     async fn route(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let limits = &self.limits;
         let (mut parts, body) = request.into_parts();
-        let scheme = if client.is_secure { Scheme::HTTPS } else { Scheme::HTTP };
+        let scheme = if client.is_secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
         if let Err(error) = target::complete(&mut parts, &scheme) {
             let status = match error {
                 target::TargetError::Method => StatusCode::NOT_IMPLEMENTED,
@@ -175,11 +183,17 @@ impl<S: Service> Server<S> {
         }
         let limit = limits.body;
         if body.size_hint().lower() > limit {
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, &BodyFault::TooLarge { limit }.to_string());
+            return problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &BodyFault::TooLarge { limit }.to_string(),
+            );
         }
         let pace = Pace::new(limits.patience, limits.slowest);
         let (body, fault) = Received::new(body, limit, pace);
-        let response = self.service.answer(Request::from_parts(parts, body), client).await;
+        let response = self
+            .service
+            .answer(Request::from_parts(parts, body), client)
+            .await;
         // The service saw only that the body broke off.
         match fault.get() {
             Some(fault @ BodyFault::TooLarge { .. }) => {
@@ -224,5 +238,7 @@ fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    text.parse()
+        .ok()
+        .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -51,7 +51,10 @@ fn is_serialized(scheme: Option<&str>, authority: &str, rest: Option<&PathAndQue
     let is_name = host
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.')
-        && host.rsplit('.').next().is_some_and(|label| label.starts_with(|first: char| first.is_ascii_lowercase()))
+        && host
+            .rsplit('.')
+            .next()
+            .is_some_and(|label| label.starts_with(|first: char| first.is_ascii_lowercase()))
         && !host.contains("xn--");
     let is_usual = host == "127.0.0.1";
     let default = if scheme == Some("http") { "80" } else { "443" };
@@ -138,7 +141,11 @@ mod tests {
             ("http://h/x", "h", "http://h/x"),
             ("https://h/x", "h", "http://h/x"),
         ] {
-            assert_eq!(completed(target, &[host]).as_deref(), Ok(expected), "{target} {host}");
+            assert_eq!(
+                completed(target, &[host]).as_deref(),
+                Ok(expected),
+                "{target} {host}"
+            );
         }
     }
 
@@ -164,12 +171,33 @@ mod tests {
     /// The shortcut for URLs that are serialised already agrees with the URL standard.
     #[test]
     fn the_shortcut_changes_nothing() {
-        let hosts = ["a", "a.b", "a:80", "a:443", "a:81", "a:08", "1", "1.2", "127.0.0.1", "0x1f", "a.1", "xn--a", "a:", "a.", "a:65536"];
-        let rests = ["/", "/a", "/.", "/..a", "/a/.b", "/a/../b", "//", "/a?..", "/a?'", "/a|b", "/a^", "/a\"", "/a?/../b", "/;:@", "/+!*()"];
+        let hosts = [
+            "a",
+            "a.b",
+            "a:80",
+            "a:443",
+            "a:81",
+            "a:08",
+            "1",
+            "1.2",
+            "127.0.0.1",
+            "0x1f",
+            "a.1",
+            "xn--a",
+            "a:",
+            "a.",
+            "a:65536",
+        ];
+        let rests = [
+            "/", "/a", "/.", "/..a", "/a/.b", "/a/../b", "//", "/a?..", "/a?'", "/a|b", "/a^", "/a\"",
+            "/a?/../b", "/;:@", "/+!*()",
+        ];
         let mut count = 0;
         for scheme in ["http", "https"] {
             for (host, rest) in hosts.iter().flat_map(|host| rests.map(|rest| (host, rest))) {
-                let Ok(uri) = Uri::try_from(format!("{scheme}://{host}{rest}")) else { continue };
+                let Ok(uri) = Uri::try_from(format!("{scheme}://{host}{rest}")) else {
+                    continue;
+                };
                 if is_serialized(Some(scheme), host, uri.path_and_query()) {
                     assert_eq!(Url::parse(&uri.to_string()).unwrap().as_str(), uri.to_string());
                     count += 1;

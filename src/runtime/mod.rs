@@ -9,8 +9,8 @@ use secure_runtime_capabilities::{Base, Families, Token};
 use secure_runtime_engine::Extensions;
 use secure_runtime_engine::extension::{AnyExtension, ExtensionError};
 use secure_runtime_engine::{
-    AuditSink, Credentials, Engine, Exit, Instance, Limits, LinkPlan, OperationRow, Outcome, Pool, PrintSink, Program,
-    RunError, Running, StartingIsolate, Startup, Unattested, isolate_cycle, parked_threads,
+    AuditSink, Credentials, Engine, Exit, Instance, Limits, LinkPlan, OperationRow, Outcome, Pool, PrintSink,
+    Program, RunError, Running, StartingIsolate, Startup, Unattested, isolate_cycle, parked_threads,
 };
 use secure_runtime_families::{Settings, builtin};
 use secure_runtime_loaders::store::Store;

@@ -17,6 +17,7 @@ use super::results::no_room;
 use super::value::{Output, Value, wrong};
 use crate::memory::Reservation;
 use crate::quota::{Bytes, InFlight, Permit};
+use crate::serving::{Event, RequestEvents};
 
 /// The state of an extension in one isolate.
 pub(super) struct IsolateState<E: Extension> {
@@ -377,6 +378,33 @@ impl<'a, E: Extension> Granted<'a, E> {
     /// It does not fit.
     pub fn has_room_for_text(&self, bytes: usize, doing: &str) -> Result<(), OperationError> {
         has_room_for_text(bytes, &format!("{doing} {:?}", clipped(&self.shown)))
+    }
+
+    /// Waits for the next event of a handler's requests, and returns its number for the function `serving.event` of
+    /// scripts. There is no number after [`Requester::finish`](crate::extension::Requester::finish).
+    ///
+    /// # Errors
+    /// The operation is not allowed any more. The request gets no response of the handler.
+    pub async fn next_request(&self, events: &mut RequestEvents) -> Result<Option<f64>, OperationError> {
+        loop {
+            let (event, has_waited) = match events.0.try_recv() {
+                Ok(event) => (Some(event), false),
+                Err(_) => (events.0.recv().await, true),
+            };
+            if has_waited && matches!(event, Some(Event::Call(_))) {
+                self.check_again()?;
+            }
+            let monitor = &self.bound.capability.monitor;
+            match event {
+                None => return Ok(None),
+                Some(Event::Gone(number)) => return Ok(Some(-1.0 - f64::from(number))),
+                Some(Event::Call(call)) => {
+                    if let Some(number) = monitor.calls.borrow_mut().begin(*call, &monitor.memory) {
+                        return Ok(Some(f64::from(number)));
+                    }
+                }
+            }
+        }
     }
 
     /// Runs work that may block, on another thread. `doing` begins the message of an error.

@@ -1,6 +1,6 @@
 //! The reference monitor: the only place where operations are decided, recorded and refused.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::memory::Memory;
 use crate::modules::{LinkPlan, Principal};
 use crate::outcome::DenialReport;
 use crate::quota::{Account, QuotaUse};
+use crate::serving::Calls;
 
 /// Bytes that a capability takes besides its chain: its holders, and the objects of its family and of the engine.
 const BESIDES: usize = 1024;
@@ -77,6 +78,8 @@ pub(crate) struct Monitor {
     pub(crate) open: ResourceTable,
     /// The results of asynchronous ops for which realm code has created no objects yet.
     pub(crate) hand_offs: HandOffs,
+    /// The requests that the isolate is answering.
+    pub(crate) calls: RefCell<Calls>,
 }
 
 /// The Rust object behind a guest's capability: the operations of one family under one authority.
@@ -103,6 +106,7 @@ impl Monitor {
             memory,
             open: ResourceTable::default(),
             hand_offs: HandOffs::default(),
+            calls: RefCell::default(),
         })
     }
 

@@ -48,7 +48,10 @@ impl Job {
     pub(super) async fn perform(self, booted: Result<WarmIsolate, RunError>) {
         match &self {
             Job::Run {
-                shared, entry, answer, ..
+                shared,
+                entry,
+                answer,
+                ..
             } => {
                 let ended = match booted {
                     Ok(booted) => main(shared, entry, answer, booted).await,

@@ -12,7 +12,6 @@ use crate::limits::{Limit, LimitHit, LimitScope};
 use crate::modules::{CapabilityModules, GraphLoader};
 use crate::outcome::RunError;
 use crate::park::Parking;
-use crate::serving::Calls;
 use crate::termination::{Run, Stopped, Termination};
 use crate::{js_engine, realm};
 
@@ -45,6 +44,7 @@ impl Drop for Isolate {
             termination.finish();
         }
         self.open.close();
+        drop(self.monitor.calls.take());
     }
 }
 
@@ -94,7 +94,6 @@ impl Isolate {
             state.put(monitor.memory.clone());
             state.put(monitor.clone());
             state.put(Requests::default());
-            state.put(Calls::default());
             state.put(realm::Timers::default());
         }
         Ok(Isolate {

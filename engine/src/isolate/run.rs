@@ -21,7 +21,7 @@ use crate::memory::Memory;
 use crate::modules::{CapabilityModules, wasm_permitted};
 use crate::outcome::{Exit, Outcome, Returned, RunError, UncaughtError};
 use crate::package_worker::{Description, Ended, PackageWorker, Request};
-use crate::serving::{Calls, Event, Queue};
+use crate::serving::{Event, Queue};
 use crate::termination::{Termination, Times, Turns, Watchdog};
 
 /// Runs the program and reports the outcome as soon as the open resources are closed. The teardown of the heap comes
@@ -67,12 +67,6 @@ pub(super) async fn main(
         cpu: limits.cpu,
     };
     let watchdog = Watchdog::of_run(times, &shared.run).map_err(engine)?;
-    isolate
-        .js
-        .op_state()
-        .borrow_mut()
-        .borrow_mut::<Calls>()
-        .until(&termination);
 
     let work = async {
         match entry {
@@ -80,7 +74,9 @@ pub(super) async fn main(
                 .await
                 .map(|returned| (Exit::Completed, returned)),
             Entry::Serve(queue) => {
-                let queue = queue.take().ok_or_else(|| JsErrorBox::type_error("there is no queue"))?;
+                let queue = queue
+                    .take()
+                    .ok_or_else(|| JsErrorBox::type_error("there is no queue"))?;
                 let exit = serve(&mut isolate, shared, &module, queue, watchdog, &termination).await?;
                 Ok((exit, Returned::Nothing))
             }
@@ -102,6 +98,7 @@ pub(super) async fn main(
         (None, None) => Ok(Exit::Completed),
     };
     isolate.open.close();
+    drop(isolate.monitor.calls.take());
     shared.end_extensions();
     isolate.note_heap();
     answer.give(exit.map(|exit| Outcome {
@@ -260,8 +257,8 @@ async fn serve(
                     None => return Ok(Exit::Completed),
                     Some(Event::Gone(number)) => modules.call_with_number(js, |factory| &factory.gone, number),
                     Some(Event::Call(call)) => {
-                        let memory = &isolate.monitor.memory;
-                        let number = js.op_state().borrow_mut().borrow_mut::<Calls>().begin(*call, memory);
+                        let monitor = &isolate.monitor;
+                        let number = monitor.calls.borrow_mut().begin(*call, &monitor.memory);
                         number.map_or(Ok(()), |number| {
                             modules.call_with_number(js, |factory| &factory.request, number)
                         })
@@ -282,7 +279,9 @@ async fn serve(
             return Ok(exit);
         }
         let is_stopped = || termination.reason().is_some();
-        shared.print.print(&format!("uncaught {text}\n"), true, is_stopped);
+        shared
+            .print
+            .print(&format!("uncaught {text}\n"), true, is_stopped);
     }
 }
 

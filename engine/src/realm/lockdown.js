@@ -72,6 +72,8 @@
   const realm = secure.harden(secure.forbidden);
   secure.settle = realm.settle;
 
+  secure.serving.report = web.makeConsole("globalThis.console", printer(null)).error;
+
   const timerNames = ownKeys(secure.timersOf(null));
   // The global objects of packages, by name (RUN-9).
   const globalsOfPackages = { __proto__: null };

@@ -63,7 +63,7 @@ fn op_sr_print(
 }
 
 /// Returns true if this isolate was stopped.
-fn is_stopped(state: &OpState) -> bool {
+pub(crate) fn is_stopped(state: &OpState) -> bool {
     let termination = state.try_borrow::<Termination>();
     termination.is_some_and(|termination| termination.reason().is_some())
 }

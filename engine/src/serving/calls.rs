@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use secure_runtime_http::Body;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::response::{Answer, Broken};
+use super::response::{Answer, Sender};
 use super::{Call, FetchError, RequestContext};
 use crate::memory::{Memory, Reservation};
-use crate::termination::Termination;
 
 /// Memory of a request in progress besides its head, in bytes: its entry here, its objects in the HTTP server, and a
 /// piece of its body.
@@ -20,7 +19,6 @@ const REQUEST: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Calls {
     calls: HashMap<u32, InProgress>,
-    termination: Option<Termination>,
 }
 
 /// A request that a handler is answering.
@@ -34,7 +32,7 @@ pub(super) struct InProgress {
     /// `None` after the head of the response was sent.
     pub(super) answer: Option<oneshot::Sender<Result<Answer, FetchError>>>,
     /// The rest of the response, if its body is sent in pieces.
-    pub(super) pieces: Option<mpsc::Sender<Result<Bytes, Broken>>>,
+    pub(super) pieces: Option<Sender>,
     /// A piece for which the channel had no room.
     pub(super) next: Option<Bytes>,
     _place: OwnedSemaphorePermit,
@@ -42,23 +40,13 @@ pub(super) struct InProgress {
 }
 
 impl Calls {
-    /// Discards responses after this termination handle has terminated the isolate: guests were interrupted, so the
-    /// responses are not valid.
-    pub(crate) fn until(&mut self, termination: &Termination) {
-        self.termination = Some(termination.clone());
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.termination
-            .as_ref()
-            .is_some_and(|termination| termination.reason().is_some())
-    }
-
     /// Begins a request. Returns its number, or `None` if there is no memory for it.
     pub(crate) fn begin(&mut self, call: Call, memory: &Memory) -> Option<u32> {
         let (parts, body) = call.request.into_parts();
         let headers = parts.headers.iter();
-        let size: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let size: usize = headers
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
         let Some(memory) = memory.try_hold(size.saturating_add(REQUEST)) else {
             let _ = call.answer.send(Err(FetchError::Memory));
             return None;
@@ -83,7 +71,7 @@ impl Calls {
         self.calls.get_mut(&number)
     }
 
-    pub(super) fn end(&mut self, number: u32) {
-        self.calls.remove(&number);
+    pub(super) fn end(&mut self, number: u32) -> Option<InProgress> {
+        self.calls.remove(&number)
     }
 }

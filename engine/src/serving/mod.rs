@@ -7,6 +7,7 @@
 mod calls;
 mod instance;
 mod ops;
+mod requester;
 mod response;
 
 use http::Request;
@@ -14,9 +15,10 @@ use secure_runtime_http::Body;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(crate) use self::calls::Calls;
-pub use self::instance::{FetchError, Instance};
+pub use self::instance::Instance;
 pub(crate) use self::instance::Queue;
 pub(crate) use self::ops::scripts;
+pub use self::requester::{FetchError, RequestEvents, Requester};
 pub(crate) use self::response::Answer;
 
 /// Data of the host about a request, for `context` of the handler. Put it into the extensions of a request.

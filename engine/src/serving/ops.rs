@@ -9,13 +9,12 @@ use deno_core::{OpState, op2, v8};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use secure_runtime_http::BodyFault;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::FetchError;
-use super::calls::{Calls, InProgress};
-use super::response::{Answer, AnswerBody, Broken, counted};
-use crate::extensions::{HeldBytes, OperationError, no_room};
+use super::calls::InProgress;
+use super::response::{Answer, AnswerBody, Sender, counted};
+use crate::extensions::{HeldBytes, Monitor, OperationError, no_room};
 use crate::memory::Memory;
 use crate::realm;
 
@@ -51,8 +50,14 @@ fn gone() -> OperationError {
     OperationError::type_error("this request has ended")
 }
 
-fn call(state: &mut OpState, number: u32) -> Result<&mut InProgress, OperationError> {
-    state.borrow_mut::<Calls>().get(number).ok_or_else(gone)
+/// Calls `work` with the request of this number.
+fn with_call<T>(
+    state: &OpState,
+    number: u32,
+    work: impl FnOnce(&mut InProgress) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
+    let mut calls = state.borrow::<Rc<Monitor>>().calls.borrow_mut();
+    work(calls.get(number).ok_or_else(gone)?)
 }
 
 fn text<'s>(
@@ -60,46 +65,57 @@ fn text<'s>(
     text: &str,
 ) -> Result<v8::Local<'s, v8::Value>, OperationError> {
     let text = v8::String::new(scope, text);
-    Ok(text.ok_or_else(|| OperationError::range_error("the text is too long"))?.into())
+    Ok(text
+        .ok_or_else(|| OperationError::range_error("the text is too long"))?
+        .into())
 }
 
 /// Returns the method, the URL, whether there is a body, the request's identity, and names and values of parameters.
 #[op2]
 fn op_sr_request<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
+    state: &OpState,
     #[smi] number: u32,
 ) -> Result<v8::Local<'s, v8::Array>, OperationError> {
-    let call = call(state, number)?;
-    let has_body = call.body.as_ref().is_some_and(|body| !http_body::Body::is_end_stream(body));
-    let mut values = vec![
-        text(scope, call.method.as_str())?,
-        text(scope, &call.uri.to_string())?,
-        v8::Boolean::new(scope, has_body).into(),
-        text(scope, &call.context.id)?,
-    ];
-    for (name, value) in &call.context.params {
-        values.push(text(scope, name)?);
-        values.push(text(scope, value)?);
-    }
-    Ok(v8::Array::new_with_elements(scope, &values))
+    with_call(state, number, |call| {
+        let has_body = call
+            .body
+            .as_ref()
+            .is_some_and(|body| !http_body::Body::is_end_stream(body));
+        let mut values = vec![
+            text(scope, call.method.as_str())?,
+            text(scope, &call.uri.to_string())?,
+            v8::Boolean::new(scope, has_body).into(),
+            text(scope, &call.context.id)?,
+        ];
+        for (name, value) in &call.context.params {
+            values.push(text(scope, name)?);
+            values.push(text(scope, value)?);
+        }
+        Ok(v8::Array::new_with_elements(scope, &values))
+    })
 }
 
 /// Returns the headers: names and values in turn. Each byte of a value is one character.
 #[op2]
 fn op_sr_request_headers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
+    state: &OpState,
     #[smi] number: u32,
 ) -> Result<v8::Local<'s, v8::Array>, OperationError> {
-    let call = call(state, number)?;
-    let mut values = Vec::with_capacity(call.headers.len() * 2);
-    for (name, value) in &call.headers {
-        values.push(text(scope, name.as_str())?);
-        let value = v8::String::new_from_one_byte(scope, value.as_bytes(), v8::NewStringType::Normal);
-        values.push(value.ok_or_else(|| OperationError::range_error("the header is too long"))?.into());
-    }
-    Ok(v8::Array::new_with_elements(scope, &values))
+    with_call(state, number, |call| {
+        let mut values = Vec::with_capacity(call.headers.len() * 2);
+        for (name, value) in &call.headers {
+            values.push(text(scope, name.as_str())?);
+            let value = v8::String::new_from_one_byte(scope, value.as_bytes(), v8::NewStringType::Normal);
+            values.push(
+                value
+                    .ok_or_else(|| OperationError::range_error("the header is too long"))?
+                    .into(),
+            );
+        }
+        Ok(v8::Array::new_with_elements(scope, &values))
+    })
 }
 
 /// Returns the next bytes of the request's body, which are empty at its end.
@@ -108,9 +124,10 @@ async fn op_sr_request_read(
     state: Rc<RefCell<OpState>>,
     #[smi] number: u32,
 ) -> Result<HeldBytes, OperationError> {
-    let body = call(&mut state.borrow_mut(), number)?.body.take();
+    let body = with_call(&state.borrow(), number, |call| Ok(call.body.take()))?;
     let memory = state.borrow().borrow::<Memory>().clone();
-    let mut body = body.ok_or_else(|| OperationError::type_error("the body was read already, or is being read"))?;
+    let mut body =
+        body.ok_or_else(|| OperationError::type_error("the body was read already, or is being read"))?;
     let bytes = loop {
         match body.frame().await {
             None => break Bytes::new(),
@@ -118,7 +135,9 @@ async fn op_sr_request_read(
                 let why = std::error::Error::source(&error)
                     .and_then(|error| error.downcast_ref::<BodyFault>())
                     .map_or_else(|| "the client broke off".to_owned(), ToString::to_string);
-                return Err(OperationError::type_error(format!("the body of the request: {why}")));
+                return Err(OperationError::type_error(format!(
+                    "the body of the request: {why}"
+                )));
             }
             // Trailers are not part of the web's interface.
             Some(Ok(frame)) => match frame.into_data() {
@@ -127,10 +146,12 @@ async fn op_sr_request_read(
             },
         }
     };
-    if !bytes.is_empty()
-        && let Ok(call) = call(&mut state.borrow_mut(), number)
-    {
-        call.body = Some(body);
+    if !bytes.is_empty() {
+        // The request may have ended meanwhile.
+        let _ = with_call(&state.borrow(), number, |call| {
+            call.body = Some(body);
+            Ok(())
+        });
     }
     let held = memory.room_for(bytes.len()).await;
     let held = held.map_err(|why| no_room("reading", "the body of the request", why))?;
@@ -139,48 +160,59 @@ async fn op_sr_request_read(
 
 /// Discards the rest of the request's body.
 #[op2(fast)]
-fn op_sr_request_cancel(state: &mut OpState, #[smi] number: u32) {
-    if let Ok(call) = call(state, number) {
+fn op_sr_request_cancel(state: &OpState, #[smi] number: u32) {
+    let _ = with_call(state, number, |call| {
         call.body = None;
-    }
+        Ok(())
+    });
 }
 
 /// Ends the work for a request. Another request can take its place.
 #[op2(fast)]
-fn op_sr_request_end(state: &mut OpState, #[smi] number: u32) {
-    state.borrow_mut::<Calls>().end(number);
+fn op_sr_request_end(state: &OpState, #[smi] number: u32) {
+    let ended = state.borrow::<Rc<Monitor>>().calls.borrow_mut().end(number);
+    drop(ended);
 }
 
 /// Sends the response: the whole one, or its head if `in_pieces`. Returns false if the client went away.
 #[op2(nofast)]
 fn op_sr_respond(
     scope: &mut v8::PinScope<'_, '_>,
-    state: &mut OpState,
+    state: &OpState,
     #[smi] number: u32,
     #[smi] status: u32,
     headers: v8::Local<'_, v8::Array>,
     body: v8::Local<'_, v8::Value>,
     in_pieces: bool,
 ) -> Result<bool, OperationError> {
-    if state.borrow::<Calls>().is_stopped() {
+    // Guests were interrupted, so their responses are not valid.
+    if realm::is_stopped(state) {
         return Err(gone());
     }
     let (body, pieces) = if in_pieces {
-        let (sender, receiver) = mpsc::channel(PIECES);
+        let (sender, receiver) = Sender::new(PIECES);
         (AnswerBody::Pieces(receiver), Some(sender))
     } else {
         (AnswerBody::Whole(copied(body, state)?.unwrap_or_default()), None)
     };
     let mut answer: Answer = Response::new(body);
-    let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    *answer.status_mut() = status.ok_or_else(|| OperationError::range_error("the status is not from 100 to 999"))?;
+    let status = u16::try_from(status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok());
+    *answer.status_mut() =
+        status.ok_or_else(|| OperationError::range_error("the status is not from 100 to 999"))?;
     let mut size = 0;
     let mut at = 0;
     while at < headers.length() {
         let part = |scope: &mut v8::PinScope<'_, '_>, at| -> Result<Vec<u8>, OperationError> {
-            let part = headers.get_index(scope, at).map(|part| part.to_rust_string_lossy(scope));
+            let part = headers
+                .get_index(scope, at)
+                .map(|part| part.to_rust_string_lossy(scope));
             let part = part.unwrap_or_default();
-            let bytes: Option<Vec<u8>> = part.chars().map(|character| u8::try_from(character).ok()).collect();
+            let bytes: Option<Vec<u8>> = part
+                .chars()
+                .map(|character| u8::try_from(character).ok())
+                .collect();
             bytes.ok_or_else(|| OperationError::type_error("a header has characters beyond U+00FF"))
         };
         let (name, value) = (part(scope, at)?, part(scope, at + 1)?);
@@ -197,20 +229,23 @@ fn op_sr_respond(
         };
         let checked = HeaderName::from_bytes(&name).map_err(|_| malformed())?;
         let value = HeaderValue::from_bytes(&value).map_err(|_| malformed())?;
-        answer.headers_mut().try_append(checked, value).map_err(|_| malformed())?;
+        answer
+            .headers_mut()
+            .try_append(checked, value)
+            .map_err(|_| malformed())?;
     }
-    let call = call(state, number)?;
-    let sender = call.answer.take().ok_or_else(gone)?;
-    call.pieces = pieces;
-    Ok(sender.send(Ok(answer)).is_ok())
+    with_call(state, number, |call| {
+        let sender = call.answer.take().ok_or_else(gone)?;
+        call.pieces = pieces;
+        Ok(sender.send(Ok(answer)).is_ok())
+    })
 }
 
 /// Reports that the handler failed. It has no effect after the head of the response was sent.
 #[op2(fast)]
-fn op_sr_respond_failed(state: &mut OpState, #[smi] number: u32) {
-    if let Ok(call) = call(state, number)
-        && let Some(answer) = call.answer.take()
-    {
+fn op_sr_respond_failed(state: &OpState, #[smi] number: u32) {
+    let answer = with_call(state, number, |call| Ok(call.answer.take()));
+    if let Ok(Some(answer)) = answer {
         let _ = answer.send(Err(FetchError::Failed));
     }
 }
@@ -233,55 +268,57 @@ fn copied(value: v8::Local<'_, v8::Value>, state: &OpState) -> Result<Option<Byt
 /// if the client went away.
 #[op2(nofast)]
 fn op_sr_respond_piece(
-    state: &mut OpState,
+    state: &OpState,
     #[smi] number: u32,
     piece: v8::Local<'_, v8::Value>,
 ) -> Result<i32, OperationError> {
     let piece = copied(piece, state)?;
-    let piece = piece.ok_or_else(|| OperationError::type_error("a piece of a response must be a Uint8Array"))?;
-    let call = call(state, number)?;
-    if call.next.is_some() {
-        return Err(OperationError::type_error("the piece before is still being sent"));
+    let piece =
+        piece.ok_or_else(|| OperationError::type_error("a piece of a response must be a Uint8Array"))?;
+    if realm::is_stopped(state) {
+        return Err(gone());
     }
-    let pieces = call.pieces.as_ref().ok_or_else(gone)?;
-    Ok(match pieces.try_send(Ok(piece)) {
-        Ok(()) => 1,
-        Err(TrySendError::Full(piece)) => {
-            call.next = piece.ok();
-            0
+    with_call(state, number, |call| {
+        if call.next.is_some() {
+            return Err(OperationError::type_error("the piece before is still being sent"));
         }
-        Err(TrySendError::Closed(_)) => -1,
+        let pieces = call.pieces.as_ref().ok_or_else(gone)?;
+        Ok(match pieces.pieces.try_send(piece) {
+            Ok(()) => 1,
+            Err(TrySendError::Full(piece)) => {
+                call.next = Some(piece);
+                0
+            }
+            Err(TrySendError::Closed(_)) => -1,
+        })
     })
 }
 
 /// Waits until the last piece has room. Returns false if the client went away.
 #[op2]
 async fn op_sr_respond_room(state: Rc<RefCell<OpState>>, #[smi] number: u32) -> Result<bool, OperationError> {
-    let pieces = call(&mut state.borrow_mut(), number)?.pieces.clone();
-    let pieces = pieces.ok_or_else(gone)?;
-    let Ok(room) = pieces.reserve().await else {
+    let pieces = with_call(&state.borrow(), number, |call| {
+        call.pieces.clone().ok_or_else(gone)
+    })?;
+    let Ok(room) = pieces.pieces.reserve().await else {
         return Ok(false);
     };
-    if let Ok(call) = call(&mut state.borrow_mut(), number)
-        && let Some(piece) = call.next.take()
-    {
-        room.send(Ok(piece));
-    }
-    Ok(true)
+    with_call(&state.borrow(), number, |call| {
+        if let Some(piece) = call.next.take() {
+            room.send(piece);
+        }
+        Ok(true)
+    })
 }
 
 /// Ends the body of the response. If it is broken, the client learns that bytes are missing.
 #[op2(fast)]
-fn op_sr_respond_end(state: &mut OpState, #[smi] number: u32, is_broken: bool) {
-    if let Ok(call) = call(state, number)
-        && let Some(pieces) = call.pieces.take()
-        && is_broken
+fn op_sr_respond_end(state: &OpState, #[smi] number: u32, is_broken: bool) {
+    let pieces = with_call(state, number, |call| Ok(call.pieces.take()));
+    if let Ok(Some(pieces)) = pieces
+        && !is_broken
+        && !realm::is_stopped(state)
     {
-        // Without room, dropping the sender would look like the end of the body, so a task waits for room.
-        if let Err(TrySendError::Full(broken)) = pieces.try_send(Err(Broken)) {
-            tokio::spawn(async move {
-                let _ = pieces.send(broken).await;
-            });
-        }
+        pieces.finish();
     }
 }

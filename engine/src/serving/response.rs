@@ -1,7 +1,9 @@
 //! Responses on their way from an isolate to a client.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
@@ -9,7 +11,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use secure_runtime_http::Body;
 use tokio::sync::mpsc;
 
-use super::instance::Watched;
+use super::requester::Watched;
 use crate::memory::Reservation;
 
 /// A response of a handler.
@@ -18,7 +20,42 @@ pub(crate) type Answer = Response<AnswerBody>;
 /// The body of a response.
 pub(crate) enum AnswerBody {
     Whole(Bytes),
-    Pieces(mpsc::Receiver<Result<Bytes, Broken>>),
+    Pieces(Receiver),
+}
+
+/// The receiver of a body in pieces.
+pub(crate) struct Receiver {
+    pieces: mpsc::Receiver<Bytes>,
+    is_complete: Arc<AtomicBool>,
+}
+
+/// The sender of a body in pieces. If it is dropped before [`Sender::finish`], the body is broken.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) pieces: mpsc::Sender<Bytes>,
+    is_complete: Arc<AtomicBool>,
+}
+
+impl Sender {
+    /// Creates the sender and the receiver of a body. At most so many pieces wait for the client.
+    pub(super) fn new(most: usize) -> (Sender, Receiver) {
+        let (sender, pieces) = mpsc::channel(most);
+        let is_complete = Arc::new(AtomicBool::new(false));
+        let receiver = Receiver {
+            pieces,
+            is_complete: is_complete.clone(),
+        };
+        let sender = Sender {
+            pieces: sender,
+            is_complete,
+        };
+        (sender, receiver)
+    }
+
+    /// Ends the body.
+    pub(super) fn finish(self) {
+        self.is_complete.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The error of a body that its handler did not finish.
@@ -27,7 +64,10 @@ pub(crate) enum AnswerBody {
 pub(crate) struct Broken;
 
 /// Bytes that an isolate sends. They are counted for the isolate until the client has them.
-struct Counted(Vec<u8>, #[expect(dead_code, reason = "released with the bytes")] Reservation);
+struct Counted(
+    Vec<u8>,
+    #[expect(dead_code, reason = "released with the bytes")] Reservation,
+);
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
@@ -42,7 +82,7 @@ pub(super) fn counted(bytes: Vec<u8>, held: Reservation) -> Bytes {
 
 /// Pieces of a body, with the notice to the isolate if the client does not take them all.
 struct Pieces {
-    pieces: mpsc::Receiver<Result<Bytes, Broken>>,
+    receiver: Receiver,
     watched: Watched,
 }
 
@@ -55,11 +95,16 @@ impl HttpBody for Pieces {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
-        let polled = this.pieces.poll_recv(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            this.watched.finish();
-        }
-        polled.map_ok(Frame::data)
+        let piece = ready!(this.receiver.pieces.poll_recv(context));
+        Poll::Ready(match piece {
+            Some(piece) => Some(Ok(Frame::data(piece))),
+            None => {
+                this.watched.finish();
+                // The sender is also dropped if the isolate ends.
+                let is_complete = this.receiver.is_complete.load(Ordering::SeqCst);
+                (!is_complete).then_some(Err(Broken))
+            }
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -74,6 +119,6 @@ pub(super) fn delivered(answer: Answer, mut watched: Watched) -> Response<Body> 
             watched.finish();
             Body::from(bytes)
         }
-        AnswerBody::Pieces(pieces) => Body::new(Pieces { pieces, watched }),
+        AnswerBody::Pieces(receiver) => Body::new(Pieces { receiver, watched }),
     })
 }

@@ -13,12 +13,18 @@
   const headOf = withRoom(ops.op_sr_request);
   const headersOf = withRoom(ops.op_sr_request_headers);
 
-  /** Reports an error that no handler caught, like any that nobody catches. */
-  const report = (error) => void Promise.reject(error);
+  /** Prints an error that no handler caught. Other requests are in progress, so it does not end the program. */
+  const report = (error) => {
+    try {
+      secure.serving.report("uncaught", error);
+    } catch {
+      // The program has printed as much as it may.
+    }
+  };
 
-  // The handler, and the object that has it.
-  let handler;
-  let owner;
+  // The handler of the entry module, and the object that has it.
+  let main;
+  let mainOwner;
   // The requests in progress, by number: each is `progress` of the function `request`.
   const all = new Map();
 
@@ -99,7 +105,7 @@
     }
   };
 
-  const answer = async (progress, head, request) => {
+  const answer = async (progress, head, request, handler, owner) => {
     const { number } = progress;
     try {
       const response = await apply(handler, owner, [request, contextOf(progress, head)]);
@@ -117,6 +123,50 @@
     }
   };
 
+  /** Answers the request with this number. */
+  const handle = (number, handler, owner) => {
+    const head = headOf(number);
+    let controller;
+    const signal = () => {
+      if (controller === undefined) {
+        controller = new web.AbortController();
+        if (progress.isGone) controller.abort();
+      }
+      return controller.signal;
+    };
+    const progress = {
+      number,
+      work: 1,
+      isGone: false,
+      signal,
+      abort: () => controller?.abort(),
+      isReason: (error) => progress.isGone && controller !== undefined && error === controller.signal.reason,
+      cancel: () => {},
+    };
+    all.set(number, progress);
+    const source = head[2]
+      ? {
+        read: async () => {
+          const piece = await ops.op_sr_request_read(number);
+          return piece.byteLength > 0 ? piece : null;
+        },
+        cancel: () => ops.op_sr_request_cancel(number),
+      }
+      : null;
+    const request = web.http.incoming({ method: head[0], url: head[1], headers: () => headersOf(number), source, signal });
+    // The handler must not see the frames of this function.
+    apply(then, settled, [() => answer(progress, head, request, handler, owner)]);
+  };
+
+  /** The client of the request with this number went away. */
+  const gone = ((number) => {
+    const progress = all.get(number);
+    if (progress === undefined || progress.isGone) return;
+    progress.isGone = true;
+    progress.cancel();
+    progress.abort();
+  });
+
   secure.serving = {
     /** Sets the handler: the method `fetch` of the entry module's default export. */
     handler: ((exported) => {
@@ -125,50 +175,15 @@
       if (typeof found !== "function") {
         throw new TypeError("the entry module has no handler of requests; write `export default { fetch(request) { return new Response(\"Hello\") } }`");
       }
-      handler = found;
-      owner = exported;
+      main = found;
+      mainOwner = exported;
     }),
-    /** Answers the request with this number. */
-    request: ((number) => {
-      const head = headOf(number);
-      let controller;
-      const signal = () => {
-        if (controller === undefined) {
-          controller = new web.AbortController();
-          if (progress.isGone) controller.abort();
-        }
-        return controller.signal;
-      };
-      const progress = {
-        number,
-        work: 1,
-        isGone: false,
-        signal,
-        abort: () => controller?.abort(),
-        isReason: (error) => progress.isGone && controller !== undefined && error === controller.signal.reason,
-        cancel: () => {},
-      };
-      all.set(number, progress);
-      const source = head[2]
-        ? {
-          read: async () => {
-            const piece = await ops.op_sr_request_read(number);
-            return piece.byteLength > 0 ? piece : null;
-          },
-          cancel: () => ops.op_sr_request_cancel(number),
-        }
-        : null;
-      const request = web.http.incoming({ method: head[0], url: head[1], headers: () => headersOf(number), source, signal });
-      // The handler must not see the frames of this function.
-      apply(then, settled, [() => answer(progress, head, request)]);
-    }),
-    /** The client of the request with this number went away. */
-    gone: ((number) => {
-      const progress = all.get(number);
-      if (progress === undefined || progress.isGone) return;
-      progress.isGone = true;
-      progress.cancel();
-      progress.abort();
-    }),
+    /** Answers the request with this number with the handler of the entry module. */
+    request: ((number) => handle(number, main, mainOwner)),
+    gone,
   };
+  web.serving = freeze({
+    /** Processes an event of Rust: a request for this handler, or the departure of a client. */
+    event: (number, handler) => number >= 0 ? handle(number, handler, undefined) : gone(-1 - number),
+  });
 })(globalThis);
