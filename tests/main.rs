@@ -33,6 +33,7 @@ mod realm;
 mod repairs;
 mod revocations;
 mod sandbox;
+mod serving;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;

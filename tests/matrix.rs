@@ -47,6 +47,8 @@ const RANDOM: &[&str] = &["random=true"];
 const KV_READ: &[&str] = &["kv.read=a/*"];
 const KV_WRITE: &[&str] = &["kv.write=a/*"];
 
+const HTTP: &[&str] = &["http.listen=127.0.0.1:0"];
+
 const HOLDER: &str = "blake3:0707070707070707070707070707070707070707070707070707070707070707";
 
 const CALLS: &[Call] = &[
@@ -335,6 +337,36 @@ const CALLS: &[Call] = &[
         &[],
         &["${holder}"],
     ),
+    call(
+        "http.serve",
+        "http.serve({ port: 0 }, () => {}).shutdown()",
+        HTTP,
+        &["http.listen=127.0.0.1:1", "http.listen=[::1]:0"],
+        // The server, the wait for the first request, and the shutdown.
+        &["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"],
+    ),
+    call(
+        "http.shutdown",
+        "http.serve({ port: 0 }, () => {}).shutdown()",
+        HTTP,
+        &["http.listen=*:1"],
+        &["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"],
+    ),
+    call(
+        "http.attenuate",
+        "http.attenuate({ listen: ['*:80'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call("http.revocable", "http.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(http)",
+        "seal(http, { holder: '${holder}' })",
+        HTTP,
+        &[],
+        &["${holder}"],
+    ),
     call("random.revocable", "random.revocable().revoke()", &[], &[], &[]),
     call(
         "seal(random)",
@@ -383,6 +415,7 @@ fn of_everything() -> (Token, PublicKey) {
         "random=true",
         "kv.read=*",
         "kv.write=*",
+        "http.listen=*:0",
     ];
     let rights = Families::builtin().parse_grants(grants, &base).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -398,7 +431,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
     let source = format!(
-        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv }} from 'cap:self';
+        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv, http }} from 'cap:self';
         try {{
           await ({});
           console.log('allowed');

@@ -10,12 +10,11 @@ use crate::support::{Scene, Server, grant_table, manifest};
 fn walked() -> Vec<String> {
     let server = Server::start();
     let origin = server.origin();
-    let fetching = format!("net.connect={origin}");
     let grants = [
         "fs.read=./data/**",
         "fs.write=./data/**",
-        fetching.as_str(),
-        "net.connect=http://127.0.0.1:1",
+        "net.connect=http://127.0.0.1:1-65535",
+        "http.listen=127.0.0.1:0",
         "env.read=NAME",
         "clock=1ms",
         "random=true",

@@ -303,6 +303,7 @@ fn the_type_declarations_match_the_objects_of_guests() {
         ("clock", "Clock"),
         ("random", "Random"),
         ("kv", "KeyValue"),
+        ("http", "Http"),
     ];
     let ran = Scene::of_main(
         &[],

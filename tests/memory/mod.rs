@@ -184,6 +184,20 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ),
     ("random.revocable", "await all(15_000, () => random.revocable())"),
     ("seal(random)", "await all(1_000, () => seal(random, { holder }))"),
+    (
+        "http.serve",
+        "await all(400, () => http.serve({ port: 0 }, () => {}))",
+    ),
+    (
+        "http.shutdown",
+        "await all(4_000, () => http.serve({ port: 0 }, () => {}).shutdown())",
+    ),
+    (
+        "http.attenuate",
+        "await all(15_000, () => http.attenuate({ expires: '1h' }))",
+    ),
+    ("http.revocable", "await all(15_000, () => http.revocable())"),
+    ("seal(http)", "await all(1_000, () => seal(http, { holder }))"),
 ];
 
 /// The same for the web's interfaces that only V8 has.

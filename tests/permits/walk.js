@@ -144,7 +144,7 @@ const callAll = (functions) => {
 };
 
 export default async function walkAll(shared, { folder, server }) {
-  const { fs, net, env, clock, random, kv, seal, CapabilityError } = self;
+  const { fs, net, env, clock, random, kv, http, seal, CapabilityError } = self;
   line("globalThis", shared);
   seen.add(shared);
   if (!Object.isFrozen(shared)) loose.push("globalThis");
@@ -218,7 +218,7 @@ export default async function walkAll(shared, { folder, server }) {
   // ---- capabilities
   root("%CapabilityError%", CapabilityError);
   root("%seal%", seal);
-  const classes = { FileSystem: fs, Network: net, Environment: env, Clock: clock, Random: random, KeyValue: kv };
+  const classes = { FileSystem: fs, Network: net, Environment: env, Clock: clock, Random: random, KeyValue: kv, Http: http };
   for (const [name, object] of Object.entries(classes)) {
     root(`%${name}Prototype%`, proto(object));
     root(`(${name})`, object);
@@ -275,6 +275,19 @@ export default async function walkAll(shared, { folder, server }) {
   made("kv.watch()", watch);
   made("kv.watch().next()", await watch.next());
   made("kv.watch().next()-several", (await kv.watch(["key"]).next()).value);
+  let received;
+  const serving = http.serve({ port: 0 }, (...given) => {
+    received = given;
+    return new Response("answer");
+  });
+  root("%HttpServerPrototype%", proto(serving));
+  made("HttpServer", serving);
+  await (await net.fetch(`http://127.0.0.1:${serving.addr.port}/`)).text();
+  await serving.shutdown();
+  root("%RequestContextPrototype%", proto(received[1]));
+  if (proto(received[0]) !== shared.Request?.prototype) root("%RequestPrototype%", proto(received[0]));
+  made("RequestContext", received[1]);
+  made("ReceivedRequest", received[0]);
   made("random.bytes()", random.bytes(1));
   made("refused-seal", await thrown(() => seal(fs, { holder: `blake3:${"0".repeat(64)}` })));
   made("denied", await thrown(() => fs.readFile("/elsewhere")));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use secure_runtime::extension::AnyExtension;
 use secure_runtime::{
-    AuditRecord, Exit, KvStore, Limits, OpenOptions, OperationRow, Outcome, Program, Returned, Runtime,
-    Verdict,
+    AuditRecord, Exit, Instance, KvStore, Limits, OpenOptions, OperationRow, Outcome, Program, Returned,
+    Runtime, Verdict,
 };
 use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocations, Rights};
 
@@ -185,6 +185,32 @@ impl Scene {
     }
 
     async fn outcome(&self, arguments: &[&str], captured: &Captured) -> Result<Outcome, String> {
+        let (runtime, program) = self.runtime(captured).await?;
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let outcome = runtime.run(program.graph(), &arguments).await;
+        outcome.map_err(|error| error.to_string())
+    }
+
+    /// Starts the program as an instance, and returns what `test` returns.
+    pub(crate) fn serve<T, F: Future<Output = T>>(
+        &self,
+        test: impl FnOnce(Instance, Captured) -> F,
+    ) -> Result<T, String> {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        reactor.block_on(async {
+            let captured = Captured::default();
+            let (runtime, program) = self.runtime(&captured).await?;
+            let instance = runtime.start(program.graph()).await;
+            let instance = instance.map_err(|error| error.to_string())?;
+            Ok(test(instance, captured).await)
+        })
+    }
+
+    /// Opens the program, and returns it with a runtime for it.
+    async fn runtime(&self, captured: &Captured) -> Result<(Runtime, Program), String> {
         let mut families = Families::builtin();
         for extension in &self.extensions {
             families = families.with(extension.family().clone()).unwrap();
@@ -242,17 +268,41 @@ impl Scene {
         while std::env::var_os(WAITING).is_some() && runtime.idle_isolates() == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let outcome = runtime.run(program.graph(), &arguments).await;
-        outcome.map_err(|error| error.to_string())
+        Ok((runtime, program))
     }
 }
 
-#[derive(Default)]
-struct Captured {
+/// The output and the decisions of a program.
+#[derive(Clone, Default)]
+pub(crate) struct Captured {
     out: Arc<Mutex<String>>,
     err: Arc<Mutex<String>>,
     audit: Arc<Mutex<Vec<AuditRecord>>>,
+}
+
+impl Captured {
+    /// Waits until the error output has this text.
+    pub(crate) async fn wait_for_error(&self, text: &str) {
+        wait_for(&self.err, text).await;
+    }
+
+    /// Waits until the output has this text.
+    pub(crate) async fn wait_for(&self, text: &str) {
+        wait_for(&self.out, text).await;
+    }
+
+    /// Returns the decisions until now as `verdict family action resource`.
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        self.audit.lock().unwrap().iter().map(decision).collect()
+    }
+}
+
+async fn wait_for(output: &Mutex<String>, text: &str) {
+    let end = std::time::Instant::now() + WALL;
+    while !output.lock().unwrap().contains(text) {
+        assert!(std::time::Instant::now() < end, "no {text:?} in {output:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// The variable that makes programs run in warm isolates.

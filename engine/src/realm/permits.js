@@ -396,6 +396,12 @@ Error.prototype: stack
   preventDefault stopImmediatePropagation stopPropagation target type
 %DOMException%: prototype
 %DOMException%.prototype: @@toStringTag code constructor
+# Responses, and requests to programs that serve
+globalThis: Response
+Response: json prototype
+Response.prototype: constructor
+%BodyPrototype%: arrayBuffer body bodyUsed bytes json text
+%RequestPrototype%: signal
 %IteratorConcatPrototype%: @@toStringTag next return
 Date.prototype.toLocaleString: prototype
 Date.prototype.toLocaleString.prototype: constructor

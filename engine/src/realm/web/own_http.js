@@ -1,5 +1,5 @@
-// What `fetch` needs on QuickJS: a response with text, json, bytes, arrayBuffer, and `body`, an async iterable of
-// Uint8Array. The classes of the Fetch standard are on V8 only: see http.js.
+// What `fetch` and programs that serve need on QuickJS: requests and responses with text, json, bytes, arrayBuffer, and
+// `body`, an async iterable of Uint8Array. The classes of the Fetch standard are on V8 only: see http.js.
 "use strict";
 ((globalThis) => {
   const web = globalThis.__web;
@@ -9,8 +9,12 @@
     if (token !== secret) throw new TypeError("Illegal constructor");
   };
 
+  let listOf;
   class Headers {
     #list;
+    static {
+      listOf = (headers) => headers.#list;
+    }
     constructor(token, list) {
       illegal(token);
       this.#list = list; // [[lower-case name, value], ...] in the order received
@@ -60,19 +64,17 @@
     }
   }
 
-  class Response {
+  /** The members of requests and responses that read the body. A source has `read` and `cancel`. */
+  let takeSource;
+  class Body {
     #source;
     #used = false;
-    constructor(token, { status, statusText, url, redirected, headers, source }) {
+    static {
+      takeSource = (body) => body.#take();
+    }
+    constructor(token, source) {
       illegal(token);
       this.#source = source;
-      this.status = status;
-      this.statusText = statusText;
-      this.ok = status >= 200 && status <= 299;
-      this.url = url;
-      this.redirected = redirected;
-      this.headers = new Headers(secret, headers);
-      Object.freeze(this);
     }
     get bodyUsed() {
       return this.#used;
@@ -111,6 +113,72 @@
     }
   }
 
+  const refuse = (message) => {
+    throw new RangeError(message);
+  };
+  let isResponse;
+  class Response extends Body {
+    #isResponse = true;
+    static {
+      isResponse = (value) => typeof value === "object" && value !== null && #isResponse in value;
+    }
+    constructor(body, init) {
+      if (body === secret) {
+        const { status, statusText, url, redirected, headers, source } = init;
+        super(secret, source);
+        Object.assign(this, { status, statusText, url, redirected, headers: new Headers(secret, headers) });
+      } else {
+        const { status = 200, statusText = "", headers } = options(init, ["status", "statusText", "headers"]);
+        const [bytes, type] = bodyBytes(body);
+        if (!Number.isInteger(status) || status < 200 || status > 599) refuse("the status of a response is a number from 200 to 599");
+        if (bytes !== null && [204, 205, 304].includes(status)) throw new TypeError(`a response with the status ${status} has no body`);
+        const list = headerList(headers).map(([name, value]) => [name.toLowerCase(), value]);
+        if (type !== null && !list.some(([name]) => name === "content-type")) list.push(["content-type", type]);
+        let left = bytes;
+        const read = async () => {
+          const piece = left;
+          left = null;
+          return piece;
+        };
+        super(secret, bytes === null ? null : { read, cancel: () => {} });
+        Object.assign(this, { status, statusText: String(statusText), url: "", redirected: false, headers: new Headers(secret, list) });
+      }
+      this.ok = this.status >= 200 && this.status <= 299;
+      Object.freeze(this);
+    }
+    /** Returns a response with a value as JSON. */
+    static json(value, init = undefined) {
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError("the value is no JSON");
+      const { status, statusText, headers } = options(init, ["status", "statusText", "headers"]);
+      const list = headerList(headers);
+      if (!list.some(([name]) => name.toLowerCase() === "content-type")) list.push(["content-type", "application/json"]);
+      return new Response(text, { status, statusText, headers: list });
+    }
+  }
+
+  class Request extends Body {
+    #signal;
+    constructor(token, { method, url, headers, signal, source }) {
+      super(token, source);
+      this.method = method;
+      this.url = url;
+      const flat = headers();
+      const list = [];
+      for (let at = 0; at < flat.length; at += 2) list.push([flat[at], flat[at + 1]]);
+      this.headers = new Headers(secret, list);
+      this.#signal = signal;
+      Object.freeze(this);
+    }
+    get signal() {
+      return this.#signal();
+    }
+  }
+  delete Body.prototype.constructor;
+  delete Request.prototype.constructor;
+  web.globals.Response = Response;
+  Object.assign(web.named, { "%BodyPrototype%": Body.prototype, "%RequestPrototype%": Request.prototype });
+
   const headerList = (init) => {
     if (init === undefined || init === null) return [];
     const list = [];
@@ -139,7 +207,7 @@
   };
 
   web.http = Object.freeze({
-    objects: [Response, Headers, receive],
+    objects: [Headers, receive],
     request: (input, init) => {
       const url = String(input);
       const bag = options(init, ["method", "headers", "body", "redirect", "signal"]);
@@ -156,5 +224,15 @@
       };
     },
     response: (parts) => new Response(secret, parts),
+    // For programs that serve: see http.js.
+    incoming: (parts) => new Request(secret, parts),
+    outgoing: (response) => {
+      if (!isResponse(response)) throw new TypeError("the handler must return a Response, or a promise of one");
+      const headers = [];
+      for (const [name, value] of listOf(response.headers)) headers.push(name, value);
+      const source = takeSource(response);
+      const pieces = source === null ? null : { next: () => source.read(), cancel: () => source.cancel() };
+      return { status: response.status, headers, bytes: null, pieces };
+    },
   });
 })(globalThis);
