@@ -13,17 +13,21 @@ mod head;
 mod limits;
 mod pace;
 mod problem;
+mod protocol;
 mod server;
+mod taking;
 mod target;
 mod wire;
 
 pub use axum::body::Body;
 pub use axum::http::{Method, Request, Response, StatusCode, Uri, header, request, response};
 
-pub use self::accept::accept;
+pub use self::accept::{End, accept};
 pub use self::body::BodyFault;
 pub use self::connections::{Admitted, Connections};
 pub use self::limits::{ServerLimits, possible_connections};
+#[doc(hidden)]
+pub use self::head::Head;
 pub use self::pace::Pace;
 pub use self::problem::problem;
 pub use self::server::{Client, Service, serve};
