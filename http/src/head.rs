@@ -1,7 +1,8 @@
 //! A filter on HTTP/1.1 requests as the bytes arrive. It rejects requests that the HTTP parser would accept, although
 //! another server could find other requests in the same bytes (request smuggling).
 
-/// A byte that is invalid everywhere in a head. The parser rejects the request (status 400).
+/// A byte that is invalid everywhere in a head, and in chunks outside of their extensions. The parser rejects the
+/// request (status 400).
 const REFUSED: u8 = 0;
 
 /// The number of bytes of a line that the filter keeps. A longer header that tells the length of a body is rejected.
@@ -84,12 +85,18 @@ impl Head {
         self.state == State::RequestLine && self.length == 0
     }
 
-    /// Checks the bytes that arrived, and overwrites the first invalid one.
+    /// Checks the bytes that arrived, and overwrites the first invalid one. What follows it has only ends of lines.
+    ///
+    /// So no later byte can be a request, even if the parser overlooks the invalid one.
     pub fn watch(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
         loop {
             match self.state {
-                State::Over => return,
+                State::Over => {
+                    // The parser may wait for the end of the head before it rejects it.
+                    rest.iter_mut().filter(|byte| !b"\r\n".contains(byte)).for_each(|byte| *byte = REFUSED);
+                    return;
+                }
                 State::Body(left) | State::Chunk(left) => {
                     let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     let left = left - skipped as u64;
@@ -111,10 +118,11 @@ impl Head {
                     let Some((byte, after)) = rest.split_first_mut() else {
                         return;
                     };
+                    let is_extension = self.state == State::Size && self.previous != b'\r';
                     if self.take(*byte).is_none() {
-                        *byte = REFUSED;
+                        // The parser accepts any byte but a line feed in the extensions of a chunk.
+                        *byte = if is_extension { b'\n' } else { REFUSED };
                         self.state = State::Over;
-                        return;
                     }
                     rest = after;
                 }
@@ -231,15 +239,15 @@ mod tests {
     #[test]
     fn ambiguous_heads_are_rejected() {
         for (given, expected) in [
-            ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0A: b\r\n\r\n"),
+            ("GET / HTTP/1.1\nA: b\r\n\r\n", "GET / HTTP/1.1\0\0\0\0\0\r\n\r\n"),
             ("GET / HTTP/1.1\r\nA: b\n\r\n", "GET / HTTP/1.1\r\nA: b\0\r\n"),
             ("GET / HTTP/1.1\r\nA: b\r\n\n", "GET / HTTP/1.1\r\nA: b\r\n\0"),
             (
                 "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
-                "GET / HTTP/1.1\r\nA: b\r\0: d\r\n\r\n",
+                "GET / HTTP/1.1\r\nA: b\r\0\0\0\0\r\n\r\n",
             ),
-            ("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n"),
-            ("GET /#a HTTP/1.1\r\n\r\n", "GET /\0a HTTP/1.1\r\n\r\n"),
+            ("\nGET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n"),
+            ("GET /#a HTTP/1.1\r\n\r\n", "GET /\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n"),
             (
                 "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\n\r\n",
                 "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\0\r\n",
@@ -306,6 +314,15 @@ mod tests {
             let body = format!("{}5\r\nabcde\r\n0\r\n\r\n", "0".repeat(zeros));
             assert_eq!(watched(&format!("{head}{body}")).0.contains('\0'), is_rejected, "{zeros}");
         }
+    }
+
+    /// SERVE-22: the parser accepted the overwritten byte in the extensions of a chunk, and the filter had stopped.
+    #[test]
+    fn invalid_extensions_are_rejected() {
+        let text = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;\nGET /\r\n";
+        assert_eq!(watched(text).0, text.replace("GET /", "\0\0\0\0\0"));
+        let text = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;\r;\r\n";
+        assert_eq!(watched(text).0, text.replace("\r;", "\r\0"));
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl<S: Service> Server<S> {
 fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     let exact = response.body().size_hint().exact();
     let status = response.status();
-    let has_no_body = is_head || matches!(status.as_u16(), 204 | 205 | 304);
+    let is_bodiless = matches!(status.as_u16(), 204 | 205 | 304);
     let headers = response.headers_mut();
     for name in OF_CONNECTIONS {
         headers.remove(name);
@@ -256,12 +256,11 @@ fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     headers.remove("proxy-connection");
     let stated = length(headers);
     headers.remove(CONTENT_LENGTH);
-    if has_no_body {
-        // Of a response to HEAD and with status 304, it is the length that GET would have. With the others, a client could
-        // wait for a body of this length (RFC 9110, section 8.6).
-        let may_state = !matches!(status.as_u16(), 204 | 205);
-        let length = stated.or(exact.filter(|length| is_head && *length > 0));
-        if let Some(length) = length.filter(|_| may_state) {
+    if is_head || is_bodiless {
+        // In a response to HEAD, it is the length that GET would have. With the others, a client could wait for a body of
+        // this length (RFC 9110, section 8.6).
+        let length = stated.or(exact.filter(|length| *length > 0));
+        if let Some(length) = length.filter(|_| !is_bodiless) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         *response.body_mut() = Body::empty();
