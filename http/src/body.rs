@@ -1,14 +1,16 @@
 //! Bodies with limits.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use crate::pace::Pace;
+use crate::taking::Taking;
 use crate::wire::Answering;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,20 +36,29 @@ pub enum BodyFault {
 }
 
 /// The body of a request, with a limit on its size and on the time that it may take.
-pub(crate) struct Received {
-    body: hyper::body::Incoming,
+///
+/// Only the time between the reader's question and the arrival of bytes counts. The reader may pause.
+pub(crate) struct Received<B> {
+    body: B,
     limit: u64,
     left: u64,
     pace: Pace,
+    arrival: Arc<Arrival>,
+    /// The request, until its response begins.
+    answering: Weak<Answering>,
     fault: Arc<OnceLock<BodyFault>>,
 }
 
-impl Received {
+impl<B> Received<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     /// Limits a body. The result also shows the fault that ended the body, if there is one.
     pub(crate) fn new(
-        body: hyper::body::Incoming,
+        body: B,
         limit: u64,
         pace: Pace,
+        answering: &Arc<Answering>,
     ) -> (Body, Arc<OnceLock<BodyFault>>) {
         let fault = Arc::new(OnceLock::new());
         let received = Received {
@@ -55,9 +66,18 @@ impl Received {
             limit,
             left: limit,
             pace,
+            arrival: Arc::new(Arrival::new(Waker::noop())),
+            answering: Arc::downgrade(answering),
             fault: fault.clone(),
         };
         (Body::new(received), fault)
+    }
+
+    /// Records whether the server waits for the client.
+    fn waits(&self, waits: bool) {
+        if let Some(answering) = self.answering.upgrade() {
+            answering.work(!waits);
+        }
     }
 
     fn fails(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -66,7 +86,36 @@ impl Received {
     }
 }
 
-impl HttpBody for Received {
+/// A waker that records when it was first called.
+struct Arrival {
+    waker: Waker,
+    at: OnceLock<Instant>,
+}
+
+impl Arrival {
+    fn new(waker: &Waker) -> Self {
+        Arrival {
+            waker: waker.clone(),
+            at: OnceLock::new(),
+        }
+    }
+}
+
+impl Wake for Arrival {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.at.get_or_init(Instant::now);
+        self.waker.wake_by_ref();
+    }
+}
+
+impl<B> HttpBody for Received<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     type Data = Bytes;
     type Error = BoxError;
 
@@ -78,21 +127,36 @@ impl HttpBody for Received {
         if let Some(fault) = this.fault.get() {
             return Poll::Ready(Some(Err((*fault).into())));
         }
-        match Pin::new(&mut this.body).poll_frame(context) {
+        let arrived = this.arrival.at.get().copied();
+        if arrived.is_some() || !this.arrival.waker.will_wake(context.waker()) {
+            this.arrival = Arc::new(Arrival::new(context.waker()));
+        }
+        let waker = Waker::from(this.arrival.clone());
+        match Pin::new(&mut this.body).poll_frame(&mut Context::from_waker(&waker)) {
             Poll::Pending => match this.pace.poll_pending::<()>(context) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(_) => this.fails(BodyFault::TooSlow),
+                Poll::Pending => {
+                    this.waits(true);
+                    Poll::Pending
+                }
+                Poll::Ready(_) => {
+                    this.waits(false);
+                    this.fails(BodyFault::TooSlow)
+                }
             },
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.pace.moved(bytes);
+                this.waits(false);
+                this.pace.moved_at(bytes, arrived.unwrap_or_else(Instant::now));
                 match this.left.checked_sub(bytes as u64) {
                     Some(left) => this.left = left,
                     None => return this.fails(BodyFault::TooLarge { limit: this.limit }),
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
+            Poll::Ready(other) => {
+                this.waits(false);
+                Poll::Ready(other.map(|frame| frame.map_err(Into::into)))
+            }
         }
     }
 
@@ -105,22 +169,61 @@ impl HttpBody for Received {
     }
 }
 
+/// The maximum size of a piece of a response. HTTP/2 takes a piece as a whole, even if the client takes only a byte.
+const PIECE: usize = 16 << 10;
+
 /// The body of a response. The request counts as active until it was sent.
 pub(crate) struct Sent {
     body: Body,
+    /// The rest of a frame of the body.
+    rest: Bytes,
     /// The number of bytes that are left, if a header states the length.
     left: Option<u64>,
+    /// The pace of the client, with HTTP/2.
+    taking: Option<Arc<Taking>>,
+    /// The size of the piece that waits for the client.
+    offered: Option<usize>,
     _answering: Answering,
 }
 
 impl Sent {
     /// Creates the body. With a `length`, it must have exactly this length.
-    pub(crate) fn new(body: Body, length: Option<u64>, answering: Answering) -> Self {
+    pub(crate) fn new(
+        body: Body,
+        length: Option<u64>,
+        taking: Option<Arc<Taking>>,
+        answering: Answering,
+    ) -> Self {
         Sent {
             body,
+            rest: Bytes::new(),
             left: length,
+            taking,
+            offered: None,
             _answering: answering,
         }
+    }
+
+    /// Records that the previous piece was taken.
+    fn taken(&mut self) {
+        if let (Some(taking), Some(bytes)) = (&self.taking, self.offered.take()) {
+            taking.take(bytes);
+        }
+    }
+
+    fn piece(&mut self) -> Frame<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        if let Some(taking) = &self.taking {
+            taking.offer();
+            self.offered = Some(piece.len());
+        }
+        Frame::data(piece)
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.taken();
     }
 }
 
@@ -133,30 +236,52 @@ impl HttpBody for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.body).poll_frame(context);
-        let Some(left) = &mut this.left else {
-            return polled.map_err(Into::into);
-        };
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                match left.checked_sub(bytes) {
-                    Some(less) => *left = less,
-                    None => return Poll::Ready(Some(Err(BodyFault::Length.into()))),
-                }
-            }
-            Poll::Ready(None) if *left > 0 => return Poll::Ready(Some(Err(BodyFault::Length.into()))),
-            _ => {}
+        this.taken();
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.piece())));
         }
-        polled.map_err(Into::into)
+        let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            None if this.left.is_some_and(|left| left > 0) => {
+                return Poll::Ready(Some(Err(BodyFault::Length.into())));
+            }
+            None => return Poll::Ready(None),
+        };
+        match frame.into_data() {
+            Ok(bytes) => {
+                if let Some(left) = &mut this.left {
+                    match left.checked_sub(bytes.len() as u64) {
+                        Some(less) => *left = less,
+                        None => return Poll::Ready(Some(Err(BodyFault::Length.into()))),
+                    }
+                }
+                this.rest = bytes;
+                Poll::Ready(Some(Ok(this.piece())))
+            }
+            // Trailers end a body. Its length must be complete.
+            Err(_) if this.left.is_some_and(|left| left > 0) => {
+                Poll::Ready(Some(Err(BodyFault::Length.into())))
+            }
+            Err(frame) => Poll::Ready(Some(Ok(frame))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.unwrap_or(0) == 0 && self.body.is_end_stream()
+        self.rest.is_empty() && self.left.unwrap_or(0) == 0 && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left
-            .map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+        let rest = self.rest.len() as u64;
+        if let Some(left) = self.left {
+            return SizeHint::with_exact(left.saturating_add(rest));
+        }
+        let hint = self.body.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(hint.lower().saturating_add(rest));
+        if let Some(upper) = hint.upper().and_then(|upper| upper.checked_add(rest)) {
+            whole.set_upper(upper);
+        }
+        whole
     }
 }

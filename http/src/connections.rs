@@ -38,6 +38,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 impl Connections {
     /// Creates the list of at most so many connections in all, and of one address.
     pub fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        let most = most.max(1);
         Arc::new(Self {
             most,
             most_of_one: most_of_one.clamp(1, most),

@@ -13,7 +13,9 @@ mod head;
 mod limits;
 mod pace;
 mod problem;
+mod protocol;
 mod server;
+mod taking;
 mod target;
 mod tls;
 mod wire;
@@ -21,9 +23,11 @@ mod wire;
 pub use axum::body::Body;
 pub use axum::http::{Method, Request, Response, StatusCode, Uri, header, request, response};
 
-pub use self::accept::accept;
+pub use self::accept::{End, accept};
 pub use self::body::BodyFault;
 pub use self::connections::{Admitted, Connections};
+#[doc(hidden)]
+pub use self::head::Head;
 pub use self::limits::{ServerLimits, possible_connections};
 pub use self::pace::Pace;
 pub use self::problem::{failed, problem};

@@ -3,9 +3,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// The remaining time to wait for a peer. Waiting reduces it, and transferred bytes restore it up to the initial value.
 /// So a peer cannot pause longer than the initial value, and its average rate cannot stay below `slowest` bytes a
@@ -49,8 +49,7 @@ impl Pace {
 
     /// Records that the transfer is blocked. Completes with an error when the time is used up.
     pub fn poll_pending<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let end = tokio::time::Instant::from_std(since + self.left);
+        let end = self.blocked();
         let sleep = match &mut self.sleep {
             Some(sleep) => {
                 if sleep.deadline() != end {
@@ -63,9 +62,22 @@ impl Pace {
         sleep.as_mut().poll(context).map(|()| Err(too_slow()))
     }
 
+    /// Records that the transfer is blocked. Returns the time at which it was blocked too long.
+    pub(crate) fn blocked(&mut self) -> Instant {
+        *self.since.get_or_insert_with(Instant::now) + self.left
+    }
+
     /// Records a transfer of this many bytes.
     pub fn moved(&mut self, bytes: usize) {
-        let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.moved_at(bytes, Instant::now());
+    }
+
+    /// Records a transfer of this many bytes, which was possible from the time `at` on.
+    pub(crate) fn moved_at(&mut self, bytes: usize, at: Instant) {
+        let waited = self
+            .since
+            .take()
+            .map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
         self.settle(waited, bytes);
     }
 

@@ -1,6 +1,7 @@
 //! The server: connections, and the requests on them.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,23 +12,24 @@ use axum::http::header::{
 use axum::http::uri::Scheme;
 use axum::http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::Watcher;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::accept::accept;
+use crate::accept::{End, accept};
 use crate::body::{BodyFault, Received, Sent};
 use crate::connections::{Admitted, Connections};
 use crate::limits::{ServerLimits, possible_connections};
 use crate::pace::Pace;
 use crate::problem::problem;
+use crate::protocol::opening;
+use crate::taking::Taking;
 use crate::target;
-use crate::wire::{Activity, Wire};
+use crate::wire::{Activity, Answering, Wire};
 
 /// The client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,9 @@ const FILES_OF_A_CONNECTION: u64 = 1;
 /// The share of HTTP/2 in a connection's memory: buffered bytes of one request, and of all requests of a connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// The smallest buffer that the parser accepts, in bytes.
+const MIN_BUFFER: usize = 8192;
 
 /// Headers that belong to a connection and not to a response. The server sets them.
 const OF_CONNECTIONS: &[HeaderName] = &[CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
@@ -94,7 +99,7 @@ struct Server<S> {
 
 impl<S: Service> Server<S> {
     /// Serves the requests of a connection. The connection is counted until this ends.
-    async fn connection(self: Arc<Self>, stream: TcpStream, admitted: Admitted, end: Watcher) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, admitted: Admitted, mut end: End) {
         let Ok(address) = stream.peer_addr() else { return };
         // Without this, a small response may wait for the client's next packet.
         let _ = stream.set_nodelay(true);
@@ -102,38 +107,74 @@ impl<S: Service> Server<S> {
             address,
             is_secure: self.tls.is_some(),
         };
-        match &self.tls {
+        let served = match &self.tls {
             None => self.requests(stream, client, &admitted, end).await,
             Some(tls) => {
-                let handshake = tokio::time::timeout(self.limits.head, tls.accept(stream));
-                match handshake.await {
-                    Ok(Ok(stream)) => self.requests(stream, client, &admitted, end).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                let handshake = tokio::select! {
+                    handshake = tokio::time::timeout(self.limits.head, tls.accept(stream)) => handshake,
+                    () = end.begins() => return,
+                };
+                match handshake.map_err(io::Error::from).flatten() {
+                    Ok(stream) => self.requests(stream, client, &admitted, end).await,
+                    Err(error) => Err(error.into()),
                 }
             }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection broke off");
         }
         drop(admitted);
     }
 
     async fn requests(
         self: &Arc<Self>,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         client: Client,
         admitted: &Admitted,
-        end: Watcher,
-    ) {
+        mut end: End,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let limits = &self.limits;
-        let pace = Pace::new(limits.patience, limits.slowest);
-        let wire = Wire::new(stream, admitted.activity.clone(), pace);
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
+        let opening = tokio::select! {
+            opening = tokio::time::timeout(limits.head, opening(&mut stream)) => opening??,
+            () = end.begins() => return Ok(()),
+        };
+        let is_http2 = opening.is_http2;
+        let pace = || Pace::new(limits.patience, limits.slowest);
+        let wire = Wire::new(stream, admitted.activity.clone(), pace()).after(opening);
+        let taking = is_http2.then(|| Arc::new(Taking::new(pace())));
+        let (server, activity, slow) = (self.clone(), admitted.activity.clone(), taking.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (server, activity, taking) = (server.clone(), activity.clone(), taking.clone());
+            async move { Ok::<_, Infallible>(server.answer(request, client, &activity, taking).await) }
+        });
+        let Some(slow) = slow else {
+            let connection = self.http1().serve_connection(TokioIo::new(wire), service);
+            return Ok(end
+                .watch(connection, |connection| connection.graceful_shutdown())
+                .await?);
+        };
+        let connection = self.http2().serve_connection(TokioIo::new(wire), service);
+        tokio::select! {
+            served = end.watch(connection, |connection| connection.graceful_shutdown()) => Ok(served?),
+            () = slow.is_too_slow(limits.patience) => Err("the client takes no bytes".into()),
+        }
+    }
+
+    fn http1(&self) -> http1::Builder {
+        let limits = &self.limits;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
             .header_read_timeout(limits.head)
-            .max_buf_size(limits.head_bytes.max(8192))
+            .max_header_size(limits.head_bytes)
+            .max_buf_size(limits.head_bytes.max(MIN_BUFFER))
             .max_headers(limits.headers);
-        http.http2()
-            .timer(TokioTimer::new())
+        http
+    }
+
+    fn http2(&self) -> http2::Builder<TokioExecutor> {
+        let limits = &self.limits;
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .max_concurrent_streams(limits.streams)
             .initial_stream_window_size(STREAM_WINDOW)
@@ -141,15 +182,7 @@ impl<S: Service> Server<S> {
             .max_send_buf_size(STREAM_WINDOW as usize)
             .keep_alive_interval(limits.head)
             .keep_alive_timeout(limits.head);
-        let (server, activity) = (self.clone(), admitted.activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (server, activity) = (server.clone(), activity.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, client, &activity).await) }
-        });
-        let served = end.watch(http.serve_connection(TokioIo::new(wire), service).into_owned());
-        if let Err(error) = served.await {
-            tracing::debug!(%error, "a connection broke off");
-        }
+        http
     }
 
     async fn answer(
@@ -157,16 +190,31 @@ impl<S: Service> Server<S> {
         request: Request<Incoming>,
         client: Client,
         activity: &Arc<Activity>,
+        taking: Option<Arc<Taking>>,
     ) -> Response<Body> {
-        let answering = activity.answering();
+        let answering = Arc::new(activity.answering());
         let is_head = *request.method() == Method::HEAD;
-        let mut response = self.route(request, client).await;
-        activity.work(false);
+        let mut response = self.route(request, client, &answering).await;
+        if response.status().is_informational() {
+            response = problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the program returned a status below 200; return a final status",
+            );
+        }
         let length = framed(&mut response, is_head);
-        response.map(|body| Body::new(Sent::new(body, length, answering)))
+        // From here on, a body of the request that the service still reads does not change the state.
+        let sending = activity.answering();
+        sending.work(false);
+        drop(answering);
+        response.map(|body| Body::new(Sent::new(body, length, taking, sending)))
     }
 
-    async fn route(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+        answering: &Arc<Answering>,
+    ) -> Response<Body> {
         let limits = &self.limits;
         let (mut parts, body) = request.into_parts();
         let scheme = if client.is_secure {
@@ -181,6 +229,11 @@ impl<S: Service> Server<S> {
             };
             return problem(status, &error.to_string());
         }
+        // The parser of HTTP/1.1 has checked this already.
+        if parts.headers.len() > limits.headers {
+            let detail = format!("a request has at most {} headers; send fewer", limits.headers);
+            return problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &detail);
+        }
         let limit = limits.body;
         if body.size_hint().lower() > limit {
             return problem(
@@ -189,7 +242,7 @@ impl<S: Service> Server<S> {
             );
         }
         let pace = Pace::new(limits.patience, limits.slowest);
-        let (body, fault) = Received::new(body, limit, pace);
+        let (body, fault) = Received::new(body, limit, pace, answering);
         let response = self
             .service
             .answer(Request::from_parts(parts, body), client)
@@ -210,7 +263,7 @@ impl<S: Service> Server<S> {
 fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     let exact = response.body().size_hint().exact();
     let status = response.status();
-    let has_no_body = is_head || matches!(status.as_u16(), 204 | 205 | 304) || status.is_informational();
+    let is_bodiless = matches!(status.as_u16(), 204 | 205 | 304);
     let headers = response.headers_mut();
     for name in OF_CONNECTIONS {
         headers.remove(name);
@@ -219,9 +272,11 @@ fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     headers.remove("proxy-connection");
     let stated = length(headers);
     headers.remove(CONTENT_LENGTH);
-    if has_no_body {
-        // Of a response to HEAD, it is the length that GET would have.
-        if let Some(length) = stated.or(exact.filter(|length| is_head && *length > 0)) {
+    if is_head || is_bodiless {
+        // In a response to HEAD, it is the length that GET would have. With the others, a client could wait for a body of
+        // this length (RFC 9110, section 8.6).
+        let length = stated.or(exact.filter(|length| *length > 0));
+        if let Some(length) = length.filter(|_| !is_bodiless) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         *response.body_mut() = Body::empty();

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
 
 use crate::head::Head;
 use crate::pace::Pace;
+use crate::protocol::Opening;
 
 /// The state of a connection, shared with the other tasks of the server.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ pub struct Activity {
     moved: AtomicU64,
     /// The number of requests that are being answered. With HTTP/2, there can be more than one.
     requests: AtomicUsize,
-    /// True while the server works and does not wait for the client.
-    at_work: AtomicBool,
+    /// The number of those for which the server works and does not wait for the client.
+    working: AtomicUsize,
     /// True after a request with a body.
     had_body: AtomicBool,
 }
@@ -39,7 +41,7 @@ impl Activity {
             start: Instant::now(),
             moved: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
-            at_work: AtomicBool::new(false),
+            working: AtomicUsize::new(0),
             had_body: AtomicBool::new(false),
         }
     }
@@ -51,7 +53,7 @@ impl Activity {
 
     /// Returns the time since the last transfer. It is zero while the server works.
     pub fn silence(&self) -> Duration {
-        if self.at_work.load(Ordering::Relaxed) {
+        if self.working.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
         let moved = Duration::from_millis(self.moved.load(Ordering::Relaxed));
@@ -68,30 +70,50 @@ impl Activity {
         self.had_body.load(Ordering::Relaxed)
     }
 
-    /// Records whether the server works or waits for the client.
-    pub fn work(&self, at_work: bool) {
-        self.mark();
-        self.at_work.store(at_work, Ordering::Relaxed);
-    }
-
-    /// Records that a request is being answered, until the returned guard is dropped.
+    /// Records that a request is being answered, until the returned guard is dropped. Initially, the server works.
     pub fn answering(self: &Arc<Self>) -> Answering {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.work(true);
-        Answering(self.clone())
+        let answering = Answering {
+            activity: self.clone(),
+            at_work: AtomicBool::new(false),
+        };
+        answering.work(true);
+        answering
     }
 }
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub struct Answering(Arc<Activity>);
+pub struct Answering {
+    activity: Arc<Activity>,
+    at_work: AtomicBool,
+}
+
+impl Answering {
+    /// Records whether the server works on this request or waits for the client.
+    pub fn work(&self, at_work: bool) {
+        self.activity.mark();
+        if self.at_work.swap(at_work, Ordering::Relaxed) == at_work {
+            return;
+        }
+        let working = &self.activity.working;
+        if at_work {
+            working.fetch_add(1, Ordering::Relaxed);
+        } else {
+            working.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.work(false);
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.work(false);
+        self.activity.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// The time to read and discard bytes of a client that sends the rest of a refused request.
+const LINGERING: Duration = Duration::from_secs(5);
 
 /// A connection that filters the heads of requests and limits how slowly the client may read. Slow senders are limited
 /// elsewhere: the parser limits the time for heads, and the readers of bodies limit their pace.
@@ -99,8 +121,13 @@ impl Drop for Answering {
 pub struct Wire<S> {
     connection: S,
     activity: Arc<Activity>,
-    head: Head,
+    /// The first bytes, which were read before.
+    first: Vec<u8>,
+    /// The filter, for HTTP/1.1.
+    head: Option<Head>,
     sending: Pace,
+    /// The end of the time after the last response. It is set when the sending half is closed.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Wire<S> {
@@ -109,8 +136,19 @@ impl<S> Wire<S> {
         Self {
             connection,
             activity,
-            head: Head::new(),
+            first: Vec::new(),
+            head: Some(Head::new()),
             sending,
+            lingering: None,
+        }
+    }
+
+    /// Sets the bytes that were read before, and the protocol.
+    pub(crate) fn after(self, opening: Opening) -> Self {
+        Wire {
+            head: self.head.filter(|_| !opening.is_http2),
+            first: opening.bytes,
+            ..self
         }
     }
 
@@ -122,11 +160,56 @@ impl<S> Wire<S> {
         match written {
             Poll::Pending => self.sending.poll_pending(context),
             Poll::Ready(written) => {
-                self.sending.moved(*written.as_ref().unwrap_or(&0));
-                self.activity.mark();
+                let bytes = *written.as_ref().unwrap_or(&0);
+                self.sending.moved(bytes);
+                // Flushing transfers nothing.
+                if bytes > 0 {
+                    self.activity.mark();
+                }
                 Poll::Ready(written)
             }
         }
+    }
+
+    fn received(&mut self, bytes: &mut [u8]) {
+        self.activity.mark();
+        if let Some(head) = &mut self.head {
+            head.watch(bytes);
+            if head.had_body() {
+                self.activity.had_body.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Returns true if the client may still send the rest of a request, which nobody reads any more.
+    fn has_unread(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| !head.is_between_requests())
+    }
+}
+
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Discards what the client sends, until it closes the connection or the time is over.
+    ///
+    /// If a socket is closed while it has unread bytes, the system resets the connection. Then the client may lose the
+    /// response that says why its request is refused (RFC 9112, section 9.6).
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let end = self
+            .lingering
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGERING)));
+        let mut discarded = [0; 4096];
+        // If bytes arrive fast enough, reading never has to wait. So the time is checked as well.
+        while Instant::now() < end.deadline() {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            match Pin::new(&mut self.connection).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(end.as_mut().poll(context));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -138,19 +221,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.connection).poll_read(context, buffer))?;
-        this.activity.mark();
-        if let Some(came) = buffer.filled_mut().get_mut(before..) {
-            this.head.watch(came);
+        if this.first.is_empty() {
+            ready!(Pin::new(&mut this.connection).poll_read(context, buffer))?;
+        } else {
+            let length = this.first.len().min(buffer.remaining());
+            buffer.put_slice(&this.first.drain(..length).collect::<Vec<_>>());
         }
-        if this.head.had_body() {
-            this.activity.had_body.store(true, Ordering::Relaxed);
+        if let Some(came) = buffer.filled_mut().get_mut(before..) {
+            this.received(came);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.connection).poll_write(context, bytes);
@@ -172,10 +256,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().connection).poll_flush(context)
+        let this = self.get_mut();
+        // TLS has a buffer of its own, so that only flushing may have to wait for the client.
+        let flushed = Pin::new(&mut this.connection).poll_flush(context);
+        this.sent(context, flushed.map_ok(|()| 0)).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().connection).poll_shutdown(context)
+        let this = self.get_mut();
+        if this.lingering.is_none() {
+            let shut = Pin::new(&mut this.connection).poll_shutdown(context);
+            ready!(this.sent(context, shut.map_ok(|()| 0)))?;
+            if !this.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.poll_discard(context)
     }
 }

@@ -271,6 +271,9 @@ async fn serve(
             }
         };
         let Err(error) = ended else { continue };
+        if termination.reason().is_some() {
+            return Ok(Exit::Stopped);
+        }
         let (text, limit) = match uncaught(error, isolate, shared) {
             Exit::Denied(_, error) | Exit::Uncaught(error) => (error.to_string(), None),
             exit => (String::new(), Some(exit)),

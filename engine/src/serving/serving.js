@@ -46,6 +46,8 @@
     constructor(progress, head) {
       this.#progress = progress;
       this.#head = head;
+      // A module that gets it must not add what another module then believes.
+      freeze(this);
     }
     /** The identity of the request in logs. */
     get requestId() {

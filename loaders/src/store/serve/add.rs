@@ -1,13 +1,11 @@
 //! Uploads of blobs.
 
-use std::sync::Arc;
-
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, RETRY_AFTER};
 use axum::response::Response;
 use futures_util::StreamExt;
-use secure_runtime_http::{Activity, Pace};
+use secure_runtime_http::{Answering, Pace};
 
 use super::super::incoming::Incoming;
 use super::super::{StoreError, blocking};
@@ -24,7 +22,7 @@ impl Server {
         hash: &ContentHash,
         account: Account,
         request: Request,
-        activity: &Arc<Activity>,
+        answering: &Answering,
     ) -> Result<Response, Refusal> {
         self.acceptable(request.headers())?;
         let mut adding = self.quotas.begin(account).map_err(busy)?;
@@ -47,7 +45,7 @@ impl Server {
         let mut incoming = blocking(move || Incoming::new(&store)).await.map_err(fault)?;
         let mut pieces = request.into_body().into_data_stream();
         let mut pace = Pace::new(self.options.patience, self.options.slowest);
-        activity.work(false);
+        answering.work(false);
         loop {
             let piece = pace.wait(pieces.next(), |piece| match piece {
                 Some(Ok(piece)) => piece.len(),
@@ -67,7 +65,7 @@ impl Server {
                 }
             }
         }
-        activity.work(true);
+        answering.work(true);
         blocking(move || incoming.finish(Some(&hash)))
             .await
             .map_err(fault)?;

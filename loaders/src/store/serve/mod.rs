@@ -23,8 +23,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
-use secure_runtime_http::{Activity, Admitted, Answering, Connections, Pace, Wire, accept};
+use secure_runtime_http::{Activity, Admitted, Answering, Connections, End, Pace, Wire, accept};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::quota::Quotas;
@@ -118,7 +117,7 @@ struct Server {
 
 impl Server {
     /// Serves the requests of a connection. The connection is counted until this ends.
-    async fn connection(self: Arc<Self>, connection: TcpStream, admitted: Admitted, end: Watcher) {
+    async fn connection(self: Arc<Self>, connection: TcpStream, admitted: Admitted, end: End) {
         let pace = Pace::new(self.options.patience, self.options.slowest);
         let wire = Wire::new(connection, admitted.activity.clone(), pace);
         let mut http = http1::Builder::new();
@@ -130,7 +129,9 @@ impl Server {
             let (server, activity) = (self.clone(), admitted.activity.clone());
             async move { Ok::<_, Infallible>(server.answer(request.map(Body::new), &activity).await) }
         });
-        let served = end.watch(http.serve_connection(TokioIo::new(wire), service));
+        let served = end.watch(http.serve_connection(TokioIo::new(wire), service), |connection| {
+            connection.graceful_shutdown();
+        });
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection broke off");
         }
@@ -141,12 +142,12 @@ impl Server {
         let answering = activity.answering();
         let framing = [CONTENT_LENGTH, TRANSFER_ENCODING];
         let has_body = framing.iter().any(|name| request.headers().contains_key(name));
-        let answer = self.route(request, activity).await;
+        let answer = self.route(request, &answering).await;
         let mut answer = answer.unwrap_or_else(|refusal| *refusal);
         if has_body || activity.had_body() {
             insert(&mut answer, CONNECTION, "close");
         }
-        activity.work(false);
+        answering.work(false);
         answer.map(|body| {
             Body::new(Answer {
                 body,
@@ -155,13 +156,13 @@ impl Server {
         })
     }
 
-    async fn route(&self, request: Request, activity: &Arc<Activity>) -> Result<Response, Refusal> {
+    async fn route(&self, request: Request, answering: &Answering) -> Result<Response, Refusal> {
         let path = address(request.uri())?.to_owned();
         let mut words = path.split('/').skip(1);
         let words = [(); 5].map(|()| words.next());
         match words {
             [Some("blobs"), Some(shard), Some(digits), None, None] => {
-                self.blob(shard, digits, request, activity).await
+                self.blob(shard, digits, request, answering).await
             }
             [Some("outboards"), Some(shard), Some(digits), None, None] => {
                 self.outboard(shard, digits, request.method(), request.headers())
@@ -228,13 +229,13 @@ impl Server {
         shard: &str,
         digits: &str,
         request: Request,
-        activity: &Arc<Activity>,
+        answering: &Answering,
     ) -> Result<Response, Refusal> {
         let access = self.access(request.method(), true)?;
         let hash = hash(shard, digits)?;
         let account = self.authorize(access, &hash, request.headers())?;
         if access == Access::Add {
-            return self.add(&hash, account, request, activity).await;
+            return self.add(&hash, account, request, answering).await;
         }
         let (parts, _) = request.into_parts();
         let headers = parts.headers;
