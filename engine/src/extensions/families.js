@@ -202,10 +202,10 @@
         calls[method] = callers[kind](index);
         methodOf.set(calls[method], index);
       });
-      const { DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http } = web;
+      const { DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle } = web;
       const api = {
         Capability, calls, until, bound, opened, data, text, characters, bytes, options, room, withRoom, isQuickJs,
-        DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, ...tamed,
+        DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle, ...tamed,
       };
       const made = script(freeze(api));
       const Class = made.capability;
