@@ -69,7 +69,7 @@ async function conforms(subtle) {
     equal(JSON.stringify(key.algorithm), '{"name":"HMAC","hash":{"name":"SHA-256"},"length":32}', "the algorithm");
     equal(key.usages.join(), "sign,verify", "the usages");
     equal(key.algorithm, key.algorithm, "one object");
-    equal(Object.isFrozen(key.algorithm) && Object.isFrozen(key.algorithm.hash) && Object.isFrozen(key.usages), true, "frozen");
+    equal(Object.isFrozen(key.algorithm) && Object.isFrozen(key.algorithm.hash) && Object.isFrozen(key.usages) && Object.isFrozen(key), true, "frozen");
     const code = await subtle.sign("HMAC", key, text("what do ya want for nothing?"));
     same(code, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "HMAC");
     equal(await subtle.verify("HMAC", key, code, text("what do ya want for nothing?")), true, "a right code");

@@ -43,6 +43,8 @@
       if (given !== token) webidl.illegalConstructor();
       this.#parts = parts;
       webidl.stamp(this);
+      // Modules share keys. An own property would hide what the key is from another module.
+      freeze(this);
     }
     get type() {
       return this.#parts.type;
@@ -337,19 +339,19 @@
       const salt = saltLength === 0 ? nothing : this.#chance(saltLength);
       return bufferOf(ops.op_sr_crypto_sign(key.handle, schemes[name] ?? 0, hashOf(key, algorithm), salt, data));
     }
-    async verify(algorithm, key, signature, data) {
+    async verify(algorithm, key, signed, data) {
       const prefix = wherever("verify");
       this.#bytes;
       webidl.requiredArguments(arguments.length, 4, prefix);
       key = keyOf(key, prefix, "Argument 2");
-      signature = source(signature, prefix, "Argument 3");
+      signed = source(signed, prefix, "Argument 3");
       data = source(data, prefix, "Argument 4");
       algorithm = algorithmOf(algorithm, "verify", prefix);
-      signature = copyOf(signature);
+      signed = copyOf(signed);
       data = copyOf(data);
       const { name, saltLength = 0 } = algorithm;
       allow(key, name, "verify", keys[name].isSecret ? "secret" : "public");
-      return checked(ops.op_sr_crypto_verify, key.handle, schemes[name] ?? 0, hashOf(key, algorithm), saltLength, signature, data);
+      return checked(ops.op_sr_crypto_verify, key.handle, schemes[name] ?? 0, hashOf(key, algorithm), saltLength, signed, data);
     }
     async generateKey(algorithm, extractable, usages) {
       const prefix = wherever("generateKey");

@@ -25,6 +25,7 @@ mod jwk;
 mod okp;
 mod rsa_generate;
 mod rsa_keys;
+mod rsa_oaep;
 mod sign;
 
 use ec::Curve;
@@ -50,7 +51,7 @@ deno_core::extension!(
         rsa_generate::op_sr_crypto_rsa_step,
         rsa_generate::op_sr_crypto_rsa_end,
         rsa_keys::op_sr_crypto_rsa_facts,
-        rsa_keys::op_sr_crypto_oaep,
+        rsa_oaep::op_sr_crypto_oaep,
         sign::op_sr_crypto_sign,
         sign::op_sr_crypto_verify,
     ],

@@ -1,18 +1,13 @@
-//! Keys of RSA (RFC 8017), and encryption with them.
-//!
-//! The crate computes private operations in constant time, and blinds them with bytes of the operating system.
+//! Keys of RSA (RFC 8017).
 
-use deno_core::{OpState, op2};
+use deno_core::op2;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::traits::PublicKeyParts;
-use rsa::{BoxedUint, Oaep, PrivateKey, PublicKey};
+use rsa::{BoxedUint, PrivateKey, PublicKey};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
-use super::chance::Given;
-use super::digest::{Hash, with_hash};
-use super::{Key, Material, failed, no_key, result, wrong_key};
-use crate::extensions::{HeldBytes, OperationError};
+use super::{Key, Material, no_key, wrong_key};
+use crate::extensions::OperationError;
 
 /// The smallest and the largest modulus of a key, in bits. One private operation with a larger key would take seconds,
 /// and an isolate that is terminated must wait for it.
@@ -90,26 +85,4 @@ pub(super) fn op_sr_crypto_rsa_facts(#[cppgc] key: &Key) -> Result<Facts, Operat
         bits: key.n().as_ref().bit_width_vartime() as usize,
         exponent: key.e_bytes().into_vec(),
     })
-}
-
-/// Encrypts with a public key, or decrypts with a private one. `chance` is for the encryption.
-#[op2]
-pub(super) fn op_sr_crypto_oaep(
-    state: &OpState,
-    #[cppgc] key: &Key,
-    hash: u32,
-    #[buffer] label: &[u8],
-    #[buffer] chance: &[u8],
-    #[buffer] data: &[u8],
-) -> Result<HeldBytes, OperationError> {
-    let hash = Hash::of(hash)?;
-    let bytes = match &key.material {
-        Material::RsaPublic(key) => {
-            with_hash!(hash, D => key.encrypt(&mut Given::only(chance), Oaep::<D>::new_with_label(label), data))
-        }
-        Material::RsaPrivate(key) => with_hash!(hash, D => key.decrypt(Oaep::<D>::new_with_label(label), data)),
-        _ => return Err(wrong_key()),
-    };
-    let mut bytes = Zeroizing::new(bytes.map_err(|_| failed())?);
-    result(state, std::mem::take(&mut *bytes))
 }
