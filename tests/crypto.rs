@@ -97,7 +97,11 @@ console.log("all");
 fn every_algorithm_works_with_the_right_for_chance() {
     let ran = Scene::of_main(&["random=true"], ALL).run(&[]).completed();
     assert_eq!(ran.out, "all\n");
-    assert!(ran.audit.iter().any(|record| record.family == "random" && record.verdict == Verdict::Allowed));
+    assert!(
+        ran.audit
+            .iter()
+            .any(|record| record.family == "random" && record.verdict == Verdict::Allowed)
+    );
 }
 
 /// RUN-141: with `random = "seeded"`, the keys of a module are the same in every run.
@@ -127,19 +131,41 @@ fn limits_act_while_keys_are_generated_or_derived() {
             cpu: Some(Duration::from_millis(500)),
             ..Limits::default()
         };
-        let ran = Scene::of_main(&grants, &format!("{source} await work;")).limits(limits).run(&[]);
-        let is_cpu = matches!(&ran.exit, Ok(Exit::Limit(LimitHit { limit: Limit::Cpu(_), .. })));
+        let ran = Scene::of_main(&grants, &format!("{source} await work;"))
+            .limits(limits)
+            .run(&[]);
+        let is_cpu = matches!(
+            &ran.exit,
+            Ok(Exit::Limit(LimitHit {
+                limit: Limit::Cpu(_),
+                ..
+            }))
+        );
         assert!(is_cpu, "{source}: {:?}", ran.exit);
         let limits = Limits {
             wall: Some(Duration::from_millis(500)),
             ..Limits::default()
         };
-        let ran = Scene::of_main(&grants, &format!("{source} await work;")).limits(limits).run(&[]);
-        let is_wall = matches!(&ran.exit, Ok(Exit::Limit(LimitHit { limit: Limit::Wall(_), .. })));
+        let ran = Scene::of_main(&grants, &format!("{source} await work;"))
+            .limits(limits)
+            .run(&[]);
+        let is_wall = matches!(
+            &ran.exit,
+            Ok(Exit::Limit(LimitHit {
+                limit: Limit::Wall(_),
+                ..
+            }))
+        );
         assert!(is_wall, "{source}: {:?}", ran.exit);
-        assert!(begun.elapsed() < Duration::from_secs(60), "{source}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{source}: {:?}",
+            begun.elapsed()
+        );
         // A timer of the same isolate fires meanwhile, and ends the program.
-        let source = format!("{source} work.then(() => {{}}); await new Promise((resolve) => setTimeout(resolve, 20)); throw new Error('meanwhile');");
+        let source = format!(
+            "{source} work.then(() => {{}}); await new Promise((resolve) => setTimeout(resolve, 20)); throw new Error('meanwhile');"
+        );
         let ran = Scene::of_main(&grants, &source).run(&[]);
         let is_thrown = matches!(&ran.exit, Ok(Exit::Uncaught(error)) if error.message.contains("meanwhile"));
         assert!(is_thrown, "{:?}", ran.exit);

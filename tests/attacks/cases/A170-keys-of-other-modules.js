@@ -5,7 +5,7 @@ boundary = "modules"
 engine = "v8"
 elsewhere = "the adapters of other systems have no keys"
 expect = "nothing"
-audit = []
+audit = ["denied random read os by suspect/index.js", "denied random read os by a/index.js"]
 [a]
 grants = []
 ---*/

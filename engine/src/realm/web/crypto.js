@@ -1,8 +1,7 @@
-// `CryptoKey` and `SubtleCrypto` (https://w3c.github.io/webcrypto/), on V8.
+// `SubtleCrypto` (https://w3c.github.io/webcrypto/), on V8. Its keys are those of crypto_keys.js.
 //
-// The material of a key is in Rust. An object of a guest leads to it only by a private field. Everything that an
-// operation checks is in private fields too: a guest sees copies. After the arguments are converted, no code of a guest
-// runs until the result is there.
+// Each method first converts its arguments and copies all bytes. What it then checks and uses is in objects that no
+// guest reaches. The work begins in a later turn, like in the standard.
 //
 // `SubtleCrypto` acts with no right but that of chance: its constructor gets a function that returns random bytes, over
 // the capability `random` of a module. Everything else only computes.
@@ -10,13 +9,13 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops, checked, withRoom } = secure;
+  const { ops, checked } = secure;
   const { all: { TextDecoder, TextEncoder }, webidl } = web.deno;
   const { converters } = webidl;
   const { arrayBuffer } = secure.intrinsics;
   const {
-    fail, copyOf, isBytes, nothing, algorithmOf, hashes, formats, schemes, modes, blockBits, keys, kindOf, jwkOf, allUsages, checkJwk, checkAlg,
-    numbersOf,
+    fail, copyOf, isBytes, nothing, algorithmOf, hashes, formats, schemes, modes, blockBits, keys, kindOf, jwkOf, allUsages, aesLengths, made, partsOf,
+    keyOf, makeKey, allow, only, withFacts, importKey, exportKey,
   } = web.crypto;
   const { freeze } = Object;
   const token = Symbol("crypto");
@@ -25,89 +24,12 @@
   const parse = JSON.parse;
   const { setTimeout } = secure.timersOf(null);
 
-  // Ops that create objects. `withRoom` checks that enough stack is left.
-  const made = { __proto__: null };
-  for (const name of ["import", "import_jwk", "generate", "public", "rsa_begin", "rsa_end", "pbkdf2_begin"]) made[name] = withRoom(ops[`op_sr_crypto_${name}`]);
-
-  // ---- CryptoKey ------------------------------------------------------------------------------------------------
-  let partsOf;
-  let isKey;
-  class CryptoKey {
-    // handle, type, extractable, algorithm, usages; `shown` is the algorithm in the form that guests see.
-    #parts;
-    static {
-      isKey = (value) => typeof value === "object" && value !== null && #parts in value;
-      partsOf = (key) => key.#parts;
-    }
-    constructor(given = undefined, parts = undefined) {
-      if (given !== token) webidl.illegalConstructor();
-      this.#parts = parts;
-      webidl.stamp(this);
-      // Modules share keys. An own property would hide what the key is from another module.
-      freeze(this);
-    }
-    get type() {
-      return this.#parts.type;
-    }
-    get extractable() {
-      return this.#parts.extractable;
-    }
-    get algorithm() {
-      return this.#parts.shown;
-    }
-    get usages() {
-      return this.#parts.usages;
-    }
-  }
-  webidl.configureInterface(CryptoKey);
-  web.crypto.isKey = isKey;
-
-  /** Returns the algorithm of a key in the form that guests see. Modules that share a key cannot change it. */
-  const shownOf = ({ name, hash, length, namedCurve, modulusLength, publicExponent }) => {
-    const shown = { name };
-    if (modulusLength !== undefined) {
-      shown.modulusLength = modulusLength;
-      // An array of bytes cannot be frozen, so each reader gets its own.
-      const descriptor = Object.getOwnPropertyDescriptor({
-        get publicExponent() {
-          return new Uint8Array(publicExponent);
-        },
-      }, "publicExponent");
-      freeze(descriptor.get);
-      Object.defineProperty(shown, "publicExponent", descriptor);
-    }
-    if (hash !== undefined) shown.hash = freeze({ name: hash });
-    if (length !== undefined) shown.length = length;
-    if (namedCurve !== undefined) shown.namedCurve = namedCurve;
-    return freeze(shown);
-  };
-  const makeKey = (handle, type, extractable, algorithm, usages) => {
-    const list = freeze(allUsages.filter((usage) => usages.includes(usage)));
-    if (type !== "public" && list.length === 0) fail("SyntaxError", "a key that is not public needs a usage");
-    return new CryptoKey(token, { __proto__: null, handle, type, extractable, algorithm, usages: list, shown: shownOf(algorithm) });
-  };
-  /** Returns another object for the same key. Nobody can change a key, so both have the same material. */
-  web.cloneOfKey = (value) => isKey(value) ? new CryptoKey(token, partsOf(value)) : undefined;
-
   // ---- conversion of arguments ----------------------------------------------------------------------------------
   const usagesOf = webidl.createSequenceConverter(webidl.createEnumConverter("KeyUsage", allUsages));
   const formatOf = webidl.createEnumConverter("KeyFormat", ["raw", "spki", "pkcs8", "jwk"]);
-  const keyOf = (value, prefix, context) => {
-    if (!isKey(value)) throw new TypeError(`${prefix}: ${context} is not a CryptoKey`);
-    return partsOf(value);
-  };
   const source = (value, prefix, context) => converters.BufferSource(value, prefix, context);
   const bufferOf = (bytes) => arrayBuffer(bytes);
 
-  // ---- checks of keys -------------------------------------------------------------------------------------------
-  const allow = (key, name, usage, type) => {
-    if (key.algorithm.name !== name) fail("InvalidAccessError", `the key is one for ${key.algorithm.name}`);
-    if (!key.usages.includes(usage)) fail("InvalidAccessError", `the usages of the key do not have ${usage}`);
-    if (type !== undefined && key.type !== type) fail("InvalidAccessError", `the key is not ${type}`);
-  };
-  const only = (usages, allowed) => {
-    if (!usages.every((usage) => allowed.includes(usage))) fail("SyntaxError", "the algorithm has no such usage");
-  };
   const hashOf = (key, algorithm) => hashes[algorithm.hash ?? key.algorithm.hash ?? "SHA-512"];
 
   // ---- work in steps --------------------------------------------------------------------------------------------
@@ -148,94 +70,6 @@
   };
   const hashSizes = { __proto__: null, "SHA-1": 20, "SHA-256": 32, "SHA-384": 48, "SHA-512": 64 };
 
-  // ---- import and export ----------------------------------------------------------------------------------------
-  const aesLengths = [128, 192, 256];
-  const secretKey = (bytes, algorithm, extractable, usages, jwk) => {
-    const { name } = algorithm;
-    const all = { __proto__: null, name };
-    const bits = bytes.length * 8;
-    if (name === "HMAC") {
-      all.hash = algorithm.hash;
-      if (bits === 0) fail("DataError", "the key is empty");
-      all.length = algorithm.length ?? bits;
-      if (all.length > bits || all.length <= bits - 8) fail("DataError", "the key has another length");
-      // The bits after the length are not a part of the key.
-      const rest = all.length % 8;
-      if (rest !== 0) bytes[bytes.length - 1] &= 0xff << (8 - rest);
-    } else if (name !== "HKDF" && name !== "PBKDF2") {
-      if (!aesLengths.includes(bits)) fail("DataError", "the key does not have 128, 192 or 256 bits");
-      all.length = bits;
-    }
-    if (jwk !== undefined) checkAlg(jwk, all);
-    return makeKey(made.import(0, formats.raw, bytes), "secret", extractable, all, usages);
-  };
-  const withFacts = (handle, { name, hash, namedCurve }) => {
-    const all = { __proto__: null, name, hash, namedCurve };
-    if (keys[name].kty === "RSA") {
-      const { bits, exponent } = ops.op_sr_crypto_rsa_facts(handle);
-      all.modulusLength = bits;
-      all.publicExponent = new Uint8Array(exponent);
-    }
-    return all;
-  };
-  /** Imports a key. `data` are bytes of ours, or a converted JWK. */
-  const importKey = (format, data, algorithm, extractable, usages) => {
-    const { name } = algorithm;
-    const facts = keys[name];
-    if (facts.isSecret) {
-      only(usages, facts.usages);
-      if (facts.kty === "oct" && facts.use === undefined) {
-        // HKDF and PBKDF2
-        if (format !== "raw") fail("NotSupportedError", `${name}: keys are imported as raw bytes`);
-        if (extractable) fail("SyntaxError", `${name}: a key is never extractable`);
-        return secretKey(data, algorithm, false, usages);
-      }
-      if (format === "raw") return secretKey(data, algorithm, extractable, usages);
-      if (format !== "jwk") fail("NotSupportedError", `${name}: keys are imported as raw bytes or as JWK`);
-      checkJwk(data, algorithm, extractable, usages);
-      const bytes = ops.op_sr_crypto_export(made.import_jwk(0, { k: numbersOf(data).k }), formats.raw);
-      const key = secretKey(bytes, algorithm, extractable, usages, data);
-      bytes.fill(0);
-      return key;
-    }
-    let type = format === "pkcs8" ? "private" : "public";
-    if (format === "jwk" && data.d !== undefined) type = "private";
-    if (format === "raw" && facts.kty === "RSA") fail("NotSupportedError", `${name}: there are no raw keys`);
-    only(usages, type === "private" ? facts.privateUsages : facts.publicUsages);
-    const kind = kindOf(algorithm);
-    let handle;
-    if (format === "jwk") {
-      checkJwk(data, algorithm, extractable, usages);
-      checkAlg(data, algorithm);
-      handle = made.import_jwk(kind, numbersOf(data));
-    } else handle = made.import(kind, formats[format], data);
-    return makeKey(handle, type, extractable, withFacts(handle, algorithm), usages);
-  };
-  const exportedTypes = { __proto__: null, spki: "public", pkcs8: "private" };
-  /** Exports a key as bytes, or as an object if the format is JWK. */
-  const exportKey = (format, key) => {
-    const { algorithm, handle, type } = key;
-    const facts = keys[algorithm.name];
-    if (facts.use === undefined) fail("NotSupportedError", `${algorithm.name}: a key cannot be exported`);
-    if (!key.extractable) fail("InvalidAccessError", "the key is not extractable");
-    if (format === "jwk") {
-      const jwk = { kty: facts.kty };
-      const alg = facts.alg?.(algorithm)[0];
-      if (alg !== undefined) jwk.alg = alg;
-      if (facts.kty === "EC") jwk.crv = algorithm.namedCurve;
-      if (facts.kty === "OKP") jwk.crv = algorithm.name;
-      const numbers = ops.op_sr_crypto_export_jwk(handle);
-      for (const name in numbers) if (typeof numbers[name] === "string") jwk[name] = numbers[name];
-      jwk.key_ops = [...key.usages];
-      jwk.ext = true;
-      return jwk;
-    }
-    if (format === "raw" ? facts.kty === "RSA" : facts.isSecret) fail("NotSupportedError", `${algorithm.name}: there is no such format`);
-    const needed = exportedTypes[format];
-    if (needed !== undefined ? type !== needed : type === "private") fail("InvalidAccessError", "the key is of another type");
-    return ops.op_sr_crypto_export(handle, formats[format]);
-  };
-
   // ---- derivation -----------------------------------------------------------------------------------------------
   /** Returns derived bytes. `length` is in bits, or null for all that an agreement gives. */
   const deriveBits = async (key, algorithm, length) => {
@@ -273,8 +107,32 @@
     return length;
   };
 
+  /** Checks the parameters of new keys. */
+  const checkParameters = (algorithm) => {
+    const { name, length, modulusLength, publicExponent: exponent } = algorithm;
+    switch (keys[name].kty) {
+      case "RSA": {
+        if (modulusLength < 2048 || modulusLength > 8192) fail("OperationError", "RSA: a new modulus must have from 2048 to 8192 bits");
+        // Rust refuses those that are too large.
+        const last = exponent.length - 1;
+        const isOne = exponent[last] === 1 && exponent.every((byte, at) => byte === 0 || at === last);
+        if (exponent.length === 0 || exponent[last] % 2 === 0 || isOne) fail("OperationError", "RSA: the exponent must be odd, and more than 1");
+        break;
+      }
+      case "oct":
+        if (name !== "HMAC") lengthOfKey(algorithm);
+        else if (length === 0) fail("OperationError", "HMAC: the length is 0");
+        break;
+      default:
+        kindOf(algorithm);
+    }
+  };
+
   // ---- SubtleCrypto ---------------------------------------------------------------------------------------------
   const wherever = (name) => `Failed to execute '${name}' on 'SubtleCrypto'`;
+  // A promise that is settled. The standard's operations run after their call has returned. By then, each has its own
+  // copy of everything.
+  const later = Promise.resolve();
   let makeSubtle;
   class SubtleCrypto {
     // Returns random bytes with the rights of the module that has this object, or throws a CapabilityError.
@@ -300,7 +158,9 @@
       webidl.requiredArguments(arguments.length, 2, prefix);
       data = source(data, prefix, "Argument 2");
       const { name } = algorithmOf(algorithm, "digest", prefix);
-      return bufferOf(ops.op_sr_crypto_digest(hashes[name], copyOf(data)));
+      data = copyOf(data);
+      await later;
+      return bufferOf(ops.op_sr_crypto_digest(hashes[name], data));
     }
     async encrypt(algorithm, key, data) {
       const prefix = wherever("encrypt");
@@ -310,6 +170,7 @@
       data = source(data, prefix, "Argument 3");
       algorithm = algorithmOf(algorithm, "encrypt", prefix);
       data = copyOf(data);
+      await later;
       allow(key, algorithm.name, "encrypt");
       return bufferOf(encrypt(key, algorithm, data, (size) => this.#chance(size)));
     }
@@ -321,6 +182,7 @@
       data = source(data, prefix, "Argument 3");
       algorithm = algorithmOf(algorithm, "decrypt", prefix);
       data = copyOf(data);
+      await later;
       allow(key, algorithm.name, "decrypt");
       return bufferOf(decrypt(key, algorithm, data));
     }
@@ -332,6 +194,7 @@
       data = source(data, prefix, "Argument 3");
       algorithm = algorithmOf(algorithm, "sign", prefix);
       data = copyOf(data);
+      await later;
       const { name, saltLength = 0 } = algorithm;
       allow(key, name, "sign", keys[name].isSecret ? "secret" : "private");
       // No modulus has room for a longer salt.
@@ -349,6 +212,7 @@
       algorithm = algorithmOf(algorithm, "verify", prefix);
       signed = copyOf(signed);
       data = copyOf(data);
+      await later;
       const { name, saltLength = 0 } = algorithm;
       allow(key, name, "verify", keys[name].isSecret ? "secret" : "public");
       return checked(ops.op_sr_crypto_verify, key.handle, schemes[name] ?? 0, hashOf(key, algorithm), saltLength, signed, data);
@@ -362,13 +226,11 @@
       algorithm = algorithmOf(algorithm, "generateKey", prefix);
       const { name } = algorithm;
       const facts = keys[name];
+      if (usages.every((usage) => facts.usages.includes(usage))) checkParameters(algorithm);
+      await later;
       only(usages, facts.usages);
       if (facts.isSecret) {
-        const all = { __proto__: null, name, hash: algorithm.hash, length: algorithm.length };
-        if (name === "HMAC") {
-          if (all.length === 0) fail("OperationError", "HMAC: the length is 0");
-          all.length ??= blockBits[all.hash];
-        } else if (!aesLengths.includes(all.length)) fail("OperationError", `${name}: there are keys of 128, 192 and 256 bits`);
+        const all = { __proto__: null, name, hash: algorithm.hash, length: algorithm.length ?? blockBits[algorithm.hash] };
         if (usages.length === 0) fail("SyntaxError", "a key that is not public needs a usage");
         const bytes = this.#chance(Math.ceil(all.length / 8));
         const rest = all.length % 8;
@@ -377,7 +239,6 @@
         bytes.fill(0);
         return makeKey(handle, "secret", extractable, all, usages);
       }
-      const kind = kindOf(algorithm);
       const forPrivate = usages.filter((usage) => facts.privateUsages.includes(usage));
       if (forPrivate.length === 0) fail("SyntaxError", "a private key needs a usage");
       const seed = this.#chance(SEED);
@@ -388,7 +249,7 @@
         await complete(ops.op_sr_crypto_rsa_step, search, 4);
         handle = made.rsa_end(search);
       } else {
-        handle = made.generate(kind, seed);
+        handle = made.generate(kindOf(algorithm), seed);
         seed.fill(0);
       }
       const all = withFacts(handle, algorithm);
@@ -406,6 +267,7 @@
       usages = usagesOf(usages, prefix, "Argument 5");
       algorithm = algorithmOf(algorithm, "deriveBits", prefix);
       const derived = algorithmOf(derivedKeyType, "derivedKey", prefix);
+      await later;
       allow(key, algorithm.name, "deriveKey");
       const bytes = await deriveBits(key, algorithm, lengthOfKey(derived));
       const made = importKey("raw", bytes, derived, extractable, usages);
@@ -419,6 +281,7 @@
       const key = keyOf(baseKey, prefix, "Argument 2");
       if (length !== null) length = converters["unsigned long"](length, prefix, "Argument 3");
       algorithm = algorithmOf(algorithm, "deriveBits", prefix);
+      await later;
       allow(key, algorithm.name, "deriveBits");
       return bufferOf(await deriveBits(key, algorithm, length));
     }
@@ -434,6 +297,7 @@
       usages = usagesOf(usages, prefix, "Argument 5");
       algorithm = algorithmOf(algorithm, "importKey", prefix);
       if (isSource) data = copyOf(data);
+      await later;
       return importKey(format, data, algorithm, extractable, usages);
     }
     async exportKey(format, key) {
@@ -442,6 +306,7 @@
       webidl.requiredArguments(arguments.length, 2, prefix);
       format = formatOf(format, prefix, "Argument 1");
       key = keyOf(key, prefix, "Argument 2");
+      await later;
       const exported = exportKey(format, key);
       return format === "jwk" ? exported : bufferOf(exported);
     }
@@ -453,6 +318,7 @@
       key = keyOf(key, prefix, "Argument 2");
       wrappingKey = keyOf(wrappingKey, prefix, "Argument 3");
       const algorithm = algorithmOf(wrapAlgorithm, "wrapKey", prefix);
+      await later;
       allow(wrappingKey, algorithm.name, "wrapKey");
       let bytes = exportKey(format, key);
       if (format === "jwk") bytes = utf8(stringify(bytes));
@@ -470,6 +336,7 @@
       const algorithm = algorithmOf(unwrapAlgorithm, "unwrapKey", prefix);
       const keyAlgorithm = algorithmOf(unwrappedKeyAlgorithm, "importKey", prefix);
       wrappedKey = copyOf(wrappedKey);
+      await later;
       allow(unwrappingKey, algorithm.name, "unwrapKey");
       const bytes = decrypt(unwrappingKey, algorithm, wrappedKey);
       return importKey(format, format === "jwk" ? jwkOfBytes(bytes, prefix) : bytes, keyAlgorithm, extractable, usages);
@@ -492,7 +359,7 @@
     return read;
   };
 
-  Object.assign(web.globals, { CryptoKey, SubtleCrypto });
+  Object.assign(web.globals, { SubtleCrypto });
   /** Returns the object of a module. `bytes` returns random bytes with the module's rights. */
   web.makeSubtle = makeSubtle;
 })(globalThis);

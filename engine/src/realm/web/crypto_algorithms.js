@@ -1,5 +1,5 @@
 // The algorithms of `crypto.subtle` (https://w3c.github.io/webcrypto/), on V8: the conversion of their parameters, and
-// the properties of their keys. crypto.js uses them.
+// the properties of their keys. crypto_keys.js and crypto.js use them.
 //
 // An algorithm is an object of a guest. Each of its members is read once, in the order of Web IDL, and bytes are copied
 // when they are read. The result is an object that no guest reaches.
@@ -133,6 +133,7 @@
   const formats = { __proto__: null, raw: 0, spki: 1, pkcs8: 2 };
   const schemes = { __proto__: null, "RSASSA-PKCS1-v1_5": 1, "RSA-PSS": 2 };
   const modes = { __proto__: null, "AES-CBC": 0, "AES-CTR": 2, "AES-GCM": 4 };
+  const aesLengths = [128, 192, 256];
   const blockBits = { __proto__: null, "SHA-1": 512, "SHA-256": 512, "SHA-384": 1024, "SHA-512": 1024 };
 
   // ---- keys by algorithm ----------------------------------------------------------------------------------------
@@ -228,6 +229,6 @@
 
   web.crypto = {
     __proto__: null, isKey: undefined, fail, copyOf, isBytes, nothing, algorithmOf, hashes, formats, schemes, modes, blockBits, keys, kindOf,
-    jwkOf, allUsages, checkJwk, checkAlg, numbersOf,
+    jwkOf, allUsages, aesLengths, checkJwk, checkAlg, numbersOf,
   };
 })(globalThis);

@@ -111,7 +111,10 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
 // ---- CBC ----------------------------------------------------------------------------------------------------------
 
 fn cbc_encrypt(cipher: &impl Encrypts, vector: &[u8], data: &[u8]) -> Result<Vec<u8>, OperationError> {
-    let mut last = block(exactly(vector, "AES-CBC: the initialisation vector must have 16 bytes")?);
+    let mut last = block(exactly(
+        vector,
+        "AES-CBC: the initialisation vector must have 16 bytes",
+    )?);
     let padding = BLOCK - data.len() % BLOCK;
     let mut bytes = Vec::with_capacity(data.len() + padding);
     bytes.extend_from_slice(data);
@@ -126,7 +129,10 @@ fn cbc_encrypt(cipher: &impl Encrypts, vector: &[u8], data: &[u8]) -> Result<Vec
 }
 
 fn cbc_decrypt(cipher: &impl Decrypts, vector: &[u8], data: &[u8]) -> Result<Vec<u8>, OperationError> {
-    let mut last = block(exactly(vector, "AES-CBC: the initialisation vector must have 16 bytes")?);
+    let mut last = block(exactly(
+        vector,
+        "AES-CBC: the initialisation vector must have 16 bytes",
+    )?);
     if data.is_empty() || !data.len().is_multiple_of(BLOCK) {
         return Err(failed());
     }
@@ -164,7 +170,9 @@ fn exactly<'a>(vector: &'a [u8], message: &'static str) -> Result<&'a [u8], Oper
 fn ctr(cipher: &impl Encrypts, counter: &[u8], bits: usize, data: &[u8]) -> Result<Vec<u8>, OperationError> {
     let counter = block(exactly(counter, "AES-CTR: the counter must have 16 bytes")?);
     if !(1..=128).contains(&bits) {
-        return Err(refused("AES-CTR: the length of the counter must be from 1 to 128 bits"));
+        return Err(refused(
+            "AES-CTR: the length of the counter must be from 1 to 128 bits",
+        ));
     }
     // Otherwise two blocks would be encrypted in the same way.
     let blocks = data.len().div_ceil(BLOCK) as u128;
@@ -239,7 +247,8 @@ impl Gcm {
     fn tag(mut self, cipher: &impl Encrypts, extra: &[u8], encrypted: &[u8]) -> Block {
         self.hash.update_padded(extra);
         self.hash.update_padded(encrypted);
-        self.hash.update(&[block_of_lengths(extra.len(), encrypted.len())]);
+        self.hash
+            .update(&[block_of_lengths(extra.len(), encrypted.len())]);
         let mut tag = self.hash.finalize();
         counted(cipher, self.first, GCM_COUNTER, &mut tag);
         tag
@@ -299,7 +308,9 @@ fn halves(data: &[u8]) -> Vec<[u8; 8]> {
 
 fn wrap(cipher: &impl Encrypts, data: &[u8]) -> Result<Vec<u8>, OperationError> {
     if data.len() < 16 || !data.len().is_multiple_of(8) {
-        return Err(refused("AES-KW: the key must have at least 16 bytes, and a multiple of 8"));
+        return Err(refused(
+            "AES-KW: the key must have at least 16 bytes, and a multiple of 8",
+        ));
     }
     let mut first = WRAPPED;
     let mut rest = halves(data);

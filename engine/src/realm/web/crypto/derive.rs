@@ -24,7 +24,9 @@ pub(super) fn op_sr_crypto_agree(
         (Material::EcPrivate(curve, scalar), Material::EcPublic(other, point)) if curve == other => {
             curve.agree(scalar, point)?
         }
-        (Material::X25519Private(scalar), Material::X25519Public(point)) => okp::x25519(scalar, point)?.to_vec(),
+        (Material::X25519Private(scalar), Material::X25519Public(point)) => {
+            okp::x25519(scalar, point)?.to_vec()
+        }
         _ => return Err(wrong_key()),
     };
     result(state, secret)
@@ -46,7 +48,9 @@ pub(super) fn op_sr_crypto_hkdf(
 
 fn hkdf(hash: Hash, key: &[u8], salt: &[u8], info: &[u8], length: usize) -> Result<Vec<u8>, OperationError> {
     if length > hash.length() * 255 {
-        return Err(refused("HKDF: the length is more than 255 times that of the hash"));
+        return Err(refused(
+            "HKDF: the length is more than 255 times that of the hash",
+        ));
     }
     // An empty salt has the same effect as one of zeros, which RFC 5869 uses if there is none.
     let extracted = hash.hmac(salt, &[key])?;

@@ -70,7 +70,8 @@ impl Curve {
     }
 
     fn is_scalar(self, scalar: &[u8]) -> bool {
-        scalar.len() == self.size() && with_curve!(self, curve => curve::SecretKey::from_slice(scalar).is_ok())
+        scalar.len() == self.size()
+            && with_curve!(self, curve => curve::SecretKey::from_slice(scalar).is_ok())
     }
 
     /// Returns the scalar of a private key, if it is valid.

@@ -76,7 +76,11 @@ fn expect(kind: KeyKind, algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), O
     let other = || no_key("the key is one of another algorithm");
     let (oid, parameters) = (algorithm.oid, algorithm.parameters);
     let named = |curve: ObjectIdentifier| {
-        parameters.is_some_and(|named: AnyRef<'_>| named.decode_as::<ObjectIdentifier>().is_ok_and(|named| named == curve))
+        parameters.is_some_and(|named: AnyRef<'_>| {
+            named
+                .decode_as::<ObjectIdentifier>()
+                .is_ok_and(|named| named == curve)
+        })
     };
     let is_right = match kind {
         KeyKind::Secret => false,
@@ -159,7 +163,9 @@ fn spki_of_octets(algorithm: u8, key: &[u8; 32]) -> Vec<u8> {
 
 /// Returns a private key of RFC 8410.
 fn pkcs8_of_octets(algorithm: u8, key: &[u8; 32]) -> Vec<u8> {
-    let mut bytes = vec![0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, algorithm, 4, 34, 4, 32];
+    let mut bytes = vec![
+        0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, algorithm, 4, 34, 4, 32,
+    ];
     bytes.extend_from_slice(key);
     bytes
 }

@@ -29,7 +29,9 @@ pub(super) struct Jwk {
 }
 
 fn decoded(field: &Option<String>) -> Result<Zeroizing<Vec<u8>>, OperationError> {
-    let text = field.as_ref().ok_or_else(|| no_key("a field of the key is missing"))?;
+    let text = field
+        .as_ref()
+        .ok_or_else(|| no_key("a field of the key is missing"))?;
     let bytes = URL_SAFE_NO_PAD.decode(text);
     let bytes = bytes.map_err(|_| no_key("a field of the key is not base64url"))?;
     Ok(Zeroizing::new(bytes))
@@ -42,7 +44,9 @@ fn encoded(bytes: &[u8]) -> Option<String> {
 fn array(field: &Option<String>) -> Result<Zeroizing<[u8; 32]>, OperationError> {
     let bytes = decoded(field)?;
     let bytes = bytes.as_slice().try_into();
-    Ok(Zeroizing::new(bytes.map_err(|_| no_key("a field of the key does not have 32 bytes"))?))
+    Ok(Zeroizing::new(bytes.map_err(|_| {
+        no_key("a field of the key does not have 32 bytes")
+    })?))
 }
 
 fn inconsistent() -> OperationError {
@@ -66,7 +70,9 @@ fn imported(kind: KeyKind, jwk: &Jwk) -> Result<Material, OperationError> {
         KeyKind::Secret => return Ok(Material::Secret(decoded(&jwk.k)?)),
         KeyKind::Rsa if jwk.d.is_none() => return rsa_keys::public_of(&decoded(&jwk.n)?, &decoded(&jwk.e)?),
         KeyKind::Rsa => return private_rsa(jwk),
-        KeyKind::Ec(curve) => Material::EcPublic(curve, curve.point_at(&decoded(&jwk.x)?, &decoded(&jwk.y)?)?),
+        KeyKind::Ec(curve) => {
+            Material::EcPublic(curve, curve.point_at(&decoded(&jwk.x)?, &decoded(&jwk.y)?)?)
+        }
         KeyKind::Ed25519 => Material::Ed25519Public(*array(&jwk.x)?),
         KeyKind::X25519 => Material::X25519Public(*array(&jwk.x)?),
     };
@@ -111,7 +117,11 @@ type Number = Zeroizing<Vec<u8>>;
 /// Returns the numbers that make a private operation faster.
 fn derived(key: &rsa::PrivateKey) -> Option<(Number, Number, Number)> {
     let number = |number: &rsa::BoxedUint| Zeroizing::new(number.to_be_bytes_trimmed_vartime().into_vec());
-    Some((number(key.dp()?), number(key.dq()?), number(&key.crt_coefficient()?)))
+    Some((
+        number(key.dp()?),
+        number(key.dq()?),
+        number(&key.crt_coefficient()?),
+    ))
 }
 
 /// Returns the fields of a key. Realm code has checked that the key is extractable.
@@ -130,7 +140,9 @@ pub(super) fn op_sr_crypto_export_jwk(#[cppgc] key: &Key) -> Result<Jwk, Operati
             jwk.e = encoded(&key.e_bytes());
         }
         Material::EcPublic(curve, point) => {
-            let coordinates = point.split_first().and_then(|(_, both)| both.split_at_checked(curve.size()));
+            let coordinates = point
+                .split_first()
+                .and_then(|(_, both)| both.split_at_checked(curve.size()));
             let (x, y) = coordinates.ok_or_else(inconsistent)?;
             (jwk.x, jwk.y) = (encoded(x), encoded(y));
         }
@@ -140,7 +152,10 @@ pub(super) fn op_sr_crypto_export_jwk(#[cppgc] key: &Key) -> Result<Jwk, Operati
     match &key.material {
         Material::RsaPrivate(key) => {
             let (dp, dq, qi) = derived(key).ok_or_else(inconsistent)?;
-            let mut primes = key.primes().iter().map(|prime| Zeroizing::new(prime.as_ref().to_be_bytes_trimmed_vartime()));
+            let mut primes = key
+                .primes()
+                .iter()
+                .map(|prime| Zeroizing::new(prime.as_ref().to_be_bytes_trimmed_vartime()));
             jwk.d = encoded(&Zeroizing::new(key.d().to_be_bytes_trimmed_vartime()));
             jwk.p = primes.next().and_then(|prime| encoded(&prime));
             jwk.q = primes.next().and_then(|prime| encoded(&prime));

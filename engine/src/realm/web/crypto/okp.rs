@@ -19,7 +19,8 @@ pub(super) fn ed25519_sign(seed: &[u8; 32], message: &[u8]) -> Vec<u8> {
 
 /// Returns true if the signature is valid. As the standard requires, keys and points of small order are refused.
 pub(super) fn ed25519_verify(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(public), Signature::from_slice(signature)) else {
+    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(public), Signature::from_slice(signature))
+    else {
         return false;
     };
     key.verify_strict(message, &signature).is_ok()

@@ -100,7 +100,9 @@ pub(super) fn op_sr_crypto_rsa_begin<'s>(
     let exponent = rsa_keys::trimmed(exponent);
     let is_odd = exponent.last().is_some_and(|last| last & 1 == 1);
     // The crate allows no larger exponent.
-    let is_good = is_odd && exponent != [1] && (exponent.len() <= 4 || exponent.len() == 5 && exponent.first() == Some(&1));
+    let is_good = is_odd
+        && exponent != [1]
+        && (exponent.len() <= 4 || exponent.len() == 5 && exponent.first() == Some(&1));
     if !is_good {
         return Err(refused("RSA: the exponent must be odd, from 3 to 2 ** 33 - 1"));
     }

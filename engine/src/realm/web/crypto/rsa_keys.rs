@@ -47,7 +47,13 @@ pub(super) fn public_of(n: &[u8], e: &[u8]) -> Result<Material, OperationError> 
 }
 
 /// Returns a private key from its numbers, if they belong together.
-pub(super) fn private_of(n: &[u8], e: &[u8], d: &[u8], p: &[u8], q: &[u8]) -> Result<PrivateKey, OperationError> {
+pub(super) fn private_of(
+    n: &[u8],
+    e: &[u8],
+    d: &[u8],
+    p: &[u8],
+    q: &[u8],
+) -> Result<PrivateKey, OperationError> {
     let bits = bits_of(n)?;
     let primes = vec![number(p, bits)?, number(q, bits)?];
     PrivateKey::from_components(number(n, bits)?, number(e, 64)?, number(d, bits)?, primes).map_err(bad_key)

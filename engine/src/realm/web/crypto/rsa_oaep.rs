@@ -29,7 +29,8 @@ pub(super) fn op_sr_crypto_oaep(
     let bytes = match &key.material {
         Material::RsaPublic(key) => {
             let mut chance = Given::only(chance);
-            let encrypted = with_hash!(hash, D => key.encrypt(&mut chance, Oaep::<D>::new_with_label(label), data));
+            let encrypted =
+                with_hash!(hash, D => key.encrypt(&mut chance, Oaep::<D>::new_with_label(label), data));
             encrypted.map_err(|_| failed())?
         }
         Material::RsaPrivate(key) => decrypt(key, hash, label, data).ok_or_else(failed)?,

@@ -72,7 +72,9 @@ pub(super) fn op_sr_crypto_verify(
         Material::RsaPublic(key) => {
             let digest = hash.digest(message);
             let verified = match RsaScheme::of(scheme)? {
-                RsaScheme::Pkcs1 => with_hash!(hash, D => key.verify(Pkcs1v15Sign::new::<D>(), &digest, signature)),
+                RsaScheme::Pkcs1 => {
+                    with_hash!(hash, D => key.verify(Pkcs1v15Sign::new::<D>(), &digest, signature))
+                }
                 RsaScheme::Pss => {
                     with_hash!(hash, D => key.verify(Pss::<D>::new_with_salt(salt as usize), &digest, signature))
                 }
