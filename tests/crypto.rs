@@ -118,7 +118,7 @@ fn keys_of_a_seeded_module_are_the_same_in_every_run() {
     assert_ne!(keys("random=true"), keys("random=true"));
 }
 
-/// RUN-142: what takes long is computed in steps. Limits act meanwhile, and other code runs.
+/// RUN-142: limits act while a key is generated or bits are derived, and other code runs meanwhile.
 #[test]
 fn limits_act_while_keys_are_generated_or_derived() {
     let derive = "const key = await crypto.subtle.importKey('raw', new Uint8Array(1), 'PBKDF2', false, ['deriveBits']);
@@ -186,4 +186,37 @@ fn a_key_does_not_cross_to_a_package_with_an_isolate() {
         .run(&[])
         .completed();
     assert_eq!(ran.out, "TypeError\n".repeat(4));
+}
+
+/// RUN-144: members of an algorithm are read once, before bytes are copied. A failed decryption does not say why.
+#[test]
+fn arguments_are_read_once_and_failures_say_nothing() {
+    let source = r#"
+        const { subtle } = crypto;
+        const reads = [];
+        const once = (members) => new Proxy(members, { get: (target, key) => (reads.push(key), target[key]) });
+        const key = await subtle.importKey("raw", new Uint8Array(16), once({ name: "AES-GCM" }), false, ["encrypt", "decrypt"]);
+        const iv = new Uint8Array(12);
+        const data = new Uint8Array(40);
+        const algorithm = once({ name: "AES-GCM", iv, get additionalData() { data[39] ^= 1; return iv; }, tagLength: 96 });
+        const work = subtle.encrypt(algorithm, key, data);
+        data.fill(9);
+        iv.fill(9);
+        const encrypted = await work;
+        console.log(reads.join());
+        iv.fill(0);
+        const plain = await subtle.decrypt({ name: "AES-GCM", iv, additionalData: iv, tagLength: 96 }, key, encrypted);
+        console.log(new Uint8Array(plain).join());
+        const messages = new Set();
+        for (const wrong of [new Uint8Array(0), new Uint8Array(11), new Uint8Array(12), new Uint8Array(100), encrypted.slice(1)]) {
+          await subtle.decrypt({ name: "AES-GCM", iv, tagLength: 96 }, key, wrong).catch((error) => messages.add(`${error.name}: ${error.message}`));
+        }
+        console.log([...messages].join());
+    "#;
+    let ran = Scene::of_main(&[], source).run(&[]).completed();
+    let zeros = "0,".repeat(39);
+    assert_eq!(
+        ran.out,
+        format!("name,name,additionalData,iv,tagLength\n{zeros}1\nOperationError: the operation failed\n")
+    );
 }

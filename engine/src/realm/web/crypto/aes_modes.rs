@@ -1,7 +1,7 @@
 //! The modes of AES: CBC and CTR (SP 800-38A), GCM (SP 800-38D), and key wrapping (RFC 3394).
 //!
-//! The modes are ours, because the standard allows every length of GCM's initialisation vector, seven lengths of its tag
-//! and every length of CTR's counter. The types of the crates for these modes have fixed lengths.
+//! The modes are ours. The standard allows every length of GCM's initialisation vector, seven lengths of its tag, and
+//! every length of CTR's counter. The types of the crates for these modes have fixed lengths.
 
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, BlockSizeUser, KeyInit};

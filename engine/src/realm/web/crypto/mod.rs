@@ -1,8 +1,9 @@
 //! The ops of `crypto.subtle` (https://w3c.github.io/webcrypto/).
 //!
-//! `crypto_algorithms.js` converts the arguments, and `crypto.js` checks keys and usages as the standard says. The ops
-//! here compute, and hold the keys: JavaScript has an object around a [`Key`], and no op reads a secret out of it but
-//! `op_sr_crypto_export` and `op_sr_crypto_export_jwk`, which realm code calls only for an extractable key.
+//! `crypto_algorithms.js` converts algorithms. `crypto_keys.js` and `crypto.js` check keys and usages as the standard
+//! says. The ops here compute, and hold the keys. JavaScript has an object around a [`Key`]. Only `op_sr_crypto_export`
+//! and `op_sr_crypto_export_jwk` read a secret out of it. Realm code calls them only for an extractable
+//! key, and for one that it is importing.
 //!
 //! No op chooses a random value that a guest sees. Bytes of chance are arguments, which the module's own capability
 //! `random` has made. Only the blinding of RSA takes bytes from the operating system. They mask the private operation,
