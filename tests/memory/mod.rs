@@ -224,7 +224,7 @@ const WEB_HOARDED: &[(&str, &str)] = &[
     ),
     (
         "small keys",
-        "await all(100_000, () => crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']))",
+        "for (let n = 0; n < 100_000; n++) keep.push(await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']))",
     ),
     (
         "results of crypto.subtle",
