@@ -146,8 +146,8 @@
   const both = ["encrypt", "decrypt", "wrapKey", "unwrapKey"];
   const derives = ["deriveKey", "deriveBits"];
   /**
-   * For each algorithm: usages of its keys, and what a JWK says of them. `alg` returns the names that an imported JWK may
-   * have. An exported one has the first, if that is not undefined.
+   * For each algorithm: usages of its keys, and what a JWK says of them. `alg` returns the names that an imported JWK
+   * may have. An exported one has the first, if that is not undefined.
    */
   const keys = {
     __proto__: null,
