@@ -173,7 +173,11 @@ fn crypto_uses_the_random_of_the_module() {
     assert_eq!(lines[0][2..7], refused);
     assert_eq!(lines[1][..2], ["CapabilityError", "CapabilityError"]);
     assert_eq!(lines[1][2..7], refused);
-    let subtle = if cfg!(feature = "v8") { "object" } else { "undefined" };
+    let subtle = if cfg!(feature = "v8") {
+        "object"
+    } else {
+        "undefined"
+    };
     assert_eq!((lines[0][7], lines[1][7]), (subtle, subtle));
 }
 
