@@ -13,6 +13,8 @@ mod attacks;
 mod bounds;
 mod cli;
 mod console;
+#[cfg(feature = "v8")]
+mod crypto;
 mod delegation;
 mod endowments;
 mod errors;

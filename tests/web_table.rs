@@ -79,6 +79,10 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[Web Cryptography](https://w3c.github.io/webcrypto/)",
+        &["CryptoKey", "SubtleCrypto"],
+    ),
+    (
         "[Web IDL](https://webidl.spec.whatwg.org)",
         &["DOMException", "QuotaExceededError"],
     ),
@@ -128,11 +132,17 @@ const DEVIATIONS: &str = "
 | `set-cookie` of a response of `fetch` | a guest does not see it | as in browsers |
 | a request's body | sent when it was read to its end | not built yet |
 | `structuredClone`, `postMessage` | streams cannot be transferred | not built yet |
-| QuickJS | only the interfaces that the table lists for it; `TextDecoder` knows only UTF-8; `fetch` returns an object with some members of `Response` | starting Deno's scripts takes many times as long as starting a program |
+| `crypto` | no class `Crypto` | an object for each module, with its own rights |
+| `CryptoKey`, and its `algorithm` and `usages` | frozen; `publicExponent` is a new array for each reader | modules share keys |
+| `crypto.subtle`: the names of curves and algorithms | those of spec/runtime.md (RUN-140); no SHA-3, ML-KEM, ML-DSA and Argon2 | not built yet |
+| `crypto.subtle`: RSA | a new modulus has from 2,048 to 8,192 bits, an imported one from 1,024 to 8,192; a public exponent is less than 2 ** 33 | one operation with a larger key could not be stopped |
+| ECDSA | the signature of a message is always the same (RFC 6979) | it needs no chance, and so no right |
+| PBKDF2, `generateKey` for RSA | computed in steps, between which timers fire | limits act |
+| QuickJS | no `crypto.subtle`; only the interfaces that the table lists for it; `TextDecoder` knows only UTF-8; `fetch` returns an object with some members of `Response` | starting Deno's scripts takes many times as long as starting a program |
 
 ## Missing
 
-`crypto.subtle`, `CryptoKey`, `performance.mark` and entries, `WebSocket` and `EventSource` are not built yet.
+`performance.mark` and entries, `WebSocket` and `EventSource` are not built yet.
 `WebAssembly` is not given to modules: they import modules of it, which are locked like all others.
 ";
 

@@ -233,6 +233,24 @@ const WEB_HOARDED: &[(&str, &str)] = &[
         "const { port1, port2 } = new MessageChannel(); keep.push(port2); await all(400, () => { port1.postMessage(new Uint8Array(4 << 20).fill(1)); })",
     ),
     (
+        "keys",
+        "await all(400, () => crypto.subtle.importKey('raw', new Uint8Array(4 << 20), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']))",
+    ),
+    (
+        "small keys",
+        "for (let n = 0; n < 100_000; n++) keep.push(await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']))",
+    ),
+    (
+        "results of crypto.subtle",
+        "const key = await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']);
+         const data = new Uint8Array(4 << 20); await all(400, () => crypto.subtle.encrypt({ name: 'AES-GCM', iv: new Uint8Array(12) }, key, data))",
+    ),
+    (
+        "derivations that wait",
+        "const key = await crypto.subtle.importKey('raw', new Uint8Array(16), 'PBKDF2', false, ['deriveBits']);
+         await all(400, () => { crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-1', salt: new Uint8Array(4 << 20), iterations: 1e9 }, key, 1 << 25).catch(() => {}); })",
+    ),
+    (
         "decoders",
         "await all(100_000, () => { const decoder = new TextDecoder('shift_jis'); decoder.decode(new Uint8Array([0x93]), { stream: true }); return decoder; })",
     ),

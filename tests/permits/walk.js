@@ -194,6 +194,9 @@ export default async function walkAll(shared, { folder, server }) {
   made("import()", await import("./namespace.js"));
   made("JSON-module", data);
   made("clone", structuredClone({ list: [1], map: new Map() }));
+  if (globalThis.CryptoKey) {
+    made("CryptoKey", await crypto.subtle.importKey("raw", new Uint8Array(1), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]));
+  }
 
   // ---- the global object of a package's module, and the definitions of its free names
   root("(console)", console);

@@ -1,5 +1,5 @@
 // npm: jose@6.2.18
-// why not: it signs with `crypto.subtle`, which does not exist yet
+// note: it needs `random` to generate keys and to encrypt
 // prints: .eyJjbGFpbSI6dHJ1ZSwiaWF0IjowLCJpc3MiOiJtZSJ9.vSEhtdkAsLvWM5N-cLIb4R17AOMkKoRmcAoF93Ng_6c
 // prints: {"claim":true,"iat":0,"iss":"me"}
 import * as jose from "jose";

@@ -1,5 +1,4 @@
 // npm: stripe@23.1.0
-// why not: it checks signatures with `crypto.subtle`, which does not exist yet
 // prints: invoice.paid
 import Stripe from "stripe";
 

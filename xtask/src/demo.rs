@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::engine::{Choice, Engine};
 use crate::steps::{Steps, cargo, root};
-use crate::{packages, setup};
+use crate::{api, packages, setup};
 
 const REPORT: &str = "examples/report/out/report.html";
 
@@ -52,7 +52,12 @@ pub(crate) fn examples(steps: &mut Steps, engine: Engine) -> Result<()> {
     steps.run(
         &format!("examples/hostile ({engine})"),
         runtime(&["run", "examples/hostile", "--locked"])?.current_dir(root()),
-    )
+    )?;
+    match engine {
+        Engine::V8 => steps.step(&format!("examples/api ({engine})"), api::drive),
+        // It has no `crypto.subtle`.
+        Engine::QuickJs => Ok(()),
+    }
 }
 
 /// Returns a command that runs this project's binary. Cargo puts it beside this program, in any target

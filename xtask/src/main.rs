@@ -4,6 +4,7 @@
 //! Continuous integration runs the same commands as people: `.ci/run` is `cargo xtask ci`. Nothing here
 //! depends on a JavaScript engine, because xtask selects the engine, so it is built first.
 
+mod api;
 mod calls;
 mod ci;
 mod crash;

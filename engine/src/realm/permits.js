@@ -284,6 +284,7 @@ URLPattern: prototype
 URLPattern.prototype: @@toStringTag constructor exec hasRegExpGroups hash hostname password pathname port protocol
   search test username
 AbortSignal.prototype: addEventListener removeEventListener
+globalThis: CryptoKey SubtleCrypto
 globalThis: Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy DecompressionStream File FormData
   Headers MessageChannel MessagePort ReadableByteStreamController ReadableStream ReadableStreamBYOBReader
   ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response
@@ -297,6 +298,11 @@ CompressionStream: prototype
 CompressionStream.prototype: @@toStringTag constructor readable writable
 CountQueuingStrategy: prototype
 CountQueuingStrategy.prototype: @@toStringTag constructor highWaterMark size
+CryptoKey: prototype
+CryptoKey.prototype: @@toStringTag algorithm constructor extractable type usages
+SubtleCrypto: prototype
+SubtleCrypto.prototype: @@toStringTag constructor decrypt deriveBits deriveKey digest encrypt exportKey generateKey
+  importKey sign unwrapKey verify wrapKey
 DecompressionStream: prototype
 DecompressionStream.prototype: @@toStringTag constructor readable writable
 File: prototype
@@ -507,6 +513,9 @@ Blob.prototype: arrayBuffer bytes constructor slice stream text textStream
 ByteLengthQueuingStrategy.prototype: constructor
 CompressionStream.prototype: constructor
 CountQueuingStrategy.prototype: constructor
+CryptoKey.prototype: constructor
+SubtleCrypto.prototype: constructor decrypt deriveBits deriveKey digest encrypt exportKey generateKey importKey sign
+  unwrapKey verify wrapKey
 DecompressionStream.prototype: constructor
 File.prototype: constructor
 FormData.prototype: @@iterator append constructor delete entries forEach get getAll has keys set values

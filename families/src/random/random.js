@@ -1,5 +1,5 @@
 // The `random` capability of guests, and the free names that need chance.
-({ Capability, calls, bound, makeMath, DOMException }) => {
+({ Capability, calls, bound, makeMath, makeSubtle, DOMException }) => {
   const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { apply } = Reflect;
 
@@ -27,8 +27,10 @@
     "BigUint64Array",
   ]);
 
-  // Creates `crypto`: https://w3c.github.io/webcrypto/#Crypto-interface, without `subtle`.
+  // Creates `crypto`: https://w3c.github.io/webcrypto/#Crypto-interface. On QuickJS, `subtle` does not exist. Of its
+  // methods, those that need chance get it from the module's capability.
   const makeCrypto = (random) => ({
+    ...(makeSubtle === undefined ? {} : { subtle: makeSubtle((size) => calls.bytes(random, size)) }),
     getRandomValues(view) {
       if (!ofIntegers.has(kindOf(view))) {
         throw new DOMException("getRandomValues: needs a typed array of integers", "TypeMismatchError");

@@ -482,6 +482,8 @@
   /** Returns the clone of an object of an interface, or undefined for other values. Throws if there is no clone. */
   web.cloneOfObject = (value) => {
     if (!web.isOfInterface(value)) return undefined;
+    const key = web.cloneOfKey(value);
+    if (key !== undefined) return key;
     if (!isOf(value, BlobPrototype)) throw new all.DOMException("the object cannot be cloned", "DataCloneError");
     // Nobody changes the bytes of a Blob, so both have the same.
     const type = apply(typeOf, value, []);

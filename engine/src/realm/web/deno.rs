@@ -4,6 +4,8 @@
 //! `secure-runtime-web`). `deno.js` runs them, with an allow-list of functions. Their extension itself is not used: its
 //! state would be files of blobs, channels and locks that all isolates share.
 
+#[path = "crypto/mod.rs"]
+mod crypto;
 #[path = "ops.rs"]
 mod ops;
 
@@ -17,6 +19,7 @@ deno_core::extension!(sr_deno, ops = [op_sr_private_symbol]);
 pub(super) fn ops() -> Vec<OpDecl> {
     let mut all = sr_deno::init().ops.into_owned();
     all.extend(ops::ops());
+    all.extend(crypto::ops());
     all
 }
 
@@ -27,7 +30,7 @@ pub(super) fn scripts() -> Vec<ExtensionFileSource> {
         ascii_str_include!(concat!(env!("OUT_DIR"), "/web_scripts.js")),
     )];
     scripts.extend(
-        with_scripts!(sr_deno: "slots.js", "deno.js", "ports.js", "http.js")
+        with_scripts!(sr_deno: "slots.js", "deno.js", "ports.js", "crypto_algorithms.js", "crypto_keys.js", "crypto.js", "http.js")
             .js_files
             .into_owned(),
     );
