@@ -94,7 +94,9 @@ impl Head {
             match self.state {
                 State::Over => {
                     // The parser may wait for the end of the head before it rejects it.
-                    rest.iter_mut().filter(|byte| !b"\r\n".contains(byte)).for_each(|byte| *byte = REFUSED);
+                    rest.iter_mut()
+                        .filter(|byte| !b"\r\n".contains(byte))
+                        .for_each(|byte| *byte = REFUSED);
                     return;
                 }
                 State::Body(left) | State::Chunk(left) => {
@@ -246,7 +248,10 @@ mod tests {
                 "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
                 "GET / HTTP/1.1\r\nA: b\r\0\0\0\0\r\n\r\n",
             ),
-            ("\nGET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n"),
+            (
+                "\nGET / HTTP/1.1\r\n\r\n",
+                "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n",
+            ),
             ("GET /#a HTTP/1.1\r\n\r\n", "GET /\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n"),
             (
                 "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\n\r\n",
@@ -299,7 +304,13 @@ mod tests {
             let (filtered, _) = watched(&format!("{whole}{next}"));
             assert_eq!(filtered, format!("{whole}GET / HTTP/1.1\0\r\n"), "{headers}");
         }
-        for body in ["3\nabc", "3\r\nabcd\r\n", "x\r\n", "fffffffffffffffff\r\n", "3\r\nabc\n"] {
+        for body in [
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "x\r\n",
+            "fffffffffffffffff\r\n",
+            "3\r\nabc\n",
+        ] {
             let text = format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
             assert!(watched(&text).0.contains('\0'), "{body:?}");
         }
@@ -312,7 +323,11 @@ mod tests {
         let head = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         for (zeros, is_rejected) in [(0, false), (15, false), (16, true), (63, true), (70, true)] {
             let body = format!("{}5\r\nabcde\r\n0\r\n\r\n", "0".repeat(zeros));
-            assert_eq!(watched(&format!("{head}{body}")).0.contains('\0'), is_rejected, "{zeros}");
+            assert_eq!(
+                watched(&format!("{head}{body}")).0.contains('\0'),
+                is_rejected,
+                "{zeros}"
+            );
         }
     }
 

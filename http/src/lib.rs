@@ -25,9 +25,9 @@ pub use axum::http::{Method, Request, Response, StatusCode, Uri, header, request
 pub use self::accept::{End, accept};
 pub use self::body::BodyFault;
 pub use self::connections::{Admitted, Connections};
-pub use self::limits::{ServerLimits, possible_connections};
 #[doc(hidden)]
 pub use self::head::Head;
+pub use self::limits::{ServerLimits, possible_connections};
 pub use self::pace::Pace;
 pub use self::problem::problem;
 pub use self::server::{Client, Service, serve};

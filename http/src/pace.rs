@@ -74,7 +74,10 @@ impl Pace {
 
     /// Records a transfer of this many bytes, which was possible from the time `at` on.
     pub(crate) fn moved_at(&mut self, bytes: usize, at: Instant) {
-        let waited = self.since.take().map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
+        let waited = self
+            .since
+            .take()
+            .map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
         self.settle(waited, bytes);
     }
 

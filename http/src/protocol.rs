@@ -19,13 +19,22 @@ pub(crate) async fn opening(stream: &mut (impl AsyncRead + Unpin)) -> io::Result
     let mut bytes = Vec::with_capacity(PREFACE.len());
     loop {
         let Some(rest) = PREFACE.strip_prefix(&*bytes) else {
-            return Ok(Opening { bytes, is_http2: false });
+            return Ok(Opening {
+                bytes,
+                is_http2: false,
+            });
         };
         if rest.is_empty() {
-            return Ok(Opening { bytes, is_http2: true });
+            return Ok(Opening {
+                bytes,
+                is_http2: true,
+            });
         }
         if stream.take(rest.len() as u64).read_buf(&mut bytes).await? == 0 {
-            return Ok(Opening { bytes, is_http2: false });
+            return Ok(Opening {
+                bytes,
+                is_http2: false,
+            });
         }
     }
 }
@@ -37,9 +46,17 @@ mod tests {
     #[tokio::test]
     async fn the_first_bytes_show_the_protocol() {
         for (sent, read, is_http2) in [
-            (&b"GET / HTTP/1.1\r\n\r\n"[..], &b"GET / HTTP/1.1\r\n\r\n"[..], false),
+            (
+                &b"GET / HTTP/1.1\r\n\r\n"[..],
+                &b"GET / HTTP/1.1\r\n\r\n"[..],
+                false,
+            ),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n1234", PREFACE, true),
-            (b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n1234", b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n", false),
+            (
+                b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n1234",
+                b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n",
+                false,
+            ),
             (b"PRI", b"PRI", false),
             (b"", b"", false),
         ] {

@@ -81,9 +81,13 @@ pub async fn serve<S: Service>(
         tls: tls.map(TlsAcceptor::from),
         limits,
     });
-    accept(listener, connections, ending, shutdown, |stream, admitted, end| {
-        server.clone().connection(stream, admitted, end)
-    })
+    accept(
+        listener,
+        connections,
+        ending,
+        shutdown,
+        |stream, admitted, end| server.clone().connection(stream, admitted, end),
+    )
     .await;
 }
 
@@ -145,7 +149,9 @@ impl<S: Service> Server<S> {
         });
         let Some(slow) = slow else {
             let connection = self.http1().serve_connection(TokioIo::new(wire), service);
-            return Ok(end.watch(connection, |connection| connection.graceful_shutdown()).await?);
+            return Ok(end
+                .watch(connection, |connection| connection.graceful_shutdown())
+                .await?);
         };
         let connection = self.http2().serve_connection(TokioIo::new(wire), service);
         tokio::select! {
@@ -211,7 +217,11 @@ impl<S: Service> Server<S> {
     ) -> Response<Body> {
         let limits = &self.limits;
         let (mut parts, body) = request.into_parts();
-        let scheme = if client.is_secure { Scheme::HTTPS } else { Scheme::HTTP };
+        let scheme = if client.is_secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
         if let Err(error) = target::complete(&mut parts, &scheme) {
             let status = match error {
                 target::TargetError::Method => StatusCode::NOT_IMPLEMENTED,
@@ -226,11 +236,17 @@ impl<S: Service> Server<S> {
         }
         let limit = limits.body;
         if body.size_hint().lower() > limit {
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, &BodyFault::TooLarge { limit }.to_string());
+            return problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &BodyFault::TooLarge { limit }.to_string(),
+            );
         }
         let pace = Pace::new(limits.patience, limits.slowest);
         let (body, fault) = Received::new(body, limit, pace, answering);
-        let response = self.service.answer(Request::from_parts(parts, body), client).await;
+        let response = self
+            .service
+            .answer(Request::from_parts(parts, body), client)
+            .await;
         // The service saw only that the body broke off.
         match fault.get() {
             Some(fault @ BodyFault::TooLarge { .. }) => {
@@ -277,5 +293,7 @@ fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    text.parse()
+        .ok()
+        .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -73,7 +73,9 @@ mod tests {
         let second = Duration::from_secs(1);
         let taking = Taking::new(Pace::new(10 * second, 1000));
         let is_over = async |after: u32| {
-            tokio::time::timeout(after * second, taking.is_too_slow(10 * second)).await.is_ok()
+            tokio::time::timeout(after * second, taking.is_too_slow(10 * second))
+                .await
+                .is_ok()
         };
         assert!(!is_over(100).await, "nothing is offered");
         taking.offer();

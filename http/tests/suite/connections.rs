@@ -42,7 +42,14 @@ async fn idle_connections_make_room_and_busy_ones_do_not() {
     ] {
         let (server, begun, may_end) = working(limits).await;
         let mut idle = Vec::new();
-        for beginning in ["", "GET / HT", "PRI * HTTP/2.0\r\n", "", "", "GET / HTTP/1.1\r\nHost: s\r\n\r\n"] {
+        for beginning in [
+            "",
+            "GET / HT",
+            "PRI * HTTP/2.0\r\n",
+            "",
+            "",
+            "GET / HTTP/1.1\r\nHost: s\r\n\r\n",
+        ] {
             idle.push(connected(server.address, beginning).await);
         }
         for _ in 0..5 {

@@ -64,7 +64,10 @@ async fn open_requests_finish() {
     may_end.add_permits(10);
     let received = rest(&mut stream).await;
     assert_eq!(statuses(&received), [200]);
-    assert!(received.to_lowercase().contains("connection: close"), "{received}");
+    assert!(
+        received.to_lowercase().contains("connection: close"),
+        "{received}"
+    );
     soon(ended).await.unwrap();
 }
 
@@ -83,7 +86,9 @@ async fn the_time_for_open_requests_is_limited() {
             if request.uri().path() == "/work" {
                 std::future::pending::<()>().await;
             }
-            Response::new(Body::from_stream(futures_util::stream::pending::<io::Result<Vec<u8>>>()))
+            Response::new(Body::from_stream(futures_util::stream::pending::<
+                io::Result<Vec<u8>>,
+            >()))
         }
     })
     .await;

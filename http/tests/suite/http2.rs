@@ -30,7 +30,11 @@ async fn to(address: SocketAddr) -> SendRequest<Bytes> {
 }
 
 /// Sends a request. Returns the status and the body, or the reason of the error.
-async fn exchange(client: &mut SendRequest<Bytes>, request: Request<()>, body: &str) -> Result<(u16, String), Reason> {
+async fn exchange(
+    client: &mut SendRequest<Bytes>,
+    request: Request<()>,
+    body: &str,
+) -> Result<(u16, String), Reason> {
     let of = |error: h2::Error| error.reason().unwrap_or(Reason::CONNECT_ERROR);
     let exchange = async {
         let mut ready = client.clone().ready().await.map_err(of)?;
@@ -40,7 +44,10 @@ async fn exchange(client: &mut SendRequest<Bytes>, request: Request<()>, body: &
             let _ = sending.send_data(Bytes::copy_from_slice(body.as_bytes()), true);
         }
         let response = response.await.map_err(of)?;
-        Ok((response.status().as_u16(), text(response.into_body()).await.map_err(of)?))
+        Ok((
+            response.status().as_u16(),
+            text(response.into_body()).await.map_err(of)?,
+        ))
     };
     soon(exchange).await
 }
@@ -60,11 +67,11 @@ fn request(url: &str) -> Request<()> {
 }
 
 /// Returns the body of the response to GET.
-pub(crate) async fn get(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    url: &str,
-) -> String {
-    exchange(&mut client(stream).await, request(url), "").await.unwrap().1
+pub(crate) async fn get(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, url: &str) -> String {
+    exchange(&mut client(stream).await, request(url), "")
+        .await
+        .unwrap()
+        .1
 }
 
 /// SERVE-21, SERVE-20: the same rules as for HTTP/1.1.
@@ -76,19 +83,55 @@ async fn requests_of_http2_have_one_host_and_one_length() {
     for (request, body, expected) in [
         (of("http://s/a/../b"), "", Ok((200, "GET http://s/b []\n"))),
         (of("https://S:80/a"), "", Ok((200, "GET http://s/a []\n"))),
-        (of("http://s/").header("host", "s"), "", Ok((200, "GET http://s/ []\n"))),
+        (
+            of("http://s/").header("host", "s"),
+            "",
+            Ok((200, "GET http://s/ []\n")),
+        ),
         (of("http://s/").header("host", "t"), "", Ok((400, ""))),
-        (of("http://s/").header("host", "s").header("host", "s"), "", Ok((400, ""))),
+        (
+            of("http://s/").header("host", "s").header("host", "s"),
+            "",
+            Ok((400, "")),
+        ),
         (of("http://u@s/"), "", Ok((400, ""))),
         (of("http://s/").method(Method::TRACE), "", Ok((501, ""))),
         (of("s:80").method(Method::CONNECT), "", Ok((501, ""))),
-        (of("http://s/").header("transfer-encoding", "chunked"), "a", Err(Reason::PROTOCOL_ERROR)),
-        (of("http://s/").header("connection", "close"), "", Err(Reason::PROTOCOL_ERROR)),
-        (of("http://s/").header("upgrade", "h2c"), "", Err(Reason::PROTOCOL_ERROR)),
-        (of("http://s/").header("content-length", "1"), "a", Ok((200, "GET http://s/ [a]\n"))),
-        (of("http://s/").header("content-length", "2"), "a", Err(Reason::PROTOCOL_ERROR)),
-        (of("http://s/").header("content-length", "1"), "aa", Err(Reason::PROTOCOL_ERROR)),
-        (of("http://s/").header("content-length", "1"), "", Err(Reason::PROTOCOL_ERROR)),
+        (
+            of("http://s/").header("transfer-encoding", "chunked"),
+            "a",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            of("http://s/").header("connection", "close"),
+            "",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            of("http://s/").header("upgrade", "h2c"),
+            "",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            of("http://s/").header("content-length", "1"),
+            "a",
+            Ok((200, "GET http://s/ [a]\n")),
+        ),
+        (
+            of("http://s/").header("content-length", "2"),
+            "a",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            of("http://s/").header("content-length", "1"),
+            "aa",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            of("http://s/").header("content-length", "1"),
+            "",
+            Err(Reason::PROTOCOL_ERROR),
+        ),
     ] {
         let request = request.body(()).unwrap();
         let shown = format!("{request:?}");
@@ -123,7 +166,11 @@ async fn requests_of_http2_have_largest_sizes() {
     };
     for (count, length, expected) in [(100, 1, 200), (101, 1, 431), (1, 60_000, 200), (1, 70_000, 431)] {
         let received = exchange(&mut client, with(count, length), "").await;
-        assert_eq!(received.map(|(status, _)| status), Ok(expected), "{count} {length}");
+        assert_eq!(
+            received.map(|(status, _)| status),
+            Ok(expected),
+            "{count} {length}"
+        );
     }
     for (body, expected) in [("0123456789", 200), ("0123456789a", 413)] {
         for is_stated in [true, false] {
@@ -146,7 +193,13 @@ async fn requests_of_http2_have_largest_sizes() {
         response.await.map(|response| response.status().as_u16())
     };
     assert_ne!(soon(trailers).await.ok(), Some(200));
-    assert_eq!(exchange(&mut to(server.address).await, request("http://s/"), "").await.unwrap().0, 200);
+    assert_eq!(
+        exchange(&mut to(server.address).await, request("http://s/"), "")
+            .await
+            .unwrap()
+            .0,
+        200
+    );
 }
 
 /// SERVE-34: the client learns the limit, and requests beyond it are refused.
@@ -182,13 +235,20 @@ async fn the_number_of_requests_at_one_time_is_limited() {
         match kind {
             3 => refused.push((number, payload)),
             4 if !payload.is_empty() => {
-                most = payload.chunks(6).find(|setting| setting[..2] == [0, 3]).map(|setting| setting[5]);
+                most = payload
+                    .chunks(6)
+                    .find(|setting| setting[..2] == [0, 3])
+                    .map(|setting| setting[5]);
             }
             _ => {}
         }
     }
     assert_eq!(most, Some(3));
-    assert_eq!(refused, [(7, vec![0, 0, 0, 7]), (9, vec![0, 0, 0, 7])], "REFUSED_STREAM");
+    assert_eq!(
+        refused,
+        [(7, vec![0, 0, 0, 7]), (9, vec![0, 0, 0, 7])],
+        "REFUSED_STREAM"
+    );
     soon(begun.acquire_many(3)).await.unwrap().forget();
     may_end.add_permits(3);
     let mut answered = 0;
@@ -204,7 +264,11 @@ async fn frame(stream: &mut TcpStream) -> std::io::Result<(u8, u32, Vec<u8>)> {
     stream.read_exact(&mut head).await?;
     let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
     stream.read_exact(&mut payload).await?;
-    Ok((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+    Ok((
+        head[3],
+        u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+        payload,
+    ))
 }
 
 /// SERVE-34: requests that are reset at once (CVE-2023-44487) leave no work behind.
@@ -241,8 +305,17 @@ async fn requests_that_are_reset_leave_nothing() {
     let flood = async {
         for number in 0..20_000_u32 {
             let id = (2 * number + 1).to_be_bytes();
-            let block = [0x82, 0x86, 0x04, 6, b'/', b'r', b'e', b's', b'e', b't', 0x01, 1, b's'];
-            let frames = [&[0, 0, 13, 1, 5][..], &id, &block, &[0, 0, 4, 3, 0], &id, &[0, 0, 0, 8]];
+            let block = [
+                0x82, 0x86, 0x04, 6, b'/', b'r', b'e', b's', b'e', b't', 0x01, 1, b's',
+            ];
+            let frames = [
+                &[0, 0, 13, 1, 5][..],
+                &id,
+                &block,
+                &[0, 0, 4, 3, 0],
+                &id,
+                &[0, 0, 0, 8],
+            ];
             if writing.write_all(&frames.concat()).await.is_err() {
                 break;
             }
@@ -261,7 +334,13 @@ async fn requests_that_are_reset_leave_nothing() {
     })
     .await;
     assert!(most.load(Ordering::SeqCst) <= 20, "{most:?} requests at one time");
-    assert_eq!(exchange(&mut to(server.address).await, request("http://s/"), "").await.unwrap().0, 200);
+    assert_eq!(
+        exchange(&mut to(server.address).await, request("http://s/"), "")
+            .await
+            .unwrap()
+            .0,
+        200
+    );
 }
 
 /// SERVE-34: a head in frames without end (CVE-2024-27316).
@@ -284,7 +363,13 @@ async fn heads_of_http2_end() {
         };
         drop(broken);
     }
-    assert_eq!(exchange(&mut to(server.address).await, request("http://s/"), "").await.unwrap().0, 200);
+    assert_eq!(
+        exchange(&mut to(server.address).await, request("http://s/"), "")
+            .await
+            .unwrap()
+            .0,
+        200
+    );
 }
 
 /// SERVE-27: a head of HTTP/2 that never ends, and a client that does not answer pings.
@@ -324,7 +409,9 @@ async fn responses_of_http2_have_a_slowest_pace() {
         .await;
         for window in [0, 1, 10_000] {
             let stream = TcpStream::connect(server.address).await.unwrap();
-            let client = h2::client::Builder::new().initial_window_size(window).handshake::<_, Bytes>(stream);
+            let client = h2::client::Builder::new()
+                .initial_window_size(window)
+                .handshake::<_, Bytes>(stream);
             let (client, connection) = soon(client).await.unwrap();
             let connection = tokio::spawn(connection);
             let mut ready = client.ready().await.unwrap();

@@ -28,7 +28,11 @@ async fn heads_have_a_largest_size() {
         };
         assert_eq!(statuses(&exchange(server.address, head(limit)).await), [200]);
         for larger in [limit + 1, 2 * limit, 3 << 20] {
-            assert_eq!(statuses(&exchange(server.address, head(larger)).await), [431], "{limit} {larger}");
+            assert_eq!(
+                statuses(&exchange(server.address, head(larger)).await),
+                [431],
+                "{limit} {larger}"
+            );
         }
         let target = format!("GET /{} HTTP/1.1\r\nHost: s\r\n\r\n", "a".repeat(70_000));
         let refused = statuses(&exchange(server.address, target).await);
@@ -43,7 +47,11 @@ async fn heads_have_a_largest_number_of_headers() {
     for (count, expected) in [(98, 200), (99, 431), (5000, 431)] {
         let headers = "A: b\r\n".repeat(count);
         let request = format!("GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n{headers}\r\n");
-        assert_eq!(statuses(&exchange(server.address, request).await), [expected], "{count}");
+        assert_eq!(
+            statuses(&exchange(server.address, request).await),
+            [expected],
+            "{count}"
+        );
     }
 }
 
@@ -65,13 +73,20 @@ async fn bodies_have_a_largest_size() {
             let known = format!("Content-Length: {length}\r\n\r\n{text}");
             let chunks = format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{text}\r\n0\r\n\r\n");
             let chunks = chunks.replace("\r\n0\r\n\r\n0\r\n\r\n", "\r\n0\r\n\r\n");
-            let chunks = if length == 0 { "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into() } else { chunks };
+            let chunks = if length == 0 {
+                "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into()
+            } else {
+                chunks
+            };
             for body in [known, chunks] {
                 let request = format!("PUT / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n{body}");
                 let received = exchange(server.address, request).await;
                 let expected = if length > 10 { 413 } else { 200 };
                 assert_eq!(statuses(&received), [expected], "{length}");
-                assert_eq!(received.contains("a request body has at most 10 bytes"), length > 10);
+                assert_eq!(
+                    received.contains("a request body has at most 10 bytes"),
+                    length > 10
+                );
             }
         }
         // No byte of a refused body is a request.
@@ -89,7 +104,14 @@ async fn heads_have_a_longest_time() {
         ..ServerLimits::default()
     };
     let server = server(limits, echo).await;
-    for beginning in ["", "G", "P", "PRI * HTTP/2.0\r\n\r\nSM", "GET / HTTP/1.1\r\nHost: s\r\n", "\r\n\r\n"] {
+    for beginning in [
+        "",
+        "G",
+        "P",
+        "PRI * HTTP/2.0\r\n\r\nSM",
+        "GET / HTTP/1.1\r\nHost: s\r\n",
+        "\r\n\r\n",
+    ] {
         let mut stream = connected(server.address, beginning).await;
         assert_eq!(rest(&mut stream).await, "", "{beginning:?}");
     }
@@ -138,35 +160,11 @@ async fn bodies_have_a_slowest_pace() {
         let received = rest(&mut reading).await;
         trickle.abort();
         assert_eq!(statuses(&received), [408], "{head:?} {pause:?}");
-        assert!(received.contains("the request body arrived too slowly"), "{received}");
+        assert!(
+            received.contains("the request body arrived too slowly"),
+            "{received}"
+        );
     }
-}
-
-/// SERVE-28: the time of a service that does not read is not the client's.
-#[tokio::test]
-async fn a_service_may_read_slowly() {
-    let limits = ServerLimits {
-        patience: Duration::from_secs(2),
-        slowest: 1 << 30,
-        ..ServerLimits::default()
-    };
-    let server = server(limits, async |request| {
-        use futures_util::StreamExt;
-        let mut pieces = request.into_body().into_data_stream();
-        let mut length = 0;
-        // The reader asks for a piece, is busy for longer than the client may be, and asks for the next one.
-        while let Some(piece) = pieces.next().await {
-            length += piece.unwrap().len();
-            let asked = tokio::time::timeout(Duration::ZERO, pieces.next()).await;
-            length += asked.ok().flatten().map_or(0, |piece| piece.unwrap().len());
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Response::new(Body::from(format!("{length}")))
-    })
-    .await;
-    let head = "PUT / HTTP/1.1\r\nHost: s\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
-    let received = exchange(server.address, format!("{head}{}", "x".repeat(100_000))).await;
-    assert!(received.ends_with("\r\n\r\n100000"), "{received}");
 }
 
 /// A body without end. It reports when it is dropped.

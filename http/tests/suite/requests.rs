@@ -63,12 +63,23 @@ async fn heads_with_two_lengths_are_refused() {
         ("Content-Length: 5\r\n", "\r\n#\r\n", "\r\n#\r\n"),
         ("content-LENGTH:\t5 \r\n", "abcde", "abcde"),
         ("Content-Length: 0\r\n", "", ""),
-        ("Transfer-Encoding: chunked\r\n", "5\r\nabcde\r\n0\r\n\r\n", "abcde"),
-        ("transfer-encoding:Chunked\r\n", "1;a=b\r\na\r\n01 \r\nb\r\n0\r\nX: y\r\n\r\n", "ab"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "5\r\nabcde\r\n0\r\n\r\n",
+            "abcde",
+        ),
+        (
+            "transfer-encoding:Chunked\r\n",
+            "1;a=b\r\na\r\n01 \r\nb\r\n0\r\nX: y\r\n\r\n",
+            "ab",
+        ),
     ] {
         let received = posted(&server, headers, body).await;
         assert_eq!(statuses(&received), [200, 200], "{headers:?} {received}");
-        assert!(received.contains(&format!("POST http://s/a [{expected}]\n")), "{received}");
+        assert!(
+            received.contains(&format!("POST http://s/a [{expected}]\n")),
+            "{received}"
+        );
         assert!(received.ends_with("GET http://s/next []\n"), "{received}");
     }
 }
@@ -105,8 +116,14 @@ async fn heads_with_other_ambiguities_are_refused() {
         assert!(!received.contains("/next"), "{head:?}");
     }
     for (head, expected) in [
-        ("\r\n\r\nGET /a HTTP/1.1\r\nHost: s\r\nA: #\r\n\r\n", &[200, 200][..]),
-        ("GET /%23b?c HTTP/1.1\r\nHost: s\r\nX-Content-Length: 5\r\n\r\n", &[200, 200]),
+        (
+            "\r\n\r\nGET /a HTTP/1.1\r\nHost: s\r\nA: #\r\n\r\n",
+            &[200, 200][..],
+        ),
+        (
+            "GET /%23b?c HTTP/1.1\r\nHost: s\r\nX-Content-Length: 5\r\n\r\n",
+            &[200, 200],
+        ),
         ("GET /a HTTP/1.0\r\nHost: s\r\n\r\n", &[200]),
     ] {
         let received = exchange(server.address, format!("{head}{NEXT}")).await;
@@ -146,11 +163,17 @@ async fn invalid_chunks_end_the_connection() {
     ] {
         let received = posted(&server, "Transfer-Encoding: chunked\r\n", body).await;
         let shown = body.get(..20).unwrap_or(body);
-        assert!([&[422][..], &[413], &[]].contains(&&*statuses(&received)), "{shown:?} {received}");
+        assert!(
+            [&[422][..], &[413], &[]].contains(&&*statuses(&received)),
+            "{shown:?} {received}"
+        );
         assert!(!received.contains("/next"), "{shown:?}");
     }
     let few = format!("1\r\na\r\n0\r\n{}\r\n", "A: b\r\n".repeat(20));
-    assert_eq!(statuses(&posted(&server, "Transfer-Encoding: chunked\r\n", &few).await), [200, 200]);
+    assert_eq!(
+        statuses(&posted(&server, "Transfer-Encoding: chunked\r\n", &few).await),
+        [200, 200]
+    );
 }
 
 /// SERVE-21: one host, and a URL that says the same everywhere.
@@ -180,7 +203,10 @@ async fn requests_name_one_host() {
         let request = format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
         let received = exchange(server.address, request).await;
         match expected {
-            Ok(url) => assert!(received.ends_with(&format!("\r\n\r\nGET {url} []\n")), "{target} {received}"),
+            Ok(url) => assert!(
+                received.ends_with(&format!("\r\n\r\nGET {url} []\n")),
+                "{target} {received}"
+            ),
             Err(status) => {
                 assert_eq!(statuses(&received), [status], "{target} {hosts:?} {received}");
                 assert!(received.contains("application/problem+json"), "{received}");
@@ -196,7 +222,11 @@ async fn requests_name_one_host() {
         ("PROPFIND", "/", 200),
     ] {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n");
-        assert_eq!(statuses(&exchange(server.address, request).await), [expected], "{method} {target}");
+        assert_eq!(
+            statuses(&exchange(server.address, request).await),
+            [expected],
+            "{method} {target}"
+        );
     }
 }
 
@@ -208,7 +238,10 @@ async fn requests_share_a_connection() {
     for number in 0..20 {
         let text = "x".repeat(number * 1000);
         all += &match number % 3 {
-            0 => format!("PUT /{number} HTTP/1.1\r\nHost: s\r\nContent-Length: {}\r\n\r\n{text}", text.len()),
+            0 => format!(
+                "PUT /{number} HTTP/1.1\r\nHost: s\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            ),
             1 => format!(
                 "PUT /{number} HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n0\r\n\r\n",
                 text.len()
@@ -217,7 +250,11 @@ async fn requests_share_a_connection() {
         };
     }
     let received = exchange(server.address, format!("{all}{NEXT}{NEXT}")).await;
-    assert_eq!(statuses(&received), [200; 21], "a request after `Connection: close` is not answered");
+    assert_eq!(
+        statuses(&received),
+        [200; 21],
+        "a request after `Connection: close` is not answered"
+    );
     let places = (0..20).map(|number| received.find(&format!("http://s/{number} [")).unwrap());
     assert!(places.is_sorted());
 }
@@ -234,7 +271,9 @@ async fn clients_may_wait_for_the_server_to_read() {
     )
     .await;
     let head = |length| {
-        format!("PUT /a HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+        format!(
+            "PUT /a HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        )
     };
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head(3).as_bytes()).await.unwrap();
@@ -264,7 +303,10 @@ async fn a_connection_does_not_change_its_protocol() {
     }
     let upgrade = "GET /a HTTP/1.1\r\nHost: s\r\nConnection: upgrade, http2-settings\r\nUpgrade: h2c\r\n\
                    HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
-    assert_eq!(statuses(&exchange(server.address, format!("{upgrade}{NEXT}")).await), [200, 200]);
+    assert_eq!(
+        statuses(&exchange(server.address, format!("{upgrade}{NEXT}")).await),
+        [200, 200]
+    );
     // The beginning of a preface that is none is HTTP/1.1, and is filtered.
     let received = exchange(server.address, "PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n\0\0\0\x04\0").await;
     assert!(!received.contains(" 200"), "{received}");

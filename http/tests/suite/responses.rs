@@ -28,7 +28,9 @@ async fn asked(method: &str, path: &str) -> String {
     let server = server(ServerLimits::default(), named).await;
     let first = format!("{method} {path} HTTP/1.1\r\nHost: s\r\n\r\n");
     let second = "GET /201/whole HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n";
-    exchange(server.address, format!("{first}{second}")).await.to_lowercase()
+    exchange(server.address, format!("{first}{second}"))
+        .await
+        .to_lowercase()
 }
 
 /// SERVE-24: the next response begins where the client expects it.
@@ -46,9 +48,19 @@ async fn responses_have_the_length_that_they_state() {
         ("GET", "/200/pieces/content-length=+5", None, chunks),
         ("GET", "/200/whole/transfer-encoding=gzip", Some("5"), "hello"),
         ("GET", "/200/pieces/transfer-encoding=gzip", None, chunks),
-        ("GET", "/200/pieces/transfer-encoding=chunked/content-length=5", Some("5"), "hello"),
+        (
+            "GET",
+            "/200/pieces/transfer-encoding=chunked/content-length=5",
+            Some("5"),
+            "hello",
+        ),
         ("GET", "/200/whole/connection=close", Some("5"), "hello"),
-        ("GET", "/200/whole/connection=upgrade/upgrade=h2c/keep-alive=x/trailer=x/te=x", Some("5"), "hello"),
+        (
+            "GET",
+            "/200/whole/connection=upgrade/upgrade=h2c/keep-alive=x/trailer=x/te=x",
+            Some("5"),
+            "hello",
+        ),
         ("GET", "/200/none", Some("0"), ""),
         ("GET", "/200/none/content-length=5", Some("0"), ""),
         ("HEAD", "/200/whole", Some("5"), ""),
@@ -66,17 +78,39 @@ async fn responses_have_the_length_that_they_state() {
         let received = asked(method, path).await;
         let (head, rest) = received.split_once("\r\n\r\n").unwrap();
         let status: u16 = path[1..4].parse().unwrap();
-        assert_eq!(statuses(&received.to_uppercase()), [status, 201], "{path}\n{received}");
-        let stated = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(
+            statuses(&received.to_uppercase()),
+            [status, 201],
+            "{path}\n{received}"
+        );
+        let stated = head
+            .split("\r\n")
+            .find_map(|line| line.strip_prefix("content-length: "));
         assert_eq!(stated, length, "{method} {path}\n{received}");
-        assert!(rest.starts_with(&format!("{body}http/1.1 201")), "{method} {path}\n{received}");
-        for header in ["gzip", "connection:", "upgrade:", "keep-alive:", "trailer:", "te:"] {
+        assert!(
+            rest.starts_with(&format!("{body}http/1.1 201")),
+            "{method} {path}\n{received}"
+        );
+        for header in [
+            "gzip",
+            "connection:",
+            "upgrade:",
+            "keep-alive:",
+            "trailer:",
+            "te:",
+        ] {
             let line = format!("\r\n{header}");
-            assert!(!head.contains(&line) && !head.contains("gzip"), "{path}\n{received}");
+            assert!(
+                !head.contains(&line) && !head.contains("gzip"),
+                "{path}\n{received}"
+            );
         }
     }
     let received = asked("GET", "/205/whole/content-length=5").await;
-    assert!(received.contains("\r\n\r\nhttp/1.1 201") && !received.contains("content-length: 5\r\n\r\nhttp"), "{received}");
+    assert!(
+        received.contains("\r\n\r\nhttp/1.1 201") && !received.contains("content-length: 5\r\n\r\nhttp"),
+        "{received}"
+    );
 }
 
 /// SERVE-24: a body that is shorter or longer than stated breaks the connection off.
@@ -97,13 +131,21 @@ async fn bodies_of_another_length_break_off() {
 #[tokio::test]
 async fn informational_responses_become_errors() {
     for path in ["/101/whole", "/100/none", "/103/pieces/upgrade=h2c"] {
-        assert_eq!(statuses(&asked("GET", path).await.to_uppercase()), [500, 201], "{path}");
+        assert_eq!(
+            statuses(&asked("GET", path).await.to_uppercase()),
+            [500, 201],
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn heads_of_responses_name_no_software() {
     let server = server(ServerLimits::default(), echo).await;
-    let received = exchange(server.address, "GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n").await;
+    let received = exchange(
+        server.address,
+        "GET / HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert!(!received.to_lowercase().contains("\r\nserver:"), "{received}");
 }

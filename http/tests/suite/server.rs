@@ -66,11 +66,7 @@ where
         let shutdown = async { drop(stopped.await) };
         serve(listener, Arc::new(Function(answer)), tls, limits, shutdown).await;
     });
-    Server {
-        address,
-        stop,
-        ended,
-    }
+    Server { address, stop, ended }
 }
 
 /// Answers with the method, the URL and the body, or with status 422 if the body breaks off.
@@ -135,10 +131,18 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> St
 /// Returns the status of each response.
 pub(crate) fn statuses(received: &str) -> Vec<u16> {
     let heads = received.match_indices("HTTP/1.");
-    heads.map(|(at, _)| received[at + 9..at + 12].parse().unwrap()).collect()
+    heads
+        .map(|(at, _)| received[at + 9..at + 12].parse().unwrap())
+        .collect()
 }
 
 /// Returns the statuses of a plain request on a connection of its own.
 pub(crate) async fn get(address: SocketAddr) -> Vec<u16> {
-    statuses(&exchange(address, "GET /get HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n").await)
+    statuses(
+        &exchange(
+            address,
+            "GET /get HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n",
+        )
+        .await,
+    )
 }

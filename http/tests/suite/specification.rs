@@ -38,8 +38,17 @@ fn every_line_of_the_specification_has_a_test() {
 #[test]
 fn the_default_limits_are_those_of_the_specification() {
     let limits = ServerLimits::default();
-    assert_eq!((limits.connections, limits.connections_per_address, limits.streams), (4096, 1024, 128));
-    assert_eq!((limits.head_bytes, limits.headers, limits.body), (65_536, 100, 64 << 20));
-    assert_eq!((limits.head.as_secs(), limits.patience.as_secs(), limits.slowest), (30, 30, 1024));
+    assert_eq!(
+        (limits.connections, limits.connections_per_address, limits.streams),
+        (4096, 1024, 128)
+    );
+    assert_eq!(
+        (limits.head_bytes, limits.headers, limits.body),
+        (65_536, 100, 64 << 20)
+    );
+    assert_eq!(
+        (limits.head.as_secs(), limits.patience.as_secs(), limits.slowest),
+        (30, 30, 1024)
+    );
     assert_eq!(limits.ending.as_secs(), 10);
 }

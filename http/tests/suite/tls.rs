@@ -26,7 +26,10 @@ pub(crate) fn server(protocols: &[&str]) -> Arc<ServerConfig> {
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
     let builder = ServerConfig::builder_with_provider(default_provider().into());
-    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
     let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.into()
@@ -34,13 +37,17 @@ pub(crate) fn server(protocols: &[&str]) -> Arc<ServerConfig> {
 
 async fn client(stream: TcpStream, protocols: &[&str]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap())
+        .unwrap();
     let builder = ClientConfig::builder_with_provider(default_provider().into());
     let builder = builder.with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::try_from("localhost").unwrap();
-    soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
+    soon(TlsConnector::from(Arc::new(config)).connect(name, stream))
+        .await
+        .unwrap()
 }
 
 /// SERVE-32: both protocols over TLS. The URL has the scheme of the connection.
@@ -92,6 +99,9 @@ async fn responses_over_tls_have_a_slowest_pace() {
     })
     .await;
     let mut stream = client(connected(started.address, "").await, &[]).await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: s\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: s\r\n\r\n")
+        .await
+        .unwrap();
     soon(drops.recv()).await.unwrap();
 }

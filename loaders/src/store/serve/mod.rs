@@ -98,9 +98,13 @@ pub async fn serve(
         options,
     });
     let ending = server.options.ending;
-    accept(listener, connections, ending, shutdown, |connection, admitted, end| {
-        server.clone().connection(connection, admitted, end)
-    })
+    accept(
+        listener,
+        connections,
+        ending,
+        shutdown,
+        |connection, admitted, end| server.clone().connection(connection, admitted, end),
+    )
     .await;
     Ok(())
 }
