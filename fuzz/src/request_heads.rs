@@ -20,7 +20,7 @@ enum End {
 ///
 /// The pieces must not matter. After the first byte that the filter changed, it must leave only ends of lines. A parser
 /// that is more tolerant than the server's reads the filtered bytes. Each head that it finds must state at most one
-/// length, and each line feed in a head or in the lines of chunks must have a carriage return before it.
+/// length. In a head, each line feed must have a carriage return before it.
 pub fn request_heads(data: &[u8]) -> Outcome {
     let Some((split, bytes)) = data.split_first() else {
         return Outcome::default();

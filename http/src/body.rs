@@ -54,7 +54,7 @@ where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     /// Limits a body. The result also shows the fault that ended the body, if there is one.
-    pub(crate) fn new(
+    pub(crate) fn limited(
         body: B,
         limit: u64,
         pace: Pace,
@@ -315,7 +315,7 @@ mod tests {
         let activity = Arc::new(Activity::new());
         let answering = Arc::new(activity.answering());
         let pace = Pace::new(10 * SECOND, 1);
-        let (body, _) = Received::new(Body::from_stream(bytes), 1000, pace, &answering);
+        let (body, _) = Received::limited(Body::from_stream(bytes), 1000, pace, &answering);
         (body.into_data_stream(), sender, activity, answering)
     }
 

@@ -26,8 +26,8 @@ pub enum TargetError {
     Method,
 }
 
-/// Returns the URL of an absolute URI, serialised as the URL standard does it: without dot segments, with a host in
-/// lower case, and without the port of the scheme.
+/// Returns the URL of an absolute URI, serialised as the URL standard does it. It has no dot segments, a host in lower
+/// case, and no port that is the scheme's.
 ///
 /// # Errors
 /// The URI is not an absolute `http` or `https` URL with a host, or has a user name.
