@@ -8,6 +8,7 @@ mod origins;
 mod outcome;
 mod package_json;
 mod paths;
+mod request_heads;
 mod revocation_list;
 mod scopes;
 mod statements;
@@ -22,6 +23,7 @@ pub use origins::origins;
 pub use outcome::Outcome;
 pub use package_json::package_json;
 pub use paths::paths;
+pub use request_heads::request_heads;
 pub use revocation_list::revocation_list;
 pub use scopes::scopes;
 pub use statements::statements;
@@ -33,7 +35,7 @@ pub use typescript::typescript;
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// All targets by name, for the runner that works without cargo-fuzz.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("token_bytes", token_bytes),
     ("decide_vs_oracle", decide_vs_oracle),
     ("scopes", scopes),
@@ -46,4 +48,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("statements", statements),
     ("store_answers", store_answers),
     ("typescript", typescript),
+    ("request_heads", request_heads),
 ];

@@ -54,7 +54,7 @@ where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     /// Limits a body. The result also shows the fault that ended the body, if there is one.
-    pub(crate) fn new(
+    pub(crate) fn limited(
         body: B,
         limit: u64,
         pace: Pace,
@@ -283,5 +283,116 @@ impl HttpBody for Sent {
             whole.set_upper(upper);
         }
         whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::BodyDataStream;
+    use futures_util::{Stream, stream};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::wire::Activity;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Returns a body whose client has 10 seconds, a sender of its bytes, and the connection.
+    fn received() -> (
+        BodyDataStream,
+        mpsc::UnboundedSender<Bytes>,
+        Arc<Activity>,
+        Arc<Answering>,
+    ) {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let bytes = stream::poll_fn(move |context| {
+            receiver
+                .poll_recv(context)
+                .map(|bytes| bytes.map(Ok::<_, BoxError>))
+        });
+        let activity = Arc::new(Activity::new());
+        let answering = Arc::new(activity.answering());
+        let pace = Pace::new(10 * SECOND, 1);
+        let (body, _) = Received::limited(Body::from_stream(bytes), 1000, pace, &answering);
+        (body.into_data_stream(), sender, activity, answering)
+    }
+
+    /// Asks for the next bytes once.
+    async fn asked(body: &mut BodyDataStream) -> Poll<Option<Result<Bytes, String>>> {
+        let polled =
+            std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_next(context))).await;
+        polled.map(|next| next.map(|bytes| bytes.map_err(|error| error.to_string())))
+    }
+
+    /// SERVE-28: a service that asked for bytes and then did something else made its client look slow.
+    #[tokio::test(start_paused = true)]
+    async fn time_without_reading_is_not_the_clients() {
+        let (mut body, sender, _, _answering) = received();
+        for _ in 0..5 {
+            assert_eq!(asked(&mut body).await, Poll::Pending);
+            tokio::time::advance(SECOND).await;
+            sender.send(Bytes::from_static(b"a")).unwrap();
+            // The service is busy while the bytes are there.
+            tokio::time::advance(60 * SECOND).await;
+            assert_eq!(
+                asked(&mut body).await,
+                Poll::Ready(Some(Ok(Bytes::from_static(b"a"))))
+            );
+            tokio::time::advance(60 * SECOND).await;
+        }
+        assert_eq!(asked(&mut body).await, Poll::Pending);
+        tokio::time::advance(9 * SECOND).await;
+        assert_eq!(asked(&mut body).await, Poll::Pending);
+        tokio::time::advance(2 * SECOND).await;
+        let slow = Poll::Ready(Some(Err(BodyFault::TooSlow.to_string())));
+        assert_eq!(asked(&mut body).await, slow);
+        assert_eq!(asked(&mut body).await, slow);
+    }
+
+    /// SERVE-31: a connection is not at work while it waits for the client's bytes. After the response has begun, the
+    /// body of the request changes nothing.
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_bytes_is_silence() {
+        let (mut body, sender, activity, answering) = received();
+        tokio::time::advance(60 * SECOND).await;
+        assert_eq!(activity.silence(), Duration::ZERO, "the service works");
+        assert_eq!(asked(&mut body).await, Poll::Pending);
+        tokio::time::advance(6 * SECOND).await;
+        assert_eq!(activity.silence(), 6 * SECOND);
+        sender.send(Bytes::from_static(b"a")).unwrap();
+        assert!(asked(&mut body).await.is_ready());
+        assert_eq!(activity.silence(), Duration::ZERO);
+        drop(answering);
+        assert!(!activity.is_answering());
+        sender.send(Bytes::from_static(b"a")).unwrap();
+        assert!(asked(&mut body).await.is_ready());
+        tokio::time::advance(6 * SECOND).await;
+        assert_eq!(activity.silence(), 6 * SECOND);
+    }
+
+    /// A body comes in small pieces and has the same bytes.
+    #[tokio::test]
+    async fn large_frames_are_sent_in_pieces() {
+        let activity = Arc::new(Activity::new());
+        let bytes: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let taking = Arc::new(Taking::new(Pace::new(SECOND, 1)));
+        for length in [None, Some(100_000)] {
+            let body = Body::from(bytes.clone());
+            let mut sent = Sent::new(body, length, Some(taking.clone()), activity.answering());
+            let mut collected = Vec::new();
+            while !sent.is_end_stream() {
+                assert_eq!(
+                    sent.size_hint().exact(),
+                    Some((bytes.len() - collected.len()) as u64)
+                );
+                let frame = std::future::poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await;
+                let piece = frame.unwrap().unwrap().into_data().unwrap();
+                assert!(piece.len() <= PIECE);
+                collected.extend_from_slice(&piece);
+            }
+            assert_eq!(collected, bytes);
+        }
     }
 }

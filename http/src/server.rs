@@ -242,7 +242,7 @@ impl<S: Service> Server<S> {
             );
         }
         let pace = Pace::new(limits.patience, limits.slowest);
-        let (body, fault) = Received::new(body, limit, pace, answering);
+        let (body, fault) = Received::limited(body, limit, pace, answering);
         let response = self
             .service
             .answer(Request::from_parts(parts, body), client)
@@ -258,8 +258,8 @@ impl<S: Service> Server<S> {
     }
 }
 
-/// Removes the headers of a response that the server sets. Returns the length that the body must have, if its own length
-/// is not known and a header states it.
+/// Removes the headers of a response that the server sets. Returns the length that the body must have, if its own
+/// length is not known and a header states it.
 fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     let exact = response.body().size_hint().exact();
     let status = response.status();
@@ -273,8 +273,8 @@ fn framed(response: &mut Response<Body>, is_head: bool) -> Option<u64> {
     let stated = length(headers);
     headers.remove(CONTENT_LENGTH);
     if is_head || is_bodiless {
-        // In a response to HEAD, it is the length that GET would have. With the others, a client could wait for a body of
-        // this length (RFC 9110, section 8.6).
+        // In a response to HEAD, it is the length that GET would have. With the others, a client could wait for a body
+        // of this length (RFC 9110, section 8.6).
         let length = stated.or(exact.filter(|length| *length > 0));
         if let Some(length) = length.filter(|_| !is_bodiless) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

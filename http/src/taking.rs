@@ -67,7 +67,7 @@ impl Taking {
 mod tests {
     use super::*;
 
-    /// SERVE-31: only the time in which all responses wait for the client counts.
+    /// SERVE-29: only the time in which responses wait for the client counts.
     #[tokio::test(start_paused = true)]
     async fn clients_must_take_bytes() {
         let second = Duration::from_secs(1);

@@ -26,8 +26,8 @@ pub enum TargetError {
     Method,
 }
 
-/// Returns the URL of an absolute URI, serialised as the URL standard does it: without dot segments, with a host in
-/// lower case, and without the port of the scheme.
+/// Returns the URL of an absolute URI, serialised as the URL standard does it. It has no dot segments, a host in lower
+/// case, and no port that is the scheme's.
 ///
 /// # Errors
 /// The URI is not an absolute `http` or `https` URL with a host, or has a user name.
@@ -165,6 +165,97 @@ mod tests {
             ("a:80", &["a:80"], TargetError::Target),
         ] {
             assert_eq!(completed(target, hosts), Err(expected), "{target} {hosts:?}");
+        }
+    }
+
+    /// SERVE-21: for any host and target, the URL is what the URL standard makes of it, and is made only once.
+    mod properties {
+        use proptest::prelude::*;
+        use url::Url;
+
+        use super::*;
+
+        fn host() -> impl Strategy<Value = String> {
+            let piece = prop_oneof![
+                "[a-z0-9.-]{0,6}",
+                "[0-9a-fx.]{1,8}",
+                Just("xn--".to_owned()),
+                Just("127.0.0.1".to_owned()),
+                Just("[::1]".to_owned()),
+                "[A-Z_~%@!$&'()*+,;=:]{1,2}",
+            ];
+            let port = prop_oneof![
+                Just(String::new()),
+                ":[0-9]{0,6}",
+                Just(":80".to_owned()),
+                Just(":443".to_owned())
+            ];
+            (prop::collection::vec(piece, 1..4), port).prop_map(|(pieces, port)| pieces.concat() + &port)
+        }
+
+        fn target() -> impl Strategy<Value = String> {
+            let piece = prop_oneof![
+                "[/.]{1,3}",
+                "[?#]",
+                "%2[eEfF]",
+                "%[0-9a-f]{0,2}",
+                "[a-z0-9~_=&,:;+@!*()-]{1,5}",
+                "[\\x21-\\x7e]{1,2}",
+            ];
+            prop::collection::vec(piece, 0..6).prop_map(|pieces| format!("/{}", pieces.concat()))
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(4000))]
+
+            #[test]
+            fn urls_are_those_of_the_url_standard(host in host(), target in target(), secure: bool) {
+                let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };
+                let Ok(request) = Request::builder().uri(&target).header(HOST, &host).body(()) else {
+                    return Ok(());
+                };
+                let mut parts = request.into_parts().0;
+                // The parser of HTTP drops a fragment.
+                let kept = target.split('#').next().unwrap();
+                let Ok(()) = complete(&mut parts, &scheme) else {
+                    // Nothing that both accept is refused, except for user names and characters that are not of a URI.
+                    return Ok(());
+                };
+                let url = Url::parse(&format!("{scheme}://{host}{kept}"));
+                prop_assert_eq!(Ok(parts.uri.to_string()), url.map(String::from), "{} {}", host, target);
+                prop_assert_eq!(serialized(&parts.uri), Ok(parts.uri.clone()));
+            }
+
+            /// The shortcut for URLs that are serialised already agrees with the URL standard.
+            #[test]
+            fn the_shortcut_changes_nothing_for_any_url(host in host(), target in target(), secure: bool) {
+                let scheme = if secure { "https" } else { "http" };
+                let Ok(uri) = Uri::try_from(format!("{scheme}://{host}{target}")) else { return Ok(()) };
+                let Some(authority) = uri.authority() else { return Ok(()) };
+                if is_serialized(Some(scheme), authority.as_str(), uri.path_and_query()) {
+                    let url = Url::parse(&uri.to_string()).map(String::from);
+                    prop_assert_eq!(url, Ok(uri.to_string()));
+                }
+            }
+        }
+
+        /// The control: the properties are not about refusals only.
+        #[test]
+        fn most_examples_are_accepted() {
+            use proptest::strategy::ValueTree;
+            use proptest::test_runner::TestRunner;
+            let mut runner = TestRunner::deterministic();
+            let (mut accepted, mut short) = (0, 0);
+            for _ in 0..1000 {
+                let (host, target) = (host(), target()).new_tree(&mut runner).unwrap().current();
+                let Ok(request) = Request::builder().uri(&target).header(HOST, &host).body(()) else {
+                    continue;
+                };
+                let mut parts = request.into_parts().0;
+                accepted += usize::from(complete(&mut parts, &Scheme::HTTP).is_ok());
+                short += usize::from(is_serialized(Some("http"), &host, parts.uri.path_and_query()));
+            }
+            assert!(accepted > 150 && short > 30, "{accepted} {short}");
         }
     }
 

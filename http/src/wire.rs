@@ -274,3 +274,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         this.poll_discard(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn wire<S>(connection: S) -> Wire<S> {
+        Wire::new(connection, Arc::default(), Pace::new(10 * SECOND, 1))
+    }
+
+    /// SERVE-31: one request of an HTTP/2 connection that ended made the others look idle.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_at_work_until_its_last_request_is_not() {
+        let activity = Arc::new(Activity::new());
+        let (one, other) = (activity.answering(), activity.answering());
+        one.work(false);
+        drop(one);
+        tokio::time::advance(10 * SECOND).await;
+        assert_eq!(activity.silence(), Duration::ZERO);
+        other.work(false);
+        other.work(false);
+        tokio::time::advance(10 * SECOND).await;
+        assert_eq!(activity.silence(), 10 * SECOND);
+        other.work(true);
+        assert_eq!(activity.silence(), Duration::ZERO);
+        drop(other);
+        tokio::time::advance(SECOND).await;
+        assert_eq!((activity.silence(), activity.is_answering()), (SECOND, false));
+    }
+
+    /// SERVE-29.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_too_slow() {
+        let (connection, mut client) = duplex(10);
+        let mut wire = wire(connection);
+        wire.write_all(b"0123456789").await.unwrap();
+        let start = Instant::now();
+        let error = wire.write_all(b"a").await.unwrap_err();
+        assert_eq!(
+            (error.kind(), start.elapsed().as_secs()),
+            (io::ErrorKind::TimedOut, 10)
+        );
+        client.read_exact(&mut [0; 10]).await.unwrap();
+    }
+
+    /// SERVE-26: if a request is not complete, the rest of it is discarded, but not for ever.
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_request_is_discarded() {
+        let start = "POST / HTTP/1.1\r\nContent-Length: 50\r\n\r\n";
+        for (request, is_discarded) in [("GET / HTTP/1.1\r\n\r\n", false), (start, true), ("GET /#", true)] {
+            let (connection, mut client) = duplex(1000);
+            let mut wire = wire(connection);
+            client.write_all(request.as_bytes()).await.unwrap();
+            wire.read_exact(&mut vec![0; request.len()]).await.unwrap();
+            let begun = Instant::now();
+            let endless = async {
+                while client.write_all(&[0; 100]).await.is_ok() {
+                    tokio::time::sleep(SECOND / 10).await;
+                }
+            };
+            tokio::select! {
+                shut = wire.shutdown() => shut.unwrap(),
+                () = endless => {}
+            }
+            let time = if is_discarded { LINGERING } else { Duration::ZERO };
+            assert!(
+                begun.elapsed().saturating_sub(time) <= SECOND / 10,
+                "{request} {:?}",
+                begun.elapsed()
+            );
+            assert!(begun.elapsed() >= time, "{request}");
+        }
+    }
+}

@@ -37,7 +37,10 @@ impl Service {
         let output = process.stdout.take().context("the service has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let address = line.trim().split_once("http://").map(|(_, address)| address.trim_end_matches('/').to_owned());
+        let address = line
+            .trim()
+            .split_once("http://")
+            .map(|(_, address)| address.trim_end_matches('/').to_owned());
         let address = address.with_context(|| format!("the service printed {line:?}"))?;
         Ok(Service { process, address })
     }
@@ -54,7 +57,9 @@ impl Service {
         )?;
         let mut response = String::new();
         stream.read_to_string(&mut response)?;
-        let (head, body) = response.split_once("\r\n\r\n").context("the response has no end of its head")?;
+        let (head, body) = response
+            .split_once("\r\n\r\n")
+            .context("the response has no end of its head")?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok((status.context("the response has no status")?, body.to_owned()))
     }
@@ -75,27 +80,80 @@ pub(crate) fn drive() -> Result<()> {
     forget()?;
     let service = Service::start()?;
     let expect = |what: &str, (status, body): (u16, String), wanted: u16, text: &str| -> Result<String> {
-        ensure!(status == wanted && body.contains(text), "{what}: status {status}, {body:?} instead of {wanted}, {text:?}");
+        ensure!(
+            status == wanted && body.contains(text),
+            "{what}: status {status}, {body:?} instead of {wanted}, {text:?}"
+        );
         Ok(body)
     };
-    expect("the start page", service.request("GET", "/", "", "")?, 200, "notes:")?;
-    expect("without a token", service.request("GET", "/notes", "", "")?, 401, "sign in first")?;
-    expect("a wrong password", service.sign_in("ada", "wrong")?, 401, "wrong user or password")?;
+    expect(
+        "the start page",
+        service.request("GET", "/", "", "")?,
+        200,
+        "notes:",
+    )?;
+    expect(
+        "without a token",
+        service.request("GET", "/notes", "", "")?,
+        401,
+        "sign in first",
+    )?;
+    expect(
+        "a wrong password",
+        service.sign_in("ada", "wrong")?,
+        401,
+        "wrong user or password",
+    )?;
     let signed_in = expect("signing in", service.sign_in("ada", PASSWORD)?, 200, "token")?;
     let Some(token) = signed_in.split('"').nth(3) else {
         bail!("there is no token in {signed_in:?}");
     };
-    expect("a new note", service.request("PUT", "/notes/1", token, "buy milk")?, 204, "")?;
-    expect("the list", service.request("GET", "/notes", token, "")?, 200, "[\"1\"]")?;
-    expect("the note", service.request("GET", "/notes/1", token, "")?, 200, "buy milk")?;
+    expect(
+        "a new note",
+        service.request("PUT", "/notes/1", token, "buy milk")?,
+        204,
+        "",
+    )?;
+    expect(
+        "the list",
+        service.request("GET", "/notes", token, "")?,
+        200,
+        "[\"1\"]",
+    )?;
+    expect(
+        "the note",
+        service.request("GET", "/notes/1", token, "")?,
+        200,
+        "buy milk",
+    )?;
     let forged = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
-    expect("a forged token", service.request("GET", "/notes/1", &format!("{forged}.AAAA"), "")?, 401, "sign in first")?;
+    expect(
+        "a forged token",
+        service.request("GET", "/notes/1", &format!("{forged}.AAAA"), "")?,
+        401,
+        "sign in first",
+    )?;
     drop(service);
     // The notes outlive the process.
     let service = Service::start()?;
-    expect("the note after a restart", service.request("GET", "/notes/1", token, "")?, 200, "buy milk")?;
-    expect("removing it", service.request("DELETE", "/notes/1", token, "")?, 204, "")?;
-    expect("the removed note", service.request("GET", "/notes/1", token, "")?, 404, "no such note")?;
+    expect(
+        "the note after a restart",
+        service.request("GET", "/notes/1", token, "")?,
+        200,
+        "buy milk",
+    )?;
+    expect(
+        "removing it",
+        service.request("DELETE", "/notes/1", token, "")?,
+        204,
+        "",
+    )?;
+    expect(
+        "the removed note",
+        service.request("GET", "/notes/1", token, "")?,
+        404,
+        "no such note",
+    )?;
     drop(service);
     Ok(forget()?)
 }

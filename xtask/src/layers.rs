@@ -15,6 +15,7 @@ use syn::visit::{self, Visit};
 const LAYERS: &[(&str, &str)] = &[
     ("text", "text"),
     ("capabilities", "capabilities"),
+    ("http", "http"),
     ("loaders", "loaders"),
     ("web", "web"),
     ("engine", "engine"),
@@ -24,7 +25,11 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Packages that must not depend on each other, although one comes before the other.
-const APART: (&str, &str) = ("capabilities", "loaders");
+const APART: &[(&str, &str)] = &[
+    ("capabilities", "loaders"),
+    ("text", "http"),
+    ("capabilities", "http"),
+];
 
 /// The JavaScript engine, and the only package that may depend on it. So the built-in families use nothing that an
 /// embedder's family could not use.
@@ -79,7 +84,7 @@ fn upward(name: &str, rank: usize, manifest: &toml::Table) -> Vec<String> {
             let Some(layer) = layer else { continue };
             let is_apart = LAYERS
                 .get(layer)
-                .is_some_and(|(other, _)| (*other, name) == APART);
+                .is_some_and(|(other, _)| APART.contains(&(*other, name)));
             if layer >= rank || is_apart {
                 found.push(format!("{name} depends on {dependency}, which is not below it"));
             }
@@ -421,6 +426,7 @@ mod tests {
         };
         assert_eq!(depends("engine", "secure-runtime-loaders"), [""; 0]);
         assert_eq!(depends("engine", "deno_core"), [""; 0]);
+        assert_eq!(depends("loaders", "secure-runtime-http"), [""; 0]);
         assert_eq!(depends("cli", "secure-runtime"), [""; 0]);
         for (name, on) in [
             ("engine", "secure-runtime"),
@@ -428,6 +434,9 @@ mod tests {
             ("loaders", "secure-runtime-engine"),
             ("loaders", "secure-runtime-capabilities"),
             ("text", "secure-runtime-loaders"),
+            ("http", "secure-runtime-text"),
+            ("http", "secure-runtime-capabilities"),
+            ("http", "secure-runtime-loaders"),
             ("engine", "secure-runtime-families"),
             ("families", "secure-runtime"),
             ("families", "deno_core"),

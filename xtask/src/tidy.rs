@@ -19,6 +19,7 @@ const PLAIN: &[&str] = &[
     "examples/sqlite/",
     "families/",
     "fuzz/",
+    "http/",
     "loaders/",
     "src/",
     "tests/",

@@ -167,33 +167,6 @@ async fn bodies_have_a_slowest_pace() {
     }
 }
 
-/// SERVE-28: the time of a service that does not read is not the client's.
-#[tokio::test]
-async fn a_service_may_read_slowly() {
-    let limits = ServerLimits {
-        patience: Duration::from_secs(2),
-        slowest: 1 << 30,
-        ..ServerLimits::default()
-    };
-    let server = server(limits, async |request| {
-        use futures_util::StreamExt;
-        let mut pieces = request.into_body().into_data_stream();
-        let mut length = 0;
-        // The reader asks for a piece, is busy for longer than the client may be, and asks for the next one.
-        while let Some(piece) = pieces.next().await {
-            length += piece.unwrap().len();
-            let asked = tokio::time::timeout(Duration::ZERO, pieces.next()).await;
-            length += asked.ok().flatten().map_or(0, |piece| piece.unwrap().len());
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Response::new(Body::from(format!("{length}")))
-    })
-    .await;
-    let head = "PUT / HTTP/1.1\r\nHost: s\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
-    let received = exchange(server.address, format!("{head}{}", "x".repeat(100_000))).await;
-    assert!(received.ends_with("\r\n\r\n100000"), "{received}");
-}
-
 /// A body without end. It reports when it is dropped.
 pub(crate) fn endless(dropped: mpsc::UnboundedSender<()>) -> Body {
     struct Guard(mpsc::UnboundedSender<()>);

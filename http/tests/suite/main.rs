@@ -1,9 +1,7 @@
 //! Tests of the server with sockets. Each test names the line of spec/serving.md that it checks.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a test fails by panicking"
 )]

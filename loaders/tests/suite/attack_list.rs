@@ -35,6 +35,8 @@ fn all_tests(root: &Path) -> BTreeSet<String> {
         "cli/src",
         "engine/src",
         "families/src",
+        "http/src",
+        "http/tests",
         "tests",
         "loaders/src",
         "loaders/tests",
