@@ -12,8 +12,8 @@ pub struct Limits {
     /// Maximum size of the JavaScript heap of each isolate, in bytes. On V8, array buffers have another limit of the
     /// same size. The minimum is 8 MiB.
     pub heap: u64,
-    /// Maximum time from start to end. `None` means no limit. For an instance, it is the maximum time until it is ready,
-    /// and from each request to its response. A request that exceeds it fails, and the instance continues.
+    /// Maximum time from start to end. `None` means no limit. For an instance, it is the maximum time until it is
+    /// ready, and from each request to its response. A request that exceeds it fails, and the instance continues.
     pub wall: Option<Duration>,
     /// Maximum processor time of all isolates of the run together. `None` means no limit. For an instance, it is the
     /// maximum time for which an isolate runs without returning to its event loop.

@@ -18,8 +18,8 @@ pub fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     response
 }
 
-/// Returns the response for a request that a service could not answer, like [`problem`]. With the status 503, it invites
-/// the client to try again after a second.
+/// Returns the response for a request that a service could not answer, like [`problem`]. With the status 503, it
+/// invites the client to try again after a second.
 pub fn failed(status: StatusCode, detail: &str) -> Response<Body> {
     let mut response = problem(status, detail);
     if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -24,8 +24,8 @@ pub enum TlsError {
     Unusable(#[source] rustls::Error),
 }
 
-/// Returns the configuration of a server with these certificates and their private key, both as PEM. It offers HTTP/2 and
-/// HTTP/1.1 to clients.
+/// Returns the configuration of a server with these certificates and their private key, both as PEM. It offers HTTP/2
+/// and HTTP/1.1 to clients.
 ///
 /// # Errors
 /// [`TlsError`]

@@ -210,12 +210,13 @@ impl Runtime {
 
     /// Starts the program of this graph as an instance that answers requests.
     ///
-    /// The program is prepared like by [`Runtime::run`]. Its entry module must export an object with a method `fetch` as
-    /// `default`. The instance is returned when this module was evaluated. The limits of the runtime apply to it; see
-    /// [`Limits`] for those that have another meaning.
+    /// The program is prepared like by [`Runtime::run`]. Its entry module must export an object with a method `fetch`
+    /// as `default`. The instance is returned when this module was evaluated. The limits of the runtime apply to it.
+    /// [`Limits`] says which have another meaning.
     ///
     /// ```no_run
-    /// # async fn serve(runtime: &secure_runtime::Runtime, graph: &secure_runtime_loaders::Graph) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use secure_runtime::{Graph, Runtime};
+    /// # async fn serve(runtime: &Runtime, graph: &Graph) -> Result<(), Box<dyn std::error::Error>> {
     /// use secure_runtime::http::{Body, Request};
     ///
     /// let instance = runtime.start(graph).await?;

@@ -406,7 +406,8 @@ Error.prototype: stack
 globalThis: Response
 Response: json prototype
 Response.prototype: constructor
-%BodyPrototype%: arrayBuffer body bodyUsed bytes json text
+%Body%: prototype
+%Body%.prototype: arrayBuffer body bodyUsed bytes json text
 %RequestPrototype%: signal
 %IteratorConcatPrototype%: @@toStringTag next return
 Date.prototype.toLocaleString: prototype

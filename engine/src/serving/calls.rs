@@ -11,8 +11,8 @@ use super::response::{Answer, Sender};
 use super::{Call, FetchError, RequestContext};
 use crate::memory::{Memory, Reservation};
 
-/// Memory of a request in progress besides its head, in bytes: its entry here, its objects in the HTTP server, and a
-/// piece of its body.
+/// Memory of a request in progress besides its head, in bytes: its entry here, its objects in a server, and a piece of
+/// its body.
 const REQUEST: usize = 4096;
 
 /// The requests that an isolate is answering, by number.

@@ -742,7 +742,7 @@
   web.named["%HeadersIteratorPrototype%"] = iteratorOf(new Headers());
   web.named["%FormDataIteratorPrototype%"] = iteratorOf(new FormData());
 
-  // ---- for the family `net`, and for programs that serve ---------------------------------------------------------------------------------------
+  // ---- for the family `net`, and for programs that serve ---------------------------------------------------------
   const { getReader } = ReadableStream.prototype;
   const { read: readPiece, cancel: cancelReader } = all.ReadableStreamDefaultReader.prototype;
   const { arrayKind } = globalThis.__secure.intrinsics;

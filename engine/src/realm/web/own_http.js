@@ -177,7 +177,7 @@
   delete Body.prototype.constructor;
   delete Request.prototype.constructor;
   web.globals.Response = Response;
-  Object.assign(web.named, { "%BodyPrototype%": Body.prototype, "%RequestPrototype%": Request.prototype });
+  Object.assign(web.named, { "%Body%": Body, "%RequestPrototype%": Request.prototype });
 
   const headerList = (init) => {
     if (init === undefined || init === null) return [];
