@@ -278,6 +278,8 @@ export default async function walkAll(shared, { folder, server }) {
   made("kv.watch()", watch);
   made("kv.watch().next()", await watch.next());
   made("kv.watch().next()-several", (await kv.watch(["key"]).next()).value);
+  // On QuickJS, this is a class of the runtime.
+  if (proto(shared.Response) !== Function.prototype) root("%Body%", proto(shared.Response));
   let received;
   const serving = http.serve({ port: 0 }, (...given) => {
     received = given;

@@ -85,9 +85,10 @@
       return this.#source;
     }
     get body() {
-      return receive(() => this.#take());
+      return this.#source === null ? null : receive(() => this.#take());
     }
     async bytes() {
+      if (this.#source === null) return new Uint8Array();
       const chunks = [];
       let length = 0;
       for await (const chunk of this.body) {
@@ -140,7 +141,7 @@
           left = null;
           return piece;
         };
-        super(secret, bytes === null ? null : { read, cancel: () => {} });
+        super(secret, bytes === null ? null : { read, cancel: () => {}, bytes });
         Object.assign(this, { status, statusText: String(statusText), url: "", redirected: false, headers: new Headers(secret, list) });
       }
       this.ok = this.status >= 200 && this.status <= 299;
@@ -231,6 +232,7 @@
       const headers = [];
       for (const [name, value] of listOf(response.headers)) headers.push(name, value);
       const source = takeSource(response);
+      if (source?.bytes !== undefined) return { status: response.status, headers, bytes: source.bytes, pieces: null };
       const pieces = source === null ? null : { next: () => source.read(), cancel: () => source.cancel() };
       return { status: response.status, headers, bytes: null, pieces };
     },
