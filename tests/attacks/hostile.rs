@@ -180,6 +180,7 @@ fn make_calls(input: &[u8]) {
         "random=true",
         "kv.read=*",
         "kv.write=*",
+        "http.listen=127.0.0.1:0",
     ];
     let package = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
     let of_package = PackageLimits {
