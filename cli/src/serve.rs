@@ -1,7 +1,7 @@
 //! `serve`: answers HTTP requests with a program.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,10 +78,9 @@ impl Arguments {
         let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else {
             return Ok(None);
         };
-        let read = |file: &Path| {
-            std::fs::read(file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-        };
-        let tls = http::tls_config(&read(certificate)?, &read(key)?);
+        let certificates = project::read_text(certificate, "the certificates")?;
+        let key = project::read_text(key, "the private key of the certificate")?;
+        let tls = http::tls_config(certificates.as_bytes(), key.as_bytes());
         tls.map(Some).map_err(|error| Failure::usage(error.to_string()))
     }
 }
@@ -192,15 +191,8 @@ impl Service for Functions {
 
 /// Returns the response for a request that the program did not answer.
 fn failed(error: &FetchError) -> Response<Body> {
-    let status = match error {
-        FetchError::Target(_) => StatusCode::BAD_REQUEST,
-        FetchError::Busy { .. } | FetchError::Ended { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        FetchError::Wall(_) => StatusCode::GATEWAY_TIMEOUT,
-        FetchError::Memory => StatusCode::INSUFFICIENT_STORAGE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
     if !matches!(error, FetchError::Failed | FetchError::Target(_)) {
         console::warn(&error.to_string());
     }
-    http::failed(status, &error.to_string())
+    http::failed(error.status(), &error.to_string())
 }

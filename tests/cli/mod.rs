@@ -20,6 +20,7 @@ mod review;
 mod revocation;
 mod secrets;
 mod self_write;
+mod serve;
 mod signatures;
 mod store_tokens;
 mod stores;

@@ -1,7 +1,6 @@
 //! Programs that answer requests: instances, and the family `http`. See spec/serving.md.
 
 mod attacks;
-mod command;
 mod instance;
 mod servers;
 

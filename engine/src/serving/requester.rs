@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use secure_runtime_http::{Body, TargetError, serialized};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -51,6 +51,19 @@ pub enum FetchError {
         /// The reason.
         reason: String,
     },
+}
+
+impl FetchError {
+    /// Returns the status for the client of a request that got no response.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            FetchError::Target(_) => StatusCode::BAD_REQUEST,
+            FetchError::Busy { .. } | FetchError::Ended { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            FetchError::Wall(_) => StatusCode::GATEWAY_TIMEOUT,
+            FetchError::Memory => StatusCode::INSUFFICIENT_STORAGE,
+            FetchError::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 /// The requests to one handler, in the isolate that has it.

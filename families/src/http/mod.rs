@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, ListenAddress, Pattern};
 use secure_runtime_engine::extension::{
-    Arguments, Extension, FetchError, Granted, Methods, OperationError, Output, ProgramStart, RequestEvents,
+    Arguments, Extension, Granted, Methods, OperationError, Output, ProgramStart, RequestEvents,
     RequestLimits, Requester, SandboxRule, Script, Value, clipped,
 };
 use secure_runtime_http::{
-    Body, Client, Request, Response, ServerLimits, Service, StatusCode, failed, serve, tls_config,
+    Body, Client, Request, Response, ServerLimits, Service, failed, serve, tls_config,
 };
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
@@ -57,19 +57,8 @@ impl Service for Handler {
     async fn answer(&self, request: Request<Body>, _client: Client) -> Response<Body> {
         match self.0.fetch(request).await {
             Ok(response) => response,
-            Err(error) => failed(status(&error), &error.to_string()),
+            Err(error) => failed(error.status(), &error.to_string()),
         }
-    }
-}
-
-/// Returns the status of a response to a request that the handler did not answer.
-fn status(error: &FetchError) -> StatusCode {
-    match error {
-        FetchError::Target(_) => StatusCode::BAD_REQUEST,
-        FetchError::Busy { .. } | FetchError::Ended { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        FetchError::Wall(_) => StatusCode::GATEWAY_TIMEOUT,
-        FetchError::Memory => StatusCode::INSUFFICIENT_STORAGE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
