@@ -74,7 +74,7 @@ impl Served {
     }
 }
 
-/// CLI-61: `serve` answers requests, prints errors, and finishes open requests at a signal.
+/// CLI-61. `serve` answers requests, prints errors, and finishes open requests at a signal.
 #[test]
 fn the_command_serves_until_a_signal() {
     let scene = Scene::of_main(
@@ -130,7 +130,7 @@ fn the_command_serves_until_a_signal() {
     assert!(late.is_empty() || late.contains("content"), "{late}");
 }
 
-/// CLI-62: a program without a handler is refused with advice, and one that hit a limit is started again.
+/// CLI-62. A program without a handler is refused with advice, and one that hit a limit is started again.
 #[test]
 fn an_instance_that_ended_is_started_again() {
     let scene = Scene::of_main(&[], "console.log('no handler');");
