@@ -97,7 +97,7 @@ mod tests {
         Http.parse_resource(ActionName::LISTEN, text, &Base::new("/").unwrap())
     }
 
-    /// TOK-80.
+    /// TOK-45.
     #[test]
     fn scopes_match_addresses_with_ports() {
         for (scope, matched, others) in [
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(described("localhost:80"), ["127.0.0.1:80"]);
     }
 
-    /// TOK-80.
+    /// TOK-45.
     #[test]
     fn other_texts_are_refused() {
         for text in [

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn every_script_of_the_realm_is_part_of_the_binary() {
         let mut extensions = extensions();
-        extensions.extend([crate::extensions::families(), taming()]);
+        extensions.extend([crate::extensions::families(), crate::serving::scripts(), taming()]);
         let scripts: Vec<_> = extensions.iter().flat_map(|one| one.js_files.iter()).collect();
         assert!(scripts.len() >= 22);
         for script in scripts {
@@ -206,7 +206,7 @@ mod tests {
             .unwrap();
         let _entered = reactor.enter();
         let mut extensions = extensions();
-        extensions.extend([crate::extensions::families(), taming()]);
+        extensions.extend([crate::extensions::families(), crate::serving::scripts(), taming()]);
         let mut js = JsRuntime::new(RuntimeOptions {
             extensions,
             ..RuntimeOptions::default()
