@@ -1,4 +1,4 @@
-//! The ops of `crypto.subtle` (https://w3c.github.io/webcrypto/).
+//! The ops of `crypto.subtle` (<https://w3c.github.io/webcrypto/>).
 //!
 //! `crypto_algorithms.js` converts algorithms. `crypto_keys.js` and `crypto.js` check keys and usages as the standard
 //! says. The ops here compute, and hold the keys. JavaScript has an object around a [`Key`]. Only `op_sr_crypto_export`
