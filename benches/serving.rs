@@ -8,8 +8,8 @@
 //! - `http.serve`: a guest's own server, on the isolate's thread;
 //! - `deno`: `deno serve` with the same handler, if `DENO` is the path of Deno (`npm install deno`).
 //!
-//! The client is in this process: 32 connections on one thread, each of which sends a request when it has the response
-//! to the one before. So client and server share the processors, also those of Deno.
+//! The client is in this process. It has 32 connections on one thread, and each sends a request when it has the last
+//! response. So client and server share the processors, also those of Deno.
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
