@@ -4,14 +4,11 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops, withRoom } = secure;
+  const { ops } = secure;
   const { freeze } = Object;
   const { apply } = Reflect;
   const settled = Promise.resolve();
   const { then } = Promise.prototype;
-
-  const headOf = withRoom(ops.op_sr_request);
-  const headersOf = withRoom(ops.op_sr_request_headers);
 
   /** Prints an error that no handler caught. Other requests are in progress, so it does not end the program. */
   const report = (error) => {
@@ -127,7 +124,10 @@
 
   /** Answers the request with this number. */
   const handle = (number, handler, owner) => {
-    const head = headOf(number);
+    // Rust calls this function, so there is enough stack for ops that create objects. In a getter, a guest could have
+    // used it up.
+    const head = ops.op_sr_request(number);
+    const headers = ops.op_sr_request_headers(number);
     let controller;
     const signal = () => {
       if (controller === undefined) {
@@ -155,7 +155,7 @@
         cancel: () => ops.op_sr_request_cancel(number),
       }
       : null;
-    const request = web.http.incoming({ method: head[0], url: head[1], headers: () => headersOf(number), source, signal });
+    const request = web.http.incoming({ method: head[0], url: head[1], headers: () => headers, source, signal });
     // The handler must not see the frames of this function.
     apply(then, settled, [() => answer(progress, head, request, handler, owner)]);
   };

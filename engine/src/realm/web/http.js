@@ -764,7 +764,11 @@
     const list = innerOf.list(headers);
     // `fetch` has decoded the body of a response that it received.
     const isDecoded = type === "basic" && /^(?:x-gzip|gzip|deflate|br|zstd|[ ,\t])+$/i.test(innerOf.value(headers, "content-encoding") ?? "");
-    return list.filter(([name]) => !isDecoded || (name !== "content-encoding" && name !== "content-length")).flat();
+    const flat = [];
+    for (const [name, value] of list) {
+      if (!isDecoded || (name !== "content-encoding" && name !== "content-length")) flat.push(name, value);
+    }
+    return flat;
   };
 
   /** The functions that `fetch` and ../../serving/serving.js need. QuickJS has another form of them: own_http.js. */
