@@ -1,7 +1,7 @@
 //! Attacks on programs that serve, by their own modules and by clients.
 
 use secure_runtime::http::{Body, StatusCode};
-use secure_runtime::{FetchError, Limits};
+use secure_runtime::{FetchError, Limits, RequestLimits};
 
 use super::{get, post, read, text};
 use crate::support::Scene;
@@ -158,6 +158,46 @@ fn a183_bodies_that_nobody_reads_are_not_received() {
             let body = Body::from(vec![b'a'; 1 << 20]);
             let (status, length) = read(instance.fetch(post("/first", body)).await.unwrap()).await;
             assert_eq!((status, length.unwrap().as_str()), (StatusCode::OK, "1048576"));
+        })
+        .unwrap();
+}
+
+/// A186: clients that leave do not keep the places of requests, whatever the handler does.
+#[test]
+fn a186_clients_that_leave_free_their_places() {
+    let scene = Scene::of_main(
+        &[],
+        "let count = 0;
+         export default { async fetch(request, context) {
+           if (request.url.endsWith('/never')) {
+             console.log(`waits ${++count};`);
+             await new Promise((resolve) => setTimeout(resolve, 20));
+             context.waitUntil(Promise.resolve());
+             await new Promise(() => {});
+           }
+           return new Response('fine');
+         } };",
+    )
+    .limits(Limits {
+        requests: RequestLimits {
+            concurrent: 2,
+            queued: 0,
+        },
+        ..Limits::default()
+    });
+    scene
+        .serve(async |instance, captured| {
+            for count in 1..=10 {
+                let waits = format!("waits {count};");
+                tokio::select! {
+                    response = instance.fetch(get("/never")) => panic!("{response:?}"),
+                    () = captured.wait_for(&waits) => {}
+                }
+                while instance.requests() > 0 {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
+            assert_eq!(text(instance.fetch(get("/")).await.unwrap()).await, "fine");
         })
         .unwrap();
 }

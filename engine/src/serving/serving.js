@@ -66,7 +66,7 @@
     /** Lets the request stay in progress until the promise is settled, also after the response. */
     waitUntil(promise) {
       const progress = this.#progress;
-      if (progress.work === 0) throw new TypeError("waitUntil: the request has ended");
+      if (progress.work === 0 && progress.hasAnswered) throw new TypeError("waitUntil: the request has ended");
       progress.work++;
       const wait = async () => {
         try {
@@ -90,7 +90,7 @@
     try {
       for (;;) {
         const piece = await next();
-        if (piece === null) break;
+        if (piece === null || progress.isGone) break;
         const sent = ops.op_sr_respond_piece(number, piece);
         if (sent === 1) continue;
         if (sent === 0 && await ops.op_sr_respond_room(number)) continue;
@@ -100,7 +100,7 @@
       ops.op_sr_respond_end(number, false);
     } catch (error) {
       ops.op_sr_respond_end(number, true);
-      if (!progress.isReason(error)) report(error);
+      if (!progress.isGone) report(error);
     }
   };
 
@@ -109,6 +109,10 @@
     try {
       const response = await apply(handler, owner, [request, contextOf(progress, head)]);
       const { status, headers, bytes, pieces } = web.http.outgoing(response);
+      if (progress.isGone) {
+        pieces?.cancel();
+        return;
+      }
       const isTaken = ops.op_sr_respond(number, status, headers, bytes, pieces !== null);
       if (pieces === null) return;
       if (isTaken) await send(progress, pieces);
@@ -118,7 +122,8 @@
       // A handler that was aborted has no other fault.
       if (!progress.isReason(error)) report(error);
     } finally {
-      ended(progress);
+      progress.hasAnswered = true;
+      if (!progress.isGone) ended(progress);
     }
   };
 
@@ -140,6 +145,7 @@
       number,
       work: 1,
       isGone: false,
+      hasAnswered: false,
       signal,
       abort: () => controller?.abort(),
       isReason: (error) => progress.isGone && controller !== undefined && error === controller.signal.reason,
@@ -167,6 +173,8 @@
     progress.isGone = true;
     progress.cancel();
     progress.abort();
+    // There is nobody to answer. A handler that goes on must not keep the place of another request.
+    if (!progress.hasAnswered) ended(progress);
   });
 
   secure.serving = {
