@@ -284,6 +284,16 @@ declare module "cap:self" {
     serve(options: { hostname?: string; port?: number; cert?: string; key?: string; maxBody?: number }, handler: HttpHandler): HttpServer;
   }
 
+  export interface Secrets extends Capability<Secrets, "send" | "key"> {
+    /**
+     * Returns a text to use as an API key. `fetch` replaces it by the secret, in headers of requests to this origin. No
+     * other request with it is sent.
+     */
+    placeholder(name: string, origin: string): string;
+    /** Returns a key for this algorithm, such as `HMAC-SHA-256`. It cannot be exported. On QuickJS, there is none. */
+    key(name: string, algorithm: string): Promise<CryptoKey>;
+  }
+
   export const fs: FileSystem;
   export const net: Network;
   export const env: Environment;
@@ -291,6 +301,7 @@ declare module "cap:self" {
   export const random: Random;
   export const kv: KeyValue;
   export const http: Http;
+  export const secrets: Secrets;
 
-  export type AnyCapability = FileSystem | Network | Environment | Clock | Random | KeyValue | Http;
+  export type AnyCapability = FileSystem | Network | Environment | Clock | Random | KeyValue | Http | Secrets;
 }

@@ -1,4 +1,5 @@
-//! Detection of programs that may write files that decide about them: their manifest, lock or audit file.
+//! Detection of programs that may write files that decide about them (their manifest, lock or audit file), or read the
+//! files of their secrets.
 //!
 //! The manifest decides about the rights of the next run, and the audit file is evidence. A grant like `fs.write =
 //! ["./**"]` includes these files by accident.
@@ -24,22 +25,47 @@ impl Program {
         let files = own
             .into_iter()
             .chain(others.iter().map(|file| (*file).to_owned()));
-        written(self.graph(), token, self.families(), self.base(), files)
+        reached(
+            self.graph(),
+            token,
+            self.families(),
+            self.base(),
+            (ActionName::WRITE, files),
+        )
+    }
+
+    /// Returns those of these files that the program may read under this token.
+    pub fn may_read(&self, token: Option<&Token>, files: &[&Path]) -> Vec<PathBuf> {
+        let files = files.iter().map(|file| (*file).to_owned());
+        reached(
+            self.graph(),
+            token,
+            self.families(),
+            self.base(),
+            (ActionName::READ, files),
+        )
     }
 }
 
 /// Returns the manifest or lock of this folder, if the program of the folder may write them.
 pub fn own_files(graph: &Graph, families: &Families, folder: &Path) -> Vec<PathBuf> {
     let files = [MANIFEST, LOCK].map(|name| folder.join(name));
-    written(graph, None, families, folder, files.into_iter())
+    reached(
+        graph,
+        None,
+        families,
+        folder,
+        (ActionName::WRITE, files.into_iter()),
+    )
 }
 
-fn written(
+/// Returns the files on which the program may act like this.
+fn reached(
     graph: &Graph,
     token: Option<&Token>,
     families: &Families,
     folder: &Path,
-    files: impl Iterator<Item = PathBuf>,
+    (action, files): (ActionName, impl Iterator<Item = PathBuf>),
 ) -> Vec<PathBuf> {
     // Errors in the folder or the grants are reported when the program is run.
     let Ok(base) = program::base_of(folder) else {
@@ -48,10 +74,7 @@ fn written(
     let Ok(plan) = LinkPlan::new(graph, token, families, &base) else {
         return Vec::new();
     };
-    let scopes: Vec<_> = plan
-        .ceiling()
-        .effective(FamilyName::FS, ActionName::WRITE)
-        .collect();
+    let scopes: Vec<_> = plan.ceiling().effective(FamilyName::FS, action).collect();
     let is_covered = |path: &Path| {
         // A guest cannot name a path that is not UTF-8, but may reach it through a link in a folder of its scope.
         let path = path.to_string_lossy();

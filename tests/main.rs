@@ -35,6 +35,7 @@ mod realm;
 mod repairs;
 mod revocations;
 mod sandbox;
+mod secrets;
 mod serving;
 #[cfg(target_os = "linux")]
 mod soak;

@@ -47,6 +47,8 @@ const RANDOM: &[&str] = &["random=true"];
 const KV_READ: &[&str] = &["kv.read=a/*"];
 const KV_WRITE: &[&str] = &["kv.write=a/*"];
 
+const SEND: &[&str] = &["secrets.send=API@https://example.com"];
+const KEY: &[&str] = &["secrets.key=API@HMAC-SHA-256"];
 const HTTP: &[&str] = &["http.listen=127.0.0.1:0"];
 
 const HOLDER: &str = "blake3:0707070707070707070707070707070707070707070707070707070707070707";
@@ -367,6 +369,39 @@ const CALLS: &[Call] = &[
         &[],
         &["${holder}"],
     ),
+    call(
+        "secrets.placeholder",
+        "secrets.placeholder('API', 'https://example.com')",
+        SEND,
+        &[
+            "secrets.send=API@https://example.com:8443",
+            "secrets.send=OTHER@https://example.com",
+        ],
+        &["API@https://example.com:443"],
+    ),
+    call(
+        "secrets.key",
+        // QuickJS has no keys, so it decides before it refuses.
+        "secrets.key('API', 'HMAC-SHA-256').catch((error) => { if (error.name !== 'NotSupportedError') throw error; })",
+        KEY,
+        &["secrets.key=API@HMAC-SHA-1", "secrets.key=OTHER@HMAC-SHA-256"],
+        &["API@HMAC-SHA-256"],
+    ),
+    call(
+        "secrets.attenuate",
+        "secrets.attenuate({ send: ['API@https://example.com'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call("secrets.revocable", "secrets.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(secrets)",
+        "seal(secrets, { holder: '${holder}' })",
+        SEND,
+        &[],
+        &["${holder}"],
+    ),
     call("random.revocable", "random.revocable().revoke()", &[], &[], &[]),
     call(
         "seal(random)",
@@ -385,6 +420,8 @@ fn wrong_action(row: &OperationRow) -> &'static [&'static str] {
         ("fs", Some("write")) => &["fs.read=/**"],
         ("kv", Some("read")) => &["kv.write=*"],
         ("kv", Some("write")) => &["kv.read=*"],
+        ("secrets", Some("send")) => KEY,
+        ("secrets", Some("key")) => SEND,
         _ => &[],
     }
 }
@@ -416,6 +453,8 @@ fn of_everything() -> (Token, PublicKey) {
         "kv.read=*",
         "kv.write=*",
         "http.listen=*:0",
+        "secrets.send=API@https://example.com",
+        "secrets.key=API@HMAC-SHA-256",
     ];
     let rights = Families::builtin().parse_grants(grants, &base).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -431,7 +470,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
     let source = format!(
-        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv, http }} from 'cap:self';
+        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv, http, secrets }} from 'cap:self';
         try {{
           await ({});
           console.log('allowed');
@@ -444,7 +483,8 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     let scene = Scene::of_main(&grants.iter().map(String::as_str).collect::<Vec<_>>(), &source)
         .file("data/a.txt", "public")
         .link("data/link", "a.txt")
-        .variable("NAME", "value");
+        .variable("NAME", "value")
+        .secret("API", "a secret of the host");
     // `seal` needs a token to derive from.
     let (token, key) = of_everything();
     let scene = scene.token(token.as_bytes(), key);

@@ -15,6 +15,8 @@ fn walked() -> Vec<String> {
         "fs.write=./data/**",
         "net.connect=http://127.0.0.1:1-65535",
         "http.listen=127.0.0.1:0",
+        "secrets.send=API@http://127.0.0.1:9",
+        "secrets.key=API@HMAC-SHA-256",
         "env.read=NAME",
         "clock=1ms",
         "random=true",

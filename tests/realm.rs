@@ -310,6 +310,7 @@ fn the_type_declarations_match_the_objects_of_guests() {
         ("random", "Random"),
         ("kv", "KeyValue"),
         ("http", "Http"),
+        ("secrets", "Secrets"),
     ];
     let ran = Scene::of_main(
         &[],

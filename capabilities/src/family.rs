@@ -102,6 +102,20 @@ pub enum Problem {
         "write an address of this machine with a port, such as 127.0.0.1:8080 or [::1]:8080; as a scope, `*:8080` means all addresses"
     )]
     Listen,
+    /// The text is not the name of a secret.
+    #[error("a secret's name has 1 to 128 letters, digits, `_`, `-` and `.`")]
+    SecretName,
+    /// The text does not say which secret may be used for what.
+    #[error("write NAME@USE: NAME@https://host to send a secret, NAME@HMAC-SHA-256 to use it as a key")]
+    SecretUse,
+    /// A secret must not be sent to the origin.
+    #[error("a secret is sent to an https origin only, or to http on localhost or a loopback address")]
+    SecretOrigin,
+    /// The text is not an algorithm for keys.
+    #[error(
+        "use one of HMAC-SHA-1, HMAC-SHA-256, HMAC-SHA-384, HMAC-SHA-512, AES-GCM, Ed25519, ECDSA-P-256, ECDSA-P-384, ECDSA-P-521, and RSASSA-PKCS1-v1_5 or RSA-PSS with -SHA-256, -SHA-384 or -SHA-512"
+    )]
+    KeyAlgorithm,
     /// The text is not a module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,

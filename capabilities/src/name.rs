@@ -140,6 +140,8 @@ name! {
         KV = "kv";
         /// Serving HTTP.
         HTTP = "http";
+        /// Secrets that the host holds.
+        SECRETS = "secrets";
         /// Modules to import.
         MODULE = "module";
         /// Blobs of a store that requires tokens.
@@ -158,6 +160,10 @@ name! {
         CONNECT = "connect";
         /// Accepting connections.
         LISTEN = "listen";
+        /// Sending a secret.
+        SEND = "send";
+        /// Using a secret as a key.
+        KEY = "key";
         /// Importing a module.
         IMPORT = "import";
         /// Adding an entry that does not exist yet.

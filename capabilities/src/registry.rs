@@ -20,7 +20,8 @@ impl Default for Families {
 }
 
 impl Families {
-    /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `http`, `module`, `store`.
+    /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `http`, `secrets`,
+    /// `module`, `store`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -30,6 +31,7 @@ impl Families {
             Arc::new(families::Random),
             Arc::new(families::Kv),
             Arc::new(families::Http),
+            Arc::new(families::Secrets),
             Arc::new(families::Module),
             Arc::new(families::Store),
         ])

@@ -16,6 +16,7 @@ mod ending;
 mod explain;
 mod failure;
 mod graph;
+mod held_secrets;
 mod host;
 mod init;
 mod key;

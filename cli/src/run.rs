@@ -10,6 +10,7 @@ use secure_runtime_text::{code_point, foreign_letter};
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
+use super::held_secrets::HeldSecrets;
 use super::presented::{Presented, PresentedArguments, keep_fresh};
 use super::signals::{self, Told};
 use super::signed_by::SignedBy;
@@ -74,6 +75,11 @@ pub(super) struct ProgramArguments {
     /// The most bytes that the entries in the file of --kv may take; each counts as its key, its value and 256 bytes
     #[arg(long, value_name = "SIZE", requires = "kv", value_parser = parse_size, default_value = "1 GiB")]
     kv_size: u64,
+
+    /// A secret that the program may use and cannot read, for the rights `secrets`: NAME=env:VARIABLE or NAME=file:PATH
+    /// (repeatable). `env` does not show the variable
+    #[arg(long, value_name = "NAME=SOURCE")]
+    secret: Vec<String>,
 
     /// Run a program that may write its own secure.toml, its secure.lock, the audit file or the file of --kv
     #[arg(long)]
@@ -222,6 +228,9 @@ pub(super) async fn prepare(
         None => program.open_kv(),
     };
     let kv = kv.map_err(|error| Failure::usage(error.to_string()))?;
+    let held = HeldSecrets::read(&arguments.secret)?;
+    may_not_read_secrets(&program, presented.as_ref(), &held)?;
+    let (secrets, variables) = held.lookups();
     let mut limits = program.limits().clone();
     adjust(&mut limits);
     let mut builder = Runtime::builder()
@@ -229,7 +238,8 @@ pub(super) async fn prepare(
         .shared_store(program.store())
         .limits(limits)
         .warm_isolate(isolate)
-        .variables(|name| std::env::var(name).ok());
+        .variables(variables)
+        .secrets(secrets);
     if let Some(kv) = kv {
         builder = builder.kv(kv);
     }
@@ -416,6 +426,24 @@ fn may_not_write_itself(
     Err(Failure::usage(what).with_help(
         "grant it a folder without that file, such as fs.write = [\"./out/**\"], or accept it with --allow-self-write",
     ))
+}
+
+/// Refuses a program that may read the file of a secret.
+fn may_not_read_secrets(
+    program: &Program,
+    presented: Option<&Presented>,
+    held: &HeldSecrets,
+) -> Result<(), Failure> {
+    let files: Vec<&Path> = held.files.iter().map(PathBuf::as_path).collect();
+    let read = program.may_read(presented.map(|presented| &presented.token), &files);
+    let Some(first) = read.first() else {
+        return Ok(());
+    };
+    let what = format!(
+        "the program may read {}, which has a secret that it may use and not read",
+        first.display()
+    );
+    Err(Failure::usage(what).with_help("keep the secret outside of the folders of fs.read"))
 }
 
 /// Enters the OS sandbox, which confines the process to the grants of the program. Files that are already open stay

@@ -1,12 +1,8 @@
 // Tokens of users. The package `jose` signs them with a key that it cannot read.
-import { clock, env } from "cap:self";
+import { clock, secrets } from "cap:self";
 import { SignJWT, jwtVerify } from "jose";
 
-const secret = env.get("API_SECRET");
-if (secret === undefined || secret.length < 32) throw new Error("set API_SECRET to at least 32 characters");
-const bytes = new TextEncoder().encode(secret);
-const algorithm = { name: "HMAC", hash: "SHA-256" };
-const key = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign", "verify"]);
+const key = await secrets.key("API", "HMAC-SHA-256");
 
 // Each password is derived from the secret, so that the example needs no list of users.
 const passwordOf = async (user) => {

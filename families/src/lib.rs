@@ -8,6 +8,7 @@ mod http;
 mod kv;
 mod net;
 mod random;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -19,8 +20,10 @@ pub use self::kv::{
     MAX_KV_VALUE, MemoryKvStore, OpenKvError,
 };
 
+pub use self::secrets::{Secret, SecretSource};
+
 /// The number of built-in families.
-pub const BUILTIN: usize = 7;
+pub const BUILTIN: usize = 8;
 
 /// The parts of the built-in families that a host provides.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub struct Settings {
     pub variables: Variables,
     /// The store of the entries of `kv`.
     pub kv: Arc<dyn KvStore>,
+    /// The secrets that guests may use.
+    pub secrets: SecretSource,
     /// The configuration of TLS connections. Without it, no https URL can be fetched.
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -38,6 +43,7 @@ impl Default for Settings {
         Settings {
             variables: Arc::new(|_| None),
             kv: Arc::new(MemoryKvStore::default()),
+            secrets: Arc::new(|_| None),
             tls: None,
         }
     }
@@ -53,5 +59,6 @@ pub fn builtin(settings: Settings) -> [AnyExtension; BUILTIN] {
         random::Random.into(),
         kv::Kv(settings.kv).into(),
         http::Http.into(),
+        secrets::Secrets(settings.secrets).into(),
     ]
 }

@@ -12,7 +12,7 @@ use secure_runtime_engine::{
     AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, Credentials, Limits, MOST_PARKED, Pool, PrintSink,
     Running, StartingIsolate,
 };
-use secure_runtime_families::{KvStore, Settings};
+use secure_runtime_families::{KvStore, Secret, Settings};
 use secure_runtime_loaders::store::Store;
 
 use crate::base::{self, BaseError};
@@ -222,6 +222,16 @@ impl Builder {
     /// variable is unset. To offer the variables of the process: `|name| std::env::var(name).ok()`.
     pub fn variables(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.settings.variables = Arc::new(lookup);
+        self
+    }
+
+    /// Sets the lookup of secrets for `secrets`, by name. It is called at each use, so a secret may change. It must not
+    /// block. Without it, there are no secrets.
+    ///
+    /// No guest can read a secret. `fetch` sends it to the origins of the rights `secrets.send`. `crypto.subtle` uses it
+    /// with the algorithms of the rights `secrets.key`.
+    pub fn secrets(mut self, lookup: impl Fn(&str) -> Option<Secret> + Send + Sync + 'static) -> Self {
+        self.settings.secrets = Arc::new(lookup);
         self
     }
 

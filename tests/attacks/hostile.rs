@@ -181,6 +181,8 @@ fn make_calls(input: &[u8]) {
         "kv.read=*",
         "kv.write=*",
         "http.listen=127.0.0.1:0",
+        "secrets.send=API@http://127.0.0.1:9",
+        "secrets.key=API@HMAC-SHA-256",
     ];
     let package = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
     let of_package = PackageLimits {

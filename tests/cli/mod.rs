@@ -11,6 +11,7 @@ mod drift;
 mod exit_codes;
 mod files;
 mod flips;
+mod held_secrets;
 mod lock_text;
 mod malformed;
 mod names;
@@ -153,6 +154,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("files.rs"),
         include_str!("../kv/file.rs"),
         include_str!("flips.rs"),
+        include_str!("held_secrets.rs"),
         include_str!("lock_text.rs"),
         include_str!("malformed.rs"),
         include_str!("names.rs"),
@@ -182,5 +184,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 56);
+    assert_eq!(count, 57);
 }

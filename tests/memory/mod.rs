@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secure_runtime::{Exit, Limits, OpenOptions, Outcome, Program, Runtime};
+use secure_runtime::{Exit, Limits, OpenOptions, Outcome, Program, Runtime, Secret};
 use secure_runtime_capabilities::{Block, KeyPair, Token};
 
 use self::moments::{MOMENT, MOMENTS};
@@ -186,7 +186,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ("seal(random)", "await all(1_000, () => seal(random, { holder }))"),
     (
         "http.serve",
-        "await all(400, () => http.serve({ port: 0 }, () => {}))",
+        "await all(400, () => http.serve({ port: 0 }, () => {})); await Promise.all(keep.map((server) => server.shutdown()))",
     ),
     (
         "http.shutdown",
@@ -197,6 +197,26 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(15_000, () => http.attenuate({ expires: '1h' }))",
     ),
     ("http.revocable", "await all(15_000, () => http.revocable())"),
+    (
+        "secrets.placeholder",
+        "await all(1_000, () => secrets.attenuate({ send: [use] }).placeholder('API', 'https://example.com'))",
+    ),
+    (
+        "secrets.key",
+        "await all(15_000, () => secrets.key('API', 'HMAC-SHA-256').catch((error) => { if (error.name !== 'NotSupportedError') throw error; }))",
+    ),
+    (
+        "secrets.attenuate",
+        "await all(15_000, () => secrets.attenuate({ expires: '1h' }))",
+    ),
+    (
+        "secrets.revocable",
+        "await all(15_000, () => secrets.revocable())",
+    ),
+    (
+        "seal(secrets)",
+        "await all(1_000, () => seal(secrets, { holder }))",
+    ),
     ("seal(http)", "await all(1_000, () => seal(http, { holder }))"),
 ];
 
@@ -504,6 +524,7 @@ fn run(scene: &Scene, grants: &[&str]) -> (Outcome, String) {
                 ..Limits::default()
             })
             .variables(|_| Some("v".repeat(10_000)))
+            .secrets(|_| Some(Secret::new("s".repeat(8192))))
             .console(move |line| into.lock().unwrap().push_str(line.text))
             .build()
             .unwrap();
@@ -524,8 +545,8 @@ fn measure(name: &str) {
     // This process contains the server's own copies too.
     server.put("/big", Some(vec![b'a'; 256 << 10]));
     let main = format!(
-        "import {{ fs, net, env, clock, random, kv, seal }} from 'cap:self';
-        const server = '{}', holder = '{}';
+        "import {{ fs, net, env, clock, random, kv, http, secrets, seal }} from 'cap:self';
+        const server = '{}', holder = '{}', use = 'API@https://example.com';
         const keep = [];
         let failed;
         const all = async (count, make) => {{
@@ -553,6 +574,9 @@ fn measure(name: &str) {
         "random=true",
         "kv.read=*",
         "kv.write=*",
+        "http.listen=127.0.0.1:0",
+        "secrets.send=API@https://example.com",
+        "secrets.key=API@HMAC-SHA-256",
     ];
     let mut scene = Scene::new()
         .file("secure.toml", crate::support::manifest(&grants, ""))
@@ -588,7 +612,9 @@ fn measure(name: &str) {
         slack >> 20
     );
     // A case in which everything is refused measures nothing.
-    assert!(!end.contains("CapabilityError"), "{name}: {end}");
+    for refused in ["CapabilityError", "ReferenceError"] {
+        assert!(!end.contains(refused), "{name}: {end}");
+    }
     assert!(grown <= counted + slack, "{name}: more than the runtime counted");
     assert!(counted <= MOST_COUNTED, "{name}: more than the limits allow");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use secure_runtime::extension::AnyExtension;
 use secure_runtime::{
     AuditRecord, Exit, Instance, KvStore, Limits, OpenOptions, OperationRow, Outcome, Program, Returned,
-    Runtime, Verdict,
+    Runtime, Secret, Verdict,
 };
 use secure_runtime_capabilities::{Base, Families, KeyPair, PublicKey, Revocations, Rights};
 
@@ -36,6 +36,7 @@ pub(crate) struct Scene {
     base: PathBuf,
     limits: Option<Limits>,
     variables: Vec<(String, String)>,
+    secrets: Vec<(String, String)>,
     token: Option<(Vec<u8>, PublicKey)>,
     holder_keys: Vec<KeyPair>,
     kv: Option<Arc<dyn KvStore>>,
@@ -61,6 +62,7 @@ impl Scene {
             base,
             limits: None,
             variables: Vec::new(),
+            secrets: Vec::new(),
             token: None,
             revocations: None,
             holder_keys: Vec::new(),
@@ -114,6 +116,12 @@ impl Scene {
     /// Adds an environment variable that the program may be allowed to read.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets a secret that the host holds for the program.
+    pub(crate) fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -229,6 +237,7 @@ impl Scene {
         let (out, err) = (captured.out.clone(), captured.err.clone());
         let audit = captured.audit.clone();
         let variables = self.variables.clone();
+        let secrets = self.secrets.clone();
         let mut builder = Runtime::builder();
         if let Some((token, key)) = &self.token {
             builder = builder.token(token.clone()).root_key(*key);
@@ -262,6 +271,10 @@ impl Scene {
             .variables(move |name| {
                 let found = variables.iter().find(|(known, _)| known == name);
                 found.map(|(_, value)| value.clone())
+            })
+            .secrets(move |name| {
+                let found = secrets.iter().find(|(known, _)| known == name);
+                found.map(|(_, value)| Secret::new(value.as_str()))
             })
             .build()
             .map_err(|error| error.to_string())?;

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 /// | `/drops` | no response: the connection is closed |
 /// | `/stalled` | the beginning of a body, and no more of it |
 /// | `/kept` | `hello`, on a connection that stays open |
+/// | a path of [`Server::spell`] | a header of the request, in hexadecimal digits |
 /// | a path of [`Server::put_raw`] | its bytes, with status and headers |
 /// | a path of [`Server::put`] | its bytes, or 404 if they were removed |
 pub(crate) struct Server {
@@ -84,6 +85,11 @@ impl Server {
         self.put(&format!("raw {path}"), Some(response.to_vec()));
     }
 
+    /// Answers this path with a header of the request, in hexadecimal digits.
+    pub(crate) fn spell(&self, path: &str, header: &str) {
+        self.put(&format!("spell {path}"), Some(header.as_bytes().to_vec()));
+    }
+
     /// Returns the number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -142,6 +148,22 @@ fn answer(
     let raw = files.lock().unwrap().get(&format!("raw {target}")).cloned();
     if let Some(Some(response)) = raw {
         return stream.write_all(&response).map(|()| false);
+    }
+    let spelled = files.lock().unwrap().get(&format!("spell {target}")).cloned();
+    if let Some(Some(name)) = spelled {
+        let value = headers.iter().find(|(known, _)| known.as_bytes() == name);
+        let hex: String = value
+            .map_or("", |(_, value)| value)
+            .bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            hex.len()
+        );
+        return stream
+            .write_all(format!("{head}{hex}").as_bytes())
+            .map(|()| false);
     }
     if target == "/kept" {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")?;

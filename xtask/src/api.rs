@@ -28,7 +28,9 @@ impl Drop for Service {
 
 impl Service {
     fn start() -> Result<Service> {
+        let secret = ["--secret", "API=env:API_SECRET"];
         let mut process = runtime(&["serve", "examples/api", "--locked", "--listen", "127.0.0.1:0"])?
+            .args(secret)
             .current_dir(root())
             .env("API_SECRET", SECRET)
             .stdout(Stdio::piped())

@@ -10,6 +10,7 @@ mod kv;
 mod module;
 mod net;
 mod random;
+mod secrets;
 mod store;
 
 pub use clock::{Clock, Resolution};
@@ -20,6 +21,7 @@ pub use kv::{Key, Kv, MAX_KEY};
 pub use module::{Module, ModuleId};
 pub use net::Net;
 pub use random::{Random, RandomSource};
+pub use secrets::{KeyAlgorithm, SecretName, Secrets};
 pub use store::{BlobId, Store};
 
 /// The resource of an operation that names none, for families with a single resource.

@@ -243,6 +243,14 @@ impl<'a, E: Extension> Granted<'a, E> {
         isolate(&self.bound.capability.monitor, self.bound.registration.name())
     }
 
+    /// Returns the state of another extension in this isolate, for families that work together.
+    ///
+    /// # Errors
+    /// The isolate has ended, or this runtime does not have the extension.
+    pub fn isolate_of<F: Extension>(&self, family: FamilyName) -> Result<IsolateView<F>, OperationError> {
+        isolate(&self.bound.capability.monitor, family)
+    }
+
     /// Returns the module that acts, by the hash of its source.
     pub fn module(&self) -> &ContentHash {
         &self.bound.capability.principal.hash

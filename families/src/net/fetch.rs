@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use secure_runtime_capabilities::{Operation, Origin};
@@ -17,6 +18,7 @@ use url::{Host, Url};
 use super::connections::{MOST_IDLE, client};
 use super::decode::{self, Decoded};
 use super::{CONNECTION, Call, address};
+use crate::secrets::{Secret, Substituted, hide, substituted};
 
 /// Maximum number of redirects of one fetch, by the Fetch standard.
 const MAX_REDIRECTS: usize = 20;
@@ -66,6 +68,8 @@ pub(super) struct Body {
     source: Source,
     /// The memory of decoders.
     _decoders: Vec<Reservation>,
+    /// The secrets that the request had. The server may repeat them.
+    secrets: Vec<Secret>,
     /// The origin, for error messages.
     shown: String,
     left: u64,
@@ -264,7 +268,8 @@ pub(super) async fn follow(
             granted.check(&Operation::net_connect(&origin), &shown)?;
         }
         let addresses = resolve(granted, &origin, &shown).await?;
-        let response = send(granted, &request, &origin, addresses, limits).await?;
+        let Substituted { headers, secrets, .. } = substituted(granted, &request.headers, &origin)?;
+        let response = send(granted, &request, &headers, &origin, addresses, limits).await?;
         let status = response.status();
         let target = response
             .headers()
@@ -272,7 +277,7 @@ pub(super) async fn follow(
             .cloned()
             .filter(|_| is_redirect(status));
         let Some(location) = target.filter(|_| request.redirect != Redirect::Manual) else {
-            return received(granted, response, origin, &request, redirected, limits).await;
+            return received(granted, response, origin, &request, (redirected, secrets), limits).await;
         };
         if request.redirect == Redirect::Error {
             return Err(network_error(
@@ -285,6 +290,14 @@ pub(super) async fn follow(
             Ok(location) => location.to_owned(),
             Err(_) => header_text(&location),
         };
+        // The guest can read the URL of a response.
+        let decoded = percent_decode_str(&location).collect::<Vec<u8>>();
+        if hide(&mut location.as_bytes().to_vec(), &secrets) || hide(&mut decoded.clone(), &secrets) {
+            return Err(network_error(
+                &shown,
+                "the server redirects to a URL with a secret in it",
+            ));
+        }
         let next =
             request.url.join(&location).ok().ok_or_else(|| {
                 network_error(&shown, "the server redirects to something that is not a URL")
@@ -393,6 +406,7 @@ async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<Soc
 async fn send(
     granted: &Call,
     request: &Request,
+    headers: &HeaderMap,
     origin: &Origin,
     addresses: Vec<SocketAddr>,
     limits: NetLimits,
@@ -414,7 +428,7 @@ async fn send(
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .header(header::ACCEPT_ENCODING, decode::ACCEPTED)
-            .headers(request.headers.clone());
+            .headers(headers.clone());
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
@@ -467,7 +481,7 @@ async fn received(
     response: reqwest::Response,
     origin: Origin,
     request: &Request,
-    redirected: bool,
+    (redirected, secrets): (bool, Vec<Secret>),
     limits: NetLimits,
 ) -> Result<Received, OperationError> {
     let status = response.status();
@@ -475,10 +489,21 @@ async fn received(
         .headers()
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
-        .map(|(name, value)| Value::List(vec![name.as_str().into(), header_text(value).into()]))
+        .map(|(name, value)| {
+            let text = |bytes: &[u8]| -> String {
+                let mut bytes = bytes.to_vec();
+                hide(&mut bytes, &secrets);
+                bytes.into_iter().map(char::from).collect()
+            };
+            Value::List(vec![text(name.as_ref()).into(), text(value.as_bytes()).into()])
+        })
         .collect();
     let reason = match response.extensions().get::<ReasonPhrase>() {
-        Some(reason) => reason.as_bytes().iter().copied().map(char::from).collect(),
+        Some(reason) => {
+            let mut reason = reason.as_bytes().to_vec();
+            hide(&mut reason, &secrets);
+            reason.into_iter().map(char::from).collect()
+        }
         // HTTP/2 has none. The text of a server that sends the standard's is not kept.
         None if response.version() >= reqwest::Version::HTTP_2 => String::new(),
         None => status.canonical_reason().unwrap_or_default().to_owned(),
@@ -515,6 +540,7 @@ async fn received(
         body: Body {
             source,
             _decoders: decoders,
+            secrets,
             shown,
             left: limits.body,
             limit: limits.body,
@@ -556,7 +582,8 @@ impl Body {
             }
         };
         let piece = tokio::time::timeout(self.idle, next).await;
-        let piece = piece.map_err(|_| timed_out(shown))??;
+        let mut piece = piece.map_err(|_| timed_out(shown))??;
+        hide(&mut piece, &self.secrets);
         let left = self.left.checked_sub(piece.len() as u64);
         self.left = left.ok_or_else(|| {
             network_error(
