@@ -228,8 +228,8 @@ impl Builder {
     /// Sets the lookup of secrets for `secrets`, by name. It is called at each use, so a secret may change. It must not
     /// block. Without it, there are no secrets.
     ///
-    /// No guest can read a secret. `fetch` sends it to the origins of the rights `secrets.send`. `crypto.subtle` uses it
-    /// with the algorithms of the rights `secrets.key`.
+    /// No guest can read a secret. `fetch` sends it to the origins of the rights `secrets.send`. `crypto.subtle` uses
+    /// it with the algorithms of the rights `secrets.key`.
     pub fn secrets(mut self, lookup: impl Fn(&str) -> Option<Secret> + Send + Sync + 'static) -> Self {
         self.settings.secrets = Arc::new(lookup);
         self
