@@ -59,8 +59,7 @@ const GRANTS: &[&str] = &[
     "secrets.send=API@${one}",
 ];
 
-/// Answers with the request's header `authorization`, in hexadecimal digits, so that the program does not get the secret
-/// in its own form.
+/// Answers with the request's header `authorization` in hexadecimal digits, which are not searched for secrets.
 fn spelling(server: &Server) {
     server.spell("/spelled", "authorization");
 }

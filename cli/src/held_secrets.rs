@@ -23,8 +23,10 @@ enum Source {
     File(PathBuf),
 }
 
-/// Parses `NAME=env:VARIABLE` or `NAME=file:PATH`. A message repeats only the name, because people may write the secret
-/// itself after the `=`. So the options' parser, which repeats values, does not call this.
+/// Parses `NAME=env:VARIABLE` or `NAME=file:PATH`.
+///
+/// People may write the secret itself after the `=`, so a message repeats only the name. The options' parser, which
+/// repeats values, does not call this.
 fn parse(text: &str) -> Result<(String, Source), Failure> {
     let (name, source) = text.split_once('=').unwrap_or((text, ""));
     let name =

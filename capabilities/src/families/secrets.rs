@@ -35,8 +35,7 @@ impl SecretName {
     }
 }
 
-/// An algorithm for which a secret may be a key. Each key has exactly one, so that no other algorithm can be asked about
-/// it.
+/// An algorithm for which a secret may be a key. Each key has exactly one, so that it answers no questions of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyAlgorithm(&'static str);
 
