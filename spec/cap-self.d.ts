@@ -294,6 +294,14 @@ declare module "cap:self" {
     key(name: string, algorithm: string): Promise<CryptoKey>;
   }
 
+  export interface Log extends Capability<Log, "write"> {
+    /** Writes a record. Fields are data: null, booleans, numbers, texts, lists and plain objects. */
+    debug(message: string, fields?: Record<string, unknown>): void;
+    info(message: string, fields?: Record<string, unknown>): void;
+    warn(message: string, fields?: Record<string, unknown>): void;
+    error(message: string, fields?: Record<string, unknown>): void;
+  }
+
   export const fs: FileSystem;
   export const net: Network;
   export const env: Environment;
@@ -302,6 +310,7 @@ declare module "cap:self" {
   export const kv: KeyValue;
   export const http: Http;
   export const secrets: Secrets;
+  export const log: Log;
 
-  export type AnyCapability = FileSystem | Network | Environment | Clock | Random | KeyValue | Http | Secrets;
+  export type AnyCapability = FileSystem | Network | Environment | Clock | Random | KeyValue | Http | Secrets | Log;
 }

@@ -79,7 +79,7 @@ pub use secure_runtime_engine::{
 };
 pub use secure_runtime_families::{
     FileKvStore, KvChange, KvChanges, KvCheck, KvEntry, KvError, KvRange, KvStore, KvValue, KvVersion,
-    MAX_KV_VALUE, MemoryKvStore, OpenKvError, Secret,
+    LogLevel, LogRecord, MAX_KV_VALUE, MemoryKvStore, OpenKvError, Secret,
 };
 pub use secure_runtime_http as http;
 pub use secure_runtime_loaders::{self as loaders, Cause, ContentHash, Graph, LocalStore, Store};

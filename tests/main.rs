@@ -25,6 +25,7 @@ mod imports;
 mod isolates;
 mod kv;
 mod limits;
+mod log;
 mod matrix;
 #[cfg(all(target_os = "linux", feature = "v8"))]
 mod memory;

@@ -370,6 +370,28 @@ const CALLS: &[Call] = &[
         &["${holder}"],
     ),
     call(
+        "log.info",
+        "log.info('message', { a: 1 })",
+        &["log=true"],
+        &[],
+        &["true"],
+    ),
+    call(
+        "log.attenuate",
+        "log.attenuate({ write: ['true'] })",
+        &[],
+        &[],
+        &[],
+    ),
+    call("log.revocable", "log.revocable().revoke()", &[], &[], &[]),
+    call(
+        "seal(log)",
+        "seal(log, { holder: '${holder}' })",
+        &["log=true"],
+        &[],
+        &["${holder}"],
+    ),
+    call(
         "secrets.placeholder",
         "secrets.placeholder('API', 'https://example.com')",
         SEND,
@@ -455,6 +477,7 @@ fn of_everything() -> (Token, PublicKey) {
         "http.listen=*:0",
         "secrets.send=API@https://example.com",
         "secrets.key=API@HMAC-SHA-256",
+        "log=true",
     ];
     let rights = Families::builtin().parse_grants(grants, &base).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -470,7 +493,7 @@ fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, S
     };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
     let source = format!(
-        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv, http, secrets }} from 'cap:self';
+        "import {{ CapabilityError, seal, fs, net, env, clock, random, kv, http, secrets, log }} from 'cap:self';
         try {{
           await ({});
           console.log('allowed');

@@ -17,6 +17,7 @@ fn walked() -> Vec<String> {
         "http.listen=127.0.0.1:0",
         "secrets.send=API@http://127.0.0.1:9",
         "secrets.key=API@HMAC-SHA-256",
+        "log=true",
         "env.read=NAME",
         "clock=1ms",
         "random=true",

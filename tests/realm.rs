@@ -311,6 +311,7 @@ fn the_type_declarations_match_the_objects_of_guests() {
         ("kv", "KeyValue"),
         ("http", "Http"),
         ("secrets", "Secrets"),
+        ("log", "Log"),
     ];
     let ran = Scene::of_main(
         &[],

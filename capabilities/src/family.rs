@@ -102,6 +102,9 @@ pub enum Problem {
         "write an address of this machine with a port, such as 127.0.0.1:8080 or [::1]:8080; as a scope, `*:8080` means all addresses"
     )]
     Listen,
+    /// The family has a single resource.
+    #[error("write `true`")]
+    Whole,
     /// The text is not the name of a secret.
     #[error("a secret's name has 1 to 128 letters, digits, `_`, `-` and `.`")]
     SecretName,

@@ -102,7 +102,7 @@ pub use duration::{DurationError, parse_duration};
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
-    BlobId, Clock, Env, Fs, Http, Key, KeyAlgorithm, Kv, ListenAddress, MAX_KEY, Module, ModuleId, Net,
+    BlobId, Clock, Env, Fs, Http, Key, KeyAlgorithm, Kv, ListenAddress, Log, MAX_KEY, Module, ModuleId, Net,
     Random, RandomSource, Resolution, SecretName, Secrets, Store, VariableName,
 };
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};

@@ -142,6 +142,8 @@ name! {
         HTTP = "http";
         /// Secrets that the host holds.
         SECRETS = "secrets";
+        /// Log records.
+        LOG = "log";
         /// Modules to import.
         MODULE = "module";
         /// Blobs of a store that requires tokens.

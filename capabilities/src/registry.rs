@@ -21,7 +21,7 @@ impl Default for Families {
 
 impl Families {
     /// Returns the families of this crate: `fs`, `net`, `env`, `clock`, `random`, `kv`, `http`, `secrets`,
-    /// `module`, `store`.
+    /// `log`, `module`, `store`.
     pub fn builtin() -> Families {
         Families(vec![
             Arc::new(families::Fs),
@@ -32,6 +32,7 @@ impl Families {
             Arc::new(families::Kv),
             Arc::new(families::Http),
             Arc::new(families::Secrets),
+            Arc::new(families::Log),
             Arc::new(families::Module),
             Arc::new(families::Store),
         ])

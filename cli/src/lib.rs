@@ -16,6 +16,7 @@ mod ending;
 mod explain;
 mod failure;
 mod graph;
+mod guest_log;
 mod held_secrets;
 mod host;
 mod init;

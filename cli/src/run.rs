@@ -10,6 +10,7 @@ use secure_runtime_text::{code_point, foreign_letter};
 
 use super::advice::{Advice, AdviceContext};
 use super::failure::{Code, Failure};
+use super::guest_log::LogForm;
 use super::held_secrets::HeldSecrets;
 use super::presented::{Presented, PresentedArguments, keep_fresh};
 use super::signals::{self, Told};
@@ -80,6 +81,10 @@ pub(super) struct ProgramArguments {
     /// (repeatable). `env` does not show the variable
     #[arg(long, value_name = "NAME=SOURCE")]
     secret: Vec<String>,
+
+    /// The form of log records on standard error, for the rights `log`
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    log: LogForm,
 
     /// Run a program that may write its own secure.toml, its secure.lock, the audit file or the file of --kv
     #[arg(long)]
@@ -271,6 +276,7 @@ pub(super) async fn prepare(
     if let Some(audit) = audit.clone() {
         builder = builder.audit(move |record| audit.record(record));
     }
+    let builder = builder.log(arguments.log.sink(console));
     let runtime = builder.console_writer(console).build()?;
     if let Some(audit) = &audit {
         audit.stop_on_failure(runtime.stop_handle());

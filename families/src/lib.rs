@@ -6,6 +6,7 @@ mod env;
 mod fs;
 mod http;
 mod kv;
+mod log;
 mod net;
 mod random;
 mod secrets;
@@ -20,10 +21,11 @@ pub use self::kv::{
     MAX_KV_VALUE, MemoryKvStore, OpenKvError,
 };
 
+pub use self::log::{LogLevel, LogRecord, LogSink};
 pub use self::secrets::{Secret, SecretSource};
 
 /// The number of built-in families.
-pub const BUILTIN: usize = 8;
+pub const BUILTIN: usize = 9;
 
 /// The parts of the built-in families that a host provides.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct Settings {
     pub kv: Arc<dyn KvStore>,
     /// The secrets that guests may use.
     pub secrets: SecretSource,
+    /// The destination of log records.
+    pub log: LogSink,
     /// The configuration of TLS connections. Without it, no https URL can be fetched.
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -44,6 +48,7 @@ impl Default for Settings {
             variables: Arc::new(|_| None),
             kv: Arc::new(MemoryKvStore::default()),
             secrets: Arc::new(|_| None),
+            log: Arc::new(|record| record.trace()),
             tls: None,
         }
     }
@@ -60,5 +65,6 @@ pub fn builtin(settings: Settings) -> [AnyExtension; BUILTIN] {
         kv::Kv(settings.kv).into(),
         http::Http.into(),
         secrets::Secrets(settings.secrets).into(),
+        log::Log(settings.log).into(),
     ]
 }

@@ -12,7 +12,7 @@ use secure_runtime_engine::{
     AuditRecord, AuditSink, ConsoleLine, ConsoleWriter, Credentials, Limits, MOST_PARKED, Pool, PrintSink,
     Running, StartingIsolate,
 };
-use secure_runtime_families::{KvStore, Secret, Settings};
+use secure_runtime_families::{KvStore, LogRecord, Secret, Settings};
 use secure_runtime_loaders::store::Store;
 
 use crate::base::{self, BaseError};
@@ -28,6 +28,7 @@ pub struct Builder {
     limits: Limits,
     audit: AuditSink,
     print: PrintSink,
+    console_to_log: bool,
     settings: Settings,
     extensions: Vec<AnyExtension>,
     idle_isolates: usize,
@@ -110,6 +111,7 @@ impl Builder {
             limits: Limits::default(),
             audit: AuditSink::none(),
             print: PrintSink::discard(),
+            console_to_log: false,
             settings: Settings::default(),
             extensions: Vec::new(),
             idle_isolates: 0,
@@ -225,6 +227,20 @@ impl Builder {
         self
     }
 
+    /// Sets a sink for the log records of guests (the family `log`). It is called on the isolate's thread, and must not
+    /// block. Without it, each record is an event of the crate `tracing`: see [`LogRecord::trace`].
+    pub fn log(mut self, sink: impl Fn(&LogRecord<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.log = Arc::new(sink);
+        self
+    }
+
+    /// Makes each line that guests print with `console` a log record, instead of output. The level is error for
+    /// `console.error` and `console.warn`, and info otherwise.
+    pub fn console_to_log(mut self) -> Self {
+        self.console_to_log = true;
+        self
+    }
+
     /// Sets the lookup of secrets for `secrets`, by name. It is called at each use, so a secret may change. It must not
     /// block. Without it, there are no secrets.
     ///
@@ -281,6 +297,12 @@ impl Builder {
         let folder = self.base.ok_or(BuildError::NoBase)?;
         let base = base::resolve(&folder).map_err(|error| BuildError::Base { folder, error })?;
         let store = self.store.ok_or(BuildError::NoStore)?;
+        let print = if self.console_to_log {
+            let sink = self.settings.log.clone();
+            PrintSink::new(move |line| sink(&LogRecord::of_console(&line)))
+        } else {
+            self.print
+        };
         let token = match (self.token, self.root_key) {
             (None, _) => None,
             (Some(_), None) => return Err(BuildError::NoRootKey),
@@ -331,7 +353,7 @@ impl Builder {
                 store,
                 limits: self.limits,
                 audit: self.audit,
-                print: self.print,
+                print,
                 credentials: self.credentials,
                 startup,
                 running: Arc::new(Running::default()),

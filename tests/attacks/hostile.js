@@ -1,6 +1,6 @@
 // Calls every operation and many other functions with hostile arguments. The bytes of the input determine the calls,
 // their order and their arguments. The calls end with the input. So a prefix of an input makes the first of its calls.
-import { fs, net, env, clock, random, kv, http, secrets, seal } from "cap:self";
+import { fs, net, env, clock, random, kv, http, secrets, log, seal } from "cap:self";
 import { echo } from "p";
 
 export default async ([hex, server, rows]) => {
@@ -31,7 +31,7 @@ export default async ([hex, server, rows]) => {
     "9".repeat(400) + "s", Symbol("x"), Symbol.iterator, [], [[]], headers(25_000), headers(1_024), Array(1 << 16).fill("data/a"), { length: 2 ** 32 }, {},
     Object.create(null), evil, changing, resizing, () => 1, class {}, new Uint8Array(0), detached, outside, tracking, shrinking, new DataView(new ArrayBuffer(9)),
     new Uint8Array(1 << 20), new Float64Array(8), new Date(NaN), /x/g, new Map([[1, 2]]), new Set([1]), Promise.resolve(1), new Error("x".repeat(1 << 16)), new WeakMap(),
-    new AbortController().signal, AbortSignal.abort(), new URLSearchParams("a=b"), fs, net, env, clock, random, kv, http, secrets, "ed25519/" + "7a".repeat(32), "ed25519:" + "0".repeat(64), "blake3:" + "07".repeat(32), "blake3:",
+    new AbortController().signal, AbortSignal.abort(), new URLSearchParams("a=b"), fs, net, env, clock, random, kv, http, secrets, log, "ed25519/" + "7a".repeat(32), "ed25519:" + "0".repeat(64), "blake3:" + "07".repeat(32), "blake3:",
   ];
   const keys = [
     "read", "write", "create", "createNew", "truncate", "append", "recursive", "method", "headers", "body", "redirect", "signal", "expires", "connect",
@@ -54,7 +54,7 @@ export default async ([hex, server, rows]) => {
       for (const name of Reflect.ownKeys(at)) targets.push([object, name]);
     }
   };
-  for (const object of [fs, net, env, clock, random, kv, http, secrets]) add(object);
+  for (const object of [fs, net, env, clock, random, kv, http, secrets, log]) add(object);
   add({ seal, echo, structuredClone, atob, btoa, setTimeout: (f, ms, ...rest) => clearTimeout(setTimeout(f, ms, ...rest)), clearTimeout, queueMicrotask: () => queueMicrotask(() => {}) });
   add(console);
   add({
@@ -73,7 +73,7 @@ export default async ([hex, server, rows]) => {
     attenuate: (...given) => http.attenuate(...given),
     revocable: () => http.revocable(),
   };
-  const owners = { fs, net, env, clock, random, kv, http: servers, secrets };
+  const owners = { fs, net, env, clock, random, kv, http: servers, secrets, log };
   const operations = rows.split("\n").map((row) => {
     const [, sealed] = /^seal\((\w+)\)$/.exec(row) ?? [];
     if (sealed) return [{ call: (...given) => seal(sealed === "http" ? http : owners[sealed], ...given) }, "call"];

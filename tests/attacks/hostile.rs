@@ -183,6 +183,7 @@ fn make_calls(input: &[u8]) {
         "http.listen=127.0.0.1:0",
         "secrets.send=API@http://127.0.0.1:9",
         "secrets.key=API@HMAC-SHA-256",
+        "log=true",
     ];
     let package = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
     let of_package = PackageLimits {

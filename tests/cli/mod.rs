@@ -13,6 +13,7 @@ mod files;
 mod flips;
 mod held_secrets;
 mod lock_text;
+mod logs;
 mod malformed;
 mod names;
 mod newcomers;
@@ -156,6 +157,7 @@ fn every_line_of_the_specification_has_a_test() {
         include_str!("flips.rs"),
         include_str!("held_secrets.rs"),
         include_str!("lock_text.rs"),
+        include_str!("logs.rs"),
         include_str!("malformed.rs"),
         include_str!("names.rs"),
         include_str!("newcomers.rs"),
@@ -184,5 +186,5 @@ fn every_line_of_the_specification_has_a_test() {
         assert!(is_named, "no test names {line}");
         count += 1;
     }
-    assert_eq!(count, 57);
+    assert_eq!(count, 58);
 }

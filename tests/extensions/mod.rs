@@ -341,5 +341,5 @@ fn the_types_of_added_families_are_declared() {
         types.contains("  export interface Counters extends Capability<Counters, \"read\" | \"add\"> {\n")
     );
     assert!(types.contains("  export const counter: Counters;\n"));
-    assert!(types.contains("| KeyValue | Http | Secrets | Counters;"));
+    assert!(types.contains("| KeyValue | Http | Secrets | Log | Counters;"));
 }

@@ -198,6 +198,16 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ),
     ("http.revocable", "await all(15_000, () => http.revocable())"),
     (
+        "log.info",
+        "const fields = { a: Array(1_000).fill('some text') }; await all(10_000, () => log.info('a'.repeat(30_000), fields))",
+    ),
+    (
+        "log.attenuate",
+        "await all(15_000, () => log.attenuate({ expires: '1h' }))",
+    ),
+    ("log.revocable", "await all(15_000, () => log.revocable())"),
+    ("seal(log)", "await all(1_000, () => seal(log, { holder }))"),
+    (
         "secrets.placeholder",
         "await all(1_000, () => secrets.attenuate({ send: [use] }).placeholder('API', 'https://example.com'))",
     ),
@@ -545,7 +555,7 @@ fn measure(name: &str) {
     // This process contains the server's own copies too.
     server.put("/big", Some(vec![b'a'; 256 << 10]));
     let main = format!(
-        "import {{ fs, net, env, clock, random, kv, http, secrets, seal }} from 'cap:self';
+        "import {{ fs, net, env, clock, random, kv, http, secrets, log, seal }} from 'cap:self';
         const server = '{}', holder = '{}', use = 'API@https://example.com';
         const keep = [];
         let failed;
@@ -577,6 +587,7 @@ fn measure(name: &str) {
         "http.listen=127.0.0.1:0",
         "secrets.send=API@https://example.com",
         "secrets.key=API@HMAC-SHA-256",
+        "log=true",
     ];
     let mut scene = Scene::new()
         .file("secure.toml", crate::support::manifest(&grants, ""))

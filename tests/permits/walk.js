@@ -144,7 +144,7 @@ const callAll = (functions) => {
 };
 
 export default async function walkAll(shared, { folder, server }) {
-  const { fs, net, env, clock, random, kv, http, secrets, seal, CapabilityError } = self;
+  const { fs, net, env, clock, random, kv, http, secrets, log, seal, CapabilityError } = self;
   line("globalThis", shared);
   seen.add(shared);
   if (!Object.isFrozen(shared)) loose.push("globalThis");
@@ -221,7 +221,7 @@ export default async function walkAll(shared, { folder, server }) {
   // ---- capabilities
   root("%CapabilityError%", CapabilityError);
   root("%seal%", seal);
-  const classes = { FileSystem: fs, Network: net, Environment: env, Clock: clock, Random: random, KeyValue: kv, Http: http, Secrets: secrets };
+  const classes = { FileSystem: fs, Network: net, Environment: env, Clock: clock, Random: random, KeyValue: kv, Http: http, Secrets: secrets, Log: log };
   for (const [name, object] of Object.entries(classes)) {
     root(`%${name}Prototype%`, proto(object));
     root(`(${name})`, object);

@@ -139,7 +139,7 @@ mod tests {
         Secrets.parse_resource(action, text, &Base::new("/").unwrap())
     }
 
-    /// TOK-46.
+    /// TOK-48.
     #[test]
     fn a_resource_is_a_name_and_its_use() {
         for (action, text, canonical) in [
@@ -166,7 +166,7 @@ mod tests {
         assert!(SecretName::parse(&"n".repeat(MAX_NAME)).is_ok());
     }
 
-    /// TOK-46.
+    /// TOK-48.
     #[test]
     fn other_texts_are_refused() {
         for (action, text) in [

@@ -20,7 +20,7 @@ fn names_of_blocks_and_messages_are_shown_as_they_are_written() {
 fn collections_show_their_elements() {
     assert_eq!(
         format!("{:?}", Families::builtin()),
-        "[fs, net, env, clock, random, kv, http, secrets, module, store]"
+        "[fs, net, env, clock, random, kv, http, secrets, log, module, store]"
     );
     let issuer = KeyPair::from_secret(&[3; 32]).unwrap();
     let revocations = Revocations::new(issuer.public());

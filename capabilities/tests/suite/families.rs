@@ -106,23 +106,23 @@ fn errors_list_the_known_names() {
         // No suggestion is made if every letter differs, or if three letters differ.
         (
             "xy.read=.",
-            "unknown family `xy`; known: fs, net, env, clock, random, kv, http, secrets, module, store",
+            "unknown family `xy`; known: fs, net, env, clock, random, kv, http, secrets, log, module, store",
         ),
         (
             "modest.read=.",
-            "unknown family `modest`; known: fs, net, env, clock, random, kv, http, secrets, module, store",
+            "unknown family `modest`; known: fs, net, env, clock, random, kv, http, secrets, log, module, store",
         ),
         (
             "fz.read=.",
-            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, http, secrets, module, store",
+            "unknown family `fz`; did you mean `fs`? Known: fs, net, env, clock, random, kv, http, secrets, log, module, store",
         ),
         (
             "widgets.read=.",
-            "unknown family `widgets`; known: fs, net, env, clock, random, kv, http, secrets, module, store",
+            "unknown family `widgets`; known: fs, net, env, clock, random, kv, http, secrets, log, module, store",
         ),
         (
             "stor.add=*",
-            "unknown family `stor`; did you mean `store`? Known: fs, net, env, clock, random, kv, http, secrets, module, store",
+            "unknown family `stor`; did you mean `store`? Known: fs, net, env, clock, random, kv, http, secrets, log, module, store",
         ),
         ("store.write=*", "`store` has no action `write`; known: read, add"),
         (

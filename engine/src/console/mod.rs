@@ -15,6 +15,10 @@ pub struct ConsoleLine<'a> {
     pub text: &'a str,
     /// True if `console.error` or `console.warn` printed it.
     pub is_error: bool,
+    /// The name of the module that printed it, as in the graph. It is empty for lines of the runtime about the program.
+    pub module: &'a str,
+    /// The name of the module's package. It is empty for the program's own modules.
+    pub package: &'a str,
 }
 
 /// The destination of printed text.
@@ -39,10 +43,10 @@ impl PrintSink {
     }
 
     /// Prints on the isolate's thread. If a writer has no room, the thread waits until the isolate `is_stopped`.
-    pub(crate) fn print(&self, text: &str, is_error: bool, is_stopped: impl Fn() -> bool) {
+    pub(crate) fn print(&self, line: ConsoleLine<'_>, is_stopped: impl Fn() -> bool) {
         match &self.0 {
-            Kind::Sink(sink) => sink(ConsoleLine { text, is_error }),
-            Kind::Writer(writer) => writer.print(text, is_error, is_stopped),
+            Kind::Sink(sink) => sink(line),
+            Kind::Writer(writer) => writer.print(line.text, line.is_error, is_stopped),
         }
     }
 }

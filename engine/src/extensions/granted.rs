@@ -46,6 +46,8 @@ pub enum CountedBytes {
     Read,
     /// Bytes that are received from the network: the quota `fetched`.
     Fetched,
+    /// Bytes that are written for the host to read: the quota `output`.
+    Output,
 }
 
 /// A slot among the resources that a program may keep open: the quota `handles`.
@@ -256,6 +258,12 @@ impl<'a, E: Extension> Granted<'a, E> {
         &self.bound.capability.principal.hash
     }
 
+    /// Returns the names of the module that acts and of its package. The name of the program's own package is empty.
+    pub fn names(&self) -> (&str, &str) {
+        let principal = &self.bound.capability.principal;
+        (&principal.name, &principal.package)
+    }
+
     /// Returns the operation on the resource that a text means in this family.
     ///
     /// # Errors
@@ -340,6 +348,7 @@ impl<'a, E: Extension> Granted<'a, E> {
         let kind = match kind {
             CountedBytes::Read => Bytes::Read,
             CountedBytes::Fetched => Bytes::Fetched,
+            CountedBytes::Output => Bytes::Output,
         };
         self.within(self.bound.capability.account.bytes(kind, bytes))
     }

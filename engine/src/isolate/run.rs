@@ -14,6 +14,7 @@ use super::job::Entry;
 use super::leased::Isolate;
 use super::shared::{Shared, exit};
 use super::uncaught::{Ending, ending, uncaught};
+use crate::console::ConsoleLine;
 use crate::extensions::{Mark, Monitor, Requests, mark_of};
 use crate::js_engine::evaluated;
 use crate::limits::LimitScope;
@@ -282,9 +283,13 @@ async fn serve(
             return Ok(exit);
         }
         let is_stopped = || termination.reason().is_some();
-        shared
-            .print
-            .print(&format!("uncaught {text}\n"), true, is_stopped);
+        let line = ConsoleLine {
+            text: &format!("uncaught {text}\n"),
+            is_error: true,
+            module: "",
+            package: "",
+        };
+        shared.print.print(line, is_stopped);
     }
 }
 

@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use deno_core::{Extension, ExtensionFileSource, OpState, ascii_str, op2};
 
-use crate::console::PrintSink;
+use crate::console::{ConsoleLine, PrintSink};
 use crate::extensions::{Chain, Marks, Monitor, OperationError, marks_prefix, properties_of};
 use crate::quota::{Account, Bytes, InFlight, Permit};
 use crate::termination::Termination;
@@ -50,15 +50,27 @@ fn op_sr_print(
 ) -> Result<(), OperationError> {
     let monitor = state.borrow::<Rc<Monitor>>();
     let own = state.borrow::<Account>();
-    let (account, module) = match chain {
-        Some(Chain(capability)) => (&capability.account, capability.principal.name.as_str()),
-        None => (own, "the program"),
+    let (account, module, package) = match chain {
+        Some(Chain(capability)) => {
+            let principal = &capability.principal;
+            (
+                &capability.account,
+                principal.name.as_str(),
+                principal.package.as_str(),
+            )
+        }
+        None => (own, "", ""),
     };
     let counted = account.bytes(Bytes::Output, text.len());
-    counted.map_err(|hit| monitor.rules.over(&hit, ("console", "print"), "", module))?;
-    state
-        .borrow::<PrintSink>()
-        .print(text, is_error, || is_stopped(state));
+    let shown = if chain.is_some() { module } else { "the program" };
+    counted.map_err(|hit| monitor.rules.over(&hit, ("console", "print"), "", shown))?;
+    let line = ConsoleLine {
+        text,
+        is_error,
+        module,
+        package,
+    };
+    state.borrow::<PrintSink>().print(line, || is_stopped(state));
     Ok(())
 }
 

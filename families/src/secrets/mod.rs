@@ -81,8 +81,8 @@ fn parts(resource: &str) -> Result<(&str, &str), OperationError> {
 
 /// Returns the bytes with which secrets.js makes a key of the decided algorithm.
 ///
-/// The form of a secret depends on the algorithm alone. If a guest could choose it, or a length, it could use the secret
-/// as several related keys. So it could find out the bytes one after the other.
+/// The form of a secret depends on the algorithm alone. If a guest could choose it, or a length, it could use the
+/// secret as several related keys. So it could find out the bytes one after the other.
 fn key(granted: Call<'_>, _arguments: Arguments) -> Result<Output, OperationError> {
     use base64::Engine as _;
     let (name, algorithm) = parts(granted.resource())?;
