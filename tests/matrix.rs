@@ -147,6 +147,13 @@ const CALLS: &[Call] = &[
         ],
     ),
     call(
+        "fs.watch",
+        "fs.watch('data').then(async (watch) => { const next = watch.next(); await watch.return(); await next; })",
+        READ,
+        READ_OTHER,
+        &["${base}/data", "${base}/data"],
+    ),
+    call(
         "fs.walk",
         "fs.walk('data').next()",
         READ,

@@ -8,6 +8,7 @@ mod moves;
 mod operations;
 mod races;
 mod walks;
+mod watches;
 
 use crate::support::{Scene, manifest};
 

@@ -84,6 +84,7 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "fs.link",
         "await all(25_000, (n) => fs.link('data/none' + n, 'data/other' + n))",
     ),
+    ("fs.watch", "await all(100, () => fs.watch('data'))"),
     (
         "fs.walk",
         "for (let n = 0; n < 300; n++) for await (const entry of fs.walk('data')) keep.push(entry); for (let n = 0; n < 10; n++) { const walk = fs.walk('data')[Symbol.asyncIterator](); await walk.next(); keep.push(walk); }",

@@ -240,6 +240,13 @@ export default async function walkAll(shared, { folder, server }) {
   made("FsFile.write()", open.write(new Uint8Array(1)));
   made("FsFile.stat()", await open.stat());
   made("FsFile-chunks", open[Symbol.asyncIterator]());
+  const changes = await fs.watch(folder);
+  root("%FsWatchPrototype%", proto(changes));
+  made("FsWatch", changes);
+  const change = changes.next();
+  await fs.writeTextFile(file, "text");
+  made("FsWatch.next()", await change);
+  await changes.return();
   made("fs.walk()", fs.walk(folder));
   made("fs.walk()-entry", (await fs.walk(folder).next()).value);
   await Promise.resolve();

@@ -3,6 +3,7 @@
 //! Only regular files and folders are opened. A FIFO would block, and opening a device can have effects. Both are
 //! refused by the type of the opened handle. `O_NONBLOCK` prevents the open call from blocking.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -311,6 +312,77 @@ pub(super) fn identity(place: &Place) -> io::Result<Identity> {
 pub(super) fn identity_of(file: &File) -> io::Result<(Identity, u64)> {
     let metadata = Metadata::from_file(file)?;
     Ok(((metadata.dev(), metadata.ino()), metadata.nlink()))
+}
+
+/// The properties of a file that change with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    identity: Identity,
+    size: u64,
+    /// The times of the last change of the content, and of the content or the attributes: seconds and nanoseconds.
+    changed: [i64; 4],
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        use cap_std::fs::MetadataExt as Unix;
+        Stamp {
+            identity: (Unix::dev(metadata), Unix::ino(metadata)),
+            size: metadata.len(),
+            changed: [
+                Unix::mtime(metadata),
+                Unix::mtime_nsec(metadata),
+                Unix::ctime(metadata),
+                Unix::ctime_nsec(metadata),
+            ],
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_size(size: u64) -> Self {
+        Stamp {
+            identity: (0, 0),
+            size,
+            changed: [0; 4],
+        }
+    }
+}
+
+/// Returns the stamps of the entries of a folder that have an allowed name, or that of a file under the empty name. A
+/// folder itself has none.
+pub(super) fn stamps(
+    place: &Place,
+    most: usize,
+    is_allowed: impl Fn(&str) -> bool,
+) -> io::Result<BTreeMap<String, Option<Stamp>>> {
+    let own = metadata(place)?;
+    if !own.is_dir() {
+        return Ok(BTreeMap::from([(String::new(), Some(Stamp::of(&own)))]));
+    }
+    let folder = folder(place)?;
+    refuse_special(&folder)?;
+    let mut all = BTreeMap::from([(String::new(), None)]);
+    for entry in folder.entries()? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !is_allowed(&name) {
+            continue;
+        }
+        if all.len() > most {
+            return Err(io::Error::other(format!(
+                "more than {most} entries cannot be watched"
+            )));
+        }
+        match entry.metadata() {
+            Ok(metadata) => all.insert(name, Some(Stamp::of(&metadata))),
+            // It was removed since the folder was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(all)
 }
 
 /// Returns the kind as a number: 0 file, 1 folder, 2 link, 3 FIFO, 4 socket, 5 character device, 6 block device, 7

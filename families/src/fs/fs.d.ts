@@ -28,6 +28,12 @@ export interface WalkEntry extends DirEntry {
   path: string;
 }
 
+/** A change of a file. */
+export interface FsEvent {
+  kind: "create" | "modify" | "remove";
+  paths: string[];
+}
+
 /** Chunks are read from the position on, each into a new array. The file stays open. */
 export interface FsFile extends Disposable, AsyncDisposable, AsyncIterable<Uint8Array> {
   /** The number of bytes read, or null at the end of the file. */
@@ -95,6 +101,11 @@ export interface FileSystem extends Capability<FileSystem, "read" | "write"> {
   readLink(path: string): Promise<string>;
   /** Everything below a folder that may be read, each folder before its entries. Links are not followed. */
   walk(path: string, options?: { maxDepth?: number }): AsyncIterable<WalkEntry>;
+  /**
+   * Begins to watch a file, or a folder and the entries in it that may be read, but not those in folders below. The
+   * iterator ends when nothing is at the path any more.
+   */
+  watch(path: string): Promise<AsyncIterableIterator<FsEvent>>;
   /** Makes an empty file with a new name, which only the user of the process may read. Returns its path. */
   makeTempFile(options: { dir: string; prefix?: string; suffix?: string }): Promise<string>;
   makeTempDir(options: { dir: string; prefix?: string; suffix?: string }): Promise<string>;

@@ -9,6 +9,7 @@
   const openToRead = withRoom(calls.openToRead);
   const openToWrite = withRoom(calls.openToWrite);
   const openWalk = withRoom(calls.walk);
+  const openWatch = withRoom(calls.watch);
   const flags = (bag, names) => {
     const read = options(bag, names);
     const chosen = [];
@@ -176,6 +177,62 @@
     return Stream;
   };
 
+  class FsWatch {
+    #watch;
+    #target;
+    #events = [];
+    #isDone = false;
+    #isLast = false;
+    constructor(token, watch, target) {
+      illegal(token);
+      this.#watch = watch;
+      this.#target = target;
+      Object.freeze(this);
+    }
+    /** Waits for the next change: `{ kind, paths }`. */
+    async next() {
+      while (this.#events.length === 0 && !this.#isDone) {
+        if (this.#isLast) {
+          this.#close();
+          break;
+        }
+        let found;
+        try {
+          found = await calls.watchNext(this.#watch);
+        } catch (error) {
+          this.#close();
+          throw error;
+        }
+        if (found === null) {
+          this.#isDone = true;
+          break;
+        }
+        const [events, isLast] = found;
+        const target = this.#target;
+        for (const [kind, name] of events) {
+          const whole = name === "" ? target : apply(endsWith, target, ["/"]) ? target + name : `${target}/${name}`;
+          this.#events.push({ kind, paths: [whole] });
+        }
+        if (isLast) this.#isLast = true;
+      }
+      if (this.#isDone) return { value: undefined, done: true };
+      return { value: this.#events.shift(), done: false };
+    }
+    /** Ends the watch, and calls of `next` that wait. */
+    async return(value) {
+      this.#close();
+      return { value, done: true };
+    }
+    #close() {
+      this.#isDone = true;
+      this.#events = [];
+      calls.watchClose(this.#watch);
+    }
+    [Symbol.asyncIterator]() {
+      return this;
+    }
+  }
+
   class FileSystem extends Capability {
     async readTextFile(path) {
       return await calls.readTextFile(this, text(path, "path"));
@@ -259,6 +316,12 @@
         calls.walkClose(walk);
       }
     }
+    /** Begins to watch a file, or a folder and the entries in it. Returns an iterator of the changes. */
+    async watch(path) {
+      const target = text(path, "path");
+      const [watch] = opened(await openWatch(this, target));
+      return new FsWatch(secret, watch, target);
+    }
     /** Makes an empty file in the folder `dir`. Returns its path. */
     async makeTempFile(bag) {
       return await calls.makeTempFile(this, ...temporary(bag));
@@ -275,5 +338,5 @@
       return new FsFile(secret, file, isReadable);
     }
   }
-  return { capability: FileSystem, objects: [FsFile, FileInfo] };
+  return { capability: FileSystem, objects: [FsFile, FsWatch, FileInfo] };
 }

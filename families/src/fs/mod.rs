@@ -12,6 +12,7 @@ mod sandbox_rules;
 mod scope;
 mod temporary;
 mod walk;
+mod watch;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -406,6 +407,7 @@ impl Extension for Fs {
         copy::declare(methods);
         links::declare(methods);
         walk::declare(methods);
+        watch::declare(methods);
         temporary::declare(methods);
         attributes::declare(methods);
         open_file::declare(methods);

@@ -39,8 +39,8 @@ impl LogLevel {
 
 /// A log record of a guest.
 ///
-/// The host sets the time and the names. The message and the fields are the guest's: they can contain control characters
-/// and the names of other modules.
+/// The host sets the time and the names. The message and the fields are the guest's: they can contain control
+/// characters and the names of other modules.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LogRecord<'a> {
