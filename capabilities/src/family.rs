@@ -102,6 +102,11 @@ pub enum Problem {
         "write an address of this machine with a port, such as 127.0.0.1:8080 or [::1]:8080; as a scope, `*:8080` means all addresses"
     )]
     Listen,
+    /// The text is not a socket to bind.
+    #[error(
+        "write `tcp` or `udp` and an address of this machine with a port, such as tcp://127.0.0.1:8080 or udp://[::1]:53; as a scope, `tcp://*:8080` means all addresses"
+    )]
+    Socket,
     /// The text is not a module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,

@@ -102,8 +102,8 @@ pub use duration::{DurationError, parse_duration};
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
-    BlobId, Clock, Env, Fs, Http, Key, Kv, ListenAddress, MAX_KEY, Module, ModuleId, Net, Random,
-    RandomSource, Resolution, Store, VariableName,
+    BlobId, Clock, Env, Fs, HostName, Http, Key, Kv, ListenAddress, ListenEndpoint, MAX_KEY, Module,
+    ModuleId, Net, Random, RandomSource, Resolution, Store, Transport, VariableName,
 };
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};
 pub use holder::{Holder, HolderError};

@@ -158,6 +158,8 @@ name! {
         CONNECT = "connect";
         /// Accepting connections.
         LISTEN = "listen";
+        /// Looking up the addresses of a name.
+        RESOLVE = "resolve";
         /// Importing a module.
         IMPORT = "import";
         /// Adding an entry that does not exist yet.

@@ -18,7 +18,7 @@ pub use fs::Fs;
 pub use http::{Http, ListenAddress};
 pub use kv::{Key, Kv, MAX_KEY};
 pub use module::{Module, ModuleId};
-pub use net::Net;
+pub use net::{HostName, ListenEndpoint, Net, Transport};
 pub use random::{Random, RandomSource};
 pub use store::{BlobId, Store};
 
