@@ -218,13 +218,13 @@ declare module "cap:self" {
     /** Opens a TCP connection, to 127.0.0.1 by default. Needs the right to connect to `tcp://hostname:port`. */
     connect(options: { hostname?: string; port: number }): Promise<Connection>;
     /**
-     * Like `connect`, with TLS and the right to connect to `tls://hostname:port`. The server's certificate must have the
-     * host's name. `caCerts` are texts with certificates as PEM, which are trusted instead of those of the host.
+     * Like `connect`, with TLS and the right to connect to `tls://hostname:port`. The server's certificate must have
+     * the host's name. `caCerts` are texts with certificates as PEM. They are trusted instead of those of the host.
      */
     connectTls(options: { hostname?: string; port: number; caCerts?: string[]; alpnProtocols?: string[] }): Promise<Connection>;
     /**
-     * Listens on 127.0.0.1 by default. With port 0, the operating system chooses the port: see `addr`. Needs the right to
-     * listen on `tcp://hostname:port`.
+     * Listens on 127.0.0.1 by default. With port 0, the operating system chooses the port: see `addr`. Needs the right
+     * to listen on `tcp://hostname:port`.
      */
     listen(options: { hostname?: string; port: number }): Listener;
     /** Like `listen`, for datagrams and with the right to listen on `udp://hostname:port`. */

@@ -3,8 +3,8 @@
 use super::secure_runtime;
 use crate::support::Scene;
 
-/// Runs a program in the sandbox, and returns its output. The sandbox must refuse no call, except for the C library's
-/// question to a cache of names on this machine (AF_UNIX), without which it asks name servers itself.
+/// Runs a program in the sandbox, and returns its output. The sandbox must refuse no call, with one exception. The C
+/// library looks for a cache of names on this machine (AF_UNIX). Without it, it asks name servers itself.
 fn run(grants: &[&str], main: &str) -> String {
     let scene = Scene::of_main(grants, main);
     let done = secure_runtime(&scene, &["run", "--sandbox-log"]);

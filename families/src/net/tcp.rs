@@ -243,7 +243,6 @@ async fn read(
         let filled = socket.wait(shown, socket.fill(&mut incoming)).await?;
         filled.map_err(|error| failed(&error, "reading", shown))?;
     }
-    again(&granted)?;
     let (start, end) = (
         incoming.start,
         incoming.end.min(incoming.start.saturating_add(size)),
@@ -251,6 +250,7 @@ async fn read(
     let held = granted
         .reserve_result(end.saturating_sub(start), "reading")
         .await?;
+    again(&granted)?;
     let bytes = incoming.bytes.get(start..end).unwrap_or_default().to_vec();
     granted.count(CountedBytes::Fetched, bytes.len())?;
     incoming.start = end;

@@ -50,8 +50,8 @@ async fn receive(granted: Call, datagrams: Rc<Datagrams>, _: Arguments) -> Resul
     loop {
         let ready = bound.wait(shown, bound.socket.readable()).await?;
         ready.map_err(|error| failed(&error, "receive", shown))?;
-        again(&granted)?;
         let held = granted.reserve_result(DATAGRAM, "receive").await?;
+        again(&granted)?;
         let mut bytes = vec![0; DATAGRAM];
         match bound.socket.try_recv_from(&mut bytes) {
             Ok((length, from)) => {
