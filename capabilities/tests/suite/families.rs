@@ -517,3 +517,32 @@ fn endpoints_are_matched_by_host_address_and_port() {
         assert_eq!(decision.is_allowed(), expected, "{text}");
     }
 }
+
+/// TOK-46, TOK-47: a denial names the line that grants the socket or the name.
+#[test]
+fn missing_rights_of_sockets_are_suggested() {
+    let authority = Authority::new(Block::of(rights(&["net.connect=tcp://db.example:80"]))).unwrap();
+    for (text, line) in [
+        (
+            "net listen tcp://localhost:80",
+            "net.listen = [\"tcp://127.0.0.1:80\"]",
+        ),
+        ("net listen udp://[::1]:0", "net.listen = [\"udp://[::1]:0\"]"),
+        ("net resolve DB.example.", "net.resolve = [\"db.example\"]"),
+        (
+            "net connect tls://db.example:80",
+            "net.connect = [\"tls://db.example:80\"]",
+        ),
+        ("net connect udp://[::1]:53", "net.connect = [\"udp://[::1]:53\"]"),
+    ] {
+        let operation = operation(text);
+        let explanation = explain(
+            &authority,
+            &operation,
+            &Context::at(0),
+            &Families::builtin(),
+            &base(),
+        );
+        assert_eq!(explanation.missing.unwrap().manifest_line(), line);
+    }
+}
