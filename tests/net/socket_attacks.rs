@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use super::sockets::{LOOPBACK, prints, run, scene};
+use super::raw_sockets::{LOOPBACK, prints, run, scene};
 use crate::support::Server;
 
 /// A190: a name that leads to the loopback address, like the second answer of a rebinding name server.
