@@ -54,3 +54,43 @@ fn the_sandbox_allows_the_sockets_of_the_grants() {
     );
     assert_eq!(out, "127.0.0.1\n");
 }
+
+/// TOK-46, TOK-47: the lock pins the grants of sockets and lookups, and shows them to reviewers.
+#[test]
+fn the_lock_has_the_grants_of_sockets() {
+    let grants = [
+        "net.connect=tls://db.example.com:5432",
+        "net.listen=tcp://*:8080",
+        "net.listen=udp://127.0.0.1:0",
+        "net.resolve=*.example.com",
+    ];
+    let scene = Scene::of_main(&grants, "console.log('ran');");
+    secure_runtime(&scene, &["lock"]).success();
+    let text = scene.read("secure.lock.txt");
+    for scope in [
+        "tls://db.example.com:5432",
+        "tcp://*:8080",
+        "udp://127.0.0.1:0",
+        "*.example.com",
+    ] {
+        assert!(text.contains(scope), "{text}");
+    }
+    assert_eq!(secure_runtime(&scene, &["run", "--locked"]).success(), "ran\n");
+    let shown = secure_runtime(&scene, &["graph", "show"]).success();
+    assert!(
+        shown.contains("tcp://*:8080") && shown.contains("*.example.com"),
+        "{shown}"
+    );
+    for (operation, allowed) in [
+        ("net listen tcp://0.0.0.0:8080", true),
+        ("net listen udp://0.0.0.0:8080", false),
+        ("net resolve a.example.com", true),
+        ("net resolve example.com", false),
+        ("net connect tls://db.example.com:5432", true),
+        ("net connect tcp://db.example.com:5432", false),
+    ] {
+        let said = secure_runtime(&scene, &["explain", "--module", "main.js", operation]).success();
+        assert_eq!(said.contains(" is allowed"), allowed, "{said}");
+        assert_eq!(said.contains(" is denied"), !allowed, "{said}");
+    }
+}
