@@ -127,7 +127,7 @@ impl Plan {
             SandboxRule::WriteBelow(path) => self.write(&path),
             SandboxRule::Connect(ports) => self.connect.push(ports),
             SandboxRule::Listen(port) => self.listen(port),
-            SandboxRule::Datagrams => self.datagrams = true,
+            SandboxRule::Datagrams => self.datagrams(),
             SandboxRule::Lookups => self.lookups = true,
             SandboxRule::SystemCall(number) => self.call(number),
         }
@@ -188,6 +188,10 @@ impl Plan {
 
     pub(super) fn listen(&mut self, port: u16) {
         self.listen.insert(port);
+    }
+
+    pub(super) fn datagrams(&mut self) {
+        self.datagrams = true;
     }
 
     pub(super) fn call(&mut self, number: i64) {
