@@ -2,7 +2,7 @@
 id = "A197"
 title = "a right to connect to hosts is none to send names to name servers"
 boundary = "program"
-elsewhere = "there are no lookups there"
+elsewhere = "the adapters of other systems have no lookups"
 grants = ["net.connect=tcp://*.localhost:9", "net.connect=https://localhost"]
 control_grants = ["net.resolve=localhost"]
 expect = "denied"
