@@ -210,6 +210,61 @@ const CALLS: &[Call] = &[
         &["${server}"],
     ),
     call(
+        "net.connect",
+        "net.connect({ port: ${port} }).then(async (connection) => { await connection.write(new Uint8Array(1)); connection.close(); })",
+        &["net.connect=tcp://127.0.0.1:${port}"],
+        &[
+            "net.connect=tls://127.0.0.1:${port}",
+            "net.connect=udp://127.0.0.1:${port}",
+            "net.connect=${server}",
+            "net.connect=tcp://127.0.0.1:9",
+        ],
+        // Opening it, and the call of `write`.
+        &["tcp://127.0.0.1:${port}", "tcp://127.0.0.1:${port}"],
+    ),
+    call(
+        "net.connectTls",
+        // Nobody listens there.
+        "net.connectTls({ port: 9 }).catch((error) => { if (error.code !== 'ECONNREFUSED') throw error; })",
+        &["net.connect=tls://127.0.0.1:9"],
+        &[
+            "net.connect=tcp://127.0.0.1:9",
+            "net.connect=https://127.0.0.1:9",
+            "net.connect=tls://127.0.0.1:10",
+        ],
+        &["tls://127.0.0.1:9"],
+    ),
+    call(
+        "net.listen",
+        "(async () => { net.listen({ port: 0 }).close(); })()",
+        &["net.listen=tcp://127.0.0.1:0"],
+        &[
+            "net.listen=udp://127.0.0.1:0",
+            "net.listen=tcp://[::1]:0",
+            "net.listen=tcp://127.0.0.1:1",
+        ],
+        &["tcp://127.0.0.1:0"],
+    ),
+    call(
+        "net.listenDatagram",
+        "(async () => { const socket = net.listenDatagram({ port: 0 }); await socket.send(new Uint8Array(1), { port: 9 }); socket.close(); })()",
+        &["net.listen=udp://127.0.0.1:0", "net.connect=udp://127.0.0.1:9"],
+        &["net.listen=tcp://127.0.0.1:0", "net.listen=udp://*:1"],
+        // Opening it, and sending.
+        &[
+            "udp://127.0.0.1:0",
+            "udp://127.0.0.1:0",
+            "connect udp://127.0.0.1:9",
+        ],
+    ),
+    call(
+        "net.resolve",
+        "net.resolve('localhost')",
+        &["net.resolve=localhost"],
+        &["net.resolve=*.localhost", "net.resolve=example.com"],
+        &["localhost"],
+    ),
+    call(
         "net.attenuate",
         "net.attenuate({ connect: ['https://example.com'] })",
         &[],
@@ -447,6 +502,21 @@ fn wrong_action(row: &OperationRow) -> &'static [&'static str] {
     match (row.family.as_str(), row.action.as_deref()) {
         ("fs", Some("read")) => &["fs.write=/**"],
         ("fs", Some("write")) => &["fs.read=/**"],
+        ("net", Some("connect")) => &[
+            "net.listen=tcp://*:0",
+            "net.listen=udp://*:0",
+            "net.resolve=localhost",
+        ],
+        ("net", Some("listen")) => &[
+            "net.connect=tcp://0.0.0.0/0:1-65535",
+            "net.resolve=localhost",
+            "http.listen=*:0",
+        ],
+        ("net", Some("resolve")) => &[
+            "net.connect=tcp://localhost:1-65535",
+            "net.connect=tcp://0.0.0.0/0:1-65535",
+            "net.connect=https://localhost",
+        ],
         ("kv", Some("read")) => &["kv.write=*"],
         ("kv", Some("write")) => &["kv.read=*"],
         ("secrets", Some("send")) => KEY,
@@ -475,7 +545,13 @@ fn of_everything() -> (Token, PublicKey) {
         "fs.read=/**",
         "fs.write=/**",
         "net.connect=http://127.0.0.1:1-65535",
+        "net.connect=tcp://127.0.0.1:1-65535",
+        "net.connect=tls://127.0.0.1:1-65535",
+        "net.connect=udp://127.0.0.1:1-65535",
         "net.connect=https://example.com",
+        "net.listen=tcp://*:0",
+        "net.listen=udp://*:0",
+        "net.resolve=localhost",
         "env.read=*",
         "clock=1us",
         "random=true",
@@ -496,6 +572,7 @@ fn of_everything() -> (Token, PublicKey) {
 fn run(call: &Call, grants: &[&str], server: &Server) -> (String, Vec<String>, String) {
     let fill = |text: &str| {
         text.replace("${server}", server.origin())
+            .replace("${port}", server.port())
             .replace("${holder}", HOLDER)
     };
     let grants: Vec<String> = grants.iter().map(|grant| fill(grant)).collect();
@@ -545,6 +622,7 @@ fn every_operation_is_refused_without_its_grant_and_allowed_with_it() {
             let resource = resource
                 .replace("${base}", base)
                 .replace("${server}", server.origin())
+                .replace("${port}", server.port())
                 .replace("${holder}", HOLDER);
             match resource.split_once(' ') {
                 Some((action, resource)) => format!("{verdict} {} {action} {resource}", row.family),

@@ -230,7 +230,7 @@ impl Endpoint {
         }))
     }
 
-    /// Returns the scheme: `http`, `https` or `tcp`.
+    /// Returns the scheme: `http`, `https`, `tcp`, `tls` or `udp`.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }

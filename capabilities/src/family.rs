@@ -119,6 +119,11 @@ pub enum Problem {
         "use one of HMAC-SHA-1, HMAC-SHA-256, HMAC-SHA-384, HMAC-SHA-512, AES-GCM, Ed25519, ECDSA-P-256, ECDSA-P-384, ECDSA-P-521, and RSASSA-PKCS1-v1_5 or RSA-PSS with -SHA-256, -SHA-384 or -SHA-512"
     )]
     KeyAlgorithm,
+    /// The text is not a socket to bind.
+    #[error(
+        "write `tcp` or `udp` and an address of this machine with a port, such as tcp://127.0.0.1:8080 or udp://[::1]:53; as a scope, `tcp://*:8080` means all addresses"
+    )]
+    Socket,
     /// The text is not a module.
     #[error("a module is NAME#blake3:HASH, a hash blake3:HASH, with 64 lower-case hexadecimal digits")]
     Module,

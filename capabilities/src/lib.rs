@@ -102,8 +102,9 @@ pub use duration::{DurationError, parse_duration};
 pub use endpoint::{Endpoint, Hosts, Network};
 pub use explain::{Explained, Explanation, Remedy, explain};
 pub use families::{
-    BlobId, Clock, Env, Fs, Http, Key, KeyAlgorithm, Kv, ListenAddress, Log, MAX_KEY, Module, ModuleId, Net,
-    Random, RandomSource, Resolution, SecretName, Secrets, Store, VariableName,
+    BlobId, Clock, Env, Fs, HostName, Http, Key, KeyAlgorithm, Kv, ListenAddress, ListenEndpoint, Log,
+    MAX_KEY, Module, ModuleId, Net, Random, RandomSource, Resolution, SecretName, Secrets, Store, Transport,
+    VariableName,
 };
 pub use family::{Action, Family, Problem, ScopeError, describe_pattern};
 pub use holder::{Holder, HolderError};

@@ -166,6 +166,8 @@ name! {
         SEND = "send";
         /// Using a secret as a key.
         KEY = "key";
+        /// Looking up the addresses of a name.
+        RESOLVE = "resolve";
         /// Importing a module.
         IMPORT = "import";
         /// Adding an entry that does not exist yet.

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    ActionName, Base, BlobId, Family, FamilyName, FsPath, Key, ModuleId, Origin, RandomSource, Resolution,
-    ScopeError, VariableName,
+    ActionName, Base, BlobId, Family, FamilyName, FsPath, HostName, Key, ListenEndpoint, ModuleId, Origin,
+    RandomSource, Resolution, ScopeError, VariableName,
     family::{invalid, parse_action},
 };
 
@@ -58,6 +58,20 @@ impl<'a> Operation<'a> {
     /// Returns the operation of connecting to an origin.
     pub fn net_connect(origin: &'a Origin) -> Self {
         Operation::borrowed(FamilyName::NET, ActionName::CONNECT, origin.as_str())
+    }
+
+    /// Returns the operation of looking up the addresses of a name.
+    pub fn net_resolve(name: &'a HostName) -> Self {
+        Operation::borrowed(FamilyName::NET, ActionName::RESOLVE, name.as_str())
+    }
+
+    /// Returns the operation of binding a socket, to accept connections or to receive datagrams.
+    pub fn net_listen(socket: &ListenEndpoint) -> Operation<'static> {
+        Operation {
+            family: FamilyName::NET,
+            action: ActionName::LISTEN,
+            resource: Cow::Owned(socket.to_string()),
+        }
     }
 
     /// Returns the operation of reading an environment variable.

@@ -14,7 +14,13 @@ use crate::{Endpoint, Hosts, Network, Pattern, text::quoted};
 const MAX_HOST: usize = 253;
 
 /// The known schemes, and the port that each implies.
-const SCHEMES: [(&str, Option<u16>); 3] = [("http", Some(80)), ("https", Some(443)), ("tcp", None)];
+const SCHEMES: [(&str, Option<u16>); 5] = [
+    ("http", Some(80)),
+    ("https", Some(443)),
+    ("tcp", None),
+    ("tls", None),
+    ("udp", None),
+];
 
 /// Error returned when a text is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,8 +35,11 @@ pub enum OriginError {
         /// The rejected text.
         text: String,
     },
-    /// The scheme is none of `http`, `https` and `tcp`.
-    #[error("the scheme {} is none of `https`, `http`, `tcp`", quoted(scheme))]
+    /// The scheme is unknown.
+    #[error(
+        "the scheme {} is none of `https`, `http`, `tcp`, `tls`, `udp`",
+        quoted(scheme)
+    )]
     Scheme {
         /// The rejected scheme.
         scheme: String,
@@ -153,7 +162,7 @@ impl Origin {
         &self.text
     }
 
-    /// Returns the scheme: `http`, `https` or `tcp`.
+    /// Returns the scheme: `http`, `https`, `tcp`, `tls` or `udp`.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
@@ -244,7 +253,7 @@ fn parse_port(port: &str) -> Result<u16, OriginError> {
 
 /// Parses a host by the rules of the URL standard for `https`, whatever the scheme. The standard does not
 /// normalise the hosts of other schemes: there, `127.1` and `EXAMPLE.com` would pass a comparison of texts.
-fn parse_host(text: &str) -> Result<Host, OriginError> {
+pub(crate) fn parse_host(text: &str) -> Result<Host, OriginError> {
     let refused = |reason| OriginError::Host {
         host: text.to_owned(),
         reason,

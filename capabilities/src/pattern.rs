@@ -6,8 +6,8 @@ use crate::Endpoint;
 ///
 /// The kinds are few and closed, so that decisions, intersections and the Datalog of tokens share their code
 /// across all families. The first two kinds mean exactly the same as Biscuit's `==`, `starts_with` and
-/// `ends_with`. Endpoints exist only in the family `net`, which has no affixes. Therefore the intersection of
-/// two patterns of one family is a pattern or empty.
+/// `ends_with`. Endpoints exist only for connecting in the family `net`, which has no affixes there. Therefore the
+/// intersection of two patterns of one action is a pattern or empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pattern {
     /// One string.

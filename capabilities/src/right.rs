@@ -34,15 +34,17 @@ pub enum RightsError {
         "a set of rights holds at most {MAX_COMPLEX_RIGHTS} wildcards, networks and ranges of ports; grant larger ones"
     )]
     TooManyComplex,
-    /// The family does not have patterns of this kind.
-    #[error("rights of the family `{family}` have no patterns of the kind `{kind}`")]
+    /// The action of the family does not have patterns of this kind.
+    #[error("rights of `{family}.{action}` have no patterns of the kind `{kind}`")]
     Kind {
         /// The family.
         family: FamilyName,
+        /// The action.
+        action: ActionName,
         /// The name of the kind in tokens.
         kind: &'static str,
     },
-    /// An exact right of the family `net` whose text is not a canonical origin.
+    /// An exact right of the family `net` to connect whose text is not a canonical origin.
     #[error("{} is not an origin in canonical form, `scheme://host:port`", quoted(text))]
     Origin {
         /// The text.
@@ -129,8 +131,8 @@ impl Rights {
     /// Returns the canonical set of these rights.
     ///
     /// # Errors
-    /// Returns an error if there are too many, or if a pattern's kind does not fit its family. Endpoints are
-    /// only for `net`, and affixes are for all other families.
+    /// Returns an error if there are too many, or if a pattern's kind does not fit its action. Endpoints are
+    /// only for connecting in the family `net`, and affixes are for all others.
     pub fn new(rights: impl IntoIterator<Item = Right>) -> Result<Rights, RightsError> {
         let mut sorted: Vec<Right> = rights.into_iter().collect();
         sorted.sort_unstable();
@@ -139,19 +141,20 @@ impl Rights {
             return Err(RightsError::TooMany);
         }
         for right in &sorted {
-            if let (FamilyName::NET, Pattern::Exact(text)) = (right.family, &right.pattern)
+            let connects = right.key() == (FamilyName::NET, ActionName::CONNECT);
+            if let (true, Pattern::Exact(text)) = (connects, &right.pattern)
                 && !origin::is_canonical(text)
             {
                 return Err(RightsError::Origin { text: text.clone() });
             }
-            let is_net = right.family == FamilyName::NET;
             let kind = match &right.pattern {
-                Pattern::Affix { .. } if is_net => "affix",
-                Pattern::Endpoint(endpoint) if !is_net => endpoint.hosts().kind(),
+                Pattern::Affix { .. } if connects => "affix",
+                Pattern::Endpoint(endpoint) if !connects => endpoint.hosts().kind(),
                 _ => continue,
             };
             return Err(RightsError::Kind {
                 family: right.family,
+                action: right.action,
                 kind,
             });
         }
@@ -449,6 +452,7 @@ mod tests {
             Rights::new([right(network.clone())]),
             Err(RightsError::Kind {
                 family: FamilyName::FS,
+                action: ActionName::READ,
                 kind: "below"
             })
         );
@@ -462,6 +466,7 @@ mod tests {
             Rights::new([net(Pattern::prefix("https://"))]),
             Err(RightsError::Kind {
                 family: FamilyName::NET,
+                action: ActionName::CONNECT,
                 kind: "affix"
             })
         );

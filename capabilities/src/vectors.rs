@@ -294,6 +294,39 @@ fn vectors() -> Value {
             &[now(NOON)],
         ),
         accepted(
+            "sockets and lookups",
+            &[
+                of(&[
+                    "net.connect=tls://db.example.com:5432",
+                    "net.connect=udp://10.0.0.0/8:53",
+                    "net.listen=tcp://*:8080",
+                    "net.listen=udp://127.0.0.1:0",
+                    "net.resolve=*.example.com",
+                ]),
+                of(&[
+                    "net.connect=tls://db.example.com:5432",
+                    "net.connect=udp://10.0.0.1:53",
+                    "net.listen=tcp://127.0.0.1:8080",
+                    "net.listen=udp://127.0.0.1:0",
+                    "net.resolve=db.example.com",
+                ]),
+            ],
+            &[
+                "net connect tls://db.example.com:5432",
+                "net connect tcp://db.example.com:5432",
+                "net connect udp://10.0.0.1:53",
+                "net connect udp://10.0.0.2:53",
+                "net listen tcp://127.0.0.1:8080",
+                "net listen tcp://0.0.0.0:8080",
+                "net listen udp://127.0.0.1:8080",
+                "net listen udp://localhost:0",
+                "net resolve db.example.com",
+                "net resolve a.example.com",
+                "net resolve example.com",
+            ],
+            &[now(NOON)],
+        ),
+        accepted(
             "keys and modules",
             &[
                 of(&["kv.read=user/*", "kv.write=user/42/name", "module=marked/**"]),

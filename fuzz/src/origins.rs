@@ -66,7 +66,7 @@ fn assert_canonical(origin: &Origin) {
         text,
         format!("{}://{}:{}", origin.scheme(), origin.host(), origin.port())
     );
-    assert!(["https", "http", "tcp"].contains(&origin.scheme()) && origin.port() != 0);
+    assert!(["https", "http", "tcp", "tls", "udp"].contains(&origin.scheme()) && origin.port() != 0);
     let of_host = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
     if let Host::Domain(name) = origin.host() {
         assert!(

@@ -18,17 +18,20 @@ use super::growth;
 use crate::Manifest;
 use crate::within_lock::lock_input;
 
-const GRANTS: [&str; 8] = [
+const GRANTS: [&str; 11] = [
     "fs.read = [\"./a/**\"]",
     "fs.read = [\"a/x\"]",
     "fs.read = [\"./b\", \"./a/y\"]",
     "fs.write = [\"./**\"]",
     "net.connect = [\"https://*.example.com\"]",
     "net.connect = [\"https://a.example.com\"]",
+    "net.listen = [\"tcp://*:80\"]",
+    "net.listen = [\"tcp://127.0.0.1:80\"]",
+    "net.resolve = [\"*.example.com\"]",
     "clock = \"1ms\"",
     "random = \"seeded\"",
 ];
-const OPERATIONS: [&str; 10] = [
+const OPERATIONS: [&str; 13] = [
     "fs read a",
     "fs read a/x",
     "fs read a/y",
@@ -36,6 +39,9 @@ const OPERATIONS: [&str; 10] = [
     "fs write a/x",
     "net connect https://a.example.com",
     "net connect https://b.example.com",
+    "net listen tcp://127.0.0.1:80",
+    "net listen tcp://0.0.0.0:80",
+    "net resolve a.example.com",
     "clock 1ms",
     "clock 1s",
     "random seeded",

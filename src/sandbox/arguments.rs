@@ -57,7 +57,7 @@ pub(super) fn limited(plan: &Plan, process: u32) -> Result<Vec<Limited>, Backend
         (call!(SYS_kill), rules(&[&[(0, Be(own))]])?),
         (call!(SYS_tgkill), rules(&[&[(0, Be(own))]])?),
         (call!(SYS_socketpair), pairs()?),
-        (call!(SYS_sendto), sending()?),
+        (call!(SYS_sendto), sending(plan.has_datagrams())?),
     ];
     if !COMPILES {
         // Memory that is not executable.
@@ -258,14 +258,14 @@ fn kind(kind: c_int) -> Must {
     }
 }
 
-/// Allows sending on an existing connection. Excluded are addresses, which would select another peer, and
-/// `MSG_FASTOPEN`, which connects without a check by Landlock.
-fn sending() -> Result<Vec<SeccompRule>, BackendError> {
+/// Allows sending on an existing connection. Excluded are addresses, which would select another peer, unless a grant
+/// allows datagrams, and `MSG_FASTOPEN`, which connects without a check by Landlock.
+fn sending(datagrams: bool) -> Result<Vec<SeccompRule>, BackendError> {
     let bits = word(libc::MSG_FASTOPEN);
     let connected = [(3, Have { bits, value: 0 }), (4, BeNull)];
     // musl's resolver sends queries to name servers only this way.
     let addressed = [(3, Have { bits, value: 0 }), (0, Exceed(STANDARD_ERROR))];
-    match cfg!(target_env = "musl") {
+    match datagrams || cfg!(target_env = "musl") {
         true => rules(&[&connected, &addressed]),
         false => rules(&[&connected]),
     }

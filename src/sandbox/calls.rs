@@ -90,7 +90,10 @@ pub(super) fn always(plan: &Plan) -> impl Iterator<Item = Call> {
         (NETWORK, network),
         (LISTENING, plan.listens()),
         // musl's resolver binds its socket to a port before it sends to name servers.
-        (calls![SYS_bind], network && cfg!(target_env = "musl")),
+        (
+            calls![SYS_bind],
+            !plan.listens() && (plan.has_datagrams() || network && cfg!(target_env = "musl")),
+        ),
     ]
     .into_iter()
     .filter(|(_, applies)| *applies)

@@ -37,6 +37,9 @@ fn plan(what: &str) -> Plan {
     if what.contains("listening") {
         plan.listen(8080);
     }
+    if what.contains("datagrams") {
+        plan.datagrams();
+    }
     plan
 }
 
@@ -141,7 +144,13 @@ fn every_number_gives_the_result_in_the_tables() {
         _ => &[""],
     };
     for user in users {
-        for network in ["alone", "writing", "network", "network and listening"] {
+        for network in [
+            "alone",
+            "writing",
+            "network",
+            "network and listening",
+            "datagrams",
+        ] {
             let what = format!("{network} {user}");
             let (behind, control) = (tried(&format!("{what} sandbox")), tried(&what));
             let allowed: BTreeSet<i64> = calls::always(&plan(&what)).map(|(_, number)| number).collect();
@@ -177,6 +186,26 @@ fn calls_of_the_32_bit_interface_end_the_process() {
     );
     let behind = start("int 0x80 sandbox");
     assert_eq!(behind.status.signal(), Some(libc::SIGSYS), "{behind:?}");
+}
+
+/// WALL-4: with a grant of datagrams, sockets are bound and send to addresses. Nobody listens.
+#[test]
+#[cfg(not(target_env = "musl"))]
+fn datagrams_add_bound_sockets_and_no_listeners() {
+    let names = |what: &str| -> BTreeSet<&str> { calls::always(&plan(what)).map(|(name, _)| name).collect() };
+    let (with, without) = (names("datagrams"), names("network"));
+    assert_eq!(
+        with.symmetric_difference(&without).collect::<Vec<_>>(),
+        [&"SYS_bind"]
+    );
+    let forms = |what: &str| {
+        let limited = arguments::limited(&plan(what), 1).unwrap();
+        let found = limited
+            .into_iter()
+            .find(|((_, number), _)| *number == libc::SYS_sendto);
+        found.unwrap().1.len()
+    };
+    assert_eq!((forms("network"), forms("datagrams")), (1, 2));
 }
 
 /// SANDBOX-9: no call is in two tables, and the specification lists all of them.

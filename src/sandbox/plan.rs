@@ -77,6 +77,8 @@ pub(super) struct Plan {
     paths: BTreeMap<(PathBuf, bool), Access>,
     connect: Vec<RangeInclusive<u16>>,
     listen: BTreeSet<u16>,
+    datagrams: bool,
+    lookups: bool,
     /// Numbers of additional system calls that the host allows.
     calls: BTreeSet<i64>,
     reports_refusals: bool,
@@ -125,6 +127,8 @@ impl Plan {
             SandboxRule::WriteBelow(path) => self.write(&path),
             SandboxRule::Connect(ports) => self.connect.push(ports),
             SandboxRule::Listen(port) => self.listen(port),
+            SandboxRule::Datagrams => self.datagrams(),
+            SandboxRule::Lookups => self.lookups = true,
             SandboxRule::SystemCall(number) => self.call(number),
         }
     }
@@ -186,6 +190,10 @@ impl Plan {
         self.listen.insert(port);
     }
 
+    pub(super) fn datagrams(&mut self) {
+        self.datagrams = true;
+    }
+
     pub(super) fn call(&mut self, number: i64) {
         self.calls.insert(number);
     }
@@ -214,9 +222,14 @@ impl Plan {
         !self.listen.is_empty()
     }
 
-    /// Returns true if the process makes connections.
+    /// Returns true if the process makes connections, sends datagrams, or looks up names.
     pub(super) fn connects(&self) -> bool {
-        !self.connect.is_empty()
+        !self.connect.is_empty() || self.datagrams || self.lookups
+    }
+
+    /// Returns true if the process binds UDP sockets, and sends datagrams to any address.
+    pub(super) fn has_datagrams(&self) -> bool {
+        self.datagrams
     }
 
     /// Returns the ports that the process may connect to, or `None` if all ports are allowed.
@@ -446,6 +459,17 @@ mod tests {
             Some(BTreeSet::from([53, 443, 5000, 5001, 5002]))
         );
         assert_eq!(ports(&["net.connect=tcp://example.com:1-65535"]), None);
+        let listening = plan("/srv", &["net.listen=tcp://*:8080", "net.listen=tcp://[::1]:0"]);
+        assert_eq!(listening.listen_ports(), &BTreeSet::from([0, 8080]));
+        assert!(!listening.connects() && !listening.has_datagrams());
+        for grant in ["net.connect=udp://example.com:53", "net.listen=udp://*:0"] {
+            let datagrams = plan("/srv", &[grant]);
+            assert!(datagrams.has_datagrams() && !datagrams.listens());
+            assert_eq!(datagrams.connect_ports(), Some(BTreeSet::from([53])));
+        }
+        let resolving = plan("/srv", &["net.resolve=example.com"]);
+        assert!(!resolving.has_datagrams() && !resolving.listens());
+        assert_eq!(resolving.connect_ports(), Some(BTreeSet::from([53])));
         assert!(!plan("/srv", &["fs.read=./x"]).connects());
     }
 }

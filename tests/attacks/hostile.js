@@ -73,10 +73,21 @@ export default async ([hex, server, rows]) => {
     attenuate: (...given) => http.attenuate(...given),
     revocable: () => http.revocable(),
   };
-  const owners = { fs, net, env, clock, random, kv, http: servers, secrets, log };
+  const { attenuate, connect, connectTls, fetch, resolve, revocable } = net;
+  const of = (call) => (...given) => Reflect.apply(call, net, given);
+  const place = (call) => (hostname, port, ...rest) => Reflect.apply(call, net, [{ hostname, port, caCerts: rest[0], alpnProtocols: rest[1] }]);
+  const sockets = {
+    fetch: of(fetch), resolve: of(resolve), attenuate: of(attenuate), revocable: of(revocable), connect: place(connect), connectTls: place(connectTls),
+    listen: (hostname, port) => net.listen({ hostname, port }).close(),
+    listenDatagram: (hostname, port, ...rest) => {
+      const socket = net.listenDatagram({ hostname, port });
+      return socket.send(...rest).finally(() => socket.close());
+    },
+  };
+  const owners = { fs, net: sockets, env, clock, random, kv, http: servers, secrets, log };
   const operations = rows.split("\n").map((row) => {
     const [, sealed] = /^seal\((\w+)\)$/.exec(row) ?? [];
-    if (sealed) return [{ call: (...given) => seal(sealed === "http" ? http : owners[sealed], ...given) }, "call"];
+    if (sealed) return [{ call: (...given) => seal({ http, net }[sealed] ?? owners[sealed], ...given) }, "call"];
     const [owner, name] = row.split(" ")[0].split(".");
     if (typeof owners[owner]?.[name] !== "function") throw new Error(`nobody knows how to call ${row}`);
     return [owners[owner], name];

@@ -184,6 +184,11 @@ fn make_calls(input: &[u8]) {
         "secrets.send=API@http://127.0.0.1:9",
         "secrets.key=API@HMAC-SHA-256",
         "log=true",
+        "net.listen=tcp://127.0.0.1:0",
+        "net.listen=udp://127.0.0.1:0",
+        "net.connect=tcp://127.0.0.1:9",
+        "net.connect=udp://127.0.0.1:9",
+        "net.resolve=localhost",
     ];
     let package = "[imports]\np = \"./p/\"\n[packages.p]\nisolate = true\n";
     let of_package = PackageLimits {

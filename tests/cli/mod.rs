@@ -24,6 +24,7 @@ mod secrets;
 mod self_write;
 mod serve;
 mod signatures;
+mod sockets;
 mod store_tokens;
 mod stores;
 mod tokens;

@@ -33,6 +33,11 @@ const SLACK_OF: &[(&str, u64, &str)] = &[
         96,
         "this process's own server, with 256 KiB for each connection",
     ),
+    (
+        "net.connect",
+        96,
+        "this process's own server, with a thread for each connection",
+    ),
     ("bodies that wait", 96, "this process's own server"),
     ("uploads that wait", 96, "this process's own server"),
 ];
@@ -118,6 +123,23 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "net.fetch",
         "await all(400, async () => (await net.fetch(server + '/big')).bytes())",
     ),
+    (
+        "net.connect",
+        "await all(2_000, () => net.connect({ port })); for (const connection of [...keep]) connection.read(new Uint8Array(65_536)).catch(() => {})",
+    ),
+    (
+        "net.connectTls",
+        "await all(2_000, () => net.connectTls({ port: 9, alpnProtocols: Array(16).fill('x'.repeat(255)) }))",
+    ),
+    (
+        "net.listen",
+        "await all(800, () => net.listen({ port: 0 })); const [listener] = keep; const waiting = []; for (let n = 0; n < 800; n++) waiting.push(listener.accept().catch(() => {})); listener.close(); await Promise.all(waiting)",
+    ),
+    (
+        "net.listenDatagram",
+        "await all(800, () => net.listenDatagram({ port: 0 })); const [one, two] = keep; for (let n = 0; n < 3_000; n++) { await one.send(new Uint8Array(60_000), two.addr); keep.push(await two.receive()); }",
+    ),
+    ("net.resolve", "await all(2_000, () => net.resolve('localhost'))"),
     (
         "net.attenuate",
         "await all(15_000, () => net.attenuate({ expires: '1h' }))",
@@ -557,7 +579,7 @@ fn measure(name: &str) {
     server.put("/big", Some(vec![b'a'; 256 << 10]));
     let main = format!(
         "import {{ fs, net, env, clock, random, kv, http, secrets, log, seal }} from 'cap:self';
-        const server = '{}', holder = '{}', use = 'API@https://example.com';
+        const server = '{}', holder = '{}', use = 'API@https://example.com', port = Number(new URL(server).port);
         const keep = [];
         let failed;
         const all = async (count, make) => {{
@@ -580,6 +602,12 @@ fn measure(name: &str) {
         "fs.read=./data/**",
         "fs.write=./data/**",
         &origin,
+        &origin.replace("http:", "tcp:"),
+        "net.connect=tls://127.0.0.1:9",
+        "net.connect=udp://127.0.0.1:1-65535",
+        "net.listen=tcp://127.0.0.1:0",
+        "net.listen=udp://127.0.0.1:0",
+        "net.resolve=localhost",
         "env.read=LONG",
         "clock=1ms",
         "random=true",

@@ -1,6 +1,8 @@
 //! The `net` family: requests like those of the web's `fetch`, sent only to the destination that was decided on.
 
 mod bodies;
+mod raw_sockets;
+mod socket_attacks;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::{
     RESOURCE, TIME,
 };
 use crate::{
-    Attestation, Context, FamilyName, Holder, Operation,
+    ActionName, Attestation, Context, FamilyName, Holder, Operation,
     endpoint::{bits, parts},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn question(operation: &Operation<'_>, context: &Context<'_>) -> Vec<
     ];
     let holders = context.holders.iter();
     facts.extend(holders.map(|holder| fact(HOLDER, &[string(&holder.to_string())])));
-    if operation.family() == FamilyName::NET {
+    if (operation.family(), operation.action()) == (FamilyName::NET, ActionName::CONNECT) {
         facts.extend(parts(operation.resource()).map(|parts| {
             let terms = [
                 string(operation.family().as_str()),

@@ -42,7 +42,7 @@ impl ListenAddress {
 }
 
 /// Parses a port as the canonical form of an address has it.
-fn port(text: &str) -> Result<u16, Problem> {
+pub(super) fn port(text: &str) -> Result<u16, Problem> {
     let number: u16 = text.parse().map_err(|_| Problem::Listen)?;
     if number.to_string() == text {
         Ok(number)

@@ -21,7 +21,7 @@ pub use http::{Http, ListenAddress};
 pub use kv::{Key, Kv, MAX_KEY};
 pub use log::Log;
 pub use module::{Module, ModuleId};
-pub use net::Net;
+pub use net::{HostName, ListenEndpoint, Net, Transport};
 pub use random::{Random, RandomSource};
 pub use secrets::{KeyAlgorithm, SecretName, Secrets};
 pub use store::{BlobId, Store};

@@ -207,6 +207,7 @@ fn datalog_outside_the_profile_is_refused_from_peers() {
             0,
             RightsError::Kind {
                 family: FamilyName::NET,
+                action: ActionName::CONNECT,
                 kind: "affix",
             }
             .into(),

@@ -47,6 +47,12 @@ fn scopes_are_described_in_the_form_that_people_write() {
         ("net.connect=tcp://DB:5432", "tcp://db:5432"),
         ("net.connect=https://[::1]:8443", "https://[::1]:8443"),
         ("net.connect=http://127.1", "http://127.0.0.1"),
+        ("net.connect=tls://DB:5432", "tls://db:5432"),
+        ("net.connect=udp://10.0.0.0/8:53", "udp://10.0.0.0/8:53"),
+        ("net.listen=tcp://localhost:80", "tcp://127.0.0.1:80"),
+        ("net.listen=udp://*:53", "udp://*:53"),
+        ("net.resolve=*.Example.com", "*.example.com"),
+        ("net.resolve=db.example.com.", "db.example.com"),
         ("env.read=HOME", "HOME"),
         ("env.read=APP_*", "APP_*"),
         ("env.read=*", "*"),
@@ -509,5 +515,34 @@ fn endpoints_are_matched_by_host_address_and_port() {
     ] {
         let decision = authority.decide(&operation(&format!("net connect {text}")), &Context::at(0));
         assert_eq!(decision.is_allowed(), expected, "{text}");
+    }
+}
+
+/// TOK-46, TOK-47: a denial names the line that grants the socket or the name.
+#[test]
+fn missing_rights_of_sockets_are_suggested() {
+    let authority = Authority::new(Block::of(rights(&["net.connect=tcp://db.example:80"]))).unwrap();
+    for (text, line) in [
+        (
+            "net listen tcp://localhost:80",
+            "net.listen = [\"tcp://127.0.0.1:80\"]",
+        ),
+        ("net listen udp://[::1]:0", "net.listen = [\"udp://[::1]:0\"]"),
+        ("net resolve DB.example.", "net.resolve = [\"db.example\"]"),
+        (
+            "net connect tls://db.example:80",
+            "net.connect = [\"tls://db.example:80\"]",
+        ),
+        ("net connect udp://[::1]:53", "net.connect = [\"udp://[::1]:53\"]"),
+    ] {
+        let operation = operation(text);
+        let explanation = explain(
+            &authority,
+            &operation,
+            &Context::at(0),
+            &Families::builtin(),
+            &base(),
+        );
+        assert_eq!(explanation.missing.unwrap().manifest_line(), line);
     }
 }

@@ -98,6 +98,7 @@ fn action() -> impl Strategy<Value = (FamilyName, ActionName)> {
         6 => Just((FamilyName::FS, ActionName::READ)),
         1 => Just((FamilyName::FS, ActionName::WRITE)),
         2 => Just((FamilyName::NET, ActionName::CONNECT)),
+        1 => Just((FamilyName::NET, ActionName::LISTEN)),
     ]
 }
 
@@ -105,7 +106,7 @@ pub(crate) fn right() -> impl Strategy<Value = Right> {
     (action(), pattern(), endpoint()).prop_map(|((family, action), pattern, endpoint)| Right {
         family,
         action,
-        pattern: if family == FamilyName::NET {
+        pattern: if (family, action) == (FamilyName::NET, ActionName::CONNECT) {
             endpoint
         } else {
             pattern

@@ -154,6 +154,7 @@ fn every_normative_line_has_a_test() {
         include_str!("../../src/families/http.rs"),
         include_str!("../../src/families/secrets.rs"),
         include_str!("../../src/families/log.rs"),
+        include_str!("../../src/families/net.rs"),
         include_str!("../../src/key.rs"),
         include_str!("../../src/origin.rs"),
         include_str!("../../src/path.rs"),

@@ -18,6 +18,10 @@ pub enum SandboxRule {
     Connect(RangeInclusive<u16>),
     /// TCP connections from any host to this port.
     Listen(u16),
+    /// UDP sockets of any port, which send to any host, and name lookups.
+    Datagrams,
+    /// Name lookups.
+    Lookups,
     /// A system call with any arguments, by its number on this architecture.
     SystemCall(i64),
 }

@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use super::connections::{MOST_IDLE, client};
 use super::decode::{self, Decoded};
-use super::{CONNECTION, Call, address};
+use super::{CONNECTION, Call, destination};
 use crate::secrets::{Secret, Substituted, hide, substituted};
 
 /// Maximum number of redirects of one fetch, by the Fetch standard.
@@ -382,20 +382,7 @@ async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<Soc
     if addresses.is_empty() {
         return Err(network_error(shown, "the host name has no address"));
     }
-    for address in &addresses {
-        if address::is_public(address.ip()) {
-            continue;
-        }
-        let by_address = origin.with_host(address.ip());
-        let operation = Operation::net_connect(&by_address);
-        if !granted.allows(&operation) {
-            return Err(granted.refuse(
-                &operation,
-                shown,
-                "the name leads to an address that is not public, and no grant names that address",
-            ));
-        }
-    }
+    destination::check(granted, origin, &addresses, shown)?;
     Ok(addresses)
 }
 

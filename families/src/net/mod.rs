@@ -1,14 +1,22 @@
-//! The `net` family: HTTP requests to granted origins.
+//! The `net` family: HTTP requests to granted origins, connections and datagrams, listeners, and lookups of names.
 
 mod address;
+mod closing;
 mod connections;
 mod decode;
+mod destination;
 mod fetch;
+mod listen;
+mod resolve;
+mod sandbox_rules;
+mod tcp;
+mod tls;
+mod udp;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, Operation, Origin, Pattern};
+use secure_runtime_capabilities::{ActionName, Authority, Family, Operation};
 use secure_runtime_engine::extension::{
     self, Arguments, CapabilityView, CountedBytes, Extension, Global, Granted, Kept, Methods, OperationError,
     Output, ProgramStart, Reservation, SandboxRule, Script,
@@ -86,7 +94,14 @@ impl Extension for Net {
     fn script(&self) -> Script {
         Script {
             name: "ext:net/net.js",
-            source: include_str!("net.js"),
+            // `net.js` gets what `sockets.js` returns.
+            source: concat!(
+                "(api) => (",
+                include_str!("net.js"),
+                ")(api, (",
+                include_str!("sockets.js"),
+                ")(api))"
+            ),
         }
     }
 
@@ -123,20 +138,14 @@ impl Extension for Net {
             .titled("fetch")
             .asynchronous("read", read);
         body.close("cancel");
+        tcp::declare(methods);
+        listen::declare(methods);
+        udp::declare(methods);
+        resolve::declare(methods);
     }
 
     fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {
-        let rights = authority.effective(FamilyName::NET, ActionName::CONNECT);
-        let ports = rights.filter_map(|pattern| match pattern {
-            Pattern::Endpoint(endpoint) => Some(endpoint.first()..=endpoint.last()),
-            Pattern::Exact(origin) => {
-                let port = Origin::parse(origin).ok()?.port();
-                Some(port..=port)
-            }
-            // Families of connections do not use this kind of pattern.
-            Pattern::Affix { .. } => None,
-        });
-        ports.map(SandboxRule::Connect).collect()
+        sandbox_rules::of(authority)
     }
 
     fn start_program(&self, program: &ProgramStart<'_>) -> NetLimits {

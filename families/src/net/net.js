@@ -1,8 +1,28 @@
 // The `net` capability of guests. `fetch` is that of the web (https://fetch.spec.whatwg.org).
-({ Capability, calls, until, opened, http }) => {
+({ Capability, calls, until, opened, http }, transport) => {
   const MAX_HEAD = 2 ** 20;
 
   class Network extends Capability {
+    /** Opens a TCP connection. */
+    async connect(bag) {
+      return await transport.connect(this, bag);
+    }
+    /** Opens a TCP connection with TLS. */
+    async connectTls(bag) {
+      return await transport.connectTls(this, bag);
+    }
+    /** Accepts TCP connections at an address of this machine. */
+    listen(bag) {
+      return transport.listen(this, bag);
+    }
+    /** Sends and receives datagrams at an address of this machine. */
+    listenDatagram(bag) {
+      return transport.listenDatagram(this, bag);
+    }
+    /** Returns the addresses of a name: those of the type "A" or "AAAA". */
+    async resolve(name, type = "A") {
+      return await transport.resolve(this, name, type);
+    }
     async fetch(input, init) {
       const { url, method, redirect, headers, signal, body } = http.request(input, init);
       // A header list may contain one long text many times. Rust has the same limit, in bytes.
@@ -36,7 +56,7 @@
   }
   return {
     capability: Network,
-    objects: http.objects,
+    objects: [...http.objects, ...transport.objects],
     // A method, because unlike other functions it has no `prototype`.
     globals: { fetch: (network) => ({ fetch(input, init = undefined) { return network.fetch(input, init); } }.fetch) },
   };

@@ -1,11 +1,14 @@
 /*---
 id = "A64"
-title = "fetch has the only sockets: nothing listens, and no pipe or Unix socket can be reached"
+title = "no pipe or Unix socket can be reached, and a right to fetch opens no other socket"
 boundary = "program"
 elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]
 expect = "nothing"
-audit = ["allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}"]
+audit = [
+  "denied net connect tcp://127.0.0.1:80", "denied net connect tls://127.0.0.1:80", "denied net listen tcp://127.0.0.1:0", "denied net listen udp://127.0.0.1:0",
+  "allowed net connect ${server}", "allowed net connect ${server}", "allowed net connect ${server}",
+]
 ---*/
 import { net } from "cap:self";
 
@@ -18,7 +21,15 @@ export async function attack({ server, refuses }) {
   let gained = "";
   const methods = new Set();
   for (let step = net; step !== Object.prototype; step = Object.getPrototypeOf(step)) for (const key of Reflect.ownKeys(step)) methods.add(String(key));
-  for (const name of methods) if (!["fetch", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"].includes(name)) gained += `net.${name}; `;
+  const known = ["fetch", "connect", "connectTls", "listen", "listenDatagram", "resolve", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"];
+  for (const name of methods) if (!known.includes(name)) gained += `net.${name}; `;
+  // Options by which other systems open sockets of the machine mean nothing.
+  const machine = { path: "/run/docker.sock", transport: "unix", socketPath: "/run/docker.sock" };
+  for (const call of ["connect", "connectTls", "listen", "listenDatagram"]) {
+    gained += await refuses(call, "RangeError", async () => await net[call](machine));
+    const port = call.startsWith("connect") ? 80 : 0;
+    gained += await refuses(call, "CapabilityError", async () => await net[call]({ ...machine, port }));
+  }
   for (const name of ["WebSocket", "EventSource", "XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
   for (const url of urls) gained += await refuses(JSON.stringify(url), "TypeError", () => net.fetch(url));
   // Options by which other systems send a request elsewhere mean nothing.

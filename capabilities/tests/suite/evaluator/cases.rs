@@ -109,6 +109,8 @@ fn most_rights() -> Vec<Right> {
         ("net", "connect", Pattern::Network(hosts("http", "6:"))),
         ("net", "connect", Pattern::Network(hosts("https", "4:"))),
         ("net", "connect", Pattern::Network(hosts("tcp", "4:"))),
+        ("net", "listen", everything()),
+        ("net", "resolve", everything()),
         ("store", "add", everything()),
         ("store", "read", everything()),
     ];
@@ -190,6 +192,8 @@ fn right(odd: bool) -> impl Strategy<Value = Right> {
                     ("env", "read"),
                     ("kv", "write"),
                     ("module", "import"),
+                    ("net", "listen"),
+                    ("net", "resolve"),
                     ("store", "add"),
                     ("store", "read"),
                 ][..],
@@ -248,7 +252,7 @@ fn place_pattern(odd: bool) -> impl Strategy<Value = Pattern> {
             4 * u32::from(odd) => select(unusual),
         ]
     };
-    let scheme = texts(&["tcp", "tcp", "https", "https", "http"], &["udp", "", "HTTP"]);
+    let scheme = texts(&["tcp", "tcp", "https", "https", "http"], &["ftp", "", "HTTP"]);
     let ports = prop_oneof![
         8 => select(&[(1, 65_535), (1, 65_535), (1, 65_535), (443, 443), (80, 443), (5_000, 5_999), (5_432, 5_432), (443, 8_443)][..]),
         3 * u32::from(odd) => select(&[(0, 9), (9, 2), (1, 65_536), (-1, 3), (0, 0)][..]),

@@ -2,6 +2,9 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+/// The schemes of endpoints (TOK-28).
+pub(crate) const SCHEMES: [&str; 5] = ["http", "https", "tcp", "tls", "udp"];
+
 pub(crate) struct Endpoint {
     pub(crate) scheme: String,
     /// The host, without brackets.
@@ -23,14 +26,12 @@ impl Endpoint {
             None => Some(host).filter(|host| !host.contains(':'))?,
         };
         let number: u16 = port.parse().ok().filter(|number| *number > 0)?;
-        (matches!(scheme, "http" | "https" | "tcp") && is_host(host) && number.to_string() == port).then(
-            || Self {
-                scheme: scheme.to_owned(),
-                host: host.to_owned(),
-                address: address_bits(host),
-                port: number.into(),
-            },
-        )
+        (SCHEMES.contains(&scheme) && is_host(host) && number.to_string() == port).then(|| Self {
+            scheme: scheme.to_owned(),
+            host: host.to_owned(),
+            address: address_bits(host),
+            port: number.into(),
+        })
     }
 }
 

@@ -209,7 +209,7 @@ fn facts(question: &Question) -> Vec<datalog::Predicate> {
             .iter()
             .map(|holder| predicate("holder", [constant(holder)])),
     );
-    if let Some(at) = Endpoint::of(resource).filter(|_| *family == "net") {
+    if let Some(at) = Endpoint::of(resource).filter(|_| *family == "net" && *action == "connect") {
         let texts = [family, action, at.scheme.as_str(), &at.host, &at.address].map(constant);
         facts.push(predicate(
             "endpoint",

@@ -1,6 +1,6 @@
 //! Rights: order, coverage and intersection (TOK-14, TOK-15, TOK-17).
 use super::Refusal;
-use super::hosts::{Endpoint, address_bits, is_host};
+use super::hosts::{Endpoint, SCHEMES, address_bits, is_host};
 use std::collections::BTreeSet;
 
 /// A right. The derived order is that of TOK-14.
@@ -40,7 +40,8 @@ impl Right {
                 return Err(Refusal::envelope(format!("{name:?} is not a name")));
             }
         }
-        match (&self.pattern, self.family == "net") {
+        let connects = self.family == "net" && self.action == "connect";
+        match (&self.pattern, connects) {
             (Pattern::Exact(text), true) if Endpoint::of(text).is_none() => {
                 Err(Refusal::envelope(format!("{text:?} is not a resource of `net`")))
             }
@@ -53,7 +54,7 @@ impl Right {
                     _ => (is_network(text), matches!(text.len(), 34 | 130)),
                 };
                 let is_range = 1 <= place.first && place.first <= place.last && place.last <= 65_535;
-                if !is_text || !is_range || !matches!(place.scheme.as_str(), "http" | "https" | "tcp") {
+                if !is_text || !is_range || !SCHEMES.contains(&place.scheme.as_str()) {
                     return Err(Refusal::envelope(format!("{place:?} is not a set of endpoints")));
                 }
                 if shortest {

@@ -134,7 +134,7 @@ fn endpoints() {
         (Pattern::Host, "tcp", "example.com", 1, 65_536, false),
         (Pattern::Host, "tcp", "example.com", 2, 1, false),
         (Pattern::Host, "tcp", "example.com", 443, 443, false),
-        (Pattern::Host, "udp", "example.com", 1, 2, false),
+        (Pattern::Host, "ftp", "example.com", 1, 2, false),
         (Pattern::Host, "tcp", "", 1, 2, false),
         (Pattern::Host, "tcp", "Example.com", 1, 2, false),
         (Pattern::Host, "tcp", "example.com.", 1, 2, false),
