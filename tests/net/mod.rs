@@ -1,6 +1,8 @@
 //! The `net` family: requests like those of the web's `fetch`, sent only to the destination that was decided on.
 
 mod bodies;
+#[cfg(feature = "v8")]
+mod sockets;
 
 use std::time::Duration;
 

@@ -352,6 +352,8 @@ WritableStreamDefaultWriter: prototype
 WritableStreamDefaultWriter.prototype: @@toStringTag abort close closed constructor desiredSize ready releaseLock
   write
 %ReadableStreamAsyncIteratorPrototype%: next return
+%WebSocketPrototype%: @@toStringTag CLOSED CLOSING CONNECTING OPEN binaryType bufferedAmount close extensions onclose
+  onerror onmessage onopen protocol readyState send url
 %HeadersIteratorPrototype%: @@toStringTag next
 %FormDataIteratorPrototype%: @@toStringTag next
 %GlobalPrototype%:

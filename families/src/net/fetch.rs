@@ -354,7 +354,11 @@ impl Request {
 /// Returns the addresses of the origin's host.
 ///
 /// A name is refused if any of its addresses is not public, unless the authority grants that address.
-async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<SocketAddr>, OperationError> {
+pub(super) async fn resolve(
+    granted: &Call,
+    origin: &Origin,
+    shown: &str,
+) -> Result<Vec<SocketAddr>, OperationError> {
     let port = origin.port();
     let name = match origin.host() {
         // The grant names the address, so the decision on the origin includes the address.
@@ -592,7 +596,7 @@ fn broken(shown: &str, error: &io::Error) -> OperationError {
 }
 
 /// Returns the error of a failed request: a `TypeError`, by the Fetch standard.
-fn network_error(shown: &str, what: &str) -> OperationError {
+pub(super) fn network_error(shown: &str, what: &str) -> OperationError {
     OperationError::type_error(format!("fetch {:?}: {what}", clipped(shown)))
 }
 

@@ -4,6 +4,7 @@ mod address;
 mod connections;
 mod decode;
 mod fetch;
+mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,10 +104,17 @@ impl Extension for Net {
     }
 
     fn globals(&self) -> &'static [Global] {
-        &[Global {
-            name: "fetch",
-            needs: "",
-        }]
+        const NAMES: &[Global] = &[
+            Global {
+                name: "fetch",
+                needs: "",
+            },
+            Global {
+                name: "WebSocket",
+                needs: "",
+            },
+        ];
+        NAMES
     }
 
     fn methods(&self, methods: &mut Methods<Self>) {
@@ -123,6 +131,7 @@ impl Extension for Net {
             .titled("fetch")
             .asynchronous("read", read);
         body.close("cancel");
+        websocket::methods(methods);
     }
 
     fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {

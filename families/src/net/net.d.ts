@@ -7,6 +7,8 @@ export interface Network extends Capability<Network, "connect"> {
     redirect?: "follow" | "error" | "manual";
     signal?: AbortSignal;
   }): Promise<NetResponse>;
+  /** Opens a socket, like `new WebSocket(url, protocols)` of the web. `ws:` needs the right to connect to `http:`, and `wss:` to `https:`. */
+  webSocket(url: string | URL, protocols?: string | string[]): WebSocket;
 }
 
 export interface NetResponse {

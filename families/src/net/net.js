@@ -1,6 +1,24 @@
 // The `net` capability of guests. `fetch` is that of the web (https://fetch.spec.whatwg.org).
-({ Capability, calls, until, opened, http }) => {
+({ Capability, calls, until, opened, http, sockets }) => {
   const MAX_HEAD = 2 ** 20;
+
+  // Returns the constructor of sockets that use this capability.
+  const socketsOf = (network) => sockets?.constructorOf((url, protocols) => {
+    const [handle] = opened(calls.socketOpen(network, url, protocols));
+    // Calls that wait keep the socket open, so they are ended with it.
+    const end = new AbortController();
+    const call = (method, ...rest) => until(end.signal, method, handle, ...rest);
+    return {
+      connect: () => call(calls.socketConnect),
+      receive: () => call(calls.socketReceive),
+      send: (isText, bytes) => call(calls.socketSend, isText, bytes),
+      close: (code, reason) => call(calls.socketClose, code, reason),
+      drop: () => {
+        end.abort();
+        calls.socketDrop(handle);
+      },
+    };
+  });
 
   class Network extends Capability {
     async fetch(input, init) {
@@ -33,11 +51,20 @@
       if (!hasBody) cancel();
       return http.response({ status, statusText, url: finalUrl, redirected, headers: received, source: hasBody ? source : null });
     }
+    /** Opens a socket, like `new WebSocket(url, protocols)` of the web. */
+    webSocket(url, protocols = undefined) {
+      const WebSocket = socketsOf(this);
+      if (WebSocket === undefined) throw new TypeError("webSocket: there are no sockets on QuickJS");
+      return new WebSocket(url, protocols);
+    }
   }
   return {
     capability: Network,
     objects: http.objects,
     // A method, because unlike other functions it has no `prototype`.
-    globals: { fetch: (network) => ({ fetch(input, init = undefined) { return network.fetch(input, init); } }.fetch) },
+    globals: {
+      fetch: (network) => ({ fetch(input, init = undefined) { return network.fetch(input, init); } }.fetch),
+      WebSocket: socketsOf,
+    },
   };
 }

@@ -844,5 +844,4 @@
     [Request.prototype, (value) => `Request { method: ${JSON.stringify(requestOf(value).method)}, url: ${JSON.stringify(requestOf(value).url)} }`],
     [Response.prototype, (value) => `Response { status: ${responseOf(value).status}, url: ${JSON.stringify(responseOf(value).url)} }`],
   );
-  delete web.deno;
 })(globalThis);
