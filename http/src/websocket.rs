@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -44,6 +46,12 @@ const MAX_REASON: usize = 123;
 pub trait Connection: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection for T {}
+
+/// Waits until a connection was upgraded. Returns `None` if it broke off.
+pub async fn upgraded(connection: OnUpgrade) -> Option<Box<dyn Connection>> {
+    let connection = TokioIo::new(connection.await.ok()?);
+    Some(Box::new(connection))
+}
 
 /// The limits of one socket.
 #[derive(Clone, Copy, Debug)]

@@ -118,6 +118,10 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
         "await all(400, async () => (await net.fetch(server + '/big')).bytes())",
     ),
     (
+        "net.webSocket",
+        "await all(2_000, () => net.webSocket(server + '/big'))",
+    ),
+    (
         "net.attenuate",
         "await all(15_000, () => net.attenuate({ expires: '1h' }))",
     ),

@@ -219,7 +219,7 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %CapabilityError%.prototype: constructor
 %HolderPrototype%:
 %CapabilityPrototype%: attenuate revocable
-%RequestContextPrototype%: params requestId signal waitUntil
+%RequestContextPrototype%: params requestId signal upgrade waitUntil
 %NotFound%: prototype
 %NotFound%.prototype: constructor
 %AlreadyExists%: prototype

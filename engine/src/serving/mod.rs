@@ -9,10 +9,11 @@ mod instance;
 mod ops;
 mod requester;
 mod response;
+mod sockets;
 
 use http::Request;
 use secure_runtime_http::Body;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 pub(crate) use self::calls::Calls;
 pub use self::instance::Instance;
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) answer: oneshot::Sender<Result<Answer, FetchError>>,
     /// The place among the requests that are in progress, until all work for the request has ended.
     pub(crate) place: OwnedSemaphorePermit,
+    /// Becomes true when the handler gets no more requests.
+    pub(crate) closed: watch::Receiver<bool>,
 }
 
 /// An event for the isolate of an instance.

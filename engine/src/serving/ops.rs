@@ -14,6 +14,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::FetchError;
 use super::calls::InProgress;
 use super::response::{Answer, AnswerBody, Sender, counted};
+use super::sockets::{
+    op_sr_respond_upgrade, op_sr_socket_close, op_sr_socket_connect, op_sr_socket_drop, op_sr_socket_receive,
+    op_sr_socket_send, op_sr_upgrade,
+};
 use crate::extensions::{HeldBytes, Monitor, OperationError, no_room};
 use crate::memory::Memory;
 use crate::realm;
@@ -38,6 +42,13 @@ deno_core::extension!(
         op_sr_respond_piece,
         op_sr_respond_room,
         op_sr_respond_end,
+        op_sr_upgrade,
+        op_sr_respond_upgrade,
+        op_sr_socket_connect,
+        op_sr_socket_receive,
+        op_sr_socket_send,
+        op_sr_socket_close,
+        op_sr_socket_drop,
     ],
 );
 
@@ -46,12 +57,12 @@ pub(crate) fn scripts() -> deno_core::Extension {
     realm::with_scripts!(sr_serving: "serving.js")
 }
 
-fn gone() -> OperationError {
+pub(super) fn gone() -> OperationError {
     OperationError::type_error("this request has ended")
 }
 
 /// Calls `work` with the request of this number.
-fn with_call<T>(
+pub(super) fn with_call<T>(
     state: &OpState,
     number: u32,
     work: impl FnOnce(&mut InProgress) -> Result<T, OperationError>,
@@ -251,7 +262,10 @@ fn op_sr_respond_failed(state: &OpState, #[smi] number: u32) {
 }
 
 /// Returns a copy of the bytes of a view, counted until the client has them.
-fn copied(value: v8::Local<'_, v8::Value>, state: &OpState) -> Result<Option<Bytes>, OperationError> {
+pub(super) fn copied(
+    value: v8::Local<'_, v8::Value>,
+    state: &OpState,
+) -> Result<Option<Bytes>, OperationError> {
     let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(value) else {
         return Ok(None);
     };

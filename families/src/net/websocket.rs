@@ -239,24 +239,24 @@ pub(super) fn methods(methods: &mut Methods<Net>) {
             let target = Target::of(url)?;
             Ok((Operation::net_connect(&target.origin).into_owned(), url.into()))
         })
-        .titled("WebSocket")
+        .titled("webSocket")
         .sync("socketOpen", open);
     let mut socket = methods.resource::<Open>();
     socket
         .on(ActionName::CONNECT)
-        .titled("WebSocket")
+        .titled("webSocket")
         .asynchronous("socketConnect", connected);
     socket
         .on(ActionName::CONNECT)
-        .titled("WebSocket.send")
+        .titled("webSocket")
         .asynchronous("socketSend", send);
     socket
         .on(ActionName::CONNECT)
-        .titled("WebSocket")
+        .titled("webSocket")
         .asynchronous("socketReceive", receive);
     socket
         .on(ActionName::CONNECT)
-        .titled("WebSocket.close")
+        .titled("webSocket")
         .asynchronous("socketClose", close);
     socket.close("socketDrop");
 }

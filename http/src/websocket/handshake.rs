@@ -223,7 +223,7 @@ mod tests {
         headers
     }
 
-    /// SERVE-42: the example of RFC 6455, section 1.3.
+    /// SERVE-35: the example of RFC 6455, section 1.3.
     #[test]
     fn a_handshake_is_accepted() {
         let accepted = Accepted::of(&Method::GET, &headers(&[]), Some("news")).unwrap();
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(response.status(), 101);
     }
 
-    /// SERVE-42.
+    /// SERVE-35.
     #[test]
     fn other_requests_are_refused() {
         for change in [

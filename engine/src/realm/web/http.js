@@ -819,6 +819,12 @@
       };
       return new Request(secret, state);
     },
+    /** Returns the response of a request that is upgraded. */
+    switching: () => {
+      const headers = new Headers();
+      innerOf.seal(headers);
+      return new Response(secret, { type: "default", status: 101, statusText: "", url: "", redirected: false, headers, body: null });
+    },
     /**
      * Returns the parts of a response to a client. `bytes` is the whole body, or null. `pieces` is null, or has `next`,
      * which returns null at the end, and `cancel`.
@@ -827,6 +833,7 @@
       if (!isResponse(response)) throw new TypeError("the handler must return a Response, or a promise of one");
       const state = responseOf(response);
       const { status, body, type } = state;
+      if (status === 101) throw new TypeError("the handler returned the response of another request's upgrade");
       if (type === "error") throw new TypeError("the handler returned Response.error(), which is no response");
       const headers = headersOut(state);
       if (body === null) return { status, headers, bytes: null, pieces: null };

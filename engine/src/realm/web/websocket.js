@@ -61,6 +61,7 @@
     return whole;
   };
 
+  let attach;
   let start;
   let fail;
   class WebSocket extends EventTarget {
@@ -76,6 +77,9 @@
     #isSending = false;
     #handlers = { __proto__: null, open: undefined, message: undefined, error: undefined, close: undefined };
     static {
+      attach = (socket, transport) => {
+        socket.#transport = transport;
+      };
       start = (socket, transport) => void socket.#start(transport);
       fail = (socket, error) => socket.#fail(error);
     }
@@ -283,6 +287,7 @@
     /** Returns the socket of a server, before its handshake, and the function that lets it begin. */
     accepted: (transport) => {
       const socket = new WebSocket(secret);
+      attach(socket, transport);
       return { socket, start: () => start(socket, transport), fail: (error) => fail(socket, error) };
     },
   });
