@@ -1,6 +1,6 @@
 //! The protocol of WebSocket (RFC 6455) on a connection, for clients and servers, with limits.
 //!
-//! The frames are those of `tungstenite`. This module adds the limits: memory is reserved before a message is held,
+//! The frames are those of `tungstenite`. This module adds the limits. Memory is reserved before a message is held,
 //! messages are sent in pieces, and each wait for the peer has an end.
 
 mod counted;

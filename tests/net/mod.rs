@@ -2,7 +2,9 @@
 
 mod bodies;
 #[cfg(feature = "v8")]
-mod sockets;
+pub(crate) mod sockets;
+#[cfg(feature = "v8")]
+mod streams;
 
 use std::time::Duration;
 

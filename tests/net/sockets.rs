@@ -1,4 +1,4 @@
-//! `WebSocket` of the family `net`, against servers of raw bytes. RUN-130 to RUN-139.
+//! `WebSocket` of the family `net`, against servers of raw bytes. RUN-160 to RUN-169.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ pub(super) fn accept_of(head: &str) -> String {
     tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes())
 }
 
-pub(super) fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -132,7 +132,7 @@ fn events_after(bytes: &'static [u8]) -> String {
     out
 }
 
-/// RUN-130: messages of all kinds go both ways, and the end is orderly.
+/// RUN-160: messages of all kinds go both ways, and the end is orderly.
 #[test]
 fn messages_go_both_ways() {
     let peer = Peer::start(
@@ -198,7 +198,7 @@ fn messages_go_both_ways() {
     );
 }
 
-/// RUN-131: the right is that of `http://`, and other addresses are refused.
+/// RUN-161: the right is that of `http://`, and other addresses are refused.
 #[test]
 fn sockets_are_decided_like_requests() {
     let peer = Peer::right(|stream| stream.write_all(b"\x88\x02\x03\xe8").unwrap());
@@ -230,7 +230,7 @@ fn sockets_are_decided_like_requests() {
     assert!(out.ends_with("open; close 1000  true\n"), "{out}");
 }
 
-/// RUN-132: a wrong answer to the handshake opens nothing, and a redirect is not followed.
+/// RUN-162: a wrong answer to the handshake opens nothing, and a redirect is not followed.
 #[test]
 fn wrong_handshakes_open_nothing() {
     let right =
@@ -290,7 +290,7 @@ const LONG_PING: [u8; 132] = {
     bytes
 };
 
-/// RUN-133: frames that violate the protocol or the limits end the socket.
+/// RUN-163: frames that violate the protocol or the limits end the socket.
 #[test]
 fn wrong_frames_end_the_socket() {
     for (frames, why) in [
@@ -336,7 +336,7 @@ fn wrong_frames_end_the_socket() {
     );
 }
 
-/// RUN-133: the server learns the reason.
+/// RUN-163: the server learns the reason.
 #[test]
 fn a_large_message_is_refused_with_1009() {
     let peer = Peer::right(|stream| {
@@ -353,7 +353,7 @@ fn a_large_message_is_refused_with_1009() {
     assert_eq!(out, "");
 }
 
-/// RUN-134: a revoked right ends the socket at its next message, in each direction.
+/// RUN-164: a revoked right ends the socket at its next message, in each direction.
 #[test]
 fn a_revoked_right_ends_the_socket() {
     for sends in [false, true] {
@@ -388,4 +388,82 @@ fn a_revoked_right_ends_the_socket() {
             "{sends}"
         );
     }
+}
+
+/// A200: the heads of small fragments count too.
+#[test]
+fn a200_fragments_without_end_end_the_socket() {
+    let peer = Peer::right(|stream| {
+        let mut fragments = b"\x02\x01a".to_vec();
+        fragments.extend(b"\x00\x00\x00\x01b".repeat(4096));
+        while stream.write_all(&fragments).is_ok() {
+            fragments.splice(0..3, *b"\x00\x01a");
+        }
+    });
+    let out = run(
+        peer.port(),
+        "const { events, ended } = watched(new WebSocket(`ws://127.0.0.1:${PORT}/`)); await ended; console.log(events.join('; '));",
+    );
+    peer.join();
+    assert!(out.contains("larger than 16777216 bytes; close 1006"), "{out}");
+}
+
+/// A204: subclasses, handlers that throw, and changes of messages.
+#[test]
+fn a204_guests_do_not_change_how_messages_are_received() {
+    let peer = Peer::right(|stream| {
+        stream
+            .write_all(b"\x82\x01a\x82\x01b\x81\x01c\x88\x02\x03\xe8")
+            .unwrap();
+    });
+    let out = run(
+        peer.port(),
+        "for (const object of [Object.prototype, Array.prototype, Uint8Array.prototype, ArrayBuffer.prototype, WebSocket.prototype, MessageEvent.prototype]) {
+           try { Object.defineProperty(object, 'then', { get() { console.log('then'); } }); console.log('changed'); } catch {}
+         }
+         class Own extends WebSocket {
+           dispatchEvent() { console.log('dispatched'); }
+           get readyState() { return 0; }
+           get binaryType() { return 'blob'; }
+         }
+         const socket = new Own(`ws://127.0.0.1:${PORT}/`);
+         Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType').set.call(socket, 'arraybuffer');
+         const seen = [];
+         socket.addEventListener('message', ({ data }) => { if (data instanceof ArrayBuffer) seen.push(new Uint8Array(data)[0]); else seen.push(data); });
+         socket.onmessage = ({ data }) => { if (data instanceof ArrayBuffer) new Uint8Array(data).fill(0); };
+         const { ended } = watched(socket);
+         await ended;
+         for (const call of [() => WebSocket.prototype.send.call({}, 'a'), () => WebSocket.prototype.send.call(new EventTarget(), 'a'), () => Reflect.get(WebSocket.prototype, 'url', {}), () => new (Object.getPrototypeOf(WebSocket))(), () => Reflect.construct(EventTarget, [], WebSocket).send('a')]) {
+           try { call(); console.log('called'); } catch (error) { console.log(error.name); }
+         }
+         console.log(seen.join(), 'constructor' in Object.getOwnPropertyDescriptors(WebSocket.prototype));",
+    );
+    peer.join();
+    assert_eq!(
+        out,
+        "TypeError\nTypeError\nTypeError\nTypeError\nTypeError\n97,98,c false\n"
+    );
+}
+
+/// A206: what waits to be sent has a limit.
+#[test]
+fn a206_messages_that_nobody_reads_are_bounded() {
+    let (told, tells) = std::sync::mpsc::channel::<()>();
+    let peer = Peer::right(move |stream| {
+        // It reads nothing before the client has given up, which ends the connection.
+        while stream.write_all(b"\x89\x00").is_ok() {
+            let _ = tells.recv_timeout(std::time::Duration::from_millis(10));
+        }
+    });
+    let out = run(
+        peer.port(),
+        "const socket = new WebSocket(`ws://127.0.0.1:${PORT}/`);
+         const { events, ended } = watched(socket);
+         socket.onopen = () => { const message = new Uint8Array(2 ** 20); for (let n = 0; n < 64; n++) socket.send(message); };
+         await ended;
+         console.log(events.at(-2).includes('wait to be sent'), events.at(-1), socket.readyState);",
+    );
+    drop(told);
+    peer.join();
+    assert_eq!(out, "true close 1006  false 3\n");
 }

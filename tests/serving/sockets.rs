@@ -1,9 +1,12 @@
-//! WebSockets of programs that serve: `context.upgrade`. RUN-135 to RUN-138.
+//! WebSockets of programs that serve: `context.upgrade`. RUN-165 to RUN-168.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use secure_runtime::Limits;
 
+use crate::net::sockets::read_head;
 use crate::support::Scene;
 
 const GRANTS: &[&str] = &["http.listen=127.0.0.1:0", "net.connect=http://127.0.0.1:1-65535"];
@@ -47,7 +50,7 @@ const ECHO: &str = "const { socket, response } = context.upgrade({ protocol: 'ne
     socket.onmessage = ({ data }) => data === 'end' ? socket.close(4000, 'bye') : socket.send(data);
     return response;";
 
-/// RUN-135: a handler upgrades its request, and messages go both ways.
+/// RUN-165: a handler upgrades its request, and messages go both ways.
 #[test]
 fn a_handler_upgrades_its_request() {
     let (out, _) = run(
@@ -65,7 +68,7 @@ fn a_handler_upgrades_its_request() {
     );
 }
 
-/// RUN-136: other requests cannot be upgraded, and a handler that returns another response upgrades nothing.
+/// RUN-166: other requests cannot be upgraded, and a handler that returns another response upgrades nothing.
 #[test]
 fn other_requests_are_not_upgraded() {
     let (out, err) = run(
@@ -96,7 +99,7 @@ fn other_requests_are_not_upgraded() {
     );
 }
 
-/// RUN-137: a server that ends closes its sockets with the code 1001.
+/// RUN-167: a server that ends closes its sockets with the code 1001.
 #[test]
 fn a_server_that_ends_closes_its_sockets() {
     let (out, _) = run(
@@ -110,7 +113,7 @@ fn a_server_that_ends_closes_its_sockets() {
     assert_eq!(out, "open news; GET /path 101; close 1001  true\n");
 }
 
-/// RUN-138: a revoked right ends the sockets of the server at their next message.
+/// RUN-168: a revoked right ends the sockets of the server at their next message.
 #[test]
 fn a_revoked_server_ends_its_sockets() {
     let (out, _) = run(
@@ -131,7 +134,7 @@ fn a_revoked_server_ends_its_sockets() {
     assert_eq!(out, "CapabilityError revoked\nopen ; error; close 1006  false\n");
 }
 
-/// RUN-135: the socket keeps its request in progress.
+/// RUN-165: the socket keeps its request in progress.
 #[test]
 fn a_silent_client_is_disconnected() {
     let (out, _) = run(
@@ -153,4 +156,57 @@ fn a_silent_client_is_disconnected() {
         out,
         "RangeError\nRangeError\nRangeError\nopen \nclose 1005  true\n"
     );
+}
+
+/// A201: a frame of a client without a mask, and other frames that violate the protocol, end the socket.
+#[test]
+fn a201_a_client_must_mask() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let control = listener.local_addr().unwrap().port();
+    let client = std::thread::spawn(move || {
+        let (mut told, _) = listener.accept().unwrap();
+        let head = read_head(&mut told);
+        let port: u16 = head.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+        for (frame, code) in [
+            (&b"\x81\x01a"[..], 1002_u16),
+            (b"\x81\x81\0\0\0\0\xff", 1007),
+            (b"\x82\xff\0\0\0\0\x01\0\0\x01\0\0\0\0", 1009),
+        ] {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let handshake = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            stream.write_all(handshake.as_bytes()).unwrap();
+            let answer = read_head(&mut stream);
+            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            assert!(
+                answer
+                    .to_lowercase()
+                    .contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
+                "{answer}"
+            );
+            // Bytes that the filter of requests rejects are bytes like all others here.
+            stream.write_all(b"\x81\x83\0\0\0\0\n#\n").unwrap();
+            stream.write_all(frame).unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).unwrap();
+            let [high, low] = code.to_be_bytes();
+            assert_eq!(
+                rest,
+                [&b"\x81\x03\n#\n\x88\x02"[..], &[high, low]].concat(),
+                "{code}"
+            );
+        }
+        told.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+    });
+    let (out, _) = run(
+        "const { socket, response } = context.upgrade();
+         socket.onmessage = ({ data }) => socket.send(data);
+         return response;",
+        &format!(
+            "await net.fetch(`http://127.0.0.1:{control}/${{server.addr.port}}`); await server.shutdown(); console.log('ended');"
+        ),
+    );
+    client.join().unwrap();
+    assert_eq!(out, "ended\n");
 }

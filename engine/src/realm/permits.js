@@ -352,6 +352,7 @@ WritableStreamDefaultWriter: prototype
 WritableStreamDefaultWriter.prototype: @@toStringTag abort close closed constructor desiredSize ready releaseLock
   write
 %ReadableStreamAsyncIteratorPrototype%: next return
+%EventSourcePrototype%: @@toStringTag CLOSED CONNECTING OPEN close onerror onmessage onopen readyState url withCredentials
 %WebSocketPrototype%: @@toStringTag CLOSED CLOSING CONNECTING OPEN binaryType bufferedAmount close extensions onclose
   onerror onmessage onopen protocol readyState send url
 %HeadersIteratorPrototype%: @@toStringTag next

@@ -9,7 +9,7 @@ use secure_runtime_http::{Body, End, OnUpgrade, upgrade};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::response::{Answer, Sender};
-use super::sockets::{Leaving, Upgrade};
+use super::upgrade::{Leaving, Upgrade};
 use super::{Call, FetchError, RequestContext};
 use crate::memory::{Memory, Reservation};
 

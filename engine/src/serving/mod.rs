@@ -4,12 +4,14 @@
 //! while it runs. Its requests are events of one queue, which the isolate's event loop reads. Many requests can be in
 //! progress at one time.
 
+mod access;
 mod calls;
 mod instance;
 mod ops;
 mod requester;
 mod response;
 mod sockets;
+mod upgrade;
 
 use http::Request;
 use secure_runtime_http::Body;

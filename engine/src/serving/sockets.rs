@@ -1,5 +1,5 @@
-//! WebSockets of requests: `context.upgrade` of a handler. Like the ops of `ops.rs`, these reach nothing but the request
-//! whose number they get. Whoever has the context of a request may answer it, so there is nothing to decide.
+//! WebSockets of requests: `context.upgrade` of a handler. Like the ops of `ops.rs`, these reach nothing but the
+//! request whose number they get. Whoever has the context of a request may answer it, so there is nothing to decide.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -8,60 +8,20 @@ use std::time::Duration;
 
 use deno_core::{CancelFuture, CancelHandle, OpState, op2, v8};
 use secure_runtime_http::websocket::{Accepted, Held, Incoming, SOCKET, Socket, SocketLimits, upgraded};
-use secure_runtime_http::{End, OnUpgrade};
-use tokio::sync::watch;
 
-use super::ops::{gone, with_call};
+use super::access::{copied, gone, with_call};
 use super::response::AnswerBody;
+use super::upgrade::Upgrade;
 use crate::extensions::{Monitor, OperationError, Output, Value, has_room_for_text, no_room};
-use crate::memory::{Memory, Reservation};
+use crate::memory::Memory;
 use crate::realm;
 
 /// Maximum size of a message of a client, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
 
-/// The signs that the server of a request ends.
-pub(super) struct Leaving {
-    /// Becomes true when the handler gets no more requests.
-    pub(super) closed: watch::Receiver<bool>,
-    /// The end of the server, if it is one of the crate `secure-runtime-http`.
-    pub(super) server: Option<End>,
-}
-
-impl Leaving {
-    async fn begins(&mut self) {
-        let closed = async {
-            // Without a sender, the handler has ended.
-            let _ = self.closed.wait_for(|closed| *closed).await;
-        };
-        match &mut self.server {
-            None => closed.await,
-            Some(server) => tokio::select! {
-                () = closed => {}
-                () = server.begins() => {}
-            },
-        }
-    }
-}
-
-/// A socket of a request.
-pub(super) struct Upgrade {
-    /// `None` after the response was sent.
-    accepted: RefCell<Option<Accepted>>,
-    /// `None` while the connection is being upgraded, and after that.
-    connection: RefCell<Option<OnUpgrade>>,
-    leaving: RefCell<Option<Leaving>>,
-    limits: SocketLimits,
-    socket: OnceCell<Socket>,
-    /// Ends the calls that wait.
-    dropped: Rc<CancelHandle>,
-    _memory: Reservation,
-}
-
-impl Upgrade {
-    fn socket(&self) -> Result<&Socket, OperationError> {
-        self.socket.get().ok_or_else(|| failed("it is not connected"))
-    }
+/// Returns the open socket.
+fn socket(upgrade: &Upgrade) -> Result<&Socket, OperationError> {
+    upgrade.socket.get().ok_or_else(|| failed("it is not connected"))
 }
 
 fn failed(why: &str) -> OperationError {
@@ -173,7 +133,7 @@ pub(super) async fn op_sr_socket_receive(
         tokio::select! {
             biased;
             () = leaves => None,
-            received = async { upgrade.socket()?.receive().await.map_err(|error| failed(&error.to_string())) } => {
+            received = async { socket(&upgrade)?.receive().await.map_err(|error| failed(&error.to_string())) } => {
                 Some(received)
             }
         }
@@ -217,14 +177,14 @@ pub(super) fn op_sr_socket_send(
     message: v8::Local<'_, v8::Value>,
 ) -> Result<impl Future<Output = Result<(), OperationError>> + use<>, OperationError> {
     let upgrade = upgrade_of(&state.borrow(), number)?;
-    let message = super::ops::copied(message, &state.borrow())?;
+    let message = copied(message, &state.borrow())?;
     let message = message.ok_or_else(|| OperationError::type_error("a message must be a Uint8Array"))?;
     if realm::is_stopped(&state.borrow()) {
         return Err(gone());
     }
     Ok(async move {
         let sent = async {
-            let sent = upgrade.socket()?.send(is_text, message).await;
+            let sent = socket(&upgrade)?.send(is_text, message).await;
             sent.map_err(|error| failed(&error.to_string()))
         };
         sent.or_cancel(upgrade.dropped.clone())
@@ -243,7 +203,7 @@ pub(super) async fn op_sr_socket_close(
 ) -> Result<(), OperationError> {
     let upgrade = upgrade_of(&state.borrow(), number)?;
     let closed = async {
-        let closed = upgrade.socket()?.close(u16::try_from(code).ok(), &reason).await;
+        let closed = socket(&upgrade)?.close(u16::try_from(code).ok(), &reason).await;
         closed.map_err(|error| failed(&error.to_string()))
     };
     closed

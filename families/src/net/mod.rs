@@ -4,6 +4,7 @@ mod address;
 mod connections;
 mod decode;
 mod fetch;
+mod upload;
 mod websocket;
 
 use std::rc::Rc;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 
 use secure_runtime_capabilities::{ActionName, Authority, Family, FamilyName, Operation, Origin, Pattern};
 use secure_runtime_engine::extension::{
-    self, Arguments, CapabilityView, CountedBytes, Extension, Global, Granted, Kept, Methods, OperationError,
-    Output, ProgramStart, Reservation, SandboxRule, Script,
+    self, Arguments, CapabilityView, CountedBytes, Decision, Extension, Global, Granted, Kept, Methods,
+    OpenPermit, OperationError, Output, ProgramStart, Reservation, SandboxRule, Script,
 };
 
 use self::connections::Connections;
@@ -48,10 +49,20 @@ struct ResponseBody(
 
 /// Sends a request, and opens the body of its response.
 async fn fetch(granted: Call, mut arguments: Arguments) -> Result<Output, OperationError> {
-    let limits = **granted.isolate()?.program();
     let request = Request::of(arguments.all())?.with_body(arguments.take(4));
     let permit = granted.permit_open()?;
     let connection = granted.reserve(CONNECTION, "fetch")?;
+    requested(granted, request, permit, connection).await
+}
+
+/// Sends a request whose memory is reserved.
+async fn requested(
+    granted: Call,
+    request: Request,
+    permit: OpenPermit,
+    connection: Reservation,
+) -> Result<Output, OperationError> {
+    let limits = **granted.isolate()?.program();
     let received = fetch::follow(&granted, request, limits).await?;
     // An expired capability does not work on responses that it began to receive. Each piece is decided again, for the
     // origin that sent it.
@@ -72,6 +83,15 @@ async fn read(
     // One piece of each response can exist before it is counted. The memory of its connection includes it.
     let held = granted.reserve_result(bytes.len(), "fetch").await?;
     Ok(Output::bytes(bytes, held))
+}
+
+/// Begins a method whose arguments are a request.
+fn requests(methods: &mut Methods<Net>) -> Decision<'_, Net> {
+    methods.on(ActionName::CONNECT, |asked| {
+        let url = asked.text(0)?;
+        let origin = Request::of(asked.arguments())?.origin(url)?;
+        Ok((Operation::net_connect(&origin).into_owned(), url.into()))
+    })
 }
 
 impl Extension for Net {
@@ -113,24 +133,23 @@ impl Extension for Net {
                 name: "WebSocket",
                 needs: "",
             },
+            Global {
+                name: "EventSource",
+                needs: "",
+            },
         ];
         NAMES
     }
 
     fn methods(&self, methods: &mut Methods<Self>) {
         // The request is checked first, so that a wrong call decides nothing. The URL is decided before any other work.
-        methods
-            .on(ActionName::CONNECT, |asked| {
-                let url = asked.text(0)?;
-                let origin = Request::of(asked.arguments())?.origin(url)?;
-                Ok((Operation::net_connect(&origin).into_owned(), url.into()))
-            })
-            .asynchronous("fetch", fetch);
+        requests(methods).asynchronous("fetch", fetch);
         let mut body = methods.resource::<ResponseBody>();
         body.on(ActionName::CONNECT)
             .titled("fetch")
             .asynchronous("read", read);
         body.close("cancel");
+        upload::methods(methods);
         websocket::methods(methods);
     }
 

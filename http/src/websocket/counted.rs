@@ -72,8 +72,8 @@ impl Counted {
         self.held.clear();
     }
 
-    /// Discards what the peer sends, until it closes the connection. If a socket is closed while it has unread bytes, the
-    /// system resets the connection, and the peer may lose the last frame.
+    /// Discards what the peer sends, until it closes the connection. If a socket is closed while it has unread bytes,
+    /// the system resets the connection, and the peer may lose the last frame.
     pub(super) fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut discarded = [0; 4096];
         loop {

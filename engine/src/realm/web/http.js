@@ -753,7 +753,7 @@
       next: async () => {
         const { value, done } = await Reflect.apply(readPiece, reader, []);
         if (done) return null;
-        if (arrayKind(value) !== "Uint8Array") throw new TypeError("a stream that is the body of a response must have pieces of type Uint8Array");
+        if (arrayKind(value) !== "Uint8Array") throw new TypeError("a stream that is a body must have pieces of type Uint8Array");
         return value;
       },
       cancel: () => void Reflect.apply(cancelReader, reader, []).catch(() => {}),
@@ -775,10 +775,26 @@
   web.http = freeze({
     /** The objects that guests reach and no global leads to. */
     objects: [],
-    /** Returns the parts of a request that is about to be sent. `body` returns its bytes, or null. */
+    /**
+     * Returns the parts of a request that is about to be sent. `pieces` is its body, if that is still being produced:
+     * `next` returns null at the end. Else, `body` returns its bytes, or null.
+     */
     request: (input, init) => {
       const state = requestOf(new Request(input, init));
+      let pieces = null;
+      const { body } = state;
+      if (body !== null && body.bytes === null && !body.isUsed) {
+        if (isUnusable(body)) refuse("fetch", "the body was read already, or is being read");
+        if (body.stream !== null) pieces = piecesOf(body.stream);
+        else {
+          const { source } = body;
+          body.isUsed = true;
+          body.source = null;
+          pieces = { next: source.read, cancel: source.cancel };
+        }
+      }
       return {
+        pieces,
         url: state.url,
         method: state.method,
         redirect: state.redirect,
@@ -818,6 +834,12 @@
         },
       };
       return new Request(secret, state);
+    },
+    /** Returns what a stream of events needs of a response. Nobody else has it, so its body is read here. */
+    received: (response) => {
+      const { status, url, headers, body } = responseOf(response);
+      const type = innerOf.value(headers, "content-type") ?? "";
+      return { status, url, type, next: body === null ? async () => null : body.source.read };
     },
     /** Returns the response of a request that is upgraded. */
     switching: () => {

@@ -15,7 +15,7 @@
   const utf8 = new TextEncoder();
   const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
   const states = { __proto__: null, CONNECTING, OPEN, CLOSING, CLOSED };
-  /** Maximum number of bytes and of messages that wait to be sent. A socket that exceeds it fails, as the standard says. */
+  /** Maximum number of bytes and of messages that wait to be sent. A socket that exceeds it fails. */
   const MOST_UNSENT = 2 ** 24;
   const MOST_MESSAGES = 4096;
 
@@ -284,6 +284,7 @@
       for (const [name, value] of Object.entries(states)) defineProperty(make, name, { value, enumerable: true });
       return make;
     },
+    eventSourceOf: web.eventSourceOf,
     /** Returns the socket of a server, before its handshake, and the function that lets it begin. */
     accepted: (transport) => {
       const socket = new WebSocket(secret);
