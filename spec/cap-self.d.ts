@@ -178,8 +178,8 @@ declare module "cap:self" {
       signal?: AbortSignal;
     }): Promise<NetResponse>;
     /**
-     * Opens a socket, like `new WebSocket(url, protocols)` of the web. `ws:` needs the right for `http:`, and `wss:` that
-     * for `https:`. V8 only.
+     * Opens a socket, like `new WebSocket(url, protocols)` of the web. `ws:` needs the right for `http:`, and `wss:`
+     * that for `https:`. V8 only.
      */
     webSocket(url: string | URL, protocols?: string | string[]): WebSocket;
   }
@@ -269,8 +269,8 @@ declare module "cap:self" {
     /** Aborted when the client goes away. */
     readonly signal: AbortSignal;
     /**
-     * Turns the request into a WebSocket. The handler must return the response. `idleTimeout` is in seconds, 120 without
-     * it, and 0 for none.
+     * Turns the request into a WebSocket. The handler must return the response. `idleTimeout` is in seconds, 120
+     * without it, and 0 for none.
      */
     upgrade(options?: { protocol?: string; idleTimeout?: number }): { readonly socket: WebSocket; readonly response: Response };
     /** Lets the request stay in progress until the promise is settled, also after the response. */

@@ -1,4 +1,4 @@
-//! What the ops about requests share.
+//! Functions that the ops about requests share.
 
 use std::rc::Rc;
 

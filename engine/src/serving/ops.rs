@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::FetchError;
 use super::access::{copied, gone, with_call};
-use super::response::{Answer, AnswerBody, Sender, counted};
+use super::response::{Answer, AnswerBody, Sender};
 use super::sockets::{
     op_sr_respond_upgrade, op_sr_socket_close, op_sr_socket_connect, op_sr_socket_drop, op_sr_socket_receive,
     op_sr_socket_send, op_sr_upgrade,
