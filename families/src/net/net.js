@@ -101,8 +101,10 @@
     // A method, because unlike other functions it has no `prototype`.
     globals: {
       fetch: (network) => ({ fetch(input, init = undefined) { return network.fetch(input, init); } }.fetch),
-      WebSocket: socketsOf,
-      EventSource: (network) => sockets?.eventSourceOf((url, init) => network.fetch(url, init)),
+      ...(sockets === undefined ? {} : {
+        WebSocket: socketsOf,
+        EventSource: (network) => sockets.eventSourceOf((url, init) => network.fetch(url, init)),
+      }),
     },
   };
 }

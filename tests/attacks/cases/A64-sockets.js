@@ -1,6 +1,6 @@
 /*---
 id = "A64"
-title = "fetch has the only sockets: nothing listens, and no pipe or Unix socket can be reached"
+title = "fetch and the sockets of the web are the only ones: nothing listens, and no pipe or Unix socket can be reached"
 boundary = "program"
 elsewhere = "sockets and headers are part of the interface there"
 grants = ["net.connect=${server}"]
@@ -18,9 +18,12 @@ export async function attack({ server, refuses }) {
   let gained = "";
   const methods = new Set();
   for (let step = net; step !== Object.prototype; step = Object.getPrototypeOf(step)) for (const key of Reflect.ownKeys(step)) methods.add(String(key));
-  for (const name of methods) if (!["fetch", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"].includes(name)) gained += `net.${name}; `;
-  for (const name of ["WebSocket", "EventSource", "XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
+  for (const name of methods) if (!["fetch", "webSocket", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"].includes(name)) gained += `net.${name}; `;
+  for (const name of ["XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
   for (const url of urls) gained += await refuses(JSON.stringify(url), "TypeError", () => net.fetch(url));
+  for (const url of typeof WebSocket === "function" ? urls : []) {
+    if (url !== "ws://127.0.0.1/") gained += await refuses(JSON.stringify(url), "SyntaxError", () => new WebSocket(url));
+  }
   // Options by which other systems send a request elsewhere mean nothing.
   const elsewhere = { socketPath: "/run/docker.sock", unix: "/run/docker.sock", client: {}, dispatcher: {}, agent: {}, proxy: "http://127.0.0.1:9", host: "127.0.0.1:9" };
   const answer = await net.fetch(`${server}/ok`, elsewhere).then((response) => response.text(), (error) => error.name);
