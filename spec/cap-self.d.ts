@@ -250,6 +250,11 @@ declare module "cap:self" {
       redirect?: "follow" | "error" | "manual";
       signal?: AbortSignal;
     }): Promise<NetResponse>;
+    /**
+     * Opens a socket, like `new WebSocket(url, protocols)` of the web. `ws:` needs the right for `http:`, and `wss:`
+     * that for `https:`. V8 only.
+     */
+    webSocket(url: string | URL, protocols?: string | string[]): WebSocket;
   }
 
   export interface NetResponse {
@@ -336,6 +341,11 @@ declare module "cap:self" {
     readonly params: Readonly<Record<string, string>>;
     /** Aborted when the client goes away. */
     readonly signal: AbortSignal;
+    /**
+     * Turns the request into a WebSocket. The handler must return the response. `idleTimeout` is in seconds, 120
+     * without it, and 0 for none.
+     */
+    upgrade(options?: { protocol?: string; idleTimeout?: number }): { readonly socket: WebSocket; readonly response: Response };
     /** Lets the request stay in progress until the promise is settled, also after the response. */
     waitUntil(promise: unknown): void;
   }

@@ -91,6 +91,12 @@ const SECTIONS: &[(&str, &[&str])] = &[
 /// Names that act with a module's rights: the name, the object in made.txt, and the right.
 const ACTING: &[(&str, &str, &str)] = &[
     ("fetch", "", "`net.connect`"),
+    (
+        "WebSocket",
+        "%WebSocketPrototype%",
+        "`net.connect`, for the URL with `http` instead of `ws`, and `https` instead of `wss`; V8 only",
+    ),
+    ("EventSource", "%EventSourcePrototype%", "`net.connect`; V8 only"),
     ("crypto", "(crypto)", "`random`"),
     ("performance", "(performance)", "`clock`"),
     ("Date", "", "`clock`, for the current time"),
@@ -130,7 +136,8 @@ const DEVIATIONS: &str = "
 | `URL.createObjectURL`, `URL.revokeObjectURL` | missing | URLs would be names that all modules share |
 | `FormData(form)` | refused | there are no HTML forms |
 | `set-cookie` of a response of `fetch` | a guest does not see it | as in browsers |
-| a request's body | sent when it was read to its end | not built yet |
+| `EventSource` | a source that was refused, or that exceeded a limit, is not continued; a line has at most 1 MiB, the data of an event 16 MiB | limits |
+| `WebSocket` | `new` throws without the right; `error` is an `ErrorEvent` with the reason; no extensions; a message has at most 16 MiB; 16 MiB may wait to be sent | a module learns what to grant |
 | `structuredClone`, `postMessage` | streams cannot be transferred | not built yet |
 | `crypto` | no class `Crypto` | an object for each module, with its own rights |
 | `CryptoKey`, and its `algorithm` and `usages` | frozen; `publicExponent` is a new array for each reader | modules share keys |
@@ -142,7 +149,7 @@ const DEVIATIONS: &str = "
 
 ## Missing
 
-`performance.mark` and entries, `WebSocket` and `EventSource` are not built yet.
+`performance.mark` and entries are not built yet.
 `WebAssembly` is not given to modules: they import modules of it, which are locked like all others.
 ";
 
@@ -225,7 +232,11 @@ fn table() -> String {
     );
     let made = of_engine(include_str!("permits/made.txt"), "v8");
     for (name, object, right) in ACTING {
-        let members = made.get(*object).cloned().unwrap_or_default();
+        let members = made
+            .get(*object)
+            .or_else(|| v8.get(*object))
+            .cloned()
+            .unwrap_or_default();
         assert_eq!(members.is_empty(), object.is_empty(), "{name}");
         let members: Vec<String> = members.iter().map(|member| format!("`{member}`")).collect();
         writeln!(

@@ -18,10 +18,13 @@ mod server;
 mod taking;
 mod target;
 mod tls;
+pub mod websocket;
 mod wire;
 
 pub use axum::body::Body;
 pub use axum::http::{Method, Request, Response, StatusCode, Uri, header, request, response};
+
+pub use hyper::upgrade::{OnUpgrade, on as upgrade};
 
 pub use self::accept::{End, accept};
 pub use self::body::BodyFault;

@@ -50,6 +50,11 @@ pub trait Service: Send + Sync + 'static {
     fn answer(&self, request: Request<Body>, client: Client) -> impl Future<Output = Response<Body>> + Send;
 }
 
+/// Marks a response that accepts the upgrade of its request. It is put into the extensions of the response. Only such a
+/// response can have the status 101.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Switching;
+
 /// The number of files that a connection needs: its socket.
 const FILES_OF_A_CONNECTION: u64 = 1;
 
@@ -140,18 +145,27 @@ impl<S: Service> Server<S> {
         };
         let is_http2 = opening.is_http2;
         let pace = || Pace::new(limits.patience, limits.slowest);
-        let wire = Wire::new(stream, admitted.activity.clone(), pace()).after(opening);
+        let (wire, upgraded) = Wire::new(stream, admitted.activity.clone(), pace())
+            .after(opening)
+            .watched();
         let taking = is_http2.then(|| Arc::new(Taking::new(pace())));
         let (server, activity, slow) = (self.clone(), admitted.activity.clone(), taking.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let ending = end.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let (server, activity, taking) = (server.clone(), activity.clone(), taking.clone());
+            request.extensions_mut().insert(ending.clone());
             async move { Ok::<_, Infallible>(server.answer(request, client, &activity, taking).await) }
         });
         let Some(slow) = slow else {
-            let connection = self.http1().serve_connection(TokioIo::new(wire), service);
-            return Ok(end
-                .watch(connection, |connection| connection.graceful_shutdown())
-                .await?);
+            let connection = self
+                .http1()
+                .serve_connection(TokioIo::new(wire), service)
+                .with_upgrades();
+            end.watch(connection, |connection| connection.graceful_shutdown())
+                .await?;
+            // A connection that was upgraded counts until it is closed.
+            upgraded.ends().await;
+            return Ok(());
         };
         let connection = self.http2().serve_connection(TokioIo::new(wire), service);
         tokio::select! {
@@ -195,6 +209,12 @@ impl<S: Service> Server<S> {
         let answering = Arc::new(activity.answering());
         let is_head = *request.method() == Method::HEAD;
         let mut response = self.route(request, client, &answering).await;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && response.extensions().get::<Switching>().is_some()
+        {
+            activity.upgrade();
+            return response.map(|_| Body::empty());
+        }
         if response.status().is_informational() {
             response = problem(
                 StatusCode::INTERNAL_SERVER_ERROR,

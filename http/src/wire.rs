@@ -1,5 +1,6 @@
 //! A connection as the HTTP parser sees it.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::head::Head;
@@ -26,6 +28,8 @@ pub struct Activity {
     working: AtomicUsize,
     /// True after a request with a body.
     had_body: AtomicBool,
+    /// True after the connection was upgraded to another protocol.
+    is_upgraded: AtomicBool,
 }
 
 impl Default for Activity {
@@ -43,7 +47,13 @@ impl Activity {
             requests: AtomicUsize::new(0),
             working: AtomicUsize::new(0),
             had_body: AtomicBool::new(false),
+            is_upgraded: AtomicBool::new(false),
         }
+    }
+
+    /// Records that the bytes after the current request belong to another protocol.
+    pub(crate) fn upgrade(&self) {
+        self.is_upgraded.store(true, Ordering::SeqCst);
     }
 
     fn mark(&self) {
@@ -60,9 +70,10 @@ impl Activity {
         self.start.elapsed().saturating_sub(moved)
     }
 
-    /// Returns true if a request is being answered, false if the server waits for one.
+    /// Returns true if a request is being answered, false if the server waits for one. An upgraded connection never
+    /// waits for a request.
     pub fn is_answering(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) > 0
+        self.requests.load(Ordering::Relaxed) > 0 || self.is_upgraded.load(Ordering::SeqCst)
     }
 
     /// Returns true if a request of the connection had a body.
@@ -128,6 +139,23 @@ pub struct Wire<S> {
     sending: Pace,
     /// The end of the time after the last response. It is set when the sending half is closed.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Fails when the server closes the connection.
+    cut: Option<oneshot::Receiver<Infallible>>,
+    /// Tells the server that the connection was dropped.
+    _dropped: Option<oneshot::Sender<Infallible>>,
+}
+
+/// The server's side of a connection that may be upgraded. If it is dropped, the connection fails.
+pub(crate) struct Upgraded {
+    _cut: oneshot::Sender<Infallible>,
+    dropped: oneshot::Receiver<Infallible>,
+}
+
+impl Upgraded {
+    /// Completes when the connection was dropped.
+    pub(crate) async fn ends(self) {
+        let _ = self.dropped.await;
+    }
 }
 
 impl<S> Wire<S> {
@@ -140,7 +168,25 @@ impl<S> Wire<S> {
             head: Some(Head::new()),
             sending,
             lingering: None,
+            cut: None,
+            _dropped: None,
         }
+    }
+
+    /// Lets the server end the connection, even if the parser has passed it on.
+    pub(crate) fn watched(self) -> (Self, Upgraded) {
+        let (cut_sender, cut) = oneshot::channel();
+        let (dropped_sender, dropped) = oneshot::channel();
+        let wire = Wire {
+            cut: Some(cut),
+            _dropped: Some(dropped_sender),
+            ..self
+        };
+        let upgraded = Upgraded {
+            _cut: cut_sender,
+            dropped,
+        };
+        (wire, upgraded)
     }
 
     /// Sets the bytes that were read before, and the protocol.
@@ -173,6 +219,9 @@ impl<S> Wire<S> {
 
     fn received(&mut self, bytes: &mut [u8]) {
         self.activity.mark();
+        if self.head.is_some() && self.activity.is_upgraded.load(Ordering::SeqCst) {
+            self.head = None;
+        }
         if let Some(head) = &mut self.head {
             head.watch(bytes);
             if head.had_body() {
@@ -183,7 +232,8 @@ impl<S> Wire<S> {
 
     /// Returns true if the client may still send the rest of a request, which nobody reads any more.
     fn has_unread(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| !head.is_between_requests())
+        let is_upgraded = self.activity.is_upgraded.load(Ordering::SeqCst);
+        !is_upgraded && self.head.as_ref().is_some_and(|head| !head.is_between_requests())
     }
 }
 
@@ -220,6 +270,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some(cut) = &mut this.cut
+            && Pin::new(cut).poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         if this.first.is_empty() {
             ready!(Pin::new(&mut this.connection).poll_read(context, buffer))?;

@@ -73,11 +73,11 @@ export default async ([hex, server, rows]) => {
     attenuate: (...given) => http.attenuate(...given),
     revocable: () => http.revocable(),
   };
-  const { attenuate, connect, connectTls, fetch, resolve, revocable } = net;
+  const { attenuate, connect, connectTls, fetch, resolve, revocable, webSocket } = net;
   const of = (call) => (...given) => Reflect.apply(call, net, given);
   const place = (call) => (hostname, port, ...rest) => Reflect.apply(call, net, [{ hostname, port, caCerts: rest[0], alpnProtocols: rest[1] }]);
   const sockets = {
-    fetch: of(fetch), resolve: of(resolve), attenuate: of(attenuate), revocable: of(revocable), connect: place(connect), connectTls: place(connectTls),
+    fetch: of(fetch), webSocket: of(webSocket), resolve: of(resolve), attenuate: of(attenuate), revocable: of(revocable), connect: place(connect), connectTls: place(connectTls),
     listen: (hostname, port) => net.listen({ hostname, port }).close(),
     listenDatagram: (hostname, port, ...rest) => {
       const socket = net.listenDatagram({ hostname, port });

@@ -141,6 +141,10 @@ const OPERATIONS_HOARDED: &[(&str, &str)] = &[
     ),
     ("net.resolve", "await all(2_000, () => net.resolve('localhost'))"),
     (
+        "net.webSocket",
+        "await all(2_000, () => net.webSocket(server + '/big'))",
+    ),
+    (
         "net.attenuate",
         "await all(15_000, () => net.attenuate({ expires: '1h' }))",
     ),

@@ -3,6 +3,10 @@
 mod bodies;
 mod raw_sockets;
 mod socket_attacks;
+#[cfg(feature = "v8")]
+pub(crate) mod sockets;
+#[cfg(feature = "v8")]
+mod streams;
 
 use std::time::Duration;
 

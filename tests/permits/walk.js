@@ -203,6 +203,8 @@ export default async function walkAll(shared, { folder, server }) {
   root("(Date)", Date);
   root("(Math)", Math);
   root("(Intl)", globalThis.Intl);
+  if (globalThis.EventSource) root("%EventSourcePrototype%", globalThis.EventSource.prototype);
+  if (globalThis.WebSocket) root("%WebSocketPrototype%", globalThis.WebSocket.prototype);
   for (const name of ["fetch", "crypto", "performance", "setTimeout", "setInterval", "clearTimeout", "clearInterval"]) {
     root(`(${name})`, globalThis[name]);
   }

@@ -3,6 +3,8 @@
 mod attacks;
 mod instance;
 mod servers;
+#[cfg(feature = "v8")]
+mod sockets;
 
 use secure_runtime::http::{Body, Request, Response, StatusCode};
 

@@ -144,6 +144,22 @@ fn answer(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    if headers
+        .iter()
+        .any(|(name, value)| name == "transfer-encoding" && value == "chunked")
+    {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim_end(), 16).unwrap_or(0);
+            let mut piece = vec![0; size + 2];
+            reader.read_exact(&mut piece)?;
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&piece[..size]);
+        }
+    }
 
     let raw = files.lock().unwrap().get(&format!("raw {target}")).cloned();
     if let Some(Some(response)) = raw {

@@ -202,10 +202,10 @@
         calls[method] = callers[kind](index);
         methodOf.set(calls[method], index);
       });
-      const { DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle, serving } = web;
+      const { DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle, serving, sockets } = web;
       const api = {
         Capability, calls, until, bound, opened, data, text, characters, bytes, options, room, withRoom, isQuickJs,
-        DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle, serving, ...tamed,
+        DOMException, ReadableStream, TextDecoder, TextEncoder, URLSearchParams, WritableStream, http, makeSubtle, serving, sockets, ...tamed,
       };
       const made = script(freeze(api));
       const Class = made.capability;

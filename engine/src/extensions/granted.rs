@@ -380,6 +380,13 @@ impl<'a, E: Extension> Granted<'a, E> {
         reserved.map_err(|why| no_room(doing, &self.shown, why))
     }
 
+    /// Returns a function that reserves memory for the isolate, for work that outlives this call. It returns `None` if
+    /// the isolate's limit is exceeded.
+    pub fn reserver(&self) -> impl Fn(usize) -> Option<Reservation> + use<E> {
+        let memory = self.bound.capability.monitor.memory.clone();
+        move |bytes| memory.hold_now(bytes).ok()
+    }
+
     /// Reserves memory for a result, and waits while other results of the isolate are on their way to the guest.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub use self::extension::{AnyExtension, Extension, ExtensionError, Origin};
 pub use self::granted::{Asked, CapabilityView, CountedBytes, Granted, IsolateView, Kept, OpenPermit};
 pub use self::handle::{Extensions, Global, ProgramStart, Script};
 pub(crate) use self::handle::{ProgramState, Registered, Sent};
-pub(crate) use self::host_objects::{host_object, object, panic_is_expected};
+pub(crate) use self::host_objects::{has_room_for_text, host_object, object, panic_is_expected};
 pub(crate) use self::isolates::{Message, RemotePackage, Requests};
 pub(crate) use self::marks::{Made, Mark, Marks, Uncaught, marks_prefix};
 pub use self::methods::{Decision, Each, Methods, ResourceDecision, ResourceMethods};

@@ -219,7 +219,7 @@ AbortSignal.prototype: @@toStringTag aborted constructor onabort reason throwIfA
 %CapabilityError%.prototype: constructor
 %HolderPrototype%:
 %CapabilityPrototype%: attenuate revocable
-%RequestContextPrototype%: params requestId signal waitUntil
+%RequestContextPrototype%: params requestId signal upgrade waitUntil
 %NotFound%: prototype
 %NotFound%.prototype: constructor
 %AlreadyExists%: prototype
@@ -352,6 +352,9 @@ WritableStreamDefaultWriter: prototype
 WritableStreamDefaultWriter.prototype: @@toStringTag abort close closed constructor desiredSize ready releaseLock
   write
 %ReadableStreamAsyncIteratorPrototype%: next return
+%EventSourcePrototype%: @@toStringTag CLOSED CONNECTING OPEN close onerror onmessage onopen readyState url withCredentials
+%WebSocketPrototype%: @@toStringTag CLOSED CLOSING CONNECTING OPEN binaryType bufferedAmount close extensions onclose
+  onerror onmessage onopen protocol readyState send url
 %HeadersIteratorPrototype%: @@toStringTag next
 %FormDataIteratorPrototype%: @@toStringTag next
 %GlobalPrototype%:

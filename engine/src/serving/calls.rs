@@ -1,13 +1,15 @@
 //! The requests that an isolate is answering.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
-use secure_runtime_http::Body;
+use secure_runtime_http::{Body, End, OnUpgrade, upgrade};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::response::{Answer, Sender};
+use super::upgrade::{Leaving, Upgrade};
 use super::{Call, FetchError, RequestContext};
 use crate::memory::{Memory, Reservation};
 
@@ -35,13 +37,24 @@ pub(super) struct InProgress {
     pub(super) pieces: Option<Sender>,
     /// A piece for which the channel had no room.
     pub(super) next: Option<Bytes>,
+    /// The connection, if it can be upgraded, until the handler upgrades it.
+    pub(super) connection: Option<OnUpgrade>,
+    pub(super) leaving: Option<Leaving>,
+    /// The socket of an upgraded request.
+    pub(super) upgrade: Option<Rc<Upgrade>>,
     _place: OwnedSemaphorePermit,
     _memory: Reservation,
 }
 
 impl Calls {
     /// Begins a request. Returns its number, or `None` if there is no memory for it.
-    pub(crate) fn begin(&mut self, call: Call, memory: &Memory) -> Option<u32> {
+    pub(crate) fn begin(&mut self, mut call: Call, memory: &Memory) -> Option<u32> {
+        let can_upgrade = call.request.extensions().get::<OnUpgrade>().is_some();
+        let connection = can_upgrade.then(|| upgrade(&mut call.request));
+        let leaving = Leaving {
+            closed: call.closed,
+            server: call.request.extensions_mut().remove::<End>(),
+        };
         let (parts, body) = call.request.into_parts();
         let headers = parts.headers.iter();
         let size: usize = headers
@@ -60,6 +73,9 @@ impl Calls {
             answer: Some(call.answer),
             pieces: None,
             next: None,
+            connection,
+            leaving: Some(leaving),
+            upgrade: None,
             _place: call.place,
             _memory: memory,
         };

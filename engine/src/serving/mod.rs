@@ -4,15 +4,18 @@
 //! while it runs. Its requests are events of one queue, which the isolate's event loop reads. Many requests can be in
 //! progress at one time.
 
+mod access;
 mod calls;
 mod instance;
 mod ops;
 mod requester;
 mod response;
+mod sockets;
+mod upgrade;
 
 use http::Request;
 use secure_runtime_http::Body;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 pub(crate) use self::calls::Calls;
 pub use self::instance::Instance;
@@ -38,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) answer: oneshot::Sender<Result<Answer, FetchError>>,
     /// The place among the requests that are in progress, until all work for the request has ended.
     pub(crate) place: OwnedSemaphorePermit,
+    /// Becomes true when the handler gets no more requests.
+    pub(crate) closed: watch::Receiver<bool>,
 }
 
 /// An event for the isolate of an instance.

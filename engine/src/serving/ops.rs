@@ -12,8 +12,12 @@ use secure_runtime_http::BodyFault;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::FetchError;
-use super::calls::InProgress;
-use super::response::{Answer, AnswerBody, Sender, counted};
+use super::access::{copied, gone, with_call};
+use super::response::{Answer, AnswerBody, Sender};
+use super::sockets::{
+    op_sr_respond_upgrade, op_sr_socket_close, op_sr_socket_connect, op_sr_socket_drop, op_sr_socket_receive,
+    op_sr_socket_send, op_sr_upgrade,
+};
 use crate::extensions::{HeldBytes, Monitor, OperationError, no_room};
 use crate::memory::Memory;
 use crate::realm;
@@ -38,26 +42,19 @@ deno_core::extension!(
         op_sr_respond_piece,
         op_sr_respond_room,
         op_sr_respond_end,
+        op_sr_upgrade,
+        op_sr_respond_upgrade,
+        op_sr_socket_connect,
+        op_sr_socket_receive,
+        op_sr_socket_send,
+        op_sr_socket_close,
+        op_sr_socket_drop,
     ],
 );
 
 /// Returns the ops of programs that serve, and their script.
 pub(crate) fn scripts() -> deno_core::Extension {
     realm::with_scripts!(sr_serving: "serving.js")
-}
-
-fn gone() -> OperationError {
-    OperationError::type_error("this request has ended")
-}
-
-/// Calls `work` with the request of this number.
-fn with_call<T>(
-    state: &OpState,
-    number: u32,
-    work: impl FnOnce(&mut InProgress) -> Result<T, OperationError>,
-) -> Result<T, OperationError> {
-    let mut calls = state.borrow::<Rc<Monitor>>().calls.borrow_mut();
-    work(calls.get(number).ok_or_else(gone)?)
 }
 
 fn text<'s>(
@@ -248,20 +245,6 @@ fn op_sr_respond_failed(state: &OpState, #[smi] number: u32) {
     if let Ok(Some(answer)) = answer {
         let _ = answer.send(Err(FetchError::Failed));
     }
-}
-
-/// Returns a copy of the bytes of a view, counted until the client has them.
-fn copied(value: v8::Local<'_, v8::Value>, state: &OpState) -> Result<Option<Bytes>, OperationError> {
-    let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(value) else {
-        return Ok(None);
-    };
-    let length = view.byte_length();
-    let held = state.borrow::<Memory>().hold_now(length);
-    let held = held.map_err(|why| no_room("sending", "the body of the response", why))?;
-    let mut bytes = vec![0; length];
-    let written = view.copy_contents(&mut bytes);
-    bytes.truncate(written);
-    Ok(Some(counted(bytes, held)))
 }
 
 /// Sends a piece of the response's body. Returns 1 if it was sent, 0 if [`op_sr_respond_room`] must be awaited, and -1

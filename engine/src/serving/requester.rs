@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use secure_runtime_http::{Body, TargetError, serialized};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::response::delivered;
 use super::{Call, Event, RequestContext};
@@ -79,6 +79,8 @@ impl fmt::Debug for RequestEvents {
 pub struct Requester {
     /// `None` when no more requests are accepted.
     events: Mutex<Option<mpsc::UnboundedSender<Event>>>,
+    /// True when no more requests are accepted. Sockets are then closed.
+    closed: watch::Sender<bool>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     limits: RequestLimits,
@@ -105,6 +107,7 @@ impl Requester {
         };
         let requester = Requester {
             events: Mutex::new(Some(sender)),
+            closed: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(limits.concurrent)),
             waiting: AtomicUsize::new(0),
             limits,
@@ -146,6 +149,7 @@ impl Requester {
             context,
             answer,
             place,
+            closed: self.closed.subscribe(),
         }));
         let events = self.sender().clone().ok_or_else(stopped)?;
         events.send(call).map_err(|_| stopped())?;
@@ -188,6 +192,7 @@ impl Requester {
 
     /// Accepts no more requests. The isolate waits for events until the result is dropped.
     pub(super) fn close(&self) -> Option<mpsc::UnboundedSender<Event>> {
+        self.closed.send_replace(true);
         self.sender().take()
     }
 

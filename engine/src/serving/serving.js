@@ -4,7 +4,7 @@
 ((globalThis) => {
   const secure = globalThis.__secure;
   const web = globalThis.__web;
-  const { ops } = secure;
+  const { ops, options, text } = secure;
   const { freeze } = Object;
   const { apply } = Reflect;
   const settled = Promise.resolve();
@@ -63,6 +63,18 @@
     get signal() {
       return this.#progress.signal();
     }
+    /**
+     * Turns the request into a WebSocket: returns `{ socket, response }`. The handler must return the response. The
+     * options are `protocol`, one that the client offers, and `idleTimeout`, in seconds, 0 for none.
+     */
+    upgrade(bag = undefined) {
+      const { protocol = "", idleTimeout = 120 } = options(bag ?? {}, ["protocol", "idleTimeout"]);
+      if (web.sockets === undefined) throw new TypeError("upgrade: there are no sockets on QuickJS");
+      if (typeof idleTimeout !== "number" || !(idleTimeout >= 0 && idleTimeout <= 2 ** 31)) throw new RangeError("idleTimeout must be a number of seconds from 0 to 2^31");
+      const progress = this.#progress;
+      if (progress.hasAnswered || progress.isGone) throw new TypeError("upgrade: the request has ended");
+      return freeze({ __proto__: null, ...upgraded(progress, text(protocol, "protocol"), idleTimeout) });
+    }
     /** Lets the request stay in progress until the promise is settled, also after the response. */
     waitUntil(promise) {
       const progress = this.#progress;
@@ -82,6 +94,39 @@
   }
   delete Context.prototype.constructor;
   secure.named["%RequestContextPrototype%"] = Context.prototype;
+
+  /** Makes the socket of a request. The request stays in progress until the socket is closed. */
+  const upgraded = (progress, protocol, idleTimeout) => {
+    const { number, check } = progress;
+    ops.op_sr_upgrade(number, protocol, idleTimeout * 1000);
+    progress.work++;
+    let isOver = false;
+    const { socket, start, fail } = web.sockets.accepted({
+      connect: async () => {
+        await ops.op_sr_socket_connect(number);
+        return protocol;
+      },
+      receive: async () => {
+        const received = await ops.op_sr_socket_receive(number);
+        check?.();
+        return received;
+      },
+      send: async (isText, bytes) => {
+        check?.();
+        await ops.op_sr_socket_send(number, isText, bytes);
+      },
+      close: (code, reason) => ops.op_sr_socket_close(number, code ?? -1, reason),
+      drop: () => {
+        if (isOver) return;
+        isOver = true;
+        ops.op_sr_socket_drop(number);
+        ended(progress);
+      },
+    });
+    const response = web.http.switching();
+    progress.upgrade = { response, start, fail, isOver: () => isOver };
+    return { socket, response };
+  };
 
   /** Sends the pieces of a body. `next` returns null at the end. */
   const send = async (progress, { next, cancel }) => {
@@ -108,6 +153,15 @@
     const { number } = progress;
     try {
       const response = await apply(handler, owner, [request, contextOf(progress, head)]);
+      const { upgrade } = progress;
+      if (upgrade !== undefined) {
+        if (response !== upgrade.response) upgrade.fail(new TypeError("the handler did not return the response of `upgrade`"));
+        else if (!upgrade.isOver() && !progress.isGone) {
+          if (ops.op_sr_respond_upgrade(number)) upgrade.start();
+          else upgrade.fail(new TypeError("the client went away"));
+          return;
+        }
+      }
       const { status, headers, bytes, pieces } = web.http.outgoing(response);
       if (progress.isGone) {
         pieces?.cancel();
@@ -118,6 +172,7 @@
       if (isTaken) await send(progress, pieces);
       else pieces.cancel();
     } catch (error) {
+      progress.upgrade?.fail(error);
       ops.op_sr_respond_failed(number);
       // A handler that was aborted has no other fault.
       if (!progress.isReason(error)) report(error);
@@ -128,7 +183,7 @@
   };
 
   /** Answers the request with this number. */
-  const handle = (number, handler, owner) => {
+  const handle = (number, handler, owner, check) => {
     // Rust calls this function, so there is enough stack for ops that create objects. In a getter, a guest could have
     // used it up.
     const head = ops.op_sr_request(number);
@@ -146,6 +201,8 @@
       work: 1,
       isGone: false,
       hasAnswered: false,
+      check,
+      upgrade: undefined,
       signal,
       abort: () => controller?.abort(),
       isReason: (error) => progress.isGone && controller !== undefined && error === controller.signal.reason,
@@ -173,6 +230,7 @@
     progress.isGone = true;
     progress.cancel();
     progress.abort();
+    progress.upgrade?.fail(new TypeError("the client went away"));
     // There is nobody to answer. A handler that goes on must not keep the place of another request.
     if (!progress.hasAnswered) ended(progress);
   });
@@ -194,6 +252,7 @@
   };
   web.serving = freeze({
     /** Processes an event of Rust: a request for this handler, or the departure of a client. */
-    event: (number, handler) => number >= 0 ? handle(number, handler, undefined) : gone(-1 - number),
+    /** `check` throws if the right to answer requests is gone. Sockets call it for each message. */
+    event: (number, handler, check = undefined) => number >= 0 ? handle(number, handler, undefined, check) : gone(-1 - number),
   });
 })(globalThis);

@@ -5,6 +5,11 @@ export interface HttpContext {
   readonly params: Readonly<Record<string, string>>;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /**
+   * Turns the request into a WebSocket. The handler must return the response. `idleTimeout` is in seconds, 120
+   * without it, and 0 for none.
+   */
+  upgrade(options?: { protocol?: string; idleTimeout?: number }): { readonly socket: WebSocket; readonly response: Response };
   /** Lets the request stay in progress until the promise is settled, also after the response. */
   waitUntil(promise: unknown): void;
 }

@@ -42,7 +42,7 @@
         for (;;) {
           const event = await calls.next(this.#handle);
           if (event === null) return;
-          serving.event(event, handler);
+          serving.event(event, handler, () => calls.goesOn(this.#handle));
         }
       } finally {
         calls.close(this.#handle);

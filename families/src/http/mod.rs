@@ -170,6 +170,11 @@ impl Extension for Http {
                 server.stop.notify_one();
                 Ok(())
             });
+        // A socket of a request calls it for each message.
+        server
+            .on(ActionName::LISTEN)
+            .titled("serve")
+            .sync("goesOn", |_, _, _| Ok(()));
         server.close("close");
     }
 

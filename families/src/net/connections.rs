@@ -18,6 +18,16 @@ pub(super) const MOST_IDLE: usize = 2;
 /// Time after which an idle connection is closed. Servers commonly close them after 5 seconds to a minute.
 const IDLE: Duration = Duration::from_secs(4);
 
+/// The protocols that a server may choose (ALPN), in the order of preference.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// Maximum number of unread bytes of one response with HTTP/2. The memory of a connection includes it.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// Maximum number of unread bytes of all responses of a connection. Only bytes of open responses are kept.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Maximum size of a frame, and of the headers of a response, in bytes.
+const FRAME: u32 = 16 << 10;
+const HEADERS: u32 = 16 << 10;
+
 /// The clients of one capability, the one that was used last at the end. Each has connections to one origin.
 #[derive(Default)]
 pub(crate) struct Connections(RefCell<Vec<Kept>>);
@@ -80,8 +90,14 @@ pub(super) fn client(
     addresses: &[SocketAddr],
     timeout: Duration,
 ) -> Result<Client, reqwest::Error> {
+    let mut tls = (**tls).clone();
+    tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
     let mut client = Client::builder()
-        .tls_backend_preconfigured((**tls).clone())
+        .tls_backend_preconfigured(tls)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_frame_size(FRAME)
+        .http2_max_header_list_size(HEADERS)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -95,4 +111,73 @@ pub(super) fn client(
         client = client.resolve_to_addrs(&format!("{name}."), addresses);
     }
     client.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    use secure_runtime_http::{
+        Body, Client as Peer, Request, Response, ServerLimits, Service, serve, tls_config,
+    };
+
+    use super::*;
+
+    const CERTIFICATE: &[u8] = include_bytes!("../../../http/tests/suite/tls/cert.pem");
+    const KEY: &[u8] = include_bytes!("../../../http/tests/suite/tls/key.pem");
+
+    struct Answers;
+
+    impl Service for Answers {
+        async fn answer(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+            let mut response = Response::new(Body::from("hello"));
+            let size: usize = request.uri().path().trim_start_matches('/').parse().unwrap();
+            let value = "x".repeat(1000).parse::<reqwest::header::HeaderValue>().unwrap();
+            for _ in 0..size {
+                response.headers_mut().append("x-long", value.clone());
+            }
+            response
+        }
+    }
+
+    /// RUN-171: a server with TLS may choose HTTP/2. The headers of a response have a limit.
+    #[test]
+    fn servers_may_choose_http2() {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        reactor.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let tls = tls_config(CERTIFICATE, KEY).unwrap();
+            let server = tokio::spawn(serve(
+                listener,
+                Arc::new(Answers),
+                Some(tls),
+                ServerLimits::default(),
+                pending(),
+            ));
+            let mut roots = rustls::RootCertStore::empty();
+            roots
+                .add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap())
+                .unwrap();
+            let config =
+                rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                    .with_safe_default_protocol_versions()
+                    .unwrap()
+                    .with_root_certificates(roots)
+                    .with_no_client_auth();
+            let url = format!("https://localhost:{}", address.port());
+            let origin = Origin::parse(&url).unwrap();
+            let client = client(&Arc::new(config), &origin, &[address], Duration::from_secs(600)).unwrap();
+            let response = client.get(format!("{url}/1")).send().await.unwrap();
+            assert_eq!(response.version(), reqwest::Version::HTTP_2);
+            assert_eq!(response.text().await.unwrap(), "hello");
+            assert!(client.get(format!("{url}/40")).send().await.is_err());
+            server.abort();
+        });
+    }
 }

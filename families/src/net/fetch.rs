@@ -17,6 +17,7 @@ use url::{Host, Url};
 
 use super::connections::{MOST_IDLE, client};
 use super::decode::{self, Decoded};
+use super::upload::Pieces;
 use super::{CONNECTION, Call, destination};
 use crate::secrets::{Secret, Substituted, hide, substituted};
 
@@ -43,8 +44,16 @@ pub(super) struct Request {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<Bytes>,
+    body: Content,
     redirect: Redirect,
+}
+
+/// The body of a request.
+enum Content {
+    None,
+    Whole(Bytes),
+    /// A body that the guest still produces. It can be sent once.
+    Pieces(Option<Pieces>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -191,7 +200,7 @@ impl Request {
             url: parsed,
             headers: map,
             // The bytes are copied when the request is sent.
-            body: None,
+            body: Content::None,
             redirect,
         })
     }
@@ -199,10 +208,24 @@ impl Request {
     /// Adds the body.
     pub(super) fn with_body(self, body: Value) -> Self {
         let body = match body {
-            Value::Bytes(bytes) => Some(Bytes::from(bytes)),
-            _ => None,
+            Value::Bytes(bytes) => Content::Whole(Bytes::from(bytes)),
+            _ => Content::None,
         };
         Request { body, ..self }
+    }
+
+    /// Adds a body that the guest still produces.
+    ///
+    /// # Errors
+    /// The request has a method without a body.
+    pub(super) fn with_pieces(self, pieces: Pieces) -> Result<Self, OperationError> {
+        if matches!(self.method, Method::GET | Method::HEAD) {
+            return Err(OperationError::type_error(
+                "fetch: a GET or HEAD request has no body",
+            ));
+        }
+        let body = Content::Pieces(Some(pieces));
+        Ok(Request { body, ..self })
     }
 
     /// Returns the origin of the URL.
@@ -269,7 +292,7 @@ pub(super) async fn follow(
         }
         let addresses = resolve(granted, &origin, &shown).await?;
         let Substituted { headers, secrets, .. } = substituted(granted, &request.headers, &origin)?;
-        let response = send(granted, &request, &headers, &origin, addresses, limits).await?;
+        let response = send(granted, &mut request, &headers, &origin, addresses, limits).await?;
         let status = response.status();
         let target = response
             .headers()
@@ -283,6 +306,13 @@ pub(super) async fn follow(
             return Err(network_error(
                 &shown,
                 "the server redirects, and redirect is \"error\"",
+            ));
+        }
+        // The body is gone. The standard allows only a redirect that needs none.
+        if matches!(request.body, Content::Pieces(_)) && status != StatusCode::SEE_OTHER {
+            return Err(network_error(
+                &shown,
+                "the server redirects, and a body that is a stream cannot be sent again",
             ));
         }
         // Servers send other characters than ASCII as UTF-8, or as Latin-1.
@@ -335,7 +365,7 @@ impl Request {
             || (matches!(status.as_u16(), 301 | 302) && self.method == Method::POST);
         if to_get {
             self.method = Method::GET;
-            self.body = None;
+            self.body = Content::None;
             for name in [
                 header::CONTENT_TYPE,
                 header::CONTENT_ENCODING,
@@ -367,7 +397,11 @@ impl Request {
 /// Returns the addresses of the origin's host.
 ///
 /// A name is refused if any of its addresses is not public, unless the authority grants that address.
-async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<SocketAddr>, OperationError> {
+pub(super) async fn resolve(
+    granted: &Call,
+    origin: &Origin,
+    shown: &str,
+) -> Result<Vec<SocketAddr>, OperationError> {
     let port = origin.port();
     let name = match origin.host() {
         // The grant names the address, so the decision on the origin includes the address.
@@ -392,13 +426,14 @@ async fn resolve(granted: &Call, origin: &Origin, shown: &str) -> Result<Vec<Soc
 /// more, on a new connection (RFC 9112, section 9.3.1).
 async fn send(
     granted: &Call,
-    request: &Request,
+    request: &mut Request,
     headers: &HeaderMap,
     origin: &Origin,
     addresses: Vec<SocketAddr>,
     limits: NetLimits,
 ) -> Result<reqwest::Response, OperationError> {
-    let shown = request.url.as_str();
+    let shown = request.url.to_string();
+    let shown = shown.as_str();
     let tls = granted.extension().0.as_ref();
     let tls = tls.ok_or_else(|| network_error(shown, "the host has no configuration of TLS"))?;
     let connections = granted.state().get()?;
@@ -416,17 +451,35 @@ async fn send(
             .request(request.method.clone(), request.url.clone())
             .header(header::ACCEPT_ENCODING, decode::ACCEPTED)
             .headers(headers.clone());
-        if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
+        let mut progress = None;
+        match &mut request.body {
+            Content::None => {}
+            Content::Whole(body) => builder = builder.body(body.clone()),
+            Content::Pieces(pieces) => {
+                let sent = || network_error(shown, "a body that is a stream cannot be sent again");
+                let pieces = pieces.take().ok_or_else(sent)?;
+                progress = Some(pieces.progress());
+                builder = builder.body(reqwest::Body::wrap_stream(pieces));
+            }
         }
-        match tokio::time::timeout_at(end, builder.send()).await {
+        let can_repeat = is_known && progress.is_none() && request.method.is_idempotent();
+        let sent = async {
+            match progress {
+                None => tokio::time::timeout_at(end, builder.send()).await.map_err(drop),
+                Some(progress) => tokio::select! {
+                    sent = builder.send() => Ok(sent),
+                    () = progress.is_late(limits.idle) => Err(()),
+                },
+            }
+        };
+        match sent.await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) if error.is_timeout() => return Err(timed_out(shown)),
-            Ok(Err(error)) if is_known && !error.is_connect() && request.method.is_idempotent() => {
+            Ok(Err(error)) if can_repeat && !error.is_connect() => {
                 connections.forget(origin);
             }
             Ok(Err(error)) => return Err(unsent(shown, &error)),
-            Err(_) => return Err(timed_out(shown)),
+            Err(()) => return Err(timed_out(shown)),
         }
     }
 }
@@ -606,7 +659,7 @@ fn broken(shown: &str, error: &io::Error) -> OperationError {
 }
 
 /// Returns the error of a failed request: a `TypeError`, by the Fetch standard.
-fn network_error(shown: &str, what: &str) -> OperationError {
+pub(super) fn network_error(shown: &str, what: &str) -> OperationError {
     OperationError::type_error(format!("fetch {:?}: {what}", clipped(shown)))
 }
 

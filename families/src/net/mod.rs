@@ -12,14 +12,16 @@ mod sandbox_rules;
 mod tcp;
 mod tls;
 mod udp;
+mod upload;
+mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use secure_runtime_capabilities::{ActionName, Authority, Family, Operation};
 use secure_runtime_engine::extension::{
-    self, Arguments, CapabilityView, CountedBytes, Extension, Global, Granted, Kept, Methods, OperationError,
-    Output, ProgramStart, Reservation, SandboxRule, Script,
+    self, Arguments, CapabilityView, CountedBytes, Decision, Extension, Global, Granted, Kept, Methods,
+    OpenPermit, OperationError, Output, ProgramStart, Reservation, SandboxRule, Script,
 };
 
 use self::connections::Connections;
@@ -55,10 +57,20 @@ struct ResponseBody(
 
 /// Sends a request, and opens the body of its response.
 async fn fetch(granted: Call, mut arguments: Arguments) -> Result<Output, OperationError> {
-    let limits = **granted.isolate()?.program();
     let request = Request::of(arguments.all())?.with_body(arguments.take(4));
     let permit = granted.permit_open()?;
     let connection = granted.reserve(CONNECTION, "fetch")?;
+    requested(granted, request, permit, connection).await
+}
+
+/// Sends a request whose memory is reserved.
+async fn requested(
+    granted: Call,
+    request: Request,
+    permit: OpenPermit,
+    connection: Reservation,
+) -> Result<Output, OperationError> {
+    let limits = **granted.isolate()?.program();
     let received = fetch::follow(&granted, request, limits).await?;
     // An expired capability does not work on responses that it began to receive. Each piece is decided again, for the
     // origin that sent it.
@@ -79,6 +91,15 @@ async fn read(
     // One piece of each response can exist before it is counted. The memory of its connection includes it.
     let held = granted.reserve_result(bytes.len(), "fetch").await?;
     Ok(Output::bytes(bytes, held))
+}
+
+/// Begins a method whose arguments are a request.
+fn requests(methods: &mut Methods<Net>) -> Decision<'_, Net> {
+    methods.on(ActionName::CONNECT, |asked| {
+        let url = asked.text(0)?;
+        let origin = Request::of(asked.arguments())?.origin(url)?;
+        Ok((Operation::net_connect(&origin).into_owned(), url.into()))
+    })
 }
 
 impl Extension for Net {
@@ -118,21 +139,26 @@ impl Extension for Net {
     }
 
     fn globals(&self) -> &'static [Global] {
-        &[Global {
-            name: "fetch",
-            needs: "",
-        }]
+        const NAMES: &[Global] = &[
+            Global {
+                name: "fetch",
+                needs: "",
+            },
+            Global {
+                name: "WebSocket",
+                needs: "",
+            },
+            Global {
+                name: "EventSource",
+                needs: "",
+            },
+        ];
+        NAMES
     }
 
     fn methods(&self, methods: &mut Methods<Self>) {
         // The request is checked first, so that a wrong call decides nothing. The URL is decided before any other work.
-        methods
-            .on(ActionName::CONNECT, |asked| {
-                let url = asked.text(0)?;
-                let origin = Request::of(asked.arguments())?.origin(url)?;
-                Ok((Operation::net_connect(&origin).into_owned(), url.into()))
-            })
-            .asynchronous("fetch", fetch);
+        requests(methods).asynchronous("fetch", fetch);
         let mut body = methods.resource::<ResponseBody>();
         body.on(ActionName::CONNECT)
             .titled("fetch")
@@ -142,6 +168,8 @@ impl Extension for Net {
         listen::declare(methods);
         udp::declare(methods);
         resolve::declare(methods);
+        upload::methods(methods);
+        websocket::methods(methods);
     }
 
     fn sandbox_rules(&self, authority: &Authority) -> Vec<SandboxRule> {

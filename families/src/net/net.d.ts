@@ -69,6 +69,11 @@ export interface Network extends Capability<Network, "connect" | "listen" | "res
     redirect?: "follow" | "error" | "manual";
     signal?: AbortSignal;
   }): Promise<NetResponse>;
+  /**
+   * Opens a socket, like `new WebSocket(url, protocols)` of the web. `ws:` needs the right for `http:`, and `wss:`
+   * that for `https:`. V8 only.
+   */
+  webSocket(url: string | URL, protocols?: string | string[]): WebSocket;
 }
 
 export interface NetResponse {

@@ -21,7 +21,7 @@ audit = [
 ---*/
 import { fs } from "cap:self";
 
-const makers = ["symlinkSync", "linkSync", "realPath", "chown", "umask", "watch", "mkfifo", "mount", "chdir", "mkdtemp"];
+const makers = ["symlinkSync", "linkSync", "realPath", "chown", "umask", "mkfifo", "mount", "chdir", "mkdtemp"];
 
 export async function attack({ denied, refuses }) {
   let gained = "";

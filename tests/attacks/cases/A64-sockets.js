@@ -21,7 +21,7 @@ export async function attack({ server, refuses }) {
   let gained = "";
   const methods = new Set();
   for (let step = net; step !== Object.prototype; step = Object.getPrototypeOf(step)) for (const key of Reflect.ownKeys(step)) methods.add(String(key));
-  const known = ["fetch", "connect", "connectTls", "listen", "listenDatagram", "resolve", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"];
+  const known = ["fetch", "webSocket", "connect", "connectTls", "listen", "listenDatagram", "resolve", "attenuate", "revocable", "Symbol(Symbol.toStringTag)"];
   for (const name of methods) if (!known.includes(name)) gained += `net.${name}; `;
   // Options by which other systems open sockets of the machine mean nothing.
   const machine = { path: "/run/docker.sock", transport: "unix", socketPath: "/run/docker.sock" };
@@ -30,8 +30,11 @@ export async function attack({ server, refuses }) {
     const port = call.startsWith("connect") ? 80 : 0;
     gained += await refuses(call, "CapabilityError", async () => await net[call]({ ...machine, port }));
   }
-  for (const name of ["WebSocket", "EventSource", "XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
+  for (const name of ["XMLHttpRequest", "WebTransport", "listen", "connect", "Deno"]) if (name in globalThis) gained += `${name}; `;
   for (const url of urls) gained += await refuses(JSON.stringify(url), "TypeError", () => net.fetch(url));
+  for (const url of typeof WebSocket === "function" ? urls : []) {
+    if (url !== "ws://127.0.0.1/") gained += await refuses(JSON.stringify(url), "SyntaxError", () => new WebSocket(url));
+  }
   // Options by which other systems send a request elsewhere mean nothing.
   const elsewhere = { socketPath: "/run/docker.sock", unix: "/run/docker.sock", client: {}, dispatcher: {}, agent: {}, proxy: "http://127.0.0.1:9", host: "127.0.0.1:9" };
   const answer = await net.fetch(`${server}/ok`, elsewhere).then((response) => response.text(), (error) => error.name);

@@ -30,7 +30,7 @@ pub(super) fn scripts() -> Vec<ExtensionFileSource> {
         ascii_str_include!(concat!(env!("OUT_DIR"), "/web_scripts.js")),
     )];
     scripts.extend(
-        with_scripts!(sr_deno: "slots.js", "deno.js", "ports.js", "crypto_algorithms.js", "crypto_keys.js", "crypto.js", "http.js")
+        with_scripts!(sr_deno: "slots.js", "deno.js", "ports.js", "crypto_algorithms.js", "crypto_keys.js", "crypto.js", "http.js", "event_source.js", "websocket.js")
             .js_files
             .into_owned(),
     );

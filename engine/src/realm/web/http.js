@@ -753,7 +753,7 @@
       next: async () => {
         const { value, done } = await Reflect.apply(readPiece, reader, []);
         if (done) return null;
-        if (arrayKind(value) !== "Uint8Array") throw new TypeError("a stream that is the body of a response must have pieces of type Uint8Array");
+        if (arrayKind(value) !== "Uint8Array") throw new TypeError("a stream that is a body must have pieces of type Uint8Array");
         return value;
       },
       cancel: () => void Reflect.apply(cancelReader, reader, []).catch(() => {}),
@@ -775,10 +775,26 @@
   web.http = freeze({
     /** The objects that guests reach and no global leads to. */
     objects: [],
-    /** Returns the parts of a request that is about to be sent. `body` returns its bytes, or null. */
+    /**
+     * Returns the parts of a request that is about to be sent. `pieces` is its body, if that is still being produced:
+     * `next` returns null at the end. Else, `body` returns its bytes, or null.
+     */
     request: (input, init) => {
       const state = requestOf(new Request(input, init));
+      let pieces = null;
+      const { body } = state;
+      if (body !== null && body.bytes === null && !body.isUsed) {
+        if (isUnusable(body)) refuse("fetch", "the body was read already, or is being read");
+        if (body.stream !== null) pieces = piecesOf(body.stream);
+        else {
+          const { source } = body;
+          body.isUsed = true;
+          body.source = null;
+          pieces = { next: source.read, cancel: source.cancel };
+        }
+      }
       return {
+        pieces,
         url: state.url,
         method: state.method,
         redirect: state.redirect,
@@ -819,6 +835,18 @@
       };
       return new Request(secret, state);
     },
+    /** Returns what a stream of events needs of a response. Nobody else has it, so its body is read here. */
+    received: (response) => {
+      const { status, url, headers, body } = responseOf(response);
+      const type = innerOf.value(headers, "content-type") ?? "";
+      return { status, url, type, next: body === null ? async () => null : body.source.read };
+    },
+    /** Returns the response of a request that is upgraded. */
+    switching: () => {
+      const headers = new Headers();
+      innerOf.seal(headers);
+      return new Response(secret, { type: "default", status: 101, statusText: "", url: "", redirected: false, headers, body: null });
+    },
     /**
      * Returns the parts of a response to a client. `bytes` is the whole body, or null. `pieces` is null, or has `next`,
      * which returns null at the end, and `cancel`.
@@ -827,6 +855,7 @@
       if (!isResponse(response)) throw new TypeError("the handler must return a Response, or a promise of one");
       const state = responseOf(response);
       const { status, body, type } = state;
+      if (status === 101) throw new TypeError("the handler returned the response of another request's upgrade");
       if (type === "error") throw new TypeError("the handler returned Response.error(), which is no response");
       const headers = headersOut(state);
       if (body === null) return { status, headers, bytes: null, pieces: null };
@@ -844,5 +873,4 @@
     [Request.prototype, (value) => `Request { method: ${JSON.stringify(requestOf(value).method)}, url: ${JSON.stringify(requestOf(value).url)} }`],
     [Response.prototype, (value) => `Response { status: ${responseOf(value).status}, url: ${JSON.stringify(responseOf(value).url)} }`],
   );
-  delete web.deno;
 })(globalThis);
