@@ -1,7 +1,7 @@
 //! Watches a file or a folder, by looking at it again and again.
 //!
-//! Each look uses the path and the rights like any other operation. inotify(7) is not used: its system calls take a path
-//! that neither Landlock nor seccomp can check. So they would let escaped code watch every folder of the machine.
+//! Each look uses the path and the rights like any other operation. inotify(7) is not used: its system calls take a
+//! path that neither Landlock nor seccomp can check. So they would let escaped code watch every folder of the machine.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,8 +23,8 @@ const MOST_ENTRIES: usize = 10_000;
 /// Memory of an entry besides its name, in bytes: in two looks, and in the result.
 const ENTRY: usize = 512;
 
-/// The entries of a folder that may be read. The empty name is that of the file or folder itself. It has no stamp if it is
-/// a folder, because that changes with its entries.
+/// The entries of a folder that may be read. The empty name is that of the file or folder itself. A folder itself has no
+/// stamp, because that changes with its entries.
 type Look = BTreeMap<String, Option<Stamp>>;
 
 /// An open `watch`.
@@ -106,7 +106,8 @@ async fn open(granted: Call, _arguments: Arguments) -> Result<Output, OperationE
     Ok(granted.open(&[ActionName::READ], watch, permit, Value::Null))
 }
 
-/// Returns the next changes as pairs of kind and name, and true if no more will follow; or null when the `watch` is closed.
+/// Returns the next changes as pairs of kind and name, and true if no more will follow. Returns null when the `watch` is
+/// closed.
 async fn next(granted: Call, watch: Rc<Watch>, _: Arguments) -> Result<Output, OperationError> {
     let watched = watch.watched.clone();
     let mut open = watch.open.subscribe();
