@@ -23,8 +23,8 @@ const MOST_ENTRIES: usize = 10_000;
 /// Memory of an entry besides its name, in bytes: in two looks, and in the result.
 const ENTRY: usize = 512;
 
-/// The entries of a folder that may be read. The empty name is that of the file or folder itself. A folder itself has no
-/// stamp, because that changes with its entries.
+/// The entries of a folder that may be read. The empty name is that of the file or folder itself. A folder has no
+/// stamp there, because that changes with its entries.
 type Look = BTreeMap<String, Option<Stamp>>;
 
 /// An open `watch`.
@@ -106,8 +106,8 @@ async fn open(granted: Call, _arguments: Arguments) -> Result<Output, OperationE
     Ok(granted.open(&[ActionName::READ], watch, permit, Value::Null))
 }
 
-/// Returns the next changes as pairs of kind and name, and true if no more will follow. Returns null when the `watch` is
-/// closed.
+/// Returns the next changes as pairs of kind and name, and true if no more will follow. Returns null when the `watch`
+/// is closed.
 async fn next(granted: Call, watch: Rc<Watch>, _: Arguments) -> Result<Output, OperationError> {
     let watched = watch.watched.clone();
     let mut open = watch.open.subscribe();
