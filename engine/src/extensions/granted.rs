@@ -491,7 +491,8 @@ impl<'a, E: Extension> Granted<'a, E> {
             opened: Some(Rc::new(Opened {
                 operation,
                 actions,
-                shown: self.shown.clone().into_owned(),
+                // It is only for messages, and a guest may write a resource with any number of characters.
+                shown: clipped(&self.shown).into_owned(),
                 resource: monitor.open.keep((resource, permit.0)),
             })),
         };

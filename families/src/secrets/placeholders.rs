@@ -59,7 +59,7 @@ pub(super) fn placeholder(granted: Call<'static>, _arguments: Arguments) -> Resu
         .map_err(|_| OperationError::system("Error", "EIO", "the operating system gave no random bytes"))?;
     let text = format!("{BEGINNING}{name}-{}", hex::encode(chance));
     let memory = granted.reserve(
-        2 * (resource.len() + text.len()) + BESIDES,
+        2 * (resource.len() + text.len()) + granted.shown().len() + BESIDES,
         "making a placeholder for",
     )?;
     granted.state().0.borrow_mut().insert(resource, text.clone());
