@@ -286,6 +286,18 @@ const WEB_HOARDED: &[(&str, &str)] = &[
         "const form = new FormData(); form.append('a', new Blob([new Uint8Array(4 << 20).fill(1)])); await all(400, () => new Response(form))",
     ),
     (
+        "heads of requests whose bodies wait",
+        "const headers = { x: 'x'.repeat((1 << 20) - 200) }; const waits = [];
+         for (let n = 0; n < 200 && failed === undefined; n++) {
+           const body = new ReadableStream({ pull: () => new Promise(() => {}) });
+           const signal = AbortSignal.timeout(20_000);
+           waits.push(fetch(server + '/silent', { method: 'POST', headers, body, duplex: 'half', signal }).catch((error) => { if (error.name !== 'TimeoutError') failed ??= error; }));
+           await new Promise((done) => setTimeout(done));
+         }
+         if (failed === undefined) await new Promise((done) => setTimeout(done, 3_000));
+         keep.push(waits)",
+    ),
+    (
         "messages that wait",
         "const { port1, port2 } = new MessageChannel(); keep.push(port2); await all(400, () => { port1.postMessage(new Uint8Array(4 << 20).fill(1)); })",
     ),
@@ -453,6 +465,16 @@ const OTHERS_HOARDED: &[(&str, &str)] = &[
     (
         "watches that wait",
         "const open = []; try { for (let n = 0; n < 8_000; n++) { const watch = kv.watch('none'); open.push([watch, watch.next().then(() => watch.next())]); } } catch (error) { failed = error; } await kv.set('other', 'x'); await kv.set('none', 'x'); await Promise.allSettled(open.map(([, next]) => next)); keep.push(open)",
+    ),
+    (
+        "heads that wait",
+        "const headers = { x: 'x'.repeat((1 << 20) - 200) }; const waits = [];
+         for (let n = 0; n < 200 && failed === undefined; n++) {
+           waits.push(net.fetch(server + '/silent', { headers, signal: AbortSignal.timeout(20_000) }).catch((error) => { if (error.name !== 'TimeoutError') failed ??= error; }));
+           await new Promise((done) => setTimeout(done));
+         }
+         if (failed === undefined) await new Promise((done) => setTimeout(done, 3_000));
+         keep.push(waits)",
     ),
     (
         "uploads that wait",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
+use rustls::client::Resumption;
 use secure_runtime_capabilities::Origin;
 use secure_runtime_engine::extension::Reservation;
 use url::Host;
@@ -17,6 +18,9 @@ const MOST_ORIGINS: usize = 2;
 pub(super) const MOST_IDLE: usize = 2;
 /// Time after which an idle connection is closed. Servers commonly close them after 5 seconds to a minute.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// Maximum number of servers whose sessions of TLS a client keeps. It has one origin, with several addresses at most.
+const MOST_SESSIONS: usize = 2;
 
 /// The protocols that a server may choose (ALPN), in the order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -92,6 +96,8 @@ pub(super) fn client(
 ) -> Result<Client, reqwest::Error> {
     let mut tls = (**tls).clone();
     tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    // Each client has its own sessions, so none of another capability is continued.
+    tls.resumption = Resumption::in_memory_sessions(MOST_SESSIONS);
     let mut client = Client::builder()
         .tls_backend_preconfigured(tls)
         .http2_initial_stream_window_size(STREAM_WINDOW)

@@ -46,12 +46,12 @@ pub(super) fn parse(scheme: &str, text: &str, doing: &str) -> Result<(Origin, St
     }
 }
 
-/// Returns the checked addresses of the origin's host.
+/// Returns the checked addresses of the origin's host. `missing` is the error if a name has none.
 pub(super) async fn resolve(
     granted: &Call,
     origin: &Origin,
     shown: &str,
-    doing: &str,
+    missing: impl FnOnce() -> OperationError,
 ) -> Result<Vec<SocketAddr>, OperationError> {
     let port = origin.port();
     let name = match origin.host() {
@@ -60,25 +60,22 @@ pub(super) async fn resolve(
         Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Domain(name) => name,
     };
-    let addresses = lookup(name, port, shown, doing).await?;
+    let addresses = lookup(name, port).await.ok_or_else(missing)?;
     check(granted, origin, &addresses, shown)?;
     Ok(addresses)
 }
 
-/// Looks up a name with the resolver of the operating system. Returns at least one address.
-pub(super) async fn lookup(
-    name: &str,
-    port: u16,
-    shown: &str,
-    doing: &str,
-) -> Result<Vec<SocketAddr>, OperationError> {
+/// Looks up a name with the resolver of the operating system. Returns `None` if it has no address.
+pub(super) async fn lookup(name: &str, port: u16) -> Option<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host((name, port)).await;
     let addresses: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
-    if addresses.is_empty() {
-        let message = format!("{doing} {:?}: the host name cannot be resolved", clipped(shown));
-        return Err(OperationError::system("NotFound", "ENOTFOUND", message));
-    }
-    Ok(addresses)
+    (!addresses.is_empty()).then_some(addresses)
+}
+
+/// Returns the error of a name without addresses. `doing` begins the message.
+pub(super) fn unknown(doing: &str, shown: &str) -> OperationError {
+    let message = format!("{doing} {:?}: the host name cannot be resolved", clipped(shown));
+    OperationError::system("NotFound", "ENOTFOUND", message)
 }
 
 /// Decides the operation of a call again, after it waited. Only a refusal is recorded again.

@@ -3,32 +3,24 @@
 
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
 use percent_encoding::percent_decode_str;
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode};
 use secure_runtime_capabilities::{Operation, Origin};
 use secure_runtime_engine::extension::{OperationError, Reservation, Value, clipped};
-use url::{Host, Url};
 
 use super::connections::{MOST_IDLE, client};
 use super::decode::{self, Decoded};
-use super::upload::Pieces;
+use super::request::{Content, Redirect, Request, header_text};
 use super::{CONNECTION, Call, destination};
 use crate::secrets::{Secret, Substituted, hide, substituted};
 
 /// Maximum number of redirects of one fetch, by the Fetch standard.
 const MAX_REDIRECTS: usize = 20;
-
-/// Maximum size of a request's method, URL and headers together, in bytes.
-pub(super) const MAX_HEAD: usize = 1 << 20;
-/// Maximum number of headers of a request, where each value counts. The header map panics at 24,576 names, and most
-/// servers accept a hundred.
-const MAX_HEADERS: usize = 1024;
 
 /// The limits of one program.
 #[derive(Clone, Copy, Default)]
@@ -37,30 +29,6 @@ pub(crate) struct NetLimits {
     pub(super) body: u64,
     /// Maximum time from the request to the response's head, and between two chunks of its body.
     pub(super) idle: Duration,
-}
-
-/// A request with checked parts.
-pub(super) struct Request {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Content,
-    redirect: Redirect,
-}
-
-/// The body of a request.
-enum Content {
-    None,
-    Whole(Bytes),
-    /// A body that the guest still produces. It can be sent once.
-    Pieces(Option<Pieces>),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Redirect {
-    Follow,
-    Error,
-    Manual,
 }
 
 /// A response whose body has not been received yet.
@@ -91,190 +59,6 @@ enum Source {
     Decoded(Decoded),
 }
 
-impl Request {
-    /// Checks the parts of a request: URL, method, headers, redirect mode, and body.
-    ///
-    /// # Errors
-    /// One of them is not valid.
-    pub(super) fn of(parts: &[Value]) -> Result<Self, OperationError> {
-        let malformed = || OperationError::type_error("fetch: the request is malformed");
-        let [
-            Value::Text(url),
-            Value::Text(method),
-            Value::List(headers),
-            Value::Text(redirect),
-            body,
-        ] = parts
-        else {
-            return Err(malformed());
-        };
-        let headers: Option<Vec<(&str, &str)>> = headers
-            .iter()
-            .map(|pair| match pair {
-                Value::List(pair) => match &**pair {
-                    [Value::Text(name), Value::Text(value)] => Some((name.as_str(), value.as_str())),
-                    _ => None,
-                },
-                _ => None,
-            })
-            .collect();
-        let headers = headers.ok_or_else(malformed)?;
-        let head = headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .fold(method.len() + url.len() + redirect.len(), usize::saturating_add);
-        if head > MAX_HEAD {
-            return Err(OperationError::type_error(format!(
-                "fetch: method, URL and headers have {head} bytes; the limit is {MAX_HEAD}"
-            )));
-        }
-        if headers.len() > MAX_HEADERS {
-            return Err(OperationError::type_error(format!(
-                "fetch: there are {} headers; the limit is {MAX_HEADERS}",
-                headers.len()
-            )));
-        }
-        let parsed = Url::parse(url)
-            .map_err(|error| OperationError::type_error(format!("fetch: {url:?}: {error}")))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(OperationError::type_error(format!(
-                "fetch: {url:?}: only http and https URLs can be fetched"
-            )));
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(OperationError::type_error(
-                "fetch: a URL must not carry a user name or password; use a header",
-            ));
-        }
-        let method = match method.to_ascii_uppercase().as_str() {
-            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => {
-                Method::from_bytes(known.as_bytes())
-            }
-            "CONNECT" | "TRACE" | "TRACK" => {
-                return Err(OperationError::type_error(format!(
-                    "fetch: method {method} is not allowed"
-                )));
-            }
-            _ => Method::from_bytes(method.as_bytes()),
-        }
-        .map_err(|_| OperationError::type_error(format!("fetch: {method:?} is not an HTTP method")))?;
-        let body = match body {
-            Value::Bytes(bytes) => Some(bytes),
-            _ => None,
-        };
-        if body.is_some() && matches!(method, Method::GET | Method::HEAD) {
-            return Err(OperationError::type_error(
-                "fetch: a GET or HEAD request has no body",
-            ));
-        }
-        let redirect = match redirect.as_str() {
-            "follow" => Redirect::Follow,
-            "error" => Redirect::Error,
-            "manual" => Redirect::Manual,
-            other => {
-                return Err(OperationError::type_error(format!(
-                    "fetch: redirect is follow, error or manual, not {other:?}"
-                )));
-            }
-        };
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            let checked = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| OperationError::type_error(format!("fetch: {name:?} is not a header name")))?;
-            if is_forbidden(&checked) {
-                return Err(OperationError::type_error(format!(
-                    "fetch: header {name:?} is set by the runtime"
-                )));
-            }
-            let value = header_value(value).ok_or_else(|| {
-                OperationError::type_error(format!(
-                    "fetch: the value of header {name:?} has characters that are not allowed: control characters, or \
-                     characters beyond U+00FF"
-                ))
-            })?;
-            map.try_append(checked, value)
-                .map_err(|_| OperationError::type_error("fetch: there are too many headers"))?;
-        }
-        Ok(Request {
-            method,
-            url: parsed,
-            headers: map,
-            // The bytes are copied when the request is sent.
-            body: Content::None,
-            redirect,
-        })
-    }
-
-    /// Adds the body.
-    pub(super) fn with_body(self, body: Value) -> Self {
-        let body = match body {
-            Value::Bytes(bytes) => Content::Whole(Bytes::from(bytes)),
-            _ => Content::None,
-        };
-        Request { body, ..self }
-    }
-
-    /// Adds a body that the guest still produces.
-    ///
-    /// # Errors
-    /// The request has a method without a body.
-    pub(super) fn with_pieces(self, pieces: Pieces) -> Result<Self, OperationError> {
-        if matches!(self.method, Method::GET | Method::HEAD) {
-            return Err(OperationError::type_error(
-                "fetch: a GET or HEAD request has no body",
-            ));
-        }
-        let body = Content::Pieces(Some(pieces));
-        Ok(Request { body, ..self })
-    }
-
-    /// Returns the origin of the URL.
-    ///
-    /// # Errors
-    /// The URL has none.
-    pub(super) fn origin(&self, shown: &str) -> Result<Origin, OperationError> {
-        Origin::of_url(&self.url)
-            .map_err(|error| OperationError::type_error(format!("fetch: {shown:?}: {error}")))
-    }
-}
-
-/// Returns the bytes of a header's value. Each character up to U+00FF is one byte, by the Fetch standard.
-fn header_value(text: &str) -> Option<HeaderValue> {
-    let text = text.trim_matches(['\t', '\n', '\r', ' ']);
-    let bytes: Option<Vec<u8>> = text
-        .chars()
-        .map(|character| u8::try_from(character).ok())
-        .collect();
-    HeaderValue::from_bytes(&bytes?).ok()
-}
-
-/// Returns the text of a header's value, as [`header_value`] reads it.
-fn header_text(value: &HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
-}
-
-/// Returns true for headers that state the destination of a request or the framing of its body. They are derived from
-/// the decided request, so guests cannot set them.
-fn is_forbidden(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    matches!(
-        text,
-        "host"
-            | "connection"
-            | "content-length"
-            | "transfer-encoding"
-            | "upgrade"
-            | "te"
-            | "trailer"
-            | "expect"
-            | "keep-alive"
-            | "via"
-            | "accept-encoding"
-            | "http2-settings"
-    ) || text.starts_with("proxy-")
-        || text.starts_with("sec-")
-}
-
 /// Sends the request and follows redirects. Each redirect is a new decision.
 pub(super) async fn follow(
     granted: &Call,
@@ -290,7 +74,8 @@ pub(super) async fn follow(
         if redirected {
             granted.check(&Operation::net_connect(&origin), &shown)?;
         }
-        let addresses = resolve(granted, &origin, &shown).await?;
+        let missing = || network_error(&shown, "the host name cannot be resolved");
+        let addresses = destination::resolve(granted, &origin, &shown, missing).await?;
         let Substituted { headers, secrets, .. } = substituted(granted, &request.headers, &origin)?;
         let response = send(granted, &mut request, &headers, &origin, addresses, limits).await?;
         let status = response.status();
@@ -320,18 +105,21 @@ pub(super) async fn follow(
             Ok(location) => location.to_owned(),
             Err(_) => header_text(&location),
         };
+        let next =
+            request.url.join(&location).ok().ok_or_else(|| {
+                network_error(&shown, "the server redirects to something that is not a URL")
+            })?;
         // The guest can read the URL of a response.
-        let decoded = percent_decode_str(&location).collect::<Vec<u8>>();
-        if hide(&mut location.as_bytes().to_vec(), &secrets) || hide(&mut decoded.clone(), &secrets) {
+        let texts = [
+            next.as_str().as_bytes().to_vec(),
+            percent_decode_str(next.as_str()).collect(),
+        ];
+        if texts.into_iter().any(|mut text| hide(&mut text, &secrets)) {
             return Err(network_error(
                 &shown,
                 "the server redirects to a URL with a secret in it",
             ));
         }
-        let next =
-            request.url.join(&location).ok().ok_or_else(|| {
-                network_error(&shown, "the server redirects to something that is not a URL")
-            })?;
         if !matches!(next.scheme(), "http" | "https") {
             return Err(network_error(
                 &shown,
@@ -355,69 +143,6 @@ pub(super) async fn follow(
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-impl Request {
-    /// Returns the request that follows a redirect, by the rules of the Fetch standard. At another origin, only the
-    /// guest's headers that describe the content are sent.
-    fn redirected_to(mut self, next: Url, status: StatusCode) -> Self {
-        let to_get = (status == StatusCode::SEE_OTHER && !matches!(self.method, Method::GET | Method::HEAD))
-            || (matches!(status.as_u16(), 301 | 302) && self.method == Method::POST);
-        if to_get {
-            self.method = Method::GET;
-            self.body = Content::None;
-            for name in [
-                header::CONTENT_TYPE,
-                header::CONTENT_ENCODING,
-                header::CONTENT_LANGUAGE,
-                header::CONTENT_LOCATION,
-            ] {
-                self.headers.remove(name);
-            }
-        }
-        if next.origin() != self.url.origin() {
-            let kept = [
-                header::ACCEPT,
-                header::ACCEPT_LANGUAGE,
-                header::CONTENT_TYPE,
-                header::CONTENT_LANGUAGE,
-            ];
-            let all = std::mem::take(&mut self.headers);
-            for name in kept {
-                for value in all.get_all(&name) {
-                    self.headers.append(name.clone(), value.clone());
-                }
-            }
-        }
-        self.url = next;
-        self
-    }
-}
-
-/// Returns the addresses of the origin's host.
-///
-/// A name is refused if any of its addresses is not public, unless the authority grants that address.
-pub(super) async fn resolve(
-    granted: &Call,
-    origin: &Origin,
-    shown: &str,
-) -> Result<Vec<SocketAddr>, OperationError> {
-    let port = origin.port();
-    let name = match origin.host() {
-        // The grant names the address, so the decision on the origin includes the address.
-        Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
-        Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
-        Host::Domain(name) => name,
-    };
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port))
-        .await
-        .map_err(|_| network_error(shown, "the host name cannot be resolved"))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(network_error(shown, "the host name has no address"));
-    }
-    destination::check(granted, origin, &addresses, shown)?;
-    Ok(addresses)
 }
 
 /// Sends one request on a connection of this capability.

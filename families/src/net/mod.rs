@@ -7,6 +7,7 @@ mod decode;
 mod destination;
 mod fetch;
 mod listen;
+mod request;
 mod resolve;
 mod sandbox_rules;
 mod tcp;
@@ -25,7 +26,8 @@ use secure_runtime_engine::extension::{
 };
 
 use self::connections::Connections;
-use self::fetch::{Body, NetLimits, Request};
+use self::fetch::{Body, NetLimits};
+use self::request::Request;
 
 /// Memory of a connection until its response is closed, in bytes: its client, its buffers, the response's headers, and
 /// one chunk of the body.
@@ -57,7 +59,8 @@ struct ResponseBody(
 
 /// Sends a request, and opens the body of its response.
 async fn fetch(granted: Call, mut arguments: Arguments) -> Result<Output, OperationError> {
-    let request = Request::of(arguments.all())?.with_body(arguments.take(4));
+    let request = Request::of(arguments.all())?.reserved(&granted)?;
+    let request = request.with_body(arguments.take(4));
     let permit = granted.permit_open()?;
     let connection = granted.reserve(CONNECTION, "fetch")?;
     requested(granted, request, permit, connection).await

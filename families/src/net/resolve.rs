@@ -35,9 +35,9 @@ async fn resolve(granted: Call, arguments: Arguments) -> Result<Output, Operatio
     let record = Record::of(arguments.text(1)?)?;
     let idle = granted.isolate()?.program().idle;
     let shown = granted.shown();
-    let found = destination::lookup(granted.resource(), 0, shown, "resolve");
-    let found = tokio::time::timeout(idle, found).await;
-    let found = found.map_err(|_| destination::timed_out("resolve", shown))??;
+    let found = tokio::time::timeout(idle, destination::lookup(granted.resource(), 0)).await;
+    let found = found.map_err(|_| destination::timed_out("resolve", shown))?;
+    let found = found.ok_or_else(|| destination::unknown("resolve", shown))?;
     again(&granted)?;
     let mut addresses: Vec<String> = Vec::new();
     for address in found {

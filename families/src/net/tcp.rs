@@ -159,7 +159,7 @@ async fn connect(granted: Call, _: Arguments) -> Result<Output, OperationError> 
 
 /// Like [`connect`], with TLS.
 async fn connect_tls(granted: Call, arguments: Arguments) -> Result<Output, OperationError> {
-    let config = {
+    let (config, size) = {
         let host = granted.extension().0.as_ref();
         let host = host
             .ok_or_else(|| OperationError::type_error("connectTls: the host has no configuration of TLS"))?;
@@ -167,12 +167,12 @@ async fn connect_tls(granted: Call, arguments: Arguments) -> Result<Output, Oper
     };
     drop(arguments);
     let permit = granted.permit_open()?;
-    let memory = granted.reserve(SECURE, "connectTls")?;
+    let memory = granted.reserve(SECURE + size, "connectTls")?;
     let (origin, shown) = decided(&granted)?;
     let secured = async {
         let stream = connected(&granted, &origin, "connectTls").await?;
         again(&granted)?;
-        tls::begin(config, &origin, stream, &shown).await
+        tls::begin(config, &origin, stream, "connectTls", &shown).await
     };
     let stream = within_limit(&granted, "connectTls", secured).await?;
     again(&granted)?;
@@ -198,7 +198,9 @@ async fn within_limit<T>(
 }
 
 async fn connected(granted: &Call, origin: &Origin, doing: &str) -> Result<TcpStream, OperationError> {
-    let addresses = destination::resolve(granted, origin, granted.shown(), doing).await?;
+    let shown = granted.shown();
+    let missing = || destination::unknown(doing, shown);
+    let addresses = destination::resolve(granted, origin, shown, missing).await?;
     let mut last = None;
     for address in addresses {
         again(granted)?;

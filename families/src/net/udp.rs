@@ -81,7 +81,8 @@ async fn send(
     let bound = datagrams.used();
     drop(datagrams);
     let idle = granted.isolate()?.program().idle;
-    let resolved = tokio::time::timeout(idle, destination::resolve(&granted, &origin, &shown, "send"));
+    let resolved = destination::resolve(&granted, &origin, &shown, || destination::unknown("send", &shown));
+    let resolved = tokio::time::timeout(idle, resolved);
     let resolved = bound.wait(granted.shown(), resolved).await?;
     let addresses = resolved.map_err(|_| destination::timed_out("send", &shown))??;
     let own = bound.socket.local_addr();

@@ -15,7 +15,7 @@ use secure_runtime_engine::extension::{Arguments, Methods, OperationError, Outpu
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::fetch::Request;
+use super::request::Request;
 use super::{CONNECTION, Call, Net, requested};
 
 /// Number of pieces that may wait for the server.
@@ -112,7 +112,7 @@ impl AsRef<[u8]> for Counted {
 
 /// Checks the parts of a request whose body follows.
 fn upload(granted: Call, arguments: Arguments) -> Result<Output, OperationError> {
-    let request = Request::of(arguments.all())?;
+    let request = Request::of(arguments.all())?.reserved(&granted)?;
     let permit = granted.permit_open()?;
     let (sender, receiver) = mpsc::channel(PIECES);
     let progress = Arc::new(Progress(Mutex::new(State {

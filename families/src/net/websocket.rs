@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustls::pki_types::ServerName;
 use secure_runtime_capabilities::{ActionName, Operation, Origin};
 use secure_runtime_engine::extension::{
     Arguments, CountedBytes, Methods, OperationError, Output, Reservation, Value, clipped,
@@ -16,11 +15,10 @@ use secure_runtime_http::websocket::{
     Connection, Handshake, HandshakeError, Held, Incoming, SOCKET, Socket, SocketLimits, connect,
 };
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use url::{Host, Url};
+use url::Url;
 
-use super::fetch::{MAX_HEAD, resolve};
-use super::{Call, Net};
+use super::request::MAX_HEAD;
+use super::{Call, Net, destination, tls};
 
 /// Maximum size of a received message, in bytes, if the program's limit of responses is not lower.
 const MAX_MESSAGE: u64 = 16 << 20;
@@ -124,35 +122,18 @@ async fn handshake(
 ) -> Result<(Socket, String), OperationError> {
     let Target { url, origin } = target;
     let shown = url.as_str();
-    let addresses = resolve(granted, origin, shown).await?;
+    let missing = || failed(shown, "the host name cannot be resolved");
+    let addresses = destination::resolve(granted, origin, shown, missing).await?;
     let stream = TcpStream::connect(&*addresses).await;
     let stream = stream.map_err(|_| failed(shown, "no connection"))?;
     // Without this, a small message may wait for the answer to the one before.
     let _ = stream.set_nodelay(true);
     let connection: Box<dyn Connection> = if url.scheme() == "wss" {
-        let tls = granted.extension().0.as_ref();
-        let tls = tls.ok_or_else(|| failed(shown, "the host has no configuration of TLS"))?;
-        let mut tls = (**tls).clone();
+        let host = granted.extension().0.as_ref();
+        let host = host.ok_or_else(|| failed(shown, "the host has no configuration of TLS"))?;
         // The handshake is one of HTTP/1.1.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name = match origin.host() {
-            Host::Domain(name) => ServerName::try_from(name.clone()).ok(),
-            Host::Ipv4(address) => Some(ServerName::from(std::net::IpAddr::V4(*address))),
-            Host::Ipv6(address) => Some(ServerName::from(std::net::IpAddr::V6(*address))),
-        };
-        let name = name.ok_or_else(|| failed(shown, "the host name cannot be one of TLS"))?;
-        let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
-        let stream = stream.map_err(|error| {
-            let invalid = error
-                .get_ref()
-                .and_then(|cause| cause.downcast_ref::<rustls::Error>());
-            match invalid {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    failed(shown, &format!("the server's certificate is not accepted: {why}"))
-                }
-                _ => failed(shown, "no connection with TLS"),
-            }
-        })?;
+        let config = Arc::new(tls::of_host(host, vec![b"http/1.1".to_vec()]));
+        let stream = tls::begin(config, origin, stream, "WebSocket", shown).await?;
         Box::new(stream)
     } else {
         Box::new(stream)
