@@ -60,5 +60,6 @@ fn json_line(record: &LogRecord<'_>) -> String {
         "message": record.message,
         "fields": record.fields,
     });
-    line.to_string()
+    // A guest may send no characters that a terminal acts on. JSON escapes only those below U+0020.
+    secure_runtime_text::ascii_json(&line.to_string())
 }

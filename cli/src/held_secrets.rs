@@ -14,9 +14,6 @@ use super::secrets::shown_path;
 const FORM: &str =
     "write NAME=env:VARIABLE or NAME=file:PATH; the arguments of a process are no place for a secret";
 
-/// Sizes of secrets, in bytes, as the family `secrets` accepts them.
-const SIZES: std::ops::RangeInclusive<usize> = 8..=8192;
-
 /// The place that a secret is read from.
 enum Source {
     Variable(String),
@@ -84,8 +81,8 @@ impl HeldSecrets {
                     bytes.pop();
                 }
             }
-            if !SIZES.contains(&bytes.len()) {
-                let (least, most) = (SIZES.start(), SIZES.end());
+            if !Secret::SIZES.contains(&bytes.len()) {
+                let (least, most) = (Secret::SIZES.start(), Secret::SIZES.end());
                 return Err(fault(format!("{shown} does not have {least} to {most} bytes")));
             }
             if held.secrets.insert(name.clone(), Secret::new(bytes)).is_some() {

@@ -2,6 +2,7 @@
 //! extensions (`secure_runtime_engine::extension`). This crate does not depend on the JavaScript engine.
 
 mod clock;
+mod closing;
 mod env;
 mod fs;
 mod http;

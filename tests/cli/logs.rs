@@ -9,7 +9,7 @@ fn log_records_are_on_standard_error() {
     let scene = Scene::of_main(
         &["log=true"],
         "import { log } from 'cap:self';
-         log.warn('a \\u001b[31m\\nline', { id: 7 });
+         log.warn('a \\u001b[31m\\nline', { id: 7, c1: '\\u009b31m\\u202e' });
          console.log('printed');",
     );
     let run = |form: &[&str]| {
@@ -28,12 +28,14 @@ fn log_records_are_on_standard_error() {
         assert_eq!(record["package"], "");
         assert_eq!(record["message"], "a \u{1b}[31m\nline");
         assert_eq!(record["fields"]["id"], 7);
+        assert_eq!(record["fields"]["c1"], "\u{9b}31m\u{202e}");
+        assert!(lines[0].is_ascii(), "{lines:?}");
         let time = record["time"].as_str().unwrap();
         assert!(time.ends_with('Z') && time.contains('T'), "{time}");
     }
     assert_eq!(
         run(&["--log", "text"]),
-        ["warn app:/main.js: a \\u{1b}[31m\\nline {\"id\":7}"]
+        ["warn app:/main.js: a \\u{1b}[31m\\nline {\"id\":7,\"c1\":\"\\u{9b}31m\\u{202e}\"}"]
     );
     assert!(run(&["--log", "off"]).is_empty());
     secure_runtime(&scene, &["run", ".", "--log", "loud"]).failure(2);

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use secure_runtime_capabilities::{ActionName, Pattern};
 use secure_runtime_engine::extension::{Arguments, Methods, OperationError, Output, Reservation, Value};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use super::files::{self, Stamp};
 use super::roots::Need;
 use super::{Call, Fs, add, blocking, decided, is_named, read};
+use crate::closing::Closing;
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,11 +29,7 @@ const ENTRY: usize = 512;
 type Look = BTreeMap<String, Option<Stamp>>;
 
 /// An open `watch`.
-struct Watch {
-    watched: Rc<Watched>,
-    /// Dropped when the `watch` is closed, which ends the calls that wait.
-    open: watch::Sender<()>,
-}
+type Watch = Closing<Watched>;
 
 struct Watched {
     /// The last look, and its memory. The calls of one `watch` wait for each other.
@@ -99,25 +96,18 @@ async fn open(granted: Call, _arguments: Arguments) -> Result<Output, OperationE
         readable,
         path,
     };
-    let watch = Watch {
-        watched: Rc::new(watched),
-        open: watch::Sender::new(()),
-    };
+    let watch = Closing::new(watched);
     Ok(granted.open(&[ActionName::READ], watch, permit, Value::Null))
 }
 
 /// Returns the next changes as pairs of kind and name, and true if no more will follow. Returns null when the `watch`
 /// is closed.
 async fn next(granted: Call, watch: Rc<Watch>, _: Arguments) -> Result<Output, OperationError> {
-    let watched = watch.watched.clone();
-    let mut open = watch.open.subscribe();
+    let watched = watch.used();
     // Only the isolate owns the `watch` now.
     drop(watch);
-    tokio::select! {
-        biased;
-        _ = open.changed() => Ok(().into()),
-        found = watched.next(&granted) => found,
-    }
+    let found = watched.until_closed(watched.next(&granted)).await;
+    found.unwrap_or_else(|| Ok(().into()))
 }
 
 impl Watched {

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::store::KvVersion;
 use super::{Call, Kv, Subject, entries, key, output};
+use crate::closing::Closing;
 
 /// Maximum number of keys of one `watch`, as in Deno.
 const MAX_KEYS: usize = 10;
@@ -18,11 +19,7 @@ const MAX_KEYS: usize = 10;
 const EACH: usize = 2048;
 
 /// An open `watch`.
-struct Watch {
-    watched: Rc<Watched>,
-    /// Dropped when the `watch` is closed, which ends the calls that wait.
-    open: watch::Sender<()>,
-}
+type Watch = Closing<Watched>;
 
 struct Watched {
     keys: Vec<Key>,
@@ -84,25 +81,18 @@ fn open(granted: &Call, arguments: &Arguments) -> Result<Output, OperationError>
             changes: granted.extension().0.changes().subscribe(),
         }),
     };
-    let watch = Watch {
-        watched: Rc::new(watched),
-        open: watch::Sender::new(()),
-    };
+    let watch = Closing::new(watched);
     Ok(granted.open(&[ActionName::READ], watch, permit, Value::Null))
 }
 
 /// Returns the entries when they differ from those that were returned last, or null when the `watch` is closed.
 async fn next(granted: Call, watch: Rc<Watch>, _arguments: Arguments) -> Result<Output, OperationError> {
-    check_others(&granted, &watch.watched.keys)?;
-    let watched = watch.watched.clone();
-    let mut open = watch.open.subscribe();
+    let watched = watch.used();
+    check_others(&granted, &watched.keys)?;
     // Only the isolate owns the `watch` now.
     drop(watch);
-    tokio::select! {
-        biased;
-        _ = open.changed() => Ok(().into()),
-        found = watched.next(&granted) => found,
-    }
+    let found = watched.until_closed(watched.next(&granted)).await;
+    found.unwrap_or_else(|| Ok(().into()))
 }
 
 impl Watched {

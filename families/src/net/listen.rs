@@ -8,9 +8,9 @@ use secure_runtime_engine::extension::{
 };
 use tokio::net::TcpListener;
 
-use super::closing::Closing;
 use super::destination::{again, failed};
 use super::{Call, Net, tcp};
+use crate::closing::Closing;
 
 /// Memory of a listener, in bytes.
 const LISTENER: usize = 16 << 10;

@@ -1,7 +1,6 @@
 //! The `net` family: HTTP requests to granted origins, connections and datagrams, listeners, and lookups of names.
 
 mod address;
-mod closing;
 mod connections;
 mod decode;
 mod destination;

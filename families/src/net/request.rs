@@ -16,8 +16,8 @@ pub(super) const MAX_HEAD: usize = 1 << 20;
 /// servers accept a hundred.
 const MAX_HEADERS: usize = 1024;
 
-/// Number of copies of a head while the request is sent: its parts, and the buffer of the HTTP client, which may have
-/// twice the size.
+/// Number of copies of a head while the request is sent. They are its parts, and the buffer of the HTTP client, which
+/// may have twice the size.
 const COPIES: usize = 3;
 
 /// A request with checked parts.

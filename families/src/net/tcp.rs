@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::client::TlsStream;
 
-use super::closing::{Closing, Used};
 use super::destination::{self, again, failed};
 use super::{Call, Net, tls};
+use crate::closing::{Closing, Used};
 
 /// Size of the buffer for received bytes, and of the pieces that are sent.
 const BUFFER: usize = 32 << 10;

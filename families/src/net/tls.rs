@@ -31,8 +31,8 @@ pub(super) fn of_host(host: &ClientConfig, protocols: Vec<Vec<u8>>) -> ClientCon
     config
 }
 
-/// Returns the configuration of one connection, and the memory of its authorities in bytes. `authorities` are texts with certificates as PEM. If there are some,
-/// only they are trusted. `protocols` are offered by ALPN (RFC 7301).
+/// Returns the configuration of one connection, and the memory of its authorities in bytes. `authorities` are texts
+/// with certificates as PEM. If there are some, only they are trusted. `protocols` are offered by ALPN (RFC 7301).
 pub(super) fn configuration(
     host: &ClientConfig,
     authorities: &Value,

@@ -9,10 +9,10 @@ use secure_runtime_engine::extension::{
 };
 use tokio::net::UdpSocket;
 
-use super::closing::Closing;
 use super::destination::{self, again, failed};
 use super::listen::{bound_by, decided};
 use super::{Call, Net, tcp};
+use crate::closing::Closing;
 
 /// Memory of a socket, in bytes.
 const SOCKET: usize = 16 << 10;

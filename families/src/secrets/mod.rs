@@ -4,6 +4,7 @@ mod hidden;
 mod placeholders;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -18,16 +19,15 @@ pub(crate) use self::hidden::hide;
 use self::placeholders::{Made, Placeholders, placeholder};
 pub(crate) use self::placeholders::{Substituted, substituted};
 
-/// Minimum size of a secret, in bytes. A shorter text can be guessed, and occurs in responses by chance.
-const LEAST: usize = 8;
-/// Maximum size of a secret, in bytes. Servers commonly accept 8 KiB of headers.
-const MOST: usize = 8192;
-
 /// The bytes of a secret. They are wiped when the last copy is dropped, and appear in no debug output.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
+    /// The sizes that a secret may have, in bytes. A shorter text can be guessed, and occurs in responses by chance.
+    /// Servers commonly accept 8 KiB of headers.
+    pub const SIZES: RangeInclusive<usize> = 8..=8192;
+
     /// Creates a secret of these bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Secret(Arc::new(Zeroizing::new(bytes.into())))
@@ -62,8 +62,9 @@ impl Secrets {
                 "the host has no such secret; with the command, pass --secret NAME=env:VARIABLE or NAME=file:PATH",
             );
         };
-        if !(LEAST..=MOST).contains(&secret.bytes().len()) {
-            return fault(&format!("the host's value does not have {LEAST} to {MOST} bytes"));
+        if !Secret::SIZES.contains(&secret.bytes().len()) {
+            let (least, most) = (Secret::SIZES.start(), Secret::SIZES.end());
+            return fault(&format!("the host's value does not have {least} to {most} bytes"));
         }
         Ok(secret)
     }

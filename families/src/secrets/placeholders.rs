@@ -20,8 +20,8 @@ use super::{Call, Secret, Secrets, parts};
 const BEGINNING: &str = "secret-placeholder-";
 /// Maximum number of placeholders of one isolate. A capability has one for each secret and origin.
 const MOST: usize = 1024;
-/// Maximum size of all headers with the secrets in them, in bytes.
-const MAX_HEADERS: usize = 1 << 20;
+/// Maximum number of placeholders in one request. Each is decided, and each secret is searched in the whole response.
+const MOST_USED: usize = 16;
 /// Memory of a placeholder besides its texts, in bytes.
 const BESIDES: usize = 512;
 
@@ -76,8 +76,6 @@ pub(crate) struct Substituted {
     pub(crate) headers: HeaderMap,
     /// The secrets that the headers have.
     pub(crate) secrets: Vec<Secret>,
-    /// The size of the headers that have them, in bytes.
-    size: usize,
 }
 
 /// Returns the headers of a request to this origin, with secrets in the place of their placeholders.
@@ -93,7 +91,6 @@ pub(crate) fn substituted<E: Extension>(
     let mut all = Substituted {
         headers: HeaderMap::with_capacity(headers.len()),
         secrets: Vec::new(),
-        size: 0,
     };
     for (name, value) in headers {
         let value = match all.value(sender, name, value, origin)? {
@@ -163,6 +160,11 @@ impl Substituted {
         let mut rest = bytes;
         let mut made = Vec::new();
         loop {
+            if self.secrets.len() == MOST_USED {
+                return Err(OperationError::type_error(format!(
+                    "fetch: a request has at most {MOST_USED} placeholders of secrets"
+                )));
+            }
             let (before, from) = rest.split_at(at);
             made.extend_from_slice(before);
             let known = isolate.as_ref().ok().and_then(|isolate| {
@@ -178,12 +180,6 @@ impl Substituted {
                 )));
             };
             let secret = secret?;
-            self.size += before.len() + secret.bytes().len();
-            if self.size > MAX_HEADERS {
-                let message =
-                    format!("fetch: with their secrets, the headers have more than {MAX_HEADERS} bytes");
-                return Err(OperationError::type_error(message));
-            }
             made.extend_from_slice(secret.bytes());
             self.secrets.push(secret);
             rest = from.get(length..).unwrap_or_default();

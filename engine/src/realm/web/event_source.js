@@ -7,7 +7,8 @@
   const { all, webidl } = web.deno;
   const { converters } = webidl;
   const { AbortController, DOMException, ErrorEvent, Event, EventTarget, MessageEvent, TextDecoder, TextEncoder, URL, setIsTrusted } = all;
-  const { addEventListener, dispatchEvent } = EventTarget.prototype;
+  const { dispatchEvent } = EventTarget.prototype;
+  const { Handlers } = web;
   const { apply, construct } = Reflect;
   const { defineProperty } = Object;
   const { setTimeout, clearTimeout } = secure.timersOf(null);
@@ -51,7 +52,7 @@
     #lastId = "";
     #timer;
     #end = new AbortController();
-    #handlers = { __proto__: null, open: undefined, message: undefined, error: undefined };
+    #handlers = new Handlers();
     // The event that is being received.
     #data = "";
     #hasData = false;
@@ -157,17 +158,6 @@
       this.#hasData = false;
       if (hasData) this.#fire(new MessageEvent(type || "message", { data, origin, lastEventId: this.#lastId }));
     }
-    #setHandler(type, value) {
-      const handlers = this.#handlers;
-      const isFirst = handlers[type] === undefined;
-      handlers[type] = typeof value === "function" || (typeof value === "object" && value !== null) ? value : null;
-      if (isFirst) {
-        apply(addEventListener, this, [type, (event) => {
-          const handler = handlers[type];
-          if (typeof handler === "function") apply(handler, this, [event]);
-        }]);
-      }
-    }
     get url() {
       return this.#url;
     }
@@ -178,22 +168,22 @@
       return this.#state;
     }
     get onopen() {
-      return this.#handlers.open ?? null;
+      return this.#handlers.get("open");
     }
     set onopen(value) {
-      this.#setHandler("open", value);
+      this.#handlers.set(this, "open", value);
     }
     get onmessage() {
-      return this.#handlers.message ?? null;
+      return this.#handlers.get("message");
     }
     set onmessage(value) {
-      this.#setHandler("message", value);
+      this.#handlers.set(this, "message", value);
     }
     get onerror() {
-      return this.#handlers.error ?? null;
+      return this.#handlers.get("error");
     }
     set onerror(value) {
-      this.#setHandler("error", value);
+      this.#handlers.set(this, "error", value);
     }
     close() {
       if (this.#state === CLOSED) return;

@@ -18,6 +18,26 @@
     } },
   ]);
 
+  /** The handlers of an object that are attributes, such as `onmessage`. Each is called where it was first set. */
+  class Handlers {
+    #of = { __proto__: null };
+    get(type) {
+      return this.#of[type] ?? null;
+    }
+    set(target, type, value) {
+      const handlers = this.#of;
+      const isFirst = handlers[type] === undefined;
+      handlers[type] = typeof value === "function" || (typeof value === "object" && value !== null) ? value : null;
+      if (isFirst) {
+        apply(addEventListener, target, [type, (event) => {
+          const handler = handlers[type];
+          if (typeof handler === "function") apply(handler, target, [event]);
+        }]);
+      }
+    }
+  }
+  web.Handlers = Handlers;
+
   let isPort;
   let entangle;
   let make;
@@ -28,7 +48,7 @@
     #messages = [];
     #isStarted = false;
     #isScheduled = false;
-    #handlers = { __proto__: null, message: undefined, messageerror: undefined };
+    #handlers = new Handlers();
     static {
       isPort = (value) => #peer in value;
       make = () => new MessagePort(secret);
@@ -63,32 +83,18 @@
         apply(dispatchEvent, this, [event]);
       });
     }
-    #handler(type) {
-      return this.#handlers[type] ?? null;
-    }
-    #setHandler(type, value) {
-      const handlers = this.#handlers;
-      const isFirst = handlers[type] === undefined;
-      handlers[type] = typeof value === "function" || (typeof value === "object" && value !== null) ? value : null;
-      if (isFirst) {
-        apply(addEventListener, this, [type, (event) => {
-          const handler = handlers[type];
-          if (typeof handler === "function") apply(handler, this, [event]);
-        }]);
-      }
-    }
     get onmessage() {
-      return this.#handler("message");
+      return this.#handlers.get("message");
     }
     set onmessage(value) {
-      this.#setHandler("message", value);
+      this.#handlers.set(this, "message", value);
       this.start();
     }
     get onmessageerror() {
-      return this.#handler("messageerror");
+      return this.#handlers.get("messageerror");
     }
     set onmessageerror(value) {
-      this.#setHandler("messageerror", value);
+      this.#handlers.set(this, "messageerror", value);
     }
     postMessage(message, transferOrOptions = undefined) {
       const prefix = "Failed to execute 'postMessage' on 'MessagePort'";

@@ -6,7 +6,8 @@
   const { all, webidl, isOf, isArrayBuffer, partsOf, httpToken } = web.deno;
   const { converters } = webidl;
   const { Blob, CloseEvent, DOMException, ErrorEvent, Event, EventTarget, MessageEvent, TextEncoder, URL, setIsTrusted } = all;
-  const { addEventListener, dispatchEvent } = EventTarget.prototype;
+  const { dispatchEvent } = EventTarget.prototype;
+  const { Handlers } = web;
   const { apply, construct } = Reflect;
   const { isArray } = Array;
   const { isView } = ArrayBuffer;
@@ -75,7 +76,7 @@
     #queue = [];
     #buffered = 0;
     #isSending = false;
-    #handlers = { __proto__: null, open: undefined, message: undefined, error: undefined, close: undefined };
+    #handlers = new Handlers();
     static {
       attach = (socket, transport) => {
         socket.#transport = transport;
@@ -156,17 +157,6 @@
       this.#queue.push({ code, reason });
       this.#flush();
     }
-    #setHandler(type, value) {
-      const handlers = this.#handlers;
-      const isFirst = handlers[type] === undefined;
-      handlers[type] = typeof value === "function" || (typeof value === "object" && value !== null) ? value : null;
-      if (isFirst) {
-        apply(addEventListener, this, [type, (event) => {
-          const handler = handlers[type];
-          if (typeof handler === "function") apply(handler, this, [event]);
-        }]);
-      }
-    }
     get url() {
       return this.#url;
     }
@@ -191,28 +181,28 @@
       this.#binaryType = text === "blob" || text === "arraybuffer" ? text : current;
     }
     get onopen() {
-      return this.#handlers.open ?? null;
+      return this.#handlers.get("open");
     }
     set onopen(value) {
-      this.#setHandler("open", value);
+      this.#handlers.set(this, "open", value);
     }
     get onmessage() {
-      return this.#handlers.message ?? null;
+      return this.#handlers.get("message");
     }
     set onmessage(value) {
-      this.#setHandler("message", value);
+      this.#handlers.set(this, "message", value);
     }
     get onerror() {
-      return this.#handlers.error ?? null;
+      return this.#handlers.get("error");
     }
     set onerror(value) {
-      this.#setHandler("error", value);
+      this.#handlers.set(this, "error", value);
     }
     get onclose() {
-      return this.#handlers.close ?? null;
+      return this.#handlers.get("close");
     }
     set onclose(value) {
-      this.#setHandler("close", value);
+      this.#handlers.set(this, "close", value);
     }
     send(data) {
       const prefix = "Failed to execute 'send' on 'WebSocket'";
