@@ -17,8 +17,8 @@ use super::verify;
 use crate::host;
 use secure_runtime::Manifest;
 use secure_runtime::program::{self, LOCK, LOCK_TEXT};
+use secure_runtime::reachable;
 use secure_runtime::review::{Difference, look_alikes};
-use secure_runtime::self_write;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -63,7 +63,7 @@ pub(super) fn lock(arguments: &Arguments) -> Result<String, Failure> {
     };
     let mut warnings: Vec<String> = locked.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(look_alikes(&[&locked.graph]));
-    warnings.extend(self_write::own_files(&locked.graph, host::families(), &folder).iter().map(|file| {
+    warnings.extend(reachable::own_files(&locked.graph, host::families(), &folder).iter().map(|file| {
         let file = file.display();
         format!("the program may write {file}, and so change its own restrictions: `run` refuses it without --allow-self-write")
     }));
