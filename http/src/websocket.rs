@@ -38,7 +38,7 @@ const FRAME: usize = 32 << 10;
 /// Maximum size of the frames that wait for the peer: one of a message, and the answers to pings.
 const UNSENT: usize = 64 << 10;
 /// The time for a peer to take the last frame, and to answer it.
-const FAREWELL: Duration = Duration::from_secs(30);
+const FAREWELL: Duration = Duration::from_secs(15);
 /// Maximum size of a close frame's reason, in bytes.
 const MAX_REASON: usize = 123;
 
