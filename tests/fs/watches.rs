@@ -57,10 +57,11 @@ fn a214_a_watch_shows_no_more_than_its_rights() {
         DATA,
         &[
             (
+                // Changes are in the order of names, so the other one would come first.
                 "(async () => {
                    const narrow = fs.attenuate({ read: ['./data/t', './data/t/a'] });
                    const watch = await narrow.watch('data/t');
-                   await fs.writeTextFile('data/t/secret', 'x');
+                   await fs.writeTextFile('data/t/Secret', 'x');
                    await fs.writeTextFile('data/t/a', 'x');
                    return (await watch.next()).value.paths;
                  })()"

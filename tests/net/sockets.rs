@@ -390,6 +390,44 @@ fn a_revoked_right_ends_the_socket() {
     }
 }
 
+/// RUN-164, A205: a message that arrives after the right has ended is not delivered to a call that waits for it.
+#[test]
+fn a205_a_waiting_call_gets_nothing_after_the_right() {
+    for revokes in [false, true] {
+        let gate = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let opens = gate.local_addr().unwrap().port();
+        let peer = Peer::right(move |stream| {
+            stream.write_all(b"\x81\x05first").unwrap();
+            // The program connects when it waits for the next message.
+            let (mut told, _) = gate.accept().unwrap();
+            let _ = read_head(&mut told);
+            stream.write_all(b"\x81\x06second\x88\x00").unwrap();
+        });
+        let source = format!(
+            "{}import {{ net }} from 'cap:self';
+             const {{ capability, revoke }} = net.revocable();
+             const socket = capability.webSocket(`ws://127.0.0.1:${{PORT}}/`);
+             const {{ events, ended }} = watched(socket);
+             socket.onmessage = () => {{
+               socket.onmessage = null;
+               setTimeout(() => {{
+                 if ({revokes}) revoke();
+                 net.fetch('http://127.0.0.1:{opens}/').catch(() => {{}});
+               }});
+             }};
+             await ended;
+             console.log(events.join('; ').includes('second'));",
+            PRELUDE.replace("$PORT", &peer.port().to_string())
+        );
+        let grants = [peer.port(), opens].map(|port| format!("net.connect=http://127.0.0.1:{port}"));
+        let ran = Scene::of_main(&[&grants[0], &grants[1]], &source)
+            .run(&[])
+            .completed();
+        drop(peer);
+        assert_eq!(ran.out, format!("{}\n", !revokes));
+    }
+}
+
 /// A200: the heads of small fragments count too.
 #[test]
 fn a200_fragments_without_end_end_the_socket() {

@@ -107,6 +107,40 @@ fn a_stream_that_fails_breaks_the_request_off() {
     );
 }
 
+/// RUN-169: a body that fails after the response has begun has no end either. To the server, it would look complete.
+#[test]
+fn a_stream_that_fails_after_the_response_has_no_end() {
+    let handler = |fails: bool| -> Handler {
+        Box::new(move |_, stream: &mut TcpStream| {
+            read_exactly(stream, "3\r\none\r\n");
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
+                .unwrap();
+            let mut rest = String::new();
+            let mut byte = [0];
+            // The end of the body, or of the connection.
+            while !rest.ends_with("0\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+                rest.push(char::from(byte[0]));
+            }
+            assert_eq!(rest.ends_with("0\r\n\r\n"), !fails, "{rest}");
+        })
+    };
+    let raw = Raw::start(vec![handler(false), handler(true)]);
+    let out = raw.run(
+        "for (const fails of [false, true]) {
+           let source;
+           const body = new ReadableStream({ start(controller) { source = controller; controller.enqueue(new TextEncoder().encode('one')); } });
+           const response = await fetch(ORIGIN, { method: 'POST', body, duplex: 'half' });
+           const reader = response.body.getReader();
+           console.log(new TextDecoder().decode((await reader.read()).value));
+           if (fails) source.error(new Error('mine'));
+           else source.close();
+           await reader.read().catch(() => {});
+         }",
+    );
+    assert_eq!(out, "hello\nhello\n");
+}
+
 /// RUN-169: only a redirect that needs no body is followed.
 #[test]
 fn a_stream_is_sent_once() {

@@ -134,56 +134,80 @@ fn a_revoked_server_ends_its_sockets() {
     assert_eq!(out, "CapabilityError revoked\nopen ; error; close 1006  false\n");
 }
 
-/// RUN-165: the socket keeps its request in progress.
+/// RUN-165: a client that sends nothing gets a ping, and is disconnected. One that answers stays.
 #[test]
 fn a_silent_client_is_disconnected() {
+    let (client, control) = raw_client(|port| {
+        let mut stream = handshake(port);
+        let mut rest = Vec::new();
+        // It returns when the server ends the connection.
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"\x89\x00");
+    });
     let (out, _) = run(
-        "const { socket, response } = context.upgrade({ idleTimeout: 0.1 });
+        "const idleTimeout = request.url.endsWith('/silent') ? 0.1 : 600;
+         const { socket, response } = context.upgrade({ idleTimeout });
          socket.onerror = ({ message }) => console.log(message);
          for (const idleTimeout of [-1, NaN, '1']) try { context.upgrade({ idleTimeout }); } catch (error) { console.log(error.name); }
          return response;",
-        // This client answers pings only while it receives.
-        "const { socket, events, ended } = watched(new WebSocket(url));
-         await new Promise((resolve) => { socket.onopen = resolve; });
-         await new Promise((resolve) => setTimeout(resolve, 500));
-         console.log(events.join('; '));
-         socket.close();
-         await ended;
-         console.log(events.at(-1));
-         await server.shutdown();",
+        &format!(
+            "await net.fetch(`http://127.0.0.1:{control}/${{server.addr.port}}`);
+             const {{ socket, events, ended }} = watched(new WebSocket(url));
+             await new Promise((resolve) => {{ socket.onopen = resolve; }});
+             socket.close();
+             await ended;
+             console.log(events.join('; '));
+             await server.shutdown();"
+        ),
     );
+    client.join().unwrap();
+    let errors = "RangeError\nRangeError\nRangeError\n";
     assert_eq!(
         out,
-        "RangeError\nRangeError\nRangeError\nopen \nclose 1005  true\n"
+        format!(
+            "{errors}WebSocket: the other side sent or took nothing for too long\n{errors}open ; close 1005  true\n"
+        )
     );
 }
 
-/// A201: a frame of a client without a mask, and other frames that violate the protocol, end the socket.
-#[test]
-fn a201_a_client_must_mask() {
+/// Starts a client in Rust. It learns the port of the server from the program, which requests `/PORT` of the returned
+/// port, and gets its response when the client has ended.
+fn raw_client(act: impl FnOnce(u16) + Send + 'static) -> (std::thread::JoinHandle<()>, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let control = listener.local_addr().unwrap().port();
     let client = std::thread::spawn(move || {
         let (mut told, _) = listener.accept().unwrap();
         let head = read_head(&mut told);
-        let port: u16 = head.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+        act(head.split(['/', ' ']).nth(2).unwrap().parse().unwrap());
+        told.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+    });
+    (client, control)
+}
+
+/// Connects to the server, and does the handshake of RFC 6455, section 1.3.
+fn handshake(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = "GET /silent HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let answer = read_head(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    let accept = "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=";
+    assert!(answer.to_lowercase().contains(accept), "{answer}");
+    stream
+}
+
+/// A201: a frame of a client without a mask, and other frames that violate the protocol, end the socket.
+#[test]
+fn a201_a_client_must_mask() {
+    let (client, control) = raw_client(|port| {
         for (frame, code) in [
             (&b"\x81\x01a"[..], 1002_u16),
             (b"\x81\x81\0\0\0\0\xff", 1007),
             (b"\x82\xff\0\0\0\0\x01\0\0\x01\0\0\0\0", 1009),
         ] {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let handshake = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-            stream.write_all(handshake.as_bytes()).unwrap();
-            let answer = read_head(&mut stream);
-            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-            assert!(
-                answer
-                    .to_lowercase()
-                    .contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
-                "{answer}"
-            );
+            let mut stream = handshake(port);
             // Bytes that the filter of requests rejects are bytes like all others here.
             stream.write_all(b"\x81\x83\0\0\0\0\n#\n").unwrap();
             stream.write_all(frame).unwrap();
@@ -196,8 +220,6 @@ fn a201_a_client_must_mask() {
                 "{code}"
             );
         }
-        told.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            .unwrap();
     });
     let (out, _) = run(
         "const { socket, response } = context.upgrade();
