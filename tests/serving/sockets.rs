@@ -170,8 +170,8 @@ fn a_silent_client_is_disconnected() {
     );
 }
 
-/// Starts a client in Rust. It learns the port of the server from the program, which requests `/PORT` of the returned
-/// port, and gets its response when the client has ended.
+/// Starts a client in Rust. The program requests `/PORT` of the returned port, where `PORT` is that of its server. It
+/// gets the response when the client has ended.
 fn raw_client(act: impl FnOnce(u16) + Send + 'static) -> (std::thread::JoinHandle<()>, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let control = listener.local_addr().unwrap().port();

@@ -123,11 +123,14 @@ pub(super) fn client(
 mod tests {
     use std::future::pending;
 
+    use rustls::HandshakeKind;
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
     use secure_runtime_http::{
         Body, Client as Peer, Request, Response, ServerLimits, Service, serve, tls_config,
     };
+
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 
@@ -148,6 +151,70 @@ mod tests {
         }
     }
 
+    /// Returns the configuration of a host that trusts the certificate.
+    fn trusting() -> Arc<rustls::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap())
+            .unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        let config = rustls::ClientConfig::builder_with_provider(provider.into());
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// Answers one request for each of these clients, and returns the kinds of the TLS handshakes.
+    async fn handshakes(
+        listener: &tokio::net::TcpListener,
+        clients: &[(&Client, &str)],
+    ) -> Vec<HandshakeKind> {
+        let mut config = Arc::unwrap_or_clone(tls_config(CERTIFICATE, KEY).unwrap());
+        config.alpn_protocols.clear();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let mut kinds = Vec::new();
+        for (client, url) in clients {
+            let answer = async {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.write_all(response).await.unwrap();
+                let kind = stream.get_ref().1.handshake_kind().unwrap();
+                // Until the client ends the connection.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                kind
+            };
+            let (kind, response) = tokio::join!(answer, async {
+                client.get(*url).send().await.unwrap().bytes().await
+            });
+            response.unwrap();
+            kinds.push(kind);
+        }
+        kinds
+    }
+
+    /// RUN-146: a client continues its own sessions of TLS, and none of another capability.
+    #[test]
+    fn sessions_of_tls_belong_to_one_client() {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        reactor.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let url = format!("https://localhost:{}", address.port());
+            let origin = Origin::parse(&url).unwrap();
+            let host = trusting();
+            let make = || client(&host, &origin, &[address], Duration::from_secs(600)).unwrap();
+            let (one, other) = (make(), make());
+            let kinds = handshakes(&listener, &[(&one, &url), (&one, &url), (&other, &url)]).await;
+            assert_eq!(
+                kinds,
+                [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Full]
+            );
+        });
+    }
+
     /// RUN-171: a server with TLS may choose HTTP/2. The headers of a response have a limit.
     #[test]
     fn servers_may_choose_http2() {
@@ -166,19 +233,10 @@ mod tests {
                 ServerLimits::default(),
                 pending(),
             ));
-            let mut roots = rustls::RootCertStore::empty();
-            roots
-                .add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap())
-                .unwrap();
-            let config =
-                rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-                    .with_safe_default_protocol_versions()
-                    .unwrap()
-                    .with_root_certificates(roots)
-                    .with_no_client_auth();
+            let config = trusting();
             let url = format!("https://localhost:{}", address.port());
             let origin = Origin::parse(&url).unwrap();
-            let client = client(&Arc::new(config), &origin, &[address], Duration::from_secs(600)).unwrap();
+            let client = client(&config, &origin, &[address], Duration::from_secs(600)).unwrap();
             let response = client.get(format!("{url}/1")).send().await.unwrap();
             assert_eq!(response.version(), reqwest::Version::HTTP_2);
             assert_eq!(response.text().await.unwrap(), "hello");
