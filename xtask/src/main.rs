@@ -47,7 +47,7 @@ struct Arguments {
 enum Task {
     /// Install the tools that a build needs, if this machine allows it
     Setup,
-    /// Build everything and run the examples: an HTML report, and a hostile package that gains nothing
+    /// Build everything and run the examples: an HTML report, a hostile package that gains nothing, and a service
     Demo,
     /// Run every test
     Test,
